@@ -1,0 +1,81 @@
+# The commands of the project; `make` alone lists them.
+LOSS   ?= recall
+DATA   ?= streets
+MODEL  ?= unet_resnet18
+SEED   ?= 0
+PYTHON ?= python3
+VENV   ?= .venv
+RUN     = $(VENV)/bin/python -m lit_seg
+INSTALLED = $(VENV)/.installed
+
+.DEFAULT_GOAL = help
+.PHONY: help train validate predict test test-all lint format type check bench build clean
+
+help:  ## this list
+	@echo 'make train LOSS=recall DATA=streets MODEL=unet_resnet18 SEED=0 ARGS="--trainer.max_epochs 5"'
+	@echo
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  \1|/' | column -t -s '|'
+	@echo
+	@echo "LOSS   $(call choices,loss)"
+	@echo "DATA   $(call choices,data)"
+	@echo "MODEL  $(call choices,model)"
+
+choices = $(sort $(basename $(notdir $(wildcard experiments/$(1)/*.yaml))))
+exists = $(if $(wildcard experiments/$(1)/$(2).yaml),,$(error unknown $(3)=$(2); there are: $(call choices,$(1))))
+LAYERS = --config experiments/base.yaml --config experiments/data/$(DATA).yaml \
+	--config experiments/model/$(MODEL).yaml --config experiments/loss/$(LOSS).yaml
+FOLDER = runs/$(DATA)/$(MODEL)/$(LOSS)/seed$(SEED)
+
+# The environment: made once, and again only when the pins or the package's requirements change.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "lit_seg needs Python >= 3.11; give one by PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+train: $(INSTALLED)  ## train LOSS on DATA with MODEL; RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights
+ifdef RESUME
+	$(RUN) fit --resume $(RESUME) $(ARGS)
+else
+	$(call exists,loss,$(LOSS),LOSS)$(call exists,data,$(DATA),DATA)$(call exists,model,$(MODEL),MODEL)\
+	$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run $(FOLDER) \
+		$(if $(INIT),--model.init $(INIT)) $(if $(WEIGHTS),--model.weights $(WEIGHTS)) $(ARGS)
+endif
+
+validate: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its validation set
+	$(if $(CKPT),,$(error give the run or checkpoint to score: make validate CKPT=runs/...))\
+	$(RUN) validate --ckpt_path $(CKPT) $(ARGS)
+
+predict: $(INSTALLED)  ## write predictions of CKPT=<run or checkpoint> as pictures
+	$(if $(CKPT),,$(error give the run or checkpoint to use: make predict CKPT=runs/...))\
+	$(RUN) predict --ckpt_path $(CKPT) $(ARGS)
+
+test: $(INSTALLED)  ## the tests, without the slow ones
+	$(VENV)/bin/python -m pytest -q tests lit_seg $(ARGS)
+
+test-all: $(INSTALLED)  ## all tests
+	$(VENV)/bin/python -m pytest -q -m '' tests lit_seg $(ARGS)
+
+lint: $(INSTALLED)  ## style and likely mistakes
+	$(VENV)/bin/ruff check lit_seg tests experiments
+	$(VENV)/bin/ruff format --check lit_seg tests experiments
+
+format: $(INSTALLED)  ## bring the code into shape
+	$(VENV)/bin/ruff check --fix lit_seg tests experiments
+	$(VENV)/bin/ruff format lit_seg tests experiments
+
+type: $(INSTALLED)  ## check the types
+	$(VENV)/bin/mypy
+
+check: lint type test  ## lint, types and tests
+
+bench: $(INSTALLED)  ## measure what the README says of speed on this machine
+	$(VENV)/bin/python experiments/bench_cpu.py
+
+build: $(INSTALLED)  ## wheel and source distribution into dist/
+	$(VENV)/bin/python -m build
+
+clean:  ## remove the environment and what tools left; runs and data stay
+	rm -rf $(VENV) dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,16 @@
+"""Callbacks: they read what training does and write it down; they know no loss and no dataset."""
+
+from lit_seg.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
+from lit_seg.callbacks.class_dynamics import ClassDynamics
+from lit_seg.callbacks.predictions import PredictionWriter
+from lit_seg.callbacks.run_summary import RunSummary
+from lit_seg.callbacks.validation_report import ValidationReport
+
+__all__ = [
+    "BestCheckpoint",
+    "ClassDynamics",
+    "LastCheckpoint",
+    "PredictionWriter",
+    "RunSummary",
+    "ValidationReport",
+]

@@ -1,0 +1,195 @@
+"""The command line: LightningCLI with a folder per run, its loggers and its callbacks."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
+
+from lit_seg.callbacks import (
+    BestCheckpoint,
+    ClassDynamics,
+    LastCheckpoint,
+    PredictionWriter,
+    RunSummary,
+    ValidationReport,
+)
+from lit_seg.data import SegDataModule
+from lit_seg.errors import LitSegError, RunError
+from lit_seg.loggers import run_loggers
+from lit_seg.runs import CHECKPOINTS, CONFIG, find_checkpoint, find_run, free_folder
+from lit_seg.tasks import LitSegmenter
+
+_CALLBACKS = {
+    "best_checkpoint": BestCheckpoint,
+    "last_checkpoint": LastCheckpoint,
+    "class_dynamics": ClassDynamics,
+    "validation_report": ValidationReport,
+    "prediction_writer": PredictionWriter,
+    "run_summary": RunSummary,
+}
+
+
+class RunConfig(SaveConfigCallback):
+    """Writes ``config.yaml`` into the run's folder and the same to W&B."""
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage != "fit":
+            return
+        config = deepcopy(self.config)
+        config.ckpt_path = None  # the run can be repeated from its config, not only resumed
+        text = self.parser.dump(config, skip_none=False)
+        folder = Path(trainer.default_root_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).write_text(text)
+        for logger in trainer.loggers:
+            logger.log_hyperparams(yaml.safe_load(text))
+
+
+class LitSegCLI(LightningCLI):
+    """Adds to LightningCLI: ``--run``, the links from data to model, loggers and callbacks."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--run",
+            default="runs/run",
+            help="Folder of the run; `fit` appends a number when a run lies there already.",
+        )
+        for key, callback in _CALLBACKS.items():
+            parser.add_lightning_class_args(callback, key)
+        parser.link_arguments("data.class_counts", "model.class_counts", apply_on="instantiate")
+        parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
+        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+
+    def before_instantiate_classes(self) -> None:
+        config = self.config[self.subcommand]
+        if self.subcommand == "fit" and config.ckpt_path is None:
+            config.run = str(free_folder(Path(config.run)))
+        config.trainer.default_root_dir = config.run
+        for key in ("best_checkpoint", "last_checkpoint"):
+            config[key].dirpath = str(Path(config.run) / CHECKPOINTS)
+        if config.trainer.precision is None:
+            config.trainer.precision = _fast_precision(config.trainer.accelerator)
+
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except ValueError as error:  # of a constructor, which says what it was given
+            raise RunError(str(error)) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config_init[self.subcommand].trainer
+        if config.logger in (None, True):
+            fitting = self.subcommand == "fit"
+            kwargs["logger"] = run_loggers(Path(config.default_root_dir)) if fitting else False
+        return super().instantiate_trainer(**kwargs)
+
+
+def _no_advertisements(record: logging.LogRecord) -> bool:
+    return "💡" not in record.getMessage()
+
+
+logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_no_advertisements)
+warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning against a newer torch; no one's to mend
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    if args is not None:
+        sys.argv[1:] = args
+    try:
+        # in place, since DDP starts its other processes with sys.argv
+        sys.argv[1:] = complete_arguments(sys.argv[1:])
+        LitSegCLI(
+            LitSegmenter,
+            SegDataModule,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            save_config_callback=RunConfig,
+            save_config_kwargs={"save_to_log_dir": False},
+            trainer_defaults={
+                "callbacks": [RichProgressBar()],
+                "use_distributed_sampler": False,
+                "enable_model_summary": False,  # `RunSummary` says what matters in a line
+            },
+            parser_kwargs={"description": "Segmentation with imbalanced classes."},
+        )
+    except LitSegError as error:
+        # an error of a loader's worker comes wrapped in the worker's traceback
+        message = str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip()
+        sys.stderr.write(f"error: {message}\n")
+        return 2
+    return 0
+
+
+def complete_arguments(args: list[str]) -> list[str]:
+    """Replace what names a run by what LightningCLI needs to know of it.
+
+    ``fit --resume RUN`` continues the run with its own configuration, from its last checkpoint and
+    in its folder; ``validate --ckpt_path RUN`` (or a checkpoint in it; likewise ``test`` and
+    ``predict``) takes the run's configuration and its best checkpoint. What else is given comes
+    later, and so wins.
+
+    Raises:
+        RunError: if there is no such run, or it holds no checkpoint.
+    """
+    if not args or args[0] not in ("fit", *_QUIET):
+        return args
+    command, rest = args[0], args[1:]
+    if command == "fit":
+        value, rest = _take(rest, "--resume")
+        if value is None:
+            return args
+        run = find_run(Path(value))
+        checkpoint = find_checkpoint(Path(value), prefer="last")
+    else:
+        value, others = _take(rest, "--ckpt_path")
+        if value is None or "--config" in rest:
+            return args
+        rest, run = [_QUIET[command], *others], find_run(Path(value))
+        checkpoint = find_checkpoint(Path(value), prefer="best")
+    config = ["--config", str(run / CONFIG)]
+    return [command, *config, *rest, "--run", str(run), "--ckpt_path", str(checkpoint)]
+
+
+_QUIET = {
+    "validate": "--verbose=false",  # Lightning's table of all keys; ours says the same, readably
+    "test": "--verbose=false",
+    "predict": "--return_predictions=false",  # they are written as they come, not kept in memory
+}
+
+
+def _take(args: list[str], option: str) -> tuple[str | None, list[str]]:
+    """The value of an option, given as ``--x v`` or ``--x=v``, and the other arguments."""
+    for i, arg in enumerate(args):
+        if arg == option and i + 1 < len(args):
+            return args[i + 1], args[:i] + args[i + 2 :]
+        if arg.startswith(f"{option}="):
+            return arg.split("=", 1)[1], args[:i] + args[i + 1 :]
+    return None, args
+
+
+def _fast_precision(accelerator: str) -> str:
+    """``bf16-mixed`` where the processor multiplies bfloat16 natively, else full precision."""
+    if torch.cuda.is_available() and accelerator in ("auto", "gpu", "cuda"):
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = accelerator in ("auto", "cpu") and _cpu_has_bf16()
+    precision = "bf16-mixed" if fast else "32-true"
+    rank_zero_info(f"precision {precision}, chosen for this processor; --trainer.precision sets it")
+    return precision
+
+
+def _cpu_has_bf16() -> bool:
+    # AVX-512 has bfloat16 instructions and AMX whole tiles; without them autocast only adds copies
+    return bool(torch.cpu._is_avx512_bf16_supported()) and os.uname().machine == "x86_64"

@@ -1,0 +1,214 @@
+"""What all datasets share: a DataModule that a dataset completes with its facts and its files."""
+
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.distributed as dist
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from lit_seg.data.dataset import Sample, SegDataset, Split
+from lit_seg.data.samplers import EvalSampler, TrainSampler
+from lit_seg.data.transforms import EvalTransform, TrainTransform
+from lit_seg.errors import DataError
+from lit_seg.labels import VOID, ClassCounts
+
+SplitName = Literal["train", "val", "test"]
+Colour = tuple[int, int, int]
+
+
+class SegDataModule(LightningDataModule, ABC):
+    """Base of all DataModules: samplers, transforms and loaders.
+
+    A dataset is a subclass that states the facts below and implements :meth:`split`.
+
+    Args:
+        root: folder of the dataset; ``$DATA_ROOT/<name>`` by default, and ``data/<name>`` without
+            that variable.
+        height: of the images that the network sees, in pixels. Evaluation resizes to it, training
+            crops to it.
+        width: likewise.
+        batch_size: samples per step and rank.
+        scale: range of the random scale in training, relative to the size in evaluation.
+        flip: probability of a horizontal flip in training.
+        jitter: strength of the colour changes in training, 0 for none.
+        void: ``"ignore"`` leaves void pixels out, ``"train"`` makes them one more class, the last
+            (what the code of the recall-loss and PAT papers does).
+        num_workers: processes that load samples, per rank.
+        seed: of order and augmentation. The command line sets it to ``seed_everything``.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+
+    name: ClassVar[str]
+    """As in ``make train DATA=<name>``, and of the folder under ``$DATA_ROOT``."""
+    names: ClassVar[tuple[str, ...]]
+    """Class names in the order of their ids."""
+    colours: ClassVar[tuple[Colour, ...]]
+    """RGB of each class."""
+    counts: ClassVar[ClassCounts]
+    """Of the training split, one entry more than classes: the last is void."""
+    native_size: ClassVar[tuple[int, int]]
+    """Height and width of the dataset's images."""
+    how_to_get: ClassVar[str]
+    """One sentence for those who do not have the data."""
+
+    def __init__(
+        self,
+        root: str | None = None,
+        height: int = 0,
+        width: int = 0,
+        batch_size: int = 8,
+        scale: tuple[float, float] = (0.75, 2.0),
+        flip: float = 0.5,
+        jitter: float = 0.3,
+        void: Literal["ignore", "train"] = "ignore",
+        num_workers: int = 2,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if min(height, width) < 0 or batch_size < 1 or num_workers < 0:
+            raise ValueError(
+                "`height`, `width` and `num_workers` must not be negative and `batch_size` at "
+                f"least 1, got {height}, {width}, {num_workers} and {batch_size}"
+            )
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError(f"`scale` must be a range of positive factors, got {scale}")
+        if not 0 <= flip <= 1 or not 0 <= jitter < 1:
+            raise ValueError(
+                f"`flip` must be in [0, 1] and `jitter` in [0, 1), got {flip} and {jitter}"
+            )
+        if void not in ("ignore", "train"):
+            raise ValueError(f"`void` must be 'ignore' or 'train', got {void!r}")
+        self.root = Path(root) if root else Path(os.environ.get("DATA_ROOT", "data")) / self.name
+        self.height = height or self.native_size[0]
+        self.width = width or self.native_size[1]
+        self.batch_size = batch_size
+        self.scale = scale
+        self.flip = flip
+        self.jitter = jitter
+        self.void = void
+        self.num_workers = num_workers
+        self.seed = seed
+        self._splits: dict[SplitName, Split] = {}
+
+    @abstractmethod
+    def split(self, name: SplitName) -> Split:
+        """Find the samples of a split.
+
+        Raises:
+            DataError: if it is not there or not complete.
+        """
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes that are trained, in the order of their ids."""
+        return [*self.names, "void"] if self.void == "train" else list(self.names)
+
+    @property
+    def palette(self) -> list[Colour]:
+        """RGB of each class that is trained."""
+        return [*self.colours, (0, 0, 0)] if self.void == "train" else list(self.colours)
+
+    @property
+    def class_counts(self) -> ClassCounts:
+        """What the training split holds of each class that is trained."""
+        return self.counts.first(len(self.class_names))
+
+    def prepare_data(self) -> None:
+        """Check what can be checked cheaply, once, before loggers and workers start."""
+        state = self.trainer.state.fn if self.trainer else "fit"
+        for name in _splits_of(str(state)):
+            split = self._split(name)
+            if len(split) == 0:
+                raise DataError(f"{self.root}: the {name} split of {self.name} is empty")
+            split.load(0)
+        if self.trainer and self.trainer.world_size > 1:
+            if self.trainer._accelerator_connector.use_distributed_sampler:
+                raise DataError(
+                    "`trainer.use_distributed_sampler` must be false: Lightning's sampler scores "
+                    "some validation images twice, the one of this DataModule none"
+                )
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Shuffled, augmented; the same number of full batches on every rank."""
+        transform = TrainTransform(
+            self.height,
+            self.width,
+            self.height / self.native_size[0],
+            self.scale,
+            self.flip,
+            self.jitter,
+        )
+        dataset = SegDataset(self._split("train"), transform, self.seed, self._void_class)
+        rank, ranks = _rank_and_ranks()
+        sampler = TrainSampler(len(dataset), self.seed, rank, ranks)
+        if len(sampler) < self.batch_size:
+            raise DataError(
+                f"the {len(dataset)} training images of {self.name} do not fill one batch of "
+                f"{self.batch_size} on {ranks} rank(s): lower `data.init_args.batch_size`"
+            )
+        return self._loader(dataset, sampler, drop_last=True)
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        """Every validation image once."""
+        return self._eval_loader("val")
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        """Every test image once."""
+        return self._eval_loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Sample]:
+        """The validation images."""
+        return self._eval_loader("val")
+
+    def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
+        transform = EvalTransform(self.height, self.width)
+        dataset = SegDataset(self._split(name), transform, void_class=self._void_class)
+        return self._loader(dataset, EvalSampler(len(dataset), *_rank_and_ranks()))
+
+    def _loader(
+        self, dataset: SegDataset, sampler: Any, drop_last: bool = False
+    ) -> DataLoader[Sample]:
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            drop_last=drop_last,
+            # workers draw a seed here; from the global generator it would change with their number
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+
+    def _split(self, name: SplitName) -> Split:
+        if name not in self._splits:
+            self._splits[name] = self.split(name)
+        return self._splits[name]
+
+    @property
+    def _void_class(self) -> int:
+        return len(self.names) if self.void == "train" else VOID
+
+    def _missing(self, what: Path) -> DataError:
+        return DataError(
+            f"{what}: not found. {self.how_to_get} Then put it into {self.root}, or set DATA_ROOT "
+            f"to the folder that holds `{self.name}/`."
+        )
+
+
+def _splits_of(stage: str) -> list[SplitName]:
+    if "fit" in stage:
+        return ["train", "val"]
+    return ["test"] if "test" in stage else ["val"]
+
+
+def _rank_and_ranks() -> tuple[int, int]:
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1

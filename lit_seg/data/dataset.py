@@ -1,0 +1,69 @@
+"""From a split's images and labels to the samples that a DataLoader collates."""
+
+from typing import Protocol, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from lit_seg.data.samplers import Key
+from lit_seg.data.transforms import Array, Transform
+from lit_seg.labels import VOID
+
+
+class Split(Protocol):
+    """The images and labels of one split, before any transform."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """What to call the sample in messages and file names."""
+
+    def load(self, index: int) -> tuple[Array, Array]:
+        """``(H, W, 3)`` uint8 RGB image and ``(H, W)`` uint8 class ids or ``VOID``."""
+
+
+class Sample(TypedDict):
+    """One sample, or a collated batch of them."""
+
+    image: Tensor
+    """``(3, H, W)`` uint8 RGB; the network normalises it, so fewer bytes travel."""
+    target: Tensor
+    """``(H, W)`` int64 class ids or ``VOID``."""
+    name: str
+
+
+class SegDataset(Dataset[Sample]):
+    """A split and a transform; each sample's augmentation depends on (seed, epoch, index) alone.
+
+    Args:
+        split: where images and labels come from.
+        transform: applied to both.
+        seed: of the augmentations.
+        void_class: the id that void pixels of the split train as; ``VOID`` ignores them.
+    """
+
+    def __init__(
+        self, split: Split, transform: Transform, seed: int = 0, void_class: int = VOID
+    ) -> None:
+        self.split = split
+        self.transform = transform
+        self.seed = seed
+        self.void_class = void_class
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, key: Key) -> Sample:
+        epoch, index = key
+        image, label = self.split.load(index)
+        if self.void_class != VOID:
+            label = np.where(label == VOID, np.uint8(self.void_class), label)
+        words = np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)
+        image, label = self.transform(image, label, seed=int(words[0]))
+        return {
+            "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            "target": torch.from_numpy(label.astype(np.int64)),
+            "name": self.split.name(index),
+        }

@@ -1,0 +1,134 @@
+"""Reading image and label files, with errors that name the file and what is wrong with it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from lit_seg.data.transforms import Array
+from lit_seg.errors import DataError
+from lit_seg.labels import VOID
+
+Pair = tuple[Path, Path]
+
+
+def read_image(path: Path) -> Array:
+    """An image file as ``(H, W, 3)`` uint8 RGB.
+
+    Raises:
+        DataError: if the file cannot be decoded to its end.
+    """
+    return np.asarray(_decode(path).convert("RGB"))
+
+
+def read_label(path: Path) -> npt.NDArray[np.integer]:
+    """A label file as ``(H, W)`` integers, as stored: palette indices stay indices.
+
+    Raises:
+        DataError: if the file cannot be decoded to its end or has several channels.
+    """
+    label = np.asarray(_decode(path))
+    if label.ndim != 2 or not np.issubdtype(label.dtype, np.integer):
+        raise DataError(
+            f"{path}: labels must be one channel of integers, got shape {label.shape} of "
+            f"{label.dtype}; colour-coded labels must be converted to class ids first"
+        )
+    return label
+
+
+def _decode(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all three on damage
+        raise DataError(f"{path}: cannot be read as an image ({error}); fetch it again") from None
+
+
+class LabelMap:
+    """Stored label values to class ids, by one lookup table.
+
+    Args:
+        ids: stored value to class id or ``VOID``; every other value is an error.
+    """
+
+    def __init__(self, ids: Mapping[int, int]) -> None:
+        self.legal = sorted(ids)
+        self._table = np.full(2**16, VOID, np.uint8)
+        self._known = np.zeros(2**16, np.bool_)
+        for value, class_id in ids.items():
+            self._table[value] = class_id
+            self._known[value] = True
+
+    def __call__(self, label: npt.NDArray[np.integer], path: Path) -> Array:
+        """``(H, W)`` class ids.
+
+        Raises:
+            DataError: naming the file, its illegal values and the legal ones.
+        """
+        illegal = ~self._known[label]
+        if illegal.any():
+            raise DataError(
+                f"{path}: holds the label values {np.unique(label[illegal]).tolist()[:10]}, "
+                f"expected only {_ranges(self.legal)}"
+            )
+        return self._table[label]
+
+
+class FileSplit:
+    """A split given as pairs of files.
+
+    Args:
+        pairs: image and label path of each sample.
+        label_map: from stored values to class ids.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], label_map: LabelMap) -> None:
+        self.pairs = pairs
+        self.label_map = label_map
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def name(self, index: int) -> str:
+        return self.pairs[index][0].stem
+
+    def load(self, index: int) -> tuple[Array, Array]:
+        image_path, label_path = self.pairs[index]
+        image = read_image(image_path)
+        label = self.label_map(read_label(label_path), label_path)
+        if image.shape[:2] != label.shape:
+            raise DataError(
+                f"{label_path}: is {label.shape[0]}x{label.shape[1]} (height x width), its image "
+                f"{image_path} is {image.shape[0]}x{image.shape[1]}; they must agree"
+            )
+        return image, label
+
+
+def require_files(pairs: Sequence[Pair]) -> None:
+    """Check that both files of every pair are there.
+
+    Raises:
+        DataError: naming the first missing file and how many are missing.
+    """
+    missing = [path for pair in pairs for path in pair if not path.is_file()]
+    if missing:
+        raise DataError(
+            f"{missing[0]}: no such file, its partner is listed "
+            f"({len(missing)} of {2 * len(pairs)} files are missing)"
+        )
+
+
+def _ranges(values: Sequence[int]) -> str:
+    """``[0, 1, 2, 5]`` as ``0-2, 5``."""
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and value == runs[-1][1] + 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

@@ -1,0 +1,198 @@
+"""Where a run's numbers go: two CSV files always, and Weights & Biases online or offline."""
+
+import csv
+import netrc
+import os
+import uuid
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
+
+from lit_seg.runs import CLASSES, METRICS, WANDB_ID
+
+CLASS_STEP = "class_step"
+"""The step axis of the ``class/<stat>/<class>`` curves in W&B."""
+
+
+class CSVLog(Logger):
+    """Writes ``metrics.csv``, a column per metric, and ``classes.csv``, tidy.
+
+    Metrics named ``class/<stat>/<class>`` become rows (step, stat, class, value) of the latter.
+    Rows are on disk when :meth:`log_metrics` returns, and a run that goes on after an interruption
+    appends to what is there, after :meth:`keep_before` dropped what it will log again.
+
+    Args:
+        folder: of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self._columns: list[str] = []
+
+    @property
+    def name(self) -> str:
+        return ""
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        return str(self.folder)
+
+    @rank_zero_only
+    def log_hyperparams(
+        self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
+    ) -> None:
+        """Nothing: ``config.yaml`` holds them."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Append the metrics of a step."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        of_classes = {k: v for k, v in metrics.items() if k.startswith("class/")}
+        others = {k: v for k, v in metrics.items() if k not in of_classes}
+        if of_classes:
+            rows = [[step, *key.split("/", 2)[1:], float(v)] for key, v in of_classes.items()]
+            _append(self.folder / CLASSES, ["step", "stat", "class", "value"], rows)
+        if others:
+            self._log_wide({"step": step, **{k: float(v) for k, v in others.items()}})
+
+    @rank_zero_only
+    def keep_before(self, step: int) -> None:
+        """Drop what was logged at ``step`` or later."""
+        for path in (self.folder / METRICS, self.folder / CLASSES):
+            _rewrite(path, lambda row: int(row["step"]) < step)
+
+    def _log_wide(self, row: dict[str, Any]) -> None:
+        path = self.folder / METRICS
+        if not self._columns and path.exists():
+            with path.open(newline="") as file:
+                self._columns = next(csv.reader(file), [])
+        new = [key for key in row if key not in self._columns]
+        if new:  # the first epoch brings the validation columns: widen what is written
+            self._columns += new
+            _rewrite(path, lambda _: True, self._columns)
+        _append(path, self._columns, [[row.get(key, "") for key in self._columns]])
+
+
+class WandbLog(WandbLogger):
+    """W&B, with an axis of their own for the curves of the classes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._wandb_init.pop("anonymous")  # Lightning passes it, W&B warns that it does nothing
+
+    @property
+    def experiment(self) -> Any:
+        """The W&B run; the first call starts it."""
+        first = self._experiment is None
+        run = super().experiment
+        if first and hasattr(run, "define_metric"):
+            run.define_metric(CLASS_STEP)
+            run.define_metric("class/*", step_metric=CLASS_STEP)
+        return run
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:  # type: ignore[override]
+        """Log the metrics of a step."""
+        if any(key.startswith("class/") for key in metrics):
+            metrics = {**metrics, CLASS_STEP: float(step or 0)}
+        super().log_metrics(metrics, step)
+
+
+def run_loggers(folder: Path) -> list[Logger]:
+    """The loggers of the run in ``folder``; a run that goes on keeps its W&B id.
+
+    ``WANDB_MODE``, ``WANDB_PROJECT`` and ``WANDB_ENTITY`` are honoured. Without ``WANDB_MODE`` W&B
+    is online where a key is configured and else offline: its own menu would stop an unattended run.
+    """
+    loggers: list[Logger] = [CSVLog(folder)]
+    mode = os.environ.get("WANDB_MODE") or ("online" if _has_wandb_key() else "offline")
+    if mode == "disabled":
+        return loggers
+    if mode == "offline" and "WANDB_MODE" not in os.environ:
+        rank_zero_info(
+            f"W&B: no key on this machine, logging offline; `wandb sync {folder}/wandb/offline-run-*`"
+            " uploads it"
+        )
+    parts = folder.parts[-4:]
+    loggers.append(
+        WandbLog(
+            name="/".join(parts),
+            group="/".join(parts[:-1]),
+            project=os.environ.get("WANDB_PROJECT", "lit_seg"),
+            save_dir=str(folder),
+            id=_wandb_id(folder),
+            offline=mode != "online",
+            settings={"silent": True},
+        )
+    )
+    return loggers
+
+
+def wandb_run(trainer: Trainer) -> Any | None:
+    """The W&B run of a trainer, for what is not a plain number; None without one."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            return logger.experiment
+    return None
+
+
+def _wandb_id(folder: Path) -> str:
+    path = folder / WANDB_ID
+    if path.is_file():
+        return path.read_text().strip()
+    new = uuid.uuid4().hex[:8]
+    if rank_zero_only.rank == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(new + "\n")
+    return new
+
+
+def _has_wandb_key() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    for path in (os.environ.get("NETRC", ""), Path.home() / ".netrc", Path.home() / "_netrc"):
+        try:
+            if path and netrc.netrc(str(path)).authenticators(host):
+                return True
+        except (OSError, netrc.NetrcParseError):
+            continue
+    return False
+
+
+def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def _rewrite(
+    path: Path, keep: Callable[[dict[str, str]], bool], columns: list[str] | None = None
+) -> None:
+    """Rewrite a CSV file with some of its rows, and with more columns if given, in one move."""
+    if not path.exists():
+        return
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        columns = columns or list(reader.fieldnames or [])
+        rows = [row for row in reader if keep(row)]
+    draft = path.with_suffix(".tmp")
+    with draft.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    draft.replace(path)

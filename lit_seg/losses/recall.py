@@ -1,0 +1,113 @@
+"""Recall loss: cross-entropy weighted by how much of each class the model misses now."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lit_seg.losses.base import VOID, ClassCounts, SegLoss
+from lit_seg.metrics.class_recall import ClassRecall, recall_counts
+from lit_seg.metrics.confusion import predict_labels
+from lit_seg.metrics.sync import world_size
+
+
+class RecallLoss(SegLoss):
+    r"""Cross-entropy weighted per class by 1 - recall, so weights follow performance.
+
+    .. math::
+
+        L = -\frac{1}{Z} \sum_n w_{y_n} \log p_n, \qquad
+        w_c = 1 - R_c = \frac{FN_c}{FN_c + TP_c}
+
+    with recall from hard argmax predictions of the current step, over all ranks. The weights are
+    constants for the gradient. In eval mode the stored recall is used and nothing changes; a
+    class never seen weighs 1.
+
+    Args:
+        class_counts: pixels per class; only their number is used.
+        momentum: 0 is the paper, this step's recall. Above 0 the recall is an exponential moving
+            average, ``momentum`` old and the rest new, that only classes present update.
+        normalizer: ``Z``. ``"valid"`` divides by the number of valid pixels, so the loss shrinks
+            as recall rises; ``"weight_sum"`` by the summed weights of the valid pixels, where a
+            factor common to all weights cancels.
+        floor_one: count at least one miss for every class, as the published code does: a class
+            without a miss then weighs 1 / N_c in place of 0.
+        min_weight: no class weighs less, to keep a well recalled class from falling silent.
+        max_weight: no class weighs more.
+
+    Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
+
+    Raises:
+        ValueError: if a hyperparameter is out of range.
+
+    Reference: Tian et al., *Striking the Right Balance*, arXiv 2106.14917, Eq. 4-5 (a sum there,
+    a mean here and in the authors' code).
+
+    The authors' code (github.com/PotatoTian/recall-semseg at a3f7fc3) differs: it floors the
+    misses at one (``floor_one=True``), and fails on any void pixel, on fewer than two labels and
+    on fewer than two labels with misses. Its second file, which its training does not use, smooths
+    with ``momentum=0.5`` and divides by the summed weights.
+
+    Example:
+        >>> loss = RecallLoss(class_counts=[90, 10])
+        >>> logits = torch.tensor([[[2.0, 2.0, 2.0, 2.0], [0.0, 0.0, 0.0, 0.0]]])
+        >>> value = loss(logits, torch.tensor([[0, 0, 0, 1]]))  # class 1 is missed
+        >>> loss.class_stats()["weight"]
+        tensor([0., 1.], dtype=torch.float64)
+        >>> round(value.item(), 4)  # 1/4 of that pixel's cross-entropy
+        0.5317
+    """
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | ClassCounts,
+        momentum: float = 0.0,
+        normalizer: Literal["valid", "weight_sum"] = "valid",
+        floor_one: bool = False,
+        min_weight: float = 0.0,
+        max_weight: float = 1.0,
+    ) -> None:
+        super().__init__(class_counts)
+        if normalizer not in ("valid", "weight_sum"):
+            raise ValueError(f"`normalizer` must be 'valid' or 'weight_sum', got {normalizer!r}")
+        if not 0 <= min_weight < max_weight <= 1:
+            raise ValueError(
+                "`min_weight` and `max_weight` must satisfy 0 <= min < max <= 1, got "
+                f"{min_weight} and {max_weight}"
+            )
+        self.normalizer = normalizer
+        self.min_weight = min_weight
+        self.max_weight = max_weight
+        self.state = ClassRecall(self.num_classes, momentum, min_misses=int(floor_one))
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        if self.training:
+            preds = predict_labels(logits.detach())
+            self.state.update_counts(recall_counts(preds, target, self.num_classes))
+            support = self.state.advance()[1]
+        else:
+            support = recall_counts(target, target, self.num_classes)[1]
+        weight = self.weight
+        total = F.cross_entropy(
+            logits, target, weight.to(logits.dtype), ignore_index=VOID, reduction="sum"
+        )
+        if self.training:
+            total = total * world_size()  # DDP takes the mean over ranks; `support` is their sum
+        if self.normalizer == "valid":
+            norm = support.sum().to(weight.dtype)
+        else:
+            norm = (weight * support).sum()
+        # an empty sum over an empty norm: 0, with its graph
+        return total / torch.where(norm > 0, norm, 1).to(total.dtype)
+
+    @property
+    def weight(self) -> Tensor:
+        """``(C,)`` the weights that the stored recall gives."""
+        weight = (1 - self.state.recall).nan_to_num(nan=1.0)
+        return weight.clamp(self.min_weight, self.max_weight)
+
+    def class_stats(self) -> dict[str, Tensor]:
+        """Recall (NaN until a class is seen) and weight of each class, of the last step."""
+        return {"recall": self.state.recall, "weight": self.weight}

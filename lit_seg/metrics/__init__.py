@@ -1,0 +1,22 @@
+"""Counting: pure functions first, thin torchmetrics around them. Nothing here knows Lightning."""
+
+from lit_seg.metrics.class_recall import ClassRecall, recall_counts
+from lit_seg.metrics.confusion import (
+    ClassScores,
+    ConfusionMatrix,
+    class_scores,
+    confusion_matrix,
+    predict_labels,
+)
+from lit_seg.metrics.pixel_mean import PixelMean
+
+__all__ = [
+    "ClassRecall",
+    "ClassScores",
+    "ConfusionMatrix",
+    "PixelMean",
+    "class_scores",
+    "confusion_matrix",
+    "predict_labels",
+    "recall_counts",
+]

@@ -1,0 +1,117 @@
+"""The confusion matrix over a dataset and the scores per class that follow from it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lit_seg.labels import VOID
+from lit_seg.metrics.exact import ExactMetric
+
+
+def predict_labels(logits: Tensor) -> Tensor:
+    """The class with the largest logit, the lowest id among equals: ``(N, C, *)`` to ``(N, *)``."""
+    if logits.is_cuda or not logits.is_contiguous():
+        return logits.argmax(1)
+    # argmax over a strided axis is not vectorised on the CPU: 90 ms against 27 ms for this scan
+    # over the classes (8x11x240x320, one thread).
+    best = logits[:, 0].clone()
+    labels = torch.zeros(best.shape, dtype=torch.long, device=logits.device)
+    for c in range(1, logits.shape[1]):
+        labels.masked_fill_(logits[:, c] > best, c)
+        torch.maximum(best, logits[:, c], out=best)
+    return labels
+
+
+def confusion_matrix(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
+    """``(C, C)`` int64 pixel counts, rows are true and columns predicted classes; void left out."""
+    void_bin = num_classes**2
+    bins = torch.where(target == VOID, void_bin, target * num_classes + preds)
+    counts = torch.bincount(bins.flatten(), minlength=void_bin + 1)[:-1]
+    return counts.view(num_classes, num_classes)
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Scores over a whole dataset, NaN where a score is undefined; means leave NaN out.
+
+    Attributes:
+        iou: ``(C,)`` TP / (TP + FP + FN); NaN for a class neither labelled nor predicted.
+        recall: ``(C,)`` TP / (TP + FN); NaN for a class not labelled. Also called accuracy.
+        precision: ``(C,)`` TP / (TP + FP); NaN for a class never predicted.
+        confusion: ``(C, C)`` pixel counts, rows true and columns predicted classes.
+        pixel_acc: share of pixels predicted rightly.
+    """
+
+    iou: Tensor
+    recall: Tensor
+    precision: Tensor
+    confusion: Tensor
+    pixel_acc: Tensor
+
+    @property
+    def miou(self) -> Tensor:
+        """Mean IoU over the classes that have one."""
+        return self.iou.nanmean()
+
+    @property
+    def macc(self) -> Tensor:
+        """Mean accuracy: the mean recall over labelled classes."""
+        return self.recall.nanmean()
+
+    @property
+    def mprec(self) -> Tensor:
+        """Mean precision over predicted classes; it says nothing of classes never predicted."""
+        return self.precision.nanmean()
+
+    @property
+    def num_scored(self) -> int:
+        """How many classes the mean IoU is taken over."""
+        return int(self.iou.isfinite().sum())
+
+
+def class_scores(confusion: Tensor) -> ClassScores:
+    """Scores of a ``(C, C)`` confusion matrix (rows true, columns predicted), in float64."""
+    counts = confusion.double()
+    hits, labelled, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
+    return ClassScores(
+        iou=hits / (labelled + predicted - hits),
+        recall=hits / labelled,
+        precision=hits / predicted,
+        confusion=confusion,
+        pixel_acc=hits.sum() / labelled.sum(),
+    )
+
+
+class ConfusionMatrix(ExactMetric):
+    """The ``(C, C)`` confusion matrix summed over batches and ranks, int64.
+
+    Args:
+        num_classes: C, at least 2.
+
+    Example:
+        >>> metric = ConfusionMatrix(num_classes=2)
+        >>> metric.update(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, VOID]]))
+        >>> metric.compute()
+        tensor([[1, 1],
+                [0, 0]])
+    """
+
+    full_state_update = False
+    is_differentiable = False
+    counts: Tensor
+
+    def __init__(self, num_classes: int) -> None:
+        if num_classes < 2:
+            raise ValueError(f"`num_classes` must be at least 2, got {num_classes}")
+        super().__init__()
+        self.num_classes = num_classes
+        self.add_state("counts", torch.zeros(num_classes, num_classes, dtype=torch.long), "sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count a batch of ``(N, *)`` predicted and true class ids."""
+        self.counts += confusion_matrix(preds, target.long(), self.num_classes)
+
+    def compute(self) -> Tensor:
+        """The counts so far, over all ranks."""
+        return self.counts

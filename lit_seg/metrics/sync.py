@@ -1,0 +1,18 @@
+"""Sums over ranks, the only thing that losses and training metrics exchange."""
+
+import torch.distributed as dist
+from torch import Tensor
+
+
+def world_size() -> int:
+    """Number of processes that train together, 1 without ``torch.distributed``."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def sum_over_ranks(counts: Tensor) -> Tensor:
+    """``counts`` summed over all ranks; unchanged with one process. One collective, no gradient."""
+    if world_size() == 1:
+        return counts
+    total = counts.detach().clone()
+    dist.all_reduce(total)
+    return total

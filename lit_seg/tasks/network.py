@@ -1,0 +1,102 @@
+"""Building the network and finding weights to start from, also on a machine without network."""
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from torch import Tensor, nn
+
+from lit_seg.errors import RunError
+
+_DOWNLOAD_SECONDS = 120.0
+
+
+def build_network(
+    architecture: str, encoder: str, num_classes: int, options: dict[str, Any]
+) -> nn.Module:
+    """A randomly initialised smp model.
+
+    Raises:
+        ValueError: for an unknown architecture, encoder or option, with what there is.
+    """
+    try:
+        network: nn.Module = smp.create_model(
+            architecture, encoder, encoder_weights=None, classes=num_classes, **options
+        )
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"`model` cannot be built from architecture={architecture!r}, encoder={encoder!r}, "
+            f"options={options}: {error}"
+        ) from error
+    return network
+
+
+def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool:
+    """Load published encoder weights; without a network say so and keep the random ones.
+
+    Returns:
+        Whether the weights were loaded.
+    """
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # a line for each retry
+    result: dict[str, Any] = {}
+
+    def fetch() -> None:
+        try:
+            result["state"] = smp.encoders.get_encoder(encoder, weights=weights).state_dict()
+        except Exception as error:  # each hub client raises errors of its own
+            result["error"] = error
+
+    # In a thread, since some clients retry for minutes: training must start, not hang.
+    thread = threading.Thread(target=fetch, daemon=True)
+    thread.start()
+    thread.join(_DOWNLOAD_SECONDS)
+    if "state" in result:
+        network.encoder.load_state_dict(result["state"])  # type: ignore[union-attr]
+        rank_zero_info(f"encoder {encoder}: starts from {weights} weights")
+        return True
+    reason = str(result.get("error", f"no answer in {_DOWNLOAD_SECONDS:.0f} s")).splitlines()[0]
+    rank_zero_info(
+        f"encoder {encoder}: {weights} weights could not be had ({reason}); it starts from random "
+        "ones. On a machine without network, give a local file by INIT=<path>."
+    )
+    return False
+
+
+def load_local_weights(network: nn.Module, path: str) -> None:
+    """Load the weights of a checkpoint or state dict wherever name and shape agree.
+
+    Accepts a Lightning checkpoint of this project, a state dict of the network, or one of an
+    encoder alone. A head with other classes is left as it is.
+
+    Raises:
+        RunError: if the file is missing, is no such file, or fits nowhere.
+    """
+    if not Path(path).is_file():
+        raise RunError(f"`init`: {path} is no file")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises whatever unpickling raises
+        raise RunError(f"`init`: {path} cannot be read as weights ({error})") from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else {}
+    state = {key.removeprefix("network."): value for key, value in state.items()}
+    own = network.state_dict()
+    if not any(key in own for key in state):
+        state = {f"encoder.{key}": value for key, value in state.items()}
+    fitting = {
+        key: value
+        for key, value in state.items()
+        if key in own and isinstance(value, Tensor) and own[key].shape == value.shape
+    }
+    if not fitting:
+        raise RunError(f"`init`: no tensor of {path} fits this network by name and shape")
+    network.load_state_dict(fitting, strict=False)
+    rank_zero_info(f"{len(fitting)} of {len(own)} tensors start from {path}")
+
+
+def size_multiple(network: nn.Module) -> int:
+    """Input height and width must be multiples of this."""
+    return int(getattr(getattr(network, "encoder", None), "output_stride", 32))

@@ -1,0 +1,203 @@
+"""Semantic segmentation: any smp network with any loss of the protocol."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lit_seg.data.dataset import Sample
+from lit_seg.labels import VOID, ClassCounts
+from lit_seg.losses import CrossEntropyLoss, SegLoss
+from lit_seg.metrics import ClassScores, ConfusionMatrix, PixelMean, class_scores, predict_labels
+from lit_seg.tasks.network import (
+    build_network,
+    load_encoder_weights,
+    load_local_weights,
+    size_multiple,
+)
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class LitSegmenter(LightningModule):
+    """Trains and scores a segmentation network.
+
+    Logs ``train/{loss,lr}``, ``val/{loss,ce,miou,macc,mprec,pixel_acc,classes_scored}`` and
+    ``val/{iou,recall,precision}/<class>``, likewise under ``test/``. Scores are of the whole
+    dataset, from one confusion matrix; ``ce`` is plain cross-entropy, comparable between losses.
+
+    Args:
+        class_counts: pixels per class of the training set (or more, as :class:`ClassCounts`).
+        class_names: in the order of the class ids; ``class_0`` and so on by default.
+        loss: makes the loss from the class counts.
+        architecture: of ``segmentation_models_pytorch``, such as ``unet`` or ``deeplabv3plus``.
+        encoder: likewise, such as ``resnet18``.
+        options: more arguments of the smp model.
+        weights: published encoder weights to start from, such as ``imagenet``; when they cannot
+            be had the encoder starts from random ones and a line says so.
+        init: checkpoint or state dict to start from; comes after ``weights``.
+        optimizer: makes the optimizer from the parameters.
+        lr_scheduler: makes a scheduler from the optimizer and the number of optimisation steps,
+            and steps with each of them: ``PolynomialLR`` and ``CosineAnnealingLR`` fit.
+        channels_last: keep images and weights in the layout that convolutions prefer.
+    """
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | ClassCounts,
+        class_names: Sequence[str] | None = None,
+        loss: Callable[[Sequence[int] | ClassCounts], SegLoss] = CrossEntropyLoss,
+        architecture: str = "unet",
+        encoder: str = "resnet18",
+        options: dict[str, Any] | None = None,
+        weights: str | None = None,
+        init: str | None = None,
+        optimizer: Callable[[Any], Optimizer] = AdamW,
+        lr_scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__()
+        n = len(class_counts)
+        names = list(class_names) if class_names else [f"class_{c}" for c in range(n)]
+        if len(names) != n or len(set(names)) != n:
+            raise ValueError(
+                f"`class_names` must be {n} different names, one per entry of `class_counts`, "
+                f"got {names}"
+            )
+        if isinstance(class_counts, dict):  # as a checkpoint holds them
+            class_counts = ClassCounts(**class_counts)
+        self.save_hyperparameters()
+        if isinstance(class_counts, ClassCounts):
+            # plain, so that checkpoints load with weights_only=True
+            self.hparams["class_counts"] = asdict(class_counts)
+        self.class_names = names
+        pixels = class_counts.pixels if isinstance(class_counts, ClassCounts) else class_counts
+        self.class_pixels = list(pixels)
+        self.encoder = encoder
+        self.weights = weights
+        self.init = init
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.network = build_network(architecture, encoder, n, options or {})
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.network.to(memory_format=self.memory_format)
+        self.size_multiple = size_multiple(self.network)
+        self.loss = loss(class_counts)
+        self.confusion = ConfusionMatrix(n)
+        self.mean_loss = PixelMean()
+        self.mean_ce = PixelMean()
+        self.scores: ClassScores | None = None
+        """Of the last complete pass over a validation or test set."""
+        mean, std = torch.tensor([_IMAGENET_MEAN, _IMAGENET_STD]).mul(255).view(2, 1, 3, 1, 1)
+        self.register_buffer("pixel_mean", mean, persistent=False)
+        self.register_buffer("pixel_std", std, persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits of images of any size.
+
+        Args:
+            image: ``(N, 3, H, W)`` uint8 RGB.
+
+        Returns:
+            ``(N, C, H, W)`` logits. Sizes that the network cannot take are padded with the mean
+            colour on the right and at the bottom, and the logits cropped back.
+        """
+        height, width = image.shape[2:]
+        x = (image - self.pixel_mean) / self.pixel_std
+        bottom, right = -height % self.size_multiple, -width % self.size_multiple
+        if bottom or right:
+            x = F.pad(x, (0, right, 0, bottom))
+        logits: Tensor = self.network(x.contiguous(memory_format=self.memory_format))
+        return logits[:, :, :height, :width]
+
+    def setup(self, stage: str) -> None:
+        """Fetch weights to start from, unless a checkpoint is about to bring all of them."""
+        if stage == "fit" and self.trainer.ckpt_path is None:
+            if self.weights:
+                load_encoder_weights(self.network, self.encoder, self.weights)
+            if self.init:
+                load_local_weights(self.network, self.init)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The given optimizer, and its schedule over all steps of the run."""
+        optimizer = self.optimizer(self.parameters())
+        if self.lr_scheduler is None:
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = self.lr_scheduler(optimizer, steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
+        """Tell the loss how far training is."""
+        self.loss.set_progress(min(1.0, self.global_step / self.trainer.estimated_stepping_batches))
+
+    def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        """The loss of a batch."""
+        loss: Tensor = self.loss(self(batch["image"]), batch["target"])
+        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        return loss
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> None:
+        """Count a validation batch."""
+        self._count(batch)
+
+    def test_step(self, batch: Sample, batch_idx: int) -> None:
+        """Count a test batch."""
+        self._count(batch)
+
+    def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        """``(N, H, W)`` predicted class ids of a batch."""
+        return predict_labels(self(batch["image"]).float().contiguous())
+
+    def on_validation_epoch_end(self) -> None:
+        """Score the validation set."""
+        self._score("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Score the test set."""
+        self._score("test")
+
+    def _count(self, batch: Sample) -> None:
+        logits = self(batch["image"]).float().contiguous()
+        target = batch["target"]
+        pixels = (target != VOID).sum()
+        ce = F.cross_entropy(logits, target, ignore_index=VOID, reduction="sum")
+        self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
+        self.mean_loss.update(self.loss(logits, target), pixels)
+        self.confusion.update(predict_labels(logits), target)
+
+    def _score(self, stage: str) -> None:
+        scores = class_scores(self.confusion.compute().cpu())
+        values = {
+            "loss": self.mean_loss.compute(),
+            "ce": self.mean_ce.compute(),
+            "miou": scores.miou,
+            "macc": scores.macc,
+            "mprec": scores.mprec,
+            "pixel_acc": scores.pixel_acc,
+            "classes_scored": torch.tensor(float(scores.num_scored)),
+        }
+        for c, name in enumerate(self.class_names):
+            values[f"iou/{name}"] = scores.iou[c]
+            values[f"recall/{name}"] = scores.recall[c]
+            values[f"precision/{name}"] = scores.precision[c]
+        shown = ("miou", "macc")
+        for key, value in values.items():
+            # computed from counts of all ranks: the same everywhere, nothing left to reduce
+            self.log(f"{stage}/{key}", value.float(), prog_bar=key in shown, rank_zero_only=False)
+        for metric in (self.mean_loss, self.mean_ce, self.confusion):
+            metric.reset()
+        if not self.trainer.sanity_checking:
+            self.scores = scores

@@ -1,0 +1,389 @@
+"""What every loss promises, run over all that ``lit_seg.losses`` exports."""
+
+import copy
+import inspect
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import lit_seg.losses
+from lit_seg.labels import VOID
+from lit_seg.losses import ClassCounts, SegLoss
+from tests.losses.problems import draw, value_and_grad
+
+# options that lead a loss through other code than its defaults
+VARIANTS = {
+    "RecallLoss": [
+        {"momentum": 0.9},
+        {"normalizer": "weight_sum"},
+        {"floor_one": True, "min_weight": 0.1, "max_weight": 0.8},
+    ]
+}
+
+
+def exported_losses():
+    for name in lit_seg.losses.__all__:
+        cls = getattr(lit_seg.losses, name)
+        if inspect.isclass(cls) and issubclass(cls, SegLoss) and cls is not SegLoss:
+            for options in [{}, *VARIANTS.get(name, [])]:
+                label = ",".join([name, *(f"{k}={v}" for k, v in options.items())])
+                yield pytest.param(partial(cls, **options), id=label)
+
+
+every_loss = pytest.mark.parametrize("make", list(exported_losses()))
+"""``make(class_counts)`` gives a fresh loss: one with a state must not carry it along."""
+
+COUNTS = [90, 30, 10, 5]
+
+
+def test_some_losses_are_exported():
+    """The runs below would pass over an empty list."""
+    assert {p.values[0].func.__name__ for p in exported_losses()} >= {
+        "CrossEntropyLoss",
+        "RecallLoss",
+    }
+
+
+# --- values -----------------------------------------------------------------------------------
+
+
+@every_loss
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    "problem",
+    [
+        draw(0),
+        draw(1, absent=(1, 3)),
+        draw(2, absent=(0, 1, 3)),
+        draw(3, (1, 4, 1, 1), void=0),
+        draw(4, (1, 4), void=0),
+        draw(5, (20, 4)),
+        draw(6, (2, 4, 3, 4, 2)),
+        draw(7, (2, 2, 5, 6)),
+        draw(8, (2, 255, 4, 4)),
+        draw(9, skill=1e4),
+        draw(10, skill=-1e4),
+    ],
+    ids=[
+        "plain",
+        "absent",
+        "one class",
+        "one pixel",
+        "one sample",
+        "no space",
+        "volume",
+        "C=2",
+        "C=255",
+        "sure",
+        "surely wrong",
+    ],
+)
+def test_finite_scalar_not_negative(make, problem, training):
+    logits, target = problem
+    loss = make([10] * logits.shape[1]).train(training)
+    value, grad = value_and_grad(loss, logits, target)
+    assert value.shape == ()
+    assert value.isfinite()
+    assert value >= 0
+    assert grad.isfinite().all()
+
+
+@every_loss
+@pytest.mark.parametrize("training", [True, False])
+def test_perfect_prediction_costs_nothing(make, training):
+    logits, target = draw(11, skill=100)
+    loss = make(COUNTS).train(training)
+    assert loss(logits, target) < 1e-3
+    assert make(COUNTS)(*draw(11, skill=-100)) > 0.1  # and it is not 0 for whatever is predicted
+
+
+@every_loss
+@pytest.mark.parametrize("training", [True, False])
+def test_only_void_gives_zero_with_a_graph(make, training):
+    """DDP waits for every parameter's gradient, so 0 without a graph would hang it."""
+    logits = torch.randn(2, 4, 3, 3, requires_grad=True)
+    value = make(COUNTS).train(training)(logits, torch.full((2, 3, 3), VOID))
+    assert value.item() == 0.0
+    assert value.grad_fn is not None
+    value.backward()
+    assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+@every_loss
+def test_void_gives_neither_value_nor_gradient(make):
+    logits, target = draw(12, void=0.4)
+    void = (target == VOID).unsqueeze(1).expand_as(logits)
+    other = torch.where(void, 100 * torch.randn_like(logits), logits)
+    value, grad = value_and_grad(make(COUNTS), logits, target)
+    other_value, other_grad = value_and_grad(make(COUNTS), other, target)
+    assert torch.equal(value, other_value)
+    assert torch.equal(grad, other_grad)
+    assert not grad[void].any()
+    assert grad[~void].any()
+
+
+@every_loss
+def test_void_is_as_if_left_out(make):
+    logits, target = draw(13, (1, 4, 40))
+    valid = target[0] != VOID
+    assert not valid.all()
+    want = make(COUNTS)(logits[..., valid], target[..., valid])
+    torch.testing.assert_close(make(COUNTS)(logits, target), want)
+
+
+# --- symmetries -------------------------------------------------------------------------------
+
+
+@every_loss
+def test_classes_have_no_order(make):
+    logits, target = draw(14)
+    order = torch.tensor([2, 0, 3, 1])  # the new class c is the old class order[c]
+    renamed = torch.where(target == VOID, VOID, order.argsort()[target.clamp(max=3)])
+    value, grad = value_and_grad(make(COUNTS), logits, target)
+    counts = [COUNTS[c] for c in order]
+    other_value, other_grad = value_and_grad(make(counts), logits[:, order], renamed)
+    torch.testing.assert_close(value, other_value)
+    torch.testing.assert_close(grad[:, order], other_grad)
+
+
+@every_loss
+def test_pixels_have_no_order(make):
+    logits, target = draw(15, (2, 4, 30))
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
+    value, grad = value_and_grad(make(COUNTS), logits, target)
+    other_value, other_grad = value_and_grad(make(COUNTS), logits[..., order], target[..., order])
+    torch.testing.assert_close(value, other_value)
+    torch.testing.assert_close(grad[..., order], other_grad)
+
+
+@every_loss
+def test_images_have_no_order(make):
+    logits, target = draw(16, (3, 4, 5, 6))
+    torch.testing.assert_close(
+        make(COUNTS)(logits, target), make(COUNTS)(logits.flip(0), target.flip(0))
+    )
+
+
+@every_loss
+def test_batch_twice_costs_the_same(make, request):
+    """A loss is a mean: a larger batch is not more expensive."""
+    if "floor_one" in request.node.callspec.id:
+        pytest.skip("one miss weighs less in a larger batch, by definition")
+    logits, target = draw(17)
+    twice = make(COUNTS)(torch.cat([logits, logits]), torch.cat([target, target]))
+    torch.testing.assert_close(make(COUNTS)(logits, target), twice)
+
+
+# --- layouts, sizes and precisions ------------------------------------------------------------
+
+
+@every_loss
+@pytest.mark.parametrize("size", [(8, 10), (7, 9), (1, 1)])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_small_logits_are_upsampled(make, align_corners, size):
+    logits, _ = draw(18, (2, 4, 4, 5))
+    _, target = draw(19, (2, 4, *size))
+    loss = make(COUNTS)
+    loss.align_corners = align_corners
+    large = F.interpolate(logits, size, mode="bilinear", align_corners=align_corners)
+    torch.testing.assert_close(loss(logits, target), make(COUNTS)(large, target))
+
+
+@every_loss
+def test_align_corners_is_heeded(make):
+    """Otherwise the test above could not tell one from the other."""
+    logits, _ = draw(18, (2, 4, 4, 5))
+    _, target = draw(19, (2, 4, 8, 10))
+    aligned = make(COUNTS)
+    aligned.align_corners = True
+    assert abs(aligned(logits, target) - make(COUNTS)(logits, target)) > 1e-4
+
+
+@every_loss
+@pytest.mark.parametrize("layout", ["channels_last", "channels at the end", "every second"])
+def test_memory_layout_does_not_matter(make, layout):
+    logits, target = draw(20)
+    if layout == "channels_last":
+        other = logits.to(memory_format=torch.channels_last)
+    elif layout == "channels at the end":
+        other = logits.movedim(1, -1).contiguous().movedim(-1, 1)
+    else:
+        other = logits.repeat_interleave(2, -1)[..., ::2]
+    assert not other.is_contiguous()
+    other_target = target.mT.contiguous().mT
+    assert not other_target.is_contiguous()
+    want, want_grad = value_and_grad(make(COUNTS), logits, target)
+    assert torch.equal(make(COUNTS)(other, other_target), want)
+    # `value_and_grad` would make a copy, maybe a contiguous one
+    leaf = other.detach().requires_grad_()
+    (grad,) = torch.autograd.grad(make(COUNTS)(leaf, other_target), leaf)
+    assert torch.equal(grad, want_grad)
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_any_integer_holds_labels(make, dtype):
+    """Datasets keep labels in 8 bits, where arithmetic on them would wrap around."""
+    logits, target = draw(21, (2, 200, 5, 6))
+    counts = [1] * 200
+    narrow = target.to(torch.int16).to(dtype)
+    assert torch.equal(make(counts)(logits, narrow), make(counts)(logits, target))
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("autocast", [True, False])
+def test_half_precision_logits(make, dtype, autocast):
+    """The loss itself is in float32: only the rounding of the logits may show."""
+    logits, target = draw(22)
+    rounded = (logits * 100).to(dtype)  # a sum over so large values overflows float16
+    with torch.autocast("cpu", dtype, enabled=autocast):
+        value, grad = value_and_grad(make(COUNTS), rounded, target)
+    assert value.dtype == torch.float32
+    assert torch.equal(value, make(COUNTS)(rounded.float(), target))
+    assert grad.isfinite().all()
+
+
+# --- state and protocol -----------------------------------------------------------------------
+
+
+@every_loss
+def test_eval_leaves_the_state_alone(make):
+    loss = make(COUNTS)
+    loss(*draw(23, absent=(1,)))
+    before = copy.deepcopy(dict(loss.named_buffers()))
+    loss.eval()
+    values = [loss(*draw(24)) for _ in range(2)]
+    assert torch.equal(*values)
+    after = dict(loss.named_buffers())
+    assert after.keys() == before.keys()
+    for name, tensor in after.items():  # bytes, since NaN is not equal to itself
+        assert tensor.numpy().tobytes() == before[name].numpy().tobytes(), name
+
+
+@every_loss
+def test_inputs_are_not_changed(make):
+    logits, target = draw(25)
+    copies = logits.clone(), target.clone()
+    make(COUNTS)(logits, target)
+    assert torch.equal(logits, copies[0])
+    assert torch.equal(target, copies[1])
+
+
+@every_loss
+@pytest.mark.parametrize("done", [0, 0.5, 1])
+def test_progress_is_accepted(make, done):
+    loss = make(COUNTS)
+    assert loss.set_progress(done) is None
+    assert loss(*draw(26)).isfinite()
+
+
+@every_loss
+def test_class_stats_have_one_entry_per_class(make):
+    loss = make(COUNTS)
+    for _ in range(2):  # before a step, and after
+        for name, stat in loss.class_stats().items():
+            assert isinstance(name, str)
+            assert stat.shape == (4,)
+            assert not stat.requires_grad
+        loss(*draw(27))
+
+
+@every_loss
+@pytest.mark.parametrize("images", [None, [4, 3, 2, 1]], ids=["pixels only", "images too"])
+def test_class_counts_object(make, images):
+    counts = ClassCounts(COUNTS, images, images and [200, 150, 99, 50])
+    step = draw(28)
+    assert make(counts).num_classes == len(counts) == 4
+    assert torch.equal(make(counts)(*step), make(COUNTS)(*step))
+
+
+@every_loss
+def test_counts_are_exact(make):
+    """Cityscapes has more pixels of road than float32 or int32 can count."""
+    counts = [2**24 + 1, 2**31 + 1]
+    assert make(counts).class_pixels.tolist() == counts
+    assert make(counts).class_pixels.dtype == torch.int64
+
+
+@pytest.mark.parametrize("name", ["images", "image_pixels"])
+def test_class_counts_of_different_lengths(name):
+    with pytest.raises(ValueError, match=f"`{name}` must have one entry per class .* 1 and 2"):
+        ClassCounts(pixels=[1, 2], **{name: [1]})
+
+
+def test_first_classes_of_class_counts():
+    counts = ClassCounts(pixels=[5, 6, 7], images=[1, 2, 3])
+    assert counts.first(2) == ClassCounts(pixels=[5, 6], images=[1, 2])
+
+
+# --- errors -----------------------------------------------------------------------------------
+
+
+@every_loss
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ([3], "2 to 255 classes, got 1"),
+        ([1] * 256, "2 to 255 classes, got 256"),
+        ([3, -2, 1], "must not be negative, got -2"),
+    ],
+    ids=["1 class", "256 classes", "negative"],
+)
+def test_bad_counts(make, counts, message):
+    with pytest.raises(ValueError, match=message):
+        make(counts)
+
+
+@every_loss
+@pytest.mark.parametrize(
+    ("logits", "target", "message"),
+    [
+        ((2, 4, 5, 6), (2, 1, 5, 6), r"\(N, \*\), got \(2, 4, 5, 6\) and \(2, 1, 5, 6\)"),
+        ((2, 4, 5, 6), (3, 5, 6), r"\(N, \*\), got \(2, 4, 5, 6\) and \(3, 5, 6\)"),
+        ((4,), (), r"\(N, \*\), got \(4,\) and \(\)"),
+        ((2, 3, 5, 6), (2, 5, 6), "must have 4 channels, .* got 3"),
+        ((2, 4, 5), (2, 6), r"only \(N, C, H, W\) .* got \(2, 4, 5\) and \(2, 6\)"),
+    ],
+    ids=["channel in target", "batch", "no batch", "channels", "small line"],
+)
+def test_bad_shapes(make, logits, target, message):
+    with pytest.raises(ValueError, match=message):
+        make(COUNTS)(torch.zeros(logits), torch.zeros(target, dtype=torch.long))
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bool])
+def test_target_that_is_no_integer(make, dtype):
+    with pytest.raises(ValueError, match=f"integer class ids, got {dtype}"):
+        make(COUNTS)(torch.zeros(1, 4, 3), torch.zeros(1, 3, dtype=dtype))
+
+
+@every_loss
+@pytest.mark.parametrize("label", [4, 254, -1, -100, 256])
+def test_label_out_of_range_is_named(make, label):
+    target = torch.tensor([[0, VOID, label]])
+    loss = make(COUNTS)
+    with pytest.raises(ValueError, match=rf"0 to 3 or 255 \(void\), got \[{label}\]"):
+        loss(torch.zeros(1, 4, 3), target)
+
+
+def test_import_is_light():
+    """A loss can be taken into other code without this project's training stack."""
+    heavy = ["pytorch_lightning", "wandb", "segmentation_models_pytorch", "albumentations"]
+    script = f"import sys, lit_seg.losses; print([m for m in {heavy} if m in sys.modules])"
+    root = Path(lit_seg.__file__).parents[1]
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.stdout.strip() == "[]", run.stderr
