@@ -1,1 +1,1 @@
-"""Losses for class-imbalanced semantic segmentation, and what happens to each class as they train."""
+"""Losses for imbalanced semantic segmentation, and what happens to each class as they train."""

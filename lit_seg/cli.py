@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 import yaml
+from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from lit_seg.callbacks import (
     BestCheckpoint,
@@ -92,7 +92,10 @@ class LitSegCLI(LightningCLI):
         if config.logger in (None, True):
             fitting = self.subcommand == "fit"
             kwargs["logger"] = run_loggers(Path(config.default_root_dir)) if fitting else False
-        return super().instantiate_trainer(**kwargs)
+        callbacks = list(config.callbacks or [])
+        if config.enable_progress_bar is not False:
+            callbacks.append(RichProgressBar())
+        return super().instantiate_trainer(callbacks=callbacks, **kwargs)
 
 
 def _no_advertisements(record: logging.LogRecord) -> bool:
@@ -100,7 +103,9 @@ def _no_advertisements(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_no_advertisements)
-warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning against a newer torch; no one's to mend
+warnings.filterwarnings(
+    "ignore", ".*LeafSpec.*"
+)  # Lightning against a newer torch; no one's to mend
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -118,7 +123,6 @@ def main(args: Sequence[str] | None = None) -> int:
             save_config_callback=RunConfig,
             save_config_kwargs={"save_to_log_dir": False},
             trainer_defaults={
-                "callbacks": [RichProgressBar()],
                 "use_distributed_sampler": False,
                 "enable_model_summary": False,  # `RunSummary` says what matters in a line
             },

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 VOID = 255
 """The label of pixels that no loss and no metric looks at. Datasets map their own value to it."""
 
@@ -40,3 +43,22 @@ class ClassCounts:
         """The counts of the first ``num_classes`` classes."""
         parts = (self.pixels, self.images, self.image_pixels)
         return ClassCounts(*(None if part is None else part[:num_classes] for part in parts))  # type: ignore[arg-type]
+
+
+def check_labels(labels: Tensor, num_classes: int, what: str = "target") -> None:
+    """Refuse labels that are neither a class nor void.
+
+    They would be counted in a foreign class, read foreign memory, or stop CUDA without a reason.
+    On a GPU the check does not wait for the result: the message is then CUDA's.
+
+    Raises:
+        ValueError: naming the labels (on the CPU).
+    """
+    legal = ((labels >= 0) & (labels < num_classes)) | (labels == VOID)
+    if labels.device.type == "cuda":
+        torch._assert_async(legal.all(), f"`{what}` holds a label that is no class and not void")
+    elif not bool(legal.all()):
+        raise ValueError(
+            f"`{what}` must hold class ids 0 to {num_classes - 1} or {VOID} (void), "
+            f"got {sorted(set(labels[~legal].tolist()))[:10]}"
+        )

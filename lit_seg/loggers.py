@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_only
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger, WandbLogger
-from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 
 from lit_seg.runs import CLASSES, METRICS, WANDB_ID
 
@@ -121,8 +121,8 @@ def run_loggers(folder: Path) -> list[Logger]:
         return loggers
     if mode == "offline" and "WANDB_MODE" not in os.environ:
         rank_zero_info(
-            f"W&B: no key on this machine, logging offline; `wandb sync {folder}/wandb/offline-run-*`"
-            " uploads it"
+            "W&B: no key on this machine, logging offline; upload it by "
+            f"`wandb sync {folder}/wandb/offline-run-*`"
         )
     parts = folder.parts[-4:]
     loggers.append(
@@ -152,10 +152,14 @@ def _wandb_id(folder: Path) -> str:
     if path.is_file():
         return path.read_text().strip()
     new = uuid.uuid4().hex[:8]
-    if rank_zero_only.rank == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(new + "\n")
+    _write_wandb_id(path, new)
     return new
+
+
+@rank_zero_only
+def _write_wandb_id(path: Path, new: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(new + "\n")
 
 
 def _has_wandb_key() -> bool:

@@ -27,8 +27,9 @@ HOST = "127.0.0.1"
 def run_on_ranks(fn, *args):
     """``[fn(rank, *args) for each rank]``, run at the same time.
 
-    ``fn`` must be a function of a module, and what it takes and returns must pickle; tensors
-    travel as bytes of shared memory, so it should return few. An exception on a rank is raised.
+    ``fn`` must be a function of a module, and what it takes and returns must pickle; lists of
+    numbers do so more simply than tensors, which would share memory. An exception on a rank is
+    raised here.
     """
     ranks, _ = _processes()
     futures = [rank.submit(fn, i, *args) for i, rank in enumerate(ranks)]

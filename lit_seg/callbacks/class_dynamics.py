@@ -43,7 +43,7 @@ class ClassDynamics(Callback):
             f"class/{stat}/{name}": value
             for stat, values in stats.items()
             for name, value in zip(pl_module.class_names, values.tolist(), strict=True)
-            if value == value  # noqa: PLR0124  NaN differs from itself
+            if value == value
         }
         if metrics:
             for logger in trainer.loggers:

@@ -14,7 +14,8 @@ def colourise(label: npt.NDArray[np.integer], palette: Sequence[tuple[int, int, 
     """``(H, W)`` class ids to ``(H, W, 3)`` RGB; void is black."""
     table = np.zeros((VOID + 1, 3), np.uint8)
     table[: len(palette)] = palette
-    return table[label]
+    picture: Picture = table[label]
+    return picture
 
 
 def blend(image: Picture, colours: Picture, opacity: float = 0.55) -> Picture:

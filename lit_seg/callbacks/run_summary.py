@@ -114,7 +114,7 @@ def markdown_table(rows: Sequence[Row]) -> str:
 
 def _cells(row: Row) -> list[str]:
     name, share, *scores = row
-    return [name, f"{share:.2f}", *("n/a" if s != s else f"{s:.1f}" for s in scores)]  # noqa: PLR0124
+    return [name, f"{share:.2f}", *("n/a" if s != s else f"{s:.1f}" for s in scores)]
 
 
 def _rich_table(rows: Sequence[Row], title: str) -> Table:

@@ -5,7 +5,7 @@ from lit_seg.data.camvid import CamVid
 from lit_seg.data.cityscapes import Cityscapes
 from lit_seg.data.streets import Streets
 
-DATASETS: dict[str, type[SegDataModule]] = {d.name: d for d in (Streets, CamVid, Cityscapes)}
+DATASETS: dict[str, type[SegDataModule]] = {d.folder: d for d in (Streets, CamVid, Cityscapes)}
 """By the name that ``make train DATA=<name>`` takes."""
 
 __all__ = ["DATASETS", "CamVid", "Cityscapes", "SegDataModule", "Streets"]

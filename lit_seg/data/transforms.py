@@ -40,8 +40,8 @@ class EvalTransform:
     def __call__(self, image: Array, label: Array, seed: int = 0) -> tuple[Array, Array]:
         if image.shape[1::-1] == self.size:
             return image, label
-        image = cv2.resize(image, self.size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        label = cv2.resize(label, self.size, interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[assignment]
+        image = cv2.resize(image, self.size, interpolation=cv2.INTER_AREA)
+        label = cv2.resize(label, self.size, interpolation=cv2.INTER_NEAREST_EXACT)
         return image, label
 
 

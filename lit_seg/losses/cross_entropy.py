@@ -1,6 +1,5 @@
 """Plain cross-entropy, the baseline that every other loss is compared with."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

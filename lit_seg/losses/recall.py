@@ -23,7 +23,7 @@ class RecallLoss(SegLoss):
 
     with recall from hard argmax predictions of the current step, over all ranks. The weights are
     constants for the gradient. In eval mode the stored recall is used and nothing changes; a
-    class never seen weighs 1.
+    class never seen weighs ``max_weight``, that is 1.
 
     Args:
         class_counts: pixels per class; only their number is used.
@@ -84,7 +84,7 @@ class RecallLoss(SegLoss):
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         if self.training:
-            preds = predict_labels(logits.detach())
+            preds = predict_labels(logits)
             self.state.update_counts(recall_counts(preds, target, self.num_classes))
             support = self.state.advance()[1]
         else:

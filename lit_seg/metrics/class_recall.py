@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lit_seg.labels import VOID
+from lit_seg.labels import VOID, check_labels
 from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.exact import ExactMetric
 from lit_seg.metrics.sync import sum_over_ranks
@@ -84,14 +84,20 @@ class ClassRecall(ExactMetric):
         Args:
             preds: ``(N, *)`` class ids, or ``(N, C, *)`` scores whose largest is the prediction.
             target: ``(N, *)`` class ids or ``VOID``.
+
+        Raises:
+            ValueError: if a label is neither a class nor void.
         """
         if preds.ndim == target.ndim + 1:
             preds = predict_labels(preds)
-        self.update_counts(recall_counts(preds, target.long(), self.num_classes))
+        target = target.long()
+        check_labels(target, self.num_classes)
+        self.update_counts(recall_counts(preds, target, self.num_classes))
 
     def update_counts(self, counts: Tensor) -> None:
         """Add ``(2, C)`` true positives and support that were counted elsewhere."""
         self.counts += counts
+        self._computed = None  # torchmetrics' cache, which its wrapped `update` alone would clear
 
     def compute(self) -> Tensor:
         """``(C,)`` recall with the counts gathered so far, NaN for classes never seen."""

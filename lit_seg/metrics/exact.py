@@ -22,4 +22,5 @@ class ExactMetric(Metric):
             no_double = device.type == "mps" and tensor.dtype == torch.float64
             return tensor.to(device, torch.float32 if no_double else tensor.dtype)
 
-        return super()._apply(move_only, *args, **kwargs)  # type: ignore[no-any-return]
+        super()._apply(move_only, *args, **kwargs)
+        return self

@@ -7,7 +7,7 @@ from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import Tensor, nn
 
 from lit_seg.errors import RunError

@@ -1,6 +1,6 @@
 """Semantic segmentation: any smp network with any loss of the protocol."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -50,9 +50,12 @@ class LitSegmenter(LightningModule):
         channels_last: keep images and weights in the layout that convolutions prefer.
     """
 
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Sequence[int] | ClassCounts | Mapping[str, Any],
         class_names: Sequence[str] | None = None,
         loss: Callable[[Sequence[int] | ClassCounts], SegLoss] = CrossEntropyLoss,
         architecture: str = "unet",
@@ -65,6 +68,8 @@ class LitSegmenter(LightningModule):
         channels_last: bool = True,
     ) -> None:
         super().__init__()
+        if isinstance(class_counts, Mapping):  # as a checkpoint holds them
+            class_counts = ClassCounts(**class_counts)
         n = len(class_counts)
         names = list(class_names) if class_names else [f"class_{c}" for c in range(n)]
         if len(names) != n or len(set(names)) != n:
@@ -72,8 +77,6 @@ class LitSegmenter(LightningModule):
                 f"`class_names` must be {n} different names, one per entry of `class_counts`, "
                 f"got {names}"
             )
-        if isinstance(class_counts, dict):  # as a checkpoint holds them
-            class_counts = ClassCounts(**class_counts)
         self.save_hyperparameters()
         if isinstance(class_counts, ClassCounts):
             # plain, so that checkpoints load with weights_only=True
@@ -88,7 +91,7 @@ class LitSegmenter(LightningModule):
         self.lr_scheduler = lr_scheduler
         self.network = build_network(architecture, encoder, n, options or {})
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.network.to(memory_format=self.memory_format)
+        self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.size_multiple = size_multiple(self.network)
         self.loss = loss(class_counts)
         self.confusion = ConfusionMatrix(n)
@@ -173,9 +176,9 @@ class LitSegmenter(LightningModule):
         logits = self(batch["image"]).float().contiguous()
         target = batch["target"]
         pixels = (target != VOID).sum()
+        self.mean_loss.update(self.loss(logits, target), pixels)
         ce = F.cross_entropy(logits, target, ignore_index=VOID, reduction="sum")
         self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
-        self.mean_loss.update(self.loss(logits, target), pixels)
         self.confusion.update(predict_labels(logits), target)
 
     def _score(self, stage: str) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lit_seg.data.street_scene import CLASS_NAMES, PALETTE, render_scene
+from lit_seg.data.street import CLASS_NAMES, PALETTE, render_scene
 from lit_seg.labels import VOID
 
 HEIGHT, WIDTH = 128, 192

@@ -50,9 +50,6 @@ def test_some_losses_are_exported():
     }
 
 
-# --- values -----------------------------------------------------------------------------------
-
-
 @every_loss
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(
@@ -137,9 +134,6 @@ def test_void_is_as_if_left_out(make):
     torch.testing.assert_close(make(COUNTS)(logits, target), want)
 
 
-# --- symmetries -------------------------------------------------------------------------------
-
-
 @every_loss
 def test_classes_have_no_order(make):
     logits, target = draw(14)
@@ -178,9 +172,6 @@ def test_batch_twice_costs_the_same(make, request):
     logits, target = draw(17)
     twice = make(COUNTS)(torch.cat([logits, logits]), torch.cat([target, target]))
     torch.testing.assert_close(make(COUNTS)(logits, target), twice)
-
-
-# --- layouts, sizes and precisions ------------------------------------------------------------
 
 
 @every_loss
@@ -248,9 +239,6 @@ def test_half_precision_logits(make, dtype, autocast):
     assert value.dtype == torch.float32
     assert torch.equal(value, make(COUNTS)(rounded.float(), target))
     assert grad.isfinite().all()
-
-
-# --- state and protocol -----------------------------------------------------------------------
 
 
 @every_loss
@@ -321,9 +309,6 @@ def test_class_counts_of_different_lengths(name):
 def test_first_classes_of_class_counts():
     counts = ClassCounts(pixels=[5, 6, 7], images=[1, 2, 3])
     assert counts.first(2) == ClassCounts(pixels=[5, 6], images=[1, 2])
-
-
-# --- errors -----------------------------------------------------------------------------------
 
 
 @every_loss

@@ -51,9 +51,6 @@ def stored(loss):
     return [None if math.isnan(r) else r for r in loss.state.recall.tolist()]
 
 
-# --- the slow reading -------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("normalizer", ["valid", "weight_sum"])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -103,9 +100,6 @@ def test_no_momentum_has_no_memory():
     loss(*draw(30, skill=3))
     again = draw(31)
     assert torch.equal(loss(*again), RecallLoss([1] * 4)(*again))
-
-
-# --- what is stored ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("normalizer", ["valid", "weight_sum"])
@@ -175,9 +169,6 @@ def test_half_precision_model_keeps_the_recall_exact():
     assert loss.state.recall.tolist() == [996 / 999, 0]
 
 
-# --- Eq. 1-5 ----------------------------------------------------------------------------------
-
-
 def geometric_means(logits, target):
     """P^c of Eq. 1 for the classes present, as the product and root it is defined by."""
     probs = {}
@@ -245,9 +236,6 @@ def test_common_factor_cancels_in_weight_sum():
         assert loss(logits, target).item() == pytest.approx(want, rel=1e-6)
 
 
-# --- gradient ---------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_gradient_of_binary_problems(seed):
     """Eq. 7 and 8, of the sum: FN_1 pulls the logit up and FP_1, which is FN_2, pushes it down."""
@@ -291,9 +279,6 @@ def test_ties_go_to_the_lowest_class():
     value = loss(torch.zeros(1, 3, 4), torch.tensor([[0, 0, 1, 2]]))
     assert loss.class_stats()["weight"].tolist() == [0, 1, 1]
     assert value.item() == pytest.approx(2 * math.log(3) / 4)
-
-
-# --- arguments and published code -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

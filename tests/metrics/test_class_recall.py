@@ -231,3 +231,16 @@ def test_two_ranks_equal_one_process():
     support = metric.advance()[1].tolist()
     want = (metric.recall.tolist(), metric.recall.tolist(), support)
     assert run_on_ranks(step_of_rank) == [want, want]
+
+
+def test_counts_added_elsewhere_are_in_the_next_result() -> None:
+    metric = ClassRecall(2)
+    metric.update(torch.tensor([[0, 0]]), torch.tensor([[0, 1]]))
+    assert metric.compute().tolist() == [1, 0]
+    metric.update_counts(torch.tensor([[5, 5], [5, 10]]))
+    assert metric.compute().tolist() == [1, 5 / 11]
+
+
+def test_a_label_that_is_no_class_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"0 to 1 or 255 \(void\), got \[2\]"):
+        ClassRecall(2).update(torch.tensor([[0, 0]]), torch.tensor([[0, 2]]))

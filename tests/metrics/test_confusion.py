@@ -8,7 +8,13 @@ import torch
 from torchmetrics import MetricCollection
 
 from lit_seg.labels import VOID
-from lit_seg.metrics import ConfusionMatrix, class_scores, confusion_matrix, predict_labels
+from lit_seg.metrics import (
+    ClassRecall,
+    ConfusionMatrix,
+    class_scores,
+    confusion_matrix,
+    predict_labels,
+)
 from tests.distributed import run_on_ranks
 from tests.losses.problems import draw
 
@@ -111,7 +117,7 @@ def test_undefined_scores_are_nan():
 
 def test_counts_are_exact_beyond_float32():
     metric = ConfusionMatrix(2)
-    metric.counts += 2**24
+    metric.confusion += 2**24
     metric.update(torch.tensor([[0, 1]]), torch.tensor([[1, 1]]))
     assert metric.compute().tolist() == [[2**24, 2**24], [2**24 + 1, 2**24 + 1]]
     scores = class_scores(metric.compute())
@@ -122,11 +128,11 @@ def test_counts_are_exact_beyond_float32():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_model_precision_leaves_it_exact(dtype):
     metric = ConfusionMatrix(2)
-    metric.counts += 2**24 + 1
+    metric.confusion += 2**24 + 1
     torch.nn.Sequential(metric).to(dtype)
     metric.to(dtype)
-    assert metric.counts.dtype == torch.int64
-    assert (metric.counts == 2**24 + 1).all()
+    assert metric.confusion.dtype == torch.int64
+    assert (metric.confusion == 2**24 + 1).all()
 
 
 def test_batches_add_up():
@@ -141,7 +147,7 @@ def test_batches_add_up():
     assert torch.equal(pickle.loads(pickle.dumps(metric)).compute(), want)
     clone = metric.clone()
     metric.reset()
-    assert not metric.counts.any()
+    assert not metric.confusion.any()
     assert torch.equal(clone.compute(), want)
     assert not metric.state_dict()  # nothing of a finished validation in a checkpoint
 
@@ -157,9 +163,6 @@ def test_in_a_collection():
 def test_one_class_is_refused():
     with pytest.raises(ValueError, match="`num_classes` must be at least 2, got 1"):
         ConfusionMatrix(1)
-
-
-# --- predictions ------------------------------------------------------------------------------
 
 
 def layouts(logits):
@@ -210,3 +213,17 @@ def test_two_ranks_equal_one_process():
         metric.update(logits.argmax(1), target)
     want = metric.compute().tolist()
     assert run_on_ranks(count_of_rank) == [want, want]
+
+
+def test_a_collection_does_not_merge_it_with_another_metric() -> None:
+    # torchmetrics merges metrics whose states look alike after the first batch
+    both = MetricCollection({"recall": ClassRecall(2), "confusion": ConfusionMatrix(2)})
+    both.update(torch.tensor([[0, 1]]), torch.tensor([[VOID, VOID]]))
+    both.update(torch.tensor([[0, 1]]), torch.tensor([[0, 1]]))
+    assert both.compute()["recall"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(("preds", "target"), [([[0, 2]], [[0, 0]]), ([[0, 0]], [[0, -1]])])
+def test_a_label_that_is_no_class_is_refused(preds: list, target: list) -> None:
+    with pytest.raises(ValueError, match=r"must hold class ids 0 to 1 or 255"):
+        ConfusionMatrix(2).update(torch.tensor(preds), torch.tensor(target))

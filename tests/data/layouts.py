@@ -1,0 +1,71 @@
+"""Tiny datasets in the exact layout of their official downloads."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lit_seg.data import DATASETS, streets
+
+SIZES = {"streets": (32, 48), "camvid": (12, 16), "cityscapes": (16, 32)}
+CAMVID_LINES = {"train": 367, "val": 101, "test": 233}
+CITIES = {"train": ("aachen", "bochum"), "val": ("frankfurt", "munster")}
+CITYSCAPES_IDS = 34
+
+
+def tiny(name, root, patch):
+    """Write a dataset and return a factory of its DataModule, whose native size is then tiny."""
+    patch.setattr(DATASETS[name], "native_size", SIZES[name])
+    if name == "streets":  # rendered, so there is nothing to write, but less to render
+        patch.setattr(streets, "_SPLITS", {"train": (0, 8), "val": (1, 3), "test": (2, 3)})
+    else:
+        {"camvid": camvid, "cityscapes": cityscapes}[name](root)
+    return partial(DATASETS[name], root=str(root), num_workers=0, batch_size=2)
+
+
+def camvid(root, splits=tuple(CAMVID_LINES)):
+    """The SegNet split of CamVid: full lists over links to a few distinct files."""
+    for split in splits:
+        lines = []
+        for i in range(CAMVID_LINES[split]):
+            parts = [f"{folder}/{split}_{i:06}.png" for folder in (split, f"{split}annot")]
+            image, label = (root / part for part in parts)
+            if i < 4:
+                save_pair(image, label, num_ids=12, size=SIZES["camvid"], seed=i)
+            else:
+                for path in (image, label):
+                    os.link(path.with_name(f"{split}_{i % 4:06}.png"), path)
+            lines.append(" ".join(f"/SegNet/CamVid/{part}" for part in parts))
+        (root / f"{split}.txt").write_text("\n".join(lines) + "\n")
+
+
+def cityscapes(root, per_city=3):
+    """Two cities per split, with the files beside the labels that the archive also holds."""
+    for split, cities in CITIES.items():
+        for city in cities:
+            for i in range(per_city):
+                stem = f"{city}_{i:06}_000019"
+                image = root / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png"
+                label = root / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png"
+                save_pair(image, label, CITYSCAPES_IDS, SIZES["cityscapes"], seed=i)
+                instances = np.full(SIZES["cityscapes"], 26001, np.uint16)
+                save(label.with_name(f"{stem}_gtFine_instanceIds.png"), instances)
+                save(label.with_name(f"{stem}_gtFine_color.png"), np.zeros((2, 2, 4), np.uint8))
+                label.with_name(f"{stem}_gtFine_polygons.json").write_text("{}")
+
+
+def save_pair(image, label, num_ids, size, seed):
+    """Noise without a black pixel, so that padding shows, and labels that hold every id."""
+    rng = np.random.default_rng(seed)
+    save(image, rng.integers(1, 256, (*size, 3), np.uint8))
+    ids = rng.permutation(np.arange(np.prod(size)) % num_ids)
+    save(label, ids.reshape(size).astype(np.uint8))
+
+
+def save(path: Path, array):
+    """Write an array, making folders on the way; returns the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+    return path

@@ -1,0 +1,187 @@
+"""What every dataset promises, run on a tiny copy of each that ``lit_seg.data`` offers."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from lit_seg.data import DATASETS
+from lit_seg.labels import VOID
+from tests.data import layouts
+
+# classes that the published training split lacks; none so far
+NO_PIXELS = {"streets": (), "camvid": (), "cityscapes": ()}
+
+
+@pytest.fixture(scope="module", params=DATASETS)
+def make(request, tmp_path_factory):
+    """Makes the DataModule, with options if given."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield layouts.tiny(request.param, tmp_path_factory.mktemp(request.param), patch)
+
+
+def samples(loader, count=6, epoch=0):
+    """The first samples of an epoch as (name, image, target), whatever the batches were."""
+    if hasattr(loader.sampler, "set_epoch"):
+        loader.sampler.set_epoch(epoch)
+    found = []
+    for batch in islice(loader, -(-count // loader.batch_size)):
+        found += zip(batch["name"], batch["image"], batch["target"], strict=True)
+    return found[:count]
+
+
+def equal(first, second):
+    assert len(first) == len(second)
+    return all(
+        a[0] == b[0] and torch.equal(a[1], b[1]) and torch.equal(a[2], b[2])
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def test_samples_have_the_promised_types_and_labels(make):
+    data = make(height=16, width=24)
+    for loader in (data.train_dataloader(), data.val_dataloader(), data.predict_dataloader()):
+        for batch in islice(loader, 3):
+            assert set(batch) == {"image", "target", "name"}
+            assert batch["image"].shape[1:] == (3, 16, 24)
+            assert batch["image"].dtype == torch.uint8
+            assert batch["target"].shape[1:] == (16, 24)
+            assert batch["target"].dtype == torch.int64
+            assert len(batch["image"]) == len(batch["target"]) == len(batch["name"])
+            assert all(isinstance(name, str) and name for name in batch["name"])
+            legal = {*range(len(data.class_names)), VOID}
+            assert set(batch["target"].unique().tolist()) <= legal
+
+
+def test_size_is_native_unless_asked_for(make):
+    image, target = samples(make().val_dataloader(), 1)[0][1:]
+    assert image.shape[1:] == target.shape == make().native_size
+
+
+@pytest.mark.parametrize("void", ["ignore", "train"])
+def test_facts_agree_with_each_other(make, void):
+    data = make(void=void)
+    names, palette, counts = data.class_names, data.palette, data.class_counts
+    assert len(names) == len(palette) == len(counts)
+    assert len(set(names)) == len(names)
+    assert len(set(palette)) == len(palette)
+    assert all(0 <= channel <= 255 for colour in palette for channel in colour)
+    empty = {i for i, pixels in enumerate(counts.pixels) if pixels <= 0}
+    assert empty == set(NO_PIXELS[data.folder])
+
+
+def test_training_void_adds_one_class_at_the_end(make):
+    ignoring, training = make(), make(void="train")
+    assert training.class_names == [*ignoring.class_names, "void"]
+    assert training.palette[:-1] == ignoring.palette
+    assert training.class_counts.pixels[:-1] == ignoring.class_counts.pixels
+
+
+def test_training_void_trains_void_pixels_but_not_padding(make):
+    options = {"scale": (0.5, 0.5), "jitter": 0.0}
+    ignored = samples(make(**options).train_dataloader())
+    trained = samples(make(void="train", **options).train_dataloader())
+    num_classes = len(make().class_names)
+    void_pixels = 0
+    for (_, image, old), (_, _, new) in zip(ignored, trained, strict=True):
+        assert torch.equal(old[old != VOID], new[old != VOID])
+        assert set(new[old == VOID].tolist()) <= {num_classes, VOID}
+        assert (new == VOID).sum() == new.numel() * 3 // 4  # half the height and half the width
+        assert image[:, new == VOID].max() == 0
+        void_pixels += (new == num_classes).sum()
+    assert void_pixels > 0
+
+
+def test_training_void_in_evaluation_leaves_no_void(make):
+    targets = torch.stack([s[2] for s in samples(make(void="train").val_dataloader())])
+    assert targets.max() == len(make().class_names)
+
+
+def test_training_is_a_function_of_seed_and_epoch(make):
+    first = samples(make(seed=3).train_dataloader(), epoch=2)
+    assert equal(first, samples(make(seed=3).train_dataloader(), epoch=2))
+    assert not equal(first, samples(make(seed=4).train_dataloader(), epoch=2))
+    assert not equal(first, samples(make(seed=3).train_dataloader(), epoch=1))
+
+
+def test_epochs_and_seeds_augment_the_same_image_differently(make):
+    data = make()
+    for other in (make(seed=1).train_dataloader().dataset, data.train_dataloader().dataset):
+        epoch = 1 if other.seed == 0 else 0
+        first = data.train_dataloader().dataset[0, 5]["image"]
+        assert not torch.equal(first, other[epoch, 5]["image"])
+
+
+def test_augmentation_knows_neither_workers_nor_batches_nor_global_seeds(make):
+    alone = samples(make().train_dataloader(), epoch=1)
+    assert equal(alone, samples(make(num_workers=2).train_dataloader(), epoch=1))
+    torch.manual_seed(99)
+    np.random.seed(99)
+    assert equal(alone, samples(make(batch_size=3).train_dataloader(), epoch=1))
+
+
+def test_a_sample_does_not_depend_on_those_before_it(make):
+    data = make().train_dataloader().dataset
+    fresh = make().train_dataloader().dataset[0, 4]
+    for index in (2, 0, 4, 4):
+        last = data[0, index]
+    assert torch.equal(fresh["image"], last["image"])
+    assert torch.equal(fresh["target"], last["target"])
+
+
+def test_loading_leaves_global_random_state_alone(make):
+    torch.manual_seed(0)
+    before = torch.get_rng_state(), np.random.get_state(legacy=False)
+    samples(make().train_dataloader())
+    assert torch.equal(before[0], torch.get_rng_state())
+    np.testing.assert_equal(np.random.get_state(legacy=False), before[1])
+
+
+def test_evaluation_knows_no_seed(make):
+    assert equal(samples(make(seed=0).val_dataloader()), samples(make(seed=7).val_dataloader()))
+
+
+def test_evaluation_sees_the_split_untouched_and_in_order(make):
+    """Also after training from it: a split may keep its images in memory."""
+    data = make()
+    samples(data.train_dataloader(), 8)
+    split = data.split("val")
+    for i, (name, image, target) in enumerate(samples(data.val_dataloader(), 3)):
+        assert name == split.name(i)
+        original, label = split.load(i)
+        np.testing.assert_array_equal(image.permute(1, 2, 0), original)
+        np.testing.assert_array_equal(target, label)
+    fresh, train = make().split("train"), data._split("train")
+    for i in range(6):
+        np.testing.assert_array_equal(fresh.load(i)[0], train.load(i)[0])
+        np.testing.assert_array_equal(fresh.load(i)[1], train.load(i)[1])
+
+
+def test_training_and_validation_share_no_image(make):
+    data = make()
+    train, val = data.split("train"), data.split("val")
+    if hasattr(train, "pairs"):
+        assert not {image for image, _ in train.pairs} & {image for image, _ in val.pairs}
+        names = [split.name(i) for split in (train, val) for i in range(len(split))]
+        assert len(set(names)) == len(names)
+    else:  # rendered
+        assert not any(np.array_equal(t, v) for t in train.images for v in val.images)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_size": 0},
+        {"height": -1},
+        {"num_workers": -1},
+        {"scale": (0.0, 1.0)},
+        {"scale": (2.0, 1.0)},
+        {"flip": 1.5},
+        {"jitter": 1.0},
+        {"void": "drop"},
+    ],
+)
+def test_bad_options_are_named(make, options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        make(**options)

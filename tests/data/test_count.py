@@ -1,0 +1,83 @@
+"""Counting classes: the constants that the losses weigh by must be what the labels hold."""
+
+import runpy
+import sys
+
+import numpy as np
+import pytest
+
+from lit_seg.data import DATASETS, Streets
+from lit_seg.data.count import count_classes, main
+from lit_seg.labels import VOID
+from tests.data import layouts
+
+
+class Labels:
+    """A split of given labels."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def __len__(self):
+        return len(self.labels)
+
+    def load(self, index):
+        return None, self.labels[index]
+
+
+def count_slowly(labels, num_classes):
+    pixels, images, image_pixels = ([0] * (num_classes + 1) for _ in range(3))
+    for label in labels:
+        values = [num_classes if value == VOID else value for value in label.ravel().tolist()]
+        for c in range(num_classes + 1):
+            pixels[c] += values.count(c)
+            if c in values:
+                images[c] += 1
+                image_pixels[c] += len(values) - values.count(num_classes)
+    return tuple(pixels), tuple(images), tuple(image_pixels)
+
+
+def test_counts_are_those_of_a_slow_loop():
+    rng = np.random.default_rng(0)
+    # few values per image, so that classes are absent from some; class 4 from all
+    labels = [rng.choice([*rng.integers(0, 4, 2), VOID], (5, 7)).astype(np.uint8) for _ in range(9)]
+    labels.append(np.full((5, 7), VOID, np.uint8))
+    labels.append(np.zeros((3, 2), np.uint8))
+    counts = count_classes(Labels(labels), 5)
+    assert (counts.pixels, counts.images, counts.image_pixels) == count_slowly(labels, 5)
+    assert counts.pixels[4] == counts.images[4] == counts.image_pixels[4] == 0
+
+
+def test_constants_of_streets_are_what_is_rendered():
+    assert count_classes(Streets().split("train"), len(Streets.names)) == Streets.counts
+
+
+@pytest.mark.parametrize("args", [["nosuch"], [], ["camvid", "streets"]])
+def test_a_wrong_name_is_answered_with_the_right_ones(args, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["count.py", *args])
+    monkeypatch.delitem(sys.modules, "lit_seg.data.count")  # as `python -m` finds it
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("lit_seg.data.count", run_name="__main__")
+    out, err = capsys.readouterr()
+    assert stop.value.code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert " ".join(args) in err
+    assert all(name in err for name in DATASETS)
+
+
+def test_missing_data_is_one_line_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    assert main(["camvid"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {tmp_path / 'camvid' / 'train.txt'}: not found")
+    assert err.count("\n") == 1
+
+
+def test_what_is_printed_is_what_goes_into_the_code(tmp_path, monkeypatch, capsys):
+    layouts.cityscapes(tmp_path / "cityscapes")
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    assert main(["cityscapes"]) == 0
+    printed = capsys.readouterr().out.splitlines()[-1]
+    assert printed.startswith("ClassCounts(pixels=(")
+    assert "images=(6, 6, " in printed  # each tiny label holds every id

@@ -1,0 +1,119 @@
+"""What is wrong with the data is told before a run does anything else."""
+
+from types import SimpleNamespace
+
+import pytest
+from pytorch_lightning import Trainer
+from pytorch_lightning.demos.boring_classes import BoringModel
+from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.trainer.states import TrainerFn
+
+from lit_seg.data import CamVid, Cityscapes, Streets
+from lit_seg.errors import DataError
+from tests.data import layouts
+
+
+class Recorder(BoringModel):
+    """Remembers how far a trainer came."""
+
+    reached = ()
+
+    def setup(self, stage):
+        self.reached = (*self.reached, "setup")
+
+    def configure_optimizers(self):
+        self.reached = (*self.reached, "optimizers")
+        return super().configure_optimizers()
+
+
+def trainer(folder):
+    return Trainer(
+        default_root_dir=folder,
+        logger=CSVLogger(folder),
+        accelerator="cpu",
+        max_epochs=1,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def state(fn, world_size=1, use_distributed_sampler=False):
+    """What a DataModule looks at in a trainer, which is hard to bring there without a run."""
+    connector = SimpleNamespace(use_distributed_sampler=use_distributed_sampler)
+    return SimpleNamespace(
+        state=SimpleNamespace(fn=fn), world_size=world_size, _accelerator_connector=connector
+    )
+
+
+@pytest.mark.parametrize("dataset", [CamVid, Cityscapes])
+@pytest.mark.parametrize("empty", [False, True])
+@pytest.mark.parametrize("command", ["fit", "validate", "predict"])
+def test_missing_or_empty_folder_stops_before_anything_else(tmp_path, dataset, empty, command):
+    root = tmp_path / "data"
+    if empty:
+        root.mkdir()
+    model, runs = Recorder(), tmp_path / "runs"
+    with pytest.raises(DataError, match=r"data.*not found"):
+        getattr(trainer(runs), command)(model, datamodule=dataset(root=str(root)))
+    assert model.reached == ()
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("fn", "needed"),
+    [
+        (None, {"train", "val"}),
+        (TrainerFn.FITTING, {"train", "val"}),
+        (TrainerFn.VALIDATING, {"val"}),
+        (TrainerFn.PREDICTING, {"val"}),
+        (TrainerFn.TESTING, {"test"}),
+    ],
+)
+def test_only_the_splits_that_a_command_needs_are_looked_at(tmp_path, fn, needed):
+    layouts.camvid(tmp_path, tuple(needed))
+    data = CamVid(root=str(tmp_path))
+    data.trainer = state(fn)
+    data.prepare_data()
+    for split in needed:
+        (tmp_path / f"{split}.txt").rename(tmp_path / "away.txt")
+        data = CamVid(root=str(tmp_path))
+        data.trainer = state(fn)
+        with pytest.raises(DataError, match=rf"{split}\.txt: not found"):
+            data.prepare_data()
+        (tmp_path / "away.txt").rename(tmp_path / f"{split}.txt")
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_the_first_sample_is_tried(tmp_path, split):
+    layouts.cityscapes(tmp_path, per_city=1)
+    label = Cityscapes(root=str(tmp_path)).split(split).pairs[0][1]
+    label.write_bytes(label.read_bytes()[:60])
+    with pytest.raises(DataError, match=f"{label.name}: cannot be read"):
+        Cityscapes(root=str(tmp_path)).prepare_data()
+
+
+def test_an_empty_split_is_named(monkeypatch):
+    data = Streets()
+    monkeypatch.setattr(Streets, "split", lambda self, name: [])
+    with pytest.raises(DataError, match="train split of streets is empty"):
+        data.prepare_data()
+
+
+def test_too_few_images_for_a_batch_say_what_to_lower(tmp_path):
+    layouts.cityscapes(tmp_path, per_city=1)
+    data = Cityscapes(root=str(tmp_path), batch_size=3, num_workers=0)
+    with pytest.raises(DataError, match=r"the 2 training images of cityscapes .* 3 .*batch_size"):
+        data.train_dataloader()
+    assert len(data.val_dataloader()) == 1  # evaluation has no such limit
+    assert len(Cityscapes(root=str(tmp_path), batch_size=2).train_dataloader()) == 1
+
+
+def test_lightnings_sampler_is_refused_on_several_ranks(tmp_path):
+    layouts.cityscapes(tmp_path, per_city=1)
+    data = Cityscapes(root=str(tmp_path))
+    data.trainer = state(TrainerFn.FITTING, world_size=2, use_distributed_sampler=True)
+    with pytest.raises(DataError, match="use_distributed_sampler"):
+        data.prepare_data()
+    for world_size, use in [(1, True), (2, False)]:
+        data.trainer = state(TrainerFn.FITTING, world_size, use)
+        data.prepare_data()

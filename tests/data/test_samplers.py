@@ -1,0 +1,77 @@
+"""Which rank sees which sample: nothing twice, nothing lost, whatever the number of ranks."""
+
+import pytest
+
+from lit_seg.data.samplers import EvalSampler, TrainSampler
+
+
+def indices(sampler):
+    return [index for _, index in sampler]
+
+
+def batches(sampler, size):
+    keys = list(sampler)
+    return [keys[i : i + size] for i in range(0, len(keys) - size + 1, size)]
+
+
+def trained(size, rank=0, ranks=1, seed=0, epoch=0):
+    sampler = TrainSampler(size, seed, rank, ranks)
+    sampler.set_epoch(epoch)
+    return sampler
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [3, 12, 25])
+def test_ranks_train_on_different_samples_and_equally_many(size, ranks):
+    parts = [indices(trained(size, rank, ranks)) for rank in range(ranks)]
+    assert {len(part) for part in parts} == {size // ranks}
+    assert [len(trained(size, r, ranks)) for r in range(ranks)] == [len(p) for p in parts]
+    together = [index for part in parts for index in part]
+    assert len(set(together)) == len(together)
+    assert set(together) <= set(range(size))
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_a_step_of_all_ranks_sees_what_one_process_sees(ranks):
+    per_rank = [batches(trained(25, rank, ranks, epoch=4), 2) for rank in range(ranks)]
+    alone = batches(trained(25, epoch=4), 2 * ranks)
+    assert len(alone) == len(per_rank[0]) > 2
+    for step, batch in enumerate(alone):
+        assert set(batch) == {key for rank in per_rank for key in rank[step]}
+
+
+def test_training_order_is_a_function_of_seed_and_epoch():
+    order = list(trained(50, seed=1, epoch=2))
+    assert order == list(trained(50, seed=1, epoch=2))
+    assert order != list(trained(50, seed=1, epoch=3))
+    assert order != list(trained(50, seed=2, epoch=2))
+    assert sorted(index for _, index in order) == list(range(50))
+    assert indices(trained(50)) != list(range(50))
+
+
+def test_a_second_pass_repeats_the_first_until_the_epoch_is_set():
+    sampler = trained(10)
+    first = list(sampler)
+    assert list(sampler) == first
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+    sampler.set_epoch(0)
+    assert list(sampler) == first
+
+
+def test_the_epoch_travels_with_the_index():
+    assert {epoch for epoch, _ in trained(10, epoch=7)} == {7}
+    assert {epoch for epoch, _ in EvalSampler(10)} == {0}
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 8])
+def test_evaluation_sees_every_sample_once(ranks):
+    samplers = [EvalSampler(7, rank, ranks) for rank in range(ranks)]
+    together = [index for sampler in samplers for index in indices(sampler)]
+    assert sorted(together) == list(range(7))
+    assert [len(sampler) for sampler in samplers] == [len(indices(s)) for s in samplers]
+
+
+def test_evaluation_goes_in_order():
+    assert indices(EvalSampler(7)) == list(range(7))
+    assert indices(EvalSampler(7, 1, 3)) == [1, 4]

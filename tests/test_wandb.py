@@ -1,0 +1,84 @@
+"""What a run leaves for W&B, read back from the offline files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lit_seg.loggers import WandbLog, run_loggers
+from tests.test_cli import rows_of
+
+
+@pytest.fixture(scope="module")
+def records(run: Path) -> list[dict[str, Any]]:
+    (file,) = run.glob("wandb/offline-run-*/*.wandb")
+    command = [Path(sys.executable).with_name("wandb"), "leet", "inspect", "--json", file]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
+
+
+def test_trajectories_come_back_per_class(run: Path, records: list[dict[str, Any]]) -> None:
+    items = [r["history"]["item"] for r in records if r["type"] == "history"]
+    found = {
+        (int(item["class_step"]), *key.split("/")[1:], round(value, 9))
+        for item in items
+        for key, value in item.items()
+        if key.startswith("class/")
+    }
+    expected = {
+        (int(r["step"]), r["stat"], r["class"], round(float(r["value"]), 9))
+        for r in rows_of(run / "classes.csv")
+    }
+    assert {stat for _, stat, _, _ in expected} == {"recall", "weight", "weight_norm"}
+    assert found == expected
+
+
+def test_class_curves_have_their_own_axis(records: list[dict[str, Any]]) -> None:
+    metrics = [r["metric"] for r in records if r["type"] == "metric"]
+    axes = {m.get("glob_name", m.get("name")): m.get("step_metric") for m in metrics}
+    assert axes["class/*"] == "class_step"
+
+
+def test_tables_and_overlays_are_there(run: Path) -> None:
+    media = next(run.glob("wandb/offline-run-*")) / "files" / "media"
+    tables = [json.loads(path.read_text()) for path in media.glob("table/**/*.json")]
+    assert ["class", "iou", "recall", "precision", "pixels"] in [t["columns"] for t in tables]
+    assert ["Actual", "Predicted", "nPredictions"] in [t["columns"] for t in tables]
+    assert len(list(media.glob("images/val/*.png"))) == 2 * 4  # two validations of four pictures
+    assert len(list(media.glob("images/mask/**/*.png"))) == 2 * 4 * 2
+
+
+@pytest.mark.parametrize(
+    ("env", "offline"),
+    [({}, True), ({"WANDB_API_KEY": "k" * 40}, False), ({"WANDB_MODE": "offline"}, True)],
+)
+def test_mode_without_and_with_a_key(
+    env: dict[str, str], offline: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    (logger,) = (lg for lg in run_loggers(tmp_path / "run") if isinstance(lg, WandbLog))
+    assert logger._offline is offline
+    again = run_loggers(tmp_path / "run")[1]
+    assert again.version == logger.version  # a resumed run goes on in the same W&B run
+
+
+def test_a_key_in_netrc_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password secret\n")
+    logger = run_loggers(tmp_path / "run")[1]
+    assert isinstance(logger, WandbLog)
+    assert logger._offline is False
+
+
+def test_disabled_leaves_csv_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert len(run_loggers(tmp_path)) == 1
