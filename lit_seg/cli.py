@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from lit_seg.callbacks import (
     BestCheckpoint,
@@ -128,6 +130,8 @@ def main(args: Sequence[str] | None = None) -> int:
             },
             parser_kwargs={"description": "Segmentation with imbalanced classes."},
         )
+    except SIGTERMException:  # Lightning would exit with 0, as if the run were done
+        return 128 + signal.SIGTERM
     except LitSegError as error:
         # an error of a loader's worker comes wrapped in the worker's traceback
         message = str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip()

@@ -1,5 +1,6 @@
 """The two checkpoints of a run: the best by validation, and the last, to go on from."""
 
+from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 
@@ -39,6 +40,17 @@ class LastCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Write the checkpoint and say how to go on."""
+        super().on_exception(trainer, pl_module, exception)
+        if trainer.global_step > 0:
+            rank_zero_info(
+                f"stopped after {trainer.global_step} steps; go on by "
+                f"`make train RESUME={trainer.default_root_dir}`"
+            )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drop the rows that the resumed steps will write again."""

@@ -1,0 +1,53 @@
+"""What `make` says and would run; nothing is trained here."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def make(*args: str) -> subprocess.CompletedProcess[str]:
+    """Dry run, with an environment that counts as installed."""
+    command = ["make", "-n", "-o", ".venv/.installed", *args]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_help_lists_targets_and_choices() -> None:
+    shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("train", "validate", "test", "test-all", "lint", "format", "type", "check"):
+        assert f"  {target} " in shown
+    assert "ce recall" in shown
+    assert "camvid cityscapes streets" in shown
+
+
+def test_train_layers_configurations_in_order() -> None:
+    done = make("train", "LOSS=ce", "DATA=camvid", "MODEL=deeplabv3_resnet18", "SEED=7")
+    assert done.returncode == 0
+    names = ["base", "data/camvid", "model/deeplabv3_resnet18", "loss/ce"]
+    positions = [done.stdout.index(f"experiments/{name}.yaml") for name in names]
+    assert positions == sorted(positions)
+    assert "--seed_everything 7 --run runs/camvid/deeplabv3_resnet18/ce/seed7" in done.stdout
+
+
+def test_arguments_come_last() -> None:
+    shown = make("train", "ARGS=--trainer.max_steps 100", "INIT=w.pt").stdout
+    assert "--model.init w.pt" in shown
+    assert shown.strip().endswith("--trainer.max_steps 100")
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("LOSS", "recall"), ("DATA", "camvid"), ("MODEL", "unet_resnet18")]
+)
+def test_an_unknown_choice_lists_what_there_is(name: str, known: str) -> None:
+    done = make("train", f"{name}=nosuch")
+    assert done.returncode != 0
+    assert f"unknown {name}=nosuch" in done.stderr
+    assert known in done.stderr
+
+
+def test_resume_and_validate_need_the_run_alone() -> None:
+    assert "fit --resume runs/x" in make("train", "RESUME=runs/x").stdout
+    assert "validate --ckpt_path runs/x" in make("validate", "CKPT=runs/x").stdout
+    assert "CKPT=" in make("validate").stderr
