@@ -1,0 +1,51 @@
+"""The CSV files of a run."""
+
+from pathlib import Path
+
+from lit_seg.loggers import CSVLog
+from tests.test_cli import rows_of
+
+
+def test_columns_grow_and_nothing_is_lost(tmp_path: Path) -> None:
+    log = CSVLog(tmp_path)
+    log.log_metrics({"train/loss": 1.0}, 0)
+    log.log_metrics({"val/miou": 0.5}, 0)
+    log.log_metrics({"train/loss": 0.5}, 1)
+    assert rows_of(tmp_path / "metrics.csv") == [
+        {"step": "0", "train/loss": "1.0", "val/miou": ""},
+        {"step": "0", "train/loss": "", "val/miou": "0.5"},
+        {"step": "1", "train/loss": "0.5", "val/miou": ""},
+    ]
+
+
+def test_a_second_logger_appends(tmp_path: Path) -> None:
+    CSVLog(tmp_path).log_metrics({"a": 1.0, "b": 2.0}, 0)
+    again = CSVLog(tmp_path)
+    again.log_metrics({"b": 3.0}, 1)
+    again.log_metrics({"c": 4.0}, 2)
+    rows = rows_of(tmp_path / "metrics.csv")
+    assert [row["b"] for row in rows] == ["2.0", "3.0", ""]
+    assert rows[2]["c"] == "4.0"
+
+
+def test_class_metrics_become_tidy_rows(tmp_path: Path) -> None:
+    CSVLog(tmp_path).log_metrics({"class/recall/a/b": 0.25, "class/weight/c": 1.0}, 3)
+    assert rows_of(tmp_path / "classes.csv") == [
+        {"step": "3", "stat": "recall", "class": "a/b", "value": "0.25"},
+        {"step": "3", "stat": "weight", "class": "c", "value": "1.0"},
+    ]
+    assert not (tmp_path / "metrics.csv").exists()
+
+
+def test_keep_before_drops_what_will_be_logged_again(tmp_path: Path) -> None:
+    log = CSVLog(tmp_path)
+    for step in range(4):
+        log.log_metrics({"train/loss": 1.0, "class/recall/a": 0.5}, step)
+    log.keep_before(2)
+    assert [row["step"] for row in rows_of(tmp_path / "metrics.csv")] == ["0", "1"]
+    assert [row["step"] for row in rows_of(tmp_path / "classes.csv")] == ["0", "1"]
+
+
+def test_keep_before_of_a_new_run_is_nothing(tmp_path: Path) -> None:
+    CSVLog(tmp_path).keep_before(0)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,51 @@
+"""Finding runs and checkpoints."""
+
+from pathlib import Path
+
+import pytest
+
+from lit_seg.errors import RunError
+from lit_seg.runs import find_checkpoint, find_run, free_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    run = tmp_path / "streets" / "seed0"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "config.yaml").touch()
+    return run
+
+
+def test_free_folder_counts_up(tmp_path: Path) -> None:
+    wanted = tmp_path / "seed0"
+    assert free_folder(wanted) == wanted
+    wanted.mkdir()
+    assert free_folder(wanted) == wanted  # an empty one holds no run
+    (wanted / "x").touch()
+    assert free_folder(wanted).name == "seed0-2"
+    (tmp_path / "seed0-2").mkdir()
+    (tmp_path / "seed0-2" / "x").touch()
+    assert free_folder(wanted).name == "seed0-3"
+
+
+def test_a_run_is_found_from_its_folder_and_its_files(folder: Path) -> None:
+    (folder / "checkpoints" / "best.ckpt").touch()
+    for path in (folder, folder / "checkpoints", folder / "checkpoints" / "best.ckpt"):
+        assert find_run(path) == folder
+
+
+def test_a_missing_run_is_named_with_those_that_are_there(folder: Path) -> None:
+    with pytest.raises(RunError, match=r"seed9: no such run or checkpoint; there are .*seed0"):
+        find_run(folder.with_name("seed9"))
+
+
+def test_the_preferred_checkpoint_comes_first(folder: Path) -> None:
+    with pytest.raises(RunError, match="holds no checkpoint yet"):
+        find_checkpoint(folder, "best")
+    last, best = (folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "best"))
+    last.touch()
+    assert find_checkpoint(folder, "best") == last
+    best.touch()
+    assert find_checkpoint(folder, "best") == best
+    assert find_checkpoint(folder, "last") == last
+    assert find_checkpoint(best, "last") == best
