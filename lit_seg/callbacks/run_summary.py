@@ -56,13 +56,17 @@ class RunSummary(Callback):
             console.print("no complete validation yet, so there is no table to show")
             return
         rows = class_rows(module.scores, module.class_names, module.class_pixels)
-        steps = f" after {trainer.global_step} steps" if trainer.state.fn == "fit" else ""
-        console.print(_rich_table(rows, f"{split} scores{steps}"))
+        if trainer.state.fn == "fit":
+            title, name = f"after {trainer.global_step} steps", f"{split}_table.md"
+        else:
+            checkpoint = Path(str(trainer.ckpt_path))
+            title, name = f"of {checkpoint.name}", f"{split}_table-{checkpoint.stem}.md"
+        console.print(_rich_table(rows, f"{split} scores {title}"))
         summary = summary_line(module.scores)
         console.print(summary, highlight=False, soft_wrap=True)
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{split}_table.md").write_text(f"{markdown_table(rows)}\n{summary}\n")
+        (folder / name).write_text(f"{markdown_table(rows)}\n{summary}\n")
 
 
 Row = tuple[str, float, float, float, float]

@@ -77,14 +77,12 @@ class CamVid(SegDataModule):
         listing = self.root / f"{name}.txt"
         if not listing.is_file():
             raise self._missing(listing)
-        pairs = [
-            self._pair(line, listing) for line in listing.read_text().splitlines() if line.strip()
-        ]
-        if len(pairs) != _SPLIT_SIZES[name]:
-            raise DataError(
-                f"{listing}: lists {len(pairs)} images, the SegNet split has {_SPLIT_SIZES[name]}"
-            )
-        require_files(pairs)
+        for other, size in _SPLIT_SIZES.items():  # of each split that is there
+            path = self.root / f"{other}.txt"
+            if path.is_file() and (found := len(_lines(path))) != size:
+                raise DataError(f"{path}: lists {found} images, the SegNet split has {size}")
+        pairs = [self._pair(line, listing) for line in _lines(listing)]
+        require_files(pairs, self.how_to_get)
         ids = {i: i for i in range(len(self.names))} | {_UNLABELLED: VOID}
         return FileSplit(pairs, LabelMap(ids))
 
@@ -95,3 +93,7 @@ class CamVid(SegDataModule):
         # the published lists start with /SegNet/CamVid/; the last two parts are what is on disk
         image, label = (self.root / Path(*Path(part).parts[-2:]) for part in parts)
         return image, label
+
+
+def _lines(listing: Path) -> list[str]:
+    return [line for line in listing.read_text().splitlines() if line.strip()]

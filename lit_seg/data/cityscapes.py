@@ -102,6 +102,6 @@ class Cityscapes(SegDataModule):
             stem = image.name.removesuffix("_leftImg8bit.png")
             label = self.root / "gtFine" / name / image.parent.name / f"{stem}_gtFine_labelIds.png"
             pairs.append((image, label))
-        require_files(pairs)
+        require_files(pairs, self.how_to_get)
         ids = dict.fromkeys(range(_NUM_IDS), VOID) | {v: i for i, v in enumerate(_TRAINED_IDS)}
         return FileSplit(pairs, LabelMap(ids))

@@ -45,7 +45,8 @@ def _decode(path: Path) -> Image.Image:
             return image
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all three on damage
+    # Pillow raises all of these on damage
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: cannot be read as an image ({error}); fetch it again") from None
 
 
@@ -58,8 +59,9 @@ class LabelMap:
 
     def __init__(self, ids: Mapping[int, int]) -> None:
         self.legal = sorted(ids)
-        self._table = np.full(2**16, VOID, np.uint8)
-        self._known = np.zeros(2**16, np.bool_)
+        # 8- and 16-bit values, and a last entry for what lies outside
+        self._table = np.full(2**16 + 1, VOID, np.uint8)
+        self._known = np.zeros(2**16 + 1, np.bool_)
         for value, class_id in ids.items():
             self._table[value] = class_id
             self._known[value] = True
@@ -70,13 +72,14 @@ class LabelMap:
         Raises:
             DataError: naming the file, its illegal values and the legal ones.
         """
-        illegal = ~self._known[label]
+        index = np.where((label >= 0) & (label < 2**16), label, 2**16)
+        illegal = ~self._known[index]
         if illegal.any():
             raise DataError(
                 f"{path}: holds the label values {np.unique(label[illegal]).tolist()[:10]}, "
                 f"expected only {_ranges(self.legal)}"
             )
-        mapped: Array = self._table[label]
+        mapped: Array = self._table[index]
         return mapped
 
 
@@ -110,7 +113,7 @@ class FileSplit:
         return image, label
 
 
-def require_files(pairs: Sequence[Pair]) -> None:
+def require_files(pairs: Sequence[Pair], how_to_get: str) -> None:
     """Check that both files of every pair are there.
 
     Raises:
@@ -120,7 +123,7 @@ def require_files(pairs: Sequence[Pair]) -> None:
     if missing:
         raise DataError(
             f"{missing[0]}: no such file, its partner is listed "
-            f"({len(missing)} of {2 * len(pairs)} files are missing)"
+            f"({len(missing)} of {2 * len(pairs)} files are missing). {how_to_get}"
         )
 
 

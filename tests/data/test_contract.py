@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lit_seg.data import DATASETS
+from lit_seg.data.transforms import EvalTransform
 from lit_seg.labels import VOID
 from tests.data import layouts
 
@@ -105,6 +106,23 @@ def test_training_is_a_function_of_seed_and_epoch(make):
     assert not equal(first, samples(make(seed=3).train_dataloader(), epoch=1))
 
 
+def test_every_sample_of_every_epoch_has_an_augmentation_of_its_own(make):
+    """Were it of the epoch alone, all images would be cropped at the same place."""
+    seeds = []
+
+    def spy(image, label, seed):
+        seeds.append(seed)
+        return image, label
+
+    for seed in (0, 1):
+        dataset = make(seed=seed).train_dataloader().dataset
+        dataset.transform = spy
+        for epoch in range(3):
+            for index in range(5):
+                dataset[epoch, index]
+    assert len(set(seeds)) == 2 * 3 * 5
+
+
 def test_epochs_and_seeds_augment_the_same_image_differently(make):
     data = make()
     for other in (make(seed=1).train_dataloader().dataset, data.train_dataloader().dataset):
@@ -136,6 +154,21 @@ def test_loading_leaves_global_random_state_alone(make):
     samples(make().train_dataloader())
     assert torch.equal(before[0], torch.get_rng_state())
     np.testing.assert_equal(np.random.get_state(legacy=False), before[1])
+
+
+def test_training_batches_are_full(make):
+    """Else ranks could end an epoch after different numbers of steps."""
+    assert {len(batch["name"]) for batch in make(batch_size=5).train_dataloader()} == {5}
+
+
+def test_training_at_scale_one_shows_what_evaluation_shows(make):
+    height, width = make().native_size
+    data = make(height=height // 2, width=width // 2, scale=(1.0, 1.0), flip=0.0, jitter=0.0)
+    dataset = data.train_dataloader().dataset
+    for i in range(3):
+        resized = EvalTransform(data.height, data.width)(*dataset.split.load(i))
+        np.testing.assert_array_equal(dataset[0, i]["image"].permute(1, 2, 0), resized[0])
+        np.testing.assert_array_equal(dataset[0, i]["target"], resized[1])
 
 
 def test_evaluation_knows_no_seed(make):
