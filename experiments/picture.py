@@ -24,8 +24,7 @@ def main(run: Path, out: Path) -> None:
     data = next(d for d in DATASETS.values() if d.__name__ == dataset)
     colours = dict(zip(data.names, data.colours, strict=True))
     overlays = Image.open(run / "overlays.png")
-    rows = overlays.height // (data.native_size[0] + 4) // 2 or 1
-    overlays = overlays.crop((0, 0, overlays.width, overlays.height * rows // (2 * rows)))
+    overlays = overlays.crop((0, 0, overlays.width, overlays.height // 2))
     height = 9 * overlays.height / overlays.width
     figure, (above, below) = plt.subplots(
         2, 1, figsize=(9, height + 4), height_ratios=(height, 4), layout="constrained"

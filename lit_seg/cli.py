@@ -104,9 +104,9 @@ def _no_advertisements(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_no_advertisements)
-warnings.filterwarnings(
-    "ignore", ".*LeafSpec.*"
-)  # Lightning against a newer torch; no one's to mend
+# Lightning against a newer torch, and its advice to reduce values that are of all ranks already
+warnings.filterwarnings("ignore", ".*LeafSpec.*")
+warnings.filterwarnings("ignore", ".*sync_dist=True.*")
 
 
 def main(args: Sequence[str] | None = None) -> int:

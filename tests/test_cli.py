@@ -76,6 +76,15 @@ def test_class_dynamics_are_logged_per_step_and_class(run: Path) -> None:
                 assert float(row["value"]) == pytest.approx(want, abs=1e-9)
 
 
+def test_a_run_is_repeatable_and_another_seed_is_another_run(run: Path, tmp_path: Path) -> None:
+    for seed in ("0", "1"):
+        again = ("--trainer.max_epochs", "2", "--seed_everything", seed)
+        assert fit(tmp_path / seed, *again) == 0
+    for name in ("classes.csv", "metrics.csv"):
+        assert (tmp_path / "0" / name).read_bytes() == (run / name).read_bytes()
+        assert (tmp_path / "1" / name).read_bytes() != (run / name).read_bytes()
+
+
 def test_the_seed_reaches_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = []
     original = SegDataModule.train_dataloader

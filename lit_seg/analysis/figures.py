@@ -33,12 +33,16 @@ def plot_trajectories(
         raise ValueError(f"no statistic {stat!r} in these runs; there are {found}")
     table = rows.pivot_table(index="step", columns="class", values="value")
     table = table.rolling(smooth, min_periods=1).mean()
-    for name in table.iloc[-1].sort_values(ascending=False).index:
-        rgb = [channel / 255 for channel in colours[name]] if colours else None
+    ends = table.ffill().iloc[-1].sort_values()
+    label_gap = 0.04 * (table.max().max() - table.min().min())
+    height = -float("inf")
+    for name, end in ends.items():
+        rgb = [channel / 255 for channel in colours[str(name)]] if colours else None
         (line,) = axes.plot(table.index, table[name], color=rgb, linewidth=1.5, label=name)
+        height = max(end, height + label_gap)  # labels of lines that end together do not overlap
         axes.annotate(
-            name,
-            (table.index[-1], table[name].iloc[-1]),
+            str(name),
+            (table.index[-1], height),
             xytext=(4, 0),
             textcoords="offset points",
             color=line.get_color(),

@@ -1,0 +1,34 @@
+"""Real data trains through the command line, where $DATA_ROOT has it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lit_seg.cli import main
+from tests.conftest import TINY, layers
+from tests.test_cli import rows_of
+
+ROOT = Path(os.environ.get("DATA_ROOT", "data"))
+
+
+@pytest.mark.parametrize(
+    ("data", "needs", "classes"), [("camvid", "train.txt", 11), ("cityscapes", "gtFine", 19)]
+)
+def test_a_few_steps(
+    data: str, needs: str, classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not (ROOT / data / needs).exists():
+        pytest.skip(f"{ROOT / data} does not hold {data}")
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    limits = ["--trainer.max_steps", "2", "--trainer.limit_val_batches", "1"]
+    epochs = ["--trainer.max_epochs", "2", "--trainer.limit_train_batches", "1"]
+    workers = ["--data.init_args.num_workers", "0"]
+    args = ["fit", *layers(data=data), *TINY, *limits, *epochs, *workers]
+    assert main([*args, "--run", str(tmp_path / "run")]) == 0
+    losses = [
+        float(r["train/loss"]) for r in rows_of(tmp_path / "run/metrics.csv") if r["train/loss"]
+    ]
+    assert len(losses) == 2
+    assert all(loss > 0 for loss in losses)
+    assert f"of {classes} classes" in (tmp_path / "run/val_table.md").read_text()
