@@ -66,14 +66,13 @@ class TrainTransform:
         flip: float,
         jitter: float,
     ) -> None:
-        # albumentations rounds sizes down: without the nudge, 1080 * .5 may become 539 rows
-        low, high = (resize * factor + 1e-6 for factor in scale)
+        low, high = resize * scale[0], resize * scale[1]
         self.pipeline = A.Compose(
             [
                 A.RandomScale(
                     (low - 1, high - 1),
                     # area averages what it shrinks, linear aliases it; enlarging, area is blocky
-                    interpolation=cv2.INTER_AREA if resize * scale[1] <= 1 else cv2.INTER_LINEAR,
+                    interpolation=cv2.INTER_AREA if high <= 1 else cv2.INTER_LINEAR,
                     mask_interpolation=cv2.INTER_NEAREST_EXACT,
                     p=1,
                 ),
