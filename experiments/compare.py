@@ -17,9 +17,8 @@ def rows(run: Path) -> list[list[str]]:
 def main(first: Path, second: Path) -> None:
     """Print IoU, recall and precision of each class in both runs, side by side."""
     one, two = first.parent.name, second.parent.name
-    print(
-        f"| class | train pixels | IoU {one} | {two} | recall {one} | {two} | precision {one} | {two} |"
-    )
+    scores = [f"{s} ({name})" for s in ("IoU", "recall", "precision") for name in (one, two)]
+    print("|", " | ".join(["class", "train pixels", *scores]), "|")
     print("|---|" + "---:|" * 7)
     for a, b in zip(rows(first), rows(second), strict=True):
         pairs = [cell for pair in zip(a[2:], b[2:], strict=True) for cell in pair]

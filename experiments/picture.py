@@ -33,7 +33,7 @@ def main(run: Path, out: Path) -> None:
     above.set_title("image, truth, prediction, errors", fontsize=10)
     above.axis("off")
     plot_trajectories(load_classes([run]), "weight", below, colours, smooth=5)
-    below.set_ylabel("weight of the class, 1 − recall")
+    below.set_ylabel("weight of the class, 1 - recall")
     figure.savefig(out, dpi=110)
 
 
