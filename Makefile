@@ -36,11 +36,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 train: $(INSTALLED)  ## train LOSS on DATA with MODEL; RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights
 ifdef RESUME
+	$(foreach v,LOSS DATA MODEL SEED,$(if $(filter command line,$(origin $(v))),$(error $(v) cannot change: RESUME goes on with the run as it was)))\
 	$(RUN) fit --resume $(RESUME) $(ARGS)
 else
 	$(call exists,loss,$(LOSS),LOSS)$(call exists,data,$(DATA),DATA)$(call exists,model,$(MODEL),MODEL)\
-	$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run $(FOLDER) \
-		$(if $(INIT),--model.init $(INIT)) $(if $(WEIGHTS),--model.weights $(WEIGHTS)) $(ARGS)
+	$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run_dir $(FOLDER) \
+		$(if $(INIT),--model.init "$(INIT)") $(if $(WEIGHTS),--model.weights $(WEIGHTS)) $(ARGS)
 endif
 
 validate: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its validation set

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import wandb
 import yaml
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
@@ -58,11 +59,11 @@ class RunConfig(SaveConfigCallback):
 
 
 class LitSegCLI(LightningCLI):
-    """Adds to LightningCLI: ``--run``, the links from data to model, loggers and callbacks."""
+    """Adds to LightningCLI: ``--run_dir``, the links from data to model, loggers and callbacks."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
-            "--run",
+            "--run_dir",
             default="runs/run",
             help="Folder of the run; `fit` appends a number when a run lies there already.",
         )
@@ -72,13 +73,24 @@ class LitSegCLI(LightningCLI):
         parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
 
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: Lightning would put the checkpoint's hyperparameters over what the user gave.
+
+        The run's ``config.yaml``, which holds the same, is layered below the command line.
+        """
+
+    def after_fit(self) -> None:
+        """Score the last step, where the run stopped between two validations."""
+        if self.model.scored_step != self.trainer.global_step and self.trainer.num_val_batches:
+            self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
         if self.subcommand == "fit" and config.ckpt_path is None:
-            config.run = str(free_folder(Path(config.run)))
-        config.trainer.default_root_dir = config.run
+            config.run_dir = str(free_folder(Path(config.run_dir)))
+        config.trainer.default_root_dir = config.run_dir
         for key in ("best_checkpoint", "last_checkpoint"):
-            config[key].dirpath = str(Path(config.run) / CHECKPOINTS)
+            config[key].dirpath = str(Path(config.run_dir) / CHECKPOINTS)
         if config.trainer.precision is None:
             config.trainer.precision = _fast_precision(config.trainer.accelerator)
 
@@ -113,30 +125,39 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     if args is not None:
         sys.argv[1:] = args
+    code = 1
     try:
         # in place, since DDP starts its other processes with sys.argv
         sys.argv[1:] = complete_arguments(sys.argv[1:])
-        LitSegCLI(
-            LitSegmenter,
-            SegDataModule,
-            subclass_mode_data=True,
-            seed_everything_default=0,
-            save_config_callback=RunConfig,
-            save_config_kwargs={"save_to_log_dir": False},
-            trainer_defaults={
-                "use_distributed_sampler": False,
-                "enable_model_summary": False,  # `RunSummary` says what matters in a line
-            },
-            parser_kwargs={"description": "Segmentation with imbalanced classes."},
-        )
+        _run_command()
+        code = 0
     except SIGTERMException:  # Lightning would exit with 0, as if the run were done
-        return 128 + signal.SIGTERM
-    except LitSegError as error:
+        code = 128 + signal.SIGTERM
+    except (LitSegError, OSError) as error:
         # an error of a loader's worker comes wrapped in the worker's traceback
         message = str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip()
         sys.stderr.write(f"error: {message}\n")
-        return 2
-    return 0
+        code = 2
+    finally:
+        if wandb.run is not None:
+            wandb.finish(exit_code=code)
+    return code
+
+
+def _run_command() -> None:
+    LitSegCLI(
+        LitSegmenter,
+        SegDataModule,
+        subclass_mode_data=True,
+        seed_everything_default=0,
+        save_config_callback=RunConfig,
+        save_config_kwargs={"save_to_log_dir": False},
+        trainer_defaults={
+            "use_distributed_sampler": False,
+            "enable_model_summary": False,  # `RunSummary` says what matters in a line
+        },
+        parser_kwargs={"description": "Segmentation with imbalanced classes."},
+    )
 
 
 def complete_arguments(args: list[str]) -> list[str]:
@@ -161,12 +182,14 @@ def complete_arguments(args: list[str]) -> list[str]:
         checkpoint = find_checkpoint(Path(value), prefer="last")
     else:
         value, others = _take(rest, "--ckpt_path")
+        if value is None and "--config" not in rest and "--help" not in rest:
+            raise RunError(f"{command} what? Give a run or a checkpoint: --ckpt_path runs/...")
         if value is None or "--config" in rest:
             return args
         rest, run = [_QUIET[command], *others], find_run(Path(value))
         checkpoint = find_checkpoint(Path(value), prefer="best")
     config = ["--config", str(run / CONFIG)]
-    return [command, *config, *rest, "--run", str(run), "--ckpt_path", str(checkpoint)]
+    return [command, *config, *rest, "--run_dir", str(run), "--ckpt_path", str(checkpoint)]
 
 
 _QUIET = {
@@ -179,7 +202,9 @@ _QUIET = {
 def _take(args: list[str], option: str) -> tuple[str | None, list[str]]:
     """The value of an option, given as ``--x v`` or ``--x=v``, and the other arguments."""
     for i, arg in enumerate(args):
-        if arg == option and i + 1 < len(args):
+        if arg == option and i + 1 == len(args):
+            raise RunError(f"{option} needs a run, such as runs/streets/unet_resnet18/recall/seed0")
+        if arg == option:
             return args[i + 1], args[:i] + args[i + 2 :]
         if arg.startswith(f"{option}="):
             return arg.split("=", 1)[1], args[:i] + args[i + 1 :]

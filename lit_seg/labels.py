@@ -45,8 +45,21 @@ class ClassCounts:
         return ClassCounts(*(None if part is None else part[:num_classes] for part in parts))  # type: ignore[arg-type]
 
 
-def check_labels(labels: Tensor, num_classes: int, what: str = "target") -> None:
-    """Refuse labels that are neither a class nor void.
+def check_same_shape(preds: Tensor, target: Tensor) -> None:
+    """Refuse predictions that would be broadcast against labels of another shape.
+
+    Raises:
+        ValueError: naming both shapes.
+    """
+    if preds.shape != target.shape:
+        raise ValueError(
+            "`preds` and `target` must have the same shape, got "
+            f"{tuple(preds.shape)} and {tuple(target.shape)}"
+        )
+
+
+def check_labels(labels: Tensor, num_classes: int, what: str = "target", void: bool = True) -> None:
+    """Refuse labels that are neither a class nor, if that is allowed, void.
 
     They would be counted in a foreign class, read foreign memory, or stop CUDA without a reason.
     On a GPU the check does not wait for the result: the message is then CUDA's.
@@ -54,11 +67,14 @@ def check_labels(labels: Tensor, num_classes: int, what: str = "target") -> None
     Raises:
         ValueError: naming the labels (on the CPU).
     """
-    legal = ((labels >= 0) & (labels < num_classes)) | (labels == VOID)
+    legal = (labels >= 0) & (labels < num_classes)
+    if void:
+        legal |= labels == VOID
     if labels.device.type == "cuda":
         torch._assert_async(legal.all(), f"`{what}` holds a label that is no class and not void")
     elif not bool(legal.all()):
+        or_void = f" or {VOID} (void)" if void else ""
         raise ValueError(
-            f"`{what}` must hold class ids 0 to {num_classes - 1} or {VOID} (void), "
+            f"`{what}` must hold class ids 0 to {num_classes - 1}{or_void}, "
             f"got {sorted(set(labels[~legal].tolist()))[:10]}"
         )

@@ -10,11 +10,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import wandb
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_only
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger, WandbLogger
 
+from lit_seg.errors import RunError
 from lit_seg.runs import CLASSES, METRICS, WANDB_ID
+
+_CONNECT_SECONDS = 20.0
+_MODES = {
+    "online": "online",
+    "run": "online",
+    "shared": "online",
+    "offline": "offline",
+    "dryrun": "offline",
+    "disabled": "disabled",
+}
 
 CLASS_STEP = "class_step"
 """The step axis of the ``class/<stat>/<class>`` curves in W&B."""
@@ -95,7 +107,15 @@ class WandbLog(WandbLogger):
     def experiment(self) -> Any:
         """The W&B run; the first call starts it."""
         first = self._experiment is None
-        run = super().experiment
+        try:
+            run = super().experiment
+        except wandb.Error as error:  # a key, but no server that takes it: train all the same
+            rank_zero_info(
+                f"W&B: cannot be reached ({str(error).splitlines()[0]}), logging offline; upload "
+                f"by `wandb sync {self.save_dir}/wandb/offline-run-*`"
+            )
+            os.environ["WANDB_MODE"] = "offline"
+            run = super().experiment
         if first and hasattr(run, "define_metric"):
             run.define_metric(CLASS_STEP)
             run.define_metric("class/*", step_metric=CLASS_STEP)
@@ -116,10 +136,15 @@ def run_loggers(folder: Path) -> list[Logger]:
     is online where a key is configured and else offline: its own menu would stop an unattended run.
     """
     loggers: list[Logger] = [CSVLog(folder)]
-    mode = os.environ.get("WANDB_MODE") or ("online" if _has_wandb_key() else "offline")
+    given = os.environ.get("WANDB_MODE")
+    if not given:
+        os.environ.pop("WANDB_MODE", None)  # set but empty, W&B would refuse it
+    mode = _MODES.get(given or ("online" if _has_wandb_key() else "offline"))
+    if mode is None:
+        raise RunError(f"WANDB_MODE={given} is unknown; there are {', '.join(_MODES)}")
     if mode == "disabled":
         return loggers
-    if mode == "offline" and "WANDB_MODE" not in os.environ:
+    if mode == "offline" and not given:
         rank_zero_info(
             "W&B: no key on this machine, logging offline; upload it by "
             f"`wandb sync {folder}/wandb/offline-run-*`"
@@ -133,7 +158,7 @@ def run_loggers(folder: Path) -> list[Logger]:
             save_dir=str(folder),
             id=_wandb_id(folder),
             offline=mode != "online",
-            settings={"silent": True},
+            settings={"silent": True, "init_timeout": _CONNECT_SECONDS},
         )
     )
     return loggers

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from lit_seg.errors import RunError
 
 CONFIG = "config.yaml"
@@ -12,9 +14,12 @@ WANDB_ID = "wandb_id.txt"
 
 
 def free_folder(wanted: Path) -> Path:
-    """``wanted``, or ``wanted-2`` and so on when a run lies there already."""
+    """``wanted``, or ``wanted-2`` and so on when a run lies there already.
+
+    What failed before its first step leaves the name free.
+    """
     folder, number = wanted, 1
-    while folder.exists() and any(folder.iterdir()):
+    while (folder / METRICS).exists() or (folder / CHECKPOINTS).exists():
         number += 1
         folder = wanted.with_name(f"{wanted.name}-{number}")
     return folder
@@ -43,15 +48,26 @@ def find_checkpoint(path: Path, prefer: str) -> Path:
         prefer: ``"best"`` or ``"last"``; a run that lacks it gives the other.
 
     Raises:
-        RunError: if the run holds no checkpoint.
+        RunError: if the run holds no checkpoint, or it cannot be read.
     """
     if path.is_file():
-        return path
+        return _readable(path)
     folder = find_run(path) / CHECKPOINTS
     for name in (prefer, "last", "best"):
         if (folder / f"{name}.ckpt").is_file():
-            return folder / f"{name}.ckpt"
+            return _readable(folder / f"{name}.ckpt")
     raise RunError(f"{folder}: holds no checkpoint yet; the run must be started anew")
+
+
+def _readable(path: Path) -> Path:
+    try:
+        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    except Exception as error:  # torch raises whatever unpickling raises
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunError(f"{path}: cannot be read as a checkpoint ({reason})") from None
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise RunError(f"{path}: is no checkpoint of a run, it holds no state_dict")
+    return path
 
 
 def _shortest(path: Path) -> Path:

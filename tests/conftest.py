@@ -50,6 +50,6 @@ def run(few_streets: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("WANDB_MODE", "WANDB_API_KEY"):
             patch.delenv(name, raising=False)
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))  # no key to be found there
-        args = ["fit", *layers(), *TINY, "--run", str(folder), "--trainer.max_epochs", "2"]
+        args = ["fit", *layers(), *TINY, "--run_dir", str(folder), "--trainer.max_epochs", "2"]
         assert main(args) == 0
     return folder

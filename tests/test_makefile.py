@@ -28,12 +28,12 @@ def test_train_layers_configurations_in_order() -> None:
     names = ["base", "data/camvid", "model/deeplabv3_resnet18", "loss/ce"]
     positions = [done.stdout.index(f"experiments/{name}.yaml") for name in names]
     assert positions == sorted(positions)
-    assert "--seed_everything 7 --run runs/camvid/deeplabv3_resnet18/ce/seed7" in done.stdout
+    assert "--seed_everything 7 --run_dir runs/camvid/deeplabv3_resnet18/ce/seed7" in done.stdout
 
 
 def test_arguments_come_last() -> None:
     shown = make("train", "ARGS=--trainer.max_steps 100", "INIT=w.pt").stdout
-    assert "--model.init w.pt" in shown
+    assert '--model.init "w.pt"' in shown
     assert shown.strip().endswith("--trainer.max_steps 100")
 
 
@@ -45,6 +45,12 @@ def test_an_unknown_choice_lists_what_there_is(name: str, known: str) -> None:
     assert done.returncode != 0
     assert f"unknown {name}=nosuch" in done.stderr
     assert known in done.stderr
+
+
+def test_resume_refuses_what_it_would_ignore() -> None:
+    done = make("train", "RESUME=runs/x", "LOSS=ce")
+    assert done.returncode != 0
+    assert "LOSS cannot change" in done.stderr
 
 
 def test_resume_and_validate_need_the_run_alone() -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 
 from lit_seg.cli import main
@@ -24,7 +25,7 @@ def environment(**more: str) -> dict[str, str]:
 def test_two_ranks_train_and_hold_the_same_recall(tmp_path: Path) -> None:
     ranks = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
     subprocess.run(
-        [*FIT, *ranks, "--run", str(tmp_path / "run"), "--trainer.max_epochs", "1"],
+        [*FIT, *ranks, "--run_dir", str(tmp_path / "run"), "--trainer.max_epochs", "1"],
         env=environment(RECALL_FOLDER=str(tmp_path)),
         timeout=180,
         check=True,
@@ -43,12 +44,15 @@ def test_two_ranks_train_and_hold_the_same_recall(tmp_path: Path) -> None:
     assert not (tmp_path / "run-2").exists()
 
 
+@pytest.mark.parametrize("ranks", [1, 2])
 def test_sigterm_writes_a_checkpoint_to_go_on_from(
-    tmp_path: Path, few_streets: None, monkeypatch: object
+    ranks: int, tmp_path: Path, few_streets: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
     run = tmp_path / "run"
+    devices = ["--trainer.accelerator", "cpu", "--trainer.devices", str(ranks)]
     process = subprocess.Popen(
-        [*FIT, "--run", str(run), "--trainer.max_epochs", "1000"],
+        [*FIT, *devices, "--run_dir", str(run), "--trainer.max_epochs", "1000"],
         env=environment(),
     )
     try:
@@ -65,6 +69,7 @@ def test_sigterm_writes_a_checkpoint_to_go_on_from(
     done = checkpoint["global_step"]
     assert done > 0
     assert checkpoint["state_dict"]["loss.state.recall"].isfinite().any()
-    assert main(["fit", "--resume", str(run), "--trainer.max_steps", str(done + 2)]) == 0
+    one = ["--trainer.devices", "1", "--trainer.max_steps", str(done + 2)]
+    assert main(["fit", "--resume", str(run), *one]) == 0
     steps = [int(row["step"]) for row in rows_of(run / "metrics.csv") if row["train/loss"]]
     assert steps == list(range(done + 2))

@@ -23,9 +23,10 @@ def test_a_few_steps(
     monkeypatch.setenv("WANDB_MODE", "disabled")
     limits = ["--trainer.max_steps", "2", "--trainer.limit_val_batches", "1"]
     epochs = ["--trainer.max_epochs", "2", "--trainer.limit_train_batches", "1"]
-    workers = ["--data.init_args.num_workers", "0"]
-    args = ["fit", *layers(data=data), *TINY, *limits, *epochs, *workers]
-    assert main([*args, "--run", str(tmp_path / "run")]) == 0
+    # the batch size of the configuration: the few real frames of a sample must train with it
+    own = ["--data.init_args.num_workers", "0", "--data.init_args.batch_size", "8"]
+    args = ["fit", *layers(data=data), *TINY, *limits, *epochs, *own]
+    assert main([*args, "--run_dir", str(tmp_path / "run")]) == 0
     losses = [
         float(r["train/loss"]) for r in rows_of(tmp_path / "run/metrics.csv") if r["train/loss"]
     ]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from lit_seg.errors import RunError
 from lit_seg.runs import find_checkpoint, find_run, free_folder
@@ -16,20 +17,26 @@ def folder(tmp_path: Path) -> Path:
     return run
 
 
+def checkpoint(folder: Path, name: str) -> Path:
+    path = folder / "checkpoints" / f"{name}.ckpt"
+    torch.save({"state_dict": {}}, path)
+    return path
+
+
 def test_free_folder_counts_up(tmp_path: Path) -> None:
     wanted = tmp_path / "seed0"
     assert free_folder(wanted) == wanted
     wanted.mkdir()
-    assert free_folder(wanted) == wanted  # an empty one holds no run
-    (wanted / "x").touch()
+    (wanted / "config.yaml").touch()
+    assert free_folder(wanted) == wanted  # it failed before its first step
+    (wanted / "metrics.csv").touch()
     assert free_folder(wanted).name == "seed0-2"
-    (tmp_path / "seed0-2").mkdir()
-    (tmp_path / "seed0-2" / "x").touch()
+    (tmp_path / "seed0-2" / "checkpoints").mkdir(parents=True)
     assert free_folder(wanted).name == "seed0-3"
 
 
 def test_a_run_is_found_from_its_folder_and_its_files(folder: Path) -> None:
-    (folder / "checkpoints" / "best.ckpt").touch()
+    checkpoint(folder, "best")
     for path in (folder, folder / "checkpoints", folder / "checkpoints" / "best.ckpt"):
         assert find_run(path) == folder
 
@@ -42,10 +49,16 @@ def test_a_missing_run_is_named_with_those_that_are_there(folder: Path) -> None:
 def test_the_preferred_checkpoint_comes_first(folder: Path) -> None:
     with pytest.raises(RunError, match="holds no checkpoint yet"):
         find_checkpoint(folder, "best")
-    last, best = (folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "best"))
-    last.touch()
+    last = checkpoint(folder, "last")
     assert find_checkpoint(folder, "best") == last
-    best.touch()
+    best = checkpoint(folder, "best")
     assert find_checkpoint(folder, "best") == best
     assert find_checkpoint(folder, "last") == last
     assert find_checkpoint(best, "last") == best
+
+
+@pytest.mark.parametrize("content", [{"weights": 1}, [1]])
+def test_a_file_without_a_state_is_no_checkpoint(folder: Path, content: object) -> None:
+    torch.save(content, folder / "x.ckpt")
+    with pytest.raises(RunError, match="is no checkpoint of a run, it holds no state_dict"):
+        find_checkpoint(folder / "x.ckpt", "best")

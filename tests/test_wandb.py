@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from lit_seg import loggers
+from lit_seg.errors import RunError
 from lit_seg.loggers import WandbLog, run_loggers
 from tests.test_cli import rows_of
 
@@ -82,3 +84,22 @@ def test_a_key_in_netrc_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_disabled_leaves_csv_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert len(run_loggers(tmp_path)) == 1
+
+
+def test_an_unknown_mode_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "bogus")
+    with pytest.raises(RunError, match="WANDB_MODE=bogus is unknown; there are online"):
+        run_loggers(tmp_path)
+
+
+def test_a_key_without_a_server_goes_on_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setattr(loggers, "_CONNECT_SECONDS", 2.0)
+    logger = run_loggers(tmp_path / "run")[1]
+    logger.log_metrics({"train/loss": 1.0}, 0)
+    logger.experiment.finish()
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*"))

@@ -1,8 +1,13 @@
 """The two checkpoints of a run: the best by validation, and the last, to go on from."""
 
+import signal
+import threading
+from typing import Any
+
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from lit_seg.loggers import CSVLog
 
@@ -40,6 +45,7 @@ class LastCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
+        self._asked_to_stop = False
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
@@ -53,8 +59,34 @@ class LastCheckpoint(ModelCheckpoint):
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drop the rows that the resumed steps will write again."""
+        """Drop the rows that the resumed steps will write again; listen to SIGTERM on all ranks."""
         super().on_train_start(trainer, pl_module)
+        if trainer.world_size > 1 and threading.current_thread() is threading.main_thread():
+            self._listen(trainer)
         for logger in trainer.loggers:
             if isinstance(logger, CSVLog):
                 logger.keep_before(trainer.global_step)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop all ranks at the same step when one of them was asked to."""
+        if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(
+            self._asked_to_stop, all=False
+        ):
+            raise SIGTERMException
+
+    def _listen(self, trainer: Trainer) -> None:
+        """Note a SIGTERM and pass it on to the ranks that this process started.
+
+        Lightning's own handler enters a collective from inside the signal, while the process may
+        be in another one: with two ranks that hangs more often than not.
+        """
+
+        def note(signum: int, frame: object) -> None:
+            if not self._asked_to_stop:
+                self._asked_to_stop = True
+                if trainer.strategy.launcher is not None:
+                    trainer.strategy.launcher.kill(signal.Signals(signum))
+
+        signal.signal(signal.SIGTERM, note)

@@ -25,6 +25,7 @@ class ClassDynamics(Callback):
         if every_n_steps < 1:
             raise ValueError(f"`every_n_steps` must be at least 1, got {every_n_steps}")
         self.every_n_steps = every_n_steps
+        self._logged = -1
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -32,8 +33,10 @@ class ClassDynamics(Callback):
         """Log the statistics of this step."""
         assert isinstance(pl_module, LitSegmenter)
         step = trainer.global_step - 1  # of the step just done, counted from 0 like all metrics
-        if step % self.every_n_steps:
+        # under gradient accumulation several batches pass before a step is done
+        if step % self.every_n_steps or step == self._logged:
             return
+        self._logged = step
         stats = {
             name: values.detach().cpu() for name, values in pl_module.loss.class_stats().items()
         }

@@ -8,6 +8,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
+from lit_seg.callbacks.checkpoints import BestCheckpoint
+from lit_seg.loggers import wandb_run
 from lit_seg.metrics import ClassScores
 from lit_seg.runs import CHECKPOINTS, CLASSES, METRICS
 from lit_seg.tasks import LitSegmenter
@@ -30,43 +32,57 @@ class RunSummary(Callback):
             )
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The table of the last validation, where the files are, and the next commands."""
+        """The table, unless the last step has not been scored yet: then validation comes next."""
         assert isinstance(pl_module, LitSegmenter)
-        if not trainer.is_global_zero:
-            return
-        console = Console()
-        self._report(trainer, pl_module, "val", console)
-        for line in _files_and_next(trainer):
-            console.print(line, highlight=False, soft_wrap=True)
+        if trainer.is_global_zero and (
+            pl_module.scored_step == trainer.global_step or not trainer.num_val_batches
+        ):
+            self._end_of_run(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The table, where validation was all that was asked for."""
+        """The table, where validation was asked for or ends a run."""
         assert isinstance(pl_module, LitSegmenter)
-        if trainer.state.fn == "validate" and trainer.is_global_zero:
-            self._report(trainer, pl_module, "val", Console())
+        if trainer.state.fn != "validate" or not trainer.is_global_zero:
+            return
+        if trainer.global_step:
+            self._end_of_run(trainer, pl_module)
+        else:
+            self._of_checkpoint(trainer, pl_module, "val")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The table of the test set."""
         assert isinstance(pl_module, LitSegmenter)
         if trainer.is_global_zero:
-            self._report(trainer, pl_module, "test", Console())
+            self._of_checkpoint(trainer, pl_module, "test")
 
-    def _report(self, trainer: Trainer, module: LitSegmenter, split: str, console: Console) -> None:
+    def _end_of_run(self, trainer: Trainer, module: LitSegmenter) -> None:
         if module.scores is None:
-            console.print("no complete validation yet, so there is no table to show")
-            return
-        rows = class_rows(module.scores, module.class_names, module.class_pixels)
-        if trainer.state.fn == "fit":
-            title, name = f"after {trainer.global_step} steps", f"{split}_table.md"
+            Console().print("nothing was validated, so there is no table to show")
         else:
-            checkpoint = Path(str(trainer.ckpt_path))
-            title, name = f"of {checkpoint.name}", f"{split}_table-{checkpoint.stem}.md"
-        console.print(_rich_table(rows, f"{split} scores {title}"))
-        summary = summary_line(module.scores)
-        console.print(summary, highlight=False, soft_wrap=True)
-        folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(f"{markdown_table(rows)}\n{summary}\n")
+            _report(module, f"val scores after {module.scored_step} steps", _val_table(trainer))
+        for line in _files_and_next(trainer):
+            Console().print(line, highlight=False, soft_wrap=True)
+
+    def _of_checkpoint(self, trainer: Trainer, module: LitSegmenter, split: str) -> None:
+        checkpoint = Path(str(trainer.ckpt_path))
+        path = Path(trainer.default_root_dir) / f"{split}_table-{checkpoint.stem}.md"
+        _report(module, f"{split} scores of {checkpoint.name}", path)
+
+
+def _report(module: LitSegmenter, title: str, path: Path) -> None:
+    """Print the table of a module's scores and write it to a file."""
+    assert module.scores is not None
+    rows = class_rows(module.scores, module.class_names, module.class_pixels)
+    summary = summary_line(module.scores)
+    console = Console()
+    console.print(_rich_table(rows, len(module.class_names), title))
+    console.print(summary, highlight=False, soft_wrap=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{markdown_table(rows)}\n{summary}\n")
+
+
+def _val_table(trainer: Trainer) -> Path:
+    return Path(trainer.default_root_dir) / "val_table.md"
 
 
 Row = tuple[str, float, float, float, float]
@@ -78,7 +94,8 @@ _HEADER = ("class", "train pixels %", "IoU %", "recall %", "precision %")
 def class_rows(scores: ClassScores, names: Sequence[str], train_pixels: Sequence[int]) -> list[Row]:
     """A row per class, the most frequent in training first, then head, medium and tail means.
 
-    Head, medium and tail are the most frequent, middle and least frequent third of the classes.
+    Head, medium and tail are the most frequent, middle and least frequent third of the classes;
+    of two classes one is the head and the other the tail.
     """
     total = max(1, sum(train_pixels))
     order = sorted(range(len(names)), key=lambda c: -train_pixels[c])
@@ -89,11 +106,11 @@ def class_rows(scores: ClassScores, names: Sequence[str], train_pixels: Sequence
         iou, recall, precision = (100 * float(col[list(classes)].nanmean()) for col in columns)
         return name, share, iou, recall, precision
 
-    groups = torch.tensor(order).tensor_split(3)
+    labels = ("head", "medium", "tail") if len(order) > 2 else ("head", "tail")
+    groups = torch.tensor(order).tensor_split(len(labels))
     means = [
         row(f"{label} ({len(group)})", group.tolist())
-        for label, group in zip(("head", "medium", "tail"), groups, strict=True)
-        if len(group)
+        for label, group in zip(labels, groups, strict=True)
     ]
     return [row(names[c], [c]) for c in order] + means
 
@@ -121,32 +138,51 @@ def _cells(row: Row) -> list[str]:
     return [name, f"{share:.2f}", *("n/a" if s != s else f"{s:.1f}" for s in scores)]
 
 
-def _rich_table(rows: Sequence[Row], title: str) -> Table:
+def _rich_table(rows: Sequence[Row], num_classes: int, title: str) -> Table:
     table = Table(*_HEADER, title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     for i, row in enumerate(rows):
-        table.add_row(*_cells(row), end_section=i == len(rows) - 4)
+        table.add_row(*_cells(row), end_section=i == num_classes - 1)
     return table
 
 
 def _files_and_next(trainer: Trainer) -> list[str]:
+    """Where the run's files lie, as far as they exist, and the commands that go on from here."""
     folder = Path(trainer.default_root_dir)
-    checkpoints = folder / CHECKPOINTS
-    best = next((c for c in trainer.checkpoint_callbacks if getattr(c, "monitor", None)), None)
-    score = getattr(best, "best_model_score", None)
     lines = [f"run          {folder}"]
-    if (checkpoints / "last.ckpt").exists():
-        lines.append(f"checkpoint   {checkpoints}/last.ckpt")
-    if score is not None:
-        lines.append(f"             {checkpoints}/best.ckpt  ({best.monitor} {score:.4f})")  # type: ignore[union-attr]
-    lines.append(f"numbers      {folder / METRICS}  {folder / CLASSES}")
-    offline = sorted((folder / "wandb").glob("offline-run-*"))
-    if offline:
-        lines.append(f"W&B          {offline[-1]}")
-        lines.append(f"next         wandb sync {offline[-1]}")
-    lines.append(f"next         make validate CKPT={folder}")
-    more = 2 * (trainer.max_epochs or 1)
-    lines.append(f'next         make train RESUME={folder} ARGS="--trainer.max_epochs {more}"')
-    lines.append("next         notebooks/01_weight_dynamics.ipynb plots the weights of this run")
+    checkpoints = [folder / CHECKPOINTS / f"{name}.ckpt" for name in ("last", "best")]
+    lines += [f"checkpoint   {c}{_score(trainer, c.stem)}" for c in checkpoints if c.exists()]
+    numbers = [str(folder / name) for name in (METRICS, CLASSES) if (folder / name).exists()]
+    if numbers:
+        lines.append(f"numbers      {'  '.join(numbers)}")
+    if url := getattr(wandb_run(trainer), "url", None):
+        lines.append(f"W&B          {url}")
+    elif any((folder / "wandb").glob("offline-run-*")):
+        lines.append(f"W&B          {folder}/wandb")
+        lines.append(f"next         wandb sync {folder}/wandb/offline-run-*")
+    if (folder / CHECKPOINTS / "last.ckpt").exists():
+        lines.append(f"next         make validate CKPT={folder}")
+        lines.append(f'next         make train RESUME={folder} ARGS="{_twice_as_long(trainer)}"')
+    if (folder / CLASSES).exists():
+        lines.append(
+            "next         notebooks/01_weight_dynamics.ipynb plots the weights of this run"
+        )
     return lines
+
+
+def _score(trainer: Trainer, name: str) -> str:
+    for callback in trainer.checkpoint_callbacks:
+        score = getattr(callback, "best_model_score", None)
+        if name == "best" and isinstance(callback, BestCheckpoint) and score is not None:
+            return f"  ({callback.monitor} {score:.4f})"
+    return ""
+
+
+def _twice_as_long(trainer: Trainer) -> str:
+    """The option that lets a resumed run go on for as many steps again."""
+    if trainer.max_steps > 0:
+        return f"--trainer.max_steps {2 * trainer.max_steps}"
+    if trainer.max_epochs and trainer.max_epochs > 0:
+        return f"--trainer.max_epochs {2 * trainer.max_epochs}"
+    return f"--trainer.max_steps {2 * trainer.global_step}"

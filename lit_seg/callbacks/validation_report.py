@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import wandb
 from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch.utils.data import default_collate
@@ -70,8 +71,6 @@ class ValidationReport(Callback):
 
 
 def _masks(images: list[tuple[Any, ...]], class_names: list[str]) -> list[Any]:
-    import wandb
-
     labels = {**dict(enumerate(class_names)), VOID: "void"}
     return [
         wandb.Image(
@@ -87,8 +86,6 @@ def _masks(images: list[tuple[Any, ...]], class_names: list[str]) -> list[Any]:
 
 
 def _tables(scores: ClassScores, class_names: list[str]) -> dict[str, Any]:
-    import wandb
-
     columns = ["class", "iou", "recall", "precision", "pixels"]
     pixels = scores.confusion.sum(1)
     rows = [

@@ -3,16 +3,17 @@
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.distributed as dist
+from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.trainer.states import TrainerFn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from lit_seg.data.dataset import Sample, SegDataset, Split
-from lit_seg.data.samplers import EvalSampler, TrainSampler
+from lit_seg.data.samplers import EvalSampler, Key, TrainSampler
 from lit_seg.data.transforms import EvalTransform, TrainTransform
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID, ClassCounts
@@ -151,12 +152,18 @@ class SegDataModule(LightningDataModule, ABC):
         dataset = SegDataset(self._split("train"), transform, self.seed, self._void_class)
         rank, ranks = _rank_and_ranks()
         sampler = TrainSampler(len(dataset), self.seed, rank, ranks)
-        if len(sampler) < self.batch_size:
+        if len(sampler) == 0:
             raise DataError(
-                f"the {len(dataset)} training images of {self.folder} do not fill one batch of "
-                f"{self.batch_size} on {ranks} rank(s): lower `data.init_args.batch_size`"
+                f"the {len(dataset)} training images of {self.folder} do not reach {ranks} ranks: "
+                "use fewer devices"
             )
-        return self._loader(dataset, sampler, drop_last=True)
+        batch_size = min(self.batch_size, len(sampler))
+        if batch_size < self.batch_size:
+            rank_zero_info(
+                f"{self.folder}: {len(dataset)} training images make batches of {batch_size}, "
+                f"not {self.batch_size}"
+            )
+        return self._loader(dataset, sampler, batch_size, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Sample]:
         """Every validation image once."""
@@ -173,14 +180,20 @@ class SegDataModule(LightningDataModule, ABC):
     def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
         transform = EvalTransform(self.height, self.width)
         dataset = SegDataset(self._split(name), transform, void_class=self._void_class)
-        return self._loader(dataset, EvalSampler(len(dataset), *_rank_and_ranks()))
+        rank, ranks = _rank_and_ranks()
+        if len(dataset) < ranks:
+            raise DataError(
+                f"the {len(dataset)} {name} images of {self.folder} do not reach {ranks} ranks: "
+                "use fewer devices"
+            )
+        return self._loader(dataset, EvalSampler(len(dataset), rank, ranks), self.batch_size)
 
     def _loader(
-        self, dataset: SegDataset, sampler: Any, drop_last: bool = False
+        self, dataset: SegDataset, sampler: Sampler[Key], batch_size: int, drop_last: bool = False
     ) -> DataLoader[Sample]:
         return DataLoader(
             dataset,
-            batch_size=self.batch_size,
+            batch_size=batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,

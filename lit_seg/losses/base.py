@@ -35,11 +35,13 @@ class SegLoss(nn.Module):
         pixels = class_counts.pixels if isinstance(class_counts, ClassCounts) else class_counts
         if not 2 <= len(pixels) <= VOID:
             raise ValueError(f"`class_counts` must hold 2 to {VOID} classes, got {len(pixels)}")
-        if min(pixels) < 0:
-            raise ValueError(f"`class_counts` must not be negative, got {min(pixels)}")
+        if any(n < 0 or int(n) != n for n in pixels):
+            raise ValueError(f"`class_counts` must be whole numbers >= 0, got {list(pixels)}")
         self.num_classes = len(pixels)
         # int64: float32 stops counting at 16.7 million pixels, thirty images of 1024x512
-        self.register_buffer("class_pixels", torch.tensor(pixels).long(), persistent=False)
+        self.register_buffer(
+            "class_pixels", torch.tensor([int(n) for n in pixels]), persistent=False
+        )
         self.align_corners = False
         """How low-resolution logits are upsampled; the task, which knows the head, sets it."""
 
@@ -51,8 +53,8 @@ class SegLoss(nn.Module):
             target: ``(N, *)`` integer class ids, with ``VOID`` where a pixel does not count.
 
         Returns:
-            A finite scalar >= 0. Void pixels give neither value nor gradient; a batch of only
-            void gives exactly 0, still attached to the graph.
+            A scalar >= 0, finite for finite logits. Void pixels give neither value nor gradient;
+            a batch of only void gives exactly 0, still attached to the graph.
 
         Raises:
             ValueError: if shapes do not fit each other or the number of classes, or (on the CPU)

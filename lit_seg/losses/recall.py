@@ -72,9 +72,9 @@ class RecallLoss(SegLoss):
         super().__init__(class_counts)
         if normalizer not in ("valid", "weight_sum"):
             raise ValueError(f"`normalizer` must be 'valid' or 'weight_sum', got {normalizer!r}")
-        if not 0 <= min_weight < max_weight <= 1:
+        if not 0 <= min_weight <= max_weight <= 1 or max_weight == 0:
             raise ValueError(
-                "`min_weight` and `max_weight` must satisfy 0 <= min < max <= 1, got "
+                "`min_weight` and `max_weight` must satisfy 0 <= min <= max <= 1, max > 0, got "
                 f"{min_weight} and {max_weight}"
             )
         self.normalizer = normalizer

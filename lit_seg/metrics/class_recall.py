@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lit_seg.labels import VOID, check_labels
+from lit_seg.labels import VOID, check_labels, check_same_shape
 from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.exact import ExactMetric
 from lit_seg.metrics.sync import sum_over_ranks
@@ -86,18 +86,21 @@ class ClassRecall(ExactMetric):
             target: ``(N, *)`` class ids or ``VOID``.
 
         Raises:
-            ValueError: if a label is neither a class nor void.
+            ValueError: if shapes differ or a label is neither a class nor void.
         """
         if preds.ndim == target.ndim + 1:
             preds = predict_labels(preds)
         target = target.long()
+        check_same_shape(preds, target)
         check_labels(target, self.num_classes)
         self.update_counts(recall_counts(preds, target, self.num_classes))
 
     def update_counts(self, counts: Tensor) -> None:
         """Add ``(2, C)`` true positives and support that were counted elsewhere."""
         self.counts += counts
-        self._computed = None  # torchmetrics' cache, which its wrapped `update` alone would clear
+        # what torchmetrics' wrapped `update` does: drop the cached result, count the update
+        self._computed = None
+        self._update_count += 1
 
     def compute(self) -> Tensor:
         """``(C,)`` recall with the counts gathered so far, NaN for classes never seen."""

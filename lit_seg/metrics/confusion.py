@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lit_seg.labels import VOID, check_labels
+from lit_seg.labels import VOID, check_labels, check_same_shape
 from lit_seg.metrics.exact import ExactMetric
 
 
@@ -113,11 +113,14 @@ class ConfusionMatrix(ExactMetric):
         """Count a batch of ``(N, *)`` predicted and true class ids.
 
         Raises:
-            ValueError: if a label or a prediction is neither a class nor void.
+            ValueError: if shapes differ, a label is neither a class nor void, or a prediction is
+                no class.
         """
         target = target.long()
+        check_same_shape(preds, target)
         check_labels(target, self.num_classes)
-        check_labels(preds, self.num_classes, "preds")
+        # what is predicted where nothing is labelled does not count
+        check_labels(preds.masked_fill(target == VOID, 0), self.num_classes, "preds", void=False)
         self.confusion += confusion_matrix(preds, target, self.num_classes)
 
     def compute(self) -> Tensor:

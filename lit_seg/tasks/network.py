@@ -40,7 +40,15 @@ def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool
 
     Returns:
         Whether the weights were loaded.
+
+    Raises:
+        RunError: if the encoder has no weights of this name.
     """
+    known = smp.encoders.encoders.get(encoder, {}).get("pretrained_settings", {weights: None})
+    if weights not in known:
+        raise RunError(
+            f"`weights`: encoder {encoder} has no weights {weights!r}; there are {', '.join(known)}"
+        )
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # a line for each retry
     result: dict[str, Any] = {}
 
@@ -58,7 +66,8 @@ def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool
         network.encoder.load_state_dict(result["state"])  # type: ignore[union-attr]
         rank_zero_info(f"encoder {encoder}: starts from {weights} weights")
         return True
-    reason = str(result.get("error", f"no answer in {_DOWNLOAD_SECONDS:.0f} s")).splitlines()[0]
+    error = result.get("error") or f"no answer in {_DOWNLOAD_SECONDS:.0f} s"
+    reason = (str(error) or repr(error)).splitlines()[0]
     rank_zero_info(
         f"encoder {encoder}: {weights} weights could not be had ({reason}); it starts from random "
         "ones. On a machine without network, give a local file by INIT=<path>."

@@ -1,5 +1,6 @@
 """Semantic segmentation: any smp network with any loss of the protocol."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +14,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lit_seg.data.dataset import Sample
+from lit_seg.errors import RunError
 from lit_seg.labels import VOID, ClassCounts
 from lit_seg.losses import CrossEntropyLoss, SegLoss
 from lit_seg.metrics import ClassScores, ConfusionMatrix, PixelMean, class_scores, predict_labels
@@ -33,6 +35,7 @@ class LitSegmenter(LightningModule):
     Logs ``train/{loss,lr}``, ``val/{loss,ce,miou,macc,mprec,pixel_acc,classes_scored}`` and
     ``val/{iou,recall,precision}/<class>``, likewise under ``test/``. Scores are of the whole
     dataset, from one confusion matrix; ``ce`` is plain cross-entropy, comparable between losses.
+    ``val/loss`` is the mean of the batches' losses, each weighted by its valid pixels.
 
     Args:
         class_counts: pixels per class of the training set (or more, as :class:`ClassCounts`).
@@ -99,6 +102,8 @@ class LitSegmenter(LightningModule):
         self.mean_ce = PixelMean()
         self.scores: ClassScores | None = None
         """Of the last complete pass over a validation or test set."""
+        self.scored_step = -1
+        """How many steps were done when the scores were taken."""
         mean, std = torch.tensor([_IMAGENET_MEAN, _IMAGENET_STD]).mul(255).view(2, 1, 3, 1, 1)
         self.register_buffer("pixel_mean", mean, persistent=False)
         self.register_buffer("pixel_std", std, persistent=False)
@@ -118,8 +123,51 @@ class LitSegmenter(LightningModule):
         bottom, right = -height % self.size_multiple, -width % self.size_multiple
         if bottom or right:
             x = F.pad(x, (0, right, 0, bottom))
-        logits: Tensor = self.network(x.contiguous(memory_format=self.memory_format))
+        try:
+            logits: Tensor = self.network(x.contiguous(memory_format=self.memory_format))
+        except (AssertionError, ValueError) as error:  # some architectures take few sizes
+            raise RunError(
+                f"{type(self.network).__name__} cannot take images of {height}x{width}: {error}. "
+                "Change `data.init_args.height` and `width`, or the model"
+            ) from error
         return logits[:, :, :height, :width]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of other classes or another network, and keep this run's horizon."""
+        names = checkpoint.get("hyper_parameters", {}).get("class_names")
+        if names and list(names) != self.class_names:
+            raise RunError(
+                f"the checkpoint was trained on the classes {', '.join(names)}; "
+                f"the data has {', '.join(self.class_names)}"
+            )
+        own, found = self.state_dict(), checkpoint["state_dict"]
+        foreign = sorted(own.keys() ^ found.keys()) + [
+            key for key in own.keys() & found.keys() if own[key].shape != found[key].shape
+        ]
+        if foreign:
+            raise RunError(
+                f"the checkpoint does not fit this network and loss: {foreign[0]} and "
+                f"{len(foreign) - 1} more tensors differ. RESUME and CKPT take the run's own model "
+                "and loss; INIT takes what fits of any"
+            )
+        for state in checkpoint.get("lr_schedulers", []):
+            for key in ("total_iters", "T_max"):
+                state.pop(key, None)
+
+    def on_train_start(self) -> None:
+        """Put the learning rate of a resumed run on the schedule of its new length.
+
+        Schedulers step from the last rate, so one that had reached 0 would stay there.
+        """
+        schedulers = self.lr_schedulers() or []
+        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+            closed_form = getattr(scheduler, "_get_closed_form_lr", None)
+            if closed_form and self.global_step:
+                for group, rate in zip(
+                    scheduler.optimizer.param_groups, closed_form(), strict=True
+                ):
+                    if not math.isclose(group["lr"], rate, rel_tol=1e-6):
+                        group["lr"] = rate
 
     def setup(self, stage: str) -> None:
         """Fetch weights to start from, unless a checkpoint is about to bring all of them."""
@@ -204,3 +252,4 @@ class LitSegmenter(LightningModule):
             metric.reset()
         if not self.trainer.sanity_checking:
             self.scores = scores
+            self.scored_step = self.global_step

@@ -34,9 +34,9 @@ def test_rows_are_sorted_by_training_pixels_and_end_with_means() -> None:
     assert tail[2] != tail[2]
 
 
-def test_two_classes_have_a_head_and_a_medium() -> None:
+def test_two_classes_have_a_head_and_a_tail() -> None:
     rows = class_rows(class_scores(CONFUSION[:2, :2]), NAMES[:2], PIXELS[:2])
-    assert [row[0] for row in rows] == ["road", "sky", "head (1)", "medium (1)"]
+    assert [row[0] for row in rows] == ["road", "sky", "head (1)", "tail (1)"]
 
 
 def test_markdown_says_n_a_and_how_many_were_scored() -> None:

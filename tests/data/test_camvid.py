@@ -88,7 +88,8 @@ def test_blank_lines_and_windows_line_ends_do_no_harm(tmp_path):
 def test_a_line_without_a_label_is_shown(tmp_path):
     layouts.camvid(tmp_path, ("val",))
     listing = tmp_path / "val.txt"
-    listing.write_text("/SegNet/CamVid/val/x.png\n" + listing.read_text())
+    lines = listing.read_text().splitlines()
+    listing.write_text("\n".join(["/SegNet/CamVid/val/x.png", *lines[1:]]))
     with pytest.raises(DataError, match=r"val\.txt: .*'/SegNet/CamVid/val/x\.png'"):
         CamVid(root=str(tmp_path)).split("val")
 

@@ -100,10 +100,10 @@ def test_a_missing_partner_is_named_and_counted(tmp_path, lost):
     for image, label in pairs:
         save(image, IMAGE)
         save(label, LABEL)
-    require_files(pairs)
+    require_files(pairs, "Buy it.")
     (tmp_path / f"{lost}1.png").unlink()
-    with pytest.raises(DataError, match=rf"{lost}1\.png: no such file.*1 of 6"):
-        require_files(pairs)
+    with pytest.raises(DataError, match=rf"{lost}1\.png: no such file.*1 of 6.*Buy it"):
+        require_files(pairs, "Buy it.")
 
 
 def test_a_size_mismatch_tells_both_files_and_sizes(tmp_path):

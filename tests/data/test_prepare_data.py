@@ -99,13 +99,24 @@ def test_an_empty_split_is_named(monkeypatch):
         data.prepare_data()
 
 
-def test_too_few_images_for_a_batch_say_what_to_lower(tmp_path):
+def test_too_few_images_for_a_batch_make_a_smaller_one(tmp_path, caplog):
     layouts.cityscapes(tmp_path, per_city=1)
     data = Cityscapes(root=str(tmp_path), batch_size=3, num_workers=0)
-    with pytest.raises(DataError, match=r"the 2 training images of cityscapes .* 3 .*batch_size"):
+    with caplog.at_level("INFO"):
+        loader = data.train_dataloader()
+    assert (len(loader), loader.batch_size) == (1, 2)
+    assert "2 training images make batches of 2, not 3" in caplog.text
+    assert data.val_dataloader().batch_size == 3
+
+
+def test_fewer_images_than_ranks_are_refused(tmp_path, monkeypatch):
+    layouts.cityscapes(tmp_path, per_city=1)
+    monkeypatch.setattr("lit_seg.data.base._rank_and_ranks", lambda: (0, 3))
+    data = Cityscapes(root=str(tmp_path))
+    with pytest.raises(DataError, match="the 2 training images of cityscapes do not reach 3 ranks"):
         data.train_dataloader()
-    assert len(data.val_dataloader()) == 1  # evaluation has no such limit
-    assert len(Cityscapes(root=str(tmp_path), batch_size=2).train_dataloader()) == 1
+    with pytest.raises(DataError, match="the 2 val images of cityscapes do not reach 3 ranks"):
+        data.val_dataloader()
 
 
 def test_lightnings_sampler_is_refused_on_several_ranks(tmp_path):

@@ -317,9 +317,10 @@ def test_first_classes_of_class_counts():
     [
         ([3], "2 to 255 classes, got 1"),
         ([1] * 256, "2 to 255 classes, got 256"),
-        ([3, -2, 1], "must not be negative, got -2"),
+        ([3, -2, 1], r"must be whole numbers >= 0, got \[3, -2, 1\]"),
+        ([1.5, 2], r"must be whole numbers >= 0, got \[1.5, 2\]"),
     ],
-    ids=["1 class", "256 classes", "negative"],
+    ids=["1 class", "256 classes", "negative", "fraction"],
 )
 def test_bad_counts(make, counts, message):
     with pytest.raises(ValueError, match=message):

@@ -225,5 +225,19 @@ def test_a_collection_does_not_merge_it_with_another_metric() -> None:
 
 @pytest.mark.parametrize(("preds", "target"), [([[0, 2]], [[0, 0]]), ([[0, 0]], [[0, -1]])])
 def test_a_label_that_is_no_class_is_refused(preds: list, target: list) -> None:
-    with pytest.raises(ValueError, match=r"must hold class ids 0 to 1 or 255"):
+    with pytest.raises(ValueError, match=r"must hold class ids 0 to 1"):
         ConfusionMatrix(2).update(torch.tensor(preds), torch.tensor(target))
+
+
+def test_a_prediction_of_void_is_refused_unless_nothing_is_labelled() -> None:
+    metric = ConfusionMatrix(2)
+    with pytest.raises(ValueError, match=r"`preds` must hold class ids 0 to 1, got \[255\]"):
+        metric.update(torch.tensor([[VOID]]), torch.tensor([[0]]))
+    metric.update(torch.tensor([[VOID, 1]]), torch.tensor([[VOID, 1]]))
+    assert metric.compute().tolist() == [[0, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("metric", [ConfusionMatrix(2), ClassRecall(2)])
+def test_shapes_that_would_broadcast_are_refused(metric: object) -> None:
+    with pytest.raises(ValueError, match=r"same shape, got \(3,\) and \(3, 1\)"):
+        metric.update(torch.zeros(3).long(), torch.zeros(3, 1).long())

@@ -102,3 +102,8 @@ def test_unusable_local_weights_are_named(net: nn.Module, tmp_path: Path) -> Non
     torch.save({"x": torch.zeros(2)}, tmp_path / "foreign.pt")
     with pytest.raises(RunError, match="fits this network"):
         load_local_weights(net, str(tmp_path / "foreign.pt"))
+
+
+def test_weights_that_do_not_exist_are_an_error_not_a_fallback(net: nn.Module) -> None:
+    with pytest.raises(RunError, match="has no weights 'imagenett'; there are imagenet, ssl"):
+        load_encoder_weights(net, "resnet18", "imagenett")
