@@ -15,6 +15,7 @@ from tests.conftest import TINY, layers
 from tests.test_cli import rows_of
 
 SCRIPT = Path(__file__).parent / "few_streets_cli.py"
+TORCHRUN = ["--standalone", "--nproc_per_node", "2"]
 FIT = [sys.executable, str(SCRIPT), "fit", *layers(), *TINY]
 
 
@@ -22,10 +23,14 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1", **more}
 
 
-def test_two_ranks_train_and_hold_the_same_recall(tmp_path: Path) -> None:
+@pytest.mark.parametrize("launcher", [[], ["-m", "torch.distributed.run", *TORCHRUN]])
+def test_two_ranks_train_and_hold_the_same_recall(launcher: list[str], tmp_path: Path) -> None:
     ranks = ["--trainer.accelerator", "cpu", "--trainer.devices", "2", "--trainer.strategy", "ddp"]
     subprocess.run(
-        [*FIT, *ranks, "--run_dir", str(tmp_path / "run"), "--trainer.max_epochs", "1"],
+        [
+            *(sys.executable, *launcher, *FIT[1:], *ranks),
+            *("--run_dir", str(tmp_path / "run"), "--trainer.max_epochs", "1"),
+        ],
         env=environment(RECALL_FOLDER=str(tmp_path)),
         timeout=180,
         check=True,
