@@ -156,8 +156,9 @@ def _files_and_next(trainer: Trainer) -> list[str]:
     numbers = [str(folder / name) for name in (METRICS, CLASSES) if (folder / name).exists()]
     if numbers:
         lines.append(f"numbers      {'  '.join(numbers)}")
-    if url := getattr(wandb_run(trainer), "url", None):
-        lines.append(f"W&B          {url}")
+    online = wandb_run(trainer)
+    if online is not None and not online.offline:
+        lines.append(f"W&B          {online.url}")
     elif any((folder / "wandb").glob("offline-run-*")):
         lines.append(f"W&B          {folder}/wandb")
         lines.append(f"next         wandb sync {folder}/wandb/offline-run-*")
