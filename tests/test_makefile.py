@@ -1,5 +1,6 @@
 """What `make` says and would run; nothing is trained here."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 def make(*args: str) -> subprocess.CompletedProcess[str]:
     """Dry run, with an environment that counts as installed."""
     command = ["make", "-n", "-o", ".venv/.installed", *args]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}  # of an outer make
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
 def test_help_lists_targets_and_choices() -> None:

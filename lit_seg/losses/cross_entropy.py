@@ -19,6 +19,7 @@ class CrossEntropyLoss(SegLoss):
     Reference: Eq. 1 of arXiv 2106.14917 (there a sum).
 
     Example:
+        >>> import torch
         >>> loss = CrossEntropyLoss(class_counts=[90, 10])
         >>> round(loss(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, VOID]])).item(), 4)
         0.6931
