@@ -37,7 +37,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 train: $(INSTALLED)  ## train LOSS on DATA with MODEL; RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights
 ifdef RESUME
 	$(foreach v,LOSS DATA MODEL SEED,$(if $(filter command line,$(origin $(v))),$(error $(v) cannot change: RESUME goes on with the run as it was)))\
-	$(RUN) fit --resume $(RESUME) $(ARGS)
+	$(RUN) fit --resume "$(RESUME)" $(ARGS)
 else
 	$(call exists,loss,$(LOSS),LOSS)$(call exists,data,$(DATA),DATA)$(call exists,model,$(MODEL),MODEL)\
 	$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run_dir $(FOLDER) \
@@ -46,11 +46,11 @@ endif
 
 validate: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its validation set
 	$(if $(CKPT),,$(error give the run or checkpoint to score: make validate CKPT=runs/...))\
-	$(RUN) validate --ckpt_path $(CKPT) $(ARGS)
+	$(RUN) validate --ckpt_path "$(CKPT)" $(ARGS)
 
 predict: $(INSTALLED)  ## write predictions of CKPT=<run or checkpoint> as pictures
 	$(if $(CKPT),,$(error give the run or checkpoint to use: make predict CKPT=runs/...))\
-	$(RUN) predict --ckpt_path $(CKPT) $(ARGS)
+	$(RUN) predict --ckpt_path "$(CKPT)" $(ARGS)
 
 test: $(INSTALLED)  ## the tests, without the slow ones
 	$(VENV)/bin/python -m pytest -q tests lit_seg $(ARGS)

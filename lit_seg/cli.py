@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import wandb
 import yaml
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import RichProgressBar
@@ -43,10 +44,21 @@ _CALLBACKS = {
 
 
 class RunConfig(SaveConfigCallback):
-    """Writes ``config.yaml`` into the run's folder and the same to W&B."""
+    """Writes ``config.yaml`` into the run's folder and the same to W&B, when training starts.
+
+    Not before: a resumed run whose checkpoint is refused must keep the configuration it had.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Nothing yet."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it."""
+        self.save_config(trainer, pl_module, "fit")
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage != "fit":
+        """Write the configuration, but for the checkpoint, on the first rank."""
+        if not trainer.is_global_zero or getattr(trainer, "fast_dev_run", False):
             return
         config = deepcopy(self.config)
         config.ckpt_path = None  # the run can be repeated from its config, not only resumed
@@ -82,6 +94,8 @@ class LitSegCLI(LightningCLI):
     def after_fit(self) -> None:
         """Score the last step, where the run stopped between two validations."""
         if self.model.scored_step != self.trainer.global_step and self.trainer.num_val_batches:
+            # logged at the step that was done last, like the validations within the run
+            self.trainer.fit_loop.epoch_loop._batches_that_stepped -= 1
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
     def before_instantiate_classes(self) -> None:
@@ -99,6 +113,9 @@ class LitSegCLI(LightningCLI):
             super().instantiate_classes()
         except ValueError as error:  # of a constructor, which says what it was given
             raise RunError(str(error)) from error
+        if self.subcommand == "fit" and self.config.fit.ckpt_path:
+            # the checkpoint brings all weights; where others once came from may be gone
+            self.model.weights = self.model.init = None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
@@ -133,7 +150,7 @@ def main(args: Sequence[str] | None = None) -> int:
         code = 0
     except SIGTERMException:  # Lightning would exit with 0, as if the run were done
         code = 128 + signal.SIGTERM
-    except (LitSegError, OSError) as error:
+    except (LitSegError, OSError, MisconfigurationException) as error:
         # an error of a loader's worker comes wrapped in the worker's traceback
         message = str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip()
         sys.stderr.write(f"error: {message}\n")
@@ -184,8 +201,10 @@ def complete_arguments(args: list[str]) -> list[str]:
         value, others = _take(rest, "--ckpt_path")
         if value is None and "--config" not in rest and "--help" not in rest:
             raise RunError(f"{command} what? Give a run or a checkpoint: --ckpt_path runs/...")
-        if value is None or "--config" in rest:
+        if value is None:
             return args
+        if "--config" in rest:  # the user's own
+            return [command, *others, "--ckpt_path", str(find_checkpoint(Path(value), "best"))]
         rest, run = [_QUIET[command], *others], find_run(Path(value))
         checkpoint = find_checkpoint(Path(value), prefer="best")
     config = ["--config", str(run / CONFIG)]

@@ -3,6 +3,7 @@
 import csv
 import netrc
 import os
+import sys
 import uuid
 from argparse import Namespace
 from collections.abc import Callable
@@ -112,9 +113,10 @@ class WandbLog(WandbLogger):
         except wandb.Error as error:  # a key, but no server that takes it: train all the same
             rank_zero_info(
                 f"W&B: cannot be reached ({str(error).splitlines()[0]}), logging offline; upload "
-                f"by `wandb sync {self.save_dir}/wandb/offline-run-*`"
+                f"by `{sync_command(Path(self.save_dir or '.'))}`"
             )
             os.environ["WANDB_MODE"] = "offline"
+            wandb.teardown()  # its service would hold the id of the run that failed
             run = super().experiment
         if first and hasattr(run, "define_metric"):
             run.define_metric(CLASS_STEP)
@@ -146,8 +148,7 @@ def run_loggers(folder: Path) -> list[Logger]:
         return loggers
     if mode == "offline" and not given:
         rank_zero_info(
-            "W&B: no key on this machine, logging offline; upload it by "
-            f"`wandb sync {folder}/wandb/offline-run-*`"
+            f"W&B: no key on this machine, logging offline; upload it by `{sync_command(folder)}`"
         )
     parts = folder.parts[-4:]
     loggers.append(
@@ -170,6 +171,14 @@ def wandb_run(trainer: Trainer) -> Any | None:
         if isinstance(logger, WandbLogger):
             return logger.experiment
     return None
+
+
+def sync_command(folder: Path) -> str:
+    """The command that uploads the offline W&B runs of a run's folder."""
+    program = Path(sys.executable).with_name("wandb")
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    return f"{program} sync {folder}/wandb/offline-run-*"
 
 
 def _wandb_id(folder: Path) -> str:

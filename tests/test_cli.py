@@ -147,62 +147,6 @@ def test_a_second_run_does_not_overwrite_the_first(tmp_path: Path) -> None:
     assert (tmp_path / "seed0-2" / "config.yaml").is_file()
 
 
-def test_resume_continues_state_and_logs(tmp_path: Path) -> None:
-    folder = tmp_path / "seed0"
-    assert fit(folder, "--trainer.max_epochs", "1", "--model.loss.momentum", "0.9") == 0
-    before = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
-    assert main(["fit", "--resume", str(folder), "--trainer.max_epochs", "2"]) == 0
-    after = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
-    assert (before["global_step"], after["global_step"]) == (4, 8)
-    steps = [int(row["step"]) for row in rows_of(folder / "metrics.csv") if row["train/loss"]]
-    assert steps == list(range(8))
-    # the schedule spans the new length: a rate that had reached 0 goes on at half of the first
-    rates = [float(r["train/lr"]) for r in rows_of(folder / "metrics.csv") if r["train/lr"]]
-    assert rates[4] == pytest.approx(1e-3 * 0.5**0.9)
-    assert rates[7] == pytest.approx(1e-3 * 0.125**0.9)
-    # the moving average goes on from the stored state: nine tenths of it are still there
-    recall = [
-        {r["class"]: float(r["value"]) for r in rows_of(folder / "classes.csv")
-         if r["stat"] == "recall" and r["step"] == str(step)}
-        for step in (3, 4)
-    ]  # fmt: skip
-    assert any(value > 0.01 for value in recall[0].values())
-    for name in recall[0].keys() & recall[1].keys():
-        assert 0.9 * recall[0][name] <= recall[1][name] <= 0.9 * recall[0][name] + 0.1
-
-
-def test_resume_drops_rows_that_it_will_log_again(tmp_path: Path) -> None:
-    folder = tmp_path / "seed0"
-    assert fit(folder, "--trainer.max_epochs", "1") == 0
-    with (folder / "classes.csv").open("a") as file:  # as if the run had gone on and been killed
-        file.write("4,recall,road,0.123\n")
-    assert main(["fit", "--resume", str(folder), "--trainer.max_epochs", "2"]) == 0
-    rows = [(r["step"], r["stat"], r["class"]) for r in rows_of(folder / "classes.csv")]
-    assert len(rows) == len(set(rows))
-    assert not [r for r in rows_of(folder / "classes.csv") if r["value"] == "0.123"]
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_an_interrupted_run_leaves_a_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> None:
-    step = LitSegmenter.training_step
-
-    def failing(self: LitSegmenter, batch: object, batch_idx: int) -> object:
-        if self.global_step == 2:
-            raise error
-        return step(self, batch, batch_idx)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(LitSegmenter, "training_step", failing)
-    with pytest.raises((SystemExit, error)):
-        fit(tmp_path / "seed0")
-    checkpoint = torch.load(tmp_path / "seed0/checkpoints/last.ckpt", weights_only=True)
-    assert checkpoint["global_step"] == 2
-    monkeypatch.setattr(LitSegmenter, "training_step", step)
-    args = ["fit", "--resume", str(tmp_path / "seed0"), "--trainer.max_steps", "4"]
-    assert main(args) == 0
-
-
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -251,12 +195,9 @@ def test_arguments_of_a_run_come_before_what_the_user_gives(run: Path) -> None:
     assert complete_arguments(["--help"]) == ["--help"]
 
 
-def test_what_is_given_with_resume_wins(tmp_path: Path) -> None:
-    folder = tmp_path / "seed0"
-    assert fit(folder, "--trainer.max_steps", "1") == 0
-    more = ["--model.loss.momentum", "0.9", "--trainer.max_steps", "2"]
-    assert main(["fit", "--resume", str(folder), *more]) == 0
-    assert "momentum: 0.9" in (folder / "config.yaml").read_text()
+def test_a_schedule_needs_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit(tmp_path, "--trainer.max_epochs", "-1", "--trainer.max_time", "00:00:00:05") == 2
+    assert "a schedule needs an end" in capsys.readouterr().err
 
 
 def test_an_unfinished_epoch_is_scored_at_the_end(
@@ -266,16 +207,11 @@ def test_an_unfinished_epoch_is_scored_at_the_end(
     shown = capsys.readouterr().out
     assert "after 6 steps" in shown
     assert "after 4 steps" not in shown
-    assert "--trainer.max_steps 12" in shown
-    assert (tmp_path / "a" / "val_table.md").is_file()
-
-
-def test_accumulated_batches_log_one_row_per_step(tmp_path: Path) -> None:
-    accumulate = ("--trainer.accumulate_grad_batches", "2", "--trainer.max_epochs", "1")
-    assert fit(tmp_path / "a", *accumulate) == 0
-    rows = [(r["step"], r["stat"], r["class"]) for r in rows_of(tmp_path / "a" / "classes.csv")]
-    assert {step for step, _, _ in rows} == {"0", "1"}
-    assert len(rows) == len(set(rows))
+    assert "--trainer.max_epochs -1 --trainer.max_steps 12" in shown
+    for name in ("val_table.md", "overlays.png"):
+        assert (tmp_path / "a" / name).is_file()
+    rows = rows_of(tmp_path / "a" / "metrics.csv")
+    assert [row["step"] for row in rows if row["val/miou"]] == ["3", "5"]
 
 
 def test_a_failed_start_leaves_the_name_free(tmp_path: Path) -> None:
@@ -313,7 +249,7 @@ def test_a_size_that_the_architecture_cannot_take_is_named(
     pan = ["--model.architecture", "pan", "--model.options", "{}"]
     small = ["--data.init_args.height", "16", "--data.init_args.width", "16"]
     assert fit(tmp_path / "a", *pan, *small, "--data.init_args.batch_size", "1") == 2
-    assert "PAN cannot take images of 16x16" in capsys.readouterr().err
+    assert "PAN cannot take 1 images of 16x16" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,6 +56,6 @@ def test_resume_refuses_what_it_would_ignore() -> None:
 
 
 def test_resume_and_validate_need_the_run_alone() -> None:
-    assert "fit --resume runs/x" in make("train", "RESUME=runs/x").stdout
-    assert "validate --ckpt_path runs/x" in make("validate", "CKPT=runs/x").stdout
+    assert 'fit --resume "runs/x"' in make("train", "RESUME=runs/x").stdout
+    assert 'validate --ckpt_path "runs/x"' in make("validate", "CKPT=runs/x").stdout
     assert "CKPT=" in make("validate").stderr

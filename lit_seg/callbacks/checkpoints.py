@@ -71,6 +71,8 @@ class LastCheckpoint(ModelCheckpoint):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Stop all ranks at the same step when one of them was asked to."""
+        # Lightning logs at this count, and adds 1 to it when a run goes on from mid-epoch
+        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
         if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(
             self._asked_to_stop, all=False
         ):

@@ -27,6 +27,10 @@ class ClassDynamics(Callback):
         self.every_n_steps = every_n_steps
         self._logged = -1
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Steps up to here were logged, if the run was resumed."""
+        self._logged = trainer.global_step - 1
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lit_seg.callbacks.checkpoints import BestCheckpoint
-from lit_seg.loggers import wandb_run
+from lit_seg.loggers import sync_command, wandb_run
 from lit_seg.metrics import ClassScores
 from lit_seg.runs import CHECKPOINTS, CLASSES, METRICS
 from lit_seg.tasks import LitSegmenter
@@ -161,7 +161,7 @@ def _files_and_next(trainer: Trainer) -> list[str]:
         lines.append(f"W&B          {online.url}")
     elif any((folder / "wandb").glob("offline-run-*")):
         lines.append(f"W&B          {folder}/wandb")
-        lines.append(f"next         wandb sync {folder}/wandb/offline-run-*")
+        lines.append(f"next         {sync_command(folder)}")
     if (folder / CHECKPOINTS / "last.ckpt").exists():
         lines.append(f"next         make validate CKPT={folder}")
         lines.append(f'next         make train RESUME={folder} ARGS="{_twice_as_long(trainer)}"')
@@ -183,7 +183,7 @@ def _score(trainer: Trainer, name: str) -> str:
 def _twice_as_long(trainer: Trainer) -> str:
     """The option that lets a resumed run go on for as many steps again."""
     if trainer.max_steps > 0:
-        return f"--trainer.max_steps {2 * trainer.max_steps}"
+        return f"--trainer.max_epochs -1 --trainer.max_steps {2 * trainer.global_step}"
     if trainer.max_epochs and trainer.max_epochs > 0:
         return f"--trainer.max_epochs {2 * trainer.max_epochs}"
     return f"--trainer.max_steps {2 * trainer.global_step}"

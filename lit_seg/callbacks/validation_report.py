@@ -36,8 +36,10 @@ class ValidationReport(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report on the validation that just ended, on the first rank."""
-        if trainer.sanity_checking or not trainer.is_global_zero or trainer.state.fn != "fit":
+        if trainer.sanity_checking or not trainer.is_global_zero:
             return
+        if trainer.state.fn != "fit" and not trainer.global_step:
+            return  # no run to report on, a checkpoint is scored
         assert isinstance(pl_module, LitSegmenter)
         log: dict[str, Any] = {}
         run = wandb_run(trainer)

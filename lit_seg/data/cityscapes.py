@@ -87,10 +87,7 @@ class Cityscapes(SegDataModule):
 
     def split(self, name: SplitName) -> FileSplit:
         if name == "test":
-            raise DataError(
-                "the test labels of Cityscapes are not public: score on `val`, or predict and "
-                "submit to the official server"
-            )
+            raise DataError("the test labels of Cityscapes are not public: score on `val`")
         folder = self.root / "leftImg8bit" / name
         if not folder.is_dir():
             raise self._missing(folder)

@@ -126,9 +126,10 @@ class LitSegmenter(LightningModule):
         try:
             logits: Tensor = self.network(x.contiguous(memory_format=self.memory_format))
         except (AssertionError, ValueError) as error:  # some architectures take few sizes
+            name = type(self.network).__name__
             raise RunError(
-                f"{type(self.network).__name__} cannot take images of {height}x{width}: {error}. "
-                "Change `data.init_args.height` and `width`, or the model"
+                f"{name} cannot take {len(image)} images of {height}x{width}: {error}. "
+                "Change `data.init_args.height`, `width` or `batch_size`, or the model"
             ) from error
         return logits[:, :, :height, :width]
 
@@ -151,18 +152,24 @@ class LitSegmenter(LightningModule):
                 "and loss; INIT takes what fits of any"
             )
         for state in checkpoint.get("lr_schedulers", []):
-            for key in ("total_iters", "T_max"):
+            for key in ("total_iters", "T_max", "base_lrs", "power", "eta_min"):
                 state.pop(key, None)
 
     def on_train_start(self) -> None:
-        """Put the learning rate of a resumed run on the schedule of its new length.
+        """Put a resumed run on the schedule of its own length and options.
 
-        Schedulers step from the last rate, so one that had reached 0 would stay there.
+        Schedulers step from the last rate, so one that had reached 0 would stay there; and the
+        checkpoint brings the optimizer's options, which the resumed run may have changed.
         """
+        if not self.global_step:
+            return
+        for optimizer in self.trainer.optimizers:
+            for group, options in zip(optimizer.param_groups, self._options, strict=True):
+                group.update(options)
         schedulers = self.lr_schedulers() or []
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
             closed_form = getattr(scheduler, "_get_closed_form_lr", None)
-            if closed_form and self.global_step:
+            if closed_form:
                 for group, rate in zip(
                     scheduler.optimizer.param_groups, closed_form(), strict=True
                 ):
@@ -170,8 +177,8 @@ class LitSegmenter(LightningModule):
                         group["lr"] = rate
 
     def setup(self, stage: str) -> None:
-        """Fetch weights to start from, unless a checkpoint is about to bring all of them."""
-        if stage == "fit" and self.trainer.ckpt_path is None:
+        """Fetch the weights to start from, before DDP makes all ranks equal."""
+        if stage == "fit":
             if self.weights:
                 load_encoder_weights(self.network, self.encoder, self.weights)
             if self.init:
@@ -180,10 +187,17 @@ class LitSegmenter(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The given optimizer, and its schedule over all steps of the run."""
         optimizer = self.optimizer(self.parameters())
+        moving = {"params"} if self.lr_scheduler is None else {"params", "lr"}
+        self._options = [
+            {key: value for key, value in group.items() if key not in moving}
+            for group in optimizer.param_groups
+        ]
         if self.lr_scheduler is None:
             return optimizer
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = self.lr_scheduler(optimizer, steps)
+        steps = self.trainer.estimated_stepping_batches
+        if math.isinf(steps):
+            raise RunError("a schedule needs an end: set `trainer.max_epochs` or `max_steps`")
+        scheduler = self.lr_scheduler(optimizer, int(steps))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
