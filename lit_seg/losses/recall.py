@@ -22,7 +22,8 @@ class RecallLoss(SegLoss):
         w_c = 1 - R_c = \frac{FN_c}{FN_c + TP_c}
 
     with recall from hard argmax predictions of the current step, over all ranks. The weights are
-    constants for the gradient. In eval mode the stored recall is used and nothing changes; a
+    constants for the gradient. A step is one call in training mode: under gradient accumulation,
+    each batch. In eval mode the stored recall is used and nothing changes; a
     class never seen weighs ``max_weight``, that is 1.
 
     Args:
