@@ -93,7 +93,7 @@ class LitSegCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Score the last step, where the run stopped between two validations."""
-        if self.model.scored_step != self.trainer.global_step and self.trainer.num_val_batches:
+        if self.model.needs_scoring:
             # logged at the step that was done last, like the validations within the run
             self.trainer.fit_loop.epoch_loop._batches_that_stepped -= 1
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
@@ -199,14 +199,14 @@ def complete_arguments(args: list[str]) -> list[str]:
         checkpoint = find_checkpoint(Path(value), prefer="last")
     else:
         value, others = _take(rest, "--ckpt_path")
-        if value is None and "--config" not in rest and "--help" not in rest:
-            raise RunError(f"{command} what? Give a run or a checkpoint: --ckpt_path runs/...")
         if value is None:
-            return args
-        if "--config" in rest:  # the user's own
-            return [command, *others, "--ckpt_path", str(find_checkpoint(Path(value), "best"))]
-        rest, run = [_QUIET[command], *others], find_run(Path(value))
+            if "--config" in rest or "--help" in rest:
+                return args
+            raise RunError(f"{command} what? Give a run or a checkpoint: --ckpt_path runs/...")
         checkpoint = find_checkpoint(Path(value), prefer="best")
+        if "--config" in rest:  # the user's own
+            return [command, *others, "--ckpt_path", str(checkpoint)]
+        rest, run = [_QUIET[command], *others], find_run(Path(value))
     config = ["--config", str(run / CONFIG)]
     return [command, *config, *rest, "--run_dir", str(run), "--ckpt_path", str(checkpoint)]
 

@@ -34,9 +34,7 @@ class RunSummary(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The table, unless the last step has not been scored yet: then validation comes next."""
         assert isinstance(pl_module, LitSegmenter)
-        if trainer.is_global_zero and (
-            pl_module.scored_step == trainer.global_step or not trainer.num_val_batches
-        ):
+        if trainer.is_global_zero and not pl_module.needs_scoring:
             self._end_of_run(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -59,7 +57,8 @@ class RunSummary(Callback):
         if module.scores is None:
             Console().print("nothing was validated, so there is no table to show")
         else:
-            _report(module, f"val scores after {module.scored_step} steps", _val_table(trainer))
+            path = Path(trainer.default_root_dir) / "val_table.md"
+            _report(module, f"val scores after {module.scored_step} steps", path)
         for line in _files_and_next(trainer):
             Console().print(line, highlight=False, soft_wrap=True)
 
@@ -79,10 +78,6 @@ def _report(module: LitSegmenter, title: str, path: Path) -> None:
     console.print(summary, highlight=False, soft_wrap=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{markdown_table(rows)}\n{summary}\n")
-
-
-def _val_table(trainer: Trainer) -> Path:
-    return Path(trainer.default_root_dir) / "val_table.md"
 
 
 Row = tuple[str, float, float, float, float]

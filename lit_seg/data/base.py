@@ -150,13 +150,7 @@ class SegDataModule(LightningDataModule, ABC):
             self.jitter,
         )
         dataset = SegDataset(self._split("train"), transform, self.seed, self._void_class)
-        rank, ranks = _rank_and_ranks()
-        sampler = TrainSampler(len(dataset), self.seed, rank, ranks)
-        if len(sampler) == 0:
-            raise DataError(
-                f"the {len(dataset)} training images of {self.folder} do not reach {ranks} ranks: "
-                "use fewer devices"
-            )
+        sampler = TrainSampler(len(dataset), self.seed, *self._rank_and_ranks("training", dataset))
         batch_size = min(self.batch_size, len(sampler))
         if batch_size < self.batch_size:
             rank_zero_info(
@@ -180,13 +174,8 @@ class SegDataModule(LightningDataModule, ABC):
     def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
         transform = EvalTransform(self.height, self.width)
         dataset = SegDataset(self._split(name), transform, void_class=self._void_class)
-        rank, ranks = _rank_and_ranks()
-        if len(dataset) < ranks:
-            raise DataError(
-                f"the {len(dataset)} {name} images of {self.folder} do not reach {ranks} ranks: "
-                "use fewer devices"
-            )
-        return self._loader(dataset, EvalSampler(len(dataset), rank, ranks), self.batch_size)
+        sampler = EvalSampler(len(dataset), *self._rank_and_ranks(name, dataset))
+        return self._loader(dataset, sampler, self.batch_size)
 
     def _loader(
         self, dataset: SegDataset, sampler: Sampler[Key], batch_size: int, drop_last: bool = False
@@ -202,6 +191,16 @@ class SegDataModule(LightningDataModule, ABC):
             # workers draw a seed here; from the global generator it would change with their number
             generator=torch.Generator().manual_seed(self.seed),
         )
+
+    def _rank_and_ranks(self, what: str, dataset: SegDataset) -> tuple[int, int]:
+        """This rank and the number of ranks, each of which gets at least one image."""
+        rank, ranks = _rank_and_ranks()
+        if len(dataset) < ranks:
+            raise DataError(
+                f"the {len(dataset)} {what} images of {self.folder} do not reach {ranks} ranks: "
+                "use fewer devices"
+            )
+        return rank, ranks
 
     def _split(self, name: SplitName) -> Split:
         if name not in self._splits:

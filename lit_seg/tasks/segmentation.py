@@ -85,8 +85,6 @@ class LitSegmenter(LightningModule):
             # plain, so that checkpoints load with weights_only=True
             self.hparams["class_counts"] = asdict(class_counts)
         self.class_names = names
-        pixels = class_counts.pixels if isinstance(class_counts, ClassCounts) else class_counts
-        self.class_pixels = list(pixels)
         self.encoder = encoder
         self.weights = weights
         self.init = init
@@ -97,6 +95,7 @@ class LitSegmenter(LightningModule):
         self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.size_multiple = size_multiple(self.network)
         self.loss = loss(class_counts)
+        self.class_pixels: list[int] = self.loss.class_pixels.tolist()
         self.confusion = ConfusionMatrix(n)
         self.mean_loss = PixelMean()
         self.mean_ce = PixelMean()
@@ -224,7 +223,7 @@ class LitSegmenter(LightningModule):
 
     def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """``(N, H, W)`` predicted class ids of a batch."""
-        return predict_labels(self(batch["image"]).float().contiguous())
+        return predict_labels(self._logits(batch))
 
     def on_validation_epoch_end(self) -> None:
         """Score the validation set."""
@@ -234,8 +233,17 @@ class LitSegmenter(LightningModule):
         """Score the test set."""
         self._score("test")
 
+    @property
+    def needs_scoring(self) -> bool:
+        """Whether steps were done since the last validation, and there is something to validate."""
+        return self.scored_step != self.global_step and bool(self.trainer.num_val_batches)
+
+    def _logits(self, batch: Sample) -> Tensor:
+        logits: Tensor = self(batch["image"])
+        return logits.float().contiguous()
+
     def _count(self, batch: Sample) -> None:
-        logits = self(batch["image"]).float().contiguous()
+        logits = self._logits(batch)
         target = batch["target"]
         pixels = (target != VOID).sum()
         self.mean_loss.update(self.loss(logits, target), pixels)
