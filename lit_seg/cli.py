@@ -1,7 +1,6 @@
 """The command line: LightningCLI with a folder per run, its loggers and its callbacks."""
 
 import logging
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -17,19 +16,21 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from lit_seg.callbacks import (
     BestCheckpoint,
     ClassDynamics,
+    ExactResume,
     LastCheckpoint,
     PredictionWriter,
     RunSummary,
+    StopSignal,
     ValidationReport,
 )
+from lit_seg.checkpoint_io import AtomicCheckpointIO
 from lit_seg.data import SegDataModule
-from lit_seg.errors import LitSegError, RunError
-from lit_seg.loggers import run_loggers
+from lit_seg.errors import LitSegError, RunError, StopRequest
+from lit_seg.loggers import CSVLog, run_loggers
 from lit_seg.runs import CHECKPOINTS, CONFIG, find_checkpoint, find_run, free_folder
 from lit_seg.tasks import LitSegmenter
 
@@ -94,8 +95,11 @@ class LitSegCLI(LightningCLI):
     def after_fit(self) -> None:
         """Score the last step, where the run stopped between two validations."""
         if self.model.needs_scoring:
+            for logger in self.trainer.loggers:
+                if isinstance(logger, CSVLog):  # a finished run that was resumed has its scores
+                    logger.keep_before(self.trainer.global_step, validated=False)
             # logged at the step that was done last, like the validations within the run
-            self.trainer.fit_loop.epoch_loop._batches_that_stepped -= 1
+            self.trainer.fit_loop.epoch_loop._batches_that_stepped = self.trainer.global_step - 1
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
     def before_instantiate_classes(self) -> None:
@@ -120,9 +124,17 @@ class LitSegCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
         if config.logger in (None, True):
-            fitting = self.subcommand == "fit"
-            kwargs["logger"] = run_loggers(Path(config.default_root_dir)) if fitting else False
-        callbacks = list(config.callbacks or [])
+            kwargs["logger"] = False
+            if self.subcommand == "fit":
+                resumed = self.config_init.fit.ckpt_path is not None
+                kwargs["logger"] = run_loggers(Path(config.default_root_dir), resumed)
+        # `ExactResume` first: in each hook it comes before what may fail there
+        callbacks = [ExactResume(), StopSignal(), *(config.callbacks or [])]
+        plugins = config.plugins or []
+        kwargs["plugins"] = [
+            AtomicCheckpointIO(),
+            *(plugins if isinstance(plugins, list) else [plugins]),
+        ]
         if config.enable_progress_bar is not False:
             callbacks.append(RichProgressBar())
         return super().instantiate_trainer(callbacks=callbacks, **kwargs)
@@ -136,6 +148,8 @@ logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(_no_adverti
 # Lightning against a newer torch, and its advice to reduce values that are of all ranks already
 warnings.filterwarnings("ignore", ".*LeafSpec.*")
 warnings.filterwarnings("ignore", ".*sync_dist=True.*")
+# it is: the sampler leaves out what is done
+warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -148,8 +162,8 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.argv[1:] = complete_arguments(sys.argv[1:])
         _run_command()
         code = 0
-    except SIGTERMException:  # Lightning would exit with 0, as if the run were done
-        code = 128 + signal.SIGTERM
+    except StopRequest as stop:  # Lightning would exit with 0, as if the run were done
+        code = 128 + stop.signum
     except (LitSegError, OSError, MisconfigurationException) as error:
         # an error of a loader's worker comes wrapped in the worker's traceback
         message = str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip()

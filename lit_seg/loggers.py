@@ -6,7 +6,8 @@ import os
 import sys
 import uuid
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -16,7 +17,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_only
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger, WandbLogger
 
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, WriteError
 from lit_seg.runs import CLASSES, METRICS, WANDB_ID
 
 _CONNECT_SECONDS = 20.0
@@ -70,7 +71,8 @@ class CSVLog(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append the metrics of a step."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with _writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         of_classes = {k: v for k, v in metrics.items() if k.startswith("class/")}
         others = {k: v for k, v in metrics.items() if k not in of_classes}
         if of_classes:
@@ -80,10 +82,23 @@ class CSVLog(Logger):
             self._log_wide({"step": step, **{k: float(v) for k, v in others.items()}})
 
     @rank_zero_only
-    def keep_before(self, step: int) -> None:
-        """Drop what was logged at ``step`` or later."""
+    def keep_before(self, step: int, validated: bool = True) -> None:
+        """Drop what was logged at ``step`` or later, or was not logged to its end.
+
+        Args:
+            step: the first one that will be logged again.
+            validated: whether to keep the scores that the step before it was given.
+        """
+
+        def keep(row: dict[str, str]) -> bool:
+            at = int(row["step"])
+            again = at == step - 1 and not validated and bool(row.get("val/miou"))
+            return at < step and not again
+
         for path in (self.folder / METRICS, self.folder / CLASSES):
-            _rewrite(path, lambda row: int(row["step"]) < step)
+            if path.exists():
+                _drop_torn_line(path)
+                _rewrite(path, keep)
 
     def _log_wide(self, row: dict[str, Any]) -> None:
         path = self.folder / METRICS
@@ -93,7 +108,8 @@ class CSVLog(Logger):
         new = [key for key in row if key not in self._columns]
         if new:  # the first epoch brings the validation columns: widen what is written
             self._columns += new
-            _rewrite(path, lambda _: True, self._columns)
+            if path.exists():
+                _rewrite(path, lambda _: True, self._columns)
         _append(path, self._columns, [[row.get(key, "") for key in self._columns]])
 
 
@@ -131,8 +147,8 @@ class WandbLog(WandbLogger):
         super().log_metrics(metrics, step)
 
 
-def run_loggers(folder: Path) -> list[Logger]:
-    """The loggers of the run in ``folder``; a run that goes on keeps its W&B id.
+def run_loggers(folder: Path, resumed: bool = False) -> list[Logger]:
+    """The loggers of the run in ``folder``; one that is ``resumed`` keeps its W&B id.
 
     ``WANDB_MODE``, ``WANDB_PROJECT`` and ``WANDB_ENTITY`` are honoured. Without ``WANDB_MODE`` W&B
     is online where a key is configured and else offline: its own menu would stop an unattended run.
@@ -157,7 +173,7 @@ def run_loggers(folder: Path) -> list[Logger]:
             group="/".join(parts[:-1]),
             project=os.environ.get("WANDB_PROJECT", "lit_seg"),
             save_dir=str(folder),
-            id=_wandb_id(folder),
+            id=_wandb_id(folder, resumed),
             offline=mode != "online",
             settings={"silent": True, "init_timeout": _CONNECT_SECONDS},
         )
@@ -181,9 +197,9 @@ def sync_command(folder: Path) -> str:
     return f"{program} sync {folder}/wandb/offline-run-*"
 
 
-def _wandb_id(folder: Path) -> str:
+def _wandb_id(folder: Path, resumed: bool) -> str:
     path = folder / WANDB_ID
-    if path.is_file():
+    if resumed and path.is_file():
         return path.read_text().strip()
     new = uuid.uuid4().hex[:8]
     _write_wandb_id(path, new)
@@ -211,26 +227,40 @@ def _has_wandb_key() -> bool:
 
 def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
     new = not path.exists()
-    with path.open("a", newline="") as file:
+    with _writing(path), path.open("a", newline="") as file:
         writer = csv.writer(file)
         if new:
             writer.writerow(columns)
         writer.writerows(rows)
 
 
+def _drop_torn_line(path: Path) -> None:
+    """Cut off what a killed process wrote of its last line: a part of a number is a number."""
+    with path.open("r+b") as file:
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({error.strerror})") from error
+
+
 def _rewrite(
     path: Path, keep: Callable[[dict[str, str]], bool], columns: list[str] | None = None
 ) -> None:
     """Rewrite a CSV file with some of its rows, and with more columns if given, in one move."""
-    if not path.exists():
-        return
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
         columns = columns or list(reader.fieldnames or [])
         rows = [row for row in reader if keep(row)]
     draft = path.with_suffix(".tmp")
-    with draft.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-    draft.replace(path)
+    with _writing(path):
+        with draft.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        draft.replace(path)

@@ -67,8 +67,9 @@ def test_mode_without_and_with_a_key(
         monkeypatch.setenv(name, value)
     (logger,) = (lg for lg in run_loggers(tmp_path / "run") if isinstance(lg, WandbLog))
     assert logger._offline is offline
-    again = run_loggers(tmp_path / "run")[1]
-    assert again.version == logger.version  # a resumed run goes on in the same W&B run
+    # a resumed run goes on in the same W&B run; one that starts anew, after a failure, does not
+    assert run_loggers(tmp_path / "run", resumed=True)[1].version == logger.version
+    assert run_loggers(tmp_path / "run")[1].version != logger.version
 
 
 def test_a_key_in_netrc_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

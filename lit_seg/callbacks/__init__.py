@@ -2,15 +2,19 @@
 
 from lit_seg.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from lit_seg.callbacks.class_dynamics import ClassDynamics
+from lit_seg.callbacks.exact_resume import ExactResume
 from lit_seg.callbacks.predictions import PredictionWriter
 from lit_seg.callbacks.run_summary import RunSummary
+from lit_seg.callbacks.stop_signal import StopSignal
 from lit_seg.callbacks.validation_report import ValidationReport
 
 __all__ = [
     "BestCheckpoint",
     "ClassDynamics",
+    "ExactResume",
     "LastCheckpoint",
     "PredictionWriter",
     "RunSummary",
+    "StopSignal",
     "ValidationReport",
 ]

@@ -1,94 +1,145 @@
 """The two checkpoints of a run: the best by validation, and the last, to go on from."""
 
-import signal
-import threading
+import math
+from pathlib import Path
 from typing import Any
 
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.utilities.exceptions import SIGTERMException
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.trainer.states import TrainerFn
 
-from lit_seg.loggers import CSVLog
+from lit_seg.callbacks.exact_resume import ExactResume
+from lit_seg.errors import NonFiniteError, RunError, StopRequest, WriteError
+from lit_seg.runs import CHECKPOINTS
 
 
-class BestCheckpoint(ModelCheckpoint):
+class BestCheckpoint(Checkpoint):
     """``best.ckpt``: the highest ``val/miou`` so far.
 
     Args:
         dirpath: the folder it is written to; set by the command line.
         monitor: the metric that chooses, larger is better.
+
+    Raises:
+        RunError: if a validation does not give the metric.
     """
 
     def __init__(self, dirpath: str | None = None, monitor: str = "val/miou") -> None:
-        super().__init__(dirpath, "best", monitor=monitor, mode="max", enable_version_counter=False)
+        self.dirpath = dirpath
+        self.monitor = monitor
+        self.best_score: float | None = None
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it, if the score is higher than before."""
+        if not _writes(trainer):
+            return
+        if self.monitor not in trainer.callback_metrics:
+            keys = ", ".join(sorted(trainer.callback_metrics))
+            raise RunError(f"`best_checkpoint.monitor`: there is no {self.monitor!r}; given {keys}")
+        score = float(trainer.callback_metrics[self.monitor])
+        before = self.best_score
+        if before is None or math.isnan(before) or score > before:
+            self.best_score = score  # within the checkpoint, too
+            try:
+                trainer.save_checkpoint(_path(self.dirpath, trainer, "best"), False)
+            except BaseException:
+                self.best_score = before
+                raise
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best score so far."""
+        return {"best_score": self.best_score}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from it, wherever the run's folder lies now."""
+        self.best_score = state_dict["best_score"]
 
 
-class LastCheckpoint(ModelCheckpoint):
-    """``last.ckpt``: at the end of each epoch, and when Ctrl-C, SIGTERM or an error ends the run.
-
-    When a run goes on from it, rows that were logged after it are dropped from the CSV files, for
-    they will be logged again.
+class LastCheckpoint(Checkpoint):
+    """``last.ckpt``: at the end of each epoch, and when a signal or an error ends the run.
 
     Args:
         dirpath: the folder it is written to; set by the command line.
-        every_n_train_steps: write it after so many steps, in place of each epoch; for epochs of
-            hours.
+        every_n_train_steps: write it after so many steps as well, for epochs of hours.
+
+    Raises:
+        ValueError: if ``every_n_train_steps`` is below 1.
     """
 
     def __init__(self, dirpath: str | None = None, every_n_train_steps: int | None = None) -> None:
-        super().__init__(
-            dirpath,
-            "last",
-            every_n_train_steps=every_n_train_steps,
-            save_on_exception=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-        self._asked_to_stop = False
+        if every_n_train_steps is not None and every_n_train_steps < 1:
+            raise ValueError(
+                f"`every_n_train_steps` must be at least 1 or null, got {every_n_train_steps}"
+            )
+        self.dirpath = dirpath
+        self.every_n_train_steps = every_n_train_steps
+        self._saved_step = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What a resumed run starts from is saved already."""
+        self._saved_step = trainer.global_step
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Write it every so many steps: only now all that belongs to the last step is logged."""
+        if (
+            self.every_n_train_steps
+            and batch_idx % trainer.accumulate_grad_batches == 0
+            and trainer.global_step >= self._saved_step + self.every_n_train_steps
+        ):
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it after an epoch and its validation."""
+        self._save(trainer)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Write the checkpoint and say how to go on."""
-        super().on_exception(trainer, pl_module, exception)
-        if trainer.global_step > 0:
+        """Write it, where it can be trusted, and say how to go on."""
+        if not trainer.global_step or not _writes(trainer):
+            return
+        path = Path(_path(self.dirpath, trainer, "last"))
+        # rows or files that could not be written would be missing from a run that goes on here
+        if self._saved_step != trainer.global_step and not isinstance(exception, WriteError):
+            if isinstance(exception, StopRequest) and exception.agreed:
+                self._save(trainer)
+            elif trainer.is_global_zero:
+                _save_alone(trainer, path)
+        if path.exists():
+            if isinstance(exception, NonFiniteError):
+                exception.checkpoint = str(path)
             rank_zero_info(
                 f"stopped after {trainer.global_step} steps; go on by "
                 f"`make train RESUME={trainer.default_root_dir}`"
             )
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drop the rows that the resumed steps will write again; listen to SIGTERM on all ranks."""
-        super().on_train_start(trainer, pl_module)
-        if trainer.world_size > 1 and threading.current_thread() is threading.main_thread():
-            self._listen(trainer)
-        for logger in trainer.loggers:
-            if isinstance(logger, CSVLog):
-                logger.keep_before(trainer.global_step)
+    def _save(self, trainer: Trainer) -> None:
+        if _writes(trainer) and trainer.global_step:
+            trainer.save_checkpoint(_path(self.dirpath, trainer, "last"), False)
+            self._saved_step = trainer.global_step
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Stop all ranks at the same step when one of them was asked to."""
-        # Lightning logs at this count, and adds 1 to it when a run goes on from mid-epoch
-        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
-        if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(
-            self._asked_to_stop, all=False
-        ):
-            raise SIGTERMException
 
-    def _listen(self, trainer: Trainer) -> None:
-        """Note a SIGTERM and pass it on to the ranks that this process started.
+def _save_alone(trainer: Trainer, path: Path) -> None:
+    """Without a word to the other ranks, which may be gone, and only a state that is whole."""
+    resume = next(c for c in trainer.callbacks if isinstance(c, ExactResume))  # type: ignore[attr-defined]
+    finite = all(bool(p.isfinite().all()) for p in trainer.lightning_module.parameters())
+    if resume.torn or not finite:
+        return
+    try:
+        state = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        trainer.strategy.checkpoint_io.save_checkpoint(state, path)
+    except WriteError as error:  # the reason to stop is told already
+        rank_zero_info(str(error))
 
-        Lightning's own handler enters a collective from inside the signal, while the process may
-        be in another one: with two ranks that hangs more often than not.
-        """
 
-        def note(signum: int, frame: object) -> None:
-            if not self._asked_to_stop:
-                self._asked_to_stop = True
-                if trainer.strategy.launcher is not None:
-                    trainer.strategy.launcher.kill(signal.Signals(signum))
+def _writes(trainer: Trainer) -> bool:
+    fitting = trainer.state.fn == TrainerFn.FITTING
+    trying = trainer.sanity_checking or getattr(trainer, "fast_dev_run", False)
+    return fitting and not trying
 
-        signal.signal(signal.SIGTERM, note)
+
+def _path(folder: str | None, trainer: Trainer, name: str) -> str:
+    return str(Path(folder or Path(trainer.default_root_dir) / CHECKPOINTS) / f"{name}.ckpt")

@@ -169,9 +169,8 @@ def _files_and_next(trainer: Trainer) -> list[str]:
 
 def _score(trainer: Trainer, name: str) -> str:
     for callback in trainer.checkpoint_callbacks:
-        score = getattr(callback, "best_model_score", None)
-        if name == "best" and isinstance(callback, BestCheckpoint) and score is not None:
-            return f"  ({callback.monitor} {score:.4f})"
+        if name == "best" and isinstance(callback, BestCheckpoint) and callback.best_score:
+            return f"  ({callback.monitor} {callback.best_score:.4f})"
     return ""
 
 

@@ -97,6 +97,7 @@ class SegDataModule(LightningDataModule, ABC):
         self.num_workers = num_workers
         self.seed = seed
         self._splits: dict[SplitName, Split] = {}
+        self._start = {"epoch": 0, "done": 0}
 
     @abstractmethod
     def split(self, name: SplitName) -> Split:
@@ -150,8 +151,9 @@ class SegDataModule(LightningDataModule, ABC):
             self.jitter,
         )
         dataset = SegDataset(self._split("train"), transform, self.seed, self._void_class)
-        sampler = TrainSampler(len(dataset), self.seed, *self._rank_and_ranks("training", dataset))
-        batch_size = min(self.batch_size, len(sampler))
+        rank, ranks = self._rank_and_ranks("training", dataset)
+        sampler = TrainSampler(len(dataset), self.seed, rank, ranks, **self._start)
+        batch_size = self.samples_per_batch // ranks
         if batch_size < self.batch_size:
             rank_zero_info(
                 f"{self.folder}: {len(dataset)} training images make batches of {batch_size}, "
@@ -170,6 +172,26 @@ class SegDataModule(LightningDataModule, ABC):
     def predict_dataloader(self) -> DataLoader[Sample]:
         """The validation images."""
         return self._eval_loader("val")
+
+    def start_at(self, epoch: int, done: int) -> int:
+        """Let training start within an epoch; to be called before its loader is made.
+
+        Args:
+            epoch: counted from 0.
+            done: samples of it that all ranks together have seen.
+
+        Returns:
+            How many batches of a rank that is; rounded down, should the batches have grown.
+        """
+        batches = done // self.samples_per_batch
+        self._start = {"epoch": epoch, "done": batches * self.samples_per_batch}
+        return batches
+
+    @property
+    def samples_per_batch(self) -> int:
+        """Training samples that all ranks together see at a time."""
+        ranks = _rank_and_ranks()[1]
+        return ranks * min(self.batch_size, len(self._split("train")) // ranks)
 
     def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
         transform = EvalTransform(self.height, self.width)

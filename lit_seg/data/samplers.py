@@ -14,33 +14,41 @@ class TrainSampler(Sampler[Key]):
 
     Ranks take turns along one permutation, so a step of ``k`` ranks with batches of ``b`` sees
     the samples that one process with batches of ``k * b`` sees. The epoch travels with the index,
-    so that worker processes need no message to know it, and a resumed run needs no RNG state.
+    so that worker processes need no message to know it, and a resumed run needs no RNG state: it
+    starts at ``epoch`` and leaves out what was ``done`` of it.
 
     Args:
         size: samples in the dataset.
         seed: of the permutations.
         rank: of this process.
         ranks: number of processes.
+        epoch: the first one.
+        done: samples of the first epoch that the ranks together have seen already.
     """
 
-    def __init__(self, size: int, seed: int, rank: int = 0, ranks: int = 1) -> None:
+    def __init__(
+        self, size: int, seed: int, rank: int = 0, ranks: int = 1, epoch: int = 0, done: int = 0
+    ) -> None:
         self.size = size
         self.seed = seed
         self.rank = rank
         self.ranks = ranks
-        self.epoch = 0
+        self.epoch = epoch
+        self.done = done
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before each epoch."""
-        self.epoch = epoch
+        if epoch != self.epoch:
+            self.epoch, self.done = epoch, 0
 
     def __iter__(self) -> Iterator[Key]:
         words = np.random.SeedSequence((self.seed, self.epoch))
         order = np.random.default_rng(words).permutation(self.size).tolist()
-        mine = order[self.rank :: self.ranks][: len(self)]
+        mine = order[self.rank :: self.ranks][self.done // self.ranks : len(self)]
         return iter([(self.epoch, index) for index in mine])
 
     def __len__(self) -> int:
+        """Of a whole epoch, also where a part of it is done: the trainer counts on from there."""
         return self.size // self.ranks
 
 

@@ -35,6 +35,17 @@ def build_network(
     return network
 
 
+def check_backend(name: str) -> None:
+    """Refuse what is no backend of ``torch.compile``.
+
+    Raises:
+        ValueError: naming those that there are.
+    """
+    known = [*torch.compiler.list_backends(), "eager", "aot_eager"]
+    if name not in known:
+        raise ValueError(f"`compile`: there is no backend {name!r}; there are {', '.join(known)}")
+
+
 def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool:
     """Load published encoder weights; without a network say so and keep the random ones.
 

@@ -9,21 +9,24 @@ import torch
 import torch.nn.functional as F
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lit_seg.data.dataset import Sample
-from lit_seg.errors import RunError
+from lit_seg.errors import NonFiniteError, RunError
 from lit_seg.labels import VOID, ClassCounts
 from lit_seg.losses import CrossEntropyLoss, SegLoss
 from lit_seg.metrics import ClassScores, ConfusionMatrix, PixelMean, class_scores, predict_labels
+from lit_seg.metrics.sync import sum_over_ranks
 from lit_seg.tasks.network import (
     build_network,
+    check_backend,
     load_encoder_weights,
     load_local_weights,
     size_multiple,
 )
+from lit_seg.tasks.step_report import exchange, is_finite, non_finite
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -51,6 +54,10 @@ class LitSegmenter(LightningModule):
         lr_scheduler: makes a scheduler from the optimizer and the number of optimisation steps,
             and steps with each of them: ``PolynomialLR`` and ``CosineAnnealingLR`` fit.
         channels_last: keep images and weights in the layout that convolutions prefer.
+        compile: backend of ``torch.compile`` for the network, such as ``inductor``; null for none.
+            The loss is never compiled: it counts, and ranks meet in it.
+        sync_batchnorm: on several GPUs take batch statistics over all of them, so that they equal
+            those of one process with the whole batch. On CPUs torch has no such layer.
     """
 
     pixel_mean: Tensor
@@ -69,6 +76,8 @@ class LitSegmenter(LightningModule):
         optimizer: Callable[[Any], Optimizer] = AdamW,
         lr_scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
         channels_last: bool = True,
+        compile: str | None = None,
+        sync_batchnorm: bool = True,
     ) -> None:
         super().__init__()
         if isinstance(class_counts, Mapping):  # as a checkpoint holds them
@@ -80,6 +89,8 @@ class LitSegmenter(LightningModule):
                 f"`class_names` must be {n} different names, one per entry of `class_counts`, "
                 f"got {names}"
             )
+        if compile is not None:
+            check_backend(compile)
         self.save_hyperparameters()
         if isinstance(class_counts, ClassCounts):
             # plain, so that checkpoints load with weights_only=True
@@ -90,6 +101,8 @@ class LitSegmenter(LightningModule):
         self.init = init
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
+        self.compile_backend = compile
+        self.sync_batchnorm = sync_batchnorm
         self.network = build_network(architecture, encoder, n, options or {})
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
@@ -99,6 +112,11 @@ class LitSegmenter(LightningModule):
         self.confusion = ConfusionMatrix(n)
         self.mean_loss = PixelMean()
         self.mean_ce = PixelMean()
+        self.wants_to_stop = False
+        """Set by a signal; ranks tell each other with each loss."""
+        self.all_stop = False
+        """Whether any rank wanted to stop when it last told the others."""
+        self._broken: NonFiniteError | None = None  # the first such batch of a validation
         self.scores: ClassScores | None = None
         """Of the last complete pass over a validation or test set."""
         self.scored_step = -1
@@ -176,12 +194,16 @@ class LitSegmenter(LightningModule):
                         group["lr"] = rate
 
     def setup(self, stage: str) -> None:
-        """Fetch the weights to start from, before DDP makes all ranks equal."""
+        """Fetch the weights to start from, before DDP makes all ranks equal, and compile."""
         if stage == "fit":
             if self.weights:
                 load_encoder_weights(self.network, self.encoder, self.weights)
             if self.init:
                 load_local_weights(self.network, self.init)
+            if self.sync_batchnorm and self.trainer.world_size > 1 and self.device.type == "cuda":
+                self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
+        if self.compile_backend is not None:
+            self.network.compile(backend=self.compile_backend)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The given optimizer, and its schedule over all steps of the run."""
@@ -207,19 +229,28 @@ class LitSegmenter(LightningModule):
         self.loss.set_progress(min(1.0, self.global_step / self.trainer.estimated_stepping_batches))
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        """The loss of a batch."""
-        loss: Tensor = self.loss(self(batch["image"]), batch["target"])
-        self.log("train/loss", loss, prog_bar=True)
+        """The loss of a batch; its mean over ranks is logged.
+
+        Raises:
+            NonFiniteError: on all ranks, if it or the logits are NaN or infinite on one.
+        """
+        logits = self(batch["image"])
+        loss: Tensor = self.loss(logits, batch["target"])
+        report = exchange(loss, is_finite(loss, logits), self.wants_to_stop)
+        self.all_stop = report.stop
+        if not report.finite:
+            raise non_finite(f"step {self.global_step}", loss, logits, batch["name"])
+        self.log("train/loss", report.loss, prog_bar=True)
         self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         return loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         """Count a validation batch."""
-        self._count(batch)
+        self._count(batch, "validation")
 
     def test_step(self, batch: Sample, batch_idx: int) -> None:
         """Count a test batch."""
-        self._count(batch)
+        self._count(batch, "test")
 
     def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """``(N, H, W)`` predicted class ids of a batch."""
@@ -242,16 +273,22 @@ class LitSegmenter(LightningModule):
         logits: Tensor = self(batch["image"])
         return logits.float().contiguous()
 
-    def _count(self, batch: Sample) -> None:
+    def _count(self, batch: Sample, stage: str) -> None:
         logits = self._logits(batch)
         target = batch["target"]
         pixels = (target != VOID).sum()
-        self.mean_loss.update(self.loss(logits, target), pixels)
+        loss = self.loss(logits, target)
+        if self._broken is None and not is_finite(loss, logits):
+            self._broken = non_finite(stage, loss, logits, batch["name"])
+        self.mean_loss.update(loss, pixels)
         ce = F.cross_entropy(logits, target, ignore_index=VOID, reduction="sum")
         self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
         self.confusion.update(predict_labels(logits), target)
 
     def _score(self, stage: str) -> None:
+        broken, self._broken = self._broken, None
+        if sum_over_ranks(torch.tensor(broken is not None, dtype=torch.long, device=self.device)):
+            raise broken or NonFiniteError(f"{stage}: logits of another rank are NaN or infinite")
         scores = class_scores(self.confusion.compute().cpu())
         values = {
             "loss": self.mean_loss.compute(),

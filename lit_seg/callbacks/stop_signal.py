@@ -1,0 +1,83 @@
+"""Ctrl-C, SIGTERM and a scheduler's warning: finish the step, save, stop."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from lightning_utilities.core.rank_zero import rank_zero_info
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from lit_seg.errors import StopRequest
+from lit_seg.tasks import LitSegmenter
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class StopSignal(Callback):
+    """Ends training at the next safe point after a signal; a second one ends it at once.
+
+    Safe points are between steps and, in validation, between batches. The ranks agree on the step
+    by what they exchange with each loss. In validation, where they may be at different batches,
+    each stops when it is told: launchers and schedulers tell all of them.
+
+    Lightning's own handler enters a collective from inside the signal, while the process may be
+    in another one: with two ranks that hangs more often than not.
+    """
+
+    def __init__(self) -> None:
+        self._signum: int | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen. The trainer puts back the handlers that were there when it ends."""
+        if threading.current_thread() is not threading.main_thread():
+            return  # only the main thread may
+        assert isinstance(pl_module, LitSegmenter)
+
+        def note(signum: int, frame: FrameType | None) -> None:
+            if self._signum is not None:
+                raise StopRequest(signum)
+            self._signum = signum
+            pl_module.wants_to_stop = True
+            rank_zero_info(f"{signal.Signals(signum).name}: stopping after this step")
+            if trainer.strategy.launcher is not None:  # the ranks that this process started
+                trainer.strategy.launcher.kill(signal.Signals(signum))
+
+        for signum in _SIGNALS:
+            signal.signal(signum, note)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop between two steps, all ranks at the same."""
+        assert isinstance(pl_module, LitSegmenter)
+        stop = pl_module.all_stop if trainer.world_size > 1 else pl_module.wants_to_stop
+        if stop and batch_idx % trainer.accumulate_grad_batches == 0:
+            raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the validation to the run that goes on."""
+        self._stop_validation()
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Leave the validation to the run that goes on."""
+        self._stop_validation()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Let nothing disturb the saving: a launcher signals the others when one rank ends."""
+        if self._signum is not None:
+            for signum in _SIGNALS:
+                signal.signal(signum, signal.SIG_IGN)
+
+    def _stop_validation(self) -> None:
+        if self._signum is not None:
+            raise StopRequest(self._signum)

@@ -1,0 +1,57 @@
+"""Writing and reading checkpoints: whole or not at all, and no code in them is run."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
+
+from lit_seg.errors import WriteError
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the file and then takes its place, so that a kill leaves the one before.
+
+    Lightning's own writer moves a file from the system's temporary folder, which is a copy, that
+    can be cut short, when the run lies on another disk.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            WriteError: if the disk is full or the folder cannot be written; the file that was
+                there is as it was.
+        """
+        path = Path(path)
+        draft = path.with_suffix(".tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with draft.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        # torch wraps what the file raises, with a message of its own on top
+        except (OSError, RuntimeError) as error:
+            draft.unlink(missing_ok=True)
+            reason = error if isinstance(error, OSError) else error.__context__ or error
+            kept = "; the one before is kept" if path.exists() else ""
+            raise WriteError(
+                f"{path}: the checkpoint cannot be written ({_reason(reason)}){kept}. Make room or "
+                "give another folder by --run_dir"
+            ) from error
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint; only tensors and plain values, whatever ``weights_only`` is."""
+        content: dict[str, Any] = super().load_checkpoint(path, map_location, weights_only=True)
+        return content
+
+
+def _reason(error: BaseException) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
