@@ -9,7 +9,7 @@ RUN     = $(VENV)/bin/python -m lit_seg
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL = help
-.PHONY: help train validate predict test test-all lint format type check bench build clean
+.PHONY: help train validate predict test test-all lint format type check bench kills build clean
 
 help:  ## this list
 	@echo 'make train LOSS=recall DATA=streets MODEL=unet_resnet18 SEED=0 ARGS="--trainer.max_epochs 5"'
@@ -73,6 +73,9 @@ check: lint type test  ## lint, types and tests
 
 bench: $(INSTALLED)  ## measure what the README says of speed on this machine
 	$(VENV)/bin/python experiments/bench_cpu.py
+
+kills: $(INSTALLED)  ## kill a short run 20 times, resume it, compare with one that nobody killed
+	$(VENV)/bin/python -m tests.kills $(ARGS)
 
 build: $(INSTALLED)  ## wheel and source distribution into dist/
 	$(VENV)/bin/python -m build

@@ -1,6 +1,7 @@
 """Writing and reading checkpoints: whole or not at all, and no code in them is run."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             draft.replace(path)
         # torch wraps what the file raises, with a message of its own on top
         except (OSError, RuntimeError) as error:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
             reason = error if isinstance(error, OSError) else error.__context__ or error
             kept = "; the one before is kept" if path.exists() else ""
             raise WriteError(

@@ -100,6 +100,16 @@ class CSVLog(Logger):
                 _drop_torn_line(path)
                 _rewrite(path, keep)
 
+    def has_scores_of(self, step: int) -> bool:
+        """Whether the scores of a validation after ``step`` were logged."""
+        path = self.folder / METRICS
+        if not path.exists():
+            return False
+        with path.open(newline="") as file:
+            return any(
+                row["step"] == str(step) and row.get("val/miou") for row in csv.DictReader(file)
+            )
+
     def _log_wide(self, row: dict[str, Any]) -> None:
         path = self.folder / METRICS
         if not self._columns and path.exists():

@@ -98,19 +98,26 @@ class LastCheckpoint(Checkpoint):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Write it, where it can be trusted, and say how to go on."""
+        """Write it, where it can be trusted, and say how to go on.
+
+        When the loss is NaN, the weights have often been going astray for some steps. The
+        checkpoint of before is kept then, and ``nonfinite.ckpt`` holds the state in which the step
+        fails, for a closer look.
+        """
         if not trainer.global_step or not _writes(trainer):
             return
-        path = Path(_path(self.dirpath, trainer, "last"))
+        last = Path(_path(self.dirpath, trainer, "last"))
+        if isinstance(exception, NonFiniteError):
+            exception.checkpoint = f"{last} (step {self._saved_step})" if last.exists() else None
+            _save_alone(trainer, last.with_name("nonfinite.ckpt"))
+            return
         # rows or files that could not be written would be missing from a run that goes on here
         if self._saved_step != trainer.global_step and not isinstance(exception, WriteError):
             if isinstance(exception, StopRequest) and exception.agreed:
                 self._save(trainer)
-            elif trainer.is_global_zero:
-                _save_alone(trainer, path)
-        if path.exists():
-            if isinstance(exception, NonFiniteError):
-                exception.checkpoint = str(path)
+            else:
+                _save_alone(trainer, last)
+        if last.exists():
             rank_zero_info(
                 f"stopped after {trainer.global_step} steps; go on by "
                 f"`make train RESUME={trainer.default_root_dir}`"
@@ -126,7 +133,7 @@ def _save_alone(trainer: Trainer, path: Path) -> None:
     """Without a word to the other ranks, which may be gone, and only a state that is whole."""
     resume = next(c for c in trainer.callbacks if isinstance(c, ExactResume))  # type: ignore[attr-defined]
     finite = all(bool(p.isfinite().all()) for p in trainer.lightning_module.parameters())
-    if resume.torn or not finite:
+    if resume.torn or not finite or not trainer.is_global_zero:
         return
     try:
         state = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)

@@ -267,7 +267,7 @@ class LitSegmenter(LightningModule):
     @property
     def needs_scoring(self) -> bool:
         """Whether steps were done since the last validation, and there is something to validate."""
-        return self.scored_step != self.global_step and bool(self.trainer.num_val_batches)
+        return self.scored_step != self.global_step and self.trainer.enable_validation
 
     def _logits(self, batch: Sample) -> Tensor:
         logits: Tensor = self(batch["image"])

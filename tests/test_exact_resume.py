@@ -1,0 +1,190 @@
+"""A run that stops anywhere and goes on ends bit by bit where an uninterrupted one ends.
+
+`make kills` does the same with SIGKILL at random moments.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lit_seg.cli import main
+from lit_seg.data.streets import RenderedSplit
+from lit_seg.errors import DataError
+from lit_seg.tasks import LitSegmenter
+from tests.same import differences, same
+from tests.test_cli import fit, rows_of
+
+Interrupt = Callable[[type, str, int], None]
+
+# the average goes on from the stored state; each epoch has four steps
+MOMENTUM = ("--model.loss.momentum", "0.9")
+EPOCHS = (*MOMENTUM, "--trainer.max_epochs", "2")
+STEPS = (*MOMENTUM, "--trainer.max_steps", "6")
+# steps of three batches and then of one
+ACCUMULATED = (*EPOCHS, "--trainer.accumulate_grad_batches", "3")
+VALIDATED_TWICE = (*EPOCHS, "--trainer.val_check_interval", "2")
+DROPOUT = (
+    *(*STEPS, "--model.architecture", "fpn", "--data.init_args.num_workers", "2"),
+    *("--model.options", "{decoder_pyramid_channels: 32, decoder_segmentation_channels: 32}"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_wandb(monkeypatch: pytest.MonkeyPatch, few_streets: None) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The folder of a run that nothing interrupts, made once for each set of options."""
+    runs: dict[tuple[str, ...], Path] = {}
+
+    def reference(*args: str) -> Path:
+        if args not in runs:
+            runs[args] = tmp_path_factory.mktemp("reference") / "seed0"
+            assert fit(runs[args], *args) == 0
+        return runs[args]
+
+    return reference
+
+
+@pytest.fixture
+def fail_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
+    """``fail_at(cls, method, n)``: the n-th call, counted from 1, fails when it has done its work.
+
+    Afterwards the method works again.
+    """
+
+    def patch(cls: type, name: str, n: int) -> None:
+        method, calls = getattr(cls, name), []
+
+        def failing(self: Any, *args: Any) -> Any:
+            result = method(self, *args)
+            calls.append(name)
+            if len(calls) == n:
+                raise MemoryError(name)
+            return result
+
+        monkeypatch.setattr(cls, name, failing)
+
+    return patch
+
+
+@pytest.mark.parametrize(
+    ("args", "method", "n", "at"),
+    [
+        pytest.param(EPOCHS, "training_step", 2, 1, id="first epoch"),
+        pytest.param(EPOCHS, "training_step", 7, 6, id="second epoch"),
+        pytest.param(EPOCHS, "training_step", 5, 4, id="first batch of an epoch"),
+        pytest.param(EPOCHS, "validation_step", 2, 4, id="validation"),
+        pytest.param(STEPS, "training_step", 6, 5, id="a number of steps"),
+        pytest.param(STEPS, "validation_step", 1, 4, id="validation, a number of steps"),
+        pytest.param(ACCUMULATED, "training_step", 6, 2, id="within an accumulated step"),
+        pytest.param(VALIDATED_TWICE, "validation_step", 3, 4, id="second validation"),
+        pytest.param(VALIDATED_TWICE, "training_step", 4, 3, id="after a validation"),
+        pytest.param(DROPOUT, "training_step", 4, 3, id="random numbers, workers"),
+    ],
+)
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(
+    args: tuple[str, ...],
+    method: str,
+    n: int,
+    at: int,
+    tmp_path: Path,
+    uninterrupted: Callable[..., Path],
+    fail_at: Interrupt,
+) -> None:
+    reference, folder = uninterrupted(*args), tmp_path / "seed0"
+    fail_at(LitSegmenter, method, n)
+    with pytest.raises(MemoryError):
+        fit(folder, *args)
+    last = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    assert last["global_step"] == at
+    assert main(["fit", "--resume", str(folder)]) == 0
+    assert differences(folder, reference) == []
+
+
+def test_the_comparison_sees_the_smallest_difference(uninterrupted: Callable[..., Path]) -> None:
+    reference = uninterrupted(*EPOCHS)
+    assert "checkpoints/last.ckpt" in differences(uninterrupted(*STEPS), reference)
+    a, b = (torch.load(reference / "checkpoints/last.ckpt", weights_only=True) for _ in range(2))
+    assert same(a, b)
+    weight = b["state_dict"]["network.segmentation_head.0.weight"]
+    weight[0, 0, 0, 0] = weight[0, 0, 0, 0].nextafter(torch.tensor(9.0))
+    assert not same(a, b)
+
+
+def test_a_bad_image_costs_no_step(
+    tmp_path: Path, uninterrupted: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between steps the state is whole, also when the next batch cannot be had."""
+    reference, folder = uninterrupted(*EPOCHS), tmp_path / "seed0"
+    load, calls = RenderedSplit.load, []
+
+    def failing(self: RenderedSplit, index: int) -> Any:
+        calls.append(index)
+        if len(calls) == 2 + 2 * 4 + 1:  # one image of each split is looked at before training
+            raise DataError("x.png: cannot be read")
+        return load(self, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RenderedSplit, "load", failing)
+        assert fit(folder, *EPOCHS, "--data.init_args.num_workers", "0") == 2
+    assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 2
+    assert main(["fit", "--resume", str(folder)]) == 0
+    assert differences(folder, reference) == []
+
+
+def test_a_killed_write_leaves_no_half_row(
+    tmp_path: Path, uninterrupted: Callable[..., Path], fail_at: Interrupt
+) -> None:
+    reference, folder = uninterrupted(*EPOCHS), tmp_path / "seed0"
+    fail_at(LitSegmenter, "training_step", 7)
+    with pytest.raises(MemoryError):
+        fit(folder, *EPOCHS)
+    for name in ("metrics.csv", "classes.csv"):  # a 6 that was to become 6,...
+        with (folder / name).open("a") as file:
+            file.write("6")
+    with (folder / "classes.csv").open("a") as file:
+        file.write("\n5")  # and one that looks like a step to keep
+    assert main(["fit", "--resume", str(folder)]) == 0
+    assert differences(folder, reference) == []
+
+
+def test_a_finished_run_can_be_finished_again(
+    tmp_path: Path, uninterrupted: Callable[..., Path]
+) -> None:
+    """As after a kill between the last checkpoint and the table."""
+    for args in (EPOCHS, STEPS):
+        folder = tmp_path / args[-1]
+        shutil.copytree(uninterrupted(*args), folder)
+        (folder / "val_table.md").unlink()
+        assert main(["fit", "--resume", str(folder)]) == 0
+        assert differences(folder, uninterrupted(*args)) == []
+
+
+def test_a_run_that_was_moved_keeps_its_best_score(tmp_path: Path) -> None:
+    assert fit(tmp_path / "a", "--trainer.max_epochs", "1") == 0
+    (tmp_path / "a").rename(tmp_path / "b")
+    best = tmp_path / "b/checkpoints/best.ckpt"
+    checkpoint = torch.load(tmp_path / "b/checkpoints/last.ckpt", weights_only=True)
+    checkpoint["callbacks"]["BestCheckpoint"]["best_score"] = 0.99
+    torch.save(checkpoint, tmp_path / "b/checkpoints/last.ckpt")
+    before = best.read_bytes()
+    assert main(["fit", "--resume", str(tmp_path / "b"), "--trainer.max_epochs", "2"]) == 0
+    assert best.read_bytes() == before
+
+
+def test_a_run_goes_on_with_other_batches(tmp_path: Path) -> None:
+    """As with another number of ranks: what counts is how many samples were seen."""
+    assert fit(tmp_path / "a", "--trainer.max_steps", "2") == 0
+    larger = ("--data.init_args.batch_size", "8", "--trainer.max_steps", "3")
+    assert main(["fit", "--resume", str(tmp_path / "a"), *larger]) == 0
+    last = torch.load(tmp_path / "a/checkpoints/last.ckpt", weights_only=True)
+    assert last["position"]["epoch"] == 1  # 2 batches of 4 and 1 of 8 are all 16
+    rows = [int(r["step"]) for r in rows_of(tmp_path / "a/metrics.csv") if r["train/loss"]]
+    assert rows == [0, 1, 2]

@@ -1,0 +1,228 @@
+"""What fails while a run trains: it stops with one message, and nothing that was done is lost."""
+
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lit_seg import loggers
+from lit_seg.checkpoint_io import AtomicCheckpointIO
+from lit_seg.cli import main
+from lit_seg.errors import WriteError
+from lit_seg.tasks import LitSegmenter
+from tests.same import differences
+from tests.test_cli import fit
+
+EPOCHS = ("--trainer.max_epochs", "2")
+
+
+@pytest.fixture(autouse=True)
+def _no_wandb(monkeypatch: pytest.MonkeyPatch, few_streets: None) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory, few_streets: None) -> Path:
+    """A run in which nothing fails."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "disabled")
+        folder = tmp_path_factory.mktemp("reference") / "seed0"
+        assert fit(folder, *EPOCHS) == 0
+    return folder
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(torch.load(checkpoint, weights_only=True)["global_step"])
+
+
+@contextmanager
+def at_call(n: int, owner: Any, name: str, do: Callable[[], None]) -> Iterator[None]:
+    """Do something at the n-th call of a function or method, counted from 1, before its work."""
+    function, calls = getattr(owner, name), []
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        calls.append(name)
+        if len(calls) == n:
+            do()
+        return function(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, counting)
+        yield
+    assert len(calls) >= n
+
+
+def full_disk() -> None:
+    raise OSError(28, "No space left on device")
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """A limit of the system on what this process writes, as close to a full disk as tests get."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_a_broken_logit_stops_the_run_before_the_weights_change(
+    bad: float, tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forward = LitSegmenter.forward
+
+    def breaking(self: LitSegmenter, image: Tensor) -> Tensor:
+        logits = forward(self, image)
+        if self.training and self.global_step == 6:
+            logits[0, 3, 5, 7] = bad  # -inf leaves the loss finite: this class is just impossible
+        return logits
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LitSegmenter, "forward", breaking)
+        assert fit(tmp_path / "a", *EPOCHS) == 2
+    said = capsys.readouterr().err
+    assert "error: step 6: the loss is" in said
+    assert "and 1 of 294912 logits are NaN or infinite, on the images scene_00" in said
+    assert f"the last good checkpoint is {tmp_path}/a/checkpoints/last.ckpt (step 4)" in said
+    assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 4
+    # the state in which the step failed, with the batch statistics of its beginning
+    look = tmp_path / "a/checkpoints/nonfinite.ckpt"
+    assert step_of(look) == 6
+    for values in torch.load(look, weights_only=True)["state_dict"].values():
+        assert values.isfinite().all() or values.shape == (12,)  # recall: not every class was seen
+    assert main(["fit", "--resume", str(look)]) == 0
+    look.unlink()
+    assert differences(tmp_path / "a", reference) == []
+
+
+def test_diverging_weights_are_not_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--model.optimizer.init_args.lr", "1e30", "--trainer.max_steps", "3")
+    assert fit(tmp_path / "a", *options) == 2
+    said = capsys.readouterr().err
+    assert "error: step 1: the loss is nan" in said
+    assert "there is no checkpoint yet" in said
+
+
+def test_a_broken_logit_in_validation_stops_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forward = LitSegmenter.forward
+
+    def breaking(self: LitSegmenter, image: Tensor) -> Tensor:
+        logits = forward(self, image)
+        return logits if self.training else logits.log()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LitSegmenter, "forward", breaking)
+        assert fit(tmp_path / "a", "--trainer.max_epochs", "1") == 2
+    said = capsys.readouterr().err
+    assert "error: validation: the loss is nan" in said
+    assert "scene_0000, scene_0001, scene_0002, scene_0003" in said
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("method", ["training_step", "validation_step"])
+def test_a_signal_ends_the_run_at_a_safe_point(
+    sent: signal.Signals, method: str, tmp_path: Path, reference: Path
+) -> None:
+    with at_call(2, LitSegmenter, method, lambda: os.kill(os.getpid(), sent)):
+        assert fit(tmp_path / "a", *EPOCHS) == 128 + sent
+    done = 2 if method == "training_step" else 4
+    assert step_of(tmp_path / "a/checkpoints/last.ckpt") == done
+    assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
+    assert differences(tmp_path / "a", reference) == []
+
+
+def test_a_second_signal_ends_the_run_at_once(tmp_path: Path, reference: Path) -> None:
+    def twice() -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with at_call(6, LitSegmenter, "forward", twice):  # the first of the second epoch
+        assert fit(tmp_path / "a", *EPOCHS) == 128 + signal.SIGINT
+    assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 4
+    assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
+    assert differences(tmp_path / "a", reference) == []
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(
+    tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(tmp_path / "a", "--trainer.max_epochs", "1") == 0
+    with files_of_at_most(1_000_000):  # the checkpoint has two
+        assert main(["fit", "--resume", str(tmp_path / "a"), *EPOCHS]) == 2
+    said = capsys.readouterr()
+    assert "checkpoints/best.ckpt: the checkpoint cannot be written (File too large); the one" in (
+        said.err + said.out
+    )
+    assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 4
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize(("name", "n"), [("best.ckpt", 2), ("last.ckpt", 2)])
+def test_a_checkpoint_that_cannot_be_written_is_made_up_for(
+    name: str, n: int, tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also the choice of the best one: a score whose weights were not written does not count."""
+    replace, calls = Path.replace, []
+
+    def failing(self: Path, target: Path) -> Path:
+        if target.name == name:
+            calls.append(target)
+            if len(calls) == n:
+                full_disk()
+        return replace(self, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", failing)
+        assert fit(tmp_path / "a", *EPOCHS) == 2
+    said = capsys.readouterr().err
+    assert f"{name}: the checkpoint cannot be written (No space left on device); the one" in said
+    assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
+    assert differences(tmp_path / "a", reference) == []
+
+
+@pytest.mark.parametrize("n", [6, 7, 16])
+def test_a_row_that_cannot_be_written_is_not_missing_later(
+    n: int, tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The step is done but its rows are not written: it is done again."""
+    with at_call(n, loggers.csv, "writer", full_disk):
+        assert fit(tmp_path / "a", *EPOCHS, "--last_checkpoint.every_n_train_steps", "1") == 2
+    assert "s.csv: cannot be written (No space left on device)" in capsys.readouterr().err
+    assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
+    assert differences(tmp_path / "a", reference) == []
+
+
+def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path, io = tmp_path / "new" / "last.ckpt", AtomicCheckpointIO()
+    io.save_checkpoint({"value": torch.ones(3)}, path)
+    assert io.load_checkpoint(path)["value"].tolist() == [1, 1, 1]
+    before = path.read_bytes()
+    with files_of_at_most(10_000), pytest.raises(WriteError, match="the one before is kept"):
+        io.save_checkpoint({"value": torch.zeros(10_000)}, path)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=r"file/last.ckpt: .* \(File exists\)\. Make room or"):
+        AtomicCheckpointIO().save_checkpoint({}, tmp_path / "file" / "last.ckpt")
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}, "evil": Path}, tmp_path / "x.ckpt")
+    with pytest.raises(Exception, match="Weights only load failed"):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "x.ckpt", weights_only=False)
