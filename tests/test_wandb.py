@@ -1,6 +1,7 @@
 """What a run leaves for W&B, read back from the offline files."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,17 +10,22 @@ from typing import Any
 import pytest
 
 from lit_seg import loggers
+from lit_seg.cli import main
 from lit_seg.errors import RunError
 from lit_seg.loggers import WandbLog, run_loggers
 from tests.test_cli import rows_of
 
 
-@pytest.fixture(scope="module")
-def records(run: Path) -> list[dict[str, Any]]:
-    (file,) = run.glob("wandb/offline-run-*/*.wandb")
+def read(file: Path) -> list[dict[str, Any]]:
     command = [Path(sys.executable).with_name("wandb"), "leet", "inspect", "--json", file]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
+
+
+@pytest.fixture(scope="module")
+def records(run: Path) -> list[dict[str, Any]]:
+    (file,) = run.glob("wandb/offline-run-*/*.wandb")
+    return read(file)
 
 
 def test_trajectories_come_back_per_class(run: Path, records: list[dict[str, Any]]) -> None:
@@ -51,6 +57,23 @@ def test_tables_and_overlays_are_there(run: Path) -> None:
     assert ["Actual", "Predicted", "nPredictions"] in [t["columns"] for t in tables]
     assert len(list(media.glob("images/val/*.png"))) == 2 * 4  # two validations of four pictures
     assert len(list(media.glob("images/mask/**/*.png"))) == 2 * 4 * 2
+
+
+def test_a_resumed_run_goes_on_in_the_same_wandb_run(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    folder = tmp_path / "seed0"
+    shutil.copytree(run, folder)
+    assert main(["fit", "--resume", str(folder), "--trainer.max_epochs", "3"]) == 0
+    name = (folder / "wandb_id.txt").read_text().strip()
+    files = sorted(folder.glob(f"wandb/offline-run-*-{name}/run-{name}.wandb"))
+    assert len(files) == len(list(folder.glob("wandb/offline-run-*"))) == 2
+    steps = [
+        {int(r["history"]["item"].get("class_step", -1)) for r in read(file) if "history" in r}
+        for file in files
+    ]
+    assert [sorted(part - {-1}) for part in steps] == [[*range(8)], [*range(8, 12)]]
 
 
 @pytest.mark.parametrize(

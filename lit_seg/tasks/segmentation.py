@@ -244,6 +244,11 @@ class LitSegmenter(LightningModule):
         self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         return loss
 
+    def on_train_batch_end(self, outputs: Any, batch: Sample, batch_idx: int) -> None:
+        """Have the last of ``max_steps`` validated, also within an epoch: it may be the best."""
+        if self.global_step == self.trainer.max_steps:
+            self.trainer.should_stop = True
+
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         """Count a validation batch."""
         self._count(batch, "validation")
