@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from argparse import ArgumentError
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Any
 import torch
 import wandb
 import yaml
+from jsonargparse.typing import PositiveFloat
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from lit_seg import ranks
 from lit_seg.callbacks import (
     BestCheckpoint,
     ClassDynamics,
@@ -31,8 +34,18 @@ from lit_seg.checkpoint_io import AtomicCheckpointIO
 from lit_seg.data import SegDataModule
 from lit_seg.errors import LitSegError, RunError, StopRequest
 from lit_seg.loggers import CSVLog, run_loggers
-from lit_seg.runs import CHECKPOINTS, CONFIG, find_checkpoint, find_run, free_folder
+from lit_seg.options import check_options, trainer_error
+from lit_seg.parse_errors import complaint_about_options, explain
+from lit_seg.runs import (
+    CHECKPOINTS,
+    CONFIG,
+    check_epochs,
+    find_checkpoint,
+    find_run,
+    free_folder,
+)
 from lit_seg.tasks import LitSegmenter
+from lit_seg.trust import only_trusted, take_trusted
 
 _CALLBACKS = {
     "best_checkpoint": BestCheckpoint,
@@ -74,11 +87,21 @@ class RunConfig(SaveConfigCallback):
 class LitSegCLI(LightningCLI):
     """Adds to LightningCLI: ``--run_dir``, the links from data to model, loggers and callbacks."""
 
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        return super().init_parser(exit_on_error=False, **kwargs)  # `main` says what is wrong
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
             "--run_dir",
             default="runs/run",
             help="Folder of the run; `fit` appends a number when a run lies there already.",
+        )
+        parser.add_argument(
+            "--rank_timeout",
+            type=PositiveFloat,
+            default=300,
+            help="Seconds after which a rank that waits for another ends the job. What a rank does "
+            "alone must fit: slow loading, a checkpoint, one more validation batch.",
         )
         for key, callback in _CALLBACKS.items():
             parser.add_lightning_class_args(callback, key)
@@ -95,17 +118,25 @@ class LitSegCLI(LightningCLI):
     def after_fit(self) -> None:
         """Score the last step, where the run stopped between two validations."""
         if self.model.needs_scoring:
-            for logger in self.trainer.loggers:
-                if isinstance(logger, CSVLog):  # a finished run that was resumed has its scores
-                    logger.keep_before(self.trainer.global_step, validated=False)
-            # logged at the step that was done last, like the validations within the run
-            self.trainer.fit_loop.epoch_loop._batches_that_stepped = self.trainer.global_step - 1
+            step = self.trainer.global_step - 1  # that was done last, counted from 0
+            logs = [lg for lg in self.trainer.loggers if isinstance(lg, CSVLog)]
+            if any(log.has_scores_of(step) for log in logs):
+                self.trainer.loggers = []  # a finished run was resumed: only the table is missing
+            self.trainer.fit_loop.epoch_loop._batches_that_stepped = step
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
         if self.subcommand == "fit" and config.ckpt_path is None:
             config.run_dir = str(free_folder(Path(config.run_dir)))
+        if config.ckpt_path is not None:
+            checkpoint = find_checkpoint(Path(config.ckpt_path), prefer="last")
+            if self.subcommand == "fit":
+                check_epochs(checkpoint, config.trainer.max_epochs)
+            config.ckpt_path = str(checkpoint)
+        elif self.subcommand != "fit":
+            raise _what(self.subcommand)
+        check_options(config)
         config.trainer.default_root_dir = config.run_dir
         for key in ("best_checkpoint", "last_checkpoint"):
             config[key].dirpath = str(Path(config.run_dir) / CHECKPOINTS)
@@ -115,21 +146,29 @@ class LitSegCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
+        except LitSegError:
+            raise
         except ValueError as error:  # of a constructor, which says what it was given
-            raise RunError(str(error)) from error
+            raise RunError(explain(str(error), self.subcommand)) from error
+        except (MisconfigurationException, ModuleNotFoundError) as error:
+            raise trainer_error(error, self.config[self.subcommand]) from error
         if self.subcommand == "fit" and self.config.fit.ckpt_path:
             # the checkpoint brings all weights; where others once came from may be gone
             self.model.weights = self.model.init = None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
+        timeout = self.config_init[self.subcommand].rank_timeout
         if config.logger in (None, True):
             kwargs["logger"] = False
             if self.subcommand == "fit":
                 resumed = self.config_init.fit.ckpt_path is not None
                 kwargs["logger"] = run_loggers(Path(config.default_root_dir), resumed)
         # `ExactResume` first: in each hook it comes before what may fail there
-        callbacks = [ExactResume(), StopSignal(), *(config.callbacks or [])]
+        callbacks = [
+            *(ExactResume(), StopSignal(), ranks.RankTimeout(timeout)),
+            *(config.callbacks or []),
+        ]
         plugins = config.plugins or []
         kwargs["plugins"] = [
             AtomicCheckpointIO(),
@@ -137,7 +176,9 @@ class LitSegCLI(LightningCLI):
         ]
         if config.enable_progress_bar is not False:
             callbacks.append(RichProgressBar())
-        return super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        ranks.watch_ranks(trainer, timeout)
+        return trainer
 
 
 def _no_advertisements(record: logging.LogRecord) -> bool:
@@ -159,20 +200,41 @@ def main(args: Sequence[str] | None = None) -> int:
     code = 1
     try:
         # in place, since DDP starts its other processes with sys.argv
+        sys.argv[1:], packages = take_trusted(sys.argv[1:])
         sys.argv[1:] = complete_arguments(sys.argv[1:])
-        _run_command()
+        with only_trusted(sys.argv[1:], packages):
+            _run_command()
         code = 0
     except StopRequest as stop:  # Lightning would exit with 0, as if the run were done
-        code = 128 + stop.signum
+        code = 2 if ranks.rank_was_lost() else 128 + stop.signum
     except (LitSegError, OSError, MisconfigurationException) as error:
         # an error of a loader's worker comes wrapped in the worker's traceback
         message = str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip()
+        if isinstance(error, OSError) and error.filename:
+            message = f"{error.filename}: {error.strerror}; look at its path, rights and free space"
+        sys.stderr.write(f"error: {message}\n")
+        code = 2
+    except ValueError as error:
+        complaint = complaint_about_options(error)
+        if complaint is None:
+            raise
+        sys.stderr.write(f"error: {complaint}\n")
+        code = 2
+    except ArgumentError as error:
+        command = sys.argv[1] if sys.argv[1:2] and sys.argv[1] in ("fit", *_QUIET) else ""
+        sys.stderr.write(f"error: {explain(error.message, command)}\n")
+        code = 2
+    except RuntimeError as error:
+        message = ranks.lost_rank(error) or ""
+        if not message:
+            raise
         sys.stderr.write(f"error: {message}\n")
         code = 2
     finally:
+        code = ranks.leave(code)
         if wandb.run is not None:
             wandb.finish(exit_code=code)
-    return code
+    return ranks.end_process(code)
 
 
 def _run_command() -> None:
@@ -216,13 +278,17 @@ def complete_arguments(args: list[str]) -> list[str]:
         if value is None:
             if "--config" in rest or "--help" in rest:
                 return args
-            raise RunError(f"{command} what? Give a run or a checkpoint: --ckpt_path runs/...")
+            raise _what(command)
         checkpoint = find_checkpoint(Path(value), prefer="best")
         if "--config" in rest:  # the user's own
             return [command, *others, "--ckpt_path", str(checkpoint)]
         rest, run = [_QUIET[command], *others], find_run(Path(value))
     config = ["--config", str(run / CONFIG)]
     return [command, *config, *rest, "--run_dir", str(run), "--ckpt_path", str(checkpoint)]
+
+
+def _what(command: str | None) -> RunError:
+    return RunError(f"{command} what? Give a run or a checkpoint: --ckpt_path runs/...")
 
 
 _QUIET = {

@@ -91,7 +91,13 @@ class CSVLog(Logger):
         """
 
         def keep(row: dict[str, str]) -> bool:
-            at = int(row["step"])
+            try:
+                at = int(row["step"])
+            except (KeyError, TypeError, ValueError):
+                raise RunError(
+                    f"{self.folder}: a CSV file holds {list(row.values())}, which is no row of "
+                    "this run; take it out, or move the file away"
+                ) from None
             again = at == step - 1 and not validated and bool(row.get("val/miou"))
             return at < step and not again
 
@@ -143,7 +149,12 @@ class WandbLog(WandbLogger):
             )
             os.environ["WANDB_MODE"] = "offline"
             wandb.teardown()  # its service would hold the id of the run that failed
-            run = super().experiment
+            try:
+                run = super().experiment
+            except wandb.Error as again:  # not the server's fault
+                raise RunError(
+                    f"W&B: cannot start ({again}); mend it, or set WANDB_MODE=disabled"
+                ) from None
         if first and hasattr(run, "define_metric"):
             run.define_metric(CLASS_STEP)
             run.define_metric("class/*", step_metric=CLASS_STEP)

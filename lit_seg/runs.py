@@ -1,6 +1,11 @@
 """The folder of a run: where it is, what lies in it, and how to find it again."""
 
+import os
+import pickle
+import re
 from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
 
 import torch
 
@@ -12,12 +17,24 @@ METRICS = "metrics.csv"
 CLASSES = "classes.csv"
 WANDB_ID = "wandb_id.txt"
 
+_OF_A_RUN = {
+    *("epoch", "global_step", "loops", "lr_schedulers", "optimizer_states"),
+    "pytorch-lightning_version",
+}
+
 
 def free_folder(wanted: Path) -> Path:
     """``wanted``, or ``wanted-2`` and so on when a run lies there already.
 
     What failed before its first step leaves the name free.
+
+    Raises:
+        RunError: if no folder can be made there.
     """
+    there = next(folder for folder in (wanted, *wanted.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        problem = "cannot be written" if there.is_dir() else "is a file"
+        raise RunError(f"{wanted}: no run can lie here, {there} {problem}; give another --run_dir")
     folder, number = wanted, 1
     while (folder / METRICS).exists() or (folder / CHECKPOINTS).exists():
         number += 1
@@ -37,7 +54,10 @@ def find_run(path: Path) -> Path:
     for candidate in (folder, folder.parent):
         if (candidate / CONFIG).is_file():
             return _shortest(candidate)
-    raise RunError(f"{path}: is not part of a run, no {CONFIG} lies beside it")
+    raise RunError(
+        f"{path}: is not part of a run, no {CONFIG} lies beside it. Give a run's folder; a "
+        "checkpoint without its run is scored with --config too, and INIT takes its weights"
+    )
 
 
 def find_checkpoint(path: Path, prefer: str) -> Path:
@@ -59,15 +79,64 @@ def find_checkpoint(path: Path, prefer: str) -> Path:
     raise RunError(f"{folder}: holds no checkpoint yet; the run must be started anew")
 
 
-def _readable(path: Path) -> Path:
+def check_epochs(checkpoint: Path, max_epochs: int | None) -> None:
+    """Refuse to go on to an end that lies behind the checkpoint.
+
+    Raises:
+        RunError: naming both numbers of epochs.
+    """
+    done = read_plain(checkpoint)["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    if max_epochs is not None and 0 <= max_epochs < done:
+        raise RunError(
+            f"{checkpoint}: has done {done} epochs, `trainer.max_epochs` is {max_epochs}; give "
+            "more to go on, or train a new run"
+        )
+
+
+def read_plain(path: Path) -> Any:
+    """What torch saved in a file, if it is tensors and plain values; no code in it is run.
+
+    Raises:
+        RunError: saying why it cannot be read.
+    """
+    whole = is_zipfile(path)  # torch writes such since 1.6
     try:
-        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        return torch.load(path, map_location="cpu", mmap=whole, weights_only=True)
     except Exception as error:  # torch raises whatever unpickling raises
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(f"{path}: cannot be read as a checkpoint ({reason})") from None
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        if not path.stat().st_size:
+            reason = "it is empty"
+        elif code:
+            reason = f"it asks for {code[1]}, and no code of a checkpoint is run"
+        elif not whole and path.open("rb").read(2) == b"PK":
+            reason = "it is cut short or damaged"
+        elif not whole or isinstance(error, pickle.UnpicklingError):
+            reason = "it is no file of torch.save, or holds more than tensors and plain values"
+        else:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise RunError(
+            f"{path}: cannot be read as a checkpoint ({reason}){_beside(path)}"
+        ) from None
+
+
+def _readable(path: Path) -> Path:
+    content = read_plain(path)
     if not isinstance(content, dict) or "state_dict" not in content:
-        raise RunError(f"{path}: is no checkpoint of a run, it holds no state_dict")
+        raise RunError(
+            f"{path}: is no checkpoint of a run, it holds no state_dict; give a run or one of its"
+        )
+    if missing := _OF_A_RUN - content.keys():
+        raise RunError(
+            f"{path}: holds weights but not the state of a run ({', '.join(sorted(missing))}); "
+            "INIT takes its weights for a new run"
+        )
     return path
+
+
+def _beside(path: Path) -> str:
+    """Other checkpoints in the folder, as a hint."""
+    others = sorted(str(other) for other in path.parent.glob("*.ckpt") if other != path)
+    return f"; there is also {', '.join(others[:5])}" if others else ""
 
 
 def _shortest(path: Path) -> Path:

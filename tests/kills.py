@@ -60,16 +60,27 @@ def killed_at(run: Path, done: int) -> str:
 
 
 def trial(run: Path, rng: random.Random, seconds: float) -> list[str]:
-    """Kill and resume until the run is done; returns at which steps it was killed."""
+    """Kill and resume until the run is done; returns at which steps it was killed.
+
+    Args:
+        run: the folder.
+        rng: chooses the moments.
+        seconds: that a step takes.
+    """
     process, kills = start(*RUN, "--run_dir", str(run)), []
     while True:
         begun = steps_done(run)
-        # mostly while it trains, sometimes while it starts from a checkpoint
-        starting = begun > 0 and rng.random() < 0.25
-        while not starting and process.poll() is None and steps_done(run) == begun:
-            time.sleep(0.01)
+        if begun and rng.random() < 0.25:  # while it starts from a checkpoint, or a little later
+            wait: float | None = rng.uniform(0, 10)
+        elif begun == STEPS:  # only the table is left
+            wait = None
+        else:
+            target = rng.randint(begun + 1, STEPS)
+            while process.poll() is None and steps_done(run) < target:
+                time.sleep(0.005)
+            wait = rng.uniform(0, 1.5 * seconds)
         try:
-            process.wait(rng.uniform(0, seconds))
+            process.wait(wait)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -103,15 +114,15 @@ def main() -> int:
         print(f"the reference failed with exit code {process.returncode}")
         return 1
     print(f"{STEPS} steps; {seconds:.1f} s from the first checkpoint to the last")
-    equal = 0
+    equal = total = 0
     for number in track(range(args.trials), "killing and resuming"):
         run = args.folder / f"trial{number}"
-        # a little longer than training, so that the table at the end is hit as well
-        kills = trial(run, rng, 1.1 * seconds)
+        kills = trial(run, rng, seconds / STEPS)
         wrong = differences(run, reference)
         equal += not wrong
+        total += len(kills)
         print(f"trial {number}: killed after step {' '.join(kills) or '-'}; {wrong or 'identical'}")
-    print(f"{equal} of {args.trials} runs are identical to the one that nobody killed")
+    print(f"{total} kills; {equal} of {args.trials} runs are identical to the one nobody killed")
     print(
         "(w: while a checkpoint was written, v: in the validation of the epoch or just before it)"
     )

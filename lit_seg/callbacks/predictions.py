@@ -43,6 +43,8 @@ class PredictionWriter(BasePredictionWriter):
         labels = prediction.cpu().numpy().astype(np.uint8)
         images = batch["image"].cpu().numpy().transpose(0, 2, 3, 1)
         for name, image, label in zip(batch["name"], images, labels, strict=True):
+            if not name:  # it fills the batch of a rank without an image; another one writes it
+                continue
             Image.fromarray(label).save(folder / f"{name}.png")
             overlay = blend(image, colourise(label, data.palette))
             Image.fromarray(overlay).save(folder / f"{name}_overlay.png")

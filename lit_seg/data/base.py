@@ -73,10 +73,15 @@ class SegDataModule(LightningDataModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if min(height, width) < 0 or batch_size < 1 or num_workers < 0:
+        for name, size in (("height", height), ("width", width)):
+            if size and not 4 <= size <= 2**15:  # what OpenCV can resize to and pad
+                raise ValueError(f"`{name}` must be 4 to {2**15}, or 0 for the data's, got {size}")
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
+        most = 16 * (os.cpu_count() or 1)
+        if not 0 <= num_workers <= most:  # each is a process on each rank
             raise ValueError(
-                "`height`, `width` and `num_workers` must not be negative and `batch_size` at "
-                f"least 1, got {height}, {width}, {num_workers} and {batch_size}"
+                f"`num_workers` must be 0 to {most}, 16 per processor, got {num_workers}"
             )
         if not 0 < scale[0] <= scale[1]:
             raise ValueError(f"`scale` must be a range of positive factors, got {scale}")
@@ -151,7 +156,7 @@ class SegDataModule(LightningDataModule, ABC):
             self.jitter,
         )
         dataset = SegDataset(self._split("train"), transform, self.seed, self._void_class)
-        rank, ranks = self._rank_and_ranks("training", dataset)
+        rank, ranks = _rank_and_ranks()
         sampler = TrainSampler(len(dataset), self.seed, rank, ranks, **self._start)
         batch_size = self.samples_per_batch // ranks
         if batch_size < self.batch_size:
@@ -162,7 +167,7 @@ class SegDataModule(LightningDataModule, ABC):
         return self._loader(dataset, sampler, batch_size, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """Every validation image once."""
+        """Every validation image once, also where there are fewer than ranks."""
         return self._eval_loader("val")
 
     def test_dataloader(self) -> DataLoader[Sample]:
@@ -183,20 +188,30 @@ class SegDataModule(LightningDataModule, ABC):
         Returns:
             How many batches of a rank that is; rounded down, should the batches have grown.
         """
-        batches = done // self.samples_per_batch
+        whole = len(self._split("train")) // self.samples_per_batch
+        batches = min(done // self.samples_per_batch, whole)
         self._start = {"epoch": epoch, "done": batches * self.samples_per_batch}
         return batches
 
     @property
     def samples_per_batch(self) -> int:
-        """Training samples that all ranks together see at a time."""
-        ranks = _rank_and_ranks()[1]
-        return ranks * min(self.batch_size, len(self._split("train")) // ranks)
+        """Training samples that all ranks together see at a time.
+
+        Raises:
+            DataError: if there are fewer than ranks.
+        """
+        ranks, images = _rank_and_ranks()[1], len(self._split("train"))
+        if images < ranks:
+            raise DataError(
+                f"the {images} training images of {self.folder} do not reach {ranks} ranks: "
+                "use fewer devices"
+            )
+        return ranks * min(self.batch_size, images // ranks)
 
     def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
         transform = EvalTransform(self.height, self.width)
         dataset = SegDataset(self._split(name), transform, void_class=self._void_class)
-        sampler = EvalSampler(len(dataset), *self._rank_and_ranks(name, dataset))
+        sampler = EvalSampler(len(dataset), *_rank_and_ranks())
         return self._loader(dataset, sampler, self.batch_size)
 
     def _loader(
@@ -213,16 +228,6 @@ class SegDataModule(LightningDataModule, ABC):
             # workers draw a seed here; from the global generator it would change with their number
             generator=torch.Generator().manual_seed(self.seed),
         )
-
-    def _rank_and_ranks(self, what: str, dataset: SegDataset) -> tuple[int, int]:
-        """This rank and the number of ranks, each of which gets at least one image."""
-        rank, ranks = _rank_and_ranks()
-        if len(dataset) < ranks:
-            raise DataError(
-                f"the {len(dataset)} {what} images of {self.folder} do not reach {ranks} ranks: "
-                "use fewer devices"
-            )
-        return rank, ranks
 
     def _split(self, name: SplitName) -> Split:
         if name not in self._splits:

@@ -1,9 +1,9 @@
 """CamVid: 11 classes of a British town from a driving car, in the split of SegNet."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lit_seg.data.base import SegDataModule, SplitName
-from lit_seg.data.files import FileSplit, LabelMap, require_files
+from lit_seg.data.files import FileSplit, LabelMap, inside, read_lines, require_files
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID, ClassCounts
 
@@ -79,21 +79,26 @@ class CamVid(SegDataModule):
             raise self._missing(listing)
         for other, size in _SPLIT_SIZES.items():  # of each split that is there
             path = self.root / f"{other}.txt"
-            if path.is_file() and (found := len(_lines(path))) != size:
-                raise DataError(f"{path}: lists {found} images, the SegNet split has {size}")
-        pairs = [self._pair(line, listing) for line in _lines(listing)]
+            if path.is_file() and (found := len(read_lines(path))) != size:
+                raise DataError(
+                    f"{path}: lists {found} images, the SegNet split has {size}. {self.how_to_get}"
+                )
+        pairs = [
+            self._pair(line, f"{listing}: line {number}") for number, line in read_lines(listing)
+        ]
         require_files(pairs, self.how_to_get)
         ids = {i: i for i in range(len(self.names))} | {_UNLABELLED: VOID}
         return FileSplit(pairs, LabelMap(ids))
 
-    def _pair(self, line: str, listing: Path) -> tuple[Path, Path]:
+    def _pair(self, line: str, where: str) -> tuple[Path, Path]:
         parts = line.split()
         if len(parts) != 2:
-            raise DataError(f"{listing}: expected an image and a label path per line, got {line!r}")
-        # the published lists start with /SegNet/CamVid/; the last two parts are what is on disk
-        image, label = (self.root / Path(*Path(part).parts[-2:]) for part in parts)
+            raise DataError(f"{where}: expected an image and a label path, got {line!r}")
+        image, label = (inside(self.root, _end(part), where) for part in parts)
         return image, label
 
 
-def _lines(listing: Path) -> list[str]:
-    return [line for line in listing.read_text().splitlines() if line.strip()]
+def _end(listed: str) -> str:
+    """The last two parts, which are on disk; the published lists start with /SegNet/CamVid/."""
+    parts = PurePosixPath(listed).parts
+    return listed if ".." in parts else "/".join(parts[-2:])

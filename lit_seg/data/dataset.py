@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lit_seg.data.samplers import Key
+from lit_seg.data.samplers import FILLER, Key
 from lit_seg.data.transforms import Array, Transform
 from lit_seg.labels import VOID
 
@@ -37,6 +37,8 @@ class Sample(TypedDict):
 class SegDataset(Dataset[Sample]):
     """A split and a transform; each sample's augmentation depends on (seed, epoch, index) alone.
 
+    The sample ``FILLER`` is an image without a name, all of it void: it is not scored anywhere.
+
     Args:
         split: where images and labels come from.
         transform: applied to both.
@@ -57,6 +59,9 @@ class SegDataset(Dataset[Sample]):
 
     def __getitem__(self, key: Key) -> Sample:
         epoch, index = key
+        if index == FILLER:
+            sample = self[epoch, 0]
+            return {**sample, "target": torch.full_like(sample["target"], VOID), "name": ""}
         image, label = self.split.load(index)
         if self.void_class != VOID:
             label = np.where(label == VOID, np.uint8(self.void_class), label)

@@ -1,7 +1,7 @@
 """Reading image and label files, with errors that name the file and what is wrong with it."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,8 @@ def _decode(path: Path) -> Image.Image:
         raise DataError(f"{path}: no such file") from None
     # Pillow raises all of these on damage
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot be read as an image ({error}); fetch it again") from None
+        reason = error if path.stat().st_size else "it is empty"
+        raise DataError(f"{path}: cannot be read as an image ({reason}); fetch it again") from None
 
 
 class LabelMap:
@@ -76,8 +77,8 @@ class LabelMap:
         illegal = ~self._known[index]
         if illegal.any():
             raise DataError(
-                f"{path}: holds the label values {np.unique(label[illegal]).tolist()[:10]}, "
-                f"expected only {_ranges(self.legal)}"
+                f"{path}: is of another release or dataset: it holds the label values "
+                f"{np.unique(label[illegal]).tolist()[:10]}, expected only {_ranges(self.legal)}"
             )
         mapped: Array = self._table[index]
         return mapped
@@ -111,6 +112,42 @@ class FileSplit:
                 f"{image_path} is {image.shape[0]}x{image.shape[1]}; they must agree"
             )
         return image, label
+
+
+def inside(root: Path, listed: str, where: str) -> Path:
+    """The file below ``root`` that a list names.
+
+    Links within the root may lead elsewhere, they were put there by whoever owns it; the list
+    alone may not.
+
+    Args:
+        root: of the dataset.
+        listed: a relative path with forward slashes, as it stands in the list.
+        where: list and line, for the message.
+
+    Raises:
+        DataError: if the path is absolute, has a drive letter, or goes up by ``..``.
+    """
+    parts = PureWindowsPath(listed)  # knows drives, and both kinds of slashes
+    if parts.anchor or ".." in parts.parts or not parts.parts or "\0" in listed:
+        raise DataError(
+            f"{where}: {listed!r} leads out of {root}; paths in a list must lie below it, without "
+            "`..`, a drive or a slash in front"
+        )
+    return root / PurePosixPath(listed)
+
+
+def read_lines(listing: Path) -> list[tuple[int, str]]:
+    """The lines of a list that are not blank, with their numbers from 1.
+
+    Raises:
+        DataError: if it is no text.
+    """
+    try:
+        lines = listing.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{listing}: is no text ({error}); fetch it again") from None
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def require_files(pairs: Sequence[Pair], how_to_get: str) -> None:

@@ -8,6 +8,9 @@ from torch.utils.data import Sampler
 Key = tuple[int, int]
 """(epoch, index): the index of a sample and the epoch that seeds its augmentation."""
 
+FILLER = -1
+"""The index of a sample that counts nowhere."""
+
 
 class TrainSampler(Sampler[Key]):
     """Shuffles anew each epoch; every rank gets the same number of samples, none twice.
@@ -55,7 +58,9 @@ class TrainSampler(Sampler[Key]):
 class EvalSampler(Sampler[Key]):
     """Every sample exactly once over all ranks, in order.
 
-    ``DistributedSampler`` pads: with 7 images on 2 ranks it scores one of them twice.
+    ``DistributedSampler`` pads: with 7 images on 2 ranks it scores one of them twice. A rank that
+    is left without a sample gets one ``FILLER``, since all ranks must go through an evaluation:
+    they exchange their counts at its end.
 
     Args:
         size: samples in the dataset.
@@ -64,7 +69,7 @@ class EvalSampler(Sampler[Key]):
     """
 
     def __init__(self, size: int, rank: int = 0, ranks: int = 1) -> None:
-        self.indices = range(rank, size, ranks)
+        self.indices = list(range(rank, size, ranks)) or [FILLER]
 
     def __iter__(self) -> Iterator[Key]:
         return iter([(0, index) for index in self.indices])

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import Tensor, nn
 
 from lit_seg.errors import RunError
+from lit_seg.runs import read_plain
 
 _DOWNLOAD_SECONDS = 120.0
 
@@ -28,6 +30,11 @@ def build_network(
             architecture, encoder, encoder_weights=None, classes=num_classes, **options
         )
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        if "Wrong encoder name" in str(error):  # smp goes on with all 76
+            near = get_close_matches(encoder, smp.encoders.get_encoder_names(), n=5, cutoff=0.3)
+            raise ValueError(
+                f"`encoder`: there is no {encoder!r}; close to it are {', '.join(near)}"
+            ) from error
         raise ValueError(
             f"`model` cannot be built from architecture={architecture!r}, encoder={encoder!r}, "
             f"options={options}: {error}"
@@ -96,11 +103,8 @@ def load_local_weights(network: nn.Module, path: str) -> None:
         RunError: if the file is missing, is no such file, or fits nowhere.
     """
     if not Path(path).is_file():
-        raise RunError(f"`init`: {path} is no file")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever unpickling raises
-        raise RunError(f"`init`: {path} cannot be read as weights ({error})") from None
+        raise RunError(f"`init`: {path} is no file; give a checkpoint or a state dict")
+    state = read_plain(Path(path))
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     state = {key.removeprefix("network."): value for key, value in state.items()}
     own = network.state_dict()
@@ -112,7 +116,10 @@ def load_local_weights(network: nn.Module, path: str) -> None:
         if key in own and isinstance(value, Tensor) and own[key].shape == value.shape
     }
     if not fitting:
-        raise RunError(f"`init`: no tensor of {path} fits this network by name and shape")
+        raise RunError(
+            f"`init`: no tensor of {path} fits this network by name and shape; give weights of "
+            f"the same architecture and encoder"
+        )
     network.load_state_dict(fitting, strict=False)
     rank_zero_info(f"{len(fitting)} of {len(own)} tensors start from {path}")
 

@@ -1,15 +1,17 @@
 """Semantic segmentation: any smp network with any loss of the protocol."""
 
 import math
+from argparse import ArgumentError
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from timm.layers import convert_sync_batchnorm
+from torch import Tensor
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -19,6 +21,7 @@ from lit_seg.labels import VOID, ClassCounts
 from lit_seg.losses import CrossEntropyLoss, SegLoss
 from lit_seg.metrics import ClassScores, ConfusionMatrix, PixelMean, class_scores, predict_labels
 from lit_seg.metrics.sync import sum_over_ranks
+from lit_seg.parse_errors import explain
 from lit_seg.tasks.network import (
     build_network,
     check_backend,
@@ -26,7 +29,9 @@ from lit_seg.tasks.network import (
     load_local_weights,
     size_multiple,
 )
+from lit_seg.tasks.resume import check_fits, forget_horizon, put_on_schedule
 from lit_seg.tasks.step_report import exchange, is_finite, non_finite
+from lit_seg.trust import only_trusted
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -125,6 +130,20 @@ class LitSegmenter(LightningModule):
         self.register_buffer("pixel_mean", mean, persistent=False)
         self.register_buffer("pixel_std", std, persistent=False)
 
+    @classmethod
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
+        """Like Lightning's, but what the checkpoint names is imported from known packages only.
+
+        Raises:
+            RunError: if it names a class of another package; run within
+                ``lit_seg.trust.only_trusted(packages=[...])`` if you trust that.
+        """
+        with only_trusted():
+            try:
+                return super().load_from_checkpoint(*args, **kwargs)
+            except ArgumentError as error:
+                raise RunError(explain(str(error))) from None
+
     def forward(self, image: Tensor) -> Tensor:
         """Logits of images of any size.
 
@@ -142,7 +161,10 @@ class LitSegmenter(LightningModule):
             x = F.pad(x, (0, right, 0, bottom))
         try:
             logits: Tensor = self.network(x.contiguous(memory_format=self.memory_format))
-        except (AssertionError, ValueError) as error:  # some architectures take few sizes
+        # some architectures take few sizes
+        except (AssertionError, ValueError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "size is too small" not in str(error):
+                raise  # no memory, and the like
             name = type(self.network).__name__
             raise RunError(
                 f"{name} cannot take {len(image)} images of {height}x{width}: {error}. "
@@ -152,25 +174,8 @@ class LitSegmenter(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of other classes or another network, and keep this run's horizon."""
-        names = checkpoint.get("hyper_parameters", {}).get("class_names")
-        if names and list(names) != self.class_names:
-            raise RunError(
-                f"the checkpoint was trained on the classes {', '.join(names)}; "
-                f"the data has {', '.join(self.class_names)}"
-            )
-        own, found = self.state_dict(), checkpoint["state_dict"]
-        foreign = sorted(own.keys() ^ found.keys()) + [
-            key for key in own.keys() & found.keys() if own[key].shape != found[key].shape
-        ]
-        if foreign:
-            raise RunError(
-                f"the checkpoint does not fit this network and loss: {foreign[0]} and "
-                f"{len(foreign) - 1} more tensors differ. RESUME and CKPT take the run's own model "
-                "and loss; INIT takes what fits of any"
-            )
-        for state in checkpoint.get("lr_schedulers", []):
-            for key in ("total_iters", "T_max", "base_lrs", "power", "eta_min"):
-                state.pop(key, None)
+        check_fits(checkpoint, self.class_names, self.state_dict())
+        forget_horizon(checkpoint)
 
     def on_train_start(self) -> None:
         """Put a resumed run on the schedule of its own length and options.
@@ -185,13 +190,7 @@ class LitSegmenter(LightningModule):
                 group.update(options)
         schedulers = self.lr_schedulers() or []
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
-            closed_form = getattr(scheduler, "_get_closed_form_lr", None)
-            if closed_form:
-                for group, rate in zip(
-                    scheduler.optimizer.param_groups, closed_form(), strict=True
-                ):
-                    if not math.isclose(group["lr"], rate, rel_tol=1e-6):
-                        group["lr"] = rate
+            put_on_schedule(scheduler)
 
     def setup(self, stage: str) -> None:
         """Fetch the weights to start from, before DDP makes all ranks equal, and compile."""
@@ -201,7 +200,8 @@ class LitSegmenter(LightningModule):
             if self.init:
                 load_local_weights(self.network, self.init)
             if self.sync_batchnorm and self.trainer.world_size > 1 and self.device.type == "cuda":
-                self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)  # type: ignore[no-untyped-call]
+                # torch's own would drop the activations that timm's batch norms contain
+                self.network = convert_sync_batchnorm(self.network)
         if self.compile_backend is not None:
             self.network.compile(backend=self.compile_backend)
 
@@ -218,7 +218,12 @@ class LitSegmenter(LightningModule):
         steps = self.trainer.estimated_stepping_batches
         if math.isinf(steps):
             raise RunError("a schedule needs an end: set `trainer.max_epochs` or `max_steps`")
-        scheduler = self.lr_scheduler(optimizer, int(steps))
+        try:
+            scheduler = self.lr_scheduler(optimizer, int(steps))
+        except TypeError as error:
+            raise RunError(
+                f"`model.lr_scheduler` is made from the optimizer and the number of steps: {error}"
+            ) from error
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},

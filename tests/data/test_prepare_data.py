@@ -10,6 +10,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from lit_seg.data import CamVid, Cityscapes, Streets
 from lit_seg.errors import DataError
+from lit_seg.labels import VOID
 from tests.data import layouts
 
 
@@ -109,14 +110,31 @@ def test_too_few_images_for_a_batch_make_a_smaller_one(tmp_path, caplog):
     assert data.val_dataloader().batch_size == 3
 
 
-def test_fewer_images_than_ranks_are_refused(tmp_path, monkeypatch):
+def test_fewer_training_images_than_ranks_are_refused(tmp_path, monkeypatch):
     layouts.cityscapes(tmp_path, per_city=1)
     monkeypatch.setattr("lit_seg.data.base._rank_and_ranks", lambda: (0, 3))
     data = Cityscapes(root=str(tmp_path))
     with pytest.raises(DataError, match="the 2 training images of cityscapes do not reach 3 ranks"):
         data.train_dataloader()
-    with pytest.raises(DataError, match="the 2 val images of cityscapes do not reach 3 ranks"):
-        data.val_dataloader()
+    with pytest.raises(DataError, match="do not reach 3 ranks: use fewer devices"):
+        data.start_at(epoch=0, done=1)  # a run that goes on with more ranks
+
+
+@pytest.mark.parametrize("void", ["ignore", "train"])
+def test_a_rank_without_a_validation_image_gets_one_that_counts_nowhere(
+    void, tmp_path, monkeypatch
+):
+    layouts.cityscapes(tmp_path, per_city=1)
+    names = []
+    for rank in range(3):
+        monkeypatch.setattr("lit_seg.data.base._rank_and_ranks", lambda rank=rank: (rank, 3))
+        data = Cityscapes(root=str(tmp_path), num_workers=0, void=void)
+        (batch,) = data.val_dataloader()
+        names += batch["name"]
+        assert (batch["target"] == VOID).all() if rank == 2 else (batch["target"] != VOID).any()
+    assert all(names[:2])
+    assert names[0] != names[1]
+    assert names[2] == ""  # so that no prediction is written for it
 
 
 def test_lightnings_sampler_is_refused_on_several_ranks(tmp_path):

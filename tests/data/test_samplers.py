@@ -2,7 +2,7 @@
 
 import pytest
 
-from lit_seg.data.samplers import EvalSampler, TrainSampler
+from lit_seg.data.samplers import FILLER, EvalSampler, TrainSampler
 
 
 def indices(sampler):
@@ -67,11 +67,41 @@ def test_the_epoch_travels_with_the_index():
 @pytest.mark.parametrize("ranks", [1, 2, 3, 8])
 def test_evaluation_sees_every_sample_once(ranks):
     samplers = [EvalSampler(7, rank, ranks) for rank in range(ranks)]
+    assert all(len(sampler) > 0 for sampler in samplers)  # all go through an evaluation together
     together = [index for sampler in samplers for index in indices(sampler)]
-    assert sorted(together) == list(range(7))
+    assert sorted(index for index in together if index != FILLER) == list(range(7))
+    assert together.count(FILLER) == max(0, ranks - 7)
     assert [len(sampler) for sampler in samplers] == [len(indices(s)) for s in samplers]
 
 
 def test_evaluation_goes_in_order():
     assert indices(EvalSampler(7)) == list(range(7))
     assert indices(EvalSampler(7, 1, 3)) == [1, 4]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("before", [1, 2, 4])
+def test_a_resumed_epoch_sees_what_is_left_of_it(before, ranks):
+    """With steps of 8 samples, on as many ranks as before or not."""
+    steps = [
+        {
+            key
+            for rank in range(before)
+            for key in batches(trained(40, rank, before), 8 // before)[i]
+        }
+        for i in range(5)
+    ]
+    resumed = [TrainSampler(40, 0, rank, ranks, epoch=0, done=16) for rank in range(ranks)]
+    for sampler in resumed:
+        sampler.set_epoch(0)  # the trainer does, and must not undo it
+    left = [batches(sampler, 8 // ranks) for sampler in resumed]
+    assert [{key for rank in left for key in rank[i]} for i in range(3)] == steps[2:]
+    assert {len(sampler) for sampler in resumed} == {40 // ranks}  # the trainer counts on from 16
+
+
+def test_the_epoch_after_a_resumed_one_is_whole():
+    sampler = TrainSampler(10, 0, epoch=3, done=4)
+    assert len(list(sampler)) == 6
+    assert {epoch for epoch, _ in sampler} == {3}
+    sampler.set_epoch(4)
+    assert list(sampler) == list(trained(10, epoch=4))

@@ -97,7 +97,7 @@ def test_unusable_local_weights_are_named(net: nn.Module, tmp_path: Path) -> Non
     with pytest.raises(RunError, match=r"nosuch\.pt is no file"):
         load_local_weights(net, str(tmp_path / "nosuch.pt"))
     (tmp_path / "broken.pt").write_text("no weights")
-    with pytest.raises(RunError, match=r"broken\.pt cannot be read"):
+    with pytest.raises(RunError, match=r"broken\.pt: cannot be read"):
         load_local_weights(net, str(tmp_path / "broken.pt"))
     torch.save({"x": torch.zeros(2)}, tmp_path / "foreign.pt")
     with pytest.raises(RunError, match="fits this network"):

@@ -1,0 +1,109 @@
+"""Options and configuration files with what they must not hold."""
+
+from tests.bad_input.case import Case, SaidError, World
+from tests.test_makefile import make
+
+
+def _option(*more: str):
+    return lambda world: world.fit(*more)
+
+
+def _file(text: str | bytes):
+    return lambda world: world.fit("--config", world.config(text))
+
+
+def _data(name: str, value: str):
+    return _option(f"--data.init_args.{name}", value)
+
+
+def _make(*args: str):
+    def provoke(world: World) -> int:
+        done = make(*args)
+        assert done.returncode == 2
+        raise SaidError(done.stderr.strip())
+
+    return provoke
+
+
+PAN = (
+    *("--model.architecture", "pan", "--model.options", "{}", "--data.init_args.batch_size", "1"),
+    *("--data.init_args.height", "16", "--data.init_args.width", "16"),
+)
+ENDLESS = ("--trainer.max_steps", "-1", "--trainer.max_epochs", "-1")
+TIMED = (*ENDLESS, "--trainer.max_time", "00:00:00:05")
+
+CASES = [
+    Case("make-loss-unknown", _make("train", "LOSS=nosuch"), ("LOSS=nosuch", "recall")),
+    Case("make-data-unknown", _make("train", "DATA=nosuch"), ("DATA=nosuch", "camvid")),
+    Case("make-model-unknown", _make("train", "MODEL=nosuch"), ("MODEL=nosuch", "unet_resnet18")),
+    Case("make-resume-with-loss", _make("train", "RESUME=runs/x", "LOSS=ce")),
+    Case("make-without-ckpt", _make("validate")),
+    Case("command-missing", lambda w: w.main([])),
+    Case("command-unknown", lambda w: w.main(["fitt"]), ("fitt",)),
+    Case("data-not-given", lambda w: w.main(["fit"])),
+    Case("option-unknown", _option("--trainer.epochs", "3"), ("--trainer.epochs",)),
+    Case("option-of-loss-misspelt", _option("--model.loss.momentumm", "0.5"), ("momentumm",)),
+    Case("option-type", _option("--trainer.max_steps", "many"), ("many",)),
+    Case("option-of-loss-type", _option("--model.loss.momentum", "high"), ("high",)),
+    Case("option-choice", _data("void", "keep"), ("keep",)),
+    Case("class-loss-unknown", _option("--model.loss", "RecalLoss"), ("RecalLoss",)),
+    Case("class-data-unknown", _option("--data", "CamVidd"), ("CamVidd",)),
+    Case(
+        "class-package-missing", _option("--model.loss", "nosuch_package.Loss"), ("nosuch_package",)
+    ),
+    Case("class-of-another-kind", _option("--model.loss", "lit_seg.data.CamVid"), ("CamVid",)),
+    Case("file-missing", _option("--config", "nosuch.yaml"), ("nosuch.yaml",)),
+    Case("file-folder", lambda w: w.fit("--config", str(w.tmp))),
+    Case("file-syntax", _file("trainer: [1,\n"), ("mine.yaml", "line 2")),
+    Case("file-no-text", _file(b"\xff\xfe\x00"), ("mine.yaml", "0xff")),
+    Case(
+        "file-python-tag",
+        _file("seed_everything: !!python/object/apply:os.getpid []\n"),
+        ("mine.yaml", "os.getpid"),
+    ),
+    Case("file-no-mapping", _file("hello\n"), ("mine.yaml", "hello")),
+    Case("file-option-unknown", _file("trainer: {max_epochss: 3}\n"), ("trainer.max_epochss",)),
+    Case(
+        "file-foreign-code",
+        _file("model: {loss: {class_path: their_code.Loss}}\n"),
+        ("mine.yaml", "their_code.Loss", "--trust their_code"),
+    ),
+    Case("trust-nothing", _option("--trust")),
+    Case("value-momentum", _option("--model.loss.momentum", "1.2"), ("1.2",)),
+    Case("value-weights-crossed", _option("--model.loss.min_weight", "2"), ("2.0",)),
+    Case("value-scale", _data("scale", "[0.75, 0.5]"), ("0.5",)),
+    Case("value-flip", _data("flip", "2"), ("2.0",)),
+    Case("value-batch-size", _data("batch_size", "0"), ("0",)),
+    Case("value-num-workers", _data("num_workers", "-1"), ("-1",)),
+    Case("value-height", _data("height", "-64"), ("-64",)),
+    Case("value-learning-rate", _option("--model.optimizer.init_args.lr", "-1"), ("-1.0",)),
+    Case("value-every-n-steps", _option("--class_dynamics.every_n_steps", "0"), ("0",)),
+    Case("value-num-images", _option("--validation_report.num_images", "-1"), ("-1",)),
+    Case("value-seed", _option("--seed_everything", "-1"), ("-1",)),
+    Case("value-accumulate", _option("--trainer.accumulate_grad_batches", "0")),
+    Case("value-check-val", _option("--trainer.check_val_every_n_epoch", "0")),
+    Case(
+        "value-val-check-interval", _option("--trainer.val_check_interval", "1000"), ("1000", "(4)")
+    ),
+    Case("value-limit-batches", _option("--trainer.limit_train_batches", "7.5"), ("7.5",)),
+    Case("value-max-epochs", _option("--trainer.max_epochs", "-5"), ("-5",)),
+    Case("value-max-time", _option("--trainer.max_time", "soon"), ("soon",)),
+    Case("value-overfit", _option("--trainer.overfit_batches", "1")),
+    Case(
+        "value-monitor",
+        _option("--best_checkpoint.monitor", "val/nosuch", "--trainer.max_steps", "4"),
+        ("val/nosuch", "val/miou"),
+    ),
+    Case("optimizer-bypass", _option("--optimizer", "SGD")),
+    Case("schedule-endless", _option(*TIMED)),
+    Case("model-architecture", _option("--model.architecture", "unett"), ("unett", "unetplusplus")),
+    Case("model-encoder", _option("--model.encoder", "resnet19"), ("resnet19", "resnet18")),
+    Case("model-options", _option("--model.options", "{nosuch: 1}"), ("nosuch",)),
+    Case(
+        "model-weights",
+        _option("--model.encoder", "resnet18", "--model.weights", "imgnet"),
+        ("imgnet", "imagenet"),
+    ),
+    Case("model-compile", _option("--model.compile", "nosuch"), ("nosuch", "inductor")),
+    Case("model-size", _option(*PAN), ("PAN", "16x16")),
+]

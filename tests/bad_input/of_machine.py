@@ -1,0 +1,58 @@
+"""W&B, devices and ranks that are not there or cannot do what is asked."""
+
+import pytest
+import torch
+from pytorch_lightning import Trainer
+
+from lit_seg.data import base
+from tests.bad_input.case import Case, World
+
+
+def _environment(**variables: str):
+    def provoke(world: World) -> int:
+        world.patch.setenv("HOME", str(world.tmp))  # no key to be found there
+        for name, value in variables.items():
+            world.patch.setenv(name, value)
+        return world.fit()
+
+    return provoke
+
+
+def _gpu(world: World) -> int:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    return world.fit("--trainer.accelerator", "gpu")
+
+
+def _more_ranks_than_images(world: World) -> int:
+    world.patch.setattr(base, "_rank_and_ranks", lambda: (0, 999))
+    return world.fit()
+
+
+def _lightnings_sampler(world: World) -> int:
+    world.patch.setattr(Trainer, "world_size", 2)
+    return world.fit("--trainer.use_distributed_sampler", "true")
+
+
+def _diverges(world: World) -> int:
+    return world.fit("--model.optimizer.init_args.lr", "1e30", "--trainer.max_steps", "4")
+
+
+CASES = [
+    Case("wandb-mode", _environment(WANDB_MODE="bogus"), ("bogus",)),
+    Case("wandb-project", _environment(WANDB_MODE="offline", WANDB_PROJECT="a/b"), ("a/b",)),
+    Case("device-no-gpu", _gpu),
+    Case("device-none", lambda w: w.fit("--trainer.devices", "0")),
+    Case("device-unknown", lambda w: w.fit("--trainer.accelerator", "abacus"), ("abacus",)),
+    Case("device-no-tpu", lambda w: w.fit("--trainer.accelerator", "tpu")),
+    Case(
+        "device-precision",
+        lambda w: w.fit("--trainer.precision", "8-true"),
+        ("8-true", "bf16-mixed"),
+    ),
+    Case("ranks-strategy", lambda w: w.fit("--trainer.strategy", "nosuch"), ("nosuch",)),
+    Case("ranks-nodes", lambda w: w.fit("--trainer.num_nodes", "0")),
+    Case("ranks-sampler", _lightnings_sampler),
+    Case("ranks-images", _more_ranks_than_images, ("16", "streets", "999")),
+    Case("numbers-not-finite", _diverges, ("scene_0", "nan")),
+]

@@ -1,0 +1,208 @@
+"""Checkpoints and run folders that cannot be gone on from, scored or written."""
+
+import os
+import pickle
+import resource
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+
+from lit_seg import runs
+from tests.bad_input.case import Case, World
+from tests.conftest import layers
+
+LAST = "checkpoints/last.ckpt"
+
+
+class _Payload:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def _last(change: Callable[[Path, World], object]):
+    """Go on from a run whose last checkpoint was changed."""
+
+    def provoke(world: World) -> int:
+        folder = world.copy()
+        change(folder / LAST, world)
+        return world.resume(folder)
+
+    return provoke
+
+
+def _content(change: Callable[[dict], object]):
+    def rewrite(path: Path, world: World) -> None:
+        content = torch.load(path, weights_only=True)
+        torch.save(change(content), path)
+
+    return _last(rewrite)
+
+
+def _folder(change: Callable[[Path], object], *more: str):
+    def provoke(world: World) -> int:
+        folder = world.copy()
+        change(folder)
+        return world.resume(folder, *more)
+
+    return provoke
+
+
+def _resumed(*more: str):
+    return _folder(lambda folder: None, *more)
+
+
+def _half(path: Path, world: World) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def _code(write: Callable[[object, Path], object]):
+    """A checkpoint with a payload; that it has not run is the point."""
+
+    def provoke(world: World) -> int:
+        proof = world.tmp / "it ran"
+        folder = world.copy()
+        write({"state_dict": _Payload(proof)}, folder / LAST)
+        code = world.resume(folder)
+        assert not proof.exists()
+        return code
+
+    return provoke
+
+
+def _init(content: object):
+    def provoke(world: World) -> int:
+        path = world.tmp / "weights.pt"
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            torch.save(content, path)
+        return world.fit("--model.init", str(path))
+
+    return provoke
+
+
+def _foreign(content: dict) -> dict:
+    """As another project's Lightning would write it."""
+    return {**content, "state_dict": {"net.weight": torch.zeros(2)}, "hyper_parameters": {}}
+
+
+def _file_in_the_way(world: World) -> int:
+    (world.tmp / "file").write_text("")
+    return world.fit("--run_dir", str(world.tmp / "file" / "seed0"))
+
+
+def _unwritable(world: World) -> int:
+    """Root may write anywhere, so the answer is made up."""
+    world.patch.setattr(runs, "os", SimpleNamespace(access=lambda path, mode: False, W_OK=os.W_OK))
+    return world.fit()
+
+
+def _disk_full(world: World) -> int:
+    """Files may not grow beyond 100 kB here: not even the first checkpoint can be written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        return world.fit(steps="4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def _without_configuration(world: World) -> int:
+    folder = world.copy()
+    (folder / "config.yaml").unlink()
+    return world.resume(folder)
+
+
+def _validate_without(world: World) -> int:
+    return world.main(["validate", *layers()])
+
+
+def _weights_only(world: World) -> int:
+    checkpoint = ("--ckpt_path", str(world.stopped / LAST))
+    return world.fit(*checkpoint, "--weights_only", "false")
+
+
+CASES = [
+    Case("resume-nothing", lambda w: w.main(["fit", "--resume"])),
+    Case(
+        "resume-missing", lambda w: w.main(["fit", "--resume", str(w.tmp / "nosuch")]), ("nosuch",)
+    ),
+    Case("resume-no-run", lambda w: w.main(["fit", "--resume", str(w.tmp)])),
+    Case(
+        "resume-no-checkpoint",
+        _folder(lambda f: shutil.rmtree(f / "checkpoints")),
+        ("copy/checkpoints",),
+    ),
+    Case("resume-no-configuration", _without_configuration, ("copy",)),
+    Case(
+        "resume-configuration-broken",
+        _folder(lambda f: (f / "config.yaml").write_text("a: [")),
+        ("copy/config.yaml", "line 1"),
+    ),
+    Case(
+        "resume-configuration-empty",
+        _folder(lambda f: (f / "config.yaml").write_text("")),
+        ("copy/config.yaml",),
+    ),
+    Case(
+        "resume-shorter",
+        _resumed("--trainer.max_epochs", "0", "--trainer.max_steps", "-1"),
+        ("done 1", "is 0"),
+    ),
+    Case("checkpoint-truncated", _last(_half), ("last.ckpt", "best.ckpt")),
+    Case(
+        "checkpoint-empty", _last(lambda path, w: path.write_bytes(b"")), ("last.ckpt", "best.ckpt")
+    ),
+    Case(
+        "checkpoint-no-checkpoint",
+        _last(lambda path, w: path.write_bytes(b"hello")),
+        ("last.ckpt", "best.ckpt"),
+    ),
+    Case("checkpoint-code", _code(torch.save), ("last.ckpt", "mkdir")),
+    Case(
+        "checkpoint-pickle",
+        _code(lambda c, path: path.write_bytes(pickle.dumps(c))),
+        ("last.ckpt",),
+    ),
+    Case("checkpoint-no-dict", _content(lambda c: [1]), ("last.ckpt",)),
+    Case(
+        "checkpoint-weights-alone",
+        _content(lambda c: {"state_dict": c["state_dict"]}),
+        ("last.ckpt", "optimizer_states"),
+    ),
+    Case("checkpoint-foreign", _content(_foreign)),
+    Case(
+        "checkpoint-other-classes",
+        _resumed("--data.init_args.void", "train"),
+        ("traffic_light, void",),
+    ),
+    Case(
+        "checkpoint-other-network",
+        _resumed("--model.options", "{decoder_channels: [4,4,4,4,4]}"),
+        ("network.decoder",),
+    ),
+    Case("checkpoint-other-loss", _resumed(*layers("ce")[-2:]), ("loss.state.recall",)),
+    Case(
+        "checkpoint-url",
+        lambda w: w.fit("--ckpt_path", "https://example.com/x.ckpt"),
+        ("example.com/x.ckpt",),
+    ),
+    Case("checkpoint-unsafe", _weights_only),
+    Case("validate-nothing", lambda w: w.main(["validate"])),
+    Case("validate-no-checkpoint", _validate_without),
+    Case("init-missing", lambda w: w.fit("--model.init", "nosuch.pt"), ("nosuch.pt",)),
+    Case("init-no-weights", _init(b"hello"), ("weights.pt",)),
+    Case("init-fits-nowhere", _init({"a.b": torch.zeros(3)}), ("weights.pt",)),
+    Case("folder-below-file", _file_in_the_way, ("file/seed0",)),
+    Case("disk-full", _disk_full, ("checkpoints/",)),
+    Case("folder-unwritable", _unwritable, ("run", "cannot be written")),
+    Case("folder-cannot-be-made", lambda w: w.fit("--run_dir", str(w.tmp / ("a" * 300))), ("aaa",)),
+]
