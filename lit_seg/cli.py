@@ -3,7 +3,6 @@
 import logging
 import sys
 import warnings
-from argparse import ArgumentError
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -34,8 +33,9 @@ from lit_seg.checkpoint_io import AtomicCheckpointIO
 from lit_seg.data import SegDataModule
 from lit_seg.errors import LitSegError, RunError, StopRequest
 from lit_seg.loggers import CSVLog, run_loggers
+from lit_seg.messages import message_of
 from lit_seg.options import check_options, trainer_error
-from lit_seg.parse_errors import complaint_about_options, explain
+from lit_seg.parse_errors import explain
 from lit_seg.runs import (
     CHECKPOINTS,
     CONFIG,
@@ -207,26 +207,10 @@ def main(args: Sequence[str] | None = None) -> int:
         code = 0
     except StopRequest as stop:  # Lightning would exit with 0, as if the run were done
         code = 2 if ranks.rank_was_lost() else 128 + stop.signum
-    except (LitSegError, OSError, MisconfigurationException) as error:
-        # an error of a loader's worker comes wrapped in the worker's traceback
-        message = str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip()
-        if isinstance(error, OSError) and error.filename:
-            message = f"{error.filename}: {error.strerror}; look at its path, rights and free space"
-        sys.stderr.write(f"error: {message}\n")
-        code = 2
-    except ValueError as error:
-        complaint = complaint_about_options(error)
-        if complaint is None:
-            raise
-        sys.stderr.write(f"error: {complaint}\n")
-        code = 2
-    except ArgumentError as error:
-        command = sys.argv[1] if sys.argv[1:2] and sys.argv[1] in ("fit", *_QUIET) else ""
-        sys.stderr.write(f"error: {explain(error.message, command)}\n")
-        code = 2
-    except RuntimeError as error:
-        message = ranks.lost_rank(error) or ""
-        if not message:
+    except Exception as error:
+        known = sys.argv[1:2] and sys.argv[1] in ("fit", *_QUIET)
+        message = message_of(error, sys.argv[1] if known else "")
+        if message is None:
             raise
         sys.stderr.write(f"error: {message}\n")
         code = 2
