@@ -9,7 +9,7 @@ RUN     = $(VENV)/bin/python -m lit_seg
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL = help
-.PHONY: help train validate predict test test-all lint format type check bench kills build clean
+.PHONY: help train validate predict test test-all lint format type check coverage mutate bench kills build clean
 
 help:  ## this list
 	@echo 'make train LOSS=recall DATA=streets MODEL=unet_resnet18 SEED=0 ARGS="--trainer.max_epochs 5"'
@@ -71,6 +71,16 @@ type: $(INSTALLED)  ## check the types
 
 check: lint type test  ## lint, types and tests
 
+coverage: $(INSTALLED)  ## branches of losses and metrics that their tests run; fails below 100 %
+	$(VENV)/bin/python -m pytest -q tests/losses tests/metrics --cov lit_seg.losses --cov lit_seg.metrics \
+		--cov-branch --cov-fail-under 100 --cov-report term-missing $(ARGS)
+
+# One child: the clock of a mutant's time limit runs while others hold the processor.
+mutate: $(INSTALLED)  ## break losses and metrics in every small way and count what the tests catch; ten minutes
+	rm -rf mutants
+	OMP_NUM_THREADS=1 $(VENV)/bin/mutmut run --max-children 1
+	$(VENV)/bin/python experiments/mutation_score.py
+
 bench: $(INSTALLED)  ## measure what the README says of speed on this machine
 	$(VENV)/bin/python experiments/bench_cpu.py
 
@@ -81,5 +91,5 @@ build: $(INSTALLED)  ## wheel and source distribution into dist/
 	$(VENV)/bin/python -m build
 
 clean:  ## remove the environment and what tools left; runs and data stay
-	rm -rf $(VENV) dist build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist build mutants *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,13 +1,23 @@
 """`python tests/few_streets_cli.py fit ...`: the command line on few streets, in its own process.
 
-With RECALL_FOLDER set, each rank leaves its recall state there at the end.
+What the environment may say:
+
+- ``RECALL_FOLDER``: at the end each rank leaves its recall, its scores and the collectives of its
+  third step there, a list of (operation, file that called it; "" for DDP, which is in C++).
+- ``VAL_IMAGES``: how many validation scenes there are.
+- ``FAIL=rank:step:how``: within this step the rank sends itself a signal, such as ``KILL``, or
+  sleeps for ``HANG``; the file ``failed`` in the run's folder tells when.
 """
 
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
+from torch.autograd.profiler import profile
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -15,18 +25,70 @@ from lit_seg.cli import main
 from lit_seg.data import streets
 from lit_seg.tasks import LitSegmenter
 
-streets._SPLITS = {"train": (0, 16), "val": (1, 7), "test": (2, 6)}
+SPLITS = {"train": (0, 16), "val": (1, int(os.environ.get("VAL_IMAGES", "7"))), "test": (2, 6)}
+calls: list[tuple[str, str]] = []
+collectives: list[tuple[str, str]] = []
+seen = profile()
+
+
+def named(name: str) -> None:
+    """Let a collective of torch tell who called it."""
+    function = getattr(dist, name)
+
+    def call(*args, **options):
+        caller = sys._getframe(1).f_code.co_filename
+        calls.append((name, Path(caller).name))
+        return function(*args, **options)
+
+    setattr(dist, name, call)
+
+
+def count_third_step(module: LitSegmenter, step: int) -> None:
+    if step == 2:
+        for name in ("all_reduce", "broadcast", "barrier", "all_gather", "broadcast_object_list"):
+            named(name)
+        seen.__enter__()
+    elif step == 3:
+        seen.__exit__(None, None, None)
+        collectives.extend(calls)
+        called = [name.replace("_", "") for name, _ in calls]
+        names = [e.name.strip("_") for e in seen.function_events if e.name.startswith("c10d::")]
+        for name in (name.removeprefix("c10d::") for name in names):
+            if name in called:
+                called.remove(name)
+            else:
+                collectives.append((name, ""))
 
 
 def save_recall(module: LitSegmenter) -> None:
     folder = os.environ.get("RECALL_FOLDER")
     if folder:
         torch.save(
-            {"recall": module.loss.state.recall, "scored": module.scores.confusion.sum()},
+            {
+                "recall": module.loss.class_stats().get("recall"),
+                "confusion": module.scores.confusion,
+                "collectives": collectives,
+            },
             Path(folder) / f"rank{module.global_rank}.pt",
         )
 
 
+def before_step(module: LitSegmenter, batch: object, batch_idx: int) -> None:
+    start_of_step(module, batch, batch_idx)
+    if os.environ.get("RECALL_FOLDER"):
+        count_third_step(module, module.global_step)
+    rank, step, name = os.environ.get("FAIL", "-1:-1:KILL").split(":")
+    if (int(rank), int(step)) == (module.global_rank, module.global_step):
+        (Path(module.trainer.default_root_dir) / "failed").touch()
+        if name == "HANG":
+            time.sleep(1000)
+        os.kill(os.getpid(), signal.Signals[f"SIG{name}"])
+
+
+start_of_step = LitSegmenter.on_train_batch_start
+
 if __name__ == "__main__":
+    streets._SPLITS = SPLITS
+    LitSegmenter.on_train_batch_start = before_step
     LitSegmenter.on_fit_end = save_recall
     sys.exit(main())

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,14 +145,20 @@ def test_a_signal_ends_the_run_at_a_safe_point(
     assert differences(tmp_path / "a", reference) == []
 
 
-def test_a_second_signal_ends_the_run_at_once(tmp_path: Path, reference: Path) -> None:
-    def twice() -> None:
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
+@pytest.mark.parametrize(("later", "done"), [(0.0, 5), (1.1, 4)])
+def test_a_second_signal_ends_the_run_at_once(
+    later: float, done: int, tmp_path: Path, reference: Path
+) -> None:
+    """Unless it is the same one, that came twice."""
 
-    with at_call(6, LitSegmenter, "forward", twice):  # the first of the second epoch
+    def twice() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(later)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with at_call(5, LitSegmenter, "training_step", twice):  # the first of the second epoch
         assert fit(tmp_path / "a", *EPOCHS) == 128 + signal.SIGINT
-    assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 4
+    assert step_of(tmp_path / "a/checkpoints/last.ckpt") == done
     assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
     assert differences(tmp_path / "a", reference) == []
 

@@ -42,7 +42,7 @@ def test_two_ranks_train_and_hold_the_same_recall(launcher: list[str], tmp_path:
     state = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["state_dict"]
     assert torch.equal(state["loss.state.recall"].nan_to_num(-1), one["recall"].nan_to_num(-1))
     # 7 validation images on 2 ranks, each scored once: no more labelled pixels than there are
-    assert 6 * 64 * 96 < one["scored"] == two["scored"] <= 7 * 64 * 96
+    assert 6 * 64 * 96 < one["confusion"].sum() == two["confusion"].sum() <= 7 * 64 * 96
     # 16 images, 2 ranks of batches of 4: two steps; rows are written by one rank only
     steps = [row["step"] for row in rows_of(tmp_path / "run/metrics.csv") if row["train/loss"]]
     assert steps == ["0", "1"]

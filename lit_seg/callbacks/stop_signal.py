@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -11,11 +12,12 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from lit_seg.errors import StopRequest
 from lit_seg.tasks import LitSegmenter
 
+_SAME_SIGNAL_SECONDS = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopSignal(Callback):
-    """Ends training at the next safe point after a signal; a second one ends it at once.
+    """Ends training at the next safe point after a signal; one more, a second later, at once.
 
     Safe points are between steps and, in validation, between batches. The ranks agree on the step
     by what they exchange with each loss. In validation, where they may be at different batches,
@@ -27,6 +29,7 @@ class StopSignal(Callback):
 
     def __init__(self) -> None:
         self._signum: int | None = None
+        self._since = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen. The trainer puts back the handlers that were there when it ends."""
@@ -36,8 +39,11 @@ class StopSignal(Callback):
 
         def note(signum: int, frame: FrameType | None) -> None:
             if self._signum is not None:
-                raise StopRequest(signum)
-            self._signum = signum
+                # a terminal, a launcher and a scheduler may all pass on the same signal
+                if time.monotonic() > self._since + _SAME_SIGNAL_SECONDS:
+                    raise StopRequest(signum)
+                return
+            self._signum, self._since = signum, time.monotonic()
             pl_module.wants_to_stop = True
             rank_zero_info(f"{signal.Signals(signum).name}: stopping after this step")
             if trainer.strategy.launcher is not None:  # the ranks that this process started

@@ -93,7 +93,7 @@ class ClassRecall(ExactMetric):
         target = target.long()
         check_same_shape(preds, target)
         check_labels(target, self.num_classes)
-        self.update_counts(recall_counts(preds, target, self.num_classes))
+        self.counts += recall_counts(preds, target, self.num_classes)
 
     def update_counts(self, counts: Tensor) -> None:
         """Add ``(2, C)`` true positives and support that were counted elsewhere."""

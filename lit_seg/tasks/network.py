@@ -29,7 +29,7 @@ def build_network(
         network: nn.Module = smp.create_model(
             architecture, encoder, encoder_weights=None, classes=num_classes, **options
         )
-    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
         if "Wrong encoder name" in str(error):  # smp goes on with all 76
             near = get_close_matches(encoder, smp.encoders.get_encoder_names(), n=5, cutoff=0.3)
             raise ValueError(

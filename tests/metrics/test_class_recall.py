@@ -241,6 +241,15 @@ def test_counts_added_elsewhere_are_in_the_next_result() -> None:
     assert metric.compute().tolist() == [1, 5 / 11]
 
 
+def test_an_update_counts_once_by_either_road() -> None:
+    metric = updated(0, 1)
+    assert metric.update_count == 2
+    metric.update_counts(torch.ones(2, 4, dtype=torch.long))
+    assert metric.update_count == 3
+    metric.advance()
+    assert metric.update_count == 0
+
+
 def test_a_label_that_is_no_class_is_refused() -> None:
     with pytest.raises(ValueError, match=r"0 to 1 or 255 \(void\), got \[2\]"):
         ClassRecall(2).update(torch.tensor([[0, 0]]), torch.tensor([[0, 2]]))

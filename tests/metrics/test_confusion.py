@@ -109,6 +109,7 @@ def test_undefined_scores_are_nan():
     assert scores.recall.tolist() == pytest.approx([1, 0, NAN, NAN], nan_ok=True)
     assert scores.precision.tolist() == pytest.approx([1, NAN, 0, NAN], nan_ok=True)
     assert scores.num_scored == 3
+    assert isinstance(scores.num_scored, int)
     assert scores.miou == pytest.approx(1 / 3)
     assert scores.macc == 0.5
     assert scores.mprec == 0.5
@@ -192,6 +193,11 @@ def test_lowest_class_wins_a_tie():
     assert predict_labels(logits.T.contiguous().T).tolist() == [1, 0, 0, 2]
 
 
+def test_labels_lie_where_the_logits_do():
+    """The meta device stands for one that is neither the CPU nor CUDA."""
+    assert predict_labels(torch.zeros(2, 4, 3, device="meta")).is_meta
+
+
 def test_prediction_leaves_the_logits_alone():
     logits = draw(11)[0]
     before = logits.clone()
@@ -227,6 +233,12 @@ def test_a_collection_does_not_merge_it_with_another_metric() -> None:
 def test_a_label_that_is_no_class_is_refused(preds: list, target: list) -> None:
     with pytest.raises(ValueError, match=r"must hold class ids 0 to 1"):
         ConfusionMatrix(2).update(torch.tensor(preds), torch.tensor(target))
+
+
+def test_labels_of_8_bits_do_not_wrap_around() -> None:
+    metric = ConfusionMatrix(20)
+    metric.update(torch.tensor([[3]]), torch.tensor([[19]], dtype=torch.uint8))
+    assert metric.compute()[19].tolist() == [0, 0, 0, 1] + [0] * 16
 
 
 def test_a_prediction_of_void_is_refused_unless_nothing_is_labelled() -> None:

@@ -1,0 +1,177 @@
+"""One process, two and four train to the same numbers, and score the same pixels.
+
+The network has no batch statistics (LayerNorm and InstanceNorm; on CPUs those of BatchNorm are of
+each rank's own batch), nothing is augmented or dropped out, and float64 keeps the last bits, in
+which sums over ranks differ, from turning an argmax.
+"""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lit_seg.cli import main
+from lit_seg.data import Streets, streets
+from lit_seg.data.samplers import TrainSampler
+from lit_seg.labels import VOID
+from lit_seg.tasks import LitSegmenter
+from tests import few_streets_cli
+from tests.conftest import TINY, layers
+
+SCRIPT = Path(__file__).parent / "few_streets_cli.py"
+BATCH = 4  # of all ranks together: four steps with 16 training scenes
+VAL_IMAGES = {"recall": 7, "ce": 1}  # neither is a multiple of the ranks, one is less than them
+PLAIN = [
+    *TINY,
+    *(
+        "--trainer.accelerator",
+        "cpu",
+        "--trainer.precision",
+        "64-true",
+        "--trainer.max_epochs",
+        "1",
+    ),
+    *("--model.encoder", "tu-test_convnext", "--model.options"),
+    "{decoder_channels: [8, 8, 8, 8, 8], decoder_use_norm: {type: instancenorm, affine: true}}",
+    # plain steps along the gradient: Adam would blow up the rounding of gradients close to 0
+    *("--model.optimizer", "torch.optim.SGD", "--model.optimizer.lr", "0.1"),
+    *("--data.init_args.scale", "[1, 1]", "--data.init_args.flip", "0"),
+    *("--data.init_args.jitter", "0"),
+]
+MOMENTUM = ["--model.loss.momentum", "0.9"]  # one wrong step would be seen in all later ones
+LIGHTNING, TORCHRUN = "lightning", "torchrun"
+
+
+def train(folder: Path, loss: str, ranks: int, launcher: str = LIGHTNING, **env: str) -> Path:
+    """Train an epoch of four steps, whatever the number of ranks."""
+    folder.mkdir()
+    subprocess.run(
+        [*command(ranks, launcher), *arguments(folder, loss, ranks)],
+        env={
+            **os.environ,
+            "WANDB_MODE": "disabled",
+            "RECALL_FOLDER": str(folder),
+            "VAL_IMAGES": str(VAL_IMAGES[loss]),
+            **env,
+        },
+        timeout=300,
+        check=True,
+    )
+    return folder
+
+
+def command(ranks: int, launcher: str) -> list[str]:
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(ranks)]
+    return [sys.executable, *(torchrun if launcher == TORCHRUN else []), str(SCRIPT)]
+
+
+def arguments(folder: Path, loss: str, ranks: int) -> list[str]:
+    return [
+        *("fit", *layers(loss), *PLAIN, *(MOMENTUM if loss == "recall" else [])),
+        *("--trainer.devices", str(ranks), "--run_dir", str(folder / "run")),
+        *("--data.init_args.batch_size", str(BATCH // ranks)),
+    ]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The runs of one process (this one, since another would import for seconds), by loss."""
+    runs = {loss: tmp_path_factory.mktemp(loss) for loss in ("recall", "ce")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LitSegmenter, "on_fit_end", few_streets_cli.save_recall)
+        patch.setenv("WANDB_MODE", "disabled")
+        for loss, folder in runs.items():
+            patch.setenv("RECALL_FOLDER", str(folder))
+            splits = {**few_streets_cli.SPLITS, "val": (1, VAL_IMAGES[loss])}
+            patch.setattr(streets, "_SPLITS", splits)
+            assert main(arguments(folder, loss, ranks=1)) == 0
+    return runs
+
+
+def column(run: Path, key: str) -> list[float]:
+    with (run / "run/metrics.csv").open(newline="") as file:
+        return [float(row[key]) for row in csv.DictReader(file) if row[key]]
+
+
+def at_the_end(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "run/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+
+
+STEP = sorted(
+    [
+        ("all_reduce", "sync.py"),  # what the loss counts: pixels, or hits and support per class
+        ("all_reduce", "sync.py"),  # the step's report: loss, whether it is finite, a wish to stop
+        ("broadcast", "training_epoch_loop.py"),  # Lightning's word of a SIGTERM
+        *2 * [("broadcast", "")],  # DDP: the buffers, once for each dtype
+        *2 * [("allreduce", "")],  # DDP: the gradients in two buckets
+    ]
+)
+"""The collectives of a step."""
+
+slow = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("loss", "ranks", "launcher"),
+    [
+        ("recall", 4, TORCHRUN),
+        ("ce", 2, LIGHTNING),
+        pytest.param("recall", 2, LIGHTNING, marks=slow),
+        pytest.param("recall", 2, TORCHRUN, marks=slow),
+        pytest.param("ce", 4, TORCHRUN, marks=slow),
+    ],
+)
+def test_ranks_equal_one_process(
+    loss: str, ranks: int, launcher: str, alone: dict[str, Path], tmp_path: Path
+) -> None:
+    one, several = alone[loss], train(tmp_path / "several", loss, ranks, launcher)
+    if loss == "recall":  # recall and weight of each class and step, to the last bit
+        classes = (one / "run/classes.csv").read_bytes()
+        assert classes.count(b"weight_norm") == 4 * 12
+        assert classes == (several / "run/classes.csv").read_bytes()
+    losses = column(one, "train/loss")
+    assert len(set(losses)) == 4
+    assert column(several, "train/loss") == pytest.approx(losses, rel=1e-6)
+    expected, weights = at_the_end(one), at_the_end(several)
+    for name, weight in expected.items():  # they sum up the gradients of all steps, times 0.1
+        torch.testing.assert_close(weights[name], weight, rtol=0, atol=1e-9, equal_nan=True)
+    confusion = torch.load(one / "rank0.pt")["confusion"]
+    scenes = confusion.sum() / (64 * 96)
+    assert VAL_IMAGES[loss] - 1 < scenes <= VAL_IMAGES[loss]  # all of them, without their void
+    for rank in range(ranks):
+        left = torch.load(several / f"rank{rank}.pt")
+        assert torch.equal(left["confusion"], confusion)
+        assert sorted(left["collectives"]) == STEP
+    assert column(several, "val/loss") == pytest.approx(column(one, "val/loss"), rel=1e-6)
+
+
+def test_void_is_unequal_on_the_ranks(few_streets: None) -> None:
+    """Else a mean over ranks of means would equal the mean over all pixels."""
+    options = {"height": 64, "width": 96, "scale": (1.0, 1.0), "flip": 0.0, "jitter": 0.0}
+    dataset = Streets(**options).train_dataloader().dataset  # type: ignore[arg-type]
+    for ranks in (2, 4):
+        samplers = [TrainSampler(16, 0, rank, ranks) for rank in range(ranks)]
+        for step in range(4):
+            size = BATCH // ranks
+            keys = [list(sampler)[step * size : (step + 1) * size] for sampler in samplers]
+            valid = [sum(int((dataset[k]["target"] != VOID).sum()) for k in ks) for ks in keys]
+            assert max(valid) > 1.001 * min(valid)
+
+
+@slow
+def test_two_ranks_predict_one_image_once(alone: dict[str, Path], tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            *(sys.executable, str(SCRIPT), "predict", "--ckpt_path", str(alone["ce"] / "run")),
+            *("--trainer.devices", "2", "--prediction_writer.folder", str(tmp_path / "two")),
+        ],
+        env={**os.environ, "VAL_IMAGES": "1"},
+        timeout=300,
+        check=True,
+    )
+    names = {path.name for path in (tmp_path / "two").iterdir()}
+    assert names == {"scene_0000.png", "scene_0000_overlay.png"}
