@@ -6,6 +6,8 @@ SEED   ?= 0
 PYTHON ?= python3
 VENV   ?= .venv
 RUN     = $(VENV)/bin/python -m lit_seg
+# A process per core, files kept together for what their tests share; ARGS="-n 0" for one.
+PYTEST  = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL = help
@@ -53,10 +55,10 @@ predict: $(INSTALLED)  ## write predictions of CKPT=<run or checkpoint> as pictu
 	$(RUN) predict --ckpt_path "$(CKPT)" $(ARGS)
 
 test: $(INSTALLED)  ## the tests, without the slow ones
-	$(VENV)/bin/python -m pytest -q tests lit_seg $(ARGS)
+	$(PYTEST) tests lit_seg $(ARGS)
 
 test-all: $(INSTALLED)  ## all tests
-	$(VENV)/bin/python -m pytest -q -m '' tests lit_seg $(ARGS)
+	$(PYTEST) -m '' tests lit_seg $(ARGS)
 
 lint: $(INSTALLED)  ## style and likely mistakes
 	$(VENV)/bin/ruff check lit_seg tests experiments

@@ -182,9 +182,10 @@ def leave(code: int) -> int:
     deadline = time.monotonic() + (_STRAGGLER_SECONDS if code else watcher.timeout)
     for process in watcher.started:
         try:
-            code = code or process.wait(max(0.0, deadline - time.monotonic()))
+            ended = process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            code = code or 1
+            ended = 1
+        code = code or ended
     _kill(watcher.started)
     return code
 

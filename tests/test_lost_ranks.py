@@ -47,7 +47,7 @@ def processes(folder: Path) -> list[int]:
     ("launcher", "rank", "how", "seconds"),
     [
         (LIGHTNING, 1, "KILL", 0),
-        (TORCHRUN, 0, "KILL", 0),
+        pytest.param(TORCHRUN, 0, "KILL", 0, marks=slow),
         pytest.param(LIGHTNING, 0, "KILL", 0, marks=slow),
         pytest.param(TORCHRUN, 1, "KILL", 0, marks=slow),
         pytest.param(LIGHTNING, 1, "STOP", TIMEOUT, marks=slow),
@@ -140,10 +140,10 @@ def test_a_rank_sees_whether_the_one_that_started_it_lives(monkeypatch: pytest.M
 def test_leaving_waits_for_what_was_started_and_ends_it(
     code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranks, "_STRAGGLER_SECONDS", 0.2)
-    quick, stuck = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "1000"])
+    monkeypatch.setattr(ranks, "_STRAGGLER_SECONDS", 1.0)
+    quick, stuck = subprocess.Popen(["sleep", "0.1"]), subprocess.Popen(["sleep", "1000"])
     stuck.send_signal(signal.SIGSTOP)
-    ranks._watch([quick, stuck], lambda: None, timeout=0.2)
+    ranks._watch([quick, stuck], lambda: None, timeout=1.0)
     assert ranks.leave(code) == (code or 1)  # one did not end by itself
     assert (quick.returncode, stuck.returncode) == (0, -signal.SIGKILL)
     assert ranks.leave(code) == code  # nothing is left to wait for

@@ -21,6 +21,7 @@ from lit_seg.labels import VOID
 from lit_seg.tasks import LitSegmenter
 from tests import few_streets_cli
 from tests.conftest import TINY, layers
+from tests.same import same
 
 SCRIPT = Path(__file__).parent / "few_streets_cli.py"
 BATCH = 4  # of all ranks together: four steps with 16 training scenes
@@ -139,12 +140,14 @@ def test_ranks_equal_one_process(
     expected, weights = at_the_end(one), at_the_end(several)
     for name, weight in expected.items():  # they sum up the gradients of all steps, times 0.1
         torch.testing.assert_close(weights[name], weight, rtol=0, atol=1e-9, equal_nan=True)
-    confusion = torch.load(one / "rank0.pt")["confusion"]
+    alone_left = torch.load(one / "rank0.pt")
+    confusion = alone_left["confusion"]
     scenes = confusion.sum() / (64 * 96)
     assert VAL_IMAGES[loss] - 1 < scenes <= VAL_IMAGES[loss]  # all of them, without their void
     for rank in range(ranks):
         left = torch.load(several / f"rank{rank}.pt")
         assert torch.equal(left["confusion"], confusion)
+        assert same(left["recall"], alone_left["recall"])  # on every rank, so any can save it
         assert sorted(left["collectives"]) == STEP
     assert column(several, "val/loss") == pytest.approx(column(one, "val/loss"), rel=1e-6)
 

@@ -1,4 +1,4 @@
-"""Runs that stop and go on."""
+"""Runs that go on: longer, with other options, or refused. `test_exact_resume` has the rest."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from lit_seg.cli import main
-from lit_seg.tasks import LitSegmenter
 from tests.test_cli import fit, rows_of
 
 
@@ -37,41 +36,6 @@ def test_resume_continues_state_and_logs(tmp_path: Path) -> None:
     assert any(value > 0.01 for value in recall[0].values())
     for name in recall[0].keys() & recall[1].keys():
         assert 0.9 * recall[0][name] <= recall[1][name] <= 0.9 * recall[0][name] + 0.1
-
-
-def test_resume_drops_rows_that_it_will_log_again(tmp_path: Path) -> None:
-    folder = tmp_path / "seed0"
-    assert fit(folder, "--trainer.max_epochs", "1") == 0
-    with (folder / "classes.csv").open("a") as file:  # as if the run had gone on and been killed
-        file.write("4,recall,road,0.123\n")
-    assert main(["fit", "--resume", str(folder), "--trainer.max_epochs", "2"]) == 0
-    rows = [(r["step"], r["stat"], r["class"]) for r in rows_of(folder / "classes.csv")]
-    assert len(rows) == len(set(rows))
-    assert not [r for r in rows_of(folder / "classes.csv") if r["value"] == "0.123"]
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_an_interrupted_run_leaves_a_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> None:
-    step = LitSegmenter.training_step
-
-    def failing(self: LitSegmenter, batch: object, batch_idx: int) -> object:
-        if self.global_step == 2:
-            raise error
-        return step(self, batch, batch_idx)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(LitSegmenter, "training_step", failing)
-    with pytest.raises((SystemExit, error)):
-        fit(tmp_path / "seed0")
-    checkpoint = torch.load(tmp_path / "seed0/checkpoints/last.ckpt", weights_only=True)
-    assert checkpoint["global_step"] == 2
-    monkeypatch.setattr(LitSegmenter, "training_step", step)
-    args = ["fit", "--resume", str(tmp_path / "seed0"), "--trainer.max_steps", "4"]
-    assert main(args) == 0
-    for name, column in (("metrics.csv", "train/loss"), ("classes.csv", "value")):
-        rows = rows_of(tmp_path / "seed0" / name)
-        assert sorted({int(row["step"]) for row in rows if row[column]}) == [0, 1, 2, 3]
 
 
 def test_what_is_given_with_resume_wins(tmp_path: Path) -> None:
