@@ -1,7 +1,5 @@
 """Writing and reading checkpoints: whole or not at all, and no code in them is run."""
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +7,7 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from lit_seg.errors import WriteError
+from lit_seg.writing import replace_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -28,23 +27,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 there is as it was.
         """
         path = Path(path)
-        draft = path.with_suffix(".tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        # torch wraps what the file raises, with a message of its own on top
+            replace_file(path, lambda file: torch.save(checkpoint, file))
         except (OSError, RuntimeError) as error:
-            with suppress(OSError):
-                draft.unlink()
-            reason = error if isinstance(error, OSError) else error.__context__ or error
+            cause = _os_error(error)
+            if cause is None:
+                raise
             kept = "; the one before is kept" if path.exists() else ""
             raise WriteError(
-                f"{path}: the checkpoint cannot be written ({_reason(reason)}){kept}. Make room or "
-                "give another folder by --run_dir"
+                f"{path}: the checkpoint cannot be written ({cause.strerror or cause}){kept}. Make "
+                "room or give another folder by --run_dir"
             ) from error
 
     def load_checkpoint(
@@ -55,5 +47,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return content
 
 
-def _reason(error: BaseException) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+def _os_error(error: BaseException | None) -> OSError | None:
+    """What the system said; torch wraps it in an error of its own."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__context__
+    return error

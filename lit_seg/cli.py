@@ -1,6 +1,7 @@
 """The command line: LightningCLI with a folder per run, its loggers and its callbacks."""
 
 import logging
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from lit_seg import ranks
 from lit_seg.callbacks import (
@@ -46,6 +48,7 @@ from lit_seg.runs import (
 )
 from lit_seg.tasks import LitSegmenter
 from lit_seg.trust import only_trusted, take_trusted
+from lit_seg.writing import replace_text
 
 _CALLBACKS = {
     "best_checkpoint": BestCheckpoint,
@@ -77,9 +80,7 @@ class RunConfig(SaveConfigCallback):
         config = deepcopy(self.config)
         config.ckpt_path = None  # the run can be repeated from its config, not only resumed
         text = self.parser.dump(config, skip_none=False)
-        folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(text)
+        replace_text(Path(trainer.default_root_dir) / CONFIG, text)
         for logger in trainer.loggers:
             logger.log_hyperparams(yaml.safe_load(text))
 
@@ -205,8 +206,10 @@ def main(args: Sequence[str] | None = None) -> int:
         with only_trusted(sys.argv[1:], packages):
             _run_command()
         code = 0
-    except StopRequest as stop:  # Lightning would exit with 0, as if the run were done
+    except StopRequest as stop:
         code = 2 if ranks.rank_was_lost() else 128 + stop.signum
+    except SIGTERMException:  # of Lightning, before ours listens; its exit code would be 0
+        code = 128 + signal.SIGTERM
     except Exception as error:
         known = sys.argv[1:2] and sys.argv[1] in ("fit", *_QUIET)
         message = message_of(error, sys.argv[1] if known else "")

@@ -1,13 +1,13 @@
 """Where a run's numbers go: two CSV files always, and Weights & Biases online or offline."""
 
 import csv
+import io
 import netrc
 import os
 import sys
 import uuid
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -17,8 +17,9 @@ from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_only
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger, WandbLogger
 
-from lit_seg.errors import RunError, WriteError
+from lit_seg.errors import RunError
 from lit_seg.runs import CLASSES, METRICS, WANDB_ID
+from lit_seg.writing import replace_text, writing
 
 _CONNECT_SECONDS = 20.0
 _MODES = {
@@ -71,7 +72,7 @@ class CSVLog(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append the metrics of a step."""
-        with _writing(self.folder):
+        with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         of_classes = {k: v for k, v in metrics.items() if k.startswith("class/")}
         others = {k: v for k, v in metrics.items() if k not in of_classes}
@@ -229,8 +230,7 @@ def _wandb_id(folder: Path, resumed: bool) -> str:
 
 @rank_zero_only
 def _write_wandb_id(path: Path, new: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(new + "\n")
+    replace_text(path, new + "\n")
 
 
 def _has_wandb_key() -> bool:
@@ -248,7 +248,7 @@ def _has_wandb_key() -> bool:
 
 def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
     new = not path.exists()
-    with _writing(path), path.open("a", newline="") as file:
+    with writing(path), path.open("a", newline="") as file:
         writer = csv.writer(file)
         if new:
             writer.writerow(columns)
@@ -262,14 +262,6 @@ def _drop_torn_line(path: Path) -> None:
         file.truncate(content.rfind(b"\n") + 1)
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error.strerror})") from error
-
-
 def _rewrite(
     path: Path, keep: Callable[[dict[str, str]], bool], columns: list[str] | None = None
 ) -> None:
@@ -278,10 +270,8 @@ def _rewrite(
         reader = csv.DictReader(file)
         columns = columns or list(reader.fieldnames or [])
         rows = [row for row in reader if keep(row)]
-    draft = path.with_suffix(".tmp")
-    with _writing(path):
-        with draft.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns, restval="")
-            writer.writeheader()
-            writer.writerows(rows)
-        draft.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    replace_text(path, text.getvalue())

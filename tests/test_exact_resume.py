@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from lit_seg.callbacks import BestCheckpoint, ClassDynamics, ValidationReport
 from lit_seg.cli import main
 from lit_seg.data.streets import RenderedSplit
 from lit_seg.errors import DataError
@@ -31,6 +32,10 @@ DROPOUT = (
     *(*STEPS, "--model.architecture", "fpn", "--data.init_args.num_workers", "2"),
     *("--model.options", "{decoder_pyramid_channels: 32, decoder_segmentation_channels: 32}"),
 )
+
+
+class UnforeseenError(Exception):
+    """Something that no one expects."""
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +71,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
             result = method(self, *args)
             calls.append(name)
             if len(calls) == n:
-                raise MemoryError(name)
+                raise UnforeseenError(name)
             return result
 
         monkeypatch.setattr(cls, name, failing)
@@ -87,11 +92,15 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
         pytest.param(VALIDATED_TWICE, "validation_step", 3, 4, id="second validation"),
         pytest.param(VALIDATED_TWICE, "training_step", 4, 3, id="after a validation"),
         pytest.param(DROPOUT, "training_step", 4, 3, id="random numbers, workers"),
+        pytest.param(EPOCHS, (ValidationReport, "on_validation_end"), 2, 8, id="report"),
+        pytest.param(EPOCHS, (BestCheckpoint, "on_validation_end"), 2, 8, id="choice of the best"),
+        # the weights have changed and the step is not logged: what is saved is from before
+        pytest.param(EPOCHS, (ClassDynamics, "on_train_batch_end"), 6, 4, id="before the rows"),
     ],
 )
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     args: tuple[str, ...],
-    method: str,
+    method: str | tuple[type, str],
     n: int,
     at: int,
     tmp_path: Path,
@@ -99,8 +108,9 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     fail_at: Interrupt,
 ) -> None:
     reference, folder = uninterrupted(*args), tmp_path / "seed0"
-    fail_at(LitSegmenter, method, n)
-    with pytest.raises(MemoryError):
+    owner, name = (LitSegmenter, method) if isinstance(method, str) else method
+    fail_at(owner, name, n)
+    with pytest.raises(UnforeseenError):
         fit(folder, *args)
     last = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
     assert last["global_step"] == at
@@ -144,7 +154,7 @@ def test_a_killed_write_leaves_no_half_row(
 ) -> None:
     reference, folder = uninterrupted(*EPOCHS), tmp_path / "seed0"
     fail_at(LitSegmenter, "training_step", 7)
-    with pytest.raises(MemoryError):
+    with pytest.raises(UnforeseenError):
         fit(folder, *EPOCHS)
     for name in ("metrics.csv", "classes.csv"):  # a 6 that was to become 6,...
         with (folder / name).open("a") as file:

@@ -77,6 +77,7 @@ def preempt(job: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize(
     ("interrupt", "requests"),
     [(warn, f"requeue {JOB}\n"), (preempt, "")],  # SLURM itself requeues what it preempts
+    ids=["warn", "preempt"],
 )
 def test_an_interrupted_job_goes_on_with_more_ranks(
     interrupt: Callable[[subprocess.Popen[str]], None],

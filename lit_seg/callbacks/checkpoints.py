@@ -1,12 +1,14 @@
 """The two checkpoints of a run: the best by validation, and the last, to go on from."""
 
 import math
+import traceback
 from pathlib import Path
 from typing import Any
 
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.loops import fetchers
 from pytorch_lightning.trainer.states import TrainerFn
 
 from lit_seg.callbacks.exact_resume import ExactResume
@@ -38,13 +40,14 @@ class BestCheckpoint(Checkpoint):
             keys = ", ".join(sorted(trainer.callback_metrics))
             raise RunError(f"`best_checkpoint.monitor`: there is no {self.monitor!r}; given {keys}")
         score = float(trainer.callback_metrics[self.monitor])
-        before = self.best_score
+        before, resume = self.best_score, _exact_resume(trainer)
+        resume.validation_due = False  # but for this
         if before is None or math.isnan(before) or score > before:
             self.best_score = score  # within the checkpoint, too
             try:
                 trainer.save_checkpoint(_path(self.dirpath, trainer, "best"), False)
             except BaseException:
-                self.best_score = before
+                self.best_score, resume.validation_due = before, True
                 raise
 
     def state_dict(self) -> dict[str, Any]:
@@ -102,21 +105,21 @@ class LastCheckpoint(Checkpoint):
 
         When the loss is NaN, the weights have often been going astray for some steps. The
         checkpoint of before is kept then, and ``nonfinite.ckpt`` holds the state in which the step
-        fails, for a closer look.
+        fails, for a closer look, if its weights are finite.
         """
         if not trainer.global_step or not _writes(trainer):
             return
         last = Path(_path(self.dirpath, trainer, "last"))
         if isinstance(exception, NonFiniteError):
             exception.checkpoint = f"{last} (step {self._saved_step})" if last.exists() else None
-            _save_alone(trainer, last.with_name("nonfinite.ckpt"))
+            _save_alone(trainer, last.with_name("nonfinite.ckpt"), exception)
             return
         # rows or files that could not be written would be missing from a run that goes on here
         if self._saved_step != trainer.global_step and not isinstance(exception, WriteError):
             if isinstance(exception, StopRequest) and exception.agreed:
                 self._save(trainer)
             else:
-                _save_alone(trainer, last)
+                _save_alone(trainer, last, exception)
         if last.exists():
             rank_zero_info(
                 f"stopped after {trainer.global_step} steps; go on by "
@@ -124,22 +127,36 @@ class LastCheckpoint(Checkpoint):
             )
 
     def _save(self, trainer: Trainer) -> None:
-        if _writes(trainer) and trainer.global_step:
+        if _writes(trainer) and trainer.global_step and _finite(trainer):
             trainer.save_checkpoint(_path(self.dirpath, trainer, "last"), False)
             self._saved_step = trainer.global_step
 
 
-def _save_alone(trainer: Trainer, path: Path) -> None:
+def _save_alone(trainer: Trainer, path: Path, error: BaseException) -> None:
     """Without a word to the other ranks, which may be gone, and only a state that is whole."""
-    resume = next(c for c in trainer.callbacks if isinstance(c, ExactResume))  # type: ignore[attr-defined]
-    finite = all(bool(p.isfinite().all()) for p in trainer.lightning_module.parameters())
-    if resume.torn or not finite or not trainer.is_global_zero:
+    torn = _exact_resume(trainer).torn and not _while_fetching(error)
+    if torn or not trainer.is_global_zero or not _finite(trainer):
         return
     try:
         state = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
         trainer.strategy.checkpoint_io.save_checkpoint(state, path)
-    except WriteError as error:  # the reason to stop is told already
-        rank_zero_info(str(error))
+    except WriteError as failure:  # the reason to stop is told already
+        rank_zero_info(str(failure))
+
+
+def _finite(trainer: Trainer) -> bool:
+    """Whether the weights are; the same on all ranks. A gradient may break them unnoticed."""
+    return all(bool(p.isfinite().all()) for p in trainer.lightning_module.parameters())
+
+
+def _while_fetching(error: BaseException) -> bool:
+    """Whether the next batch could not be had: all that belongs to the step before is logged."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code.co_filename == fetchers.__file__ for frame, _ in frames)
+
+
+def _exact_resume(trainer: Trainer) -> ExactResume:
+    return next(c for c in trainer.callbacks if isinstance(c, ExactResume))  # type: ignore[attr-defined]
 
 
 def _writes(trainer: Trainer) -> bool:

@@ -1,6 +1,8 @@
 """What makes a resumed run end bit by bit where an uninterrupted one ends."""
 
 import random
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from torch.optim import Optimizer
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.loggers import CSVLog
+from lit_seg.runs import CHECKPOINTS
+from lit_seg.writing import replace_file, writing
 
 _POSITION = "position"
 
@@ -36,15 +40,18 @@ class ExactResume(Callback):
     def __init__(self) -> None:
         self._loaded: dict[str, Any] | None = None
         self._batches = 0  # of this epoch, when the current step began or the last one ended
-        self._validation_due = False
         self._buffers: dict[str, Tensor] | None = None  # of the step's beginning, within a step
+        self.validation_due = False
+        """Whether a validation has begun, and what it leaves is not all written."""
         self.torn = False
-        """Whether the weights are just being changed, so that no checkpoint may be written."""
+        """Whether the weights are just being changed, or the change is not logged yet."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drop the rows of steps that will be done again."""
         if self._loaded is None:
             return
+        if trainer.is_global_zero:
+            _take_place_of_last(Path(str(trainer.ckpt_path)), Path(trainer.default_root_dir))
         step, due = self._loaded["step"], self._loaded["validation_due"]
         for logger in trainer.loggers:
             if isinstance(logger, CSVLog):
@@ -59,7 +66,7 @@ class ExactResume(Callback):
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
         if batch_idx % trainer.accumulate_grad_batches:
             return
-        self._batches, self._validation_due = batch_idx, False
+        self._batches, self.validation_due, self.torn = batch_idx, False, False
         _seed(_data(trainer).seed, trainer.global_rank, trainer.global_step)
         self._buffers = {name: b.detach().clone() for name, b in pl_module.named_buffers()}
 
@@ -72,17 +79,17 @@ class ExactResume(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """The weights have changed, if this batch was the step's last."""
+        """The weights have changed, if this batch was the step's last; to be logged after this."""
         if self.torn:
-            self._batches, self._buffers, self.torn = batch_idx + 1, None, False
+            self._batches, self._buffers = batch_idx + 1, None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What is saved from here on, until the scores are there, has it still to do."""
-        self._validation_due = True
+        """What is saved from here on has it still to do, until `BestCheckpoint` says otherwise."""
+        self.validation_due, self.torn = True, False
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Checkpoints that this validation makes come after it."""
-        self._validation_due = False
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """All that belongs to the epoch is logged."""
+        self.torn = False
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -93,14 +100,14 @@ class ExactResume(Callback):
         epoch, batches = trainer.current_epoch, self._batches
         progress = trainer.fit_loop.epoch_loop.batch_progress
         before = progress.total.ready - progress.current.ready
-        if batches >= trainer.num_training_batches and not self._validation_due:
+        if batches >= trainer.num_training_batches and not self.validation_due:
             epoch, batches, before = epoch + 1, 0, before + batches
         samples = _data(trainer).samples_per_batch
         checkpoint[_POSITION] = {
             "epoch": epoch,
             "samples": batches * samples,
             "samples_before": before * samples,
-            "validation_due": self._validation_due,
+            "validation_due": self.validation_due,
         }
         if self._buffers is not None:
             saved = checkpoint["state_dict"]
@@ -121,7 +128,18 @@ class ExactResume(Callback):
         _set_batches(loops, epoch, batches, before, due)
         _set_steps(loops, step, -(-batches // trainer.accumulate_grad_batches))
         self._loaded = {"step": step, "validation_due": due}
-        self._batches, self._validation_due = batches, due
+        self._batches, self.validation_due = batches, due
+
+
+def _take_place_of_last(checkpoint: Path, run: Path) -> None:
+    """Make the checkpoint that a run goes on from its last one, before rows after it are dropped.
+
+    Else a kill before the next checkpoint would leave a last one without its rows.
+    """
+    last = run / CHECKPOINTS / "last.ckpt"
+    if checkpoint.resolve() != last.resolve():
+        with writing(last), checkpoint.open("rb") as file:
+            replace_file(last, lambda draft: shutil.copyfileobj(file, draft))
 
 
 def _set_batches(loops: dict[str, Any], epoch: int, batches: int, before: int, due: bool) -> None:

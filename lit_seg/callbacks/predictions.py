@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lit_seg.callbacks.pictures import blend, colourise
 from lit_seg.data.base import SegDataModule
+from lit_seg.writing import writing
 
 
 class PredictionWriter(BasePredictionWriter):
@@ -39,15 +40,17 @@ class PredictionWriter(BasePredictionWriter):
         assert isinstance(prediction, Tensor)
         data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
         folder = Path(self.folder or Path(trainer.default_root_dir) / "predictions")
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         labels = prediction.cpu().numpy().astype(np.uint8)
         images = batch["image"].cpu().numpy().transpose(0, 2, 3, 1)
         for name, image, label in zip(batch["name"], images, labels, strict=True):
             if not name:  # it fills the batch of a rank without an image; another one writes it
                 continue
-            Image.fromarray(label).save(folder / f"{name}.png")
             overlay = blend(image, colourise(label, data.palette))
-            Image.fromarray(overlay).save(folder / f"{name}_overlay.png")
+            with writing(folder / f"{name}.png"):
+                Image.fromarray(label).save(folder / f"{name}.png")
+                Image.fromarray(overlay).save(folder / f"{name}_overlay.png")
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say where they are."""

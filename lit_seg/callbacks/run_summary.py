@@ -13,6 +13,7 @@ from lit_seg.loggers import sync_command, wandb_run
 from lit_seg.metrics import ClassScores
 from lit_seg.runs import CHECKPOINTS, CLASSES, METRICS
 from lit_seg.tasks import LitSegmenter
+from lit_seg.writing import replace_text
 
 
 class RunSummary(Callback):
@@ -76,8 +77,7 @@ def _report(module: LitSegmenter, title: str, path: Path) -> None:
     console = Console()
     console.print(_rich_table(rows, len(module.class_names), title))
     console.print(summary, highlight=False, soft_wrap=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{markdown_table(rows)}\n{summary}\n")
+    replace_text(path, f"{markdown_table(rows)}\n{summary}\n")
 
 
 Row = tuple[str, float, float, float, float]
@@ -169,8 +169,9 @@ def _files_and_next(trainer: Trainer) -> list[str]:
 
 def _score(trainer: Trainer, name: str) -> str:
     for callback in trainer.checkpoint_callbacks:
-        if name == "best" and isinstance(callback, BestCheckpoint) and callback.best_score:
-            return f"  ({callback.monitor} {callback.best_score:.4f})"
+        if name == "best" and isinstance(callback, BestCheckpoint):
+            score = callback.best_score
+            return "" if score is None else f"  ({callback.monitor} {score:.4f})"
     return ""
 
 

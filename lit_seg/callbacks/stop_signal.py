@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.trainer.states import TrainerFn
 
 from lit_seg.errors import StopRequest
 from lit_seg.tasks import LitSegmenter
@@ -31,8 +32,61 @@ class StopSignal(Callback):
         self._signum: int | None = None
         self._since = 0.0
 
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen from the first batch on; the trainer puts back the handlers that were there."""
+        self._listen(trainer, pl_module)
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen. The trainer puts back the handlers that were there when it ends."""
+        """Listen."""
+        self._listen(trainer, pl_module)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen."""
+        self._listen(trainer, pl_module)
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen."""
+        self._listen(trainer, pl_module)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop between two steps, all ranks at the same."""
+        assert isinstance(pl_module, LitSegmenter)
+        stop = pl_module.all_stop if trainer.world_size > 1 else pl_module.wants_to_stop
+        if stop and batch_idx % trainer.accumulate_grad_batches == 0:
+            raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the validation to the run that goes on; listen, where there is no training."""
+        assert isinstance(pl_module, LitSegmenter)
+        if trainer.state.fn != TrainerFn.FITTING:
+            self._listen(trainer, pl_module)
+        if pl_module.all_stop:  # of several ranks, told in the last step before
+            raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
+        self._stop_evaluation()
+
+    def on_validation_batch_start(self, *args: Any) -> None:
+        """Stop between two batches."""
+        self._stop_evaluation()
+
+    def on_test_batch_start(self, *args: Any) -> None:
+        """Stop between two batches."""
+        self._stop_evaluation()
+
+    def on_predict_batch_start(self, *args: Any) -> None:
+        """Stop between two batches."""
+        self._stop_evaluation()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Let nothing disturb the saving: a launcher signals the others when one rank ends."""
+        if self._signum is not None:
+            for signum in _SIGNALS:
+                signal.signal(signum, signal.SIG_IGN)
+
+    def _listen(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may
         assert isinstance(pl_module, LitSegmenter)
@@ -52,38 +106,6 @@ class StopSignal(Callback):
         for signum in _SIGNALS:
             signal.signal(signum, note)
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Stop between two steps, all ranks at the same."""
-        assert isinstance(pl_module, LitSegmenter)
-        stop = pl_module.all_stop if trainer.world_size > 1 else pl_module.wants_to_stop
-        if stop and batch_idx % trainer.accumulate_grad_batches == 0:
-            raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the validation to the run that goes on."""
-        self._stop_validation()
-
-    def on_validation_batch_start(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Leave the validation to the run that goes on."""
-        self._stop_validation()
-
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        """Let nothing disturb the saving: a launcher signals the others when one rank ends."""
-        if self._signum is not None:
-            for signum in _SIGNALS:
-                signal.signal(signum, signal.SIG_IGN)
-
-    def _stop_validation(self) -> None:
+    def _stop_evaluation(self) -> None:
         if self._signum is not None:
             raise StopRequest(self._signum)

@@ -16,6 +16,7 @@ from lit_seg.labels import VOID
 from lit_seg.loggers import wandb_run
 from lit_seg.metrics import ClassScores
 from lit_seg.tasks import LitSegmenter
+from lit_seg.writing import writing
 
 
 class ValidationReport(Callback):
@@ -66,9 +67,10 @@ class ValidationReport(Callback):
             images.append((sample["name"], image, truth, prediction))
         width = max(row.shape[1] for row in rows)
         padded = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
-        folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.concatenate(padded)).save(folder / "overlays.png")
+        path = Path(trainer.default_root_dir) / "overlays.png"
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.concatenate(padded)).save(path)
         return {"val/overlays": _masks(images, module.class_names)} if for_wandb else {}
 
 

@@ -1,0 +1,55 @@
+"""Writing the files of a run: whole or not at all, and with an error that names the file."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from lit_seg.errors import WriteError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Within it, what the system refuses becomes an error that names ``path``.
+
+    Raises:
+        WriteError: in place of an ``OSError``.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WriteError(
+            f"{path}: cannot be written ({reason}); make room or give another folder by --run_dir"
+        ) from error
+
+
+def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write beside a file, flush, and take its place: a kill or a full disk leaves the one before.
+
+    Raises:
+        OSError: or what else ``write`` raises; the draft is gone then.
+    """
+    draft = path.with_suffix(".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def replace_text(path: Path, text: str) -> None:
+    """The same for a text.
+
+    Raises:
+        WriteError: if it cannot be written.
+    """
+    with writing(path):
+        replace_file(path, lambda file: file.write(text.encode()))
