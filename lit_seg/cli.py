@@ -41,7 +41,7 @@ from lit_seg.parse_errors import explain
 from lit_seg.runs import (
     CHECKPOINTS,
     CONFIG,
-    check_epochs,
+    check_length,
     find_checkpoint,
     find_run,
     free_folder,
@@ -128,16 +128,16 @@ class LitSegCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
+        check_options(config)
         if self.subcommand == "fit" and config.ckpt_path is None:
             config.run_dir = str(free_folder(Path(config.run_dir)))
         if config.ckpt_path is not None:
             checkpoint = find_checkpoint(Path(config.ckpt_path), prefer="last")
             if self.subcommand == "fit":
-                check_epochs(checkpoint, config.trainer.max_epochs)
+                check_length(checkpoint, config.trainer.max_epochs, config.trainer.max_steps)
             config.ckpt_path = str(checkpoint)
         elif self.subcommand != "fit":
             raise _what(self.subcommand)
-        check_options(config)
         config.trainer.default_root_dir = config.run_dir
         for key in ("best_checkpoint", "last_checkpoint"):
             config[key].dirpath = str(Path(config.run_dir) / CHECKPOINTS)
@@ -168,18 +168,19 @@ class LitSegCLI(LightningCLI):
         # `ExactResume` first: in each hook it comes before what may fail there
         callbacks = [
             *(ExactResume(), StopSignal(), ranks.RankTimeout(timeout)),
-            *(config.callbacks or []),
+            *_listed(config.callbacks),
         ]
-        plugins = config.plugins or []
-        kwargs["plugins"] = [
-            AtomicCheckpointIO(),
-            *(plugins if isinstance(plugins, list) else [plugins]),
-        ]
+        kwargs["plugins"] = [AtomicCheckpointIO(), *_listed(config.plugins)]
         if config.enable_progress_bar is not False:
             callbacks.append(RichProgressBar())
         trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         ranks.watch_ranks(trainer, timeout)
         return trainer
+
+
+def _listed(value: Any) -> list[Any]:
+    """What may be given as one, as several or not at all."""
+    return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def _no_advertisements(record: logging.LogRecord) -> bool:

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentError
 
+import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from lit_seg.errors import LitSegError
@@ -25,4 +26,13 @@ def message_of(error: Exception, command: str) -> str | None:
         return str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip()
     if isinstance(error, ValueError):
         return complaint_about_options(error)
+    text = str(error).strip()
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+        first = text.splitlines()[0] if text else "no memory is left"
+        return f"{first}. Take a smaller `data.init_args.batch_size`, `height` or `width`"
+    if isinstance(error, RuntimeError) and text.startswith("DataLoader worker"):
+        return (
+            f"{text.splitlines()[0]}: a process that loads images ended, most often for lack of "
+            "memory; take fewer by `data.init_args.num_workers`"
+        )
     return lost_rank(error)

@@ -5,6 +5,10 @@ from typing import Any
 from lit_seg.errors import RunError
 
 _HARDWARE = ("accelerator", "devices", "num_nodes", "strategy", "precision")
+_OTHER_STRATEGIES = (
+    *("ddp_spawn", "ddp_fork", "ddp_notebook"),
+    *("fsdp", "deepspeed", "model_parallel", "xla"),
+)
 
 
 def check_options(config: Any) -> None:
@@ -25,6 +29,14 @@ def check_options(config: Any) -> None:
     for key in ("optimizer", "lr_scheduler"):  # LightningCLI adds them
         if config.get(key):
             raise RunError(f"`{key}` would replace the one of the model: give `model.{key}`")
+    if config.trainer.barebones:
+        raise RunError("`trainer.barebones` cannot be true: a run writes its numbers and files")
+    strategy = config.trainer.strategy
+    if isinstance(strategy, str) and strategy.startswith(_OTHER_STRATEGIES):
+        raise RunError(
+            f"`trainer.strategy` cannot be {strategy}: ranks that hold a part of the weights or "
+            "are forked are not supported; take `ddp`"
+        )
     if config.weights_only is False:
         raise RunError("`weights_only: false` lets a checkpoint run its code; leave it out")
 

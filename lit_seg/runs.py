@@ -36,7 +36,7 @@ def free_folder(wanted: Path) -> Path:
         problem = "cannot be written" if there.is_dir() else "is a file"
         raise RunError(f"{wanted}: no run can lie here, {there} {problem}; give another --run_dir")
     folder, number = wanted, 1
-    while (folder / METRICS).exists() or (folder / CHECKPOINTS).exists():
+    while any((folder / name).exists() for name in (METRICS, CLASSES, CHECKPOINTS)):
         number += 1
         folder = wanted.with_name(f"{wanted.name}-{number}")
     return folder
@@ -79,18 +79,29 @@ def find_checkpoint(path: Path, prefer: str) -> Path:
     raise RunError(f"{folder}: holds no checkpoint yet; the run must be started anew")
 
 
-def check_epochs(checkpoint: Path, max_epochs: int | None) -> None:
-    """Refuse to go on to an end that lies behind the checkpoint.
+def check_length(checkpoint: Path, max_epochs: int | None, max_steps: int) -> None:
+    """Refuse to go on to an end that lies behind the checkpoint, or from a damaged state.
 
     Raises:
-        RunError: naming both numbers of epochs.
+        RunError: naming both numbers of epochs or steps, or what is damaged.
     """
-    done = read_plain(checkpoint)["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    if max_epochs is not None and 0 <= max_epochs < done:
+    content = read_plain(checkpoint)
+    try:
+        epochs = int(content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+        steps = int(content["global_step"])
+        # what else is read of it
+        _ = dict(content["hyper_parameters"]), dict(content["state_dict"])
+        _ = {key: int(value) for key, value in content.get("position", {}).items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(
-            f"{checkpoint}: has done {done} epochs, `trainer.max_epochs` is {max_epochs}; give "
-            "more to go on, or train a new run"
-        )
+            f"{checkpoint}: the state of the run in it is damaged ({error!r}){_beside(checkpoint)}"
+        ) from None
+    for key, limit, done in (("epochs", max_epochs, epochs), ("steps", max_steps, steps)):
+        if limit is not None and 0 <= limit < done:
+            raise RunError(
+                f"{checkpoint}: has done {done} {key}, `trainer.max_{key}` is {limit}; give more "
+                "to go on, or train a new run"
+            )
 
 
 def read_plain(path: Path) -> Any:

@@ -36,6 +36,8 @@ KNOWN = (
 An object is judged by where it is defined: ``torch.optim.optimizer.torch.load`` is none of these.
 """
 
+_BELOW_KNOWN = tuple(f"{known}." for known in KNOWN)
+
 VARIABLE = "LIT_SEG_TRUST"
 """The environment variable that takes the trust to the other processes of a DDP run."""
 
@@ -108,7 +110,8 @@ def _asked_for(args: Sequence[str]) -> list[str]:
     for option, value in _options(args):
         if option not in _CONFIG:
             key = option.removesuffix("+").rpartition(".")[2].removeprefix("--")
-            found += [path.partition(".")[0] for path in _import_paths(_parsed(value), key)]
+            typed = _import_paths(_parsed(value), key)
+            found += [path.partition(".")[0] for path in typed if not path.startswith(_BELOW_KNOWN)]
     return [package for package in found if package != "jsonargparse"]  # it refuses that itself
 
 

@@ -28,6 +28,7 @@ STEPS = (*MOMENTUM, "--trainer.max_steps", "6")
 # steps of three batches and then of one
 ACCUMULATED = (*EPOCHS, "--trainer.accumulate_grad_batches", "3")
 VALIDATED_TWICE = (*EPOCHS, "--trainer.val_check_interval", "2")
+DOUBLE = (*EPOCHS, "--trainer.precision", "64-true")
 DROPOUT = (
     *(*STEPS, "--model.architecture", "fpn", "--data.init_args.num_workers", "2"),
     *("--model.options", "{decoder_pyramid_channels: 32, decoder_segmentation_channels: 32}"),
@@ -92,6 +93,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
         pytest.param(VALIDATED_TWICE, "validation_step", 3, 4, id="second validation"),
         pytest.param(VALIDATED_TWICE, "training_step", 4, 3, id="after a validation"),
         pytest.param(DROPOUT, "training_step", 4, 3, id="random numbers, workers"),
+        pytest.param(DOUBLE, "training_step", 7, 6, id="float64"),
         pytest.param(EPOCHS, (ValidationReport, "on_validation_end"), 2, 8, id="report"),
         pytest.param(EPOCHS, (BestCheckpoint, "on_validation_end"), 2, 8, id="choice of the best"),
         # the weights have changed and the step is not logged: what is saved is from before
@@ -194,7 +196,47 @@ def test_a_run_goes_on_with_other_batches(tmp_path: Path) -> None:
     assert fit(tmp_path / "a", "--trainer.max_steps", "2") == 0
     larger = ("--data.init_args.batch_size", "8", "--trainer.max_steps", "3")
     assert main(["fit", "--resume", str(tmp_path / "a"), *larger]) == 0
+    scored = [r["step"] for r in rows_of(tmp_path / "a/metrics.csv") if r["val/miou"]]
+    assert scored == ["1", "2"]
     last = torch.load(tmp_path / "a/checkpoints/last.ckpt", weights_only=True)
     assert last["position"]["epoch"] == 1  # 2 batches of 4 and 1 of 8 are all 16
     rows = [int(r["step"]) for r in rows_of(tmp_path / "a/metrics.csv") if r["train/loss"]]
     assert rows == [0, 1, 2]
+
+
+def test_an_epoch_that_grown_batches_finish_is_validated(tmp_path: Path) -> None:
+    assert fit(tmp_path / "a", "--trainer.max_steps", "3", "--trainer.limit_val_batches", "0") == 0
+    larger = ("--data.init_args.batch_size", "12", "--trainer.max_steps", "4")  # 12 of 16 are done
+    options = (*larger, "--trainer.limit_val_batches", "1.0")
+    assert main(["fit", "--resume", str(tmp_path / "a"), *options]) == 0
+    rows = rows_of(tmp_path / "a/metrics.csv")
+    assert [r["step"] for r in rows if r["val/miou"]] == ["2", "3"]
+
+
+def test_going_on_from_an_older_checkpoint_leaves_no_gap(
+    tmp_path: Path, uninterrupted: Callable[..., Path], fail_at: Interrupt
+) -> None:
+    reference, folder = uninterrupted(*EPOCHS), tmp_path / "seed0"
+    old = folder / "checkpoints/old.ckpt"
+    fail_at(LitSegmenter, "training_step", 7)
+    with pytest.raises(UnforeseenError):
+        fit(folder, *EPOCHS)
+    shutil.copy(folder / "checkpoints/last.ckpt", old)
+    assert main(["fit", "--resume", str(folder)]) == 0
+    fail_at(LitSegmenter, "training_step", 1)
+    with pytest.raises(UnforeseenError):
+        main(["fit", "--resume", str(old)])
+    old.unlink()
+    assert main(["fit", "--resume", str(folder)]) == 0
+    assert differences(folder, reference) == []
+
+
+def test_the_best_checkpoint_holds_what_was_scored(tmp_path: Path) -> None:
+    """Also when it was scored within an accumulated step."""
+    options = ("--trainer.accumulate_grad_batches", "3", "--trainer.val_check_interval", "2")
+    assert fit(tmp_path / "a", *options, "--trainer.max_epochs", "1") == 0
+    best = torch.load(tmp_path / "a/checkpoints/best.ckpt", weights_only=True)
+    score = best["callbacks"]["BestCheckpoint"]["best_score"]
+    assert main(["validate", "--ckpt_path", str(tmp_path / "a")]) == 0
+    table = (tmp_path / "a/val_table-best.md").read_text()
+    assert f"mIoU {100 * score:.1f}" in table or f"{100 * score:.2f}" in table, table

@@ -115,6 +115,27 @@ def test_diverging_weights_are_not_saved(
     assert "there is no checkpoint yet" in said
 
 
+def test_weights_that_a_gradient_broke_are_not_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The loss of that step is finite: it is seen in the next one only."""
+    step = LitSegmenter.training_step
+
+    def breaking(self: LitSegmenter, batch: Any, batch_idx: int) -> Tensor:
+        loss = step(self, batch, batch_idx)
+        return loss if self.global_step != 6 else loss + (loss - loss.detach()).sqrt()  # 0 * inf
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LitSegmenter, "training_step", breaking)
+        options = ("--last_checkpoint.every_n_train_steps", "1")
+        assert fit(tmp_path / "a", *EPOCHS, *options) == 2
+    assert "last.ckpt (step 6)" in capsys.readouterr().err
+    last = torch.load(tmp_path / "a/checkpoints/last.ckpt", weights_only=True)
+    assert last["global_step"] == 6
+    weights = {k: v for k, v in last["state_dict"].items() if k != "loss.state.recall"}
+    assert all(bool(value.isfinite().all()) for value in weights.values())
+
+
 def test_a_broken_logit_in_validation_stops_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,6 +164,23 @@ def test_a_signal_ends_the_run_at_a_safe_point(
     assert step_of(tmp_path / "a/checkpoints/last.ckpt") == done
     assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
     assert differences(tmp_path / "a", reference) == []
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_a_signal_before_training_or_without_it_is_no_success(
+    command: str, tmp_path: Path, reference: Path
+) -> None:
+    """As in the validation that only tries whether one works."""
+    stop = at_call(1, LitSegmenter, "_logits", lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with stop:
+        if command == "fit":
+            code = fit(tmp_path / "a", "--trainer.num_sanity_val_steps", "1", *EPOCHS)
+        else:
+            small = ["--data.init_args.batch_size", "2"]
+            folder = ["--prediction_writer.folder", str(tmp_path)] if command == "predict" else []
+            code = main([command, "--ckpt_path", str(reference), *small, *folder])
+    assert code == 128 + signal.SIGTERM
+    assert not (tmp_path / "a" / "checkpoints").exists()
 
 
 @pytest.mark.parametrize(("later", "done"), [(0.0, 5), (1.1, 4)])

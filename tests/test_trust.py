@@ -1,8 +1,12 @@
 """A configuration or checkpoint from elsewhere runs no code without being asked to."""
 
+import functools
 import os
+import threading
 import uuid
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from pickle import UnpicklingError
 
 import fsspec
 import pytest
@@ -252,3 +256,16 @@ def test_what_a_checkpoint_names_is_not_imported(theirs: Theirs, run: Path, tmp_
         loss = LitSegmenter.load_from_checkpoint(tmp_path / "theirs.ckpt").loss
     assert theirs.ran
     assert type(loss).__name__ == "Loss"
+
+
+def test_a_checkpoint_from_the_web_runs_no_code(tmp_path: Path) -> None:
+    proof = tmp_path / "proof"
+    torch.save({"state_dict": {"x": Payload(proof)}}, tmp_path / f"{uuid.uuid4().hex}.ckpt")
+    (file,) = tmp_path.glob("*.ckpt")
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(UnpicklingError):
+            LitSegmenter.load_from_checkpoint(f"http://127.0.0.1:{server.server_port}/{file.name}")
+        server.shutdown()
+    assert not proof.exists()

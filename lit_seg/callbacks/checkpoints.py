@@ -44,11 +44,14 @@ class BestCheckpoint(Checkpoint):
         resume.validation_due = False  # but for this
         if before is None or math.isnan(before) or score > before:
             self.best_score = score  # within the checkpoint, too
+            resume.roll_back = False  # what was scored, also within an accumulated step
             try:
                 trainer.save_checkpoint(_path(self.dirpath, trainer, "best"), False)
             except BaseException:
                 self.best_score, resume.validation_due = before, True
                 raise
+            finally:
+                resume.roll_back = True
 
     def state_dict(self) -> dict[str, Any]:
         """The best score so far."""

@@ -45,6 +45,8 @@ class ExactResume(Callback):
         """Whether a validation has begun, and what it leaves is not all written."""
         self.torn = False
         """Whether the weights are just being changed, or the change is not logged yet."""
+        self.roll_back = True
+        """Whether a checkpoint within a step holds the buffers of its beginning."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drop the rows of steps that will be done again."""
@@ -109,7 +111,7 @@ class ExactResume(Callback):
             "samples_before": before * samples,
             "validation_due": self.validation_due,
         }
-        if self._buffers is not None:
+        if self._buffers is not None and self.roll_back:
             saved = checkpoint["state_dict"]
             saved.update({name: b for name, b in self._buffers.items() if name in saved})
 
@@ -123,9 +125,12 @@ class ExactResume(Callback):
         epoch, due = position["epoch"], position["validation_due"]
         data = _data(trainer)
         batches = data.start_at(epoch, position["samples"])
+        due = due or batches == data.batches_per_epoch  # where batches have grown to that
         loops = checkpoint["loops"]["fit_loop"]
         before = position["samples_before"] // data.samples_per_batch
         _set_batches(loops, epoch, batches, before, due)
+        # a validation is logged at the step that was done last
+        loops["epoch_loop.state_dict"]["_batches_that_stepped"] = step - 1 if due else step
         _set_steps(loops, step, -(-batches // trainer.accumulate_grad_batches))
         self._loaded = {"step": step, "validation_due": due}
         self._batches, self.validation_due = batches, due

@@ -1,6 +1,7 @@
 """What all datasets share: a DataModule that a dataset completes with its facts and its files."""
 
 import os
+import signal
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -188,8 +189,7 @@ class SegDataModule(LightningDataModule, ABC):
         Returns:
             How many batches of a rank that is; rounded down, should the batches have grown.
         """
-        whole = len(self._split("train")) // self.samples_per_batch
-        batches = min(done // self.samples_per_batch, whole)
+        batches = min(done // self.samples_per_batch, self.batches_per_epoch)
         self._start = {"epoch": epoch, "done": batches * self.samples_per_batch}
         return batches
 
@@ -208,6 +208,11 @@ class SegDataModule(LightningDataModule, ABC):
             )
         return ranks * min(self.batch_size, images // ranks)
 
+    @property
+    def batches_per_epoch(self) -> int:
+        """Of each rank; what does not fill one is left out."""
+        return len(self._split("train")) // self.samples_per_batch
+
     def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
         transform = EvalTransform(self.height, self.width)
         dataset = SegDataset(self._split(name), transform, void_class=self._void_class)
@@ -225,6 +230,7 @@ class SegDataModule(LightningDataModule, ABC):
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             drop_last=drop_last,
+            worker_init_fn=_leave_signals_to_the_trainer,
             # workers draw a seed here; from the global generator it would change with their number
             generator=torch.Generator().manual_seed(self.seed),
         )
@@ -243,6 +249,12 @@ class SegDataModule(LightningDataModule, ABC):
             f"{what}: not found. {self.how_to_get} Then put it into {self.root}, or set DATA_ROOT "
             f"to the folder that holds `{self.folder}/`."
         )
+
+
+def _leave_signals_to_the_trainer(worker: int) -> None:
+    """Ctrl-C and schedulers signal all processes: those that load go on until they are told."""
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(signum, signal.SIG_IGN)
 
 
 def _splits_of(state: TrainerFn) -> list[SplitName]:

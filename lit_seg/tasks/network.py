@@ -25,6 +25,8 @@ def build_network(
     Raises:
         ValueError: for an unknown architecture, encoder or option, with what there is.
     """
+    if ":" in encoder:  # timm would fetch and build what is described elsewhere
+        raise ValueError(f"`encoder` must be the name of one, not an address, got {encoder!r}")
     try:
         network: nn.Module = smp.create_model(
             architecture, encoder, encoder_weights=None, classes=num_classes, **options

@@ -1,5 +1,6 @@
 """What a run takes over from a checkpoint: whether it fits, and how its schedule goes on."""
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -41,6 +42,51 @@ def check_fits(
             f"of {len(foreign)} tensors. RESUME and CKPT take the run's own model and loss; INIT "
             "takes what fits of any"
         )
+
+
+def changed_options(checkpoint: Mapping[str, Any], hparams: Mapping[str, Any]) -> set[str]:
+    """The options of the optimizer that the user changed since the checkpoint.
+
+    All others go on as they were: a scheduler may move more of them than the rate.
+
+    Raises:
+        RunError: if the optimizer or the scheduler is another one, whose state would not fit.
+    """
+    before = checkpoint.get("hyper_parameters", {})
+    for key in ("optimizer", "lr_scheduler"):
+        was, now = _class_of(before.get(key)), _class_of(hparams.get(key))
+        if key in before and was != now:
+            raise RunError(
+                f"`model.{key}` was {was} and is now {now}, which cannot go on from its state; "
+                "start a new run from the weights by INIT"
+            )
+    old, new = (_options_of(params.get("optimizer")) for params in (before, hparams))
+    return {key for key in new if key not in old or old[key] != new[key]}
+
+
+def check_takes_steps(scheduler: Any, asked: Any) -> None:
+    """Refuse a class of torch that takes the number of steps for something else.
+
+    Raises:
+        RunError: naming what it would become.
+    """
+    if _class_of(asked) != f"torch.optim.lr_scheduler.{type(scheduler).__name__}":
+        return  # what a function of the user made
+    second = list(inspect.signature(type(scheduler)).parameters)[1]
+    if second not in ("total_iters", "T_max"):
+        raise RunError(
+            f"`model.lr_scheduler` {type(scheduler).__name__} would take the number of steps as "
+            f"its `{second}`; PolynomialLR and CosineAnnealingLR fit, or a function of yours that "
+            "makes it from the optimizer and the number of steps"
+        )
+
+
+def _class_of(asked: Any) -> Any:
+    return asked.get("class_path") if isinstance(asked, Mapping) else asked
+
+
+def _options_of(asked: Any) -> Mapping[str, Any]:
+    return asked.get("init_args") or {} if isinstance(asked, Mapping) else {}
 
 
 def forget_horizon(checkpoint: dict[str, Any]) -> None:

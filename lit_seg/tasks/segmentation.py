@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 import torch.nn.functional as F
 from pytorch_lightning import LightningModule
+from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from timm.layers import convert_sync_batchnorm
 from torch import Tensor
@@ -29,7 +30,13 @@ from lit_seg.tasks.network import (
     load_local_weights,
     size_multiple,
 )
-from lit_seg.tasks.resume import check_fits, forget_horizon, put_on_schedule
+from lit_seg.tasks.resume import (
+    changed_options,
+    check_fits,
+    check_takes_steps,
+    forget_horizon,
+    put_on_schedule,
+)
 from lit_seg.tasks.step_report import exchange, is_finite, non_finite
 from lit_seg.trust import only_trusted
 
@@ -121,6 +128,7 @@ class LitSegmenter(LightningModule):
         """Set by a signal; ranks tell each other with each loss."""
         self.all_stop = False
         """Whether any rank wanted to stop when it last told the others."""
+        self._changed: set[str] = set()  # options of the optimizer that a resumed run changes
         self._broken: NonFiniteError | None = None  # the first such batch of a validation
         self.scores: ClassScores | None = None
         """Of the last complete pass over a validation or test set."""
@@ -138,6 +146,7 @@ class LitSegmenter(LightningModule):
             RunError: if it names a class of another package; run within
                 ``lit_seg.trust.only_trusted(packages=[...])`` if you trust that.
         """
+        kwargs.setdefault("weights_only", True)  # of a URL Lightning would unpickle anything
         with only_trusted():
             try:
                 return super().load_from_checkpoint(*args, **kwargs)
@@ -176,6 +185,12 @@ class LitSegmenter(LightningModule):
         """Refuse a checkpoint of other classes or another network, and keep this run's horizon."""
         check_fits(checkpoint, self.class_names, self.state_dict())
         forget_horizon(checkpoint)
+        if self._trainer is None:
+            return
+        if self.trainer.precision == "64-true":
+            self.network.double()  # Lightning does after loading, and all would be rounded
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self._changed = changed_options(checkpoint, self.hparams)
 
     def on_train_start(self) -> None:
         """Put a resumed run on the schedule of its own length and options.
@@ -187,7 +202,7 @@ class LitSegmenter(LightningModule):
             return
         for optimizer in self.trainer.optimizers:
             for group, options in zip(optimizer.param_groups, self._options, strict=True):
-                group.update(options)
+                group.update({k: v for k, v in options.items() if k in self._changed})
         schedulers = self.lr_schedulers() or []
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
             put_on_schedule(scheduler)
@@ -220,6 +235,7 @@ class LitSegmenter(LightningModule):
             raise RunError("a schedule needs an end: set `trainer.max_epochs` or `max_steps`")
         try:
             scheduler = self.lr_scheduler(optimizer, int(steps))
+            check_takes_steps(scheduler, self.hparams.get("lr_scheduler"))
         except TypeError as error:
             raise RunError(
                 f"`model.lr_scheduler` is made from the optimizer and the number of steps: {error}"

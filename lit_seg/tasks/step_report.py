@@ -37,7 +37,11 @@ def exchange(loss: Tensor, finite: Tensor, stop: bool) -> StepReport:
 
 
 def is_finite(loss: Tensor, logits: Tensor) -> Tensor:
-    """Whether the loss and all logits are finite, as a tensor: nothing waits for a GPU here."""
+    """Whether the loss and all logits are finite, as a tensor.
+
+    Who reads it waits for the GPU to come that far. The run does in each step, before backward: a
+    stop must come before the weights change.
+    """
     # one pass without a mask in memory; an infinite or NaN logit makes the sum so, too
     wide = torch.promote_types(logits.dtype, torch.float32)
     return (logits.detach().sum(dtype=wide) + loss.detach()).isfinite()

@@ -106,4 +106,15 @@ CASES = [
     ),
     Case("model-compile", _option("--model.compile", "nosuch"), ("nosuch", "inductor")),
     Case("model-size", _option(*PAN), ("PAN", "16x16")),
+    Case(
+        "model-encoder-address",
+        lambda w: w.fit("--model.encoder", "tu-hf-hub:x/y"),
+        ("hf-hub:x/y",),
+    ),
+    Case(
+        "model-scheduler",
+        lambda w: w.fit("--model.lr_scheduler", "torch.optim.lr_scheduler.ExponentialLR"),
+        ("ExponentialLR", "gamma"),
+    ),
+    Case("trainer-barebones", lambda w: w.fit("--trainer.barebones", "true")),
 ]

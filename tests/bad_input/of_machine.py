@@ -5,6 +5,7 @@ import torch
 from pytorch_lightning import Trainer
 
 from lit_seg.data import base
+from lit_seg.tasks import LitSegmenter
 from tests.bad_input.case import Case, World
 
 
@@ -38,6 +39,17 @@ def _diverges(world: World) -> int:
     return world.fit("--model.optimizer.init_args.lr", "1e30", "--trainer.max_steps", "4")
 
 
+def _fails(error: Exception):
+    def step(self: LitSegmenter, batch: object, batch_idx: int) -> None:
+        raise error
+
+    def provoke(world: World) -> int:
+        world.patch.setattr(LitSegmenter, "training_step", step)
+        return world.fit()
+
+    return provoke
+
+
 CASES = [
     Case("wandb-mode", _environment(WANDB_MODE="bogus"), ("bogus",)),
     Case("wandb-project", _environment(WANDB_MODE="offline", WANDB_PROJECT="a/b"), ("a/b",)),
@@ -55,4 +67,11 @@ CASES = [
     Case("ranks-sampler", _lightnings_sampler),
     Case("ranks-images", _more_ranks_than_images, ("16", "streets", "999")),
     Case("numbers-not-finite", _diverges, ("scene_0", "nan")),
+    Case(
+        "ranks-other-strategy",
+        lambda w: w.fit("--trainer.strategy", "ddp_spawn"),
+        ("ddp_spawn",),
+    ),
+    Case("memory", _fails(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"))),
+    Case("memory-loader", _fails(RuntimeError("DataLoader worker (pid 7) is killed by signal"))),
 ]

@@ -157,6 +157,11 @@ CASES = [
         _resumed("--trainer.max_epochs", "0", "--trainer.max_steps", "-1"),
         ("done 1", "is 0"),
     ),
+    Case("resume-shorter-steps", _resumed("--trainer.max_steps", "2"), ("done 4", "is 2")),
+    Case(
+        "resume-other-optimizer", _resumed("--model.optimizer", "torch.optim.SGD"), ("AdamW", "SGD")
+    ),
+    Case("checkpoint-damaged", _content(lambda c: {**c, "loops": {}}), ("last.ckpt", "fit_loop")),
     Case("checkpoint-truncated", _last(_half), ("last.ckpt", "best.ckpt")),
     Case(
         "checkpoint-empty", _last(lambda path, w: path.write_bytes(b"")), ("last.ckpt", "best.ckpt")
