@@ -28,6 +28,7 @@ STEPS = (*MOMENTUM, "--trainer.max_steps", "6")
 # steps of three batches and then of one
 ACCUMULATED = (*EPOCHS, "--trainer.accumulate_grad_batches", "3")
 VALIDATED_TWICE = (*EPOCHS, "--trainer.val_check_interval", "2")
+WITHIN_A_STEP = (*ACCUMULATED, "--trainer.val_check_interval", "2")
 DOUBLE = (*EPOCHS, "--trainer.precision", "64-true")
 DROPOUT = (
     *(*STEPS, "--model.architecture", "fpn", "--data.init_args.num_workers", "2"),
@@ -92,6 +93,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
         pytest.param(ACCUMULATED, "training_step", 6, 2, id="within an accumulated step"),
         pytest.param(VALIDATED_TWICE, "validation_step", 3, 4, id="second validation"),
         pytest.param(VALIDATED_TWICE, "training_step", 4, 3, id="after a validation"),
+        pytest.param(WITHIN_A_STEP, "validation_step", 5, 2, id="validation within a step"),
         pytest.param(DROPOUT, "training_step", 4, 3, id="random numbers, workers"),
         pytest.param(DOUBLE, "training_step", 7, 6, id="float64"),
         pytest.param(EPOCHS, (ValidationReport, "on_validation_end"), 2, 8, id="report"),

@@ -100,16 +100,18 @@ class ExactResume(Callback):
         if trainer.state.fn != TrainerFn.FITTING:
             return
         epoch, batches = trainer.current_epoch, self._batches
+        # one that falls within an accumulated step comes again with the step
+        due = self.validation_due and self._buffers is None
         progress = trainer.fit_loop.epoch_loop.batch_progress
         before = progress.total.ready - progress.current.ready
-        if batches >= trainer.num_training_batches and not self.validation_due:
+        if batches >= trainer.num_training_batches and not due:
             epoch, batches, before = epoch + 1, 0, before + batches
         samples = _data(trainer).samples_per_batch
         checkpoint[_POSITION] = {
             "epoch": epoch,
             "samples": batches * samples,
             "samples_before": before * samples,
-            "validation_due": self.validation_due,
+            "validation_due": due,
         }
         if self._buffers is not None and self.roll_back:
             saved = checkpoint["state_dict"]
