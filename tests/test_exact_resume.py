@@ -28,7 +28,11 @@ STEPS = (*MOMENTUM, "--trainer.max_steps", "6")
 # steps of three batches and then of one
 ACCUMULATED = (*EPOCHS, "--trainer.accumulate_grad_batches", "3")
 VALIDATED_TWICE = (*EPOCHS, "--trainer.val_check_interval", "2")
-WITHIN_A_STEP = (*ACCUMULATED, "--trainer.val_check_interval", "2")
+# validations after 2, 4, 6 and 8 batches, steps of 4
+WITHIN_A_STEP = (
+    *(*MOMENTUM, "--data.init_args.batch_size", "2", "--trainer.max_epochs", "1"),
+    *("--trainer.accumulate_grad_batches", "4", "--trainer.val_check_interval", "2"),
+)
 DOUBLE = (*EPOCHS, "--trainer.precision", "64-true")
 DROPOUT = (
     *(*STEPS, "--model.architecture", "fpn", "--data.init_args.num_workers", "2"),
@@ -93,7 +97,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
         pytest.param(ACCUMULATED, "training_step", 6, 2, id="within an accumulated step"),
         pytest.param(VALIDATED_TWICE, "validation_step", 3, 4, id="second validation"),
         pytest.param(VALIDATED_TWICE, "training_step", 4, 3, id="after a validation"),
-        pytest.param(WITHIN_A_STEP, "validation_step", 5, 2, id="validation within a step"),
+        pytest.param(WITHIN_A_STEP, "validation_step", 7, 1, id="validation within a step"),
         pytest.param(DROPOUT, "training_step", 4, 3, id="random numbers, workers"),
         pytest.param(DOUBLE, "training_step", 7, 6, id="float64"),
         pytest.param(EPOCHS, (ValidationReport, "on_validation_end"), 2, 8, id="report"),
