@@ -5,7 +5,6 @@ each rank's own batch), nothing is augmented or dropped out, and float64 keeps t
 which sums over ranks differ, from turning an argmax.
 """
 
-import csv
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from lit_seg.tasks import LitSegmenter
 from tests import few_streets_cli
 from tests.conftest import TINY, layers
 from tests.same import same
+from tests.test_cli import rows_of
 
 SCRIPT = Path(__file__).parent / "few_streets_cli.py"
 BATCH = 4  # of all ranks together: four steps with 16 training scenes
@@ -94,8 +94,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def column(run: Path, key: str) -> list[float]:
-    with (run / "run/metrics.csv").open(newline="") as file:
-        return [float(row[key]) for row in csv.DictReader(file) if row[key]]
+    return [float(row[key]) for row in rows_of(run / "run/metrics.csv") if row[key]]
 
 
 def at_the_end(run: Path) -> dict[str, torch.Tensor]:

@@ -1,6 +1,5 @@
 """What docs/bad_input.md says is no error."""
 
-import csv
 import shutil
 
 import numpy as np
@@ -10,6 +9,7 @@ from lit_seg.cli import main
 from lit_seg.data import DATASETS
 from tests.bad_input.case import World
 from tests.data import layouts
+from tests.test_cli import rows_of
 
 
 @pytest.fixture
@@ -21,9 +21,7 @@ def world(few_streets, tmp_path, monkeypatch):
 
 
 def losses(folder):
-    with (folder / "metrics.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [float(row["train/loss"]) for row in rows if row["train/loss"]]
+    return [float(r["train/loss"]) for r in rows_of(folder / "metrics.csv") if r["train/loss"]]
 
 
 def test_a_batch_of_void_has_loss_0(world):
@@ -45,6 +43,5 @@ def test_a_split_that_is_not_there_matters_when_asked_for(world, capsys):
 def test_without_logged_steps_nothing_but_validations_is_logged(world):
     assert world.fit("--trainer.log_every_n_steps", "0", steps="4") == 0
     assert (world.tmp / "run" / "metrics.csv").read_text().startswith("step,")
-    with (world.tmp / "run" / "metrics.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(world.tmp / "run" / "metrics.csv")
     assert [bool(row.get("val/miou")) for row in rows] == [True]
