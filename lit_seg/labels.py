@@ -9,6 +9,14 @@ from torch import Tensor
 VOID = 255
 """The label of pixels that no loss and no metric looks at. Datasets map their own value to it."""
 
+WIDE_VOID = 65535
+"""Void where there are more than 255 classes: the largest 16-bit label, as ``VOID`` of 8 bits."""
+
+
+def void_of(num_classes: int) -> int:
+    """The label of void pixels among so many classes: ``VOID``, or ``WIDE_VOID`` above 255."""
+    return VOID if num_classes <= VOID else WIDE_VOID
+
 
 @dataclass(frozen=True)
 class ClassCounts:
@@ -68,12 +76,13 @@ def check_labels(labels: Tensor, num_classes: int, what: str = "target", void: b
         ValueError: naming the labels (on the CPU).
     """
     legal = (labels >= 0) & (labels < num_classes)
+    void_label = void_of(num_classes)
     if void:
-        legal |= labels == VOID
+        legal |= labels == void_label
     if labels.device.type == "cuda":
         torch._assert_async(legal.all(), f"`{what}` holds a label that is no class and not void")
     elif not bool(legal.all()):
-        or_void = f" or {VOID} (void)" if void else ""
+        or_void = f" or {void_label} (void)" if void else ""
         raise ValueError(
             f"`{what}` must hold class ids 0 to {num_classes - 1}{or_void}, "
             f"got {sorted(set(labels[~legal].tolist()))[:10]}"

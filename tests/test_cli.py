@@ -111,7 +111,7 @@ def test_the_checkpoint_holds_the_recall_state(run: Path) -> None:
     assert len(last) >= 6
     names = LitSegmenter.load_from_checkpoint(run / "checkpoints/last.ckpt").class_names
     for name, value in last.items():
-        assert state["loss.state.recall"][names.index(name)].item() == pytest.approx(value)
+        assert state["loss.state.value"][names.index(name)].item() == pytest.approx(value)
 
 
 @pytest.mark.parametrize("target", ["", "checkpoints/best.ckpt"])
@@ -242,7 +242,7 @@ def test_a_checkpoint_of_other_classes_or_another_loss_is_refused(
     checkpoint = str(run / "checkpoints" / "best.ckpt")
     run_dir = ["--run_dir", str(tmp_path / "x")]
     assert main(["validate", *config, *run_dir, "--ckpt_path", checkpoint]) == 2
-    assert "does not fit this network and loss: loss.state.recall" in capsys.readouterr().err
+    assert "does not fit this network and loss: loss.state.value" in capsys.readouterr().err
 
 
 def test_a_size_that_the_architecture_cannot_take_is_named(

@@ -50,7 +50,7 @@ def recall_of(batches: list[Batch], momentum: float) -> list[float | None]:
 
 def saved_recall(run: Path) -> Tensor:
     state = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
-    recall: Tensor = state["loss.state.recall"]
+    recall: Tensor = state["loss.state.value"]
     return recall
 
 

@@ -247,7 +247,7 @@ def test_no_way_to_give_a_checkpoint_unpickles_code(
 def test_what_a_checkpoint_names_is_not_imported(theirs: Theirs, run: Path, tmp_path: Path) -> None:
     checkpoint = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
     checkpoint["hyper_parameters"]["loss"] = {"class_path": f"{theirs.name}.Loss"}
-    del checkpoint["state_dict"]["loss.state.recall"]
+    del checkpoint["state_dict"]["loss.state.value"]
     torch.save(checkpoint, tmp_path / "theirs.ckpt")
     with pytest.raises(RunError, match=f"code of the package {theirs.name} runs only if you ask"):
         LitSegmenter.load_from_checkpoint(tmp_path / "theirs.ckpt")

@@ -4,40 +4,69 @@ Facts of the dataset come with the constructor, state lives in buffers that chan
 only while ``self.training``, and the fraction of training done arrives by one setter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from lit_seg.labels import VOID, ClassCounts, check_labels
+from lit_seg.labels import VOID, WIDE_VOID, ClassCounts, check_labels, void_of
+from lit_seg.metrics.exact import Exact
+from lit_seg.metrics.sync import sum_over_ranks, world_size
 
-__all__ = ["VOID", "ClassCounts", "SegLoss"]
+__all__ = ["VOID", "Card", "ClassCounts", "LossFactory", "SegLoss"]
 
 
-class SegLoss(nn.Module):
+class Card(NamedTuple):
+    """What ``python -m lit_seg losses`` says of a loss.
+
+    Attributes:
+        name: what LOSS calls it; several where one class serves several names.
+        family: how it departs from cross-entropy: ``weighted`` by class, ``modulated`` by pixel,
+            ``adjusted`` logits, region ``overlap``, ``wrapper`` of other losses.
+        formula: in plain characters; p is the probability of the true class y.
+        needs: beyond logits and labels: the class ``counts`` of the training set, a ``state`` that
+            is summed over ranks and saved, the ``progress`` of the training.
+        paper: arXiv number and equation.
+        differs: what public code does differently.
+    """
+
+    name: str
+    family: str
+    formula: str
+    needs: str
+    paper: str
+    differs: str
+
+
+class SegLoss(Exact):
     """Base of all losses: checks the inputs, brings logits to the labels' size, in float32.
 
-    A subclass implements :meth:`loss` and adds its hyperparameters as keywords.
+    A subclass implements :meth:`loss`, adds its hyperparameters as keywords and fills its ``card``.
 
     Args:
         class_counts: pixels of each class in the training set, or a :class:`ClassCounts`.
 
     Raises:
-        ValueError: if a count is negative, or there are fewer than 2 or more than 255 classes
-            (labels are 8-bit and 255 is void).
+        ValueError: if a count is negative, or there are fewer than 2 or more than 65535 classes.
     """
 
+    card: ClassVar[Card]
     class_pixels: Tensor
 
     def __init__(self, class_counts: Sequence[int] | ClassCounts) -> None:
         super().__init__()
         pixels = class_counts.pixels if isinstance(class_counts, ClassCounts) else class_counts
-        if not 2 <= len(pixels) <= VOID:
-            raise ValueError(f"`class_counts` must hold 2 to {VOID} classes, got {len(pixels)}")
+        if not 2 <= len(pixels) <= WIDE_VOID:
+            raise ValueError(
+                f"`class_counts` must hold 2 to {WIDE_VOID} classes, got {len(pixels)}"
+            )
         if any(n < 0 or int(n) != n for n in pixels):
             raise ValueError(f"`class_counts` must be whole numbers >= 0, got {list(pixels)}")
         self.num_classes = len(pixels)
+        self.void = void_of(self.num_classes)
+        """The label that does not count: 255, or 65535 where there are more than 255 classes."""
         # int64: float32 stops counting at 16.7 million pixels, thirty images of 1024x512
         self.register_buffer(
             "class_pixels", torch.tensor([int(n) for n in pixels]), persistent=False
@@ -50,7 +79,7 @@ class SegLoss(nn.Module):
 
         Args:
             logits: ``(N, C, *)``; spatially smaller than the target they are upsampled bilinearly.
-            target: ``(N, *)`` integer class ids, with ``VOID`` where a pixel does not count.
+            target: ``(N, *)`` integer class ids, with :attr:`void` where a pixel does not count.
 
         Returns:
             A scalar >= 0, finite for finite logits. Void pixels give neither value nor gradient;
@@ -61,7 +90,7 @@ class SegLoss(nn.Module):
                 a label is neither a class nor void.
         """
         self._check_shapes(logits, target)
-        target = target.long()
+        target = target.long().contiguous()
         check_labels(target, self.num_classes)
         # One copy does both: half precision overflows in log-softmax, and on the CPU cross-entropy
         # over channels_last logits took 37 ms where contiguous ones took 10 (8x11x240x320).
@@ -80,9 +109,34 @@ class SegLoss(nn.Module):
     def set_progress(self, done: float) -> None:
         """Tell the loss which fraction of the training is done, in [0, 1]."""
 
+    def set_class_weight(self, weight: Tensor) -> None:
+        """Weigh the classes from now on by ``(C,)`` factors, on top of what the loss does itself.
+
+        Raises:
+            ValueError: if the loss is no mean over pixels.
+        """
+        raise ValueError(f"{type(self).__name__} takes no class weights: it is no mean over pixels")
+
     def class_stats(self) -> dict[str, Tensor]:
         """What the loss has to tell about each class: name to ``(C,)`` tensor."""
         return {}
+
+    def over_ranks(self, counts: Tensor) -> Tensor:
+        """``counts`` summed over all ranks while training: a step is the batches of all of them.
+
+        Not in eval mode, where ranks may hold different numbers of batches and waiting would hang.
+        """
+        return sum_over_ranks(counts) if self.training else counts
+
+    def mean(self, total: Tensor, count: Tensor) -> Tensor:
+        """This rank's ``total`` over the ``count`` of all ranks; 0 where there is nothing.
+
+        While training times the number of ranks, so that the average that DDP takes is exact also
+        when ranks hold different amounts of void.
+        """
+        if self.training:
+            total = total * world_size()
+        return total / torch.where(count > 0, count, 1).to(total.dtype)
 
     def _check_shapes(self, logits: Tensor, target: Tensor) -> None:
         if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
@@ -102,3 +156,7 @@ class SegLoss(nn.Module):
                 "only (N, C, H, W) logits can be smaller than their target, got "
                 f"{tuple(logits.shape)} and {tuple(target.shape)}"
             )
+
+
+LossFactory = Callable[[Sequence[int] | ClassCounts], SegLoss]
+"""Makes a loss from the class counts: a loss class, or one with its options fixed."""

@@ -1,18 +1,13 @@
 """Plain cross-entropy, the baseline that every other loss is compared with."""
 
-import torch.nn.functional as F
-from torch import Tensor
+from collections.abc import Sequence
 
-from lit_seg.losses.base import VOID, SegLoss
-from lit_seg.metrics.sync import sum_over_ranks, world_size
+from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.pixelwise import PixelLoss
 
 
-class CrossEntropyLoss(SegLoss):
-    r"""The mean of :math:`-\log p_y` over valid pixels.
-
-    While training on several ranks the mean is over the pixels of all of them: each rank returns
-    its sum times the number of ranks over the common pixel count, so that the average that DDP
-    takes is exact also when ranks hold different amounts of void.
+class CrossEntropyLoss(PixelLoss):
+    r"""The mean of :math:`-\log p_y` over valid pixels, while training of all ranks.
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
@@ -21,14 +16,18 @@ class CrossEntropyLoss(SegLoss):
     Example:
         >>> import torch
         >>> loss = CrossEntropyLoss(class_counts=[90, 10])
-        >>> round(loss(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, VOID]])).item(), 4)
+        >>> round(loss(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 255]])).item(), 4)
         0.6931
     """
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        total = F.cross_entropy(logits, target, ignore_index=VOID, reduction="sum")
-        pixels = (target != VOID).sum()
-        if self.training:
-            pixels = sum_over_ranks(pixels)
-            total = total * world_size()
-        return total / pixels.clamp(min=1)
+    card = Card(
+        name="ce",
+        family="plain",
+        formula="mean -log p",
+        needs="nothing",
+        paper="2106.14917 Eq. 1",
+        differs="no",
+    )
+
+    def __init__(self, class_counts: Sequence[int] | ClassCounts) -> None:
+        super().__init__(class_counts)

@@ -1,19 +1,16 @@
 """Recall loss: cross-entropy weighted by how much of each class the model misses now."""
 
 from collections.abc import Sequence
-from typing import Literal
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from lit_seg.losses.base import VOID, ClassCounts, SegLoss
+from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.pixelwise import Normalizer, PixelLoss, class_pixels
 from lit_seg.metrics.class_recall import ClassRecall, recall_counts
 from lit_seg.metrics.confusion import predict_labels
-from lit_seg.metrics.sync import world_size
 
 
-class RecallLoss(SegLoss):
+class RecallLoss(PixelLoss):
     r"""Cross-entropy weighted per class by 1 - recall, so weights follow performance.
 
     .. math::
@@ -52,6 +49,7 @@ class RecallLoss(SegLoss):
     with ``momentum=0.5`` and divides by the summed weights.
 
     Example:
+        >>> import torch
         >>> loss = RecallLoss(class_counts=[90, 10])
         >>> logits = torch.tensor([[[2.0, 2.0, 2.0, 2.0], [0.0, 0.0, 0.0, 0.0]]])
         >>> value = loss(logits, torch.tensor([[0, 0, 0, 1]]))  # class 1 is missed
@@ -61,53 +59,50 @@ class RecallLoss(SegLoss):
         0.5317
     """
 
+    card = Card(
+        name="recall",
+        family="weighted",
+        formula="mean w_y · -log p,  w_c = 1 - recall_c = FN_c/(FN_c+TP_c)",
+        needs="state",
+        paper="2106.14917 Eq. 5",
+        differs="misses floored at one; fails on void",
+    )
+
     def __init__(
         self,
         class_counts: Sequence[int] | ClassCounts,
         momentum: float = 0.0,
-        normalizer: Literal["valid", "weight_sum"] = "valid",
+        normalizer: Normalizer = "valid",
         floor_one: bool = False,
         min_weight: float = 0.0,
         max_weight: float = 1.0,
     ) -> None:
-        super().__init__(class_counts)
-        if normalizer not in ("valid", "weight_sum"):
-            raise ValueError(f"`normalizer` must be 'valid' or 'weight_sum', got {normalizer!r}")
+        super().__init__(class_counts, normalizer=normalizer)
         if not 0 <= min_weight <= max_weight <= 1 or max_weight == 0:
             raise ValueError(
                 "`min_weight` and `max_weight` must satisfy 0 <= min <= max <= 1, max > 0, got "
                 f"{min_weight} and {max_weight}"
             )
-        self.normalizer = normalizer
         self.min_weight = min_weight
         self.max_weight = max_weight
         self.state = ClassRecall(self.num_classes, momentum, min_misses=int(floor_one))
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         if self.training:
             preds = predict_labels(logits)
             self.state.update_counts(recall_counts(preds, target, self.num_classes))
             support = self.state.advance()[1]
         else:
-            support = recall_counts(target, target, self.num_classes)[1]
-        weight = self.weight
-        total = F.cross_entropy(
-            logits, target, weight.to(logits.dtype), ignore_index=VOID, reduction="sum"
-        )
-        if self.training:
-            total = total * world_size()  # DDP takes the mean over ranks; `support` is their sum
+            support = class_pixels(target, self.num_classes, self.void)
         if self.normalizer == "valid":
-            norm = support.sum().to(weight.dtype)
-        else:
-            norm = (weight * support).sum()
-        # an empty sum over an empty norm: 0, with its graph
-        return total / torch.where(norm > 0, norm, 1).to(total.dtype)
+            return self.weight, support.sum()
+        return self.weight, (self.weight * support).sum()
 
     @property
     def weight(self) -> Tensor:
         """``(C,)`` the weights that the stored recall gives."""
         weight = (1 - self.state.recall).nan_to_num(nan=1.0)
-        return weight.clamp(self.min_weight, self.max_weight)
+        return self.on_given(weight.clamp(self.min_weight, self.max_weight))
 
     def class_stats(self) -> dict[str, Tensor]:
         """Recall (NaN until a class is seen) and weight of each class, of the last step."""

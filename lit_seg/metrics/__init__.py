@@ -1,6 +1,7 @@
 """Counting: pure functions first, thin torchmetrics around them. Nothing here knows Lightning."""
 
 from lit_seg.metrics.class_recall import ClassRecall, recall_counts
+from lit_seg.metrics.class_tversky import ClassTversky
 from lit_seg.metrics.confusion import (
     ClassScores,
     ConfusionMatrix,
@@ -13,6 +14,7 @@ from lit_seg.metrics.pixel_mean import PixelMean
 __all__ = [
     "ClassRecall",
     "ClassScores",
+    "ClassTversky",
     "ConfusionMatrix",
     "PixelMean",
     "class_scores",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lit_seg.labels import VOID, check_labels, check_same_shape
+from lit_seg.labels import check_labels, check_same_shape, void_of
 from lit_seg.metrics.exact import ExactMetric
 
 
@@ -27,7 +27,7 @@ def predict_labels(logits: Tensor) -> Tensor:
 def confusion_matrix(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
     """``(C, C)`` int64 pixel counts, rows are true and columns predicted classes; void left out."""
     void_bin = num_classes**2
-    bins = torch.where(target == VOID, void_bin, target * num_classes + preds)
+    bins = torch.where(target == void_of(num_classes), void_bin, target * num_classes + preds)
     counts = torch.bincount(bins.flatten(), minlength=void_bin + 1)[:-1]
     return counts.view(num_classes, num_classes)
 
@@ -92,7 +92,7 @@ class ConfusionMatrix(ExactMetric):
 
     Example:
         >>> metric = ConfusionMatrix(num_classes=2)
-        >>> metric.update(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, VOID]]))
+        >>> metric.update(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, 255]]))  # 255 is void
         >>> metric.compute()
         tensor([[1, 1],
                 [0, 0]])
@@ -120,7 +120,8 @@ class ConfusionMatrix(ExactMetric):
         check_same_shape(preds, target)
         check_labels(target, self.num_classes)
         # what is predicted where nothing is labelled does not count
-        check_labels(preds.masked_fill(target == VOID, 0), self.num_classes, "preds", void=False)
+        counted = preds.masked_fill(target == void_of(self.num_classes), 0)
+        check_labels(counted, self.num_classes, "preds", void=False)
         self.confusion += confusion_matrix(preds, target, self.num_classes)
 
     def compute(self) -> Tensor:

@@ -16,3 +16,10 @@ def sum_over_ranks(counts: Tensor) -> Tensor:
     total = counts.detach().clone()
     dist.all_reduce(total)
     return total
+
+
+def differentiable_sum_over_ranks(sums: Tensor) -> Tensor:
+    """Likewise, with the gradient of this rank's part."""
+    if world_size() == 1:
+        return sums
+    return sums + (sum_over_ranks(sums) - sums.detach())

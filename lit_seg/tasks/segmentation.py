@@ -18,8 +18,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lit_seg.data.dataset import Sample
 from lit_seg.errors import NonFiniteError, RunError
-from lit_seg.labels import VOID, ClassCounts
-from lit_seg.losses import CrossEntropyLoss, SegLoss
+from lit_seg.labels import ClassCounts, void_of
+from lit_seg.losses import CrossEntropyLoss, LossFactory
 from lit_seg.metrics import ClassScores, ConfusionMatrix, PixelMean, class_scores, predict_labels
 from lit_seg.metrics.sync import sum_over_ranks
 from lit_seg.parse_errors import explain
@@ -79,7 +79,7 @@ class LitSegmenter(LightningModule):
         self,
         class_counts: Sequence[int] | ClassCounts | Mapping[str, Any],
         class_names: Sequence[str] | None = None,
-        loss: Callable[[Sequence[int] | ClassCounts], SegLoss] = CrossEntropyLoss,
+        loss: LossFactory = CrossEntropyLoss,
         architecture: str = "unet",
         encoder: str = "resnet18",
         options: dict[str, Any] | None = None,
@@ -302,12 +302,13 @@ class LitSegmenter(LightningModule):
     def _count(self, batch: Sample, stage: str) -> None:
         logits = self._logits(batch)
         target = batch["target"]
-        pixels = (target != VOID).sum()
+        void = void_of(len(self.class_names))
+        pixels = (target != void).sum()
         loss = self.loss(logits, target)
         if self._broken is None and not is_finite(loss, logits):
             self._broken = non_finite(stage, loss, logits, batch["name"])
         self.mean_loss.update(loss, pixels)
-        ce = F.cross_entropy(logits, target, ignore_index=VOID, reduction="sum")
+        ce = F.cross_entropy(logits, target, ignore_index=void, reduction="sum")
         self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
         self.confusion.update(predict_labels(logits), target)
 

@@ -194,7 +194,7 @@ CASES = [
         _resumed("--model.options", "{decoder_channels: [4,4,4,4,4]}"),
         ("network.decoder",),
     ),
-    Case("checkpoint-other-loss", _resumed(*layers("ce")[-2:]), ("loss.state.recall",)),
+    Case("checkpoint-other-loss", _resumed(*layers("ce")[-2:]), ("loss.state.value",)),
     Case(
         "checkpoint-url",
         lambda w: w.fit("--ckpt_path", "https://example.com/x.ckpt"),

@@ -150,7 +150,7 @@ def test_state_dict_holds_the_recall_and_no_scratch():
     metric = updated(9, momentum=0.8)
     metric.advance()
     state = copy.deepcopy(metric.state_dict())
-    assert list(state) == ["recall"]
+    assert list(state) == ["value"]
     resumed = ClassRecall(4, momentum=0.8)
     resumed.load_state_dict(state)
     for each in (metric, resumed):

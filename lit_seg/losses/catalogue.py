@@ -1,0 +1,43 @@
+"""The table of all losses, made from their cards: of this package's docstring, and of the command.
+
+``python -m lit_seg losses`` prints it with formulas; ``python -m lit_seg.losses.catalogue`` prints
+the one that ``lit_seg.losses`` holds as its docstring.
+"""
+
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+
+import lit_seg.losses
+from lit_seg.losses.base import SegLoss
+
+_HEADS = ("class", "family", "needs", "arXiv", "public code differs")
+
+
+def every_loss() -> Iterator[type[SegLoss]]:
+    """The losses that the package exports, family by family."""
+    exported = [getattr(lit_seg.losses, name) for name in lit_seg.losses.__all__]
+    losses = [cls for cls in exported if inspect.isclass(cls) and issubclass(cls, SegLoss)]
+    losses.remove(SegLoss)
+    order = ("plain", "weighted", "modulated", "adjusted", "overlap", "wrapper")
+    return iter(sorted(losses, key=lambda cls: order.index(cls.card.family)))
+
+
+def table() -> str:
+    """The table in reStructuredText."""
+    rows = [_HEADS]
+    for cls in every_loss():
+        card = cls.card
+        rows.append((cls.__name__, card.family, card.needs, card.paper, card.differs))
+    return _simple_table(rows)
+
+
+def _simple_table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    rule = " ".join("=" * width for width in widths)
+    lines = [" ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table() + "\n")

@@ -1,0 +1,60 @@
+"""Class-balanced weights on focal loss."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor
+
+from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.class_balanced import ClassBalancedLoss
+from lit_seg.losses.focal import checked_gamma, focal_sum
+from lit_seg.losses.pixelwise import Normalizer
+
+
+class ClassBalancedFocalLoss(ClassBalancedLoss):
+    r"""The mean of :math:`w_y (1 - p_y)^\gamma \cdot (-\log p_y)`, with class-balanced weights.
+
+    Args:
+        class_counts: pixels per class, or a :class:`ClassCounts`.
+        gamma: of focal loss, at least 0.
+        beta: as in :class:`ClassBalancedLoss`.
+        unit: likewise.
+        normalizer: likewise; ``"weight_sum"`` sums the class weights, without the focal factor.
+
+    Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
+
+    Raises:
+        ValueError: if an argument is out of range, or images are not counted.
+
+    Reference: Cui et al., arXiv 1901.05555, section 4. Their focal loss is one sigmoid per class;
+    here, as in both papers that compare with it, it is the softmax form.
+
+    Example:
+        >>> import torch
+        >>> loss = ClassBalancedFocalLoss(class_counts=[90, 10])
+        >>> round(loss(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 255]])).item(), 4)
+        0.1315
+    """
+
+    card = Card(
+        name="cb_focal",
+        family="modulated",
+        formula="mean w_y · (1-p)^γ · -log p,  w as cb",
+        needs="counts",
+        paper="1901.05555",
+        differs="one sigmoid per class",
+    )
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | ClassCounts,
+        gamma: float = 2.0,
+        beta: float | None = None,
+        unit: Literal["pixels", "images"] = "pixels",
+        normalizer: Normalizer = "valid",
+    ) -> None:
+        super().__init__(class_counts, beta, unit, normalizer)
+        self.gamma = checked_gamma(gamma)
+
+    def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        return focal_sum(logits, target, weight, self.gamma, self.void)

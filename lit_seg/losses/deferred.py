@@ -1,0 +1,92 @@
+"""Deferred re-weighting: train plainly first, balance the classes towards the end."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss
+from lit_seg.losses.frequency import class_balanced_weights
+from lit_seg.losses.pixelwise import PixelLoss
+
+
+class DeferredReweightingLoss(SegLoss):
+    r"""A loss that weighs all classes alike until ``start``, then class-balanced.
+
+    From there on a pixel of class c weighs :math:`w_c \propto (1 - \beta) / (1 - \beta^{n_c})` on
+    top of what the loss does itself, and the sum is divided by the weights of the pixels.
+
+    Args:
+        class_counts: pixels per class.
+        loss: makes the loss; any mean over pixels, such as ``LDAMLoss`` or ``FocalLoss``.
+        start: fraction of the training after which classes are weighed, in [0, 1].
+        beta: as in :class:`ClassBalancedLoss`.
+
+    Whether it has started is part of the state, so that a checkpoint is scored as it was in
+    training.
+
+    Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
+
+    Raises:
+        ValueError: if an argument is out of range, or the loss takes no class weights.
+
+    Reference: Cao et al., arXiv 1906.07413, Algorithm 1 and their schedule, epoch 160 of 200. In
+    their Focal-DRW the class weight enters the probability as well, :math:`p^{w_c}` in place of p.
+
+    Example:
+        >>> from functools import partial
+        >>> from lit_seg.losses import LDAMLoss
+        >>> loss = DeferredReweightingLoss([90, 10], loss=partial(LDAMLoss, scale=1.0))
+        >>> loss.class_stats()["weight"]
+        tensor([1., 1.], dtype=torch.float64)
+        >>> loss.set_progress(0.8)
+        >>> loss.class_stats()["weight"]
+        tensor([0.2768, 1.7232], dtype=torch.float64)
+    """
+
+    card = Card(
+        name="ldam_drw, focal_drw",
+        family="wrapper",
+        formula="its loss; after 80 % of training with class weights as cb",
+        needs="progress",
+        paper="1906.07413 Alg.1",
+        differs="Focal-DRW: the weight enters p as well",
+    )
+    balanced: Tensor
+    started: Tensor
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | ClassCounts,
+        loss: LossFactory,
+        start: float = 0.8,
+        beta: float | None = None,
+    ) -> None:
+        super().__init__(class_counts)
+        if not 0 <= start <= 1:
+            raise ValueError(f"`start` must be in [0, 1], got {start}")
+        self.start = start
+        self.part = loss(class_counts)
+        self.register_buffer(
+            "balanced", class_balanced_weights(class_counts, beta), persistent=False
+        )
+        self.register_buffer("started", torch.tensor(start == 0))
+        self._weigh()
+        if isinstance(self.part, PixelLoss):
+            self.part.normalizer = "weight_sum"
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        self._weigh()
+        return self.part.loss(logits, target)
+
+    def set_progress(self, done: float) -> None:
+        self.started.fill_(done >= self.start)
+        self.part.set_progress(done)
+
+    def class_stats(self) -> dict[str, Tensor]:
+        """What the loss tells, with the weight of each class."""
+        self._weigh()
+        return self.part.class_stats()
+
+    def _weigh(self) -> None:
+        self.part.set_class_weight(torch.where(self.started, self.balanced, 1.0))

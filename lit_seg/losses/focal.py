@@ -1,0 +1,72 @@
+"""Focal loss: cross-entropy that fades where the model is sure."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.pixelwise import PixelLoss, modulated_sum
+
+
+class FocalLoss(PixelLoss):
+    r"""The mean of :math:`(1 - p_y)^\gamma \cdot (-\log p_y)` over valid pixels.
+
+    Args:
+        class_counts: pixels per class; only their number is used.
+        gamma: at least 0; 0 is cross-entropy.
+
+    Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
+
+    Raises:
+        ValueError: if ``gamma`` is negative.
+
+    Reference: Lin et al., *Focal Loss for Dense Object Detection*, arXiv 1708.02002, Eq. 4, in the
+    softmax form of arXiv 2106.14917, section 4.4. The factor is part of the gradient.
+
+    Public code often differs: recall-semseg and pytorch-deeplab-xception apply the formula to the
+    mean cross-entropy of the batch, which weighs no pixel against another; smp's multiclass focal
+    loss is one sigmoid per class; kornia's mean divides by C as well.
+
+    Example:
+        >>> import torch
+        >>> loss = FocalLoss(class_counts=[90, 10])
+        >>> round(loss(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 255]])).item(), 4)
+        0.1733
+    """
+
+    card = Card(
+        name="focal",
+        family="modulated",
+        formula="mean (1-p)^γ · -log p",
+        needs="nothing",
+        paper="1708.02002",
+        differs="recall-semseg: γ acts on the batch mean",
+    )
+
+    def __init__(self, class_counts: Sequence[int] | ClassCounts, gamma: float = 2.0) -> None:
+        super().__init__(class_counts)
+        self.gamma = checked_gamma(gamma)
+
+    def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        return focal_sum(logits, target, weight, self.gamma, self.void)
+
+
+def checked_gamma(gamma: float) -> float:
+    """``gamma``, or a ValueError if it is negative."""
+    if not gamma >= 0:
+        raise ValueError(f"`gamma` must be at least 0, got {gamma}")
+    return gamma
+
+
+def focal_sum(
+    logits: Tensor, target: Tensor, weight: Tensor | None, gamma: float, void: int
+) -> Tensor:
+    r"""The sum over pixels of :math:`w_y (1 - p_y)^\gamma (-\log p_y)`."""
+
+    def modulate(surprise: Tensor) -> Tensor:
+        # 1 - p with all its digits; where it is 0 the slope of a root would be infinite times 0
+        missing = -torch.expm1(-surprise)
+        return missing.clamp(min=torch.finfo(missing.dtype).tiny) ** gamma
+
+    return modulated_sum(logits, target, weight, modulate, void)

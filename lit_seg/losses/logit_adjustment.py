@@ -1,0 +1,84 @@
+"""Logit adjustment: cross-entropy of logits shifted by the log of how frequent a class is."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.frequency import pixels_of
+from lit_seg.losses.pixelwise import PixelLoss
+
+
+def log_prior(class_counts: Sequence[int] | ClassCounts) -> Tensor:
+    r"""``(C,)`` float64 :math:`\log \pi_c`, with a class without pixels taken as if it had one."""
+    pixels = pixels_of(class_counts).clamp(min=1)
+    return (pixels / pixels.sum()).log()
+
+
+def per_class(values: Tensor, logits: Tensor) -> Tensor:
+    """``(C,)`` values in the dtype and along the channels of ``(N, C, *)`` logits."""
+    return values.to(logits.dtype).view(-1, *[1] * (logits.ndim - 2))
+
+
+def post_hoc_adjusted(
+    logits: Tensor, class_counts: Sequence[int] | ClassCounts, tau: float = 1.0
+) -> Tensor:
+    r""":math:`z - \tau \log \pi`, for a network that was trained with plain cross-entropy.
+
+    The other half of the paper: nothing is trained anew, only predictions change. A network trained
+    with :class:`LogitAdjustmentLoss` must not be adjusted once more.
+
+    Args:
+        logits: ``(N, C, *)``.
+        class_counts: pixels per class of the training set.
+        tau: how strongly.
+    """
+    return logits - tau * per_class(log_prior(class_counts).to(logits.device), logits)
+
+
+class LogitAdjustmentLoss(PixelLoss):
+    r"""Cross-entropy of :math:`z + \tau \log \pi`, with :math:`\pi` the class frequencies.
+
+    The network learns logits :math:`z` from which the prior is taken out, and predicts by them. In
+    eval mode, where nothing is learned, it is plain cross-entropy of :math:`z`.
+
+    Args:
+        class_counts: pixels per class; a class without pixels is taken as if it had one.
+        tau: at least 0; 0 is cross-entropy, 1 balanced softmax.
+
+    Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
+
+    Raises:
+        ValueError: if ``tau`` is negative or there are no pixels.
+
+    Reference: Menon et al., *Long-tail learning via logit adjustment*, arXiv 2007.07314, Eq. 10.
+
+    Example:
+        >>> import torch
+        >>> loss = LogitAdjustmentLoss(class_counts=[90, 10])
+        >>> logits, target = torch.zeros(1, 2, 2), torch.tensor([[1, 255]])
+        >>> round(loss(logits, target).item(), 4)  # -log(10 / 100)
+        2.3026
+        >>> round(loss.eval()(logits, target).item(), 4)
+        0.6931
+    """
+
+    card = Card(
+        name="logit_adjustment",
+        family="adjusted",
+        formula="CE(z + τ log π, y) in training",
+        needs="counts",
+        paper="2007.07314 Eq.10",
+        differs="no",
+    )
+    log_prior: Tensor
+
+    def __init__(self, class_counts: Sequence[int] | ClassCounts, tau: float = 1.0) -> None:
+        super().__init__(class_counts)
+        if not tau >= 0:
+            raise ValueError(f"`tau` must be at least 0, got {tau}")
+        self.tau = tau
+        self.register_buffer("log_prior", log_prior(class_counts), persistent=False)
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        return logits + self.tau * per_class(self.log_prior, logits) if self.training else logits

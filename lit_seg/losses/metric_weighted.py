@@ -1,0 +1,107 @@
+"""Recall loss with another metric in recall's place: the ablation that shows why it is recall."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor
+
+from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.pixelwise import Normalizer, PixelLoss, class_pixels
+from lit_seg.metrics.class_tversky import ClassTversky
+from lit_seg.metrics.confusion import predict_labels
+
+_FP_AND_FN = {
+    "recall": (0.0, 1.0),
+    "precision": (1.0, 0.0),
+    "dice": (0.5, 0.5),
+    "jaccard": (1.0, 1.0),
+}
+
+
+class MetricWeightedLoss(PixelLoss):
+    r"""Cross-entropy weighted per class by 1 - a metric of the class.
+
+    .. math::
+
+        w_c = 1 - \frac{TP_c}{TP_c + \alpha FP_c + \beta FN_c}
+            = \frac{\alpha FP_c + \beta FN_c}{TP_c + \alpha FP_c + \beta FN_c}
+
+    Only recall, :math:`(\alpha, \beta) = (0, 1)`, keeps false positives out of the numerator. With
+    any other metric a class that is predicted too often gains weight, and is predicted more often
+    still: a loss to learn from, not to use.
+
+    Args:
+        class_counts: pixels per class; only their number is used.
+        metric: ``recall`` (then this is :class:`RecallLoss`), ``precision``, ``dice`` (which is
+        F1),
+            ``jaccard`` or ``tversky``.
+        momentum: share of the old metric that is kept, in [0, 1); 0 is the step's own.
+        fp_weight: :math:`\alpha` of ``tversky``.
+        fn_weight: :math:`\beta` of ``tversky``.
+        normalizer: ``"valid"`` pixels or their ``"weight_sum"``.
+
+    The metric is of hard predictions in the current step, over all ranks, and a constant for the
+    gradient. Where it is not defined (the precision of a class that is not predicted) a class keeps
+    the weight that it had, 1 at first.
+
+    Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Reference: arXiv 2106.14917, section 3.3, Table 1 (Boolean forms) and Eq. 9, which lacks its
+    minus.
+
+    Example:
+        >>> import torch
+        >>> loss = MetricWeightedLoss(class_counts=[90, 10], metric="precision")
+        >>> logits = torch.tensor([[[2.0, 2.0, 2.0, 2.0], [0.0, 0.0, 0.0, 0.0]]])
+        >>> value = loss(logits, torch.tensor([[0, 0, 0, 1]]))
+        >>> loss.class_stats()["weight"]  # class 0 is predicted once too often, class 1 never
+        tensor([0.2500, 1.0000], dtype=torch.float64)
+    """
+
+    card = Card(
+        name="metric_weighted",
+        family="weighted",
+        formula="mean w_y · -log p,  w_c = 1 - metric_c",
+        needs="state",
+        paper="2106.14917 Eq. 9",
+        differs="no code",
+    )
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | ClassCounts,
+        metric: Literal["recall", "precision", "dice", "jaccard", "tversky"] = "precision",
+        momentum: float = 0.0,
+        fp_weight: float = 0.3,
+        fn_weight: float = 0.7,
+        normalizer: Normalizer = "valid",
+    ) -> None:
+        super().__init__(class_counts, normalizer=normalizer)
+        if metric not in (*_FP_AND_FN, "tversky"):
+            raise ValueError(
+                f"`metric` must be one of {', '.join(_FP_AND_FN)}, tversky, got {metric!r}"
+            )
+        fp_weight, fn_weight = _FP_AND_FN.get(metric, (fp_weight, fn_weight))
+        self.state = ClassTversky(self.num_classes, fp_weight, fn_weight, momentum)
+
+    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
+        if self.training:
+            self.state.update_counts(self.state.count(predict_labels(logits), target))
+            support = self.state.advance()[1]
+        else:
+            support = class_pixels(target, self.num_classes, self.void)
+        if self.normalizer == "valid":
+            return self.weight, support.sum()
+        return self.weight, (self.weight * support).sum()
+
+    @property
+    def weight(self) -> Tensor:
+        """``(C,)`` the weights that the stored metric gives."""
+        return self.on_given((1 - self.state.value).nan_to_num(nan=1.0))
+
+    def class_stats(self) -> dict[str, Tensor]:
+        """The metric (NaN until it was defined once) and weight of each class, of the last step."""
+        return {"metric": self.state.value, "weight": self.weight}

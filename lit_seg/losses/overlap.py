@@ -1,0 +1,92 @@
+"""What the region losses share: soft counts of hits and misses, and the overlap that they give."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lit_seg.losses.base import ClassCounts, SegLoss
+from lit_seg.metrics.sync import differentiable_sum_over_ranks, world_size
+
+
+class OverlapLoss(SegLoss):
+    r"""Base of the region losses: 1 - the mean soft overlap of the classes that are there.
+
+    .. math::
+
+        L = 1 - \frac{1}{|\mathcal{C}|} \sum_{c \in \mathcal{C}}
+            \frac{TP_c}{TP_c + \alpha FP_c + \beta FN_c}
+
+    with the soft counts :math:`TP_c = \sum_{y=c} p_c`, :math:`FP_c = \sum_{y \ne c} p_c` and
+    :math:`FN_c = \sum_{y=c} (1 - p_c)` over the valid pixels of the batch, while training of all
+    ranks, and :math:`\mathcal{C}` the classes with a labelled pixel among them.
+
+    Args:
+        class_counts: pixels per class; only their number is used.
+        fp_weight: :math:`\alpha \ge 0`.
+        fn_weight: :math:`\beta > 0`.
+        per_image: the mean of the losses of single images in place of the loss of the batch.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | ClassCounts,
+        fp_weight: float,
+        fn_weight: float,
+        per_image: bool = False,
+    ) -> None:
+        super().__init__(class_counts)
+        if not fp_weight >= 0 or not fn_weight > 0:
+            raise ValueError(
+                "`fp_weight` must be at least 0 and `fn_weight` above 0, got "
+                f"{fp_weight} and {fn_weight}"
+            )
+        self.fp_weight = fp_weight
+        self.fn_weight = fn_weight
+        self.per_image = per_image
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        counts = soft_counts(logits, target, self.void)  # (3, N, C)
+        if self.per_image:
+            losses, images = self._of_counts(counts)
+            return self.mean(losses.sum(), self.over_ranks(images.sum()))
+        counts = counts.sum(1)
+        if not self.training:
+            return self._of_counts(counts)[0]
+        loss, _ = self._of_counts(differentiable_sum_over_ranks(counts))
+        # every rank has the same value already, and a share of the gradient of which DDP takes the
+        # mean: the value must stay, the gradient grow
+        return loss + (world_size() - 1) * (loss - loss.detach())
+
+    def _of_counts(self, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """``(*,)`` losses of ``(3, *, C)`` counts, and whether there was any valid pixel."""
+        hits, predicted, labelled = counts
+        missed = self.fp_weight * (predicted - hits) + self.fn_weight * (labelled - hits)
+        present = labelled > 0
+        # a class that is not there would be 0/0, whose gradient no mask can stop
+        overlap = hits / torch.where(present, hits + missed, 1)
+        number = present.sum(-1)
+        distance = torch.where(present, 1 - overlap, 0 * overlap).sum(-1) / number.clamp(min=1)
+        return distance.to(torch.float32), number > 0
+
+
+def soft_counts(logits: Tensor, target: Tensor, void: int) -> Tensor:
+    r"""``(3, N, C)`` float64 per image: :math:`\sum_{y=c} p_c`, :math:`\sum p_c`, pixels of c.
+
+    Valid pixels only. Sums over pixels of one class are in float64: one by one, as they are added,
+    float32 would lose digits.
+    """
+    num_images, num_classes = logits.shape[:2]
+    p = logits.softmax(1).view(num_images, num_classes, -1)
+    label = target.view(num_images, 1, -1)
+    valid = label != void
+    label = label.masked_fill(~valid, 0)
+    predicted = (p * valid).sum(-1)
+    hit = (p.gather(1, label) * valid).squeeze(1).double()
+    zeros = torch.zeros(num_images, num_classes, dtype=torch.float64, device=p.device)
+    hits = zeros.scatter_add(1, label.squeeze(1), hit)
+    labelled = zeros.scatter_add(1, label.squeeze(1), valid.squeeze(1).double())
+    return torch.stack([hits, predicted.double(), labelled])

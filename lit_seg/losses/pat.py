@@ -1,0 +1,128 @@
+"""Pixel-wise adaptive training: pixels weigh by their confidence, masks all the same."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.pixelwise import PixelLoss, modulated_sum
+
+
+def mask_sizes(target: Tensor, num_classes: int, void: int) -> Tensor:
+    """``(N, *)`` for each pixel of ``(N, *)`` labels, the pixels of its class in its image."""
+    images = torch.arange(len(target), device=target.device).view(-1, *[1] * (target.ndim - 1))
+    void_bin = len(target) * num_classes
+    bins = torch.where(target == void, void_bin, images * num_classes + target)
+    return torch.bincount(bins.flatten(), minlength=void_bin + 1)[bins]
+
+
+class PATLoss(PixelLoss):
+    r"""Cross-entropy whose pixels are weighed by confidence and divided by the size of their mask.
+
+    .. math::
+
+        L = -\frac{1}{B} \sum_i \sum_j \frac{\beta_{ij}}{S_i^{y_{ij}}} \log p_{ij}, \qquad
+        \beta = \exp\left(\frac{1 - p - \epsilon}{T}\right)
+
+    with :math:`p_{ij}` the probability of the true class of pixel j in image i, and :math:`S_i^l`
+    the pixels of class l in image i: each class that an image shows weighs the same, however small.
+    :math:`B` counts the images that hold a valid pixel, while training of all ranks.
+
+    Args:
+        class_counts: pixels per class; only their number is used.
+        temperature: T, at least .02; towards infinity all pixels of a mask weigh the same.
+        epsilon: at least 0. The paper gives none, and its Table 1 needs 0.
+        weight_form: ``"paper"`` is Eq. 5. ``"reciprocal"`` is :math:`1 / \beta`, of which the
+        paper's
+            Table 1 prints the values: it lowers the weight where confidence is low, against the
+            text. ``"inap"`` and ``"ina"`` are :math:`e^{1-p} / 2` and :math:`e^{(1-p)C} / 2` of the
+            authors' code.
+        divide_by: ``"mask"`` is Eq. 4. ``"pixels"`` takes the mean over valid pixels, without mask
+            sizes, and ``"logits"`` divides that by C as well, as the authors' code does.
+        detach: whether the weight is a constant for the gradient. The paper does not say; in the
+            authors' code, as in focal loss, it is not.
+
+    Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Reference: Do et al., *PAT: Pixel-wise Adaptive Training for Long-tailed Segmentation*, Eq. 4-5.
+    The authors' code (github.com/KhoiDOO/ibla) has no mask sizes and no :math:`\epsilon`, and
+    divides the logits by T in place of the exponent: ``PATLoss(counts, weight_form="inap",
+    divide_by="logits")`` is its value at temperature 1.
+
+    Example:
+        >>> import torch
+        >>> loss = PATLoss(class_counts=[90, 10])
+        >>> round(loss(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 255]])).item(), 4)
+        1.4214
+    """
+
+    card = Card(
+        name="pat",
+        family="modulated",
+        formula="mean over images of Σ_pixels exp((1-p)/T) / mask size · -log p",
+        needs="nothing",
+        paper="PAT, Eq. 4-5",
+        differs="no mask sizes; Table 1: reciprocal",
+    )
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | ClassCounts,
+        temperature: float = 20.0,
+        epsilon: float = 0.0,
+        weight_form: Literal["paper", "reciprocal", "inap", "ina"] = "paper",
+        divide_by: Literal["mask", "pixels", "logits"] = "mask",
+        detach: bool = False,
+    ) -> None:
+        super().__init__(class_counts)
+        if not temperature >= 0.02:  # exp(1 / T) must stay a float of 32 bits
+            raise ValueError(f"`temperature` must be at least 0.02, got {temperature}")
+        if not epsilon >= 0:
+            raise ValueError(f"`epsilon` must be at least 0, got {epsilon}")
+        if weight_form not in ("paper", "reciprocal", "inap", "ina"):
+            raise ValueError(
+                f"`weight_form` must be 'paper', 'reciprocal', 'inap' or 'ina', got {weight_form!r}"
+            )
+        if weight_form == "ina" and self.num_classes > 80:
+            raise ValueError(
+                f"`weight_form` 'ina' overflows beyond 80 classes, got {self.num_classes}"
+            )
+        if divide_by not in ("mask", "pixels", "logits"):
+            raise ValueError(f"`divide_by` must be 'mask', 'pixels' or 'logits', got {divide_by!r}")
+        self.temperature = temperature
+        self.epsilon = epsilon
+        self.weight_form = weight_form
+        self.divide_by = divide_by
+        self.detach = detach
+
+    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
+        valid = target != self.void
+        if self.divide_by == "mask":
+            count = valid.flatten(1).any(1).sum() if target.ndim > 1 else valid.sum()
+        else:
+            count = valid.sum() * (self.num_classes if self.divide_by == "logits" else 1)
+        return self.weight, self.over_ranks(count)
+
+    def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        def modulate(surprise: Tensor) -> Tensor:
+            factors = self.factors(surprise.detach() if self.detach else surprise)
+            if self.divide_by == "mask":
+                factors = factors / mask_sizes(target, self.num_classes, self.void).clamp(min=1)
+            return factors
+
+        return modulated_sum(logits, target, weight, modulate, self.void)
+
+    def factors(self, surprise: Tensor) -> Tensor:
+        r"""What pixels with this :math:`-\log p` weigh, before the division by their mask."""
+        missing = -torch.expm1(-surprise)  # 1 - p
+        if self.weight_form == "ina":
+            return (missing * self.num_classes).exp() / 2
+        if self.weight_form == "inap":
+            return missing.exp() / 2
+        exponent = (missing - self.epsilon) / self.temperature
+        return exponent.exp() if self.weight_form == "paper" else (-exponent).exp()

@@ -1,0 +1,115 @@
+"""What the means over pixels share: cross-entropy that is weighted, adjusted or modulated."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lit_seg.losses.base import ClassCounts, SegLoss
+
+Normalizer = Literal["valid", "weight_sum"]
+
+
+class PixelLoss(SegLoss):
+    r"""Base of the losses that are a mean over pixels.
+
+    .. math:: L = \frac{1}{Z} \sum_n w_{y_n} \ell_n, \qquad \ell_n = -\log p_n
+
+    with three places to differ: the class weights :math:`w` (:meth:`weigh`), the logits under the
+    softmax (:meth:`adjust`) and the pixel loss :math:`\ell` (:meth:`total`). This class alone is
+    plain cross-entropy.
+
+    Args:
+        class_counts: pixels per class.
+        class_weight: ``(C,)`` fixed weights, none for 1.
+        normalizer: ``Z``. ``"valid"`` is the number of valid pixels; ``"weight_sum"`` the sum of
+            their class weights, where a factor common to all weights cancels.
+
+    Raises:
+        ValueError: if ``normalizer`` is another.
+    """
+
+    class_weight: Tensor | None
+    given_weight: Tensor | None
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | ClassCounts,
+        class_weight: Tensor | None = None,
+        normalizer: Normalizer = "valid",
+    ) -> None:
+        super().__init__(class_counts)
+        if normalizer not in ("valid", "weight_sum"):
+            raise ValueError(f"`normalizer` must be 'valid' or 'weight_sum', got {normalizer!r}")
+        self.normalizer = normalizer
+        self.register_buffer("class_weight", class_weight, persistent=False)
+        self.register_buffer("given_weight", None, persistent=False)
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        weight, norm = self.weigh(logits, target)
+        return self.mean(self.total(self.adjust(logits, target), target, weight), norm)
+
+    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
+        """The class weights of this step, ``(C,)`` or none for 1, and ``Z`` over all ranks."""
+        weight = self.weight
+        if self.normalizer == "valid" or weight is None:
+            return weight, self.over_ranks((target != self.void).sum())
+        support = self.over_ranks(class_pixels(target, self.num_classes, self.void))
+        return weight, (weight * support).sum()
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The logits that the softmax gets."""
+        return logits
+
+    def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        """The weighted sum over this rank's pixels, of adjusted logits."""
+        if weight is not None:
+            weight = weight.to(logits.dtype)
+        return F.cross_entropy(logits, target, weight, ignore_index=self.void, reduction="sum")
+
+    @property
+    def weight(self) -> Tensor | None:
+        """``(C,)`` what each class weighs now, none where all weigh 1."""
+        return self.given_weight if self.class_weight is None else self.on_given(self.class_weight)
+
+    def on_given(self, weight: Tensor) -> Tensor:
+        """``weight`` on top of what :meth:`set_class_weight` was given."""
+        return weight if self.given_weight is None else weight * self.given_weight
+
+    def set_class_weight(self, weight: Tensor) -> None:
+        self.given_weight = weight
+
+    def class_stats(self) -> dict[str, Tensor]:
+        """The weight of each class, if they differ from 1."""
+        return {} if self.weight is None else {"weight": self.weight}
+
+
+def class_pixels(target: Tensor, num_classes: int, void: int) -> Tensor:
+    """``(C,)`` int64 pixels of each class in ``(N, *)`` labels."""
+    bins = torch.where(target == void, num_classes, target)
+    return torch.bincount(bins.flatten(), minlength=num_classes + 1)[:-1]
+
+
+def modulated_sum(
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    modulate: Callable[[Tensor], Tensor],
+    void: int,
+) -> Tensor:
+    r"""The sum over pixels of :math:`w_y m(-\log p) \cdot (-\log p)`.
+
+    Args:
+        logits: ``(N, C, *)``.
+        target: ``(N, *)`` class ids or void.
+        weight: ``(C,)`` class weights, none for 1.
+        modulate: from :math:`-\log p`, ``(N, *)``, 0 where void, to the factors :math:`m`.
+        void: the label that does not count.
+    """
+    surprise = F.cross_entropy(logits, target, ignore_index=void, reduction="none")
+    losses = modulate(surprise) * surprise
+    if weight is not None:
+        losses = losses * weight.to(losses.dtype)[target.masked_fill(target == void, 0)]
+    return losses.sum()

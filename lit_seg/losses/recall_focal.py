@@ -1,0 +1,57 @@
+"""Recall loss and focal loss in one: hard classes, and within them hard pixels."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.focal import checked_gamma, focal_sum
+from lit_seg.losses.pixelwise import Normalizer
+from lit_seg.losses.recall import RecallLoss
+
+
+class RecallFocalLoss(RecallLoss):
+    r"""The mean of :math:`(1 - R_y) (1 - p_y)^\gamma \cdot (-\log p_y)` over valid pixels.
+
+    Args:
+        class_counts: pixels per class; only their number is used.
+        gamma: of focal loss, at least 0; 0 is recall loss.
+        momentum: as in :class:`RecallLoss`.
+        normalizer: likewise; ``"weight_sum"`` sums the class weights, without the focal factor.
+
+    Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    No paper proposes it: arXiv 2106.14917 (section 4.4) sets the two weights against each other,
+    and this is their product, to be tried.
+
+    Example:
+        >>> import torch
+        >>> loss = RecallFocalLoss(class_counts=[90, 10])
+        >>> round(loss(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 255]])).item(), 4)
+        0.0578
+    """
+
+    card = Card(
+        name="recall_focal",
+        family="modulated",
+        formula="mean (1-recall_y) · (1-p)^γ · -log p",
+        needs="state",
+        paper="none",
+        differs="no code",
+    )
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | ClassCounts,
+        gamma: float = 2.0,
+        momentum: float = 0.0,
+        normalizer: Normalizer = "valid",
+    ) -> None:
+        super().__init__(class_counts, momentum, normalizer)
+        self.gamma = checked_gamma(gamma)
+
+    def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+        return focal_sum(logits, target, weight, self.gamma, self.void)

@@ -1,0 +1,106 @@
+"""Seesaw loss: rare classes are pushed down less by frequent ones."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.pixelwise import PixelLoss, class_pixels
+
+
+class SeesawLoss(PixelLoss):
+    r"""Cross-entropy with the logits :math:`z_j + \log S_{yj}` of the other classes.
+
+    .. math::
+
+        S_{ij} = M_{ij} C_{ij}, \qquad
+        M_{ij} = \min\left(1, \frac{N_j}{N_i}\right)^p, \qquad
+        C_{ij} = \max\left(1, \frac{\sigma_j}{\sigma_i}\right)^q
+
+    *Mitigation* M keeps a frequent class i from pushing down a rarer class j; *compensation* C
+    pushes j more where it is mistaken for i. :math:`N` counts the pixels seen so far, of all ranks,
+    this step's included; it is part of the checkpoint. C is a constant for the gradient.
+
+    Args:
+        class_counts: pixels per class; only their number is used.
+        mitigation: p >= 0; 0 turns it off.
+        compensation: q >= 0; 0 turns it off.
+        min_confidence: lower bound of :math:`\sigma_i` in C, in [0, 1). The paper has none; the
+            authors' code takes .01.
+
+    Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Reference: Wang et al., *Seesaw Loss for Long-Tailed Instance Segmentation*, arXiv 2008.10032,
+    Eq. 3-6. In mmdetection and mmpretrain the counts are per rank and in float32, which stops at
+    16.7 million: a few images.
+
+    Example:
+        >>> import torch
+        >>> loss = SeesawLoss(class_counts=[90, 10], compensation=0.0)
+        >>> target = torch.tensor([[0, 0, 0, 0, 1]])
+        >>> round(loss(torch.zeros(1, 2, 5), target).item(), 4)
+        0.3667
+        >>> loss.class_stats()["seen"]
+        tensor([4, 1])
+    """
+
+    card = Card(
+        name="seesaw",
+        family="adjusted",
+        formula="CE(z + log S_y, y),  S_ij = min(1, N_j/N_i)^p · max(1, σ_j/σ_i)^q",
+        needs="state",
+        paper="2008.10032",
+        differs="mmdetection: float32 counts per rank",
+    )
+    seen: Tensor
+
+    def __init__(
+        self,
+        class_counts: Sequence[int] | ClassCounts,
+        mitigation: float = 0.8,
+        compensation: float = 2.0,
+        min_confidence: float = 0.0,
+    ) -> None:
+        super().__init__(class_counts)
+        if not mitigation >= 0 or not compensation >= 0:
+            raise ValueError(
+                "`mitigation` and `compensation` must be at least 0, got "
+                f"{mitigation} and {compensation}"
+            )
+        if not 0 <= min_confidence < 1:
+            raise ValueError(f"`min_confidence` must be in [0, 1), got {min_confidence}")
+        self.mitigation = mitigation
+        self.compensation = compensation
+        self.min_confidence = min_confidence
+        self.register_buffer("seen", torch.zeros(self.num_classes, dtype=torch.long))
+
+    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
+        support = self.over_ranks(class_pixels(target, self.num_classes, self.void))
+        if self.training:
+            self.seen += support
+        weight = self.weight
+        if self.normalizer == "valid" or weight is None:
+            return weight, support.sum()
+        return weight, (weight * support).sum()
+
+    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+        label = target.masked_fill(target == self.void, 0)
+        log_seen = self.seen.clamp(min=1).double().log()
+        # (C, C): row i for pixels of class i
+        mitigation = self.mitigation * (log_seen - log_seen.view(-1, 1)).clamp(max=0)
+        shift = mitigation.to(logits.dtype)[label].movedim(-1, 1)
+        log_p = logits.detach().log_softmax(1)
+        log_true = log_p.gather(1, label.unsqueeze(1))
+        if self.min_confidence:
+            log_true = log_true.clamp(min=torch.tensor(self.min_confidence).log().item())
+        shift += self.compensation * (log_p - log_true).clamp(min=0)
+        # the true class itself: its mitigation is log 1, its compensation not if bounded
+        return logits + shift.scatter(1, label.unsqueeze(1), 0.0)
+
+    def class_stats(self) -> dict[str, Tensor]:
+        """Pixels of each class seen so far, and its weight if it was given one."""
+        return {**super().class_stats(), "seen": self.seen}
