@@ -32,6 +32,7 @@ from lit_seg.callbacks import (
     ValidationReport,
 )
 from lit_seg.checkpoint_io import AtomicCheckpointIO
+from lit_seg.commands import COMMANDS
 from lit_seg.data import SegDataModule
 from lit_seg.errors import LitSegError, RunError, StopRequest
 from lit_seg.loggers import CSVLog, run_loggers
@@ -225,6 +226,11 @@ def main(args: Sequence[str] | None = None) -> int:
     return ranks.end_process(code)
 
 
+_DESCRIPTION = "Segmentation with imbalanced classes. Beside the subcommands below: " + "; ".join(
+    f"`{name}` shows {what}" for name, what in COMMANDS.items()
+)
+
+
 def _run_command() -> None:
     LitSegCLI(
         LitSegmenter,
@@ -237,7 +243,7 @@ def _run_command() -> None:
             "use_distributed_sampler": False,
             "enable_model_summary": False,  # `RunSummary` says what matters in a line
         },
-        parser_kwargs={"description": "Segmentation with imbalanced classes."},
+        parser_kwargs={"description": _DESCRIPTION},
     )
 
 

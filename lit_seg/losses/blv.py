@@ -20,9 +20,9 @@ class BLVLoss(PixelLoss):
     Args:
         class_counts: pixels per class; a class without pixels is taken as if it had one.
         sigma: size of the noise, at least 0.
-        noise: ``"gaussian"`` draws from N(0, sigma²), ``"uniform"`` from [-sigma, sigma], and
-            ``"xavier"`` from N(0, 2 sigma² / (fan_in + fan_out)), torch's xavier initialisation of
-            a tensor of the logits' shape with gain sigma.
+        noise: ``"gaussian"`` draws from N(0, sigma²). ``"uniform"`` draws from [-sigma, sigma] and
+            ``"xavier"`` by torch's ``xavier_normal_`` with gain sigma, as if the logits were
+            weights: the PAT paper names both, no public code has them, and this is our reading.
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
@@ -30,9 +30,8 @@ class BLVLoss(PixelLoss):
         ValueError: if an argument is out of range or there are no pixels.
 
     Reference: Wang et al., *Balancing Logit Variation for Long-tailed Semantic Segmentation*,
-    arXiv 2306.02061, Eq. 5-6; sigma .5 and the other kinds of noise are the PAT paper's. With the
-    authors' sigma 4 four of five draws are cut to 1. The copy in github.com/KhoiDOO/ibla gives more
-    noise to *frequent* classes.
+    arXiv 2306.02061, Eq. 5-6; sigma .5 is the PAT paper's. With the authors' sigma 4 four of five
+    draws are cut to 1. The copy in github.com/KhoiDOO/ibla gives more noise to *frequent* classes.
 
     Example:
         >>> import torch

@@ -1,6 +1,6 @@
 """The table of all losses, made from their cards: of this package's docstring, and of the command.
 
-``python -m lit_seg losses`` prints it with formulas; ``python -m lit_seg.losses.catalogue`` prints
+``python -m lit_seg losses`` prints it with formulas, ``python -m lit_seg.losses.catalogue`` prints
 the one that ``lit_seg.losses`` holds as its docstring.
 """
 

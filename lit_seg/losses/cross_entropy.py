@@ -9,6 +9,9 @@ from lit_seg.losses.pixelwise import PixelLoss
 class CrossEntropyLoss(PixelLoss):
     r"""The mean of :math:`-\log p_y` over valid pixels, while training of all ranks.
 
+    Args:
+        class_counts: pixels per class; only their number is used.
+
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
     Reference: Eq. 1 of arXiv 2106.14917 (there a sum).

@@ -30,7 +30,8 @@ class LDAMLoss(PixelLoss):
         ValueError: if an argument is out of range or there are no pixels.
 
     Reference: Cao et al., *Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss*,
-    arXiv 1906.07413, Eq. 13. Their code gives an infinite margin to a class without samples.
+    arXiv 1906.07413, Eq. 13. In their code one class without samples makes its margin NaN and all
+    others 0.
 
     Example:
         >>> import torch

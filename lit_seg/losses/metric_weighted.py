@@ -32,9 +32,8 @@ class MetricWeightedLoss(PixelLoss):
 
     Args:
         class_counts: pixels per class; only their number is used.
-        metric: ``recall`` (then this is :class:`RecallLoss`), ``precision``, ``dice`` (which is
-        F1),
-            ``jaccard`` or ``tversky``.
+        metric: ``recall`` (then this is :class:`RecallLoss`), ``precision``, ``dice`` (which
+            is F1), ``jaccard`` or ``tversky``.
         momentum: share of the old metric that is kept, in [0, 1); 0 is the step's own.
         fp_weight: :math:`\alpha` of ``tversky``.
         fn_weight: :math:`\beta` of ``tversky``.
@@ -93,9 +92,7 @@ class MetricWeightedLoss(PixelLoss):
             support = self.state.advance()[1]
         else:
             support = class_pixels(target, self.num_classes, self.void)
-        if self.normalizer == "valid":
-            return self.weight, support.sum()
-        return self.weight, (self.weight * support).sum()
+        return self.weight, self.norm(support)
 
     @property
     def weight(self) -> Tensor:

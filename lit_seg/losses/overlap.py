@@ -51,26 +51,26 @@ class OverlapLoss(SegLoss):
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         counts = soft_counts(logits, target, self.void)  # (3, N, C)
         if self.per_image:
-            losses, images = self._of_counts(counts)
-            return self.mean(losses.sum(), self.over_ranks(images.sum()))
-        counts = counts.sum(1)
-        if not self.training:
-            return self._of_counts(counts)[0]
-        loss, _ = self._of_counts(differentiable_sum_over_ranks(counts))
-        # every rank has the same value already, and a share of the gradient of which DDP takes the
-        # mean: the value must stay, the gradient grow
-        return loss + (world_size() - 1) * (loss - loss.detach())
+            images = (counts[2].sum(-1) > 0).sum()
+            loss = self.mean(self._of_counts(counts).sum(), self.over_ranks(images))
+        elif self.training:
+            loss = self._of_counts(differentiable_sum_over_ranks(counts.sum(1)))
+            # every rank has the same value already, and a share of the gradient of which DDP takes
+            # the mean: the value must stay, the gradient grow
+            loss = loss + (world_size() - 1) * (loss - loss.detach())
+        else:
+            loss = self._of_counts(counts.sum(1))
+        return loss.to(logits.dtype)
 
-    def _of_counts(self, counts: Tensor) -> tuple[Tensor, Tensor]:
-        """``(*,)`` losses of ``(3, *, C)`` counts, and whether there was any valid pixel."""
+    def _of_counts(self, counts: Tensor) -> Tensor:
+        """``(*,)`` losses of ``(3, *, C)`` counts, 0 where there is no valid pixel."""
         hits, predicted, labelled = counts
         missed = self.fp_weight * (predicted - hits) + self.fn_weight * (labelled - hits)
         present = labelled > 0
         # a class that is not there would be 0/0, whose gradient no mask can stop
         overlap = hits / torch.where(present, hits + missed, 1)
-        number = present.sum(-1)
-        distance = torch.where(present, 1 - overlap, 0 * overlap).sum(-1) / number.clamp(min=1)
-        return distance.to(torch.float32), number > 0
+        total: Tensor = torch.where(present, 1 - overlap, 0).sum(-1)
+        return total / present.sum(-1).clamp(min=1)
 
 
 def soft_counts(logits: Tensor, target: Tensor, void: int) -> Tensor:

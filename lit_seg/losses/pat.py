@@ -35,10 +35,9 @@ class PATLoss(PixelLoss):
         temperature: T, at least .02; towards infinity all pixels of a mask weigh the same.
         epsilon: at least 0. The paper gives none, and its Table 1 needs 0.
         weight_form: ``"paper"`` is Eq. 5. ``"reciprocal"`` is :math:`1 / \beta`, of which the
-        paper's
-            Table 1 prints the values: it lowers the weight where confidence is low, against the
-            text. ``"inap"`` and ``"ina"`` are :math:`e^{1-p} / 2` and :math:`e^{(1-p)C} / 2` of the
-            authors' code.
+            paper's Table 1 prints the values: it lowers the weight where confidence is low,
+            against the text. ``"inap"`` and ``"ina"`` are :math:`e^{1-p} / 2` and
+            :math:`e^{(1-p)C} / 2` of the authors' code.
         divide_by: ``"mask"`` is Eq. 4. ``"pixels"`` takes the mean over valid pixels, without mask
             sizes, and ``"logits"`` divides that by C as well, as the authors' code does.
         detach: whether the weight is a constant for the gradient. The paper does not say; in the

@@ -53,11 +53,16 @@ class PixelLoss(SegLoss):
 
     def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
         """The class weights of this step, ``(C,)`` or none for 1, and ``Z`` over all ranks."""
-        weight = self.weight
-        if self.normalizer == "valid" or weight is None:
-            return weight, self.over_ranks((target != self.void).sum())
-        support = self.over_ranks(class_pixels(target, self.num_classes, self.void))
-        return weight, (weight * support).sum()
+        if self.normalizer == "valid" or self.weight is None:
+            return self.weight, self.over_ranks((target != self.void).sum())
+        support = class_pixels(target, self.num_classes, self.void)
+        return self.weight, self.norm(self.over_ranks(support))
+
+    def norm(self, support: Tensor) -> Tensor:
+        """``Z`` from the ``(C,)`` pixels of each class in this step, over all ranks."""
+        if self.normalizer == "valid" or self.weight is None:
+            return support.sum()
+        return (self.weight * support).sum()
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         """The logits that the softmax gets."""

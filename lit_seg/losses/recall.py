@@ -94,9 +94,7 @@ class RecallLoss(PixelLoss):
             support = self.state.advance()[1]
         else:
             support = class_pixels(target, self.num_classes, self.void)
-        if self.normalizer == "valid":
-            return self.weight, support.sum()
-        return self.weight, (self.weight * support).sum()
+        return self.weight, self.norm(support)
 
     @property
     def weight(self) -> Tensor:

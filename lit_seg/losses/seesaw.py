@@ -82,10 +82,7 @@ class SeesawLoss(PixelLoss):
         support = self.over_ranks(class_pixels(target, self.num_classes, self.void))
         if self.training:
             self.seen += support
-        weight = self.weight
-        if self.normalizer == "valid" or weight is None:
-            return weight, support.sum()
-        return weight, (weight * support).sum()
+        return self.weight, self.norm(support)
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         label = target.masked_fill(target == self.void, 0)

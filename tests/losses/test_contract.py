@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 import lit_seg.losses
 from lit_seg.labels import VOID
-from lit_seg.losses import ClassCounts, SegLoss
+from lit_seg.losses import ClassCounts, SeesawLoss, SegLoss
 from tests.losses.every import COUNTS, LOSSES, SameNoise, every_exact_loss, every_loss
 from tests.losses.problems import draw, value_and_grad
 
@@ -255,6 +255,48 @@ def test_eval_leaves_the_state_alone(make):
     assert after.keys() == before.keys()
     for name, tensor in after.items():  # bytes, since NaN is not equal to itself
         assert tensor.numpy().tobytes() == before[name].numpy().tobytes(), name
+
+
+@every_loss
+@pytest.mark.parametrize("training", [True, False])
+def test_gradient_is_that_of_the_value(make, training):
+    """In float64, against differences. Weights from hard predictions stand still meanwhile."""
+    if make.cls is SeesawLoss and make.options.get("compensation") != 0:
+        pytest.skip("its compensation is a constant for the gradient: see test_seesaw")
+    if make.options.get("detach"):
+        pytest.skip("its weight is a constant for the gradient: see test_pat")
+    logits, target = draw(29, (2, 3, 2, 3))
+
+    def value(logits):
+        return SameNoise(make([90, 30, 10]).train(training).loss)(logits, target)
+
+    assert torch.autograd.gradcheck(value, logits.double().requires_grad_())
+
+
+@every_loss
+@pytest.mark.parametrize("classes", [256, 1000])
+def test_above_255_classes_void_is_65535(make, classes):
+    """255 is a class like any other then."""
+    if classes > make.most_classes:
+        pytest.skip("refused: see test_pat")
+    logits, target = draw(30, (2, classes, 3, 4), void=0)
+    target[0, 0, :2] = 255
+    target[0, 1] = 65535
+    losses = [SameNoise(make([10] * classes)) for _ in range(2)]
+    value, grad = value_and_grad(losses[0], logits, target)
+    assert value.isfinite()
+    assert grad[0, :, 0, :2].any()
+    assert not grad[0, :, 1].any()
+    assert torch.equal(losses[1](torch.where(target[:, None] == 65535, 9.0, logits), target), value)
+
+
+@every_loss
+def test_state_counts_in_64_bits(make):
+    """float32 stops counting pixels after a few images, int32 after some thousand."""
+    loss = make(COUNTS)
+    loss(*draw(31))
+    for name, tensor in loss.named_buffers():
+        assert tensor.dtype in (torch.int64, torch.float64, torch.bool), name
 
 
 @every_loss

@@ -1,0 +1,63 @@
+"""``python -m lit_seg losses [NAME]``: the table of all losses, or all about one."""
+
+import inspect
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from lit_seg.losses import SegLoss
+from lit_seg.losses.catalogue import every_loss
+
+
+def main(args: Sequence[str] = ()) -> int:
+    """Print it; 2 if there is no such loss."""
+    if not args:
+        _print_table()
+        return 0
+    name = args[0]
+    if len(args) == 1 and name in ("-h", "--help"):
+        sys.stdout.write("usage: python -m lit_seg losses [NAME]\n\nNAME: a LOSS or its class\n")
+        return 0
+    found = [cls for cls in every_loss() if name in _names(cls)]
+    if len(args) > 1 or not found:
+        known = ", ".join(name for cls in every_loss() for name in _names(cls)[1:])
+        sys.stderr.write(f"error: no loss {' '.join(args)!r}; there are: {known}\n")
+        return 2
+    cls = found[0]
+    lines = [f"LOSS={cls.card.name}, class lit_seg.losses.{cls.__name__}"]
+    for option in list(inspect.signature(cls).parameters.values())[1:]:
+        default = "needed" if option.default is option.empty else f"default {option.default}"
+        lines.append(f"  --model.loss.{option.name}  ({default})")
+    sys.stdout.write("\n".join([*lines, "", inspect.getdoc(cls) or "", ""]))
+    return 0
+
+
+def _names(cls: type[SegLoss]) -> list[str]:
+    return [cls.__name__, *cls.card.name.split(", ")]
+
+
+def _print_table() -> None:
+    table = Table("LOSS", "formula", "needs", "arXiv", "public code differs")
+    table.columns[0].no_wrap = True
+    family = ""
+    for cls in every_loss():
+        card = cls.card
+        if card.family != family:
+            family = card.family
+            table.add_section()
+            table.add_row(f"[bold]{family}")
+        # names below each other: they must not be cut
+        table.add_row(
+            card.name.replace(", ", "\n"), card.formula, card.needs, card.paper, card.differs
+        )
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
+    console.print(
+        "p is the probability of the true class y, f_c the share of class c in all pixels.\n"
+        "python -m lit_seg losses NAME tells all about one; docs/losses.md when to use which.",
+        highlight=False,
+    )

@@ -1,0 +1,71 @@
+"""The table of losses: in the docstring of the package, and as a command."""
+
+import runpy
+import sys
+
+import pytest
+
+import lit_seg.losses
+from lit_seg.__main__ import main
+from lit_seg.commands import losses
+from lit_seg.losses.catalogue import every_loss, table
+from tests.losses.every import exported
+
+
+def test_the_docstring_of_the_package_is_the_table():
+    """Made by ``python -m lit_seg.losses.catalogue``."""
+    assert table() in lit_seg.losses.__doc__
+
+
+def test_every_exported_loss_has_its_own_card():
+    assert set(every_loss()) == set(exported())
+    for cls in exported():
+        assert "card" in vars(cls)  # not its parent's
+        assert all(cls.card)
+    names = [name for cls in exported() for name in cls.card.name.split(", ")]
+    assert len(set(names)) == len(names)
+
+
+def test_every_docstring_says_what_its_reader_needs():
+    for cls in exported():
+        text = cls.__doc__
+        assert all(part in text for part in ("Args:", "Shapes:", "Example:", ">>> ")), cls
+        assert "Reference:" in text or cls.card.paper == "none", cls
+
+
+def test_the_module_prints_the_table(capsys):
+    with pytest.warns(RuntimeWarning, match="found in sys.modules"):
+        runpy.run_module("lit_seg.losses.catalogue", run_name="__main__")
+    assert capsys.readouterr().out == table() + "\n"
+
+
+def test_the_command_prints_every_formula(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["lit_seg", "losses"])
+    assert main() == 0
+    shown = capsys.readouterr().out
+    for cls in exported():
+        assert cls.card.formula in shown
+        assert all(name in shown for name in cls.card.name.split(", "))
+
+
+@pytest.mark.parametrize("name", ["pat", "PATLoss"])
+def test_the_command_tells_all_about_one(name, capsys):
+    assert losses.main([name]) == 0
+    shown = capsys.readouterr().out
+    assert "--model.loss.temperature  (default 20.0)" in shown
+    assert "Eq. 4-5" in shown
+
+
+def test_a_loss_that_wraps_another_says_so(capsys):
+    assert losses.main(["focal_drw"]) == 0
+    assert "--model.loss.loss  (needed)" in capsys.readouterr().out
+
+
+def test_an_unknown_name_lists_the_known_ones(capsys):
+    assert losses.main(["patt"]) == 2
+    assert "no loss 'patt'; there are: ce, cb, wce" in capsys.readouterr().err
+
+
+def test_help(capsys):
+    assert losses.main(["--help"]) == 0
+    assert "usage: python -m lit_seg losses [NAME]" in capsys.readouterr().out

@@ -1,0 +1,80 @@
+"""Each LOSS trains through the command that `make train` runs, on few and small streets."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from lit_seg.cli import main
+from lit_seg.losses.catalogue import every_loss
+from lit_seg.tasks import LitSegmenter
+from tests.conftest import EXPERIMENTS, TINY, layers
+from tests.same import differences
+from tests.test_cli import rows_of
+
+LOSSES = sorted(path.stem for path in (EXPERIMENTS / "loss").glob("*.yaml"))
+SHORT = ["--trainer.max_epochs", "-1", "--trainer.limit_val_batches", "2"]
+
+pytestmark = pytest.mark.usefixtures("few_streets")
+
+
+@pytest.fixture(autouse=True)
+def _no_wandb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+def fit(loss: str, folder: Path, steps: int) -> Path:
+    run = ["--run_dir", str(folder), "--trainer.max_steps", str(steps)]
+    assert main(["fit", *layers(loss), *TINY, *SHORT, *run]) == 0
+    return folder
+
+
+def class_of(loss: str) -> str:
+    config = yaml.safe_load((EXPERIMENTS / "loss" / f"{loss}.yaml").read_text())
+    path: str = config["model"]["loss"]["class_path"]
+    return path.removeprefix("lit_seg.losses.")
+
+
+def test_each_configuration_is_named_on_the_card_of_its_class() -> None:
+    named = {(name, cls.__name__) for cls in every_loss() for name in cls.card.name.split(", ")}
+    assert named == {(loss, class_of(loss)) for loss in LOSSES}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_it_trains_and_its_checkpoint_loads(loss: str, tmp_path: Path) -> None:
+    run = fit(loss, tmp_path / "run", steps=4)
+    rows = rows_of(run / "metrics.csv")
+    losses = [float(row["train/loss"]) for row in rows if row["train/loss"]]
+    assert len(losses) == 4
+    assert all(math.isfinite(value) and value > 0 for value in losses)
+    assert len(set(losses)) == 4
+    scores = [row for row in rows if row["val/miou"]]
+    assert math.isfinite(float(scores[-1]["val/ce"]))
+    model = LitSegmenter.load_from_checkpoint(run / "checkpoints" / "last.ckpt")
+    assert type(model.loss).__name__ == class_of(loss)
+    logits = torch.randn(1, 12, 4, 4)
+    assert model.loss.eval()(logits, torch.zeros(1, 4, 4, dtype=torch.long)).isfinite()
+
+
+@pytest.mark.parametrize("loss", ["blv", "ldam_drw", "metric_weighted", "seesaw"])
+def test_a_stopped_run_ends_like_an_undisturbed_one(
+    loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Noise, progress, scores and counts: each kind of state that recall loss does not have."""
+    whole = fit(loss, tmp_path / "whole", steps=6)
+    step = LitSegmenter.training_step
+
+    def fails(self: LitSegmenter, *args: Any) -> torch.Tensor:
+        if self.global_step == 5:  # DRW has just begun to weigh
+            raise RuntimeError("stopped")
+        return step(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LitSegmenter, "training_step", fails)
+        with pytest.raises(RuntimeError, match="stopped"):
+            fit(loss, tmp_path / "parts", steps=6)
+    assert main(["fit", "--resume", str(tmp_path / "parts")]) == 0
+    assert differences(whole, tmp_path / "parts") == []
