@@ -84,6 +84,7 @@ mutate: $(INSTALLED)  ## break losses and metrics in every small way and count w
 	$(VENV)/bin/python experiments/mutation_score.py
 
 bench: $(INSTALLED)  ## measure what the README says of speed on this machine
+	$(VENV)/bin/python experiments/bench_losses.py
 	$(VENV)/bin/python experiments/bench_cpu.py
 
 kills: $(INSTALLED)  ## kill a short run 20 times, resume it, compare with one that nobody killed

@@ -73,7 +73,7 @@ class LDAMLoss(PixelLoss):
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         label = target.masked_fill(target == self.void, 0)
         margin = self.margin.to(logits.dtype)[label].unsqueeze(1)
-        return self.scale * logits.scatter_add(1, label.unsqueeze(1), -margin)
+        return (self.scale * logits).scatter_add_(1, label.unsqueeze(1), -self.scale * margin)
 
     def class_stats(self) -> dict[str, Tensor]:
         """The margin of each class, and its weight if it was given one."""

@@ -21,7 +21,7 @@ class LovaszSoftmaxLoss(SegLoss):
 
     With several ranks the pixels of each rank are sorted by themselves, so a batch spread over
     ranks is not the batch of one process; ``per_image`` is exact. It sorts all pixels once per
-    class: some ten times the time of cross-entropy.
+    class: 25 times the time of cross-entropy (`make bench`).
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar in [0, 1].
 

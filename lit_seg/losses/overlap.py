@@ -69,8 +69,9 @@ class OverlapLoss(SegLoss):
         present = labelled > 0
         # a class that is not there would be 0/0, whose gradient no mask can stop
         overlap = hits / torch.where(present, hits + missed, 1)
-        total: Tensor = torch.where(present, 1 - overlap, 0).sum(-1)
-        return total / present.sum(-1).clamp(min=1)
+        total = torch.where(present, 1 - overlap, 0).sum(-1)
+        mean: Tensor = total / present.sum(-1).clamp(min=1)
+        return mean
 
 
 def soft_counts(logits: Tensor, target: Tensor, void: int) -> Tensor:

@@ -6,8 +6,7 @@ from torch import Tensor
 
 from lit_seg.losses.base import Card, ClassCounts
 from lit_seg.losses.pixelwise import Normalizer, PixelLoss, class_pixels
-from lit_seg.metrics.class_recall import ClassRecall, recall_counts
-from lit_seg.metrics.confusion import predict_labels
+from lit_seg.metrics.class_recall import ClassRecall, hit_counts, hits_of
 
 
 class RecallLoss(PixelLoss):
@@ -89,8 +88,8 @@ class RecallLoss(PixelLoss):
 
     def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         if self.training:
-            preds = predict_labels(logits)
-            self.state.update_counts(recall_counts(preds, target, self.num_classes))
+            hits = hits_of(logits, target)
+            self.state.update_counts(hit_counts(hits, target, self.num_classes))
             support = self.state.advance()[1]
         else:
             support = class_pixels(target, self.num_classes, self.void)

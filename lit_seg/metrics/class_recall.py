@@ -5,6 +5,7 @@ from torch import Tensor
 
 from lit_seg.labels import void_of
 from lit_seg.metrics.class_score import ClassScore
+from lit_seg.metrics.confusion import predict_labels
 
 
 def recall_counts(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
@@ -18,12 +19,38 @@ def recall_counts(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
     Returns:
         ``(2, C)`` int64: row 0 pixels of the class that were predicted as it, row 1 its pixels.
     """
+    return hit_counts(preds == target, target, num_classes)
+
+
+def hit_counts(hits: Tensor, target: Tensor, num_classes: int) -> Tensor:
+    """Likewise, from whether each pixel was predicted rightly; void pixels do not count."""
     # One bincount and no boolean indexing, which would wait for the GPU: 2y for a miss, 2y + 1 for
     # a hit, and one bin past the end for void.
     void_bin = 2 * num_classes
-    bins = torch.where(target == void_of(num_classes), void_bin, 2 * target + (preds == target))
+    bins = torch.where(target == void_of(num_classes), void_bin, 2 * target + hits)
     missed, hit = torch.bincount(bins.flatten(), minlength=void_bin + 1)[:-1].view(-1, 2).T
     return torch.stack([hit, missed + hit])
+
+
+def hits_of(logits: Tensor, target: Tensor) -> Tensor:
+    """Where the true class has the largest logit, the lowest id among equals.
+
+    The same as ``predict_labels(logits) == target``, in a third of the time on the CPU: only the
+    true class is compared with the best of the others.
+
+    Args:
+        logits: ``(N, C, *)``.
+        target: ``(N, *)`` int64 class ids or void, where the answer means nothing.
+    """
+    logits = logits.detach()
+    if logits.is_cuda:
+        return logits.argmax(1) == target
+    label = target.masked_fill(target == void_of(logits.shape[1]), 0).unsqueeze(1)
+    own = logits.gather(1, label)
+    other = logits.scatter(1, label, -torch.inf).amax(1, keepdim=True)
+    if bool((own == other).any()):  # rare, but for a head of zeros: then ids decide
+        return predict_labels(logits) == target
+    return (own > other).squeeze(1)
 
 
 class ClassRecall(ClassScore):

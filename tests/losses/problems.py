@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from lit_seg.labels import VOID
+from lit_seg.labels import void_of
 
 
 def draw(seed, shape=(2, 4, 5, 6), void=0.2, absent=(), skill=1.0):
@@ -24,7 +24,7 @@ def draw(seed, shape=(2, 4, 5, 6), void=0.2, absent=(), skill=1.0):
     target = present[(share * len(present)).long()]
     logits = torch.randn(shape, generator=generator)
     logits += skill * F.one_hot(target, num_classes).movedim(-1, 1)
-    target[torch.rand(target.shape, generator=generator) < void] = VOID
+    target[torch.rand(target.shape, generator=generator) < void] = void_of(num_classes)
     return logits, target
 
 
