@@ -42,7 +42,7 @@ VARIABLE = "LIT_SEG_TRUST"
 """The environment variable that takes the trust to the other processes of a DDP run."""
 
 _IMPORT_KEYS = (
-    *("class_path", "loss", "optimizer", "lr_scheduler", "data", "callbacks", "logger"),
+    *("class_path", "loss", "losses", "optimizer", "lr_scheduler", "data", "callbacks", "logger"),
     *("strategy", "profiler", "plugins", "accelerator"),
 )
 _IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")

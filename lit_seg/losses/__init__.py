@@ -1,30 +1,30 @@
 """Losses for imbalanced classes, one file each, all behind the protocol of ``base.SegLoss``.
 
-======================= ========= ======== ================ =======================================
-class                   family    needs    arXiv            public code differs
-======================= ========= ======== ================ =======================================
-CrossEntropyLoss        plain     nothing  2106.14917 Eq. 1 no
-ClassBalancedLoss       weighted  counts   1901.05555 Eq. 2 ibla: counts of the batch
-InverseFrequencyLoss    weighted  counts   2106.14917 Eq. 2 recall-semseg: counts validation images
-MetricWeightedLoss      weighted  state    2106.14917 Eq. 9 no code
-RecallLoss              weighted  state    2106.14917 Eq. 5 misses floored at one; fails on void
-ClassBalancedFocalLoss  modulated counts   1901.05555       one sigmoid per class
-FocalLoss               modulated nothing  1708.02002       recall-semseg: γ acts on the batch mean
-OHEMLoss                modulated nothing  1604.03540       recall-semseg: sorts the wrong axis
-PATLoss                 modulated nothing  PAT, Eq. 4-5     no mask sizes; Table 1: reciprocal
-RecallFocalLoss         modulated state    none             no code
-BLVLoss                 adjusted  counts   2306.02061       ibla: noise grows with frequency
-BalancedSoftmaxLoss     adjusted  counts   2007.10740       ibla: takes the exponential, keeps it
-LDAMLoss                adjusted  counts   1906.07413 Eq.13 fails on a class without samples
-LogitAdjustmentLoss     adjusted  counts   2007.07314 Eq.10 no
-SeesawLoss              adjusted  state    2008.10032       mmdetection: float32 counts per rank
-LovaszSoftmaxLoss       overlap   nothing  1705.08790       kornia: sorts class ids, wrong values
-SoftDiceLoss            overlap   nothing  1707.03237       no
-SoftIoULoss             overlap   nothing  Rahman, Wang '16 recall-semseg: void in the union
-SoftTverskyLoss         overlap   nothing  1706.05721       copies swap the weights
-DeferredReweightingLoss wrapper   progress 1906.07413 Alg.1 Focal-DRW: the weight enters p as well
-WeightedSumLoss         wrapper   losses   none             no code
-======================= ========= ======== ================ =======================================
+======================= ========= ======== ================= =======================================
+class                   family    needs    arXiv             public code differs
+======================= ========= ======== ================= =======================================
+CrossEntropyLoss        plain     nothing  2106.14917 Eq. 1  no
+ClassBalancedLoss       weighted  counts   1901.05555 Eq. 2  ibla: counts of the batch
+InverseFrequencyLoss    weighted  counts   2106.14917 Eq. 2  recall-semseg: counts validation images
+MetricWeightedLoss      weighted  state    2106.14917 Eq. 9  no code
+RecallLoss              weighted  state    2106.14917 Eq. 5  misses floored at one; fails on void
+ClassBalancedFocalLoss  modulated counts   1901.05555        one sigmoid per class
+FocalLoss               modulated nothing  1708.02002        recall-semseg: γ acts on the batch mean
+OHEMLoss                modulated nothing  1604.03540        recall-semseg: sorts the wrong axis
+PATLoss                 modulated nothing  2404.05393 Eq.4-5 no mask sizes; Table 1: reciprocal
+RecallFocalLoss         modulated state    none              no code
+BLVLoss                 adjusted  counts   2306.02061        ibla: noise grows with frequency
+BalancedSoftmaxLoss     adjusted  counts   2007.10740        ibla: takes the exponential, keeps it
+LDAMLoss                adjusted  counts   1906.07413 Eq.13  fails on a class without samples
+LogitAdjustmentLoss     adjusted  counts   2007.07314 Eq.10  no
+SeesawLoss              adjusted  state    2008.10032        mmdetection: float32 counts per rank
+LovaszSoftmaxLoss       overlap   nothing  1705.08790        kornia: sorts class ids, wrong values
+SoftDiceLoss            overlap   nothing  1707.03237        no
+SoftIoULoss             overlap   nothing  Rahman, Wang '16  recall-semseg: void in the union
+SoftTverskyLoss         overlap   nothing  1706.05721        copies swap the weights
+DeferredReweightingLoss wrapper   progress 1906.07413 Alg.1  Focal-DRW: the weight enters p as well
+WeightedSumLoss         wrapper   losses   none              no code
+======================= ========= ======== ================= =======================================
 
 ``python -m lit_seg losses`` prints them with their formulas; docs/losses.md says when to use which.
 Public code is the authors' or, where it is named, another's; each docstring says how it differs and

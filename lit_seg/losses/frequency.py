@@ -14,7 +14,7 @@ Scheme = Literal["inverse", "sqrt_inverse", "median", "segnet", "enet"]
 
 
 def pixels_of(class_counts: Sequence[int] | ClassCounts) -> Tensor:
-    """``(C,)`` float64 pixels per class.
+    """``(C,)`` float64 pixels (or whatever is counted) per class.
 
     Raises:
         ValueError: if there are none at all.
@@ -99,7 +99,7 @@ def class_balanced_weights(
                 "`unit` 'images' needs the images that contain each class: give `class_counts` as "
                 "ClassCounts with `images`, or take 'pixels'"
             )
-        counts = torch.tensor(list(images), dtype=torch.float64)
+        counts = pixels_of(images)
     if beta is not None and not 0 <= beta < 1:
         raise ValueError(f"`beta` must be in [0, 1), got {beta}")
     log_beta = -math.inf if beta == 0 else math.log(beta) if beta else _log_default_beta(counts)
@@ -108,16 +108,12 @@ def class_balanced_weights(
     effective = -torch.expm1(torch.where(present, counts, 1.0) * log_beta)
     weight = torch.where(present, 1 / effective, 0.0)
     weight = weight * present.sum() / weight.sum()
-    least, most = weight[present].min(), weight[present].max()
-    if (
-        present.sum() > 1
-        and counts[present].max() > 2 * counts[present].min()
-        and most < 1.01 * least
-    ):
+    fewest, most = counts[present].min(), counts.max()
+    if beta and most > 2 * fewest and weight.max() < 1.01 * weight[present].min():
         warnings.warn(
             f"class-balanced weights are all alike with beta={beta} and counts of {unit} from "
-            f"{int(counts[present].min())} to {int(counts.max())}: this is plain cross-entropy; "
-            "leave `beta` out, or count images",
+            f"{int(fewest)} to {int(most)}: this is plain cross-entropy; leave `beta` out, or "
+            "count images",
             stacklevel=2,
         )
     return weight

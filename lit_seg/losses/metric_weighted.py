@@ -27,8 +27,9 @@ class MetricWeightedLoss(PixelLoss):
             = \frac{\alpha FP_c + \beta FN_c}{TP_c + \alpha FP_c + \beta FN_c}
 
     Only recall, :math:`(\alpha, \beta) = (0, 1)`, keeps false positives out of the numerator. With
-    any other metric a class that is predicted too often gains weight, and is predicted more often
-    still: a loss to learn from, not to use.
+    any other metric a class that is predicted too often gains weight. With precision nothing holds
+    it back then: in ``experiments/metric_weights.py`` false positives grow to twenty times those of
+    recall, with Dice and Jaccard to less than twice. A loss to learn from, not to use.
 
     Args:
         class_counts: pixels per class; only their number is used.

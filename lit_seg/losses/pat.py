@@ -48,7 +48,8 @@ class PATLoss(PixelLoss):
     Raises:
         ValueError: if an argument is out of range.
 
-    Reference: Do et al., *PAT: Pixel-wise Adaptive Training for Long-tailed Segmentation*, Eq. 4-5.
+    Reference: Do et al., *PAT: Pixel-wise Adaptive Training for Long-tailed Segmentation*,
+    arXiv 2404.05393, Eq. 4-5.
     The authors' code (github.com/KhoiDOO/ibla) has no mask sizes and no :math:`\epsilon`, and
     divides the logits by T in place of the exponent: ``PATLoss(counts, weight_form="inap",
     divide_by="logits")`` is its value at temperature 1.
@@ -65,7 +66,7 @@ class PATLoss(PixelLoss):
         family="modulated",
         formula="mean over images of Σ_pixels exp((1-p)/T) / mask size · -log p",
         needs="nothing",
-        paper="PAT, Eq. 4-5",
+        paper="2404.05393 Eq.4-5",
         differs="no mask sizes; Table 1: reciprocal",
     )
 

@@ -35,8 +35,8 @@ class SeesawLoss(PixelLoss):
         ValueError: if an argument is out of range.
 
     Reference: Wang et al., *Seesaw Loss for Long-Tailed Instance Segmentation*, arXiv 2008.10032,
-    Eq. 3-6. In mmdetection and mmpretrain the counts are per rank and in float32, which stops at
-    16.7 million: a few images.
+    Eq. 3-6. In mmdetection and mmpretrain the counts are per rank and in float32, which rounds from
+    16.7 million on, the pixels of a few images.
 
     Example:
         >>> import torch

@@ -53,7 +53,7 @@ def test_the_command_tells_all_about_one(name, capsys):
     assert losses.main([name]) == 0
     shown = capsys.readouterr().out
     assert "--model.loss.temperature  (default 20.0)" in shown
-    assert "Eq. 4-5" in shown
+    assert "arXiv 2404.05393, Eq. 4-5" in shown
 
 
 def test_a_loss_that_wraps_another_says_so(capsys):
