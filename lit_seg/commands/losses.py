@@ -54,7 +54,7 @@ def _print_table() -> None:
         )
     console = Console()
     if not console.is_terminal:
-        console.width = 160
+        console.width = 240  # a pipe has no edge to wrap at
     console.print(table)
     console.print(
         "p is the probability of the true class y, f_c the share of class c in all pixels.\n"
