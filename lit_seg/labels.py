@@ -28,7 +28,8 @@ class ClassCounts:
         image_pixels: pixels, void left out, of those images, ``(C,)``.
 
     Raises:
-        ValueError: if they differ in length.
+        ValueError: if they differ in length, are no whole numbers >= 0, or the images that contain
+            a class hold fewer pixels than the class.
     """
 
     pixels: Sequence[int]
@@ -43,6 +44,14 @@ class ClassCounts:
                     f"`{name}` must have one entry per class like `pixels`, "
                     f"got {len(counts)} and {len(self.pixels)}"
                 )
+            if counts is not None and any(n < 0 or int(n) != n for n in counts):
+                raise ValueError(f"`{name}` must be whole numbers >= 0, got {list(counts)}")
+        pairs = zip(self.pixels, self.image_pixels or self.pixels, strict=True)
+        if any(pixels > in_images for pixels, in_images in pairs):
+            raise ValueError(
+                "`image_pixels` holds all pixels of the images with a class, at least its own, got "
+                f"{list(self.image_pixels or ())} for {list(self.pixels)}"
+            )
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -110,7 +110,7 @@ class SegLoss(Exact):
         """Tell the loss which fraction of the training is done, in [0, 1]."""
 
     def set_class_weight(self, weight: Tensor) -> None:
-        """Weigh the classes from now on by ``(C,)`` factors, on top of what the loss does itself.
+        """Weigh the classes from now on by ``(C,)`` weights, on top of what the loss does itself.
 
         Raises:
             ValueError: if the loss is no mean over pixels.

@@ -1,6 +1,7 @@
 """Balancing logit variation: noise on the logits, more of it where a class is rarer."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import Literal
 
 import torch
@@ -59,8 +60,8 @@ class BLVLoss(PixelLoss):
         noise: Literal["gaussian", "uniform", "xavier"] = "gaussian",
     ) -> None:
         super().__init__(class_counts)
-        if not sigma >= 0:
-            raise ValueError(f"`sigma` must be at least 0, got {sigma}")
+        if not 0 <= sigma < inf:
+            raise ValueError(f"`sigma` must be at least 0 and finite, got {sigma}")
         if noise not in ("gaussian", "uniform", "xavier"):
             raise ValueError(f"`noise` must be 'gaussian', 'uniform' or 'xavier', got {noise!r}")
         self.sigma = sigma

@@ -7,14 +7,14 @@ from torch import Tensor
 
 from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss
 from lit_seg.losses.frequency import class_balanced_weights
-from lit_seg.losses.pixelwise import PixelLoss
 
 
 class DeferredReweightingLoss(SegLoss):
     r"""A loss that weighs all classes alike until ``start``, then class-balanced.
 
-    From there on a pixel of class c weighs :math:`w_c \propto (1 - \beta) / (1 - \beta^{n_c})` on
-    top of what the loss does itself, and the sum is divided by the weights of the pixels.
+    From there on the mean over pixels is weighted by :math:`w_c \propto (1 - \beta) /
+    (1 - \beta^{n_c})`, the divisor too, whatever the loss itself makes of a pixel. (PAT still
+    divides by images, and OHEM by the number of pixels that it keeps.)
 
     Args:
         class_counts: pixels per class.
@@ -72,8 +72,6 @@ class DeferredReweightingLoss(SegLoss):
         )
         self.register_buffer("started", torch.tensor(start == 0))
         self._weigh()
-        if isinstance(self.part, PixelLoss):
-            self.part.normalizer = "weight_sum"
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         self._weigh()

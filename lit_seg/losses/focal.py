@@ -1,6 +1,7 @@
 """Focal loss: cross-entropy that fades where the model is sure."""
 
 from collections.abc import Sequence
+from math import inf
 
 import torch
 from torch import Tensor
@@ -53,9 +54,9 @@ class FocalLoss(PixelLoss):
 
 
 def checked_gamma(gamma: float) -> float:
-    """``gamma``, or a ValueError if it is negative."""
-    if not gamma >= 0:
-        raise ValueError(f"`gamma` must be at least 0, got {gamma}")
+    """``gamma``, or a ValueError if it is negative or infinite."""
+    if not 0 <= gamma < inf:
+        raise ValueError(f"`gamma` must be at least 0 and finite, got {gamma}")
     return gamma
 
 

@@ -1,6 +1,7 @@
 """LDAM: a margin around the true class that is wider where the class is rarer."""
 
 from collections.abc import Sequence
+from math import inf
 
 import torch
 from torch import Tensor
@@ -59,10 +60,10 @@ class LDAMLoss(PixelLoss):
         scale: float = 20.0,
     ) -> None:
         super().__init__(class_counts)
-        if not max_margin >= 0:
-            raise ValueError(f"`max_margin` must be at least 0, got {max_margin}")
-        if not scale > 0:
-            raise ValueError(f"`scale` must be above 0, got {scale}")
+        if not 0 <= max_margin < inf:
+            raise ValueError(f"`max_margin` must be at least 0 and finite, got {max_margin}")
+        if not 0 < scale < inf:
+            raise ValueError(f"`scale` must be above 0 and finite, got {scale}")
         self.scale = scale
         pixels = pixels_of(class_counts)
         rarest = pixels[pixels > 0].min()

@@ -1,6 +1,7 @@
 """Logit adjustment: cross-entropy of logits shifted by the log of how frequent a class is."""
 
 from collections.abc import Sequence
+from math import inf
 
 from torch import Tensor
 
@@ -31,9 +32,24 @@ def post_hoc_adjusted(
     Args:
         logits: ``(N, C, *)``.
         class_counts: pixels per class of the training set.
-        tau: how strongly.
+        tau: how strongly, at least 0.
+
+    Raises:
+        ValueError: if ``tau`` is negative, or the counts do not fit the channels.
     """
-    return logits - tau * per_class(log_prior(class_counts).to(logits.device), logits)
+    prior = log_prior(class_counts).to(logits.dtype)
+    if logits.ndim < 2 or logits.shape[1] != len(prior):
+        raise ValueError(
+            f"`logits` must be (N, {len(prior)}, *), a channel per class of `class_counts`, got "
+            f"{tuple(logits.shape)}"
+        )
+    return logits - _checked(tau) * per_class(prior.to(logits.device), logits)
+
+
+def _checked(tau: float) -> float:
+    if not 0 <= tau < inf:
+        raise ValueError(f"`tau` must be at least 0 and finite, got {tau}")
+    return tau
 
 
 class LogitAdjustmentLoss(PixelLoss):
@@ -75,9 +91,7 @@ class LogitAdjustmentLoss(PixelLoss):
 
     def __init__(self, class_counts: Sequence[int] | ClassCounts, tau: float = 1.0) -> None:
         super().__init__(class_counts)
-        if not tau >= 0:
-            raise ValueError(f"`tau` must be at least 0, got {tau}")
-        self.tau = tau
+        self.tau = _checked(tau)
         self.register_buffer("log_prior", log_prior(class_counts), persistent=False)
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:

@@ -78,5 +78,6 @@ def lovasz(labelled: Tensor, p: Tensor) -> Tensor:
     # whole numbers: float32 would stop counting at 16.7 million pixels
     hits = labelled.sum() - labelled.cumsum(0)
     union = labelled.sum() + (~labelled).cumsum(0)
-    jaccard = (1 - hits.double() / union).to(p.dtype)
-    return errors @ jaccard.diff(prepend=jaccard.new_zeros(1))
+    jaccard = 1 - hits.double() / union
+    # in float64: neighbours differ by one part in as many as there are pixels
+    return errors @ jaccard.diff(prepend=jaccard.new_zeros(1)).to(p.dtype)

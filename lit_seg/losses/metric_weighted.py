@@ -84,6 +84,11 @@ class MetricWeightedLoss(PixelLoss):
             raise ValueError(
                 f"`metric` must be one of {', '.join(_FP_AND_FN)}, tversky, got {metric!r}"
             )
+        if metric != "tversky" and (fp_weight, fn_weight) != (0.3, 0.7):
+            raise ValueError(
+                f"`fp_weight` and `fn_weight` belong to `metric` 'tversky', got {metric!r} with "
+                f"{fp_weight} and {fn_weight}"
+            )
         fp_weight, fn_weight = _FP_AND_FN.get(metric, (fp_weight, fn_weight))
         self.state = ClassTversky(self.num_classes, fp_weight, fn_weight, momentum)
 

@@ -63,8 +63,13 @@ class OHEMLoss(PixelLoss):
             raise ValueError(f"`keep` must be in (0, 1], got {keep}")
         if threshold is not None and not 0 < threshold <= 1:
             raise ValueError(f"`threshold` must be in (0, 1], got {threshold}")
-        if min_kept < 0:
-            raise ValueError(f"`min_kept` must not be negative, got {min_kept}")
+        if not (min_kept >= 0 and float(min_kept).is_integer()):
+            raise ValueError(f"`min_kept` must be a whole number >= 0, got {min_kept}")
+        if (keep != 0.7) if threshold else (min_kept != 100_000):
+            raise ValueError(
+                "`keep` is used without a `threshold` and `min_kept` with one, got "
+                f"keep {keep}, threshold {threshold} and min_kept {min_kept}"
+            )
         self.keep = keep
         self.threshold = threshold
         self.min_kept = min_kept
@@ -76,7 +81,7 @@ class OHEMLoss(PixelLoss):
         if self.given_weight is not None:
             weight = self.given_weight.to(losses.dtype)[target.masked_fill(~valid, 0)]
             losses = losses * weight
-        return self.mean((chosen * losses).sum(), number)
+        return self.mean((chosen.to(losses.dtype) * losses).sum(), number)
 
     def _choose(self, hardness: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """How much of each pixel counts, in [0, 1], and the number of pixels that do, of all ranks.
@@ -99,8 +104,8 @@ class OHEMLoss(PixelLoss):
         counts = self._count(lower, valid & (upper == upper_bits))
         lower_bits, above_here = _kth_largest(counts, number - above)
         last = (upper_bits << 16) | lower_bits
-        share = (number - above - above_here) / counts[lower_bits].clamp(min=1)
-        chosen = torch.where(bits == last, share, (bits > last).float())
+        share = (number - above - above_here).double() / counts[lower_bits].clamp(min=1)
+        chosen = torch.where(bits == last, share, (bits > last).double())
         return chosen * valid, number
 
     def _count(self, values: Tensor, mask: Tensor) -> Tensor:

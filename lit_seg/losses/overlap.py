@@ -1,6 +1,7 @@
 """What the region losses share: soft counts of hits and misses, and the overlap that they give."""
 
 from collections.abc import Sequence
+from math import inf
 
 import torch
 from torch import Tensor
@@ -39,9 +40,9 @@ class OverlapLoss(SegLoss):
         per_image: bool = False,
     ) -> None:
         super().__init__(class_counts)
-        if not fp_weight >= 0 or not fn_weight > 0:
+        if not (0 <= fp_weight < inf and 0 < fn_weight < inf):
             raise ValueError(
-                "`fp_weight` must be at least 0 and `fn_weight` above 0, got "
+                "`fp_weight` must be at least 0, `fn_weight` above 0, and both finite, got "
                 f"{fp_weight} and {fn_weight}"
             )
         self.fp_weight = fp_weight

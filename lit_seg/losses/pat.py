@@ -33,7 +33,7 @@ class PATLoss(PixelLoss):
     Args:
         class_counts: pixels per class; only their number is used.
         temperature: T, at least .02; towards infinity all pixels of a mask weigh the same.
-        epsilon: at least 0. The paper gives none, and its Table 1 needs 0.
+        epsilon: in [0, 1]. The paper gives none, and its Table 1 needs 0.
         weight_form: ``"paper"`` is Eq. 5. ``"reciprocal"`` is :math:`1 / \beta`, of which the
             paper's Table 1 prints the values: it lowers the weight where confidence is low,
             against the text. ``"inap"`` and ``"ina"`` are :math:`e^{1-p} / 2` and
@@ -82,15 +82,20 @@ class PATLoss(PixelLoss):
         super().__init__(class_counts)
         if not temperature >= 0.02:  # exp(1 / T) must stay a float of 32 bits
             raise ValueError(f"`temperature` must be at least 0.02, got {temperature}")
-        if not epsilon >= 0:
-            raise ValueError(f"`epsilon` must be at least 0, got {epsilon}")
+        if not 0 <= epsilon <= 1:
+            raise ValueError(f"`epsilon` must be in [0, 1], got {epsilon}")
         if weight_form not in ("paper", "reciprocal", "inap", "ina"):
             raise ValueError(
                 f"`weight_form` must be 'paper', 'reciprocal', 'inap' or 'ina', got {weight_form!r}"
             )
-        if weight_form == "ina" and self.num_classes > 80:
+        if weight_form in ("inap", "ina") and (temperature, epsilon) != (20, 0):
             raise ValueError(
-                f"`weight_form` 'ina' overflows beyond 80 classes, got {self.num_classes}"
+                f"`weight_form` {weight_form!r} has no `temperature` and no `epsilon`, got "
+                f"{temperature} and {epsilon}"
+            )
+        if weight_form == "ina" and self.num_classes > 60:  # e^60 times the pixels of a batch
+            raise ValueError(
+                f"`weight_form` 'ina' overflows beyond 60 classes, got {self.num_classes}"
             )
         if divide_by not in ("mask", "pixels", "logits"):
             raise ValueError(f"`divide_by` must be 'mask', 'pixels' or 'logits', got {divide_by!r}")

@@ -53,16 +53,20 @@ class PixelLoss(SegLoss):
 
     def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
         """The class weights of this step, ``(C,)`` or none for 1, and ``Z`` over all ranks."""
-        if self.normalizer == "valid" or self.weight is None:
+        if self._norm_weight is None:
             return self.weight, self.over_ranks((target != self.void).sum())
         support = class_pixels(target, self.num_classes, self.void)
         return self.weight, self.norm(self.over_ranks(support))
 
     def norm(self, support: Tensor) -> Tensor:
         """``Z`` from the ``(C,)`` pixels of each class in this step, over all ranks."""
-        if self.normalizer == "valid" or self.weight is None:
-            return support.sum()
-        return (self.weight * support).sum()
+        weight = self._norm_weight
+        return support.sum() if weight is None else (weight * support).sum()
+
+    @property
+    def _norm_weight(self) -> Tensor | None:
+        # given weights make a weighted mean of any mean: they are always in `Z`
+        return self.given_weight if self.normalizer == "valid" else self.weight
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         """The logits that the softmax gets."""
@@ -84,6 +88,7 @@ class PixelLoss(SegLoss):
         return weight if self.given_weight is None else weight * self.given_weight
 
     def set_class_weight(self, weight: Tensor) -> None:
+        """Make the mean over pixels one that is weighted by ``(C,)`` class weights."""
         self.given_weight = weight
 
     def class_stats(self) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """Seesaw loss: rare classes are pushed down less by frequent ones."""
 
 from collections.abc import Sequence
+from math import inf, log
 
 import torch
 from torch import Tensor
@@ -66,9 +67,9 @@ class SeesawLoss(PixelLoss):
         min_confidence: float = 0.0,
     ) -> None:
         super().__init__(class_counts)
-        if not mitigation >= 0 or not compensation >= 0:
+        if not (0 <= mitigation < inf and 0 <= compensation < inf):
             raise ValueError(
-                "`mitigation` and `compensation` must be at least 0, got "
+                "`mitigation` and `compensation` must be at least 0 and finite, got "
                 f"{mitigation} and {compensation}"
             )
         if not 0 <= min_confidence < 1:
@@ -93,10 +94,9 @@ class SeesawLoss(PixelLoss):
         log_p = logits.detach().log_softmax(1)
         log_true = log_p.gather(1, label.unsqueeze(1))
         if self.min_confidence:
-            log_true = log_true.clamp(min=torch.tensor(self.min_confidence).log().item())
-        shift += self.compensation * (log_p - log_true).clamp(min=0)
-        # the true class itself: its mitigation is log 1, its compensation not if bounded
-        return logits + shift.scatter(1, label.unsqueeze(1), 0.0)
+            log_true = log_true.clamp(min=log(self.min_confidence))
+        # of the true class both are 0
+        return logits + shift + self.compensation * (log_p - log_true).clamp(min=0)
 
     def class_stats(self) -> dict[str, Tensor]:
         """Pixels of each class seen so far, and its weight if it was given one."""

@@ -1,6 +1,7 @@
 """Several losses at once."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import cast
 
 import torch
@@ -46,10 +47,10 @@ class WeightedSumLoss(SegLoss):
         factors: list[float] | None = None,
     ) -> None:
         super().__init__(class_counts)
-        factors = [1.0] * len(losses) if factors is None else factors
+        factors = [1.0] * len(losses) if factors is None else list(factors)
         if not losses:
             raise ValueError("`losses` must hold a loss at least")
-        if len(factors) != len(losses) or not all(factor >= 0 for factor in factors):
+        if len(factors) != len(losses) or not all(0 <= f < inf for f in factors):
             raise ValueError(
                 f"`factors` must be {len(losses)} numbers >= 0, one per loss, got {factors}"
             )

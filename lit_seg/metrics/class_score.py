@@ -5,7 +5,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from lit_seg.labels import check_labels, check_same_shape
+from lit_seg.labels import check_labels, check_same_shape, void_of
 from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.exact import ExactMetric
 from lit_seg.metrics.sync import sum_over_ranks
@@ -67,13 +67,16 @@ class ClassScore(ExactMetric):
             target: ``(N, *)`` class ids or void.
 
         Raises:
-            ValueError: if shapes differ or a label is neither a class nor void.
+            ValueError: if shapes differ, a label is neither a class nor void, or a prediction is no
+                class.
         """
         if preds.ndim == target.ndim + 1:
             preds = predict_labels(preds)
         target = target.long()
         check_same_shape(preds, target)
         check_labels(target, self.num_classes)
+        counted = preds.masked_fill(target == void_of(self.num_classes), 0)
+        check_labels(counted, self.num_classes, "preds", void=False)
         self.counts += self.count(preds, target)
 
     def update_counts(self, counts: Tensor) -> None:

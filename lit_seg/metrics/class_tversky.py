@@ -1,5 +1,7 @@
 """The Tversky index of each class, of which recall, precision, Dice and Jaccard are four cases."""
 
+from math import inf
+
 import torch
 from torch import Tensor
 
@@ -19,7 +21,7 @@ class ClassTversky(ClassScore):
     Args:
         num_classes: C, at least 2.
         fp_weight: :math:`\alpha \ge 0`.
-        fn_weight: :math:`\beta \ge 0`.
+        fn_weight: :math:`\beta \ge 0`; not both 0.
         momentum: share of the old index that is kept, in [0, 1).
 
     Raises:
@@ -36,9 +38,10 @@ class ClassTversky(ClassScore):
         self, num_classes: int, fp_weight: float, fn_weight: float, momentum: float = 0.0
     ) -> None:
         super().__init__(num_classes, rows=3, momentum=momentum)
-        if fp_weight < 0 or fn_weight < 0:
+        if not (0 <= fp_weight < inf and 0 <= fn_weight < inf and fp_weight + fn_weight > 0):
             raise ValueError(
-                f"`fp_weight` and `fn_weight` must not be negative, got {fp_weight} and {fn_weight}"
+                "`fp_weight` and `fn_weight` must be at least 0 and not both 0, got "
+                f"{fp_weight} and {fn_weight}"
             )
         self.fp_weight = fp_weight
         self.fn_weight = fn_weight

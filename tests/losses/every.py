@@ -100,7 +100,7 @@ class Make:
 
     @property
     def most_classes(self):
-        return 80 if self.options.get("weight_form") == "ina" else 65535
+        return 60 if self.options.get("weight_form") == "ina" else 65535
 
     def __repr__(self):
         def text(value):

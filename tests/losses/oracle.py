@@ -58,12 +58,16 @@ def recall_weights(recall, min_weight=0.0, max_weight=1.0):
     return [min(max(1.0 if r is None else 1 - r, min_weight), max_weight) for r in recall]
 
 
-def weighted_cross_entropy(logits, target, weights, normalizer="valid"):
-    """Eq. 5 with given weights, over the valid pixels or over the sum of their weights."""
+def weighted_cross_entropy(logits, target, weights, normalizer="valid", given=None):
+    """Eq. 5 with these weights, over the valid pixels or over the sum of their weights.
+
+    With ``given`` class weights each pixel counts so many times, in the sum and in what divides it.
+    """
     total = norm = 0.0
     for scores, label in valid_pixels(logits, target):
-        total += weights[label] * surprise(scores, label)
-        norm += weights[label] if normalizer == "weight_sum" else 1
+        times = given[label] if given else 1
+        total += times * weights[label] * surprise(scores, label)
+        norm += times * (weights[label] if normalizer == "weight_sum" else 1)
     return total / norm if norm else 0.0
 
 

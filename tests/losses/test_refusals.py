@@ -4,7 +4,20 @@ import pytest
 import torch
 
 from lit_seg.labels import VOID
-from lit_seg.losses import SegLoss
+from lit_seg.losses import (
+    BLVLoss,
+    ClassCounts,
+    FocalLoss,
+    LDAMLoss,
+    LogitAdjustmentLoss,
+    MetricWeightedLoss,
+    OHEMLoss,
+    PATLoss,
+    SeesawLoss,
+    SegLoss,
+    SoftTverskyLoss,
+    WeightedSumLoss,
+)
 from tests.losses.every import COUNTS, every_loss
 
 
@@ -64,3 +77,66 @@ def test_a_loss_without_a_formula_is_no_loss():
         loss(torch.zeros(1, 3, 2), torch.zeros(1, 2, dtype=torch.long))
     with pytest.raises(NotImplementedError):
         loss(torch.zeros(1, 4, 2), torch.zeros(1, 2, dtype=torch.long))
+
+
+INF, NAN = float("inf"), float("nan")
+
+
+@pytest.mark.parametrize(
+    ("cls", "options", "message"),
+    [
+        (FocalLoss, {"gamma": INF}, "at least 0 and finite, got inf"),
+        (LogitAdjustmentLoss, {"tau": INF}, "at least 0 and finite, got inf"),
+        (LDAMLoss, {"scale": INF}, "above 0 and finite, got inf"),
+        (LDAMLoss, {"max_margin": INF}, "at least 0 and finite, got inf"),
+        (BLVLoss, {"sigma": INF}, "at least 0 and finite, got inf"),
+        (SeesawLoss, {"mitigation": INF}, "at least 0 and finite, got inf and 2.0"),
+        (SeesawLoss, {"compensation": INF}, "at least 0 and finite, got 0.8 and inf"),
+        (SoftTverskyLoss, {"fn_weight": INF}, "both finite, got 0.3 and inf"),
+        (SoftTverskyLoss, {"fp_weight": INF}, "both finite, got inf and 0.7"),
+        (WeightedSumLoss, {"losses": [FocalLoss], "factors": [INF]}, r"1 numbers >= 0, .*\[inf\]"),
+        (MetricWeightedLoss, {"metric": "tversky", "fp_weight": NAN}, "got nan and 0.7"),
+        (PATLoss, {"epsilon": 1.1}, r"must be in \[0, 1\], got 1.1"),
+        (OHEMLoss, {"threshold": 0.5, "min_kept": 2.5}, "a whole number >= 0, got 2.5"),
+        (OHEMLoss, {"threshold": 0.5, "min_kept": NAN}, "a whole number >= 0, got nan"),
+    ],
+    ids=str,
+)
+def test_numbers_that_would_make_no_number(cls, options, message):
+    with pytest.raises(ValueError, match=message):
+        cls(COUNTS, **options)
+
+
+@pytest.mark.parametrize(
+    ("cls", "options", "message"),
+    [
+        (
+            OHEMLoss,
+            {"min_kept": 5},
+            "`min_kept` with one, got keep 0.7, threshold None and min_kept 5",
+        ),
+        (OHEMLoss, {"threshold": 0.5, "keep": 0.3}, "`keep` is used without a `threshold`"),
+        (PATLoss, {"weight_form": "inap", "temperature": 5}, "'inap' has no `temperature`"),
+        (PATLoss, {"weight_form": "ina", "epsilon": 0.1}, "no `epsilon`, got 20.0 and 0.1"),
+        (MetricWeightedLoss, {"metric": "recall", "fp_weight": 1}, "got 'recall' with 1 and 0.7"),
+        (MetricWeightedLoss, {"fn_weight": 1}, "belong to `metric` 'tversky', got 'precision'"),
+    ],
+    ids=str,
+)
+def test_options_that_would_be_ignored(cls, options, message):
+    with pytest.raises(ValueError, match=message):
+        cls(COUNTS, **options)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"images": [-3, 4]}, r"`images` must be whole numbers >= 0, got \[-3, 4\]"),
+        ({"image_pixels": [9.5, 9]}, r"`image_pixels` must be whole numbers >= 0, got \[9.5, 9\]"),
+        ({"image_pixels": [4, 9]}, r"at least its own, got \[4, 9\] for \[5, 5\]"),
+    ],
+    ids=str,
+)
+def test_counts_that_cannot_be(parts, message):
+    with pytest.raises(ValueError, match=message):
+        ClassCounts([5, 5], **parts)
