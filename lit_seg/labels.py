@@ -37,20 +37,26 @@ class ClassCounts:
     image_pixels: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("images", "image_pixels"):
+        for name in ("pixels", "images", "image_pixels"):
             counts = getattr(self, name)
             if counts is not None and len(counts) != len(self.pixels):
                 raise ValueError(
                     f"`{name}` must have one entry per class like `pixels`, "
                     f"got {len(counts)} and {len(self.pixels)}"
                 )
-            if counts is not None and any(n < 0 or int(n) != n for n in counts):
+            if counts is not None and not are_counts(counts):
                 raise ValueError(f"`{name}` must be whole numbers >= 0, got {list(counts)}")
-        pairs = zip(self.pixels, self.image_pixels or self.pixels, strict=True)
-        if any(pixels > in_images for pixels, in_images in pairs):
+        images = self.pixels if self.images is None else self.images
+        if any(n and not k for n, k in zip(self.pixels, images, strict=True)):
+            raise ValueError(
+                "`images` must hold an image at least of each class with pixels, got "
+                f"{list(images)} for {list(self.pixels)}"
+            )
+        image_pixels = self.pixels if self.image_pixels is None else self.image_pixels
+        if any(n > k for n, k in zip(self.pixels, image_pixels, strict=True)):
             raise ValueError(
                 "`image_pixels` holds all pixels of the images with a class, at least its own, got "
-                f"{list(self.image_pixels or ())} for {list(self.pixels)}"
+                f"{list(image_pixels)} for {list(self.pixels)}"
             )
 
     def __len__(self) -> int:
@@ -60,6 +66,11 @@ class ClassCounts:
         """The counts of the first ``num_classes`` classes."""
         parts = (self.pixels, self.images, self.image_pixels)
         return ClassCounts(*(None if part is None else part[:num_classes] for part in parts))  # type: ignore[arg-type]
+
+
+def are_counts(numbers: Sequence[float]) -> bool:
+    """Whether all of them are whole numbers >= 0."""
+    return all(n >= 0 and float(n).is_integer() for n in numbers)
 
 
 def check_same_shape(preds: Tensor, target: Tensor) -> None:

@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,8 @@ from lit_seg.losses.catalogue import every_loss
 
 def main(args: Sequence[str] = ()) -> int:
     """Print it; 2 if there is no such loss."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal without Greek letters gets ?
+        sys.stdout.reconfigure(errors="replace")
     if not args:
         _print_table()
         return 0
@@ -28,8 +31,12 @@ def main(args: Sequence[str] = ()) -> int:
     cls = found[0]
     lines = [f"LOSS={cls.card.name}, class lit_seg.losses.{cls.__name__}"]
     for option in list(inspect.signature(cls).parameters.values())[1:]:
-        default = "needed" if option.default is option.empty else f"default {option.default}"
-        lines.append(f"  --model.loss.{option.name}  ({default})")
+        note = f"default {option.default}"
+        if option.default is option.empty:  # of the wrappers
+            more = "all of them, as '[FocalLoss, SoftDiceLoss]' or in a YAML file"
+            one = f"its options: --model.loss.{option.name}.<option>"
+            note = f"set by LOSS; {more if option.name == 'losses' else one}"
+        lines.append(f"  --model.loss.{option.name}  ({note})")
     sys.stdout.write("\n".join([*lines, "", inspect.getdoc(cls) or "", ""]))
     return 0
 
@@ -41,6 +48,7 @@ def _names(cls: type[SegLoss]) -> list[str]:
 def _print_table() -> None:
     table = Table("LOSS", "formula", "needs", "arXiv", "public code differs")
     table.columns[0].no_wrap = True
+    table.columns[1].overflow = "fold"  # in a narrow terminal; three dots would hide what matters
     family = ""
     for cls in every_loss():
         card = cls.card

@@ -22,7 +22,7 @@ LovaszSoftmaxLoss       overlap   nothing  1705.08790        kornia: sorts class
 SoftDiceLoss            overlap   nothing  1707.03237        no
 SoftIoULoss             overlap   nothing  Rahman, Wang '16  recall-semseg: void in the union
 SoftTverskyLoss         overlap   nothing  1706.05721        copies swap the weights
-DeferredReweightingLoss wrapper   progress 1906.07413 Alg.1  Focal-DRW: the weight enters p as well
+DeferredReweightingLoss wrapper   progress 1906.07413 Alg.1  Focal-DRW: weight inside p, mean by N
 WeightedSumLoss         wrapper   losses   none              no code
 ======================= ========= ======== ================= =======================================
 
@@ -46,6 +46,7 @@ from lit_seg.losses.lovasz import LovaszSoftmaxLoss
 from lit_seg.losses.metric_weighted import MetricWeightedLoss
 from lit_seg.losses.ohem import OHEMLoss
 from lit_seg.losses.pat import PATLoss
+from lit_seg.losses.pixelwise import PixelLoss
 from lit_seg.losses.recall import RecallLoss
 from lit_seg.losses.recall_focal import RecallFocalLoss
 from lit_seg.losses.seesaw import SeesawLoss
@@ -73,6 +74,7 @@ __all__ = [
     "MetricWeightedLoss",
     "OHEMLoss",
     "PATLoss",
+    "PixelLoss",
     "RecallFocalLoss",
     "RecallLoss",
     "SeesawLoss",

@@ -5,13 +5,14 @@ only while ``self.training``, and the fraction of training done arrives by one s
 """
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lit_seg.labels import VOID, WIDE_VOID, ClassCounts, check_labels, void_of
+from lit_seg.labels import VOID, WIDE_VOID, ClassCounts, are_counts, check_labels, void_of
 from lit_seg.metrics.exact import Exact
 from lit_seg.metrics.sync import sum_over_ranks, world_size
 
@@ -41,7 +42,9 @@ class Card(NamedTuple):
 
 
 class SegLoss(Exact):
-    """Base of all losses: checks the inputs, brings logits to the labels' size, in float32.
+    """Base of all losses: checks the inputs, brings logits to the labels' size.
+
+    Half precision is computed in float32, float64 as it is.
 
     A subclass implements :meth:`loss`, adds its hyperparameters as keywords and fills its ``card``.
 
@@ -58,11 +61,13 @@ class SegLoss(Exact):
     def __init__(self, class_counts: Sequence[int] | ClassCounts) -> None:
         super().__init__()
         pixels = class_counts.pixels if isinstance(class_counts, ClassCounts) else class_counts
+        if not hasattr(pixels, "__len__"):
+            raise ValueError(f"`class_counts` must be the pixels of each class, got {pixels!r}")
         if not 2 <= len(pixels) <= WIDE_VOID:
             raise ValueError(
                 f"`class_counts` must hold 2 to {WIDE_VOID} classes, got {len(pixels)}"
             )
-        if any(n < 0 or int(n) != n for n in pixels):
+        if not are_counts(pixels):
             raise ValueError(f"`class_counts` must be whole numbers >= 0, got {list(pixels)}")
         self.num_classes = len(pixels)
         self.void = void_of(self.num_classes)
@@ -94,7 +99,8 @@ class SegLoss(Exact):
         check_labels(target, self.num_classes)
         # One copy does both: half precision overflows in log-softmax, and on the CPU cross-entropy
         # over channels_last logits took 37 ms where contiguous ones took 10 (8x11x240x320).
-        logits = logits.to(torch.float32, memory_format=torch.contiguous_format)
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        logits = logits.to(dtype, memory_format=torch.contiguous_format)
         if logits.shape[2:] != target.shape[1:]:
             logits = F.interpolate(
                 logits, target.shape[1:], mode="bilinear", align_corners=self.align_corners
@@ -103,19 +109,30 @@ class SegLoss(Exact):
             return self.loss(logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The loss of checked inputs: ``(N, C, *)`` float32 logits and ``(N, *)`` int64 labels."""
+        """The loss of checked inputs: ``(N, C, *)`` logits, at least float32, and int64 labels."""
         raise NotImplementedError
 
     def set_progress(self, done: float) -> None:
-        """Tell the loss which fraction of the training is done, in [0, 1]."""
+        """Tell the loss which fraction of the training is done.
+
+        Raises:
+            ValueError: if it is not in [0, 1].
+        """
+        if not 0 <= done <= 1:
+            raise ValueError(f"`done` must be a fraction of the training in [0, 1], got {done}")
 
     def set_class_weight(self, weight: Tensor) -> None:
         """Weigh the classes from now on by ``(C,)`` weights, on top of what the loss does itself.
 
         Raises:
-            ValueError: if the loss is no mean over pixels.
+            ValueError: if the loss takes none, because it is no mean over pixels.
         """
-        raise ValueError(f"{type(self).__name__} takes no class weights: it is no mean over pixels")
+        raise ValueError(f"{type(self).__name__} takes no class weights")
+
+    def extra_repr(self) -> str:
+        """The options, for printing."""
+        options = [name for name in signature(type(self)).parameters if name in vars(self)]
+        return ", ".join(f"{name}={getattr(self, name)}" for name in options)
 
     def class_stats(self) -> dict[str, Tensor]:
         """What the loss has to tell about each class: name to ``(C,)`` tensor."""
@@ -151,12 +168,37 @@ class SegLoss(Exact):
                 f"`logits` must have {self.num_classes} channels, one per class of "
                 f"`class_counts`, got {logits.shape[1]}"
             )
-        if logits.shape[2:] != target.shape[1:] and logits.ndim != 4:
+        if logits.shape[2:] != target.shape[1:] and not _shrunk(logits.shape, target.shape):
             raise ValueError(
-                "only (N, C, H, W) logits can be smaller than their target, got "
-                f"{tuple(logits.shape)} and {tuple(target.shape)}"
+                "`logits` must have the size of `target`, or be (N, C, H, W) and smaller by one "
+                f"stride, got {tuple(logits.shape)} and {tuple(target.shape)}"
             )
+
+
+def _shrunk(logits: torch.Size, target: torch.Size) -> bool:
+    """Whether images of logits are those of labels divided by one stride, give or take a pixel."""
+    if len(logits) != 4 or any(
+        own > full for own, full in zip(logits[2:], target[1:], strict=True)
+    ):
+        return False
+    least = max(full / (own + 1) for own, full in zip(logits[2:], target[1:], strict=True))
+    return all(full >= least * (own - 1) for own, full in zip(logits[2:], target[1:], strict=True))
 
 
 LossFactory = Callable[[Sequence[int] | ClassCounts], SegLoss]
 """Makes a loss from the class counts: a loss class, or one with its options fixed."""
+
+
+def made(loss: LossFactory, class_counts: Sequence[int] | ClassCounts) -> SegLoss:
+    """The loss that a factory makes.
+
+    Raises:
+        ValueError: if it is a loss already.
+    """
+    if isinstance(loss, SegLoss):
+        name = type(loss).__name__
+        raise ValueError(
+            f"give what makes a loss, such as `{name}` or `functools.partial({name}, ...)`, and no "
+            f"instance of it, got {loss}"
+        )
+    return loss(class_counts)

@@ -70,7 +70,7 @@ class BLVLoss(PixelLoss):
         self.register_buffer("noise_scale", scale / scale.max(), persistent=False)
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        if not self.training or self.sigma == 0:
+        if not self.training or self.sigma == 0 or logits.numel() == 0:
             return logits
         return logits + self.draw(logits).clamp(-1, 1).abs() * per_class(self.noise_scale, logits)
 

@@ -1,11 +1,12 @@
 """Deferred re-weighting: train plainly first, balance the classes towards the end."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss
+from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss, made
 from lit_seg.losses.frequency import class_balanced_weights
 
 
@@ -21,6 +22,7 @@ class DeferredReweightingLoss(SegLoss):
         loss: makes the loss; any mean over pixels, such as ``LDAMLoss`` or ``FocalLoss``.
         start: fraction of the training after which classes are weighed, in [0, 1].
         beta: as in :class:`ClassBalancedLoss`.
+        unit: likewise.
 
     Whether it has started is part of the state, so that a checkpoint is scored as it was in
     training.
@@ -31,7 +33,8 @@ class DeferredReweightingLoss(SegLoss):
         ValueError: if an argument is out of range, or the loss takes no class weights.
 
     Reference: Cao et al., arXiv 1906.07413, Algorithm 1 and their schedule, epoch 160 of 200. In
-    their Focal-DRW the class weight enters the probability as well, :math:`p^{w_c}` in place of p.
+    their Focal-DRW the class weight enters the probability as well, :math:`p^{w_c}` in place of p,
+    and the sum is divided by the number of samples.
 
     Example:
         >>> from functools import partial
@@ -50,7 +53,7 @@ class DeferredReweightingLoss(SegLoss):
         formula="its loss; after 80 % of training with class weights as cb",
         needs="progress",
         paper="1906.07413 Alg.1",
-        differs="Focal-DRW: the weight enters p as well",
+        differs="Focal-DRW: weight inside p, mean by N",
     )
     balanced: Tensor
     started: Tensor
@@ -61,14 +64,15 @@ class DeferredReweightingLoss(SegLoss):
         loss: LossFactory,
         start: float = 0.8,
         beta: float | None = None,
+        unit: Literal["pixels", "images"] = "pixels",
     ) -> None:
         super().__init__(class_counts)
         if not 0 <= start <= 1:
             raise ValueError(f"`start` must be in [0, 1], got {start}")
         self.start = start
-        self.part = loss(class_counts)
+        self.part = made(loss, class_counts)
         self.register_buffer(
-            "balanced", class_balanced_weights(class_counts, beta), persistent=False
+            "balanced", class_balanced_weights(class_counts, beta, unit), persistent=False
         )
         self.register_buffer("started", torch.tensor(start == 0))
         self._weigh()
@@ -78,6 +82,7 @@ class DeferredReweightingLoss(SegLoss):
         return self.part.loss(logits, target)
 
     def set_progress(self, done: float) -> None:
+        super().set_progress(done)
         self.started.fill_(done >= self.start)
         self.part.set_progress(done)
 

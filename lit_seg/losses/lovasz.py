@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lit_seg.losses.base import Card, ClassCounts, SegLoss
+from lit_seg.metrics.exact import exact_dtype
 
 
 class LovaszSoftmaxLoss(SegLoss):
@@ -51,10 +52,10 @@ class LovaszSoftmaxLoss(SegLoss):
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         p = logits.softmax(1)
-        if self.per_image:
-            parts = [self._of_pixels(x.unsqueeze(0), y) for x, y in zip(p, target, strict=True)]
-        else:
-            parts = [self._of_pixels(p, target)]
+        images = [(p, target)]
+        if self.per_image and len(target):
+            images = list(zip(p.unsqueeze(1), target.unsqueeze(1), strict=True))
+        parts = [self._of_pixels(*image) for image in images]
         number = sum(found for _, found in parts)
         count = torch.tensor(number, device=logits.device)
         return self.mean(torch.stack([loss for loss, _ in parts]).sum(), self.over_ranks(count))
@@ -78,6 +79,7 @@ def lovasz(labelled: Tensor, p: Tensor) -> Tensor:
     # whole numbers: float32 would stop counting at 16.7 million pixels
     hits = labelled.sum() - labelled.cumsum(0)
     union = labelled.sum() + (~labelled).cumsum(0)
-    jaccard = 1 - hits.double() / union
-    # in float64: neighbours differ by one part in as many as there are pixels
-    return errors @ jaccard.diff(prepend=jaccard.new_zeros(1)).to(p.dtype)
+    jaccard = 1 - hits.to(exact_dtype(p.device)) / union
+    # exactly, since neighbours differ by one part in as many as there are pixels; and no dot
+    # product, which adds one by one
+    return (errors * jaccard.diff(prepend=jaccard.new_zeros(1)).to(p.dtype)).sum()

@@ -1,6 +1,7 @@
 """Online hard example mining: only the pixels with the largest losses count."""
 
 from collections.abc import Sequence
+from math import log
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from lit_seg.losses.base import Card, ClassCounts
 from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.metrics.exact import exact_dtype
 
 
 class OHEMLoss(PixelLoss):
@@ -90,22 +92,24 @@ class OHEMLoss(PixelLoss):
         >= 0 have the order of their bits, so first by the upper 16 and then by the lower. That is
         also faster than sorting.
         """
+        floats = exact_dtype(hardness.device)
         bits = hardness.abs().view(torch.int32).long()  # abs: -0.0 is not below 0.0
         upper, lower = bits >> 16, bits & 0xFFFF
         counts = self._count(upper, valid)
         pixels = counts.sum()
         if self.threshold is None:
-            number = (self.keep * pixels.double()).long().clamp(min=1)
+            number = (self.keep * pixels.to(floats)).long().clamp(min=1)
         else:
-            below = valid & (hardness > -torch.tensor(self.threshold).log())
+            below = valid & (hardness > -log(self.threshold))
             number = self.over_ranks(below.sum()).clamp(min=self.min_kept)
         number = torch.minimum(number, pixels)
         upper_bits, above = _kth_largest(counts, number)
         counts = self._count(lower, valid & (upper == upper_bits))
         lower_bits, above_here = _kth_largest(counts, number - above)
         last = (upper_bits << 16) | lower_bits
-        share = (number - above - above_here).double() / counts[lower_bits].clamp(min=1)
-        chosen = torch.where(bits == last, share, (bits > last).double())
+        equal = counts.gather(0, lower_bits).clamp(min=1)
+        share = (number - above - above_here).to(floats) / equal
+        chosen = torch.where(bits == last, share, (bits > last).to(floats))
         return chosen * valid, number
 
     def _count(self, values: Tensor, mask: Tensor) -> Tensor:
@@ -115,8 +119,11 @@ class OHEMLoss(PixelLoss):
 
 
 def _kth_largest(counts: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-    """The k-th largest value given how often each occurs, and how many are larger."""
+    """The k-th largest value given how often each occurs, and how many are larger; both ``(1,)``.
+
+    No tensor is used as an index: that would wait for the GPU.
+    """
     from_top = counts.flip(0).cumsum(0)
-    place = torch.searchsorted(from_top, k.clamp(min=1)).clamp(max=len(counts) - 1)
+    place = torch.searchsorted(from_top, k.clamp(min=1).view(1)).clamp(max=len(counts) - 1)
     value = len(counts) - 1 - place
-    return value, from_top[place] - counts[value]
+    return value, from_top.gather(0, place) - counts.gather(0, value)

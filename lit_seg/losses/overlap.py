@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lit_seg.losses.base import ClassCounts, SegLoss
+from lit_seg.metrics.exact import exact_dtype
 from lit_seg.metrics.sync import differentiable_sum_over_ranks, world_size
 
 
@@ -76,19 +77,19 @@ class OverlapLoss(SegLoss):
 
 
 def soft_counts(logits: Tensor, target: Tensor, void: int) -> Tensor:
-    r"""``(3, N, C)`` float64 per image: :math:`\sum_{y=c} p_c`, :math:`\sum p_c`, pixels of c.
+    r"""``(3, N, C)`` per image: :math:`\sum_{y=c} p_c`, :math:`\sum p_c`, pixels of c.
 
-    Valid pixels only. Sums over pixels of one class are in float64: one by one, as they are added,
-    float32 would lose digits.
+    Valid pixels only. Sums over the pixels of a class are in float64: float32 would lose digits,
+    as they are added one by one.
     """
-    num_images, num_classes = logits.shape[:2]
-    p = logits.softmax(1).view(num_images, num_classes, -1)
-    label = target.view(num_images, 1, -1)
+    p = logits.softmax(1).flatten(2) if logits.ndim > 2 else logits.softmax(1).unsqueeze(2)
+    label = target.reshape(len(target), 1, p.shape[2])
     valid = label != void
     label = label.masked_fill(~valid, 0)
-    predicted = (p * valid).sum(-1)
-    hit = (p.gather(1, label) * valid).squeeze(1).double()
-    zeros = torch.zeros(num_images, num_classes, dtype=torch.float64, device=p.device)
-    hits = zeros.scatter_add(1, label.squeeze(1), hit)
-    labelled = zeros.scatter_add(1, label.squeeze(1), valid.squeeze(1).double())
-    return torch.stack([hits, predicted.double(), labelled])
+    # filled, not multiplied: what is not finite under void must not get out
+    predicted = p.masked_fill(~valid, 0).sum(-1)
+    hit = p.gather(1, label).masked_fill(~valid, 0).squeeze(1)
+    zeros = torch.zeros(p.shape[:2], dtype=exact_dtype(p.device), device=p.device)
+    hits = zeros.scatter_add(1, label.squeeze(1), hit.to(zeros.dtype))
+    labelled = zeros.scatter_add(1, label.squeeze(1), valid.squeeze(1).to(zeros.dtype))
+    return torch.stack([hits, predicted.to(zeros.dtype), labelled])

@@ -117,7 +117,7 @@ class PATLoss(PixelLoss):
         def modulate(surprise: Tensor) -> Tensor:
             factors = self.factors(surprise.detach() if self.detach else surprise)
             if self.divide_by == "mask":
-                factors = factors / mask_sizes(target, self.num_classes, self.void).clamp(min=1)
+                factors = factors / mask_sizes(target, self.num_classes, self.void)
             return factors
 
         return modulated_sum(logits, target, weight, modulate, self.void)

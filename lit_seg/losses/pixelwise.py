@@ -49,6 +49,8 @@ class PixelLoss(SegLoss):
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         weight, norm = self.weigh(logits, target)
+        if weight is not None:
+            weight = weight.to(logits.dtype)
         return self.mean(self.total(self.adjust(logits, target), target, weight), norm)
 
     def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
@@ -74,8 +76,6 @@ class PixelLoss(SegLoss):
 
     def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         """The weighted sum over this rank's pixels, of adjusted logits."""
-        if weight is not None:
-            weight = weight.to(logits.dtype)
         return F.cross_entropy(logits, target, weight, ignore_index=self.void, reduction="sum")
 
     @property
@@ -88,8 +88,17 @@ class PixelLoss(SegLoss):
         return weight if self.given_weight is None else weight * self.given_weight
 
     def set_class_weight(self, weight: Tensor) -> None:
-        """Make the mean over pixels one that is weighted by ``(C,)`` class weights."""
-        self.given_weight = weight
+        """Make the mean over pixels one that is weighted by ``(C,)`` class weights >= 0.
+
+        Raises:
+            ValueError: if there is not one weight per class.
+        """
+        if weight.shape != (self.num_classes,):
+            raise ValueError(
+                f"`weight` must hold {self.num_classes} numbers, one per class, got the shape "
+                f"{tuple(weight.shape)}"
+            )
+        self.given_weight = weight.to(self.class_pixels.device)
 
     def class_stats(self) -> dict[str, Tensor]:
         """The weight of each class, if they differ from 1."""
@@ -114,12 +123,12 @@ def modulated_sum(
     Args:
         logits: ``(N, C, *)``.
         target: ``(N, *)`` class ids or void.
-        weight: ``(C,)`` class weights, none for 1.
+        weight: ``(C,)`` class weights in the logits' dtype, none for 1.
         modulate: from :math:`-\log p`, ``(N, *)``, 0 where void, to the factors :math:`m`.
         void: the label that does not count.
     """
     surprise = F.cross_entropy(logits, target, ignore_index=void, reduction="none")
     losses = modulate(surprise) * surprise
     if weight is not None:
-        losses = losses * weight.to(losses.dtype)[target.masked_fill(target == void, 0)]
+        losses = losses * weight[target.masked_fill(target == void, 0)]
     return losses.sum()

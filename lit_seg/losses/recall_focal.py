@@ -16,7 +16,7 @@ class RecallFocalLoss(RecallLoss):
     Args:
         class_counts: pixels per class; only their number is used.
         gamma: of focal loss, at least 0; 0 is recall loss.
-        momentum: as in :class:`RecallLoss`.
+        momentum: as in :class:`RecallLoss`, like those below.
         normalizer: likewise; ``"weight_sum"`` sums the class weights, without the focal factor.
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
@@ -49,8 +49,11 @@ class RecallFocalLoss(RecallLoss):
         gamma: float = 2.0,
         momentum: float = 0.0,
         normalizer: Normalizer = "valid",
+        floor_one: bool = False,
+        min_weight: float = 0.0,
+        max_weight: float = 1.0,
     ) -> None:
-        super().__init__(class_counts, momentum, normalizer)
+        super().__init__(class_counts, momentum, normalizer, floor_one, min_weight, max_weight)
         self.gamma = checked_gamma(gamma)
 
     def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:

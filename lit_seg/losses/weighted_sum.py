@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss
+from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss, made
 
 
 class WeightedSumLoss(SegLoss):
@@ -55,7 +55,7 @@ class WeightedSumLoss(SegLoss):
                 f"`factors` must be {len(losses)} numbers >= 0, one per loss, got {factors}"
             )
         self.factors = factors
-        self._losses = nn.ModuleList([loss(class_counts) for loss in losses])
+        self._losses = nn.ModuleList([made(loss, class_counts) for loss in losses])
 
     @property
     def parts(self) -> list[SegLoss]:
@@ -67,6 +67,7 @@ class WeightedSumLoss(SegLoss):
         return torch.stack([f * value for f, value in zip(self.factors, values, strict=True)]).sum()
 
     def set_progress(self, done: float) -> None:
+        super().set_progress(done)
         for part in self.parts:
             part.set_progress(done)
 
@@ -75,5 +76,9 @@ class WeightedSumLoss(SegLoss):
             part.set_class_weight(weight)
 
     def class_stats(self) -> dict[str, Tensor]:
-        """What the losses tell; where two tell the same, the later one wins."""
-        return {name: stat for part in self.parts for name, stat in part.class_stats().items()}
+        """What the losses tell; ``weight_1`` is the second one's, if the first has one too."""
+        stats: dict[str, Tensor] = {}
+        for k, part in enumerate(self.parts):
+            for name, stat in part.class_stats().items():
+                stats[f"{name}_{k}" if name in stats else name] = stat
+        return stats

@@ -24,8 +24,8 @@ def recall_counts(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
 
 def hit_counts(hits: Tensor, target: Tensor, num_classes: int) -> Tensor:
     """Likewise, from whether each pixel was predicted rightly; void pixels do not count."""
-    # One bincount and no boolean indexing, which would wait for the GPU: 2y for a miss, 2y + 1 for
-    # a hit, and one bin past the end for void.
+    # One count of 2y for a miss, 2y + 1 for a hit, and one bin past the end for void. On a GPU
+    # `bincount` waits for the result; boolean indexing would wait too, and more often.
     void_bin = 2 * num_classes
     bins = torch.where(target == void_of(num_classes), void_bin, 2 * target + hits)
     missed, hit = torch.bincount(bins.flatten(), minlength=void_bin + 1)[:-1].view(-1, 2).T

@@ -7,6 +7,13 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+_WITHOUT_FLOAT64 = {"mps"}  # Apple's GPUs
+
+
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """The most exact floats that the device has: of 64 bits but on Apple's GPUs."""
+    return torch.float32 if device.type in _WITHOUT_FLOAT64 else torch.float64
+
 
 class Exact(nn.Module):
     """Follows the model to another device, but never to another dtype.
@@ -18,9 +25,8 @@ class Exact(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> Self:
         def move_only(tensor: Tensor) -> Tensor:
             device = fn(torch.empty(0)).device
-            # Apple's GPUs have no float64
-            no_double = device.type == "mps" and tensor.dtype == torch.float64
-            return tensor.to(device, torch.float32 if no_double else tensor.dtype)
+            dtype = exact_dtype(device) if tensor.dtype == torch.float64 else tensor.dtype
+            return tensor.to(device, dtype)
 
         super()._apply(move_only, *args, **kwargs)  # type: ignore[no-untyped-call]
         return self

@@ -14,6 +14,7 @@ from lit_seg.losses import (
     LDAMLoss,
     OHEMLoss,
     PATLoss,
+    PixelLoss,
     RecallLoss,
     SegLoss,
     SoftDiceLoss,
@@ -81,6 +82,7 @@ class Make:
 
     def __init__(self, cls, options):
         self.cls = cls
+        self.plain = not options
         self.options = {**NEEDED.get(cls.__name__, {}), **options}
 
     def __call__(self, counts):
@@ -118,7 +120,7 @@ def exported():
     """The exported classes of losses."""
     for name in lit_seg.losses.__all__:
         cls = getattr(lit_seg.losses, name)
-        if inspect.isclass(cls) and issubclass(cls, SegLoss) and cls is not SegLoss:
+        if inspect.isclass(cls) and issubclass(cls, SegLoss) and cls not in (SegLoss, PixelLoss):
             yield cls
 
 
@@ -133,6 +135,17 @@ every_exact_loss = pytest.mark.parametrize(
     "make", [make for make in LOSSES if not make.noisy], ids=repr
 )
 """Without those that draw random numbers, whose order is that of pixels and classes."""
+
+every_class_of_losses = pytest.mark.parametrize(
+    "make", [make for make in LOSSES if make.plain or make.cls is RecallLoss], ids=repr
+)
+"""With its defaults only, where many inputs are tried."""
+
+every_exact_class_of_losses = pytest.mark.parametrize(
+    "make",
+    [make for make in LOSSES if (make.plain or make.cls is RecallLoss) and not make.noisy],
+    ids=repr,
+)
 
 COUNTS = [90, 30, 10, 5]
 

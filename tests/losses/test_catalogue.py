@@ -58,7 +58,8 @@ def test_the_command_tells_all_about_one(name, capsys):
 
 def test_a_loss_that_wraps_another_says_so(capsys):
     assert losses.main(["focal_drw"]) == 0
-    assert "--model.loss.loss  (needed)" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "--model.loss.loss  (set by LOSS; its options: --model.loss.loss.<option>)" in shown
 
 
 def test_an_unknown_name_lists_the_known_ones(capsys):

@@ -1,6 +1,7 @@
 """What every loss promises, run over all that ``lit_seg.losses`` exports."""
 
 import copy
+import pickle
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -11,10 +12,20 @@ import torch
 import torch.nn.functional as F
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from torch.utils._python_dispatch import TorchDispatchMode
+from torchmetrics import Metric
 
 import lit_seg.losses
-from lit_seg.labels import VOID
-from lit_seg.losses import ClassCounts, SeesawLoss, SegLoss
+from lit_seg.labels import VOID, void_of
+from lit_seg.losses import (
+    ClassCounts,
+    DeferredReweightingLoss,
+    MetricWeightedLoss,
+    RecallLoss,
+    SeesawLoss,
+    SegLoss,
+)
+from lit_seg.metrics import exact
 from tests.losses.every import COUNTS, LOSSES, SameNoise, every_exact_loss, every_loss
 from tests.losses.problems import draw, value_and_grad
 
@@ -82,11 +93,15 @@ def test_perfect_prediction_costs_nothing(make, training):
 
 
 @every_loss
+@pytest.mark.parametrize("size", [(4, (3, 3)), (4, ()), (300, (2,))], ids=str)
 @pytest.mark.parametrize("training", [True, False])
-def test_only_void_gives_zero_with_a_graph(make, training):
+def test_only_void_gives_zero_with_a_graph(make, training, size):
     """DDP waits for every parameter's gradient, so 0 without a graph would hang it."""
-    logits = torch.randn(2, 4, 3, 3, requires_grad=True)
-    value = make(COUNTS).train(training)(logits, torch.full((2, 3, 3), VOID))
+    classes, space = size
+    classes = min(classes, make.most_classes)
+    logits = torch.randn(2, classes, *space, requires_grad=True)
+    void = torch.full((2, *space), void_of(classes))
+    value = make([10] * classes).train(training)(logits, void)
     assert value.item() == 0.0
     assert value.grad_fn is not None
     value.backward()
@@ -104,6 +119,28 @@ def test_void_gives_neither_value_nor_gradient(make):
     assert torch.equal(grad, other_grad)
     assert not grad[void].any()
     assert grad[~void].any()
+
+
+@every_loss
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_stays_under_void(make, number):
+    logits, target = draw(12, void=0.4)
+    void = (target == VOID).unsqueeze(1).expand_as(logits)
+    value, grad = value_and_grad(SameNoise(make(COUNTS)), logits, target)
+    bad = logits.masked_fill(void, number)
+    bad_value, bad_grad = value_and_grad(SameNoise(make(COUNTS)), bad, target)
+    torch.testing.assert_close(bad_value, value)
+    torch.testing.assert_close(bad_grad[~void], grad[~void])
+
+
+@every_loss
+@pytest.mark.parametrize("shape", [(0, 4, 5, 6), (2, 4, 0, 0), (0, 4), (2, 4, 0)])
+def test_no_pixels_at_all_give_zero_with_a_graph(make, shape):
+    logits = torch.zeros(shape, requires_grad=True)
+    value = make(COUNTS)(logits, torch.zeros(shape[0], *shape[2:], dtype=torch.long))
+    assert value.item() == 0
+    value.backward()
+    assert logits.grad.shape == shape
 
 
 @every_exact_loss
@@ -156,7 +193,7 @@ def test_batch_twice_costs_the_same(make):
 
 
 @every_loss
-@pytest.mark.parametrize("size", [(8, 10), (7, 9), (1, 1)])
+@pytest.mark.parametrize("size", [(8, 10), (7, 9), (15, 19)])
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_small_logits_are_upsampled(make, align_corners, size):
     logits, _ = draw(18, (2, 4, 4, 5))
@@ -228,6 +265,24 @@ def test_half_precision_logits(make, dtype, autocast):
     assert grad.isfinite().all()
 
 
+@every_exact_loss
+def test_float64_logits_keep_their_precision(make):
+    logits, target = draw(35)
+    value, grad = value_and_grad(make(COUNTS), logits.double(), target)
+    assert value.dtype == grad.dtype == torch.float64
+    assert torch.equal(value, make(COUNTS).loss(logits.double(), target))
+    torch.testing.assert_close(value.float(), make(COUNTS)(logits, target))
+
+
+@every_loss
+def test_its_options_are_printed(make):
+    loss = make(COUNTS)
+    shown = repr(loss)
+    assert shown.startswith(make.cls.__name__)
+    for name in make.options.keys() & vars(loss).keys():
+        assert f"{name}={getattr(loss, name)}" in shown
+
+
 class Spy(SegLoss):
     """A formula with a product, which autocast would take in half precision."""
 
@@ -297,8 +352,69 @@ def test_state_counts_in_64_bits(make):
     """float32 stops counting pixels after a few images, int32 after some thousand."""
     loss = make(COUNTS)
     loss(*draw(31))
-    for name, tensor in loss.named_buffers():
+    tensors = dict(loss.named_buffers())
+    for module in loss.modules():
+        if isinstance(module, Metric):
+            tensors.update(module.metric_state)
+    for name, tensor in tensors.items():
         assert tensor.dtype in (torch.int64, torch.float64, torch.bool), name
+
+
+@every_loss
+def test_only_state_is_saved(make):
+    """What derives from class counts comes from the data, also after a checkpoint of other data."""
+    names = {name.rpartition(".")[2] for name in make(COUNTS).state_dict()}
+    own = {
+        RecallLoss: {"value"},
+        MetricWeightedLoss: {"value"},
+        SeesawLoss: {"seen"},
+        DeferredReweightingLoss: {"started"},
+    }
+    wanted = {name for cls, state in own.items() if issubclass(make.cls, cls) for name in state}
+    if RecallLoss in (make.options.get("loss"), *make.options.get("losses", ())):
+        wanted |= {"value"}
+    assert names == wanted
+
+
+@every_loss
+@pytest.mark.parametrize("by", ["state dict", "copy", "pickle"])
+@pytest.mark.parametrize("done", [0.0, 1.0])
+def test_a_copy_goes_on_alike(make, by, done):
+    loss = make(COUNTS)
+    loss.set_progress(done)
+    loss(*draw(32))
+    if by == "state dict":
+        other = make(COUNTS)
+        other.load_state_dict(loss.state_dict())
+    else:
+        other = copy.deepcopy(loss) if by == "copy" else pickle.loads(pickle.dumps(loss))
+    for _ in range(2):  # a step, then eval with what it left
+        values = [SameNoise(each)(*draw(33)) for each in (loss, other)]
+        assert torch.equal(*values)
+        loss.eval()
+        other.eval()
+
+
+class NoFloat64(TorchDispatchMode):
+    """Fails where a device without float64 would."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in torch.utils._pytree.tree_leaves(result):
+            assert not isinstance(tensor, torch.Tensor) or tensor.dtype != torch.float64, func
+        return result
+
+
+@every_loss
+def test_runs_on_a_device_without_float64(make, monkeypatch):
+    """As if the CPU were one of Apple's GPUs."""
+    want = SameNoise(make(COUNTS))(*draw(34))
+    monkeypatch.setattr(exact, "_WITHOUT_FLOAT64", {"cpu"})
+    loss = make(COUNTS).to("cpu")
+    loss.set_progress(0)
+    with NoFloat64():
+        value = SameNoise(loss)(*draw(34))
+    torch.testing.assert_close(value, want)
 
 
 @every_loss

@@ -16,7 +16,7 @@ from tests.losses.parity import (
     published,
     slopes,
 )
-from tests.losses.problems import draw
+from tests.losses.problems import draw, value_and_grad
 from tests.losses.test_recall import PROBLEMS
 
 # ours has the mean over the classes present only, as is the default there
@@ -99,3 +99,16 @@ def test_equals_the_published_code(case):
 def test_published_cases_are_many():
     assert len(CASES) == 4
     assert {case.options["per_image"] for case in CASES} == {True, False}
+
+
+@pytest.mark.parametrize("share", [1e-4, 1e-2])
+def test_large_images_keep_their_digits(share):
+    """A product of vectors in float32 adds one by one: it was 4e-4 off at 8 million pixels."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(1, 2, 1_000_000, generator=generator)
+    target = (torch.rand(1, 1_000_000, generator=generator) < share).long()
+    loss = LovaszSoftmaxLoss([1, 1])
+    value, grad = value_and_grad(loss, logits, target)
+    want, want_grad = value_and_grad(loss.loss, logits.double(), target)
+    assert value.item() == pytest.approx(want.item(), rel=1e-6)
+    assert (grad - want_grad).abs().sum() < 1e-5 * want_grad.abs().sum()

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from lit_seg.labels import VOID
 from lit_seg.losses import CrossEntropyLoss, RecallLoss
 from tests.losses import oracle
-from tests.losses.every import SameNoise, every_exact_loss, every_loss
+from tests.losses.every import (
+    SameNoise,
+    every_class_of_losses,
+    every_exact_class_of_losses,
+)
 from tests.losses.problems import value_and_grad
 from tests.losses.strategies import (
     batches,
@@ -52,7 +56,7 @@ def stored(loss):
     return [None if math.isnan(r) else r for r in loss.state.recall.tolist()]
 
 
-@every_loss
+@every_class_of_losses
 @tries(20)
 @given(batch=batches(), data=st.data())
 def test_what_lies_under_void_does_not_matter(make, batch, data):
@@ -66,7 +70,7 @@ def test_what_lies_under_void_does_not_matter(make, batch, data):
     assert not grad[void].any()
 
 
-@every_exact_loss
+@every_exact_class_of_losses
 @tries(20)
 @given(batch=lines(), data=st.data())
 def test_void_pixels_add_nothing(make, batch, data):
@@ -78,7 +82,7 @@ def test_void_pixels_add_nothing(make, batch, data):
     assert state_bytes(loss) == state_bytes(other)
 
 
-@every_exact_loss
+@every_exact_class_of_losses
 @tries(20)
 @given(batch=lines(), data=st.data())
 def test_order_of_pixels_does_not_matter(make, batch, data):
@@ -92,7 +96,7 @@ def test_order_of_pixels_does_not_matter(make, batch, data):
     assert state_bytes(loss) == state_bytes(other)
 
 
-@every_exact_loss
+@every_exact_class_of_losses
 @tries(20)
 @given(batch=lines(), data=st.data())
 def test_names_of_classes_do_not_matter(make, batch, data):
@@ -105,7 +109,7 @@ def test_names_of_classes_do_not_matter(make, batch, data):
         torch.testing.assert_close(stat[order], other.class_stats()[name], equal_nan=True)
 
 
-@every_loss
+@every_class_of_losses
 @tries(20)
 @given(batch=batches(), shift=st.integers(-64, 64))
 def test_a_shift_common_to_all_classes_cancels(make, batch, shift):
@@ -114,7 +118,7 @@ def test_a_shift_common_to_all_classes_cancels(make, batch, shift):
     torch.testing.assert_close(noised(make, logits)(logits + shift, target), value, **close)
 
 
-@every_loss
+@every_class_of_losses
 @tries(30)
 @given(batch=batches(), training=st.booleans(), scale=st.sampled_from([1.0, 1e4, -1e4]))
 def test_finite_and_not_negative(make, batch, training, scale):
@@ -215,7 +219,7 @@ def test_recall_loss_of_a_union_while_recall_stands_still(normalizer, batch_list
     assert union.item() * norms == pytest.approx(total, rel=1e-5, abs=1e-6)
 
 
-@every_loss
+@every_class_of_losses
 @tries(20)
 @given(batch_list=steps(), data=st.data())
 def test_eval_changes_nothing(make, batch_list, data):
@@ -227,7 +231,7 @@ def test_eval_changes_nothing(make, batch_list, data):
     assert state_bytes(loss) == before
 
 
-@every_loss
+@every_class_of_losses
 @tries(20)
 @given(batch_list=steps(), data=st.data())
 def test_state_survives_a_file(make, batch_list, data):
@@ -242,9 +246,9 @@ def test_state_survives_a_file(make, batch_list, data):
     assert state_bytes(loss) == state_bytes(resumed)
 
 
-@every_loss
+@every_class_of_losses
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@tries(20)
+@tries(8)
 @given(batch=batches())
 def test_half_precision_logits_are_the_same_numbers_in_float32(make, dtype, batch):
     """Not rounded once more: neither the value nor a single count may differ."""
@@ -254,9 +258,9 @@ def test_half_precision_logits_are_the_same_numbers_in_float32(make, dtype, batc
     assert state_bytes(half) == state_bytes(single)
 
 
-@every_loss
+@every_class_of_losses
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@tries(15)
+@tries(6)
 @given(batch_list=steps())
 def test_half_precision_module_is_the_same_module(make, dtype, batch_list):
     """``bf16-true`` and ``16-true`` call ``module.to(dtype)``."""

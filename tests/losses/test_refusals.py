@@ -1,5 +1,7 @@
 """What every loss refuses, and that the message names it."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from lit_seg.labels import VOID
 from lit_seg.losses import (
     BLVLoss,
     ClassCounts,
+    DeferredReweightingLoss,
     FocalLoss,
     LDAMLoss,
     LogitAdjustmentLoss,
@@ -17,8 +20,10 @@ from lit_seg.losses import (
     SegLoss,
     SoftTverskyLoss,
     WeightedSumLoss,
+    post_hoc_adjusted,
 )
-from tests.losses.every import COUNTS, every_loss
+from lit_seg.losses.pixelwise import PixelLoss
+from tests.losses.every import COUNTS, LOSSES, every_loss
 
 
 @every_loss
@@ -29,8 +34,10 @@ from tests.losses.every import COUNTS, every_loss
         ([1] * 65536, "2 to 65535 classes, got 65536"),
         ([3, -2, 1], r"must be whole numbers >= 0, got \[3, -2, 1\]"),
         ([1.5, 2], r"must be whole numbers >= 0, got \[1.5, 2\]"),
+        ([float("inf"), 2], r"must be whole numbers >= 0, got \[inf, 2\]"),
+        ([float("nan"), 2], r"must be whole numbers >= 0, got \[nan, 2\]"),
     ],
-    ids=["1 class", "65536 classes", "negative", "fraction"],
+    ids=["1 class", "65536 classes", "negative", "fraction", "infinite", "not a number"],
 )
 def test_bad_counts(make, counts, message):
     with pytest.raises(ValueError, match=message):
@@ -45,9 +52,11 @@ def test_bad_counts(make, counts, message):
         ((2, 4, 5, 6), (3, 5, 6), r"\(N, \*\), got \(2, 4, 5, 6\) and \(3, 5, 6\)"),
         ((4,), (), r"\(N, \*\), got \(4,\) and \(\)"),
         ((2, 3, 5, 6), (2, 5, 6), "must have 4 channels, .* got 3"),
-        ((2, 4, 5), (2, 6), r"only \(N, C, H, W\) .* got \(2, 4, 5\) and \(2, 6\)"),
+        ((2, 4, 5), (2, 6), r"or be \(N, C, H, W\) and smaller .* got \(2, 4, 5\) and \(2, 6\)"),
+        ((2, 4, 5, 8), (2, 8, 5), r"the size of `target`.* got \(2, 4, 5, 8\) and \(2, 8, 5\)"),
+        ((2, 4, 64, 64), (2, 8, 8), r"the size of `target`, .* got \(2, 4, 64, 64\)"),
     ],
-    ids=["channel in target", "batch", "no batch", "channels", "small line"],
+    ids=["channel in target", "batch", "no batch", "channels", "small line", "turned", "large"],
 )
 def test_bad_shapes(make, logits, target, message):
     with pytest.raises(ValueError, match=message):
@@ -68,6 +77,44 @@ def test_label_out_of_range_is_named(make, label):
     loss = make(COUNTS)
     with pytest.raises(ValueError, match=rf"0 to 3 or 255 \(void\), got \[{label}\]"):
         loss(torch.zeros(1, 4, 3), target)
+
+
+@every_loss
+@pytest.mark.parametrize("done", [-0.1, 1.1, float("nan"), 40])
+def test_progress_that_is_no_fraction(make, done):
+    """An epoch, say, which would start what is deferred at once."""
+    with pytest.raises(ValueError, match=rf"`done` must be a fraction .* in \[0, 1\], got {done}"):
+        make(COUNTS).set_progress(done)
+
+
+@pytest.mark.parametrize("cls", [WeightedSumLoss, DeferredReweightingLoss])
+def test_a_loss_in_place_of_what_makes_it(cls):
+    part = FocalLoss(COUNTS)
+    with pytest.raises(ValueError, match=r"such as `FocalLoss` .* no instance of it, got Focal"):
+        cls(COUNTS, [part] if cls is WeightedSumLoss else part)
+
+
+def test_a_number_in_place_of_counts():
+    with pytest.raises(ValueError, match="`class_counts` must be the pixels of each class, got 19"):
+        FocalLoss(19)
+
+
+@pytest.mark.parametrize(
+    ("own", "full", "fits"),
+    [
+        ((65, 129), (513, 1025), True),  # stride 8, rounded up
+        ((64, 128), (513, 1025), True),
+        ((15, 20), (120, 160), True),
+        ((1, 1), (7, 9), True),
+        ((3, 5), (20, 12), False),  # turned
+        ((64, 64), (512, 1024), False),
+        ((20, 5), (20, 12), False),
+    ],
+)
+def test_small_logits_are_labels_divided_by_one_stride(own, full, fits):
+    loss, target = FocalLoss(COUNTS), torch.zeros(1, *full, dtype=torch.long)
+    with nullcontext() if fits else pytest.raises(ValueError, match="smaller by one stride"):
+        assert loss(torch.zeros(1, 4, *own), target) > 0
 
 
 def test_a_loss_without_a_formula_is_no_loss():
@@ -131,6 +178,7 @@ def test_options_that_would_be_ignored(cls, options, message):
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
+        ({"images": [0, 4]}, r"at least of each class with pixels, got \[0, 4\] for \[5, 5\]"),
         ({"images": [-3, 4]}, r"`images` must be whole numbers >= 0, got \[-3, 4\]"),
         ({"image_pixels": [9.5, 9]}, r"`image_pixels` must be whole numbers >= 0, got \[9.5, 9\]"),
         ({"image_pixels": [4, 9]}, r"at least its own, got \[4, 9\] for \[5, 5\]"),
@@ -140,3 +188,20 @@ def test_options_that_would_be_ignored(cls, options, message):
 def test_counts_that_cannot_be(parts, message):
     with pytest.raises(ValueError, match=message):
         ClassCounts([5, 5], **parts)
+
+
+@pytest.mark.parametrize("make", [m for m in LOSSES if issubclass(m.cls, PixelLoss)], ids=repr)
+def test_class_weights_of_another_number(make):
+    with pytest.raises(ValueError, match=r"`weight` must hold 4 numbers, .* got the shape \(3,\)"):
+        make(COUNTS).set_class_weight(torch.ones(3))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5), (4,)])
+def test_post_hoc_logits_of_another_number_of_classes(shape):
+    with pytest.raises(ValueError, match=r"`logits` must be \(N, 4, \*\), .* got \("):
+        post_hoc_adjusted(torch.zeros(shape), COUNTS)
+
+
+def test_post_hoc_negative_tau():
+    with pytest.raises(ValueError, match="`tau` must be at least 0 and finite, got -1"):
+        post_hoc_adjusted(torch.zeros(1, 4), COUNTS, tau=-1)

@@ -139,9 +139,12 @@ def test_stats_are_those_of_all_parts():
     assert torch.equal(stats["seen"], loss.parts[1].seen)
 
 
-def test_later_part_wins_where_two_tell_the_same():
+def test_the_second_of_two_that_tell_the_same_has_its_number():
     loss = WeightedSumLoss(COUNTS, [partial(LDAMLoss, max_margin=m) for m in (0.1, 0.3)])
-    assert loss.class_stats()["margin"].max() == 0.3
+    stats = loss.class_stats()
+    assert stats.keys() == {"margin", "margin_1"}
+    assert stats["margin"].max() == pytest.approx(0.1)
+    assert stats["margin_1"].max() == pytest.approx(0.3)
 
 
 def test_sum_of_sums():

@@ -217,3 +217,12 @@ def test_shapes_that_differ_are_named(shape):
 def test_bad_labels_are_named():
     with pytest.raises(ValueError, match=r"0 to 1 or 255 \(void\), got \[2\]"):
         ClassTversky(2, 1.0, 1.0).update(torch.tensor([[0, 0]]), torch.tensor([[0, 2]]))
+
+
+@pytest.mark.parametrize("wrong", [2, 255, -1])
+@pytest.mark.parametrize("metric", [ClassTversky(2, 1.0, 0.0), ClassRecall(2)], ids=repr)
+def test_a_prediction_that_is_no_class_is_named(metric, wrong):
+    with pytest.raises(ValueError, match=rf"`preds` must hold class ids 0 to 1, got \[{wrong}\]"):
+        metric.update(torch.tensor([[wrong, 0]]), torch.tensor([[0, 0]]))
+    metric.update(torch.tensor([[wrong, 0]]), torch.tensor([[255, 0]]))  # where nothing is labelled
+    metric.reset()
