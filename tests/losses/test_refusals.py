@@ -1,5 +1,7 @@
 """What every loss refuses, and that the message names it."""
 
+import inspect
+import re
 from contextlib import nullcontext
 
 import pytest
@@ -188,6 +190,17 @@ def test_options_that_would_be_ignored(cls, options, message):
 def test_counts_that_cannot_be(parts, message):
     with pytest.raises(ValueError, match=message):
         ClassCounts([5, 5], **parts)
+
+
+@pytest.mark.parametrize("make", [m for m in LOSSES if m.plain], ids=repr)
+def test_no_option_takes_what_is_no_number(make):
+    """Of every loss every option that is a number, so that none is forgotten."""
+    for name, parameter in list(inspect.signature(make.cls).parameters.items())[1:]:
+        words = set(re.findall(r"\w+", str(parameter.annotation)))
+        if {"float", "int"} & words and not {"SegLoss", "LossFactory"} & words:
+            value = [NAN] * 2 if name == "factors" else NAN
+            with pytest.raises(ValueError, match=f"`{name}`"):
+                make.cls(COUNTS, **{**make.options, name: value})
 
 
 @pytest.mark.parametrize("make", [m for m in LOSSES if issubclass(m.cls, PixelLoss)], ids=repr)
