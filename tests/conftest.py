@@ -9,6 +9,8 @@ import pytest
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the same tests with and without a GPU
 # On tensors as small as these, threads only wait for each other; before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# It costs seconds per run; the fixture `run` is the one that logs.
+os.environ["WANDB_MODE"] = "disabled"
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 

@@ -22,9 +22,7 @@ def fit(folder: Path, *more: str, loss: str = "recall") -> int:
     return main(["fit", *layers(loss), *TINY, "--run_dir", str(folder), *more])
 
 
-@pytest.fixture(autouse=True)
-def _no_wandb(monkeypatch: pytest.MonkeyPatch, few_streets: None) -> None:
-    monkeypatch.setenv("WANDB_MODE", "disabled")  # it costs seconds; `run` is the one that logs
+pytestmark = pytest.mark.usefixtures("few_streets")
 
 
 def test_a_run_leaves_its_files(run: Path) -> None:

@@ -21,11 +21,6 @@ SHORT = ["--trainer.max_epochs", "-1", "--trainer.limit_val_batches", "2"]
 pytestmark = pytest.mark.usefixtures("few_streets")
 
 
-@pytest.fixture(autouse=True)
-def _no_wandb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-
-
 def fit(loss: str, folder: Path, steps: int) -> Path:
     run = ["--run_dir", str(folder), "--trainer.max_steps", str(steps)]
     assert main(["fit", *layers(loss), *TINY, *SHORT, *run]) == 0

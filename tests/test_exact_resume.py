@@ -44,9 +44,7 @@ class UnforeseenError(Exception):
     """Something that no one expects."""
 
 
-@pytest.fixture(autouse=True)
-def _no_wandb(monkeypatch: pytest.MonkeyPatch, few_streets: None) -> None:
-    monkeypatch.setenv("WANDB_MODE", "disabled")
+pytestmark = pytest.mark.usefixtures("few_streets")
 
 
 @pytest.fixture(scope="module")

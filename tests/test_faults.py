@@ -24,18 +24,14 @@ from tests.test_cli import fit
 EPOCHS = ("--trainer.max_epochs", "2")
 
 
-@pytest.fixture(autouse=True)
-def _no_wandb(monkeypatch: pytest.MonkeyPatch, few_streets: None) -> None:
-    monkeypatch.setenv("WANDB_MODE", "disabled")
+pytestmark = pytest.mark.usefixtures("few_streets")
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory, few_streets: None) -> Path:
     """A run in which nothing fails."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WANDB_MODE", "disabled")
-        folder = tmp_path_factory.mktemp("reference") / "seed0"
-        assert fit(folder, *EPOCHS) == 0
+    folder = tmp_path_factory.mktemp("reference") / "seed0"
+    assert fit(folder, *EPOCHS) == 0
     return folder
 
 

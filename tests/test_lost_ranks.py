@@ -91,7 +91,6 @@ def test_a_lost_rank_ends_the_job_and_the_run_goes_on(
     assert checkpoint["global_step"] == FAILED_STEP
 
     # one process goes on, with the batch of two, and ends where one that nothing disturbed ends
-    monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setattr(streets, "_SPLITS", few_streets_cli.SPLITS)
     one = ["--trainer.devices", "1", "--data.init_args.batch_size", "4"]
     assert main(["fit", "--resume", str(folder / "run"), *one]) == 0

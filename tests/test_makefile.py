@@ -20,7 +20,7 @@ def test_help_lists_targets_and_choices() -> None:
     shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ("train", "validate", "test", "test-all", "lint", "format", "type", "check"):
         assert f"  {target} " in shown
-    assert "ce recall" in shown
+    assert "LOSS   balanced_softmax blv cb cb_focal ce ce_dice focal" in shown
     assert "camvid cityscapes streets" in shown
 
 

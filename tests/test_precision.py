@@ -14,9 +14,7 @@ from tests.test_cli import fit
 Batch = tuple[Tensor, Tensor]
 
 
-@pytest.fixture(autouse=True)
-def _no_wandb(monkeypatch: pytest.MonkeyPatch, few_streets: None) -> None:
-    monkeypatch.setenv("WANDB_MODE", "disabled")
+pytestmark = pytest.mark.usefixtures("few_streets")
 
 
 @pytest.fixture

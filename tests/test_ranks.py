@@ -84,7 +84,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     runs = {loss: tmp_path_factory.mktemp(loss) for loss in ("recall", "ce")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LitSegmenter, "on_fit_end", few_streets_cli.save_recall)
-        patch.setenv("WANDB_MODE", "disabled")
         for loss, folder in runs.items():
             patch.setenv("RECALL_FOLDER", str(folder))
             splits = {**few_streets_cli.SPLITS, "val": (1, VAL_IMAGES[loss])}

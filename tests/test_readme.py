@@ -27,7 +27,6 @@ def test_ones_own_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few_stre
     _, block = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     (tmp_path / "my_losses.py").write_text(block)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("WANDB_MODE", "disabled")
     steps = ["--trainer.max_epochs", "-1", "--trainer.max_steps", "2"]
     mine = ["--model.loss", "my_losses.SmoothLoss", "--model.loss.smoothing", "0.2"]
     run = ["--run_dir", str(tmp_path / "run")]

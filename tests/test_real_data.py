@@ -15,12 +15,9 @@ ROOT = Path(os.environ.get("DATA_ROOT", "data"))
 @pytest.mark.parametrize(
     ("data", "needs", "classes"), [("camvid", "train.txt", 11), ("cityscapes", "gtFine", 19)]
 )
-def test_a_few_steps(
-    data: str, needs: str, classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_few_steps(data: str, needs: str, classes: int, tmp_path: Path) -> None:
     if not (ROOT / data / needs).exists():
         pytest.skip(f"{ROOT / data} does not hold {data}")
-    monkeypatch.setenv("WANDB_MODE", "disabled")
     limits = ["--trainer.max_steps", "2", "--trainer.limit_val_batches", "1"]
     epochs = ["--trainer.max_epochs", "2", "--trainer.limit_train_batches", "1"]
     # the batch size of the configuration: the few real frames of a sample must train with it

@@ -35,7 +35,6 @@ __all__ = ["alone"]  # a fixture
 def _streets(monkeypatch: pytest.MonkeyPatch) -> None:
     splits = {**few_streets_cli.SPLITS, "val": (1, VAL_IMAGES["recall"])}
     monkeypatch.setattr(streets, "_SPLITS", splits)
-    monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setenv("VAL_IMAGES", str(VAL_IMAGES["recall"]))
 
 

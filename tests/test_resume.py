@@ -8,10 +8,7 @@ import torch
 from lit_seg.cli import main
 from tests.test_cli import fit, rows_of
 
-
-@pytest.fixture(autouse=True)
-def _no_wandb(monkeypatch: pytest.MonkeyPatch, few_streets: None) -> None:
-    monkeypatch.setenv("WANDB_MODE", "disabled")  # it costs seconds; `run` is the one that logs
+pytestmark = pytest.mark.usefixtures("few_streets")
 
 
 def test_resume_continues_state_and_logs(tmp_path: Path) -> None:

@@ -52,7 +52,6 @@ class Theirs:
 
 @pytest.fixture
 def theirs(few_streets: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Theirs:
-    monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.delenv(VARIABLE, raising=False)
     folder = tmp_path / "theirs"
     folder.mkdir()

@@ -30,7 +30,6 @@ def made(few_streets, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("bad_input")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WANDB_MODE", "disabled")
         for name in ("camvid", "cityscapes"):
             patch.setattr(DATASETS[name], "native_size", layouts.SIZES[name])
         layouts.camvid(folder / "camvid")
@@ -42,7 +41,6 @@ def made(few_streets, tmp_path_factory):
 
 @pytest.fixture
 def world(made, tmp_path, monkeypatch):
-    monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.delenv("DATA_ROOT", raising=False)
     return World(tmp_path, monkeypatch, made / "camvid", made / "cityscapes", made / "run")
 

@@ -14,7 +14,6 @@ from tests.test_cli import rows_of
 
 @pytest.fixture
 def world(few_streets, tmp_path, monkeypatch):
-    monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setattr(DATASETS["camvid"], "native_size", layouts.SIZES["camvid"])
     layouts.camvid(tmp_path / "camvid", ("train", "val"))
     return World(tmp_path, monkeypatch, tmp_path / "camvid", tmp_path, tmp_path / "run")
