@@ -177,12 +177,10 @@ class SegLoss(Exact):
 
 def _shrunk(logits: torch.Size, target: torch.Size) -> bool:
     """Whether images of logits are those of labels divided by one stride, give or take a pixel."""
-    if len(logits) != 4 or any(
-        own > full for own, full in zip(logits[2:], target[1:], strict=True)
-    ):
-        return False
-    least = max(full / (own + 1) for own, full in zip(logits[2:], target[1:], strict=True))
-    return all(full >= least * (own - 1) for own, full in zip(logits[2:], target[1:], strict=True))
+    sides = list(zip(logits[2:], target[1:], strict=True))
+    stride = max(full / (own + 1) for own, full in sides)  # the least that fits all sides
+    fits = (own <= full and stride * (own - 1) <= full for own, full in sides)
+    return len(logits) == 4 and all(fits)
 
 
 LossFactory = Callable[[Sequence[int] | ClassCounts], SegLoss]

@@ -3,9 +3,16 @@
 import inspect
 
 import pytest
+import torch
 
-from lit_seg.losses import post_hoc_adjusted
-from tests.losses.every import exported
+from lit_seg.losses import (
+    MetricWeightedLoss,
+    PATLoss,
+    RecallFocalLoss,
+    RecallLoss,
+    post_hoc_adjusted,
+)
+from tests.losses.every import COUNTS, LOSSES, exported
 
 REWEIGHTED = {"beta": None, "unit": "pixels"}  # beta is (N - 1) / N
 RECALL = {"momentum": 0.0, "normalizer": "valid", "floor_one": False}
@@ -56,5 +63,33 @@ def test_defaults(cls):
     assert {name: p.default for name, p in parameters.items()} == DEFAULTS[cls.__name__]
 
 
+@pytest.mark.parametrize("make", [make for make in LOSSES if make.plain], ids=repr)
+def test_defaults_are_what_is_used(make):
+    options = vars(make(COUNTS))
+    for name, default in DEFAULTS[make.cls.__name__].items():
+        if name in options and name != "factors":
+            assert options[name] == default
+
+
+def test_the_state_starts_without_memory_and_without_a_floor():
+    for loss in (RecallLoss(COUNTS), RecallFocalLoss(COUNTS), MetricWeightedLoss(COUNTS)):
+        assert loss.state.momentum == 0
+        assert getattr(loss.state, "min_misses", 0) == 0
+    assert (
+        MetricWeightedLoss(COUNTS).state.fp_weight,
+        MetricWeightedLoss(COUNTS).state.fn_weight,
+    ) == (1, 0)
+
+
 def test_post_hoc_adjustment_takes_out_the_whole_prior():
-    assert inspect.signature(post_hoc_adjusted).parameters["tau"].default == 1.0
+    logits = torch.zeros(2, 4, 3)
+    want = -torch.tensor([n / sum(COUNTS) for n in COUNTS]).log().view(4, 1).expand_as(logits)
+    torch.testing.assert_close(post_hoc_adjusted(logits, COUNTS), want)
+    half = post_hoc_adjusted(logits.half(), COUNTS)
+    assert half.dtype == torch.float16
+
+
+def test_options_are_printed_in_order():
+    assert repr(PATLoss(COUNTS, temperature=5)) == (
+        "PATLoss(temperature=5, epsilon=0.0, weight_form=paper, divide_by=mask, detach=False)"
+    )

@@ -108,6 +108,9 @@ def test_a_number_in_place_of_counts():
         ((64, 128), (513, 1025), True),
         ((15, 20), (120, 160), True),
         ((1, 1), (7, 9), True),
+        ((3, 3), (4, 8), True),  # just: strides 1 to 2 and 2 to 4
+        ((2, 3), (2, 4), True),
+        ((64, 128), (512, 1056), False),  # strides 8 and 8.25
         ((3, 5), (20, 12), False),  # turned
         ((64, 64), (512, 1024), False),
         ((20, 5), (20, 12), False),
