@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lit_seg.labels import VOID
-from lit_seg.losses import BLVLoss
+from lit_seg.losses import BLVLoss, CrossEntropyLoss
 from tests.losses import oracle, oracle_logits
 from tests.losses.parity import (
     agrees,
@@ -195,3 +195,12 @@ def test_bad_hyperparameters_are_named(options, message):
 def test_no_pixels_at_all():
     with pytest.raises(ValueError, match=r"`class_counts` must hold pixels .*, got \[0, 0\]"):
         BLVLoss([0, 0])
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "uniform"])
+def test_noise_of_any_size_changes_the_loss(noise):
+    logits, target = draw(9)
+    plain = CrossEntropyLoss(COUNTS)(logits, target)
+    for sigma in (0.1, 1.0, 2.0):
+        assert BLVLoss(COUNTS, sigma, noise)(logits, target) != plain
+    assert BLVLoss(COUNTS, 0.0, noise)(logits, target) == plain
