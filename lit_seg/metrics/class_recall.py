@@ -43,8 +43,8 @@ def hits_of(logits: Tensor, target: Tensor) -> Tensor:
         target: ``(N, *)`` int64 class ids or void, where the answer means nothing.
     """
     logits = logits.detach()
-    if logits.is_cuda:
-        return logits.argmax(1) == target
+    if logits.is_cuda or not logits.is_contiguous():  # as there: one call that does not wait
+        return predict_labels(logits) == target
     label = target.masked_fill(target == void_of(logits.shape[1]), 0).unsqueeze(1)
     own = logits.gather(1, label)
     other = logits.scatter(1, label, -torch.inf).amax(1, keepdim=True)

@@ -49,6 +49,8 @@ def test_hits_are_where_the_prediction_is_the_label(scores, shape, void):
         )
     ]
     assert hits_of(logits, target)[valid].tolist() == want
+    strided = logits.movedim(1, -1).contiguous().movedim(-1, 1)
+    assert hits_of(strided, target)[valid].tolist() == want
 
 
 @pytest.mark.parametrize("absent", [(), (0, 3)])
