@@ -14,23 +14,8 @@ import pytest
 import torch
 
 from tests.losses import oracle
-from tests.losses.problems import draw
+from tests.losses.problems import PROBLEMS, draw
 
-PROBLEMS = {
-    "plain": draw(0),
-    "no void": draw(1, void=0.0),
-    "much void": draw(2, void=0.9),
-    "absent classes": draw(3, absent=(0, 2)),
-    "one class": draw(4, absent=(0, 1, 3)),
-    "all hit": draw(5, skill=20),
-    "all missed": draw(6, skill=-20),
-    "one image": draw(7, (1, 4, 5, 6)),
-    "one pixel": draw(8, (1, 3, 1, 1), void=0.0, skill=-1),
-    "two classes": draw(9, (2, 2, 5, 6)),
-    "no space": draw(10, (40, 4)),
-    "a line": draw(11, (2, 4, 19)),
-    "a volume": draw(12, (2, 4, 3, 4, 3)),
-}
 SMALL = draw(165, (2, 3, 2, 4), skill=0.5)
 """To take a gradient of number by number: small, and no pixel is close to a tie, neither of its
 classes nor with another. Each class has hits, misses and false positives."""

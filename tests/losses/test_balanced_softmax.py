@@ -15,8 +15,7 @@ from tests.losses.parity import (
     passes_gradcheck,
     published,
 )
-from tests.losses.problems import draw, value_and_grad
-from tests.losses.test_recall import PROBLEMS
+from tests.losses.problems import PROBLEMS, draw, value_and_grad
 
 CASES = list(published("balanced_softmax"))
 

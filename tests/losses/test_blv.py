@@ -19,8 +19,7 @@ from tests.losses.parity import (
     counts_for,
     published,
 )
-from tests.losses.problems import draw
-from tests.losses.test_recall import PROBLEMS
+from tests.losses.problems import PROBLEMS, draw
 
 CASES = list(published("blv"))
 NOISES = ["gaussian", "uniform", "xavier"]

@@ -16,8 +16,7 @@ from tests.losses.parity import (
     passes_gradcheck,
     published,
 )
-from tests.losses.problems import draw
-from tests.losses.test_recall import PROBLEMS
+from tests.losses.problems import PROBLEMS, draw
 
 CASES = list(published("ldam"))
 OPTIONS = [{}, {"max_margin": 0.0}, {"max_margin": 2.0, "scale": 1.0}, {"scale": 0.3}]

@@ -14,8 +14,7 @@ from tests.losses.parity import (
     passes_gradcheck,
     published,
 )
-from tests.losses.problems import draw
-from tests.losses.test_recall import PROBLEMS
+from tests.losses.problems import PROBLEMS, draw
 
 CASES = list(published("logit_adjustment"))
 

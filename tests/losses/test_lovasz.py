@@ -16,8 +16,7 @@ from tests.losses.parity import (
     published,
     slopes,
 )
-from tests.losses.problems import draw, value_and_grad
-from tests.losses.test_recall import PROBLEMS
+from tests.losses.problems import PROBLEMS, draw, value_and_grad
 
 # ours has the mean over the classes present only, as is the default there
 CASES = [case for case in published("lovasz") if case.options["classes"] == "present"]

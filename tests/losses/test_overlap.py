@@ -17,8 +17,7 @@ from tests.losses.parity import (
     published,
     slopes,
 )
-from tests.losses.problems import draw, value_and_grad
-from tests.losses.test_recall import PROBLEMS
+from tests.losses.problems import PROBLEMS, draw, value_and_grad
 
 LOSSES = [
     (SoftIoULoss, {}, soft_iou),

@@ -13,7 +13,7 @@ import torch
 from lit_seg.labels import VOID
 from lit_seg.losses import CrossEntropyLoss, RecallLoss
 from tests.losses import oracle
-from tests.losses.problems import draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, value_and_grad
 
 PUBLISHED = json.loads(Path(__file__).with_name("published_recall.json").read_text())
 
@@ -24,21 +24,6 @@ OPTIONS = [
     {"max_weight": 0.4},
     {"min_weight": 0.1, "max_weight": 0.5, "floor_one": True},
 ]
-PROBLEMS = {
-    "plain": draw(0),
-    "no void": draw(1, void=0.0),
-    "much void": draw(2, void=0.9),
-    "absent classes": draw(3, absent=(0, 2)),
-    "one class": draw(4, absent=(0, 1, 3)),
-    "all hit": draw(5, skill=20),
-    "all missed": draw(6, skill=-20),
-    "one image": draw(7, (1, 4, 5, 6)),
-    "one pixel": draw(8, (1, 3, 1, 1), void=0.0, skill=-1),
-    "two classes": draw(9, (2, 2, 5, 6)),
-    "no space": draw(10, (40, 4)),
-    "a line": draw(11, (2, 4, 19)),
-    "a volume": draw(12, (2, 4, 3, 4, 3)),
-}
 
 
 def fresh(logits, **options):

@@ -16,8 +16,7 @@ from tests.losses.parity import (
     published,
     slopes,
 )
-from tests.losses.problems import draw
-from tests.losses.test_recall import PROBLEMS
+from tests.losses.problems import PROBLEMS, draw
 
 CASES = list(published("seesaw"))
 OPTIONS = [
