@@ -99,8 +99,14 @@ MUTATIONS = [
         ("(1 - self.state.recall)", "self.state.recall"),
         ("nan_to_num(nan=1.0)", "nan_to_num(nan=0.0)"),
         ("min_misses=int(floor_one)", "min_misses=0"),
-        ("if self.training:", "if True:"),
         ("clamp(self.min_weight, self.max_weight)", "clamp(0, self.max_weight)"),
+    ),
+    *of(
+        "score_weighted",
+        "recall",
+        ("if self.training:", "if True:"),
+        ("advance()[1]", "advance()[0]"),
+        ("self.norm(support)", "self.norm(support + 1)"),
     ),
     *of(
         "recall_focal",

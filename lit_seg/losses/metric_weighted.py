@@ -6,9 +6,9 @@ from typing import Literal
 from torch import Tensor
 
 from lit_seg.losses.base import Card, ClassCounts
-from lit_seg.losses.pixelwise import Normalizer, PixelLoss, class_pixels
+from lit_seg.losses.pixelwise import Normalizer
+from lit_seg.losses.score_weighted import ScoreWeightedLoss
 from lit_seg.metrics.class_tversky import ClassTversky
-from lit_seg.metrics.confusion import predict_labels
 
 _FP_AND_FN = {
     "recall": (0.0, 1.0),
@@ -18,7 +18,7 @@ _FP_AND_FN = {
 }
 
 
-class MetricWeightedLoss(PixelLoss):
+class MetricWeightedLoss(ScoreWeightedLoss):
     r"""Cross-entropy weighted per class by 1 - a metric of the class.
 
     .. math::
@@ -91,14 +91,6 @@ class MetricWeightedLoss(PixelLoss):
             )
         fp_weight, fn_weight = _FP_AND_FN.get(metric, (fp_weight, fn_weight))
         self.state = ClassTversky(self.num_classes, fp_weight, fn_weight, momentum)
-
-    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
-        if self.training:
-            self.state.update_counts(self.state.count(predict_labels(logits), target))
-            support = self.state.advance()[1]
-        else:
-            support = class_pixels(target, self.num_classes, self.void)
-        return self.weight, self.norm(support)
 
     @property
     def weight(self) -> Tensor:

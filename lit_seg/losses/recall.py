@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from lit_seg.losses.base import Card, ClassCounts
-from lit_seg.losses.pixelwise import Normalizer, PixelLoss, class_pixels
-from lit_seg.metrics.class_recall import ClassRecall, hit_counts, hits_of
+from lit_seg.losses.pixelwise import Normalizer
+from lit_seg.losses.score_weighted import ScoreWeightedLoss
+from lit_seg.metrics.class_recall import ClassRecall
 
 
-class RecallLoss(PixelLoss):
+class RecallLoss(ScoreWeightedLoss):
     r"""Cross-entropy weighted per class by 1 - recall, so weights follow performance.
 
     .. math::
@@ -58,6 +59,7 @@ class RecallLoss(PixelLoss):
         0.5317
     """
 
+    state: ClassRecall
     card = Card(
         name="recall",
         family="weighted",
@@ -85,15 +87,6 @@ class RecallLoss(PixelLoss):
         self.min_weight = min_weight
         self.max_weight = max_weight
         self.state = ClassRecall(self.num_classes, momentum, min_misses=int(floor_one))
-
-    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        if self.training:
-            hits = hits_of(logits, target)
-            self.state.update_counts(hit_counts(hits, target, self.num_classes))
-            support = self.state.advance()[1]
-        else:
-            support = class_pixels(target, self.num_classes, self.void)
-        return self.weight, self.norm(support)
 
     @property
     def weight(self) -> Tensor:

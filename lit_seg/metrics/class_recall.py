@@ -86,6 +86,9 @@ class ClassRecall(ClassScore):
     def count(self, preds: Tensor, target: Tensor) -> Tensor:
         return recall_counts(preds, target, self.num_classes)
 
+    def count_logits(self, logits: Tensor, target: Tensor) -> Tensor:
+        return hit_counts(hits_of(logits, target), target, self.num_classes)
+
     def score(self, counts: Tensor) -> Tensor:
         hits, support = counts
         hits = torch.minimum(hits, (support - self.min_misses).clamp(min=0))

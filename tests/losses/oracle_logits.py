@@ -1,7 +1,6 @@
 """Slow readings of the losses that adjust logits, one pixel at a time in Python floats."""
 
 import math
-from fractions import Fraction
 
 from tests.losses import oracle
 
@@ -51,14 +50,6 @@ def ldam(logits, target, counts, max_margin=0.5, scale=20.0, weights=None):
         total += weight * oracle.surprise([scale * s for s in scores], label)
         norm += weight
     return total / norm
-
-
-def class_balanced_weights(counts, beta=None):
-    """(1 - β) / (1 - β^n) to sum to the classes that there are, in fractions: without rounding."""
-    beta = 1 - Fraction(1, sum(counts)) if beta is None else Fraction(beta)
-    weights = [(1 - beta) / (1 - beta**n) if n else Fraction(0) for n in counts]
-    number = sum(n > 0 for n in counts)
-    return [float(number * w / sum(weights)) for w in weights]
 
 
 def blv(logits, target, counts, noise):

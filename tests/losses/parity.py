@@ -35,7 +35,7 @@ def agrees(loss, logits, target, want, dtype, scale=1.0):
 
 
 def grad_in_double(loss, logits, target):
-    """The gradient of the formula, past the checks that make logits float32."""
+    """The gradient of the formula in float64, past the checks of its inputs."""
     logits = logits.double().requires_grad_()
     return torch.autograd.grad(loss.loss(logits, target), logits)[0]
 

@@ -18,7 +18,7 @@ from lit_seg.losses import (
     WeightedSumLoss,
 )
 from lit_seg.losses.pixelwise import PixelLoss
-from tests.losses import oracle, oracle_logits
+from tests.losses import oracle, oracle_logits, oracle_pixelwise
 from tests.losses.every import LOSSES, Make, SameNoise, exported
 from tests.losses.parity import agrees, both_precisions, passes_gradcheck
 from tests.losses.problems import draw, value_and_grad
@@ -69,7 +69,7 @@ def test_equals_the_slow_reading(loss, reading, step, beta, dtype):
     deferred = DeferredReweightingLoss(COUNTS, loss, beta=beta)
     assert agrees(deferred, *step, reading(*step, [1.0] * 4), dtype)
     deferred.set_progress(0.8)
-    weights = oracle_logits.class_balanced_weights(COUNTS, beta)
+    weights = oracle_pixelwise.class_balanced_weights(COUNTS, beta)
     assert agrees(deferred, *step, reading(*step, weights), dtype)
     stats = deferred.class_stats()
     assert stats["weight"].tolist() == pytest.approx(weights, rel=1e-12)
@@ -146,7 +146,7 @@ def test_weights_come_on_top_of_those_of_the_part():
     logits, target = draw(7)
     loss = DeferredReweightingLoss(COUNTS, RecallLoss, start=0.0)
     _, recall = oracle.recall_loss(logits, target)
-    balanced = oracle_logits.class_balanced_weights(COUNTS)
+    balanced = oracle_pixelwise.class_balanced_weights(COUNTS)
     own = oracle.recall_weights(recall)
     want = oracle.weighted_cross_entropy(logits, target, own, "valid", given=balanced)
     assert agrees(loss, logits, target, want, torch.float64)
@@ -158,7 +158,7 @@ def test_class_without_pixels_weighs_nothing(dtype):
     counts = [90, 0, 10, 5]
     loss = DeferredReweightingLoss(counts, CrossEntropyLoss, start=0.0)
     assert loss.class_stats()["weight"][1] == 0
-    weights = oracle_logits.class_balanced_weights(counts)
+    weights = oracle_pixelwise.class_balanced_weights(counts)
     want = oracle.weighted_cross_entropy(logits, target, weights, "weight_sum")
     assert agrees(loss, logits, target, want, dtype)
     only_it = torch.where(target == 1, 1, VOID)
