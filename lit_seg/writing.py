@@ -25,13 +25,17 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def replace_file(
+    path: Path, write: Callable[[BinaryIO], object], draft: Path | None = None
+) -> None:
     """Write beside a file, flush, and take its place: a kill or a full disk leaves the one before.
+
+    ``draft`` is where, if several processes may write the file at the same time.
 
     Raises:
         OSError: or what else ``write`` raises; the draft is gone then.
     """
-    draft = path.with_suffix(".tmp")
+    draft = draft or path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb") as file:

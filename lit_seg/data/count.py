@@ -1,51 +1,45 @@
-"""Count the classes of a training split: ``python -m lit_seg.data.count camvid``.
-
-Prints the :class:`ClassCounts` that a DataModule keeps as a constant, void as the last entry.
-"""
-
-import sys
-from collections.abc import Sequence
+"""How much of each class a split holds, counted from its labels after the label map."""
 
 import numpy as np
-from rich.progress import track
+import numpy.typing as npt
 
-from lit_seg.data import DATASETS
 from lit_seg.data.dataset import Split
-from lit_seg.errors import LitSegError
+from lit_seg.data.walk import walk
+from lit_seg.errors import DataError
 from lit_seg.labels import VOID, ClassCounts
 
-
-def count_classes(split: Split, num_classes: int, progress: bool = False) -> ClassCounts:
-    """Counts over all labels of a split, with void as one more class at the end."""
-    pixels = np.zeros(num_classes + 1, np.int64)
-    images = np.zeros_like(pixels)
-    image_pixels = np.zeros_like(pixels)
-    for index in track(range(len(split)), "counting classes", disable=not progress):
-        label = split.load(index)[1]
-        found = np.bincount(
-            np.where(label == VOID, num_classes, label).ravel(), minlength=num_classes + 1
-        )
-        pixels += found
-        images += found > 0
-        image_pixels += (found > 0) * found[:-1].sum()
-    return ClassCounts(tuple(pixels.tolist()), tuple(images.tolist()), tuple(image_pixels.tolist()))
+ImageCounts = npt.NDArray[np.int64]
+"""Pixels of each class in each image, void last: ``(N, C + 1)``."""
 
 
-def main(args: Sequence[str]) -> int:
-    """Count the training split of a dataset and print the result; returns the exit code."""
-    try:
-        if len(args) != 1 or args[0] not in DATASETS:
-            raise LitSegError(
-                f"expected one dataset of {', '.join(DATASETS)}, got {' '.join(args) or 'none'}"
-            )
-        data = DATASETS[args[0]](num_workers=0)
-        counts = count_classes(data.split("train"), len(data.names), progress=True)
-    except LitSegError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    sys.stdout.write(f"{counts}\n")
-    return 0
+def count_images(split: Split, num_classes: int, workers: int | None = None) -> ImageCounts:
+    """Count every label of a split.
+
+    Raises:
+        DataError: if a label cannot be read or holds what is no class.
+    """
+    rows = list(walk(split, count_labels, "counting classes", workers))
+    counts = np.array(rows, np.int64).reshape(len(rows), VOID + 1)
+    if counts[:, num_classes:VOID].any():
+        found = num_classes + int(np.flatnonzero(counts[:, num_classes:VOID].any(axis=0))[0])
+        raise DataError(f"a label holds class {found}, there are {num_classes} classes")
+    return np.concatenate([counts[:, :num_classes], counts[:, VOID:]], axis=1)
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def count_classes(split: Split, num_classes: int, workers: int | None = None) -> ClassCounts:
+    """The sums of :func:`count_images`, void as the last entry."""
+    return class_counts(count_images(split, num_classes, workers))
+
+
+def count_labels(split: Split, index: int) -> npt.NDArray[np.int64]:
+    """Pixels of each label of a sample: ``(256,)``."""
+    return np.bincount(split.label(index).ravel(), minlength=VOID + 1)
+
+
+def class_counts(counts: ImageCounts) -> ClassCounts:
+    """The sums over images, void as the last entry."""
+    present = counts > 0
+    labelled = counts[:, :-1].sum(axis=1, keepdims=True)
+    sums = counts.sum(axis=0), present.sum(axis=0), (present * labelled).sum(axis=0)
+    pixels, images, image_pixels = (tuple(part.tolist()) for part in sums)
+    return ClassCounts(pixels, images, image_pixels)

@@ -1,5 +1,7 @@
 """From a split's images and labels to the samples that a DataLoader collates."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, TypedDict
 
 import numpy as np
@@ -23,6 +25,12 @@ class Split(Protocol):
     def load(self, index: int) -> tuple[Array, Array]:
         """``(H, W, 3)`` uint8 RGB image and ``(H, W)`` uint8 class ids or ``VOID``."""
 
+    def label(self, index: int) -> Array:
+        """The labels alone, for what needs no image."""
+
+    def label_files(self) -> Sequence[Path]:
+        """The files that hold the labels; none where they are made."""
+
 
 class Sample(TypedDict):
     """One sample, or a collated batch of them."""
@@ -35,7 +43,7 @@ class Sample(TypedDict):
 
 
 class SegDataset(Dataset[Sample]):
-    """A split and a transform; each sample's augmentation depends on (seed, epoch, index) alone.
+    """A split and a transform; each sample's augmentation depends on (seed, key) alone.
 
     The sample ``FILLER`` is an image without a name, all of it void: it is not scored anywhere.
 
@@ -58,14 +66,14 @@ class SegDataset(Dataset[Sample]):
         return len(self.split)
 
     def __getitem__(self, key: Key) -> Sample:
-        epoch, index = key
+        index = key[1]
         if index == FILLER:
-            sample = self[epoch, 0]
+            sample = self[0, 0, 0]
             return {**sample, "target": torch.full_like(sample["target"], VOID), "name": ""}
         image, label = self.split.load(index)
         if self.void_class != VOID:
             label = np.where(label == VOID, np.uint8(self.void_class), label)
-        words = np.random.SeedSequence((self.seed, epoch, index)).generate_state(1)
+        words = np.random.SeedSequence((self.seed, *key)).generate_state(1)
         image, label = self.transform(image, label, seed=int(words[0]))
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),

@@ -1,15 +1,13 @@
-"""Reading image and label files, with errors that name the file and what is wrong with it."""
+"""Reading files and lists of files, with errors that name the file and what is wrong with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID
 
 Pair = tuple[Path, Path]
 
@@ -18,27 +16,23 @@ def read_image(path: Path) -> Array:
     """An image file as ``(H, W, 3)`` uint8 RGB.
 
     Raises:
-        DataError: if the file cannot be decoded to its end.
+        DataError: if the file cannot be decoded to its end or holds more than 8 bits per channel.
     """
-    return np.asarray(_decode(path).convert("RGB"))
+    image = decode(path)
+    if image.mode.startswith("I") or image.mode == "F":  # conversion would clip them to white
+        raise DataError(
+            f"{path}: images must have 8 bits per channel, this one is of Pillow's mode "
+            f"{image.mode}; scale it to 0..255 first"
+        )
+    return np.asarray(image.convert("RGB"))
 
 
-def read_label(path: Path) -> npt.NDArray[np.integer]:
-    """A label file as ``(H, W)`` integers, as stored: palette indices stay indices.
+def decode(path: Path) -> Image.Image:
+    """An image file, decoded to its end and otherwise as it is stored.
 
     Raises:
-        DataError: if the file cannot be decoded to its end or has several channels.
+        DataError: if it cannot be.
     """
-    label = np.asarray(_decode(path))
-    if label.ndim != 2 or not np.issubdtype(label.dtype, np.integer):
-        raise DataError(
-            f"{path}: labels must be one channel of integers, got shape {label.shape} of "
-            f"{label.dtype}; colour-coded labels must be converted to class ids first"
-        )
-    return label
-
-
-def _decode(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             image.load()
@@ -51,67 +45,50 @@ def _decode(path: Path) -> Image.Image:
         raise DataError(f"{path}: cannot be read as an image ({reason}); fetch it again") from None
 
 
-class LabelMap:
-    """Stored label values to class ids, by one lookup table.
-
-    Args:
-        ids: stored value to class id or ``VOID``; every other value is an error.
-    """
-
-    def __init__(self, ids: Mapping[int, int]) -> None:
-        self.legal = sorted(ids)
-        # 8- and 16-bit values, and a last entry for what lies outside
-        self._table = np.full(2**16 + 1, VOID, np.uint8)
-        self._known = np.zeros(2**16 + 1, np.bool_)
-        for value, class_id in ids.items():
-            self._table[value] = class_id
-            self._known[value] = True
-
-    def __call__(self, label: npt.NDArray[np.integer], path: Path) -> Array:
-        """``(H, W)`` class ids.
-
-        Raises:
-            DataError: naming the file, its illegal values and the legal ones.
-        """
-        index = np.where((label >= 0) & (label < 2**16), label, 2**16)
-        illegal = ~self._known[index]
-        if illegal.any():
-            raise DataError(
-                f"{path}: is of another release or dataset: it holds the label values "
-                f"{np.unique(label[illegal]).tolist()[:10]}, expected only {_ranges(self.legal)}"
-            )
-        mapped: Array = self._table[index]
-        return mapped
-
-
 class FileSplit:
     """A split given as pairs of files.
 
     Args:
         pairs: image and label path of each sample.
-        label_map: from stored values to class ids.
+        read_label: gives the ``(H, W)`` uint8 class ids of a label file, such as a ``LabelMap``.
+        root: names of samples are their image's path below it, without the suffix; without a root
+            they are the file's name.
     """
 
-    def __init__(self, pairs: Sequence[Pair], label_map: LabelMap) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        read_label: Callable[[Path], Array],
+        root: Path | None = None,
+    ) -> None:
         self.pairs = pairs
-        self.label_map = label_map
+        self.read_label = read_label
+        self.root = root
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def name(self, index: int) -> str:
-        return self.pairs[index][0].stem
+        image = self.pairs[index][0]
+        if self.root is None:
+            return image.stem
+        return image.relative_to(self.root).with_suffix("").as_posix()
 
     def load(self, index: int) -> tuple[Array, Array]:
         image_path, label_path = self.pairs[index]
-        image = read_image(image_path)
-        label = self.label_map(read_label(label_path), label_path)
+        image, label = read_image(image_path), self.read_label(label_path)
         if image.shape[:2] != label.shape:
             raise DataError(
                 f"{label_path}: is {label.shape[0]}x{label.shape[1]} (height x width), its image "
                 f"{image_path} is {image.shape[0]}x{image.shape[1]}; they must agree"
             )
         return image, label
+
+    def label(self, index: int) -> Array:
+        return self.read_label(self.pairs[index][1])
+
+    def label_files(self) -> list[Path]:
+        return [label for _, label in self.pairs]
 
 
 def inside(root: Path, listed: str, where: str) -> Path:
@@ -162,14 +139,3 @@ def require_files(pairs: Sequence[Pair], how_to_get: str) -> None:
             f"{missing[0]}: no such file, its partner is listed "
             f"({len(missing)} of {2 * len(pairs)} files are missing). {how_to_get}"
         )
-
-
-def _ranges(values: Sequence[int]) -> str:
-    """``[0, 1, 2, 5]`` as ``0-2, 5``."""
-    runs: list[list[int]] = []
-    for value in values:
-        if runs and value == runs[-1][1] + 1:
-            runs[-1][1] = value
-        else:
-            runs.append([value, value])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

@@ -1,28 +1,29 @@
 """Which samples a rank sees, as pure functions of (seed, epoch, rank)."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 from torch.utils.data import Sampler
 
-Key = tuple[int, int]
-"""(epoch, index): the index of a sample and the epoch that seeds its augmentation."""
+Key = tuple[int, int, int]
+"""(epoch, index, time): a sample, and what seeds its augmentation: the epoch, and how many times
+the sample came in it before."""
 
 FILLER = -1
 """The index of a sample that counts nowhere."""
 
 
 class TrainSampler(Sampler[Key]):
-    """Shuffles anew each epoch; every rank gets the same number of samples, none twice.
+    """Takes its part of the order of each epoch; every rank gets equally many samples.
 
-    Ranks take turns along one permutation, so a step of ``k`` ranks with batches of ``b`` sees
+    Ranks take turns along one order, so a step of ``k`` ranks with batches of ``b`` sees
     the samples that one process with batches of ``k * b`` sees. The epoch travels with the index,
     so that worker processes need no message to know it, and a resumed run needs no RNG state: it
     starts at ``epoch`` and leaves out what was ``done`` of it.
 
     Args:
-        size: samples in the dataset.
-        seed: of the permutations.
+        order: gives the indices of an epoch, always equally many, the same on all ranks.
+        size: how many.
         rank: of this process.
         ranks: number of processes.
         epoch: the first one.
@@ -30,10 +31,16 @@ class TrainSampler(Sampler[Key]):
     """
 
     def __init__(
-        self, size: int, seed: int, rank: int = 0, ranks: int = 1, epoch: int = 0, done: int = 0
+        self,
+        order: Callable[[int], Sequence[int]],
+        size: int,
+        rank: int = 0,
+        ranks: int = 1,
+        epoch: int = 0,
+        done: int = 0,
     ) -> None:
+        self.order = order
         self.size = size
-        self.seed = seed
         self.rank = rank
         self.ranks = ranks
         self.epoch = epoch
@@ -45,14 +52,21 @@ class TrainSampler(Sampler[Key]):
             self.epoch, self.done = epoch, 0
 
     def __iter__(self) -> Iterator[Key]:
-        words = np.random.SeedSequence((self.seed, self.epoch))
-        order = np.random.default_rng(words).permutation(self.size).tolist()
-        mine = order[self.rank :: self.ranks][self.done // self.ranks : len(self)]
-        return iter([(self.epoch, index) for index in mine])
+        keys = _timed(self.epoch, self.order(self.epoch))
+        return iter(keys[self.rank :: self.ranks][self.done // self.ranks : len(self)])
 
     def __len__(self) -> int:
         """Of a whole epoch, also where a part of it is done: the trainer counts on from there."""
         return self.size // self.ranks
+
+
+def _timed(epoch: int, order: Sequence[int]) -> list[Key]:
+    times: Counter[int] = Counter()
+    keys = []
+    for index in order:
+        keys.append((epoch, index, times[index]))
+        times[index] += 1
+    return keys
 
 
 class EvalSampler(Sampler[Key]):
@@ -72,7 +86,7 @@ class EvalSampler(Sampler[Key]):
         self.indices = list(range(rank, size, ranks)) or [FILLER]
 
     def __iter__(self) -> Iterator[Key]:
-        return iter([(0, index) for index in self.indices])
+        return iter([(0, index, 0) for index in self.indices])
 
     def __len__(self) -> int:
         return len(self.indices)

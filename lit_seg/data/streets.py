@@ -1,9 +1,12 @@
 """Streets: an embedded set of rendered street scenes with a long tail; nothing to download."""
 
+from pathlib import Path
+
 import numpy as np
 from rich.progress import track
 
-from lit_seg.data.base import SegDataModule, SplitName
+from lit_seg.data.base import SegDataModule
+from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.street import CLASS_NAMES, PALETTE, render_scene
 from lit_seg.data.transforms import Array
 from lit_seg.labels import ClassCounts
@@ -38,6 +41,12 @@ class RenderedSplit:
     def load(self, index: int) -> tuple[Array, Array]:
         return self.images[index], self.labels[index]
 
+    def label(self, index: int) -> Array:
+        return self.load(index)[1]
+
+    def label_files(self) -> list[Path]:
+        return []
+
 
 class Streets(SegDataModule):
     """400 / 100 / 100 street scenes of 128x192, 12 classes, rendered at start in a few seconds.
@@ -49,7 +58,13 @@ class Streets(SegDataModule):
     names = CLASS_NAMES
     colours = PALETTE
     native_size = (128, 192)
-    how_to_get = "It is rendered, there is nothing to get."
+    card = DataCard(
+        what="rendered street scenes, road 33 % to traffic light 0.1 %",
+        images={"train": 400, "val": 100, "test": 100},
+        licence="MIT, part of this project",
+        citation="none: embedded for trying things",
+        how_to_get="It is rendered, there is nothing to get.",
+    )
     # python -m lit_seg.data.count streets
     # fmt: off
     counts = ClassCounts(

@@ -5,7 +5,7 @@ shrunken image leaves empty is void.
 """
 
 import os
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ import albumentations as A
 import cv2
 
 Array = npt.NDArray[np.uint8]
+Fit = Literal["stretch", "pad"]
+"""How an image comes to a size of another shape: out of proportion, or with void beside it."""
 
 
 class Transform(Protocol):
@@ -27,21 +29,30 @@ class Transform(Protocol):
 
 
 class EvalTransform:
-    """Resize to one size and nothing else; an image of that size passes untouched.
+    """Bring to one size and nothing else; an image of that size passes untouched.
 
     Args:
         height: in pixels.
         width: in pixels.
+        fit: what becomes of an image of another shape. Padding is void, on the right and at the
+            bottom.
     """
 
-    def __init__(self, height: int, width: int) -> None:
-        self.size = (width, height)
+    def __init__(self, height: int, width: int, fit: Fit = "stretch") -> None:
+        self.size = (height, width)
+        self.fit = fit
 
     def __call__(self, image: Array, label: Array, seed: int = 0) -> tuple[Array, Array]:
-        if image.shape[1::-1] == self.size:
-            return image, label
-        image = cv2.resize(image, self.size, interpolation=cv2.INTER_AREA)
-        label = cv2.resize(label, self.size, interpolation=cv2.INTER_NEAREST_EXACT)
+        size = _fitted(image.shape[:2], self.size, self.fit)
+        if size != image.shape[:2]:
+            shrinks = size[0] * size[1] <= image.shape[0] * image.shape[1]
+            image = _resized(image, size, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+            label = _resized(label, size, cv2.INTER_NEAREST_EXACT)
+        bottom, right = self.size[0] - size[0], self.size[1] - size[1]
+        if bottom or right:
+            edges = (0, bottom, 0, right, cv2.BORDER_CONSTANT)
+            image = cv2.copyMakeBorder(image, *edges, value=(0, 0, 0))
+            label = cv2.copyMakeBorder(label, *edges, value=VOID)
         return image, label
 
 
@@ -49,33 +60,30 @@ class TrainTransform:
     """Random scale, crop, flip and colour jitter.
 
     Args:
-        height: of the crop, in pixels.
-        width: of the crop, in pixels.
-        resize: factor that brings an image to the size that evaluation sees.
-        scale: range of the random factor on top of ``resize``; below 1 the crop is padded.
+        size: height and width that evaluation sees, in pixels.
+        fit: how it brings an image there; training does the same, times the random scale.
+        crop: height and width of the crop; what an image does not fill of it is void.
+        scale: range of the random factor.
         flip: probability of a horizontal flip.
         jitter: strength of brightness, contrast, saturation and hue changes, 0 for none.
+        class_crops: probability that a crop is placed on a pixel of a class that is drawn evenly
+            from those in the image, so that a cyclist is seen as often as the road.
     """
 
     def __init__(
         self,
-        height: int,
-        width: int,
-        resize: float,
-        scale: tuple[float, float],
-        flip: float,
-        jitter: float,
+        size: tuple[int, int],
+        fit: Fit = "stretch",
+        crop: tuple[int, int] | None = None,
+        scale: tuple[float, float] = (1.0, 1.0),
+        flip: float = 0.0,
+        jitter: float = 0.0,
+        class_crops: float = 0.0,
     ) -> None:
-        low, high = resize * scale[0], resize * scale[1]
+        height, width = crop or size
         self.pipeline = A.Compose(
             [
-                A.RandomScale(
-                    (low - 1, high - 1),
-                    # area averages what it shrinks, linear aliases it; enlarging, area is blocky
-                    interpolation=cv2.INTER_AREA if high <= 1 else cv2.INTER_LINEAR,
-                    mask_interpolation=cv2.INTER_NEAREST_EXACT,
-                    p=1,
-                ),
+                _FitAndScale(size, fit, scale),
                 A.PadIfNeeded(
                     height,
                     width,
@@ -84,7 +92,9 @@ class TrainTransform:
                     fill=0,
                     fill_mask=VOID,
                 ),
-                A.RandomCrop(height, width),
+                _ClassCrop(height, width, class_crops)
+                if class_crops
+                else A.RandomCrop(height, width),
                 A.HorizontalFlip(p=flip),
                 A.ColorJitter(
                     (1 - jitter, 1 + jitter),
@@ -100,3 +110,78 @@ class TrainTransform:
         self.pipeline.set_random_seed(seed)
         out = self.pipeline(image=image, mask=label)
         return out["image"], out["mask"]
+
+
+class _FitAndScale(A.DualTransform):  # type: ignore[misc]
+    """One resize for both, since each costs sharpness."""
+
+    _targets = (A.core.type_definitions.Targets.IMAGE, A.core.type_definitions.Targets.MASK)
+
+    def __init__(self, size: tuple[int, int], fit: Fit, scale: tuple[float, float]) -> None:
+        super().__init__(p=1)
+        self.size = size
+        self.fit = fit
+        self.scale = scale
+
+    def get_params_dependent_on_data(
+        self, params: dict[str, Any], data: dict[str, Any]
+    ) -> dict[str, Any]:
+        shape = params["shape"][:2]
+        height, width = _fitted(shape, self.size, self.fit)
+        factor = self.py_random.uniform(*self.scale)
+        largest = height * width * self.scale[1] ** 2
+        return {
+            # a hair more, else 0.29 * 100 is 28
+            "to": (max(1, int(height * factor + 1e-6)), max(1, int(width * factor + 1e-6))),
+            # area averages what it shrinks, linear aliases it; enlarging, area is blocky
+            "interpolation": cv2.INTER_AREA if largest <= shape[0] * shape[1] else cv2.INTER_LINEAR,
+        }
+
+    def apply(self, img: Array, to: tuple[int, int], interpolation: int, **params: Any) -> Array:
+        return img if img.shape[:2] == to else _resized(img, to, interpolation)
+
+    def apply_to_mask(self, mask: Array, to: tuple[int, int], **params: Any) -> Array:
+        return mask if mask.shape[:2] == to else _resized(mask, to, cv2.INTER_NEAREST_EXACT)
+
+
+class _ClassCrop(A.RandomCrop):  # type: ignore[misc]
+    """A random crop that sometimes must hold a pixel of a class drawn from the image's."""
+
+    def __init__(self, height: int, width: int, probability: float) -> None:
+        super().__init__(height, width)
+        self.probability = probability
+
+    def get_params_dependent_on_data(
+        self, params: dict[str, Any], data: dict[str, Any]
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = super().get_params_dependent_on_data(params, data)
+        label: Array = data["mask"]
+        present = np.flatnonzero(np.bincount(label.ravel(), minlength=VOID + 1)[:VOID])
+        if self.py_random.random() >= self.probability or not len(present):
+            return found
+        pixels = np.flatnonzero(label == self.py_random.choice(present.tolist()))
+        pixel = int(pixels[self.py_random.randrange(len(pixels))])
+        y, x = divmod(pixel, label.shape[1])
+        top = self._start(y, self.height, label.shape[0])
+        left = self._start(x, self.width, label.shape[1])
+        found["crop_coords"] = (left, top, left + self.width, top + self.height)
+        return found
+
+    def _start(self, place: int, length: int, whole: int) -> int:
+        """Where a crop of ``length`` may start so that it lies inside and holds ``place``."""
+        first, last = max(0, place - length + 1), min(place, whole - length)
+        return int(self.py_random.randint(first, last))
+
+
+def _fitted(shape: tuple[int, ...], size: tuple[int, int], fit: Fit) -> tuple[int, int]:
+    """Height and width of an image's content once it is brought to ``size``."""
+    if fit == "stretch":
+        return size
+    factor = min(size[0] / shape[0], size[1] / shape[1])
+    height, width = (max(1, round(n * factor)) for n in shape[:2])
+    return min(height, size[0]), min(width, size[1])
+
+
+def _resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:
+    resized: Array = cv2.resize(array, size[::-1], interpolation=interpolation)
+    return resized

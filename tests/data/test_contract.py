@@ -119,7 +119,7 @@ def test_every_sample_of_every_epoch_has_an_augmentation_of_its_own(make):
         dataset.transform = spy
         for epoch in range(3):
             for index in range(5):
-                dataset[epoch, index]
+                dataset[epoch, index, 0]
     assert len(set(seeds)) == 2 * 3 * 5
 
 
@@ -127,8 +127,8 @@ def test_epochs_and_seeds_augment_the_same_image_differently(make):
     data = make()
     for other in (make(seed=1).train_dataloader().dataset, data.train_dataloader().dataset):
         epoch = 1 if other.seed == 0 else 0
-        first = data.train_dataloader().dataset[0, 5]["image"]
-        assert not torch.equal(first, other[epoch, 5]["image"])
+        first = data.train_dataloader().dataset[0, 5, 0]["image"]
+        assert not torch.equal(first, other[epoch, 5, 0]["image"])
 
 
 def test_augmentation_knows_neither_workers_nor_batches_nor_global_seeds(make):
@@ -141,9 +141,9 @@ def test_augmentation_knows_neither_workers_nor_batches_nor_global_seeds(make):
 
 def test_a_sample_does_not_depend_on_those_before_it(make):
     data = make().train_dataloader().dataset
-    fresh = make().train_dataloader().dataset[0, 4]
+    fresh = make().train_dataloader().dataset[0, 4, 0]
     for index in (2, 0, 4, 4):
-        last = data[0, index]
+        last = data[0, index, 0]
     assert torch.equal(fresh["image"], last["image"])
     assert torch.equal(fresh["target"], last["target"])
 
@@ -167,8 +167,8 @@ def test_training_at_scale_one_shows_what_evaluation_shows(make):
     dataset = data.train_dataloader().dataset
     for i in range(3):
         resized = EvalTransform(data.height, data.width)(*dataset.split.load(i))
-        np.testing.assert_array_equal(dataset[0, i]["image"].permute(1, 2, 0), resized[0])
-        np.testing.assert_array_equal(dataset[0, i]["target"], resized[1])
+        np.testing.assert_array_equal(dataset[0, i, 0]["image"].permute(1, 2, 0), resized[0])
+        np.testing.assert_array_equal(dataset[0, i, 0]["target"], resized[1])
 
 
 def test_evaluation_knows_no_seed(make):

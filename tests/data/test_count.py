@@ -1,16 +1,11 @@
 """Counting classes: the constants that the losses weigh by must be what the labels hold."""
 
-import runpy
-import sys
-
 import numpy as np
-import pytest
 
-from lit_seg.data import DATASETS, Streets
-from lit_seg.data.count import count_classes, main
+from lit_seg.data import Streets
+from lit_seg.data.count import count_classes
 from lit_seg.data.streets import RenderedSplit
 from lit_seg.labels import VOID
-from tests.data import layouts
 
 
 class Labels:
@@ -22,8 +17,8 @@ class Labels:
     def __len__(self):
         return len(self.labels)
 
-    def load(self, index):
-        return None, self.labels[index]
+    def label(self, index):
+        return self.labels[index]
 
 
 def count_slowly(labels, num_classes):
@@ -53,34 +48,3 @@ def test_constants_of_streets_are_what_is_rendered():
     # not Streets().split("train"), of which other tests leave only the first few scenes
     train = RenderedSplit(0, 400, *Streets.native_size)
     assert count_classes(train, len(Streets.names)) == Streets.counts
-
-
-@pytest.mark.parametrize("args", [["nosuch"], [], ["camvid", "streets"]])
-def test_a_wrong_name_is_answered_with_the_right_ones(args, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["count.py", *args])
-    monkeypatch.delitem(sys.modules, "lit_seg.data.count")  # as `python -m` finds it
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_module("lit_seg.data.count", run_name="__main__")
-    out, err = capsys.readouterr()
-    assert stop.value.code == 2
-    assert out == ""
-    assert err.count("\n") == 1
-    assert " ".join(args) in err
-    assert all(name in err for name in DATASETS)
-
-
-def test_missing_data_is_one_line_too(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
-    assert main(["camvid"]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith(f"error: {tmp_path / 'camvid' / 'train.txt'}: not found")
-    assert err.count("\n") == 1
-
-
-def test_what_is_printed_is_what_goes_into_the_code(tmp_path, monkeypatch, capsys):
-    layouts.cityscapes(tmp_path / "cityscapes")
-    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
-    assert main(["cityscapes"]) == 0
-    printed = capsys.readouterr().out.splitlines()[-1]
-    assert printed.startswith("ClassCounts(pixels=(")
-    assert "images=(6, 6, " in printed  # each tiny label holds every id

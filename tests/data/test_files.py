@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lit_seg.data.files import FileSplit, LabelMap, read_image, read_label, require_files
+from lit_seg.data.files import FileSplit, read_image, require_files
+from lit_seg.data.labels import LabelMap, read_ids
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
 from tests.data.layouts import save
@@ -19,22 +20,22 @@ def test_palette_labels_keep_their_indices(tmp_path):
     label.putpalette(RNG.integers(0, 256, 768).tolist())
     assert label.mode == "P"
     label.save(tmp_path / "label.png")
-    np.testing.assert_array_equal(read_label(tmp_path / "label.png"), LABEL)
+    np.testing.assert_array_equal(read_ids(tmp_path / "label.png"), LABEL)
 
 
 def test_sixteen_bit_labels_keep_values_beyond_a_byte(tmp_path):
     label = LABEL.astype(np.uint16) * 100
     path = save(tmp_path / "label.png", label)
-    np.testing.assert_array_equal(read_label(path), label)
+    np.testing.assert_array_equal(read_ids(path), label)
     ids = LabelMap({100 * i: i for i in range(11)})
-    np.testing.assert_array_equal(ids(read_label(path), path), LABEL)
+    np.testing.assert_array_equal(ids(path), LABEL)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
 def test_labels_of_several_channels_are_refused(tmp_path, mode):
     Image.fromarray(IMAGE).convert(mode).save(tmp_path / "label.png")
     with pytest.raises(DataError, match=r"label\.png: .*one channel.*colour-coded"):
-        read_label(tmp_path / "label.png")
+        read_ids(tmp_path / "label.png")
 
 
 def test_illegal_labels_are_named_with_file_values_and_expectation(tmp_path):
@@ -42,19 +43,19 @@ def test_illegal_labels_are_named_with_file_values_and_expectation(tmp_path):
     label[0, :3] = 200, 19, 200
     path = save(tmp_path / "odd.png", label)
     with pytest.raises(DataError, match=r"odd\.png: .*\[19, 200\], expected only 0-10, 12"):
-        LabelMap(dict.fromkeys([*range(11), 12], 0))(read_label(path), path)
+        LabelMap(dict.fromkeys([*range(11), 12], 0))(path)
 
 
 def test_many_illegal_labels_do_not_flood_the_message(tmp_path):
     with pytest.raises(DataError) as error:
-        LabelMap({0: 0})(np.arange(5000, dtype=np.uint16)[None], tmp_path / "x.png")
+        LabelMap({0: 0}).map(np.arange(5000, dtype=np.uint16)[None], tmp_path / "x.png")
     assert len(str(error.value)) < 200 + len(str(tmp_path))
 
 
 def test_label_map_maps_by_one_look_up():
     """Chained replacement would send 0 to 1 and on to 2."""
     label = np.array([[0, 1, 2, 300]], np.uint16)
-    mapped = LabelMap({0: 1, 1: 2, 2: 0, 300: VOID})(label, "x.png")
+    mapped = LabelMap({0: 1, 1: 2, 2: 0, 300: VOID}).map(label, "x.png")
     assert mapped.tolist() == [[1, 2, 0, VOID]]
     assert mapped.dtype == np.uint8
     assert label.tolist() == [[0, 1, 2, 300]]
@@ -66,10 +67,10 @@ def test_label_map_maps_by_one_look_up():
 )
 def test_legal_labels_are_told_as_ranges(legal, text):
     with pytest.raises(DataError, match=f"expected only {text}$"):
-        LabelMap(dict.fromkeys(legal, 0))(np.array([[99]]), "x.png")
+        LabelMap(dict.fromkeys(legal, 0)).map(np.array([[99]]), "x.png")
 
 
-@pytest.mark.parametrize("read", [read_image, read_label])
+@pytest.mark.parametrize("read", [read_image, read_ids])
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 @pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.9])
 def test_truncated_files_are_named(tmp_path, read, suffix, kept):
@@ -88,7 +89,7 @@ def test_other_content_is_named(tmp_path):
         read_image(path)
 
 
-@pytest.mark.parametrize("read", [read_image, read_label])
+@pytest.mark.parametrize("read", [read_image, read_ids])
 def test_missing_files_are_named(tmp_path, read):
     with pytest.raises(DataError, match=r"gone\.png: no such file"):
         read(tmp_path / "gone.png")

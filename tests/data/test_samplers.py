@@ -3,10 +3,15 @@
 import pytest
 
 from lit_seg.data.samplers import FILLER, EvalSampler, TrainSampler
+from lit_seg.data.sampling import shuffled
+
+
+def order(size, seed=0):
+    return lambda epoch: shuffled(size, seed, epoch).tolist()
 
 
 def indices(sampler):
-    return [index for _, index in sampler]
+    return [index for _, index, _ in sampler]
 
 
 def batches(sampler, size):
@@ -15,7 +20,7 @@ def batches(sampler, size):
 
 
 def trained(size, rank=0, ranks=1, seed=0, epoch=0):
-    sampler = TrainSampler(size, seed, rank, ranks)
+    sampler = TrainSampler(order(size, seed), size, rank, ranks)
     sampler.set_epoch(epoch)
     return sampler
 
@@ -60,8 +65,8 @@ def test_a_second_pass_repeats_the_first_until_the_epoch_is_set():
 
 
 def test_the_epoch_travels_with_the_index():
-    assert {epoch for epoch, _ in trained(10, epoch=7)} == {7}
-    assert {epoch for epoch, _ in EvalSampler(10)} == {0}
+    assert {epoch for epoch, _, _ in trained(10, epoch=7)} == {7}
+    assert {epoch for epoch, _, _ in EvalSampler(10)} == {0}
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 8])
@@ -91,7 +96,7 @@ def test_a_resumed_epoch_sees_what_is_left_of_it(before, ranks):
         }
         for i in range(5)
     ]
-    resumed = [TrainSampler(40, 0, rank, ranks, epoch=0, done=16) for rank in range(ranks)]
+    resumed = [TrainSampler(order(40), 40, rank, ranks, epoch=0, done=16) for rank in range(ranks)]
     for sampler in resumed:
         sampler.set_epoch(0)  # the trainer does, and must not undo it
     left = [batches(sampler, 8 // ranks) for sampler in resumed]
@@ -100,8 +105,8 @@ def test_a_resumed_epoch_sees_what_is_left_of_it(before, ranks):
 
 
 def test_the_epoch_after_a_resumed_one_is_whole():
-    sampler = TrainSampler(10, 0, epoch=3, done=4)
+    sampler = TrainSampler(order(10), 10, epoch=3, done=4)
     assert len(list(sampler)) == 6
-    assert {epoch for epoch, _ in sampler} == {3}
+    assert {epoch for epoch, _, _ in sampler} == {3}
     sampler.set_epoch(4)
     assert list(sampler) == list(trained(10, epoch=4))

@@ -10,8 +10,9 @@ from lit_seg.labels import VOID
 IDS = (0, 3, 7, 10)
 
 
-def train(height=32, width=48, resize=1.0, scale=(0.5, 2.0), flip=0.5, jitter=0.0):
-    return TrainTransform(height, width, resize, scale, flip, jitter)
+def train(height=32, width=48, resize=1.0, scale=(0.5, 2.0), flip=0.5, jitter=0.0, image=(32, 48)):
+    size = round(image[0] * resize), round(image[1] * resize)
+    return TrainTransform(size, "stretch", (height, width), scale, flip, jitter)
 
 
 def blocks(height=32, width=48, side=8, ids=IDS):
@@ -89,7 +90,7 @@ def test_enlarging_does_not_pad():
 def test_scale_range_is_honoured(resize, scale):
     columns = np.arange(200, dtype=np.uint8)  # the label tells the column that a pixel comes from
     label = np.tile(columns, (8, 1))
-    transform = train(8, int(200 * resize), resize, scale, flip=0.0)
+    transform = train(8, int(200 * resize), resize, scale, flip=0.0, image=label.shape)
     found = []
     for seed in range(150):
         out = transform(colour_of(label), label, seed)[1]

@@ -1,0 +1,116 @@
+"""Counts that were made once, kept outside the data, found again as long as the labels are equal.
+
+``$XDG_CACHE_HOME/lit_seg/counts`` (or ``~/.cache/lit_seg/counts``; ``LIT_SEG_CACHE`` gives
+another folder) holds counts under a hash of the labels' bytes, so a copied dataset finds them too.
+Since reading all bytes at each start would be slow, a second hash of names, sizes and times
+leads to the first.
+"""
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
+
+from lit_seg.data.count import ImageCounts, count_images
+from lit_seg.data.dataset import Split
+from lit_seg.errors import DataError
+from lit_seg.writing import replace_file
+
+
+def cache_folder() -> Path:
+    """Where counts are kept."""
+    if given := os.environ.get("LIT_SEG_CACHE"):
+        return Path(given) / "counts"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lit_seg" / "counts"
+
+
+def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> ImageCounts:
+    """The counts of a split: kept ones if its labels are what they were, else made and kept.
+
+    Args:
+        split: to count.
+        num_classes: that its labels may hold.
+        what: the split is, for the user.
+        meaning: of stored labels: whatever turns them into other classes must change it.
+
+    Raises:
+        DataError: if the labels cannot be counted.
+    """
+    files = split.label_files()
+    if not files:  # made, not stored: counting is what finding would be
+        return count_images(split, num_classes)
+    head = f"{meaning}\n{num_classes}\n"
+    by_time = cache_folder() / f"{_hash(head, split, files, _place_and_times)}.json"
+    content = _read_text(by_time)
+    if content is None:
+        content = _hash(head, split, files, _bytes)
+        _keep(by_time, json.dumps(content).encode())
+    kept = cache_folder() / f"{content}.npy"
+    counts = _read_counts(kept, len(split), num_classes)
+    if counts is None:
+        rank_zero_info(f"counting the classes of {what} once; kept in {cache_folder()}")
+        counts = count_images(split, num_classes)
+        _keep(kept, counts)
+    return counts
+
+
+def _hash(head: str, split: Split, files: Sequence[Path], fact: Callable[[Path], bytes]) -> str:
+    digest = hashlib.sha256(head.encode())
+    for path in files:
+        try:
+            digest.update(fact(path))
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}; look at its path and rights") from None
+    # a file may hold many samples, and a split take some of them
+    digest.update(repr([split.name(index) for index in range(len(split))]).encode())
+    return digest.hexdigest()
+
+
+def _place_and_times(path: Path) -> bytes:
+    found = path.stat()
+    return repr(
+        (str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    ).encode()
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        text = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return text if isinstance(text, str) and text.isalnum() else None
+
+
+def _read_counts(path: Path, size: int, num_classes: int) -> ImageCounts | None:
+    try:
+        counts: ImageCounts = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = counts.shape == (size, num_classes + 1) and counts.dtype == np.int64
+    return counts if fits else None
+
+
+def _keep(path: Path, content: bytes | ImageCounts) -> None:
+    """Counts that cannot be kept are only slow."""
+    # of this process alone: ranks may count at the same time
+    draft = path.with_name(f"{path.stem}.{socket.gethostname()}.{os.getpid()}.tmp")
+    try:
+        if isinstance(content, bytes):
+            replace_file(path, lambda file: file.write(content), draft)
+        else:
+            replace_file(path, lambda file: np.save(file, content), draft)
+    except OSError as error:
+        rank_zero_warn(
+            f"{path}: counts cannot be kept ({error.strerror}) and will be made again; "
+            "LIT_SEG_CACHE gives another folder"
+        )

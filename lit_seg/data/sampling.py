@@ -1,0 +1,137 @@
+"""How often an epoch shows each training image: evenly, or rare classes more often.
+
+Each order is a pure function of (seed, epoch), so a resumed run and all ranks agree without
+exchanging anything. An epoch keeps its number of samples whatever the sampling: two runs that
+differ in it alone do the same number of steps.
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import numpy.typing as npt
+
+Counts = npt.NDArray[np.int64]
+"""Pixels of each class, void left out, in each image: ``(N, C)``."""
+Order = npt.NDArray[np.int64]
+"""Indices of images, in the order of an epoch: ``(N,)``."""
+
+
+class Sampling(ABC):
+    """What a DataModule takes as ``sampling``."""
+
+    def fit(self, counts: Counts) -> None:
+        """Look at what the training images hold, once."""
+        self.counts = counts
+
+    @abstractmethod
+    def order(self, seed: int, epoch: int) -> Order:
+        """The samples of an epoch."""
+
+
+class RepeatFactor(Sampling):
+    """Images with a rare class come more often: repeat-factor sampling.
+
+    With f_c the share of images that contain class c, an image counts max over its classes c of
+    max(1, sqrt(threshold / f_c)). Its expected number of appearances in an epoch is that, scaled
+    so that all add up to the number of images; each epoch it appears that often rounded up or
+    down.
+
+    Source: Gupta et al., *LVIS*, CVPR 2019 (arXiv 1908.03195), §4. There an epoch grows; here it
+    keeps its length, so that a frequent image may be left out of one.
+
+    Args:
+        threshold: share of images below which a class is rare, in (0, 1]. The paper's .001 is for
+            its 1203 classes; of the few classes of a street scene most are in most images.
+
+    Raises:
+        ValueError: if it is out of range.
+    """
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        if not 0 < threshold <= 1:
+            raise ValueError(f"`threshold` must be in (0, 1], got {threshold}")
+        self.threshold = threshold
+
+    def fit(self, counts: Counts) -> None:
+        super().fit(counts)
+        present = counts > 0
+        share = present.mean(axis=0)
+        factors = np.sqrt(self.threshold / np.where(share > 0, share, 1))
+        weights = np.where(present, np.maximum(factors, 1), 1).max(axis=1)
+        self.expected = weights * (len(weights) / weights.sum())
+        """Appearances of each image in an epoch."""
+
+    def order(self, seed: int, epoch: int) -> Order:
+        rng = _generator(seed, epoch)
+        shuffled = rng.permutation(len(self.expected))
+        # systematic sampling: one offset for all, so that the number of samples is always the same
+        ends = np.cumsum(self.expected[shuffled])
+        ends[-1] = len(ends)  # not a rounding error less
+        whole = np.floor(ends + rng.random()).astype(np.int64)
+        times: Order = np.diff(whole, prepend=0)
+        return rng.permutation(np.repeat(shuffled, times))
+
+
+class ClassAware(Sampling):
+    """Draws a class, then an image that contains it: rare-class sampling.
+
+    The class is drawn with probability softmax((1 - f_c) / temperature), with f_c its share of
+    the labelled pixels; the image evenly from those with at least ``min_pixels`` of it (or any,
+    where no image has as many).
+
+    Source: Hoyer et al., *DAFormer*, CVPR 2022 (arXiv 2111.14887), §3.3, with its .01 and 3000
+    pixels of 512x512. An infinite temperature draws all classes alike, as Shen et al., *Relay
+    backpropagation*, ECCV 2016 (arXiv 1512.05830).
+
+    Args:
+        temperature: above 0; the lower, the more the rarest class leads.
+        min_pixels: of the class in the image, before it is resized.
+
+    Raises:
+        ValueError: if one is out of range.
+    """
+
+    def __init__(self, temperature: float = 0.01, min_pixels: int = 1) -> None:
+        if not temperature > 0:
+            raise ValueError(f"`temperature` must be above 0, got {temperature}")
+        if min_pixels < 1:
+            raise ValueError(f"`min_pixels` must be at least 1, got {min_pixels}")
+        self.temperature = temperature
+        self.min_pixels = min_pixels
+
+    def fit(self, counts: Counts) -> None:
+        super().fit(counts)
+        pixels = counts.sum(axis=0)
+        self.classes = np.flatnonzero(pixels)
+        if not len(self.classes):
+            raise ValueError("no training image holds a class, so none can be sampled by class")
+        rarity = (1 - pixels[self.classes] / pixels.sum()) / self.temperature
+        chances = np.exp(rarity - rarity.max())
+        self.chances = chances / chances.sum()
+        """Probability of each of ``classes``."""
+        self.images = []
+        for c in self.classes:
+            enough = np.flatnonzero(counts[:, c] >= self.min_pixels)
+            self.images.append(enough if len(enough) else np.flatnonzero(counts[:, c]))
+
+    def order(self, seed: int, epoch: int) -> Order:
+        rng = _generator(seed, epoch)
+        size = len(self.counts)
+        drawn = rng.choice(len(self.classes), size, p=self.chances)
+        places = rng.random(size)
+        return np.array(
+            [
+                images[int(place * len(images))]
+                for images, place in zip((self.images[c] for c in drawn), places, strict=True)
+            ],
+            np.int64,
+        )
+
+
+def shuffled(size: int, seed: int, epoch: int) -> Order:
+    """Every image once: what is done without a ``Sampling``."""
+    return _generator(seed, epoch).permutation(size)
+
+
+def _generator(seed: int, epoch: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence((seed, epoch)))
