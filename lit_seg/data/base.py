@@ -55,7 +55,7 @@ class SegDataModule(LightningDataModule, ABC):
         ValueError: if an argument is out of range.
     """
 
-    folder: ClassVar[str]
+    folder: str
     """Name of the dataset in ``make train DATA=<name>`` and of its folder in ``$DATA_ROOT``."""
     card: ClassVar[DataCard]
     """What is to be known of it before having it."""
