@@ -6,9 +6,8 @@ from lit_seg.data.cityscapes import Cityscapes
 from lit_seg.data.folder import Folder
 from lit_seg.data.streets import Streets
 
-DATASETS: dict[str, type[SegDataModule]] = {
-    d.folder: d for d in (Streets, CamVid, Cityscapes, Folder)
-}
+_ALL: tuple[type[SegDataModule], ...] = (Streets, CamVid, Cityscapes, Folder)
+DATASETS = {dataset.folder: dataset for dataset in _ALL}
 """By the name that ``make train DATA=<name>`` takes."""
 
 __all__ = ["DATASETS", "CamVid", "Cityscapes", "Folder", "SegDataModule", "Streets"]
