@@ -2,6 +2,7 @@
 LOSS   ?= recall
 DATA   ?= streets
 MODEL  ?= unet_resnet18
+RECIPE ?=
 SEED   ?= 0
 PYTHON ?= python3
 VENV   ?= .venv
@@ -21,12 +22,18 @@ help:  ## this list
 	@echo "LOSS   $(call choices,loss)"
 	@echo "DATA   $(call choices,data)"
 	@echo "MODEL  $(call choices,model)"
+	@echo "RECIPE $(call choices,recipe)"
 
 choices = $(sort $(basename $(notdir $(wildcard experiments/$(1)/*.yaml))))
 exists = $(if $(wildcard experiments/$(1)/$(2).yaml),,$(error unknown $(3)=$(2); there are: $(call choices,$(1))))
-LAYERS = --config experiments/base.yaml --config experiments/data/$(DATA).yaml \
+# DATA may be a YAML file of yours in place of a name, also with spaces in its path.
+OWN    = $(if $(filter %.yaml %.yml,$(lastword $(DATA))),$(DATA))
+SPACE  = $(subst x,,x x)
+NAME   = $(basename $(notdir $(subst $(SPACE),_,$(DATA))))$(if $(RECIPE),-$(RECIPE))
+LAYERS = --config experiments/base.yaml --config "$(or $(OWN),experiments/data/$(DATA).yaml)" \
+	$(if $(RECIPE),--config experiments/recipe/$(RECIPE).yaml) \
 	--config experiments/model/$(MODEL).yaml --config experiments/loss/$(LOSS).yaml
-FOLDER = runs/$(DATA)/$(MODEL)/$(LOSS)/seed$(SEED)
+FOLDER = runs/$(NAME)/$(MODEL)/$(LOSS)/seed$(SEED)
 
 # The environment: made once, and again only when the pins or the package's requirements change.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -36,12 +43,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-train: $(INSTALLED)  ## train LOSS on DATA with MODEL; RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights
+train: $(INSTALLED)  ## train LOSS on DATA with MODEL (DATA=<file>.yaml for your own, RECIPE=<paper's>); RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights
 ifdef RESUME
-	$(foreach v,LOSS DATA MODEL SEED,$(if $(filter command line,$(origin $(v))),$(error $(v) cannot change: RESUME goes on with the run as it was)))\
+	$(foreach v,LOSS DATA MODEL RECIPE SEED,$(if $(filter command line,$(origin $(v))),$(error $(v) cannot change: RESUME goes on with the run as it was)))\
 	$(RUN) fit --resume "$(RESUME)" $(ARGS)
 else
-	$(call exists,loss,$(LOSS),LOSS)$(call exists,data,$(DATA),DATA)$(call exists,model,$(MODEL),MODEL)\
+	$(call exists,loss,$(LOSS),LOSS)$(if $(OWN),,$(call exists,data,$(DATA),DATA))\
+	$(call exists,model,$(MODEL),MODEL)$(if $(RECIPE),$(call exists,recipe,$(RECIPE),RECIPE))\
 	$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run_dir $(FOLDER) \
 		$(if $(INIT),--model.init "$(INIT)") $(if $(WEIGHTS),--model.weights $(WEIGHTS)) $(ARGS)
 endif

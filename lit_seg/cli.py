@@ -25,6 +25,7 @@ from lit_seg.callbacks import (
     BestCheckpoint,
     ClassDynamics,
     ExactResume,
+    ImbalanceReport,
     LastCheckpoint,
     PredictionWriter,
     RunSummary,
@@ -57,6 +58,7 @@ _CALLBACKS = {
     "class_dynamics": ClassDynamics,
     "validation_report": ValidationReport,
     "prediction_writer": PredictionWriter,
+    "imbalance_report": ImbalanceReport,
     "run_summary": RunSummary,
 }
 

@@ -8,6 +8,7 @@ which sums over ranks differ, from turning an argmax.
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest

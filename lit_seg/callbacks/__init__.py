@@ -3,6 +3,7 @@
 from lit_seg.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.callbacks.exact_resume import ExactResume
+from lit_seg.callbacks.imbalance_report import ImbalanceReport
 from lit_seg.callbacks.predictions import PredictionWriter
 from lit_seg.callbacks.run_summary import RunSummary
 from lit_seg.callbacks.stop_signal import StopSignal
@@ -12,6 +13,7 @@ __all__ = [
     "BestCheckpoint",
     "ClassDynamics",
     "ExactResume",
+    "ImbalanceReport",
     "LastCheckpoint",
     "PredictionWriter",
     "RunSummary",

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
 from lit_seg.callbacks.checkpoints import BestCheckpoint
+from lit_seg.imbalance import frequency_groups
 from lit_seg.loggers import sync_command, wandb_run
 from lit_seg.metrics import ClassScores
 from lit_seg.runs import CHECKPOINTS, CLASSES, METRICS
@@ -93,7 +93,7 @@ def class_rows(scores: ClassScores, names: Sequence[str], train_pixels: Sequence
     of two classes one is the head and the other the tail.
     """
     total = max(1, sum(train_pixels))
-    order = sorted(range(len(names)), key=lambda c: -train_pixels[c])
+    groups = frequency_groups(train_pixels)
     columns = (scores.iou, scores.recall, scores.precision)
 
     def row(name: str, classes: Sequence[int]) -> Row:
@@ -101,13 +101,8 @@ def class_rows(scores: ClassScores, names: Sequence[str], train_pixels: Sequence
         iou, recall, precision = (100 * float(col[list(classes)].nanmean()) for col in columns)
         return name, share, iou, recall, precision
 
-    labels = ("head", "medium", "tail") if len(order) > 2 else ("head", "tail")
-    groups = torch.tensor(order).tensor_split(len(labels))
-    means = [
-        row(f"{label} ({len(group)})", group.tolist())
-        for label, group in zip(labels, groups, strict=True)
-    ]
-    return [row(names[c], [c]) for c in order] + means
+    means = [row(f"{label} ({len(group)})", group) for label, group in groups.items()]
+    return [row(names[c], [c]) for group in groups.values() for c in group] + means
 
 
 def summary_line(scores: ClassScores) -> str:

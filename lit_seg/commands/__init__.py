@@ -3,5 +3,8 @@
 Each has a ``main(args) -> exit code``.
 """
 
-COMMANDS = {"losses": "the losses, their formulas and where they come from"}
+COMMANDS = {
+    "data": "the datasets, fetches, checks, counts and draws them",
+    "losses": "the losses, their formulas and where they come from",
+}
 """Name of the module, and what it shows."""

@@ -113,7 +113,7 @@ class SegDataModule(LightningDataModule, ABC):
             raise ValueError(f"`void` must be 'ignore' or 'train', got {void!r}")
         if fit not in (None, "stretch", "pad"):
             raise ValueError(f"`fit` must be 'stretch' or 'pad', got {fit!r}")
-        self.root = Path(root) if root else Path(os.environ.get("DATA_ROOT", "data")) / self.folder
+        self.root = Path(root) if root else default_root(self.folder)
         self.fit: Fit = fit or ("stretch" if self.native_size else "pad")
         self.batch_size = batch_size
         self.crop = (crop[0], crop[1]) if crop else None
@@ -312,6 +312,11 @@ class SegDataModule(LightningDataModule, ABC):
             f"{what}: not found. {how} Then put it into {self.root}, or set DATA_ROOT to the "
             f"folder that holds `{self.folder}/`."
         )
+
+
+def default_root(folder: str) -> Path:
+    """Where a dataset lies unless it is said to lie elsewhere."""
+    return Path(os.environ.get("DATA_ROOT", "data")) / folder
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:

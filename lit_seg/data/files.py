@@ -1,6 +1,8 @@
 """Reading files and lists of files, with errors that name the file and what is wrong with it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -127,12 +129,27 @@ def read_lines(listing: Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
+_later: ContextVar[bool] = ContextVar("missing files are told later", default=False)
+
+
+@contextmanager
+def missing_files_later() -> Iterator[None]:
+    """Within it a split is made although files of it are missing; loading them tells."""
+    token = _later.set(True)
+    try:
+        yield
+    finally:
+        _later.reset(token)
+
+
 def require_files(pairs: Sequence[Pair], how_to_get: str) -> None:
     """Check that both files of every pair are there.
 
     Raises:
         DataError: naming the first missing file and how many are missing.
     """
+    if _later.get():
+        return
     missing = [path for pair in pairs for path in pair if not path.is_file()]
     if missing:
         raise DataError(

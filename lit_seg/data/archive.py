@@ -1,0 +1,60 @@
+"""A file of a dataset to download, and what must become of it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from urllib.parse import unquote, urlsplit
+
+_CHECKSUM = "md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}"
+_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file to download.
+
+    Args:
+        url: ``http:`` or ``https:``; the last part of its path names the file.
+        checksum: ``"md5:<hex>"``, ``"sha1:<hex>"`` or ``"sha256:<hex>"``.
+        into: folder below the root of the dataset, "" for the root itself.
+        unpack: if not, the file itself belongs there.
+        size: in bytes, if known: then the free space is checked before the download begins.
+
+    Raises:
+        ValueError: if one of them is none of these.
+    """
+
+    url: str
+    checksum: str
+    into: str = ""
+    unpack: bool = True
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"https?://[!-~]+", self.url):
+            raise ValueError(f"`url` must be http:// or https:// in plain ASCII, got {self.url!r}")
+        if not re.fullmatch(r"[^./\\][^/\\]*", self.name) or not self.name.isprintable():
+            raise ValueError(f"`url` must end with the name of a file, got {self.url!r}")
+        if self.unpack and not self.name.lower().endswith(_SUFFIXES):
+            raise ValueError(f"`url` must end with one of {', '.join(_SUFFIXES)}, got {self.url!r}")
+        if not re.fullmatch(_CHECKSUM, self.checksum.lower()):
+            raise ValueError(
+                "`checksum` must be md5:, sha1: or sha256: and 32, 40 or 64 hexadecimal digits, "
+                f"got {self.checksum!r}"
+            )
+        if leads_out(self.into):
+            raise ValueError(f"`into` must lie below the root of the dataset, got {self.into!r}")
+
+    @property
+    def name(self) -> str:
+        return unquote(urlsplit(self.url).path).rpartition("/")[2]
+
+    def place(self, root: Path) -> Path:
+        """Where the downloaded file goes, and where one that was downloaded by hand is found."""
+        return root / self.name if self.unpack else root / self.into / self.name
+
+
+def leads_out(path: str) -> bool:
+    """Whether a path may lead out of the folder that it is put below."""
+    parts = PureWindowsPath(path)  # knows drives, and both kinds of slashes
+    return bool(parts.anchor) or ".." in parts.parts or "\0" in path

@@ -1,0 +1,266 @@
+"""Downloading the archives of a dataset and unpacking them, in as many calls as it takes.
+
+What a call leaves behind when it is interrupted, the next one goes on with.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import cast
+from urllib.error import HTTPError
+from urllib.request import Request, build_opener
+
+from lit_seg.data.archive import Archive
+from lit_seg.data.bytes_bar import bytes_bar
+from lit_seg.data.unpack import unpack
+from lit_seg.errors import DataError
+from lit_seg.writing import replace_file
+
+_MARKER = ".downloaded.json"
+_CHUNK = 2**20
+_LONG = 2**27
+"""Bytes from which on a checksum takes long enough for a bar."""
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds before each attempt to go on after a dropped connection."""
+
+
+def download(archives: Sequence[Archive], root: Path, timeout: float = 60.0) -> None:
+    """Download, verify and unpack what is not there yet; later archives replace equal names.
+
+    Args:
+        archives: in the order to unpack them.
+        root: of the dataset; it is made if need be.
+        timeout: seconds to wait for a server that sends nothing.
+
+    Raises:
+        DataError: naming the url or file, and the way out; what came so far is kept.
+    """
+    with _usable(root):
+        waiting = [archive for archive in archives if not _is_done(archive, root)]
+        if not waiting:  # a root that may only be read is as good
+            return
+        root.mkdir(parents=True, exist_ok=True)
+        with _locked(root):
+            for archive in waiting:
+                path = archive.place(root)
+                _fetch(archive, path, timeout)
+                if archive.unpack:
+                    unpack(path, root / archive.into, root / ".unpacking")
+                    _mark(archive, root)
+                    path.unlink()
+
+
+class _DroppedError(Exception):
+    """A connection that ended early, or an answer of no use."""
+
+
+def _is_done(archive: Archive, root: Path) -> bool:
+    if archive.unpack:
+        known_by = root / _MARKER
+        done = archive.checksum.lower() in _read_json(known_by)
+    else:
+        known_by = archive.place(root)
+        done = known_by.exists() and _require_intact(known_by, archive)
+    if done:
+        sys.stdout.write(f"{archive.name}: is there already; remove {known_by} to get it again\n")
+    return done
+
+
+def _mark(archive: Archive, root: Path) -> None:
+    done = {**_read_json(root / _MARKER), archive.checksum.lower(): archive.url}
+    _write_json(root / _MARKER, done)
+
+
+def _fetch(archive: Archive, path: Path, timeout: float) -> None:
+    if path.exists():
+        _require_intact(path, archive)
+        return
+    part = path.with_name(f"{path.name}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    _require_room(archive, part)
+    with bytes_bar(f"downloading {archive.name}", archive.size) as show:
+        _receive_all(archive, part, path, timeout, show)
+    if complaint := _complaint(part, archive):
+        part.unlink()
+        _memo(part).unlink()
+        raise DataError(f"{archive.url}: {complaint}; run the same command again to start over")
+    part.replace(path)
+    _memo(part).unlink()
+
+
+def _require_room(archive: Archive, part: Path) -> None:
+    """Images hardly shrink: what is unpacked takes about as much as the archive."""
+    needed = (archive.size or 0) * (2 if archive.unpack else 1) - _size(part)
+    free = shutil.disk_usage(part.parent).free
+    if free < needed:
+        raise DataError(
+            f"{part.parent}: has {free / 1e9:.1f} GB left, {archive.url} needs "
+            f"{needed / 1e9:.1f} GB; make room or give another folder"
+        )
+
+
+def _receive_all(
+    archive: Archive, part: Path, path: Path, timeout: float, show: Callable[..., None]
+) -> None:
+    """Go on over dropped connections, as long as there comes more than there ever was."""
+    most, left = _size(part), 0
+    while True:
+        try:
+            if _receive(archive, part, timeout, show):
+                return
+        except _DroppedError as error:
+            if _size(part) > most:
+                most, left = _size(part), len(_PAUSES)
+            if not left:
+                raise DataError(
+                    f"{archive.url}: {error} ({_size(part)} bytes so far); run the same command "
+                    f"again to go on, or download it by hand and put it as {path}"
+                ) from error
+            time.sleep(_PAUSES[-left])
+            left -= 1
+
+
+def _receive(archive: Archive, part: Path, timeout: float, show: Callable[..., None]) -> bool:
+    """Bring the part to its end by one connection.
+
+    Returns:
+        False if the part did not fit to the file and is gone.
+    """
+    known = _read_json(_memo(part))
+    have = _size(part) if known.get("url") == archive.url else 0
+    before = known.get("validator", "")
+    headers = {"User-Agent": "lit_seg"}
+    if have:
+        headers |= {"Range": f"bytes={have}-"} | ({"If-Range": before} if before else {})
+    with _open(Request(archive.url, headers=headers), timeout) as response:
+        extent, validator = response.headers.get("Content-Range", ""), _validator(response)
+        if have and extent == f"bytes */{have}":  # with status 416: there is no more
+            return True
+        if have and response.status in (206, 416):
+            # some servers know Range and not If-Range
+            if validator not in ("", before) or not extent.startswith(f"bytes {have}-"):
+                part.unlink()
+                return False
+        elif response.status == 200:
+            have = 0
+            part.unlink(missing_ok=True)  # first: the memo must never speak for another part
+            _write_json(_memo(part), {"url": archive.url, "validator": validator})
+        else:
+            raise _DroppedError(f"HTTP {response.status} {_reason(response)}")
+        whole = extent.rpartition("/")[2]
+        length = response.headers.get("Content-Length", "")
+        end = int(whole) if whole.isdecimal() else have + int(length) if length else None
+        with part.open("ab") as file:
+            while end is None or have < end:
+                chunk = _read(response, _CHUNK if end is None else min(_CHUNK, end - have))
+                if not chunk:
+                    break
+                file.write(chunk)
+                file.flush()  # a kill must not take it
+                have += len(chunk)
+                show(have, end)
+    if end is not None and have < end:
+        raise _DroppedError(f"the connection closed {end - have} bytes before the end")
+    return True
+
+
+def _open(request: Request, timeout: float) -> HTTPResponse:
+    try:
+        return cast(HTTPResponse, build_opener().open(request, timeout=timeout))
+    except HTTPError as error:
+        return cast(HTTPResponse, error)  # it has the same attributes
+    except (OSError, HTTPException) as error:
+        raise _DroppedError(_reason(error)) from error
+
+
+def _read(response: HTTPResponse, size: int) -> bytes:
+    try:
+        return response.read1(size)
+    except (OSError, HTTPException) as error:
+        raise _DroppedError(_reason(error)) from error
+
+
+def _reason(error: object) -> str:
+    return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
+
+
+def _validator(response: HTTPResponse) -> str:
+    """What tells one version of a file from another, byte by byte; "" if nothing does."""
+    tag: str = response.headers.get("ETag", "W/")
+    modified: str = response.headers.get("Last-Modified", "")
+    return modified if tag.startswith("W/") else tag
+
+
+def _require_intact(path: Path, archive: Archive) -> bool:
+    """True, or an error: a file with the name of the archive is left to its owner."""
+    if complaint := _complaint(path, archive):
+        raise DataError(
+            f"{path}: {complaint}; move it away, then it is downloaded from {archive.url}"
+        )
+    return True
+
+
+def _complaint(path: Path, archive: Archive) -> str:
+    algorithm, _, expected = archive.checksum.lower().partition(":")
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    size = _size(path)
+    with path.open("rb") as file, bytes_bar(f"verifying {path.name}", size, size >= _LONG) as show:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            show(file.tell())
+    found = digest.hexdigest()
+    return "" if found == expected else f"its {algorithm} is {found}, expected {expected}"
+
+
+@contextmanager
+def _usable(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or root}: cannot be used ({error.strerror or error}); make room, or "
+            "give a folder that you may write to; what came so far is kept"
+        ) from error
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    with (root / ".download.lock").open("w") as file:
+        try:
+            import fcntl  # Windows has none, and there the second process is on its own
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                f"{root}: another process is downloading into it; wait until it has ended"
+            ) from None
+        except (OSError, ImportError):
+            pass  # some network file systems have no locks either
+        yield
+
+
+def _memo(part: Path) -> Path:
+    return part.with_name(f"{part.name}.json")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _read_json(path: Path) -> dict[str, str]:
+    """A file of ours; one that is damaged is as good as none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write_json(path: Path, content: dict[str, str]) -> None:
+    replace_file(path, lambda file: file.write(json.dumps(content, indent=1).encode()))

@@ -1,0 +1,98 @@
+"""Unpacking an archive whole or not at all, and never outside of where it belongs."""
+
+import errno
+import gzip
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from lit_seg.data.archive import leads_out
+from lit_seg.data.bytes_bar import bytes_bar
+from lit_seg.errors import DataError
+
+_CHUNK = 2**20
+
+
+def unpack(path: Path, target: Path, draft: Path) -> None:
+    """Unpack a .zip or .tar beside a folder, then move all of it into that folder.
+
+    Args:
+        path: the archive.
+        target: the folder; what it holds stays, but for files of equal names.
+        draft: a folder that is made for the time of unpacking.
+
+    Raises:
+        DataError: if the archive is damaged or a member of it leads out of the folder.
+    """
+    if draft.exists():  # of a killed process
+        shutil.rmtree(draft)
+    draft.mkdir()
+    try:
+        with (
+            path.open("rb") as raw,
+            bytes_bar(f"unpacking {path.name}", path.stat().st_size) as show,
+        ):
+            extract = _extract_zip if path.suffix.lower() == ".zip" else _extract_tar
+            for _ in extract(raw, draft):
+                show(raw.tell())
+            show(path.stat().st_size)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _merge(draft, target)
+    except (
+        *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error),
+        *(EOFError, RuntimeError, ValueError),  # of zipfile and tarfile too, on damage
+    ) as error:
+        raise DataError(
+            f"{path}: cannot be unpacked ({_plain(error)}), though its checksum is right; look "
+            "for another release, or unpack by hand what you trust"
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _extract_zip(raw: BinaryIO, folder: Path) -> Iterator[None]:
+    with zipfile.ZipFile(raw) as archive:
+        for member in archive.infolist():
+            if leads_out(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
+                raise ValueError(f"its member {member.filename!r} leads out of it or is a link")
+            archive.extract(member, folder)
+            yield
+
+
+def _extract_tar(raw: BinaryIO, folder: Path) -> Iterator[None]:
+    with tarfile.open(fileobj=raw) as archive:
+        for member in archive:
+            if leads_out(member.name):
+                raise ValueError(f"its member {member.name!r} leads out of it")
+            archive.extract(member, folder, filter="data")
+            yield
+        # `tarfile` takes a damaged header for the end; and gzip checks its sum only there
+        while rest := cast(BinaryIO, archive.fileobj).read(_CHUNK):
+            if rest.strip(b"\0"):
+                raise ValueError("what follows its last member is no archive")
+
+
+def _merge(source: Path, target: Path) -> None:
+    """Move a tree to a place where there may be one: folders are merged, files replaced.
+
+    Raises:
+        OSError: if a folder and a file meet.
+    """
+    if source.is_dir() and not source.is_symlink() and target.is_dir():
+        for entry in source.iterdir():
+            _merge(entry, target / entry.name)
+        return
+    if target.is_symlink():
+        target.unlink()
+    elif target.is_dir():  # `move` would put it in there
+        raise IsADirectoryError(errno.EISDIR, "a folder is where a file belongs", str(target))
+    shutil.move(source, target)  # also to another disk, where a link may lead
+
+
+def _plain(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

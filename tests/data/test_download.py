@@ -1,0 +1,636 @@
+"""Archives arrive whole and unpacked, whatever server, network, disk or impatience do."""
+
+import errno
+import fcntl
+import gzip
+import hashlib
+import io
+import json
+import multiprocessing
+import os
+import shutil
+import socket
+import stat
+import tarfile
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lit_seg.data import download as module
+from lit_seg.data import unpack as unpacking
+from lit_seg.data.archive import Archive
+from lit_seg.data.download import download
+from lit_seg.errors import DataError
+from tests.data.server import Server, checksum
+
+FILES = {"images/1.png": b"one", "images/deep/2.png": b"two" * 500, "list.txt": b"1\n2\n"}
+OWN = {".downloaded.json", ".download.lock"}
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch) -> list[float]:
+    """The pauses that were asked for; none is made."""
+    made: list[float] = []
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=made.append))
+    return made
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.go_on.set()
+        server.shutdown()
+        thread.join()
+
+
+def packed(name: str = "a.zip", files: dict[str, bytes] = FILES) -> bytes:
+    buffer = io.BytesIO()
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path, content in files.items():
+                archive.writestr(path, content)
+    else:
+        with tarfile.open(fileobj=buffer, mode="w:gz" if "gz" in name else "w") as archive:
+            for path, content in files.items():
+                archive.addfile(member(path, size=len(content)), io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def member(name: str, **fields: object) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    for field, value in fields.items():
+        setattr(info, field, value)
+    return info
+
+
+def tar_of(*members: tarfile.TarInfo) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for info in members:
+            archive.addfile(info, io.BytesIO(bytes(info.size)))
+    return buffer.getvalue()
+
+
+def found(root: Path) -> dict[str, bytes]:
+    """Every file below a folder but the marker and the lock."""
+    files = {f"{path.relative_to(root)}": path for path in root.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in files.items() if name not in OWN}
+
+
+def fails(archive: Archive, root: Path, match: str, **options: float) -> str:
+    """The one line that a download ends with."""
+    with pytest.raises(DataError, match=match) as error:
+        download([archive], root, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def half_done(server: Server, root: Path, archive: Archive, at: int = 100) -> Path:
+    """Download the first bytes only; nothing is asked of the server so far, then."""
+    server.cuts = [at] + [0] * len(module._PAUSES)
+    fails(archive, root, "so far")
+    server.requests.clear()
+    part = root / f"{archive.name}.part"
+    assert part.stat().st_size == at
+    return part
+
+
+def after(n: int, function: Callable[..., object], error: BaseException) -> Callable[..., object]:
+    """The function, but the call after the n-th raises."""
+    calls: list[object] = []
+
+    def counting(*args: object, **kwargs: object) -> object:
+        calls.append(args)
+        if len(calls) > n:
+            raise error
+        return function(*args, **kwargs)
+
+    return counting
+
+
+@pytest.mark.parametrize("into", ["", "train/all"])
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tgz", "A.ZIP"])
+def test_an_archive_is_unpacked_and_deleted(server, tmp_path, monkeypatch, name, into):
+    monkeypatch.setattr(shutil, "copytree", None)  # to move is enough
+    archive = server.offer(packed(name.lower()), name, into=into)
+    root = tmp_path / "new" / "root"
+    download([archive], root)
+    assert found(root / into) == FILES
+    assert {path.name for path in root.iterdir()} - OWN == (
+        {"train"} if into else {"images", "list.txt"}
+    )
+    assert server.requests[0].headers["User-Agent"] == "lit_seg"
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256"])
+def test_a_file_that_is_no_archive_is_kept_as_it_is(server, tmp_path, capsys, algorithm):
+    server.data = b"matrix"
+    digits = checksum(b"matrix", algorithm)
+    upper = f"{algorithm}:{digits.partition(':')[2].upper()}"
+    archives = [Archive(f"{server.url}/m.mat", it, "to", unpack=False) for it in (digits, upper)]
+    download(archives[:1], tmp_path)
+    assert found(tmp_path) == {"to/m.mat": b"matrix"}
+    capsys.readouterr()
+    download(archives, tmp_path)
+    assert len(server.requests) == 1
+    assert capsys.readouterr().out.count("m.mat: is there already; remove") == 2
+
+
+def test_what_was_unpacked_is_not_done_again(server, tmp_path, capsys, monkeypatch):
+    archive = server.offer(packed())
+    download([archive], tmp_path)
+    monkeypatch.setattr(module, "_locked", None)  # in a root that may only be read
+    (tmp_path / "list.txt").write_text("mine")
+    capsys.readouterr()
+    upper = "md5:" + archive.checksum.removeprefix("md5:").upper()
+    download([archive, Archive(archive.url, upper)], tmp_path)
+    assert capsys.readouterr().out.splitlines()[0].startswith("a.zip: is there already; remove")
+    assert (tmp_path / "list.txt").read_text() == "mine"
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", "{}"])
+def test_without_a_marker_of_its_own_an_archive_is_downloaded(server, tmp_path, damage):
+    (tmp_path / ".downloaded.json").write_text(damage)
+    archive = server.offer(packed())
+    download([archive], tmp_path)
+    other = server.offer(packed(files={"more": b"1"}), "b.zip")
+    download([archive, other], tmp_path)
+    assert set(json.loads((tmp_path / ".downloaded.json").read_text())) == {
+        archive.checksum,
+        other.checksum,
+    }
+    assert found(tmp_path) == {**FILES, "more": b"1"}
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_dropped_connections_are_gone_on_with(server, tmp_path, pauses, chunked):
+    """More often than there are pauses: each of them brings something."""
+    archive = server.offer(packed())
+    server.chunked = chunked
+    server.cuts = [10] * 9
+    download([archive], tmp_path)
+    assert server.asked == [None, *(f"bytes={10 * i}-" for i in range(1, 10))]
+    assert pauses == [module._PAUSES[0]] * 9
+    assert found(tmp_path) == FILES
+
+
+def test_after_drops_without_progress_it_gives_up(server, tmp_path, pauses):
+    archive = server.offer(packed())
+    server.cuts = [100, 0, 0, 50] + [0] * 9
+    line = fails(archive, tmp_path, rf"^{archive.url}: .*\(150 bytes so far\); run the same comm")
+    assert f"put it as {tmp_path / 'a.zip'}" in line
+    assert pauses == [1, 2, 4, *(1, 2, 4, 8, 15)]
+    assert not (tmp_path / "a.zip").exists()
+    server.cuts.clear()
+    server.requests.clear()
+    download([archive], tmp_path)
+    assert server.asked == ["bytes=150-"]
+    assert found(tmp_path) == FILES
+
+
+def test_a_server_without_ranges_that_always_drops_is_given_up(server, tmp_path, pauses):
+    archive = server.offer(packed())
+    server.ranges = False
+    server.cuts = [100] * 99
+    fails(archive, tmp_path, "100 bytes so far")
+    assert len(pauses) == 5
+
+
+def test_a_kill_loses_nothing_and_two_at_once_are_refused(server, tmp_path):
+    archive = server.offer(packed())
+    server.stalls, server.cuts = True, [100]
+    child = multiprocessing.get_context("fork").Process(target=download, args=([archive], tmp_path))
+    child.start()
+    part = tmp_path / "a.zip.part"
+    until = time.monotonic() + 5
+    while not part.exists() or part.stat().st_size < 100:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    fails(archive, tmp_path, f"^{tmp_path}: another process is downloading into it; wait")
+    assert len(server.requests) == 1
+    child.kill()
+    child.join()
+    assert child.exitcode == -9
+    server.stalls = False
+    download([archive], tmp_path)
+    assert server.asked == [None, "bytes=100-"]
+    assert found(tmp_path) == FILES
+
+
+def test_a_file_system_without_locks_will_do(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", after(0, print, OSError(errno.ENOLCK, "no locks")))
+    download([server.offer(packed())], tmp_path)
+    assert found(tmp_path) == FILES
+
+
+def test_a_server_without_ranges_starts_over(server, tmp_path):
+    archive = server.offer(packed())
+    half_done(server, tmp_path, archive)
+    server.ranges, server.cuts = False, []
+    download([archive], tmp_path)
+    assert server.asked == ["bytes=100-"]
+    assert found(tmp_path) == FILES
+
+
+def test_a_complete_part_is_taken(server, tmp_path):
+    archive = server.offer(packed())
+    half_done(server, tmp_path, archive).write_bytes(server.data)
+    download([archive], tmp_path)
+    assert server.asked == [f"bytes={len(server.data)}-"]
+    assert found(tmp_path) == FILES
+
+
+def test_a_part_longer_than_the_file_starts_over(server, tmp_path):
+    archive = server.offer(packed())
+    part = half_done(server, tmp_path, archive)
+    server.cuts = []
+    part.write_bytes(server.data + b"x")
+    download([archive], tmp_path)
+    assert server.asked == [f"bytes={len(server.data) + 1}-", None]
+    assert found(tmp_path) == FILES
+
+
+@pytest.mark.parametrize("shift", [-1, 1, -10])
+def test_another_range_than_asked_is_not_appended(server, tmp_path, shift):
+    archive = server.offer(packed())
+    half_done(server, tmp_path, archive)
+    server.cuts, server.shift = [], shift
+    download([archive], tmp_path)
+    assert server.asked == ["bytes=100-", None]
+    assert found(tmp_path) == FILES
+
+
+@pytest.mark.parametrize("if_range", [True, False], ids=["knows", "ignores"])
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("ETag", {"ETag": '"1"', "Last-Modified": "Monday"}, {"ETag": '"2"'}),
+        ("Last-Modified", {"Last-Modified": "Monday"}, {"Last-Modified": "Tuesday"}),
+        ("Last-Modified", {"ETag": 'W/"1"', "Last-Modified": "Mon"}, {"Last-Modified": "Tue"}),
+    ],
+    ids=["tag", "date", "weak"],
+)
+def test_a_file_that_changed_meanwhile_starts_over(server, tmp_path, if_range, name, first, second):
+    server.headers, server.if_range = first, if_range
+    half_done(server, tmp_path, server.offer(packed(files={"list.txt": os.urandom(300)})))
+    server.headers, server.cuts = second, []
+    download([server.offer(packed())], tmp_path)
+    assert server.requests[0].headers["If-Range"] == first[name]
+    assert server.asked == (["bytes=100-"] if if_range else ["bytes=100-", None])
+    assert found(tmp_path) == FILES
+
+
+def test_a_file_without_version_is_gone_on_with_all_the_same(server, tmp_path):
+    server.headers = {}
+    archive = server.offer(packed())
+    half_done(server, tmp_path, archive)
+    server.cuts = []
+    download([archive], tmp_path)
+    assert server.asked == ["bytes=100-"]
+    assert server.requests[0].headers["If-Range"] is None
+    assert found(tmp_path) == FILES
+
+
+@pytest.mark.parametrize("memo", [None, "{", '{"url": "http://other/a.zip", "validator": "1"}'])
+def test_a_part_of_unknown_or_other_origin_is_not_gone_on_with(server, tmp_path, memo):
+    archive = server.offer(packed())
+    (tmp_path / "a.zip.part").write_bytes(b"other")
+    if memo:
+        (tmp_path / "a.zip.part.json").write_text(memo)
+    download([archive], tmp_path)
+    assert server.asked == [None]
+    assert found(tmp_path) == FILES
+
+
+def test_another_content_is_refused_and_deleted(server, tmp_path):
+    archive = server.offer(packed())
+    server.data = b"<html>please log in</html>"
+    line = fails(archive, tmp_path, f"^{archive.url}: its md5 is .*; run the same command again")
+    expected = archive.checksum.removeprefix("md5:")
+    assert f"is {hashlib.md5(server.data).hexdigest()}, expected {expected}" in line
+    assert found(tmp_path) == {}
+
+
+def test_a_short_answer_of_unknown_length_is_refused(server, tmp_path):
+    archive = server.offer(packed())
+    server.tells_length, server.cuts = False, [100]
+    fails(archive, tmp_path, "its md5 is")
+    assert found(tmp_path) == {}
+    download([archive], tmp_path)
+    assert found(tmp_path) == FILES
+
+
+@pytest.mark.parametrize("lacks", ["tells_length", "tells_total"])
+def test_the_end_of_a_range_is_known_by_length_or_total(server, tmp_path, lacks):
+    archive = server.offer(packed())
+    half_done(server, tmp_path, archive)
+    setattr(server, lacks, False)
+    server.cuts = [50]
+    download([archive], tmp_path)
+    assert server.asked == ["bytes=100-", "bytes=150-"]
+    assert found(tmp_path) == FILES
+
+
+@pytest.mark.parametrize("unpack", [True, False])
+def test_a_file_put_there_by_hand_needs_no_network(server, tmp_path, unpack):
+    archive = server.offer(packed(), into="to", unpack=unpack)
+    place = tmp_path / ("" if unpack else "to") / "a.zip"
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"other")
+    line = fails(archive, tmp_path, f"^{place}: its md5 is .*; move it away, then .*{archive.url}")
+    assert archive.checksum.removeprefix("md5:") in line
+    assert place.read_bytes() == b"other"
+    place.write_bytes(server.data)
+    download([archive], tmp_path)
+    assert found(tmp_path / "to") == (FILES if unpack else {"a.zip": server.data})
+    assert not server.requests
+
+
+@pytest.mark.parametrize("status", [403, 404, 500, 204])
+def test_what_the_server_refuses_is_told_at_once(server, tmp_path, status, pauses):
+    server.status = status
+    archive = server.offer(packed())
+    line = fails(archive, tmp_path, rf"^{archive.url}: HTTP {status} [A-Z]\w+ .*by hand and put")
+    assert f"put it as {tmp_path / 'a.zip'}" in line
+    assert not pauses
+
+
+def test_troubles_of_the_network_are_told(server, tmp_path, monkeypatch):
+    def unknown(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    secure = Archive(f"https://127.0.0.1:{server.server_port}/a.zip", checksum(b""))
+    fails(secure, tmp_path, f"^{secure.url}: .*SSL.* by hand and put it as {tmp_path}/a.zip")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        closed = Archive(f"http://127.0.0.1:{nobody.getsockname()[1]}/a.zip", checksum(b""))
+        fails(closed, tmp_path, f"^{closed.url}: .*refused")
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    fails(server.offer(b""), tmp_path, "Name or service not known.*by hand")
+
+
+@pytest.mark.parametrize("sent", [0, 100])
+def test_a_silent_server_is_not_waited_for_without_end(server, tmp_path, monkeypatch, sent):
+    monkeypatch.setattr(module, "_PAUSES", ())
+    server.stalls, server.cuts = True, [sent]
+    fails(server.offer(packed()), tmp_path, rf"timed out \({sent} bytes so far\)", timeout=0.1)
+
+
+def test_a_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    server.data = packed()
+    download([Archive("http://data.invalid/a.zip", checksum(server.data))], tmp_path)
+    assert server.requests[0].path == "http://data.invalid/a.zip"
+    assert found(tmp_path) == FILES
+
+
+def test_a_redirection_is_followed_but_not_to_a_file(server, tmp_path):
+    archive = server.offer(packed(), "old/a.zip")
+    server.moved = "/a.zip"
+    half_done(server, tmp_path, archive)
+    server.moved = f"file://{__file__}"
+    fails(archive, tmp_path, "^http.*HTTP 302 .*not allowed.*100 bytes so far")
+    server.moved, server.cuts = "/a.zip", []
+    download([archive], tmp_path)
+    assert server.asked[-1] == "bytes=100-"
+    assert found(tmp_path) == FILES
+
+
+def test_names_are_taken_and_shown_as_they_are(server, tmp_path, capsys):
+    archive = server.offer(packed(), "x/two%20[red]x.zip?download=1")
+    assert archive.name == "two [red]x.zip"
+    download([archive], tmp_path)
+    shown = capsys.readouterr().out
+    assert "downloading two [red]x.zip" in shown
+    assert "unpacking two [red]x.zip" in shown
+    assert "verifying" not in shown
+
+
+def test_the_bars_move(server, tmp_path, monkeypatch):
+    shown: dict[str, list[int]] = {}
+
+    @contextmanager
+    def bar(what, total, shown_at_all=True):
+        if shown_at_all:
+            shown[what] = []
+            yield lambda done, total=None: shown[what].append(done)
+            assert shown[what][-1] == (total or size)
+        else:
+            yield lambda done: None
+
+    for place in (module, unpacking):
+        monkeypatch.setattr(place, "bytes_bar", bar)
+    archive = server.offer(packed())
+    size = len(server.data)
+    download([archive], tmp_path)
+    assert list(shown) == ["downloading a.zip", "unpacking a.zip"]
+    assert sorted(set(shown["unpacking a.zip"])) == shown["unpacking a.zip"]
+    assert len(shown["unpacking a.zip"]) == len(FILES) + 1
+    monkeypatch.setattr(module, "_LONG", size)
+    download([server.offer(server.data, unpack=False)], tmp_path / "large")
+    assert list(shown)[2:] == ["verifying a.zip.part"]
+
+
+@pytest.mark.parametrize("unpack", [True, False])
+def test_free_space_is_checked_before(server, tmp_path, monkeypatch, unpack):
+    """Twice the size to unpack; less what is there."""
+    data = packed()
+    archive = server.offer(data, size=len(data), unpack=unpack)
+    free = len(data) * (2 if unpack else 1) - 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, free))
+    line = fails(archive, tmp_path, f"^{tmp_path}: has 0.0 GB left, {archive.url} needs 0.0 GB; ")
+    assert "make room or give another folder" in line
+    assert not server.requests
+    half_done(server, tmp_path, server.offer(data, unpack=unpack), at=1)
+    server.cuts = []
+    download([archive], tmp_path)
+    assert found(tmp_path) == (FILES if unpack else {"a.zip": data})
+
+
+def test_a_full_disk_is_told_and_what_came_is_kept(server, tmp_path, monkeypatch):
+    archive = server.offer(packed())
+    part = half_done(server, tmp_path, archive)
+    server.cuts = []
+    open_path = Path.open
+
+    def on_full_disk(path, mode="r", **options):
+        return open_path(Path("/dev/full") if mode == "ab" else path, mode, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", on_full_disk)
+        fails(archive, tmp_path, rf"^{tmp_path}: .*No space left on device\); make room")
+    assert part.stat().st_size == 100
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            zipfile.ZipFile,
+            "extract",
+            after(1, zipfile.ZipFile.extract, OSError(28, "No space left on device")),
+        )
+        fails(archive, tmp_path, rf"^{tmp_path}: .*No space left on device\); make room")
+    assert found(tmp_path) == {"a.zip": server.data}
+
+
+@pytest.mark.parametrize("at", ["file", "file/below", "/proc/lit_seg"])
+def test_a_root_that_cannot_be_written_is_named(server, tmp_path, at):
+    (tmp_path / "file").write_text("")
+    root = tmp_path / at
+    fails(server.offer(packed()), root, rf"^{root}: cannot be used \(.*\); .* that you may write")
+    assert not server.requests
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar"])
+@pytest.mark.parametrize("of_user", [False, True], ids=["killed", "interrupted"])
+def test_an_interrupted_unpacking_leaves_nothing(server, tmp_path, monkeypatch, name, of_user):
+    archive = server.offer(packed(name), name)
+    kind = zipfile.ZipFile if name == "a.zip" else tarfile.TarFile
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "extract", after(2, kind.extract, KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            download([archive], tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} <= {name, ".download.lock"}
+    if not of_user:
+        (tmp_path / ".unpacking").mkdir()
+        (tmp_path / ".unpacking" / "old").write_text("")
+    download([archive], tmp_path)
+    assert len(server.requests) == 1
+    assert found(tmp_path) == FILES
+    assert not (tmp_path / ".unpacking").exists()
+
+
+@pytest.mark.parametrize("disk", ["same", "other"])
+def test_folders_are_merged_and_files_replaced(server, tmp_path, monkeypatch, disk):
+    if disk == "other":
+        monkeypatch.setattr(os, "rename", after(0, print, OSError(errno.EXDEV, "other disk")))
+    (tmp_path / "elsewhere").mkdir()
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "images").symlink_to(tmp_path / "elsewhere")
+    (root / "images" / "1.png").write_text("old")
+    (root / "images" / "0.png").write_text("kept")
+    download([server.offer(packed())], root)
+    assert (root / "images" / "1.png").read_bytes() == b"one"
+    assert (tmp_path / "elsewhere" / "0.png").read_text() == "kept"
+    assert (tmp_path / "elsewhere" / "deep" / "2.png").exists()
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_folder_is_never_replaced_by_a_file_or_link(server, tmp_path, link):
+    (tmp_path / "list.txt").mkdir()
+    data = tar_of(member("list.txt", type=tarfile.SYMTYPE, linkname="."))
+    archive = server.offer(data, "a.tar") if link else server.offer(packed())
+    fails(archive, tmp_path, f"^{tmp_path}/list.txt: .*folder is where a file")
+    assert not (tmp_path / "list.txt").is_symlink()
+    assert (tmp_path / "list.txt").is_dir()
+    assert not (tmp_path / ".downloaded.json").exists()
+
+
+def test_links_within_an_archive_are_kept_also_the_second_time(server, tmp_path):
+    link = member("all", type=tarfile.SYMTYPE, linkname="images")
+    folder, file = member("images", type=tarfile.DIRTYPE, mode=0o555), member("images/1", size=1)
+    archive = server.offer(tar_of(folder, file, link), "a.tar")
+    for _ in range(2):
+        download([archive], tmp_path)
+        (tmp_path / ".downloaded.json").unlink()
+        assert (tmp_path / "all").readlink() == Path("images")
+        assert (tmp_path / "all" / "1").read_bytes() == b"\0"
+
+
+LEAVING = ["../x", "a/../../x", "a/../x", "/tmp/x", "C:x", "C:\\x", "\\\\server\\share\\x", "..\\x"]
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar"])
+@pytest.mark.parametrize("inside", LEAVING)
+def test_members_that_lead_out_are_refused(server, tmp_path, name, inside):
+    root = tmp_path / "root"
+    archive = server.offer(packed(name, {"ok": b"", inside: b"evil"}), name)
+    line = fails(archive, root, f"^{root}/{name}: cannot be unpacked .* by hand what you trust")
+    assert repr(inside) in line
+    assert found(tmp_path) == {f"root/{name}": server.data, "root/.download.lock": b""}
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize("to", ["../../x", "/etc/passwd"])
+def test_links_that_lead_out_are_refused(server, tmp_path, kind, to):
+    archive = server.offer(tar_of(member("link", type=kind, linkname=to)), "a.tar")
+    fails(archive, tmp_path, "a.tar: cannot be unpacked .*link")
+    assert set(found(tmp_path)) == {"a.tar"}
+
+
+def test_links_in_a_zip_are_refused(server, tmp_path):
+    """They would become files that hold a path."""
+    info = zipfile.ZipInfo("link")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    archive = server.offer(packed(files={info: b"/etc/passwd"}))
+    fails(archive, tmp_path, "a.zip: cannot be unpacked .*'link' leads out of it or is a link")
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz"])
+def test_a_damaged_archive_is_one_error(server, tmp_path, name):
+    whole = packed(name, {f"{i}.png": os.urandom(700) for i in range(4)})
+    for cut in (0, 1, 30, 300, 900, len(whole) // 2):
+        archive = server.offer(whole[:cut], name)
+        (tmp_path / name).write_bytes(server.data)
+        fails(archive, tmp_path, f"^{tmp_path}/{name}: cannot be unpacked .*another release")
+        assert set(found(tmp_path)) == {name}
+
+
+@pytest.mark.parametrize(
+    ("local", "central", "value", "match"),
+    [(6, 8, 1, "encrypted"), (8, 10, 99, "not supported"), (31, None, 0xFF, "invalid block type")],
+)
+def test_a_zip_that_cannot_be_read_is_one_error(server, tmp_path, local, central, value, match):
+    """The offsets are those of flags and method, and of the first byte of the content."""
+    data = bytearray(packed(files={"1": b"content" * 9}))
+    data[local] = value
+    if central:
+        data[data.index(b"PK\1\2") + central] = value
+    fails(server.offer(bytes(data)), tmp_path, f"cannot be unpacked .*{match}")
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tgz"])
+def test_a_damaged_header_is_not_the_end(server, tmp_path, name):
+    plain = bytearray(packed("a.tar", {"1": b"x" * 512, "2": b"y" * 512}))
+    plain[1024] ^= 1
+    archive = server.offer(gzip.compress(plain) if name == "a.tgz" else bytes(plain), name)
+    fails(archive, tmp_path, "cannot be unpacked .*follows its last member")
+
+
+def test_the_sum_of_a_gzip_is_checked(server, tmp_path):
+    data = bytearray(packed("a.tgz"))
+    data[-8] ^= 1
+    fails(server.offer(bytes(data), "a.tgz"), tmp_path, "cannot be unpacked .*CRC")
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        *(({"url": url}, "`url` must be http") for url in ("file:///a.zip", "ftp://h/a.zip")),
+        *(({"url": f"http://h/{rest}"}, "`url`") for rest in ("ä.zip", "a b.zip", "a.zip\n")),
+        *(({"url": f"http://h/{n}"}, "name of a file") for n in ("", "a/", ".a.zip", "..")),
+        *(({"url": f"http://h/{n}"}, "name of a file") for n in ("a%0a.zip", "a%5cb.zip")),
+        ({"url": "http://h/a.rar"}, r"one of \.zip, \.tar"),
+        *(({"checksum": it}, "`checksum`") for it in ("", "md5:", "md5:12", "a" * 32, "crc:")),
+        *(({"checksum": it}, "`checksum`") for it in ("sha1:" + "a" * 32, "md5:" + "g" * 32)),
+        *(({"into": it}, "`into` must lie below") for it in ("..", "/a", "C:", "a/../b", "a\0")),
+    ],
+)
+def test_what_is_no_archive_is_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        Archive(**{"url": "http://h/a.zip", "checksum": "md5:" + "0" * 32, **options})
