@@ -32,6 +32,14 @@ TINY = [
 ]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _counts_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Counts of classes are kept elsewhere than the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIT_SEG_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def few_streets() -> Iterator[None]:
     """16 training scenes and 6 others, in place of hundreds."""
