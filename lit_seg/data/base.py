@@ -25,6 +25,10 @@ from lit_seg.errors import DataError
 from lit_seg.labels import VOID, ClassCounts
 
 
+_LARGEST = 2**15
+"""Pixels of a side that OpenCV can resize to and pad."""
+
+
 class SegDataModule(LightningDataModule, ABC):
     """Base of all DataModules: samplers, transforms and loaders.
 
@@ -89,12 +93,16 @@ class SegDataModule(LightningDataModule, ABC):
         super().__init__()
         native = self.native_size or (0, 0)
         self.height, self.width = height or native[0], width or native[1]
-        sizes = {"height": self.height, "width": self.width}
-        sizes |= {"crop": min(crop)} if crop else {}
-        for name, size in sizes.items():
-            if not 4 <= size <= 2**15:  # what OpenCV can resize to and pad
-                zero = "" if self.native_size else f"; the images of {self.folder} differ in size"
-                raise ValueError(f"`{name}` must be 4 to {2**15}, got {size}{zero}")
+        of_data = (
+            "or 0 for the data's"
+            if self.native_size
+            else f"as the images of {self.folder} differ in size"
+        )
+        for name, size in (("height", self.height), ("width", self.width)):
+            if not 4 <= size <= _LARGEST:
+                raise ValueError(f"`{name}` must be 4 to {_LARGEST}, {of_data}, got {size}")
+        if crop and not 4 <= min(crop) <= max(crop) <= _LARGEST:
+            raise ValueError(f"`crop` must be a height and width of 4 to {_LARGEST}, got {crop}")
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
         most = 16 * (os.cpu_count() or 1)
