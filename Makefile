@@ -97,6 +97,7 @@ mutations: $(INSTALLED)  ## break every loss in a few chosen places and count wh
 bench: $(INSTALLED)  ## measure what the README says of speed on this machine
 	$(VENV)/bin/python experiments/bench_losses.py
 	$(VENV)/bin/python experiments/bench_cpu.py
+	$(VENV)/bin/python experiments/bench_data.py
 
 kills: $(INSTALLED)  ## kill a short run 20 times, resume it, compare with one that nobody killed
 	$(VENV)/bin/python -m tests.kills $(ARGS)
