@@ -1,13 +1,31 @@
 """Datasets, one DataModule per file, over a shared base."""
 
+from lit_seg.data.ade20k import ADE20K
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.camvid import CamVid
 from lit_seg.data.cityscapes import Cityscapes
 from lit_seg.data.folder import Folder
+from lit_seg.data.oxford_pet import OxfordPet
 from lit_seg.data.streets import Streets
+from lit_seg.data.synthia import Synthia
+from lit_seg.data.virtual_kitti2 import VirtualKITTI2
 
-_ALL: tuple[type[SegDataModule], ...] = (Streets, CamVid, Cityscapes, Folder)
+_ALL: tuple[type[SegDataModule], ...] = (
+    *(Streets, CamVid, Cityscapes, Synthia, ADE20K, VirtualKITTI2, OxfordPet),
+    Folder,
+)
 DATASETS = {dataset.folder: dataset for dataset in _ALL}
 """By the name that ``make train DATA=<name>`` takes."""
 
-__all__ = ["DATASETS", "CamVid", "Cityscapes", "Folder", "SegDataModule", "Streets"]
+__all__ = [
+    "ADE20K",
+    "DATASETS",
+    "CamVid",
+    "Cityscapes",
+    "Folder",
+    "OxfordPet",
+    "SegDataModule",
+    "Streets",
+    "Synthia",
+    "VirtualKITTI2",
+]

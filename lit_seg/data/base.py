@@ -24,7 +24,6 @@ from lit_seg.data.transforms import EvalTransform, Fit, TrainTransform
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID, ClassCounts
 
-
 _LARGEST = 2**15
 """Pixels of a side that OpenCV can resize to and pad."""
 
@@ -315,7 +314,7 @@ class SegDataModule(LightningDataModule, ABC):
     def _missing(self, what: Path) -> DataError:
         how = self.card.how_to_get
         if self.card.downloads:
-            how = f"`python -m lit_seg data download {self.folder}` fetches it. By hand: {how}"
+            how = f"`python -m lit_seg data download {self.folder}` fetches it. {how}"
         return DataError(
             f"{what}: not found. {how} Then put it into {self.root}, or set DATA_ROOT to the "
             f"folder that holds `{self.folder}/`."

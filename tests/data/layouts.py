@@ -8,8 +8,27 @@ import numpy as np
 from PIL import Image
 
 from lit_seg.data import DATASETS, streets
+from tests.data import (
+    layout_of_ade20k,
+    layout_of_oxford_pet,
+    layout_of_synthia,
+    layout_of_vkitti2,
+)
 
-SIZES = {"streets": (32, 48), "camvid": (12, 16), "cityscapes": (16, 32)}
+SIZES = {
+    "streets": (32, 48),
+    "camvid": (12, 16),
+    "cityscapes": (16, 32),
+    "ade20k": layout_of_ade20k.SIZE,
+    "oxford_pet": layout_of_oxford_pet.SIZE,
+    "synthia": layout_of_synthia.SIZE,
+    "vkitti2": layout_of_vkitti2.SIZE,
+    "folder": (12, 16),
+}
+OPTIONS = {
+    "oxford_pet": {"border": "void"},  # else no pixel is void
+    "folder": {"ids": ["sky", "road", "car"]},
+}
 CAMVID_LINES = {"train": 367, "val": 101, "test": 233}
 CITIES = {"train": ("aachen", "bochum"), "val": ("frankfurt", "munster")}
 CITYSCAPES_IDS = 34
@@ -22,9 +41,14 @@ def tiny(name, root, patch):
         streams = {split: stream for split, (stream, _) in streets._SPLITS.items()}
         sizes = {"train": 8, "val": 3, "test": 3}
         patch.setattr(streets, "_SPLITS", {s: (streams[s], sizes[s]) for s in streams})
+    elif name == "folder":
+        from tests.data import layout_of_folder  # it uses what is below
+
+        layout_of_folder.write_folder(root, "abcdefghijklmnopqrstuvwxyz", values=(0, 1, 2, 255))
     else:
-        {"camvid": camvid, "cityscapes": cityscapes}[name](root)
-    return partial(DATASETS[name], root=str(root), num_workers=0, batch_size=2)
+        WRITERS[name](root)
+    options = OPTIONS.get(name, {})
+    return partial(DATASETS[name], root=str(root), num_workers=0, batch_size=2, **options)
 
 
 def camvid(root, splits=tuple(CAMVID_LINES)):
@@ -58,6 +82,16 @@ def cityscapes(root, per_city=3):
                 save(label.with_name(f"{stem}_gtFine_instanceIds.png"), instances)
                 save(label.with_name(f"{stem}_gtFine_color.png"), np.zeros((2, 2, 4), np.uint8))
                 label.with_name(f"{stem}_gtFine_polygons.json").write_text("{}")
+
+
+WRITERS = {
+    "camvid": camvid,
+    "cityscapes": cityscapes,
+    "ade20k": layout_of_ade20k.write,
+    "oxford_pet": layout_of_oxford_pet.write,
+    "synthia": layout_of_synthia.write,
+    "vkitti2": layout_of_vkitti2.write,
+}
 
 
 def save_pair(image, label, num_ids, size, seed):
