@@ -5,13 +5,14 @@ from lit_seg.data.base import SegDataModule
 from lit_seg.data.camvid import CamVid
 from lit_seg.data.cityscapes import Cityscapes
 from lit_seg.data.folder import Folder
+from lit_seg.data.nyuv2 import NYUv2
 from lit_seg.data.oxford_pet import OxfordPet
 from lit_seg.data.streets import Streets
 from lit_seg.data.synthia import Synthia
 from lit_seg.data.virtual_kitti2 import VirtualKITTI2
 
 _ALL: tuple[type[SegDataModule], ...] = (
-    *(Streets, CamVid, Cityscapes, Synthia, ADE20K, VirtualKITTI2, OxfordPet),
+    *(Streets, CamVid, Cityscapes, Synthia, ADE20K, VirtualKITTI2, OxfordPet, NYUv2),
     Folder,
 )
 DATASETS = {dataset.folder: dataset for dataset in _ALL}
@@ -23,6 +24,7 @@ __all__ = [
     "CamVid",
     "Cityscapes",
     "Folder",
+    "NYUv2",
     "OxfordPet",
     "SegDataModule",
     "Streets",

@@ -144,6 +144,14 @@ class SegDataModule(LightningDataModule, ABC):
             DataError: if it is not there or not complete.
         """
 
+    def without_partner(self) -> list[Path]:
+        """Labels that no image belongs to, as far as that can be told.
+
+        Raises:
+            DataError: if the folders cannot be listed.
+        """
+        return []
+
     @property
     def class_names(self) -> list[str]:
         """Names of the classes that are trained, in the order of their ids."""
@@ -152,7 +160,10 @@ class SegDataModule(LightningDataModule, ABC):
     @property
     def palette(self) -> list[Colour]:
         """RGB of each class that is trained."""
-        return [*self.colours, (0, 0, 0)] if self.void == "train" else list(self.colours)
+        if self.void == "ignore":
+            return list(self.colours)
+        free = (c for c in ((0, 0, 0), (255, 255, 255), (255, 0, 255)) if c not in self.colours)
+        return [*self.colours, next(free, (1, 1, 1))]
 
     @property
     def class_counts(self) -> ClassCounts:

@@ -1,9 +1,11 @@
 """How much of each class a split holds, counted from its labels after the label map."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.dataset import Split
+from lit_seg.data.transforms import Array
 from lit_seg.data.walk import walk
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID, ClassCounts
@@ -21,8 +23,11 @@ def count_images(split: Split, num_classes: int, workers: int | None = None) -> 
     rows = list(walk(split, count_labels, "counting classes", workers))
     counts = np.array(rows, np.int64).reshape(len(rows), VOID + 1)
     if counts[:, num_classes:VOID].any():
-        found = num_classes + int(np.flatnonzero(counts[:, num_classes:VOID].any(axis=0))[0])
-        raise DataError(f"a label holds class {found}, there are {num_classes} classes")
+        index, extra = np.argwhere(counts[:, num_classes:VOID])[0]
+        raise DataError(
+            f"{split.name(int(index))}: its label holds class {num_classes + extra}, there are "
+            f"{num_classes} classes, from 0; mend the label, or the map from stored labels to them"
+        )
     return np.concatenate([counts[:, :num_classes], counts[:, VOID:]], axis=1)
 
 
@@ -33,7 +38,21 @@ def count_classes(split: Split, num_classes: int, workers: int | None = None) ->
 
 def count_labels(split: Split, index: int) -> npt.NDArray[np.int64]:
     """Pixels of each label of a sample: ``(256,)``."""
-    return np.bincount(split.label(index).ravel(), minlength=VOID + 1)
+    return pixels_of_labels(split.label(index))
+
+
+def pixels_of_labels(label: Array) -> npt.NDArray[np.int64]:
+    """Pixels of each of the 256 values: ``(256,)``.
+
+    OpenCV counts ten times faster than NumPy, but in float32: exact up to 2**24 pixels at a time.
+    """
+    pixels = np.ascontiguousarray(label).ravel()
+    found = np.zeros(VOID + 1, np.int64)
+    for start in range(0, len(pixels), 2**24):
+        part = pixels[start : start + 2**24]
+        counts = cv2.calcHist([part], [0], None, [VOID + 1], [0, VOID + 1])
+        found += counts.ravel().astype(np.int64)
+    return found
 
 
 def class_counts(counts: ImageCounts) -> ClassCounts:

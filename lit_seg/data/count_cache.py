@@ -7,8 +7,9 @@ leads to the first.
 """
 
 import hashlib
-import json
+import io
 import os
+import re
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,10 +24,19 @@ from lit_seg.writing import replace_file
 
 
 def cache_folder() -> Path:
-    """Where counts are kept."""
+    """Where counts are kept.
+
+    Raises:
+        OSError: if there is no home to keep them in.
+    """
     if given := os.environ.get("LIT_SEG_CACHE"):
         return Path(given) / "counts"
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lit_seg" / "counts"
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "lit_seg" / "counts"
+    try:
+        return Path.home() / ".cache" / "lit_seg" / "counts"
+    except RuntimeError as error:  # a user without a name, as in containers
+        raise OSError(None, str(error).rstrip("."), "~/.cache") from None
 
 
 def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> ImageCounts:
@@ -44,19 +54,44 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
     files = split.label_files()
     if not files:  # made, not stored: counting is what finding would be
         return count_images(split, num_classes)
+    try:
+        folder = cache_folder()
+    except OSError as error:
+        _warn(error)
+        return count_images(split, num_classes)
     head = f"{meaning}\n{num_classes}\n"
-    by_time = cache_folder() / f"{_hash(head, split, files, _place_and_times)}.json"
-    content = _read_text(by_time)
+    to_keep: dict[Path, bytes] = {}
+    by_time = folder / f"{_hash(head, split, files, _place_and_times)}.txt"
+    content = _read_hash(by_time)
     if content is None:
         content = _hash(head, split, files, _bytes)
-        _keep(by_time, json.dumps(content).encode())
-    kept = cache_folder() / f"{content}.npy"
+        to_keep[by_time] = content.encode()
+    kept = folder / f"{content}.npy"
     counts = _read_counts(kept, len(split), num_classes)
     if counts is None:
-        rank_zero_info(f"counting the classes of {what} once; kept in {cache_folder()}")
+        rank_zero_info(f"counting the classes of {what} once; kept in {folder}")
         counts = count_images(split, num_classes)
-        _keep(kept, counts)
+        to_keep[kept] = _npy(counts)
+    try:
+        for path, written in to_keep.items():
+            _keep(path, written)
+    except OSError as error:
+        error.filename = str(folder)
+        _warn(error)
     return counts
+
+
+def _keep(path: Path, content: bytes) -> None:
+    # a draft of this process alone: ranks may count at the same time
+    draft = path.with_name(f"{path.stem}.{socket.gethostname()}.{os.getpid()}.tmp")
+    replace_file(path, lambda file: file.write(content), draft)
+
+
+def _warn(error: OSError) -> None:
+    rank_zero_warn(
+        f"{error.filename}: counts cannot be kept ({error.strerror}) and will be made again; "
+        "LIT_SEG_CACHE gives another folder"
+    )
 
 
 def _hash(head: str, split: Split, files: Sequence[Path], fact: Callable[[Path], bytes]) -> str:
@@ -83,34 +118,24 @@ def _bytes(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _read_text(path: Path) -> str | None:
+def _read_hash(path: Path) -> str | None:
     try:
-        text = json.loads(path.read_text())
+        text = path.read_text()
     except (OSError, ValueError):
         return None
-    return text if isinstance(text, str) and text.isalnum() else None
+    return text if re.fullmatch("[0-9a-f]{64}", text) else None
 
 
 def _read_counts(path: Path, size: int, num_classes: int) -> ImageCounts | None:
     try:
-        counts: ImageCounts = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        counts = np.load(path, allow_pickle=False)
+    except Exception:  # there is none, or it is damaged, for which numpy has a dozen errors
         return None
-    fits = counts.shape == (size, num_classes + 1) and counts.dtype == np.int64
-    return counts if fits else None
+    fits = isinstance(counts, np.ndarray) and counts.shape == (size, num_classes + 1)
+    return counts if fits and counts.dtype == np.int64 else None
 
 
-def _keep(path: Path, content: bytes | ImageCounts) -> None:
-    """Counts that cannot be kept are only slow."""
-    # of this process alone: ranks may count at the same time
-    draft = path.with_name(f"{path.stem}.{socket.gethostname()}.{os.getpid()}.tmp")
-    try:
-        if isinstance(content, bytes):
-            replace_file(path, lambda file: file.write(content), draft)
-        else:
-            replace_file(path, lambda file: np.save(file, content), draft)
-    except OSError as error:
-        rank_zero_warn(
-            f"{path}: counts cannot be kept ({error.strerror}) and will be made again; "
-            "LIT_SEG_CACHE gives another folder"
-        )
+def _npy(counts: ImageCounts) -> bytes:
+    file = io.BytesIO()
+    np.save(file, counts)
+    return file.getvalue()

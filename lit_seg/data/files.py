@@ -129,17 +129,17 @@ def read_lines(listing: Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
-_later: ContextVar[bool] = ContextVar("missing files are told later", default=False)
+told_later: ContextVar[bool] = ContextVar("missing files are told when loaded", default=False)
 
 
 @contextmanager
 def missing_files_later() -> Iterator[None]:
     """Within it a split is made although files of it are missing; loading them tells."""
-    token = _later.set(True)
+    token = told_later.set(True)
     try:
         yield
     finally:
-        _later.reset(token)
+        told_later.reset(token)
 
 
 def require_files(pairs: Sequence[Pair], how_to_get: str) -> None:
@@ -148,7 +148,7 @@ def require_files(pairs: Sequence[Pair], how_to_get: str) -> None:
     Raises:
         DataError: naming the first missing file and how many are missing.
     """
-    if _later.get():
+    if told_later.get():
         return
     missing = [path for pair in pairs for path in pair if not path.is_file()]
     if missing:

@@ -1,28 +1,35 @@
 """Your own images and masks, described by a few lines of YAML."""
 
+from pathlib import Path
 from typing import Any
+
+from PIL import ExifTags, Image
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.files import FileSplit
 from lit_seg.data.folder_classes import folder_classes
 from lit_seg.data.folder_files import FolderFiles
+from lit_seg.data.transforms import Array
+from lit_seg.errors import DataError
 
 
 class Folder(SegDataModule):
     """A folder of images and a folder of masks, of any and of differing sizes.
 
     An image and its mask are paired by name: ``images/a/b.jpg`` and ``masks/a/b.png``. Masks hold
-    class ids (8 or 16 bits, or the indices of a palette) if ``ids`` is given, else colours (RGB,
-    RGBA, a palette, grey). Hidden files are left out.
+    class ids (8 or 16 bits, 0 and 1 of one bit, or the indices of a palette) if ``ids`` is given,
+    else colours (RGB, RGBA, a palette, grey). Hidden files are left out. Images are used as they
+    are stored, an EXIF orientation turns none.
 
     Splits: ``{split}`` in ``images`` and ``masks`` stands for the folders train, val and test.
     Else ``splits`` gives each a list, which is a text file below ``root`` with an image (or an
     image and a mask) per line, or a fraction. Fractions are of the images in no list, or of the
-    training list where there is one; they are drawn from the sorted names with a seed that is
-    always the same. Without ``splits`` the folders ``images/{train,val,test}``, else the lists
-    ``{train,val,test}.txt`` are taken if they are there, with a tenth of the training images for
-    validation if nothing else is; without them fractions of .8, .1 and .1.
+    training list where there is one; they are drawn by a hash of the paths below ``root``, so that
+    they are always the same and an image that is added moves hardly any other. Without ``splits``
+    the folders ``images/{train,val,test}``, else the lists ``{train,val,test}.txt`` are taken if
+    they are there, with a tenth of the training images for validation if nothing else is; without
+    them fractions of .8, .1 and .1.
 
     Args:
         root: the folder; ``$DATA_ROOT/<name>`` by default.
@@ -31,16 +38,17 @@ class Folder(SegDataModule):
             number if it counts. With ``ids`` they only colour pictures.
         ignore: ids, or colours, that are void. 255 is, where masks hold ids and no class has it.
         images: folder of the images below ``root``.
-        masks: folder of the masks below ``root``.
-        image_suffix: end of the names of images, such as ``_rgb.png``; any image by default.
+        masks: folder of the masks below ``root``; may be the same, or below that of the images.
+        image_suffix: end of the names of images, such as ``_rgb.png``, in capitals or not; that of
+            any image by default.
         mask_suffix: end of the names of masks in its place, such as ``_mask.png``; that of any
             lossless image by default.
-        splits: train, val and test, each to a list or a fraction.
+        splits: train, val and test, each to a list, a folder for ``{split}`` or a fraction.
         name: of the dataset, in messages and for its default folder.
         **options: of :class:`SegDataModule`; ``height`` and ``width`` must be given.
 
     Raises:
-        ValueError: if the classes or splits make no sense.
+        ValueError: if the classes, folders or splits make no sense.
     """
 
     folder = "folder"
@@ -74,8 +82,36 @@ class Folder(SegDataModule):
         self._files = FolderFiles(self.root, *layout)
 
     def split(self, name: SplitName) -> FileSplit:
-        return FileSplit(self._files.pairs(name), self._classes.reader(), self.root)
+        return _FolderSplit(self._files.pairs(name), self._classes.reader(), self.root)
+
+    def without_partner(self) -> list[Path]:
+        return self._files.masks_without_image()
 
     @property
     def label_meaning(self) -> str:
         return repr((self.names, sorted(self._classes.values.items())))
+
+
+class _FolderSplit(FileSplit):
+    """Tells of photos that lie on their side, which is seen in no viewer."""
+
+    def load(self, index: int) -> tuple[Array, Array]:
+        try:
+            return super().load(index)
+        except DataError as error:
+            raise DataError(f"{error}{_turned(*self.pairs[index])}") from None
+
+
+def _turned(image_path: Path, mask_path: Path) -> str:
+    try:
+        with Image.open(image_path) as image, Image.open(mask_path) as mask:
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            fits = mask.size == image.size[::-1] != image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return ""  # the error that was raised tells why
+    if orientation not in (5, 6, 7, 8) or not fits:
+        return ""
+    return (
+        f". Its EXIF orientation ({orientation}) would turn the image to that size, but images are "
+        "used as stored: turn it for good, such as by `mogrify -auto-orient`"
+    )

@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from lit_seg.data.labels import Colour, ColourMap, LabelMap
+import numpy as np
+
+from lit_seg.data.files import decode
+from lit_seg.data.labels import Colour, ColourMap, LabelMap, Stored
 from lit_seg.data.palette import distinct_colours
+from lit_seg.errors import DataError
 from lit_seg.labels import VOID
 
 MAX_CLASSES = VOID - 1
@@ -36,7 +42,24 @@ class FolderClasses:
         """Reads the masks."""
         if self.by_colour:
             return ColourMap(self.values)
-        return LabelMap({value: class_id for (value,), class_id in self.values.items()})
+        return LabelMap({value: class_id for (value,), class_id in self.values.items()}, read_ids)
+
+
+def read_ids(path: Path) -> Stored:
+    """A mask as ``(H, W)`` integers, as stored: indices of a palette; 0 and 1 of a 1-bit mask.
+
+    Raises:
+        DataError: if the file cannot be decoded to its end or holds no ids.
+    """
+    image = decode(path)
+    if len(image.getbands()) > 1:
+        raise DataError(
+            f"{path}: holds colours ({image.mode}), not ids; give the classes by `colours`"
+        )
+    mask = np.asarray(image)
+    if np.issubdtype(mask.dtype, np.floating):
+        raise DataError(f"{path}: holds {mask.dtype}, not ids; save it as integers")
+    return mask.astype(np.uint8) if mask.dtype == np.bool_ else mask
 
 
 def folder_classes(
@@ -59,6 +82,11 @@ def folder_classes(
     names = tuple(ids if ids is not None else colours or ())
     if not 2 <= len(names) <= MAX_CLASSES:
         raise ValueError(f"`{key}` must name 2 to {MAX_CLASSES} classes, got {len(names)}")
+    if "void" in names:
+        raise ValueError(
+            f"`{key}.void` must be an entry of `ignore`: void is no class unless `void: train` "
+            "makes it one"
+        )
     shown = {name: _colours(f"colours.{name}", c) for name, c in (colours or {}).items()}
     if differ := set(shown) ^ set(names) if shown else ():
         raise ValueError(f"`ids` and `colours` must name the same classes, not so {sorted(differ)}")
@@ -67,11 +95,13 @@ def folder_classes(
         void = _ids("ignore", ignore or [])
     else:
         found, void = shown, _colours("ignore", ignore or [])
-    values = _by_value([*found.items(), ("ignore", void)])
+    values = _by_value(found, void)
     if ids is not None:
         values.setdefault((VOID,), VOID)
     palette = tuple((c[0][0], c[0][1], c[0][2]) for c in (shown[name] for name in names if shown))
-    return FolderClasses(names, palette or distinct_colours(len(names)), values, ids is None)
+    if len(set(palette)) < len(names):  # none given, or only alpha differs
+        palette = distinct_colours(len(names))
+    return FolderClasses(names, palette, values, ids is None)
 
 
 def _ids(key: str, given: object) -> list[Value]:
@@ -86,8 +116,9 @@ def _ids(key: str, given: object) -> list[Value]:
 
 def _colours(key: str, given: object) -> list[Value]:
     """One colour, or several."""
-    assert isinstance(given, Sequence)
-    several = [given] if given and isinstance(given[0], int) else given
+    several: Sequence[Any] = [given]
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        several = [given] if given and isinstance(given[0], int) else given
     for colour in several:
         if (
             not isinstance(colour, Sequence)
@@ -101,17 +132,21 @@ def _colours(key: str, given: object) -> list[Value]:
     return [tuple(colour) for colour in several]
 
 
-def _by_value(classes: Sequence[tuple[str, Sequence[Value]]]) -> dict[Value, int]:
-    """Each value once; the last entry is void."""
+def _by_value(classes: Mapping[str, Sequence[Value]], void: Sequence[Value]) -> dict[Value, int]:
+    """Each value to its class or ``VOID``, once."""
     values: dict[Value, int] = {}
-    for number, (name, found) in enumerate(classes):
-        if not found and name != "ignore":
-            raise ValueError(f"class {name!r} must have at least one value in the masks, got none")
+    names = {**dict(enumerate(classes)), VOID: "ignore"}
+    for number, found in [*enumerate(classes.values()), (VOID, void)]:
+        if not found and number != VOID:
+            raise ValueError(
+                f"class {names[number]!r} must have at least one value in the masks, got none"
+            )
         for value in found:
             if value in values:
-                other = classes[values[value]][0]
                 shown = value[0] if len(value) == 1 else list(value)
-                raise ValueError(f"{shown} cannot be both {other!r} and {name!r} in the masks")
+                raise ValueError(
+                    f"{shown} cannot be both {names[values[value]]!r} and {names[number]!r} in the "
+                    "masks"
+                )
             values[value] = number
-    last = len(classes) - 1
-    return {value: VOID if number == last else number for value, number in values.items()}
+    return values

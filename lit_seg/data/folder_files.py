@@ -3,19 +3,20 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from glob import escape
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import get_args
+from unicodedata import normalize
 
-import numpy as np
 from lightning_utilities.core.rank_zero import rank_zero_info
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.files import Pair, inside, read_lines, require_files
+from lit_seg.data.files import Pair, inside, read_lines, told_later
+from lit_seg.data.folder_splits import check_splits, drawn_parts, refuse_leaks
 from lit_seg.errors import DataError
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")  # JPEG changes values
+MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+JPEG = (".jpg", ".jpeg")  # changes values
 _HOW = "docs/own_data.md shows how to describe your images and masks"
 
 
@@ -23,7 +24,7 @@ class FolderFiles:
     """Pairs of images and masks below a folder; see :class:`lit_seg.data.Folder` for the options.
 
     Raises:
-        ValueError: if the splits make no sense.
+        ValueError: if the folders or splits make no sense.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class FolderFiles:
         mask_suffix: str | None,
         splits: Mapping[str, float | str] | None,
     ) -> None:
-        _check_splits(splits)
         if ("{split}" in images) != ("{split}" in masks):
             raise ValueError(
                 f"`images` and `masks` must both have {{split}} or neither, got {images!r} and "
                 f"{masks!r}"
             )
+        check_splits(splits, "{split}" in images)
+        for key, folder in (("images", images), ("masks", masks)):
+            _check_below(key, folder)
         self.root = root
         self.images = images
         self.masks = masks
@@ -48,6 +51,7 @@ class FolderFiles:
         self.mask_suffix = mask_suffix
         self.splits = splits
         self._divided: dict[SplitName, list[Pair]] | None = None
+        self._listings: dict[str, dict[str, list[str]]] = {}
 
     def pairs(self, name: SplitName) -> list[Pair]:
         """Image and mask of each sample of a split.
@@ -57,12 +61,28 @@ class FolderFiles:
         """
         if self._divided is None:
             self._divided = self._divide()
+            self._listings = {}
         if name not in self._divided:
             raise DataError(
                 f"{self.root}: there is no {name} split; `splits.{name}` gives it as a list, a "
                 f"folder for {{split}} or a fraction such as 0.1. {_HOW}"
             )
         return self._divided[name]
+
+    def masks_without_image(self) -> list[Path]:
+        """Masks that lie beside those of all images, as far as the folders tell."""
+        splits: tuple[str, ...] = ("",)
+        if "{split}" in self.images:
+            splits = tuple(s for s in (self.splits or {}).values() if isinstance(s, str))
+        alone: list[Path] = []
+        for split in splits:
+            folder, masks = self._folder(self.images, split), self._folder(self.masks, split)
+            images = [path for path in _files_below(folder, masks) if self._is_image(path.name)]
+            used = {self._mask(path, folder, masks) for path in images} | set(images)
+            end = (self.mask_suffix or "").lower() or MASKS
+            found = [p for p in _files_below(masks, folder) if p.name.lower().endswith(end)]
+            alone += [path for path in found if path not in used]
+        return alone
 
     def _divide(self) -> dict[SplitName, list[Pair]]:
         if not self.root.is_dir():
@@ -72,11 +92,14 @@ class FolderFiles:
             splits, told = self._found_splits()
             rank_zero_info(f"{self.root}: {told}")
         given: dict[SplitName, list[Pair]] = {}
+        fractions: dict[SplitName, float] = {}
         for name in get_args(SplitName):
-            if isinstance(source := splits.get(name), str):
+            source = splits.get(name)
+            if isinstance(source, str):
                 given[name] = self._given(source)
-        _refuse_leaks(given, splits)
-        fractions = {n: f for n in get_args(SplitName) if isinstance(f := splits.get(n), float)}
+            elif source is not None:
+                fractions[name] = source
+        refuse_leaks(given, splits)
         if not fractions:
             return given
         if "train" in given:
@@ -84,29 +107,25 @@ class FolderFiles:
         else:
             taken = {image for pairs in given.values() for image, _ in pairs}
             pool = [pair for pair in self._all() if pair[0] not in taken]
-        return given | _drawn(pool, fractions, rest_trains="train" in given)
+        return given | drawn_parts(pool, fractions, "train" in given, self.root)
 
     def _found_splits(self) -> tuple[Mapping[str, float | str], str]:
         """What the folder suggests, and how to say it."""
         names: tuple[SplitName, ...] = get_args(SplitName)
         if "{split}" not in self.images and (self.root / self.images / "train").is_dir():
             self.images, self.masks = f"{self.images}/{{split}}", f"{self.masks}/{{split}}"
+        found: dict[str, float | str]
         if "{split}" in self.images:
-            found: dict[str, float | str] = {
-                n: n for n in names if (self.root / self.images.format(split=n)).is_dir()
-            }
-            what = "folders " + ", ".join(found)
+            found = {n: n for n in names if self._folder(self.images, n).is_dir()}
+            needed, what = self._folder(self.images, "train"), "folders " + ", ".join(found)
         else:
             found = {n: f"{n}.txt" for n in names if (self.root / f"{n}.txt").is_file()}
-            what = ", ".join(str(source) for source in found.values())
+            needed, what = self.root / "train.txt", ", ".join(f"{n}.txt" for n in found)
+            if not found:
+                fractions = {"train": 0.8, "val": 0.1, "test": 0.1}
+                return fractions, "no lists, so .8 of the images train, .1 validate, .1 test"
         if "train" not in found:
-            if "{split}" in self.images:
-                raise DataError(
-                    f"{self.root / self.images.format(split='train')}: there is no such folder; "
-                    f"`splits.train` names another. {_HOW}"
-                )
-            fractions = {"train": 0.8, "val": 0.1, "test": 0.1}
-            return fractions, "no lists, so .8 of the images train, .1 validate, .1 test"
+            raise DataError(f"{needed}: is not there; `splits.train` tells what trains. {_HOW}")
         if "val" not in found:
             found["val"] = 0.1
             what += ", and a tenth of the training images validates"
@@ -119,60 +138,68 @@ class FolderFiles:
         listing = self.root / source
         if not listing.is_file():
             raise DataError(f"{listing}: there is no such list. {_HOW}")
-        lines: dict[Pair, int] = {}
-        for number, line in read_lines(listing):
-            where = f"{listing}: line {number}"
-            pair = self._line(line.strip(), where)
-            if pair in lines:
-                raise DataError(f"{where}: repeats line {lines[pair]}, {line.strip()!r}")
-            lines[pair] = number
-        if not lines:
+        pairs: list[Pair] = []
+        lines: dict[Path, int] = {}
+        for number, text in read_lines(listing):
+            where, line = f"{listing}: line {number}", text.removeprefix("\ufeff").strip()
+            pair = self._line(line.replace("\\", "/"), where)
+            name = pair[0].with_suffix("")  # predictions are written by it
+            if name in lines:
+                raise DataError(f"{where}: {line!r} is the image of line {lines[name]} again")
+            lines[name] = number
+            pairs.append(pair)
+        if not pairs:
             raise DataError(f"{listing}: lists no image")
-        require_files(list(lines), _HOW + ".")
-        return list(lines)
+        _require(pairs)
+        return pairs
 
     def _line(self, line: str, where: str) -> Pair:
         """An image, or an image and a mask; names may hold spaces."""
         if image := self._image(line, where):
             return image, self._mask_of(image, where)
-        cuts = [(line[: gap.start()], line[gap.end() :]) for gap in re.finditer(r"\s+", line)]
-        for first, second in cuts:
-            mask = inside(self.root, second, where)
-            if mask.is_file() and (image := self._image(first, where)):
-                return image, mask
-        for first, second in cuts:
-            if self._image(first, where):
-                raise DataError(f"{where}: there is no mask {inside(self.root, second, where)}")
+        gaps = list(re.finditer(r"\s+", line))
+        cuts = [(line[: gap.start()], line[gap.end() :]) for gap in gaps]
+        images = [(image, second) for first, second in cuts if (image := self._image(first, where))]
+        for image, second in images:
+            for folder in (self.root, self.root / self.masks):
+                path = inside(folder, second, where)
+                if mask := self._find(path.parent, path.name):
+                    return image, mask
+        for _, second in images:
+            raise DataError(f"{where}: there is no mask {inside(self.root, second, where)}")
         raise DataError(
             f"{where}: there is no image {line!r} in {self.root / self.images} or {self.root}"
         )
 
     def _image(self, listed: str, where: str) -> Path | None:
         """The file that a list means, by its path or its name, with or without suffix."""
-        folders = (self.root / self.images, self.root)
-        ends = ("", self.image_suffix) if self.image_suffix else ("", *IMAGES)
-        for folder in folders:
-            for end in ends:
-                path = inside(folder, f"{listed}{end}", where)
-                if path.is_file():
-                    return path
+        for folder in (self.root / self.images, self.root):
+            path = inside(folder, listed, where)
+            if exact := self._find(path.parent, path.name):
+                return exact
+            ends = (self.image_suffix,) if self.image_suffix else IMAGES
+            found = [self._find(path.parent, f"{path.name}{end}") for end in ends]
+            images = [image for image in found if image and self._is_image(image.name)]
+            if len(images) > 1:
+                raise DataError(
+                    f"{where}: {listed!r} may be {images[0].name} or {images[1].name}; give the "
+                    "suffix"
+                )
+            if images:
+                return images[0]
         return None
 
     def _all(self, split: str = "") -> list[Pair]:
         """Every image of a folder with its mask, sorted."""
-        folder = self.root / self.images.replace("{split}", split)
-        if not folder.is_dir():
-            raise DataError(
-                f"{folder}: there is no such folder; `images` names it below `root`. {_HOW}"
-            )
-        masks = self.root / self.masks.replace("{split}", split)
-        if not masks.is_dir():
-            raise DataError(
-                f"{masks}: there is no such folder; `masks` names it below `root`. {_HOW}"
-            )
-        images = [path for path in _files_below(folder) if self._is_image(path.name)]
+        folder, masks = self._folder(self.images, split), self._folder(self.masks, split)
+        for key, path in (("images", folder), ("masks", masks)):
+            if not path.is_dir():
+                raise DataError(
+                    f"{path}: there is no such folder; `{key}` names it below `root`. {_HOW}"
+                )
+        images = [path for path in _files_below(folder, masks) if self._is_image(path.name)]
         if not images:
-            end = self.image_suffix or ", ".join(IMAGES)
+            end = self.image_suffix or ", *".join(IMAGES)
             raise DataError(f"{folder}: holds no image (*{end}). {_HOW}")
         stems: dict[Path, Path] = {}
         for path in images:
@@ -184,19 +211,24 @@ class FolderFiles:
                 )
             stems[stem] = path
         pairs = [(path, self._mask(path, folder, masks)) for path in images]
-        require_files(pairs, f"`mask_suffix` may be wrong. {_HOW}.")
+        _require(pairs)
         return pairs
 
+    def _folder(self, folder: str, split: str) -> Path:
+        _check_below("splits", split)
+        return self.root / folder.replace("{split}", split)
+
     def _is_image(self, name: str) -> bool:
-        if self.image_suffix:
-            return name.endswith(self.image_suffix)
-        mask = self.mask_suffix  # in a folder that holds both
-        both = mask is not None and self.images == self.masks
-        return name.lower().endswith(IMAGES) and not (both and name.endswith(str(mask)))
+        name = name.lower()
+        image, mask = (self.image_suffix or "").lower(), (self.mask_suffix or "").lower()
+        if mask and Path(self.images) == Path(self.masks) and name.endswith(mask):
+            return len(image) >= len(mask) and name.endswith(image)
+        return name.endswith(image or IMAGES)
 
     def _stem(self, name: str) -> str:
-        if self.image_suffix and name.endswith(self.image_suffix):
-            return name.removesuffix(self.image_suffix)
+        end = self.image_suffix
+        if end and name.lower().endswith(end.lower()):
+            return name[: -len(end)]
         return Path(name).stem
 
     def _mask_of(self, image: Path, where: str) -> Path:
@@ -210,79 +242,91 @@ class FolderFiles:
 
     def _mask(self, image: Path, images: Path, masks: Path) -> Path:
         """Where the mask of an image is, or would be."""
-        place = masks / image.relative_to(images).parent
-        stem = self._stem(image.name)
+        folder, stem = masks / image.parent.relative_to(images), self._stem(image.name)
         if self.mask_suffix is not None:
-            return place / f"{stem}{self.mask_suffix}"
-        there = [place / f"{stem}{end}" for end in MASKS if (place / f"{stem}{end}").is_file()]
-        if len(there) > 1:
-            raise DataError(
-                f"{there[0]}: {there[1].name} could be the mask of {image.name} too; `mask_suffix` "
-                "tells which"
-            )
-        if not there and (found := [*place.glob(f"{escape(stem)}.jp*g")]):
-            raise DataError(
-                f"{found[0]}: JPEG changes the values of masks; save them as PNG from their source"
-            )
-        return there[0] if there else place / f"{stem}.png"
+            name = f"{stem}{self.mask_suffix}"
+            return self._find(folder, name) or folder / name
+        for ends in (MASKS, JPEG):
+            found = [self._find(folder, f"{stem}{end}") for end in ends]
+            there = [path for path in found if path]
+            if len(there) > 1:
+                raise DataError(
+                    f"{there[0]}: {there[1].name} could be the mask of {image.name} too; "
+                    "`mask_suffix` tells which"
+                )
+            if there:
+                return there[0]
+        return folder / f"{stem}.png"
+
+    def _find(self, folder: Path, name: str) -> Path | None:
+        """The file, also if it is a ``.PNG`` or its accents are written in the other way."""
+        place = str(folder)
+        if place not in self._listings:  # one look in place of one for each suffix
+            listing: dict[str, list[str]] = {}
+            for there in os.listdir(place) if os.path.isdir(place) else ():
+                listing.setdefault(_folded(there), []).append(there)
+            self._listings[place] = listing
+        alike = self._listings[place].get(_folded(name), [])
+        found = [name] if name in alike else alike
+        if len(found) != 1:
+            return None
+        path = folder / found[0]
+        return path if os.path.isfile(path) else None
 
 
-def _check_splits(splits: Mapping[str, float | str] | None) -> None:
-    if splits is None:
-        return
-    if not splits or (wrong := set(splits) - set(get_args(SplitName))):
-        raise ValueError(f"`splits` must give train, val and maybe test, got {sorted(wrong)}")
-    fractions = {name: value for name, value in splits.items() if not isinstance(value, str)}
-    if any(not 0 < value < 1 for value in fractions.values()) or sum(fractions.values()) > 1 + 1e-9:
-        raise ValueError(
-            f"fractions in `splits` must be between 0 and 1 and add up to at most 1, got {fractions}"
+def _folded(name: str) -> str:
+    stem, dot, end = name.rpartition(".")
+    return normalize("NFC", f"{stem}{dot}{end.lower()}")
+
+
+def _check_below(key: str, folder: str) -> None:
+    parts = PureWindowsPath(folder)  # knows drives, and both kinds of slashes
+    if parts.anchor or ".." in parts.parts or "\0" in folder:
+        raise ValueError(f"`{key}` must name a folder below `root`, without `..`, got {folder!r}")
+
+
+def _require(pairs: Sequence[Pair]) -> None:
+    """Refuse pairs that cannot be."""
+    missing = [pair for pair in pairs if not all(map(os.path.isfile, pair))]
+    if told_later.get():
+        missing = []
+    for image, mask in missing:
+        path = image if not os.path.isfile(image) else mask
+        if path.is_symlink():
+            what = f"is a link to {os.readlink(path)}, where no file is"
+        else:
+            what = "is a folder, not a file" if path.is_dir() else "there is no such file"
+        of = "" if path == image else f", the mask of {image}"
+        raise DataError(
+            f"{path}: {what}{of} ({len(missing)} of {len(pairs)} pairs are not complete). {_HOW}"
         )
-
-
-def _refuse_leaks(
-    given: Mapping[SplitName, Sequence[Pair]], splits: Mapping[str, float | str]
-) -> None:
-    train = {image for image, _ in given.get("train", ())}
-    for name in ("val", "test"):
-        shared = sorted(image for image, _ in given.get(name, ()) if image in train)
-        if shared:
+    for image, mask in pairs:
+        if image == mask:
             raise DataError(
-                f"{shared[0]} is in {splits['train']} and in {splits[name]}, as are "
-                f"{len(shared)} images in all: scores on trained images say nothing"
+                f"{image}: would be its own mask; `mask_suffix` tells masks from images. {_HOW}"
+            )
+        if mask.suffix.lower() in JPEG:
+            raise DataError(
+                f"{mask}: JPEG changes the values of masks; save them as PNG from their source"
             )
 
 
-def _drawn(
-    pool: Sequence[Pair], fractions: Mapping[SplitName, float], rest_trains: bool
-) -> dict[SplitName, list[Pair]]:
-    """Parts of a pool, drawn with a seed that is always the same."""
-    pool = sorted(pool)
-    order = np.random.default_rng(0).permutation(len(pool)).tolist()
-    drawn: dict[SplitName, list[Pair]] = {}
-    for name in ("test", "val", "train"):
-        if name in fractions:
-            number = max(1, round(fractions[name] * len(pool)))
-            number = min(number, len(order)) if name == "train" else number
-            drawn[name] = [pool[i] for i in sorted(order[:number])]
-            order = order[number:]
-    if rest_trains:
-        drawn["train"] = [pool[i] for i in sorted(order)]
-    empty = [name for name, pairs in drawn.items() if not pairs]
-    if empty:
-        raise DataError(f"{len(pool)} images are too few for {', '.join(empty)} by fractions")
-    return drawn
+def _files_below(folder: Path, apart: Path) -> list[Path]:
+    """Sorted, without hidden ones and those ``apart``; linked folders are followed, each once."""
 
+    def fail(error: OSError) -> None:
+        raise DataError(f"{error.filename}: cannot be listed ({error.strerror})")
 
-def _files_below(folder: Path) -> list[Path]:
-    """Sorted, without hidden ones; linked folders are followed, each once."""
     found: list[Path] = []
-    seen = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
+    start = Path(os.path.realpath(folder))
+    seen = {str(above) for above in start.parents}  # where links upwards lead
+    seen |= {os.path.realpath(apart)} - {str(start)}
+    for here, folders, files in os.walk(folder, onerror=fail, followlinks=True):
         real = os.path.realpath(here)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(here, name) for name in files if not name.startswith(".")]
     return sorted(found)

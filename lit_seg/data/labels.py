@@ -72,9 +72,9 @@ class LabelMap:
             known, mapped = self._known[index], self._table[index]
         if not known.all():
             raise DataError(
-                f"{path}: is of another release or dataset: it holds the label values "
-                f"{np.unique(label[known == 0]).tolist()[:10]}, expected only "
-                f"{_ranges(self.legal)}"
+                f"{path}: holds the label values {np.unique(label[known == 0]).tolist()[:10]}, "
+                f"expected only {_ranges(self.legal)}; it is of another release or dataset, or "
+                "these values need a class or a place in `ignore`"
             )
         return mapped
 
@@ -104,7 +104,7 @@ class ColourMap:
             DataError: if it cannot be read, or naming its illegal colours.
         """
         image = decode(path)
-        if image.mode in ("I;16", "I", "F"):
+        if image.mode.startswith("I") or image.mode == "F":
             raise DataError(
                 f"{path}: holds numbers ({image.mode}), not colours; give the classes by `ids`"
             )

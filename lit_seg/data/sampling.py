@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 import numpy.typing as npt
 
+from lit_seg.errors import DataError
+
 Counts = npt.NDArray[np.int64]
 """Pixels of each class, void left out, in each image: ``(N, C)``."""
 Order = npt.NDArray[np.int64]
@@ -20,7 +22,11 @@ class Sampling(ABC):
     """What a DataModule takes as ``sampling``."""
 
     def fit(self, counts: Counts) -> None:
-        """Look at what the training images hold, once."""
+        """Look at what the training images hold, once.
+
+        Raises:
+            DataError: if they hold nothing to sample by.
+        """
         self.counts = counts
 
     @abstractmethod
@@ -66,8 +72,8 @@ class RepeatFactor(Sampling):
         shuffled = rng.permutation(len(self.expected))
         # systematic sampling: one offset for all, so that the number of samples is always the same
         ends = np.cumsum(self.expected[shuffled])
-        ends[-1] = len(ends)  # not a rounding error less
-        whole = np.floor(ends + rng.random()).astype(np.int64)
+        ends[-1] = len(ends)  # not a rounding error less, nor, by the sum's own rounding, more:
+        whole = np.minimum(np.floor(ends + rng.random()), len(ends)).astype(np.int64)
         times: Order = np.diff(whole, prepend=0)
         return rng.permutation(np.repeat(shuffled, times))
 
@@ -104,9 +110,12 @@ class ClassAware(Sampling):
         pixels = counts.sum(axis=0)
         self.classes = np.flatnonzero(pixels)
         if not len(self.classes):
-            raise ValueError("no training image holds a class, so none can be sampled by class")
-        rarity = (1 - pixels[self.classes] / pixels.sum()) / self.temperature
-        chances = np.exp(rarity - rarity.max())
+            raise DataError(
+                "`sampling` ClassAware: all training labels are void, so no class can be drawn; "
+                "look at the labels, or leave `sampling` out"
+            )
+        share = pixels[self.classes] / pixels.sum()
+        chances = np.exp((share.min() - share) / self.temperature)  # the largest is 1
         self.chances = chances / chances.sum()
         """Probability of each of ``classes``."""
         self.images = []

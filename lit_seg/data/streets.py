@@ -65,7 +65,7 @@ class Streets(SegDataModule):
         citation="none: embedded for trying things",
         how_to_get="It is rendered, there is nothing to get.",
     )
-    # python -m lit_seg.data.count streets
+    # python -m lit_seg data count streets
     # fmt: off
     counts = ClassCounts(
         pixels=(

@@ -1,13 +1,18 @@
 """Looking at every sample of a split, on all processors and with a progress bar."""
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from functools import partial
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from typing import TypeVar, cast
 
 from lightning_utilities.core.rank_zero import rank_zero_only
+from rich.console import Console
 from rich.progress import track
 
 from lit_seg.data.dataset import Split
@@ -34,10 +39,15 @@ def walk(
     size = len(split)
     if workers is None:
         workers = 0 if size < _FEW else _processors()
-    shown = getattr(rank_zero_only, "rank", 0) == 0
+    # not on stdout, which a command may pipe, nor on the console where training shows its own bar
+    console = Console(stderr=True)
+    first = getattr(rank_zero_only, "rank", 0) == 0
+    shown = size >= _FEW and first and console.is_terminal
+    bar = partial(
+        track, description=what, total=size, transient=True, console=console, disable=not shown
+    )
     if workers <= 1:
-        results: Iterator[T] = (look(split, index) for index in range(size))
-        yield from track(results, what, size, transient=True, disable=not shown or size < _FEW)
+        yield from bar(look(split, index) for index in range(size))
         return
     # spawned processes would import everything again; forked ones share what was imported
     method = "fork" if os.name == "posix" and os.uname().sysname == "Linux" else None
@@ -46,7 +56,7 @@ def walk(
     )
     try:
         found = pool.map(_look, range(size), chunksize=max(1, min(32, size // (8 * workers))))
-        yield from track(cast(Iterator[T], found), what, size, transient=True, disable=not shown)
+        yield from bar(cast(Iterator[T], found))
     except BrokenProcessPool:
         raise DataError(
             f"{what}: a process ended, most often for lack of memory; free some and try again"
@@ -68,6 +78,20 @@ _of_process: tuple[Split, Callable[[Split, int], object]]
 def _begin(split: Split, look: Callable[[Split, int], object]) -> None:
     global _of_process
     _of_process = split, look
+    # Ctrl-C and schedulers signal all processes: these go on until they are told, by SIGTERM or
+    # by the end of the one that made them; a fork has its handlers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _look(index: int) -> object:

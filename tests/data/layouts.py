@@ -10,6 +10,7 @@ from PIL import Image
 from lit_seg.data import DATASETS, streets
 from tests.data import (
     layout_of_ade20k,
+    layout_of_nyuv2,
     layout_of_oxford_pet,
     layout_of_synthia,
     layout_of_vkitti2,
@@ -23,6 +24,7 @@ SIZES = {
     "oxford_pet": layout_of_oxford_pet.SIZE,
     "synthia": layout_of_synthia.SIZE,
     "vkitti2": layout_of_vkitti2.SIZE,
+    "nyuv2": layout_of_nyuv2.SIZE,
     "folder": (12, 16),
 }
 OPTIONS = {
@@ -34,8 +36,12 @@ CITIES = {"train": ("aachen", "bochum"), "val": ("frankfurt", "munster")}
 CITYSCAPES_IDS = 34
 
 
-def tiny(name, root, patch):
-    """Write a dataset and return a factory of its DataModule, whose native size is then tiny."""
+def tiny(case, root, patch):
+    """Write a dataset and return a factory of its DataModule, whose native size is then tiny.
+
+    A case is a name, or a name and one of its layouts with a colon between them.
+    """
+    name, _, layout = case.partition(":")
     patch.setattr(DATASETS[name], "native_size", SIZES[name])
     if name == "streets":  # rendered, so there is nothing to write, but less to render
         streams = {split: stream for split, (stream, _) in streets._SPLITS.items()}
@@ -46,7 +52,7 @@ def tiny(name, root, patch):
 
         layout_of_folder.write_folder(root, "abcdefghijklmnopqrstuvwxyz", values=(0, 1, 2, 255))
     else:
-        WRITERS[name](root)
+        WRITERS[name](root, *filter(None, [layout]))
     options = OPTIONS.get(name, {})
     return partial(DATASETS[name], root=str(root), num_workers=0, batch_size=2, **options)
 
@@ -91,6 +97,7 @@ WRITERS = {
     "oxford_pet": layout_of_oxford_pet.write,
     "synthia": layout_of_synthia.write,
     "vkitti2": layout_of_vkitti2.write,
+    "nyuv2": layout_of_nyuv2.write,
 }
 
 

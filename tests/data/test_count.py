@@ -1,9 +1,10 @@
 """Counting classes: the constants that the losses weigh by must be what the labels hold."""
 
 import numpy as np
+import pytest
 
 from lit_seg.data import Streets
-from lit_seg.data.count import count_classes
+from lit_seg.data.count import count_classes, pixels_of_labels
 from lit_seg.data.streets import RenderedSplit
 from lit_seg.labels import VOID
 
@@ -48,3 +49,15 @@ def test_constants_of_streets_are_what_is_rendered():
     # not Streets().split("train"), of which other tests leave only the first few scenes
     train = RenderedSplit(0, 400, *Streets.native_size)
     assert count_classes(train, len(Streets.names)) == Streets.counts
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (1, 1), (5, 7), (3, 2**24 + 5), (2**13 + 1, 2**12)])
+def test_pixels_are_counted_to_the_last_one(shape):
+    """Also where one value has more of them than float32 can count."""
+    label = np.zeros(shape, np.uint8)
+    label.reshape(-1)[: min(label.size, 9)] = [255, 254, 1, 2, 3, 3, 255, 0, 7][: label.size]
+    expected = np.zeros(256, int)
+    for value, number in zip(*np.unique(label, return_counts=True), strict=True):
+        expected[value] = number
+    np.testing.assert_array_equal(pixels_of_labels(label), expected)
+    np.testing.assert_array_equal(pixels_of_labels(label.T), expected)

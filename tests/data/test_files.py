@@ -66,7 +66,7 @@ def test_label_map_maps_by_one_look_up():
     [([5], "5"), ([0, 1, 2], "0-2"), ([0, 1, 2, 5, 7, 8], "0-2, 5, 7-8"), ([3, 1], "1, 3")],
 )
 def test_legal_labels_are_told_as_ranges(legal, text):
-    with pytest.raises(DataError, match=f"expected only {text}$"):
+    with pytest.raises(DataError, match=f"expected only {text};"):
         LabelMap(dict.fromkeys(legal, 0)).map(np.array([[99]]), "x.png")
 
 

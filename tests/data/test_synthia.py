@@ -206,7 +206,7 @@ def test_reserved_and_unknown_ids_are_refused(small, value):
     ids = np.full(layout.SIZE, 3)
     ids[2, 5] = value
     layout.save_label(label_of(split), ids)
-    with pytest.raises(DataError, match=rf"\.png: .*\[{value}\], expected only 0-12, 15$"):
+    with pytest.raises(DataError, match=rf"\.png: .*\[{value}\], expected only 0-12, 15;"):
         split.load(0)
 
 
