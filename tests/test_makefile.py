@@ -21,7 +21,8 @@ def test_help_lists_targets_and_choices() -> None:
     for target in ("train", "validate", "test", "test-all", "lint", "format", "type", "check"):
         assert f"  {target} " in shown
     assert "LOSS   balanced_softmax blv cb cb_focal ce ce_dice focal" in shown
-    assert "camvid cityscapes streets" in shown
+    assert "ade20k camvid cityscapes folder nyuv2 oxford_pet streets synthia vkitti2" in shown
+    assert "RECIPE pat_cityscapes" in shown
 
 
 def test_train_layers_configurations_in_order() -> None:
@@ -33,6 +34,22 @@ def test_train_layers_configurations_in_order() -> None:
     assert "--seed_everything 7 --run_dir runs/camvid/deeplabv3_resnet18/ce/seed7" in done.stdout
 
 
+def test_a_recipe_comes_after_the_data_and_names_the_run() -> None:
+    shown = make("train", "DATA=cityscapes", "RECIPE=pat_cityscapes").stdout
+    data, recipe = "experiments/data/cityscapes.yaml", "experiments/recipe/pat_cityscapes.yaml"
+    assert shown.index(data) < shown.index(recipe) < shown.index("experiments/model/")
+    assert "--run_dir runs/cityscapes-pat_cityscapes/unet_resnet18/recall/seed0" in shown
+    assert "recipe" not in make("train", "DATA=cityscapes").stdout
+
+
+@pytest.mark.parametrize("path", ["mine.yaml", "my data/fields.yml"])
+def test_data_may_be_a_file(path: str) -> None:
+    shown = make("train", f"DATA={path}").stdout
+    assert f'--config "{path}"' in shown
+    name = Path(path).stem
+    assert f"--run_dir runs/{name}/unet_resnet18/recall/seed0" in shown
+
+
 def test_arguments_come_last() -> None:
     shown = make("train", "ARGS=--trainer.max_steps 100", "INIT=w.pt").stdout
     assert '--model.init "w.pt"' in shown
@@ -40,7 +57,11 @@ def test_arguments_come_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "known"), [("LOSS", "recall"), ("DATA", "camvid"), ("MODEL", "unet_resnet18")]
+    ("name", "known"),
+    [
+        *(("LOSS", "recall"), ("DATA", "camvid"), ("MODEL", "unet_resnet18")),
+        ("RECIPE", "pat_nyuv2"),
+    ],
 )
 def test_an_unknown_choice_lists_what_there_is(name: str, known: str) -> None:
     done = make("train", f"{name}=nosuch")

@@ -188,12 +188,13 @@ class SegDataModule(LightningDataModule, ABC):
         if self._counts is None:
             split, classes = self._split("train"), len(self.names)
             what = f"{len(split)} training labels of {self.folder}"
-            self._counts = cached_counts(split, classes, what, self.label_meaning)
+            meaning = f"{self.label_meaning} {getattr(split, 'meaning', '')}"
+            self._counts = cached_counts(split, classes, what, meaning)
         return self._counts
 
     @property
     def label_meaning(self) -> str:
-        """What stored labels become which class: counts are kept for this and no other."""
+        """What tells how labels are read, beyond a map of stored values: counts are kept for it."""
         return repr((type(self).__qualname__, self.names))
 
     def prepare_data(self) -> None:
@@ -204,6 +205,8 @@ class SegDataModule(LightningDataModule, ABC):
             if len(split) == 0:
                 raise DataError(f"{self.root}: the {name} split of {self.folder} is empty")
             split.load(0)
+            if name == "train" and self.sampling is not None:
+                _ = self.image_counts  # the first rank counts, the others then find it
         if (
             self.trainer
             and self.trainer.world_size > 1

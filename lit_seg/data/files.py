@@ -66,6 +66,8 @@ class FileSplit:
         self.pairs = pairs
         self.read_label = read_label
         self.root = root
+        self.meaning = getattr(read_label, "meaning", "")
+        """Of stored values: what they are read as."""
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -87,10 +87,6 @@ class Folder(SegDataModule):
     def without_partner(self) -> list[Path]:
         return self._files.masks_without_image()
 
-    @property
-    def label_meaning(self) -> str:
-        return repr((self.names, sorted(self._classes.values.items())))
-
 
 class _FolderSplit(FileSplit):
     """Tells of photos that lie on their side, which is seen in no viewer."""

@@ -45,6 +45,7 @@ class LabelMap:
 
     def __init__(self, ids: Mapping[int, int], read: Callable[[Path], Stored] = read_ids) -> None:
         self.legal = sorted(ids)
+        self.meaning = repr(sorted(ids.items()))
         self.read = read
         # 8- and 16-bit values, and a last entry for what lies outside
         self._table = np.full(2**16 + 1, VOID, np.uint8)
@@ -90,6 +91,7 @@ class ColourMap:
 
     def __init__(self, ids: Mapping[tuple[int, ...], int]) -> None:
         self.legal = list(ids)
+        self.meaning = repr(sorted(ids.items()))
         self._with_alpha = {c: i for c, i in ids.items() if len(c) == 4}
         # 16 MB for all colours: a look-up is several times faster than a search
         self._table = np.full(2**24, _NONE, np.uint8)

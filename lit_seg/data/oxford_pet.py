@@ -90,10 +90,6 @@ class OxfordPet(SegDataModule):
             self.names, self.colours = self.names[:2], self.colours[:2]
         super().__init__(**options)
 
-    @property
-    def label_meaning(self) -> str:
-        return f"{super().label_meaning} border={self.border}"
-
     def split(self, name: SplitName) -> FileSplit:
         base = self.root / "oxford-iiit-pet"
         base = base if base.is_dir() else self.root
