@@ -92,14 +92,12 @@ class SegDataModule(LightningDataModule, ABC):
         super().__init__()
         native = self.native_size or (0, 0)
         self.height, self.width = height or native[0], width or native[1]
-        of_data = (
-            "or 0 for the data's"
-            if self.native_size
-            else f"as the images of {self.folder} differ in size"
-        )
+        needed = f"must be 4 to {_LARGEST}, or 0 for the data's"
+        if not self.native_size:
+            needed = f"must be given, 4 to {_LARGEST}: the images of {self.folder} differ in size"
         for name, size in (("height", self.height), ("width", self.width)):
             if not 4 <= size <= _LARGEST:
-                raise ValueError(f"`{name}` must be 4 to {_LARGEST}, {of_data}, got {size}")
+                raise ValueError(f"`{name}` {needed}, got {size}")
         if crop and not 4 <= min(crop) <= max(crop) <= _LARGEST:
             raise ValueError(f"`crop` must be a height and width of 4 to {_LARGEST}, got {crop}")
         if batch_size < 1:

@@ -1,0 +1,140 @@
+"""Your own folder, the other datasets, sampling, and the commands that look at data."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from lit_seg.commands.data import main as data_command
+from lit_seg.data import ADE20K, NYUv2, OxfordPet, Synthia, VirtualKITTI2
+from lit_seg.data.base import SegDataModule
+from lit_seg.data.files import read_image
+from tests.bad_input.case import Case, World
+from tests.conftest import TINY, layers
+from tests.data import layout_of_ade20k, layout_of_nyuv2, layout_of_synthia, layout_of_vkitti2
+from tests.data.layout_of_folder import write_folder
+from tests.data.layouts import save
+
+OWN = "{ids: [sky, road, car], height: 64, width: 96, num_workers: 0, batch_size: 2"
+
+
+def _own(spoil: Callable[[Path], object], options: str = ""):
+    """A folder of ten images, spoiled, and a YAML file with more options."""
+
+    def provoke(world: World) -> int:
+        root = write_folder(world.tmp / "own")
+        spoil(root)
+        text = f"data: {{class_path: Folder, init_args: {OWN}, root: '{root}', {options}}}}}"
+        run = ("--run_dir", str(world.tmp / "run"), "--trainer.max_steps", "1")
+        sizes = TINY[6:]  # without height, width and batch size: they are in the file
+        return world.main(["fit", *layers(), "--config", world.config(text), *sizes, *run])
+
+    return provoke
+
+
+def _nothing(root: Path) -> None:
+    pass
+
+
+def _listed(name: str, text: str):
+    def spoil(root: Path) -> None:
+        (root / "train.txt").write_text("a\nb\n")
+        (root / "val.txt").write_text("c\n")
+        (root / name).write_text(text)
+
+    return spoil
+
+
+def _jpeg_masks(root: Path) -> None:
+    for mask in (root / "masks").iterdir():
+        mask.rename(mask.with_suffix(".jpg"))
+
+
+def _loads(
+    data: type[SegDataModule], write: Callable[[Path], object], spoil: Callable[[Path], object]
+):
+    """The first training sample of a dataset that was written and spoiled."""
+
+    def provoke(world: World) -> int:
+        root = world.tmp / "data"
+        write(root)
+        spoil(root)
+        size = {"height": 16, "width": 16} if data.native_size is None else {}
+        data(root=str(root), **size).split("train").load(0)
+        return 0
+
+    return provoke
+
+
+def _colour_ade(root: Path) -> None:
+    label = root / "ADEChallengeData2016/annotations/training/ADE_train_00000001.png"
+    save(label, np.zeros((*layout_of_ade20k.SIZE, 3), np.uint8))
+
+
+def _narrow_synthia(root: Path) -> None:
+    for label in (root / "SYNTHIA-SEQS-05-SUMMER/GT/LABELS").rglob("0*.png"):
+        save(label, np.ones((*layout_of_synthia.SIZE, 3), np.uint8))
+
+
+def _older_vkitti(root: Path) -> None:
+    for label in root.rglob("classgt_*.png"):
+        save(label, np.full((*layout_of_vkitti2.SIZE, 3), (255, 100, 255), np.uint8))
+
+
+def _damaged_mat(root: Path) -> None:
+    (root / "nyu_depth_v2_labeled.mat").write_bytes(b"MATLAB 5.0 MAT-file")
+
+
+def _deep_image(world: World) -> int:
+    read_image(save(world.tmp / "deep.png", np.full((4, 4), 999, np.uint16)))
+    return 0
+
+
+def _command(*args: str):
+    return lambda world: data_command(args)
+
+
+def _count(text: str):
+    return lambda world: data_command(["count", world.config(text)])
+
+
+CASES = [
+    Case("own-classes-missing", _own(_nothing, "ids: null"), ()),
+    Case("own-ids-twice", _own(_nothing, "ids: {sky: 1, road: [0, 1]}"), ("'sky'", "'road'")),
+    Case("own-size-missing", _own(_nothing, "height: 0"), ("`height`", "got 0")),
+    Case("own-root-missing", _own(shutil.rmtree), ("own",)),
+    Case("own-no-image", _own(lambda root: shutil.rmtree(root / "images")), ("own/images",)),
+    Case("own-mask-missing", _own(lambda r: (r / "masks/c.png").unlink()), ("c.png", "1 of 10")),
+    Case("own-mask-jpeg", _own(_jpeg_masks), ("masks/a.jpg",)),
+    Case("own-list-missing", _own(_nothing, "splits: {train: no.txt, val: 0.1}"), ("no.txt",)),
+    Case("own-list-line", _own(_listed("train.txt", "a\nnosuch\n")), ("line 2", "nosuch")),
+    Case("own-list-twice", _own(_listed("train.txt", "a\nb\na\n")), ("line 3", "line 1")),
+    Case("own-leak", _own(_listed("val.txt", "b\n")), ("b.png", "train.txt", "val.txt")),
+    Case("own-splits-above-one", _own(_nothing, "splits: {train: 0.9, val: 0.2}"), ("0.9", "0.2")),
+    Case("own-colours", _own(_nothing, "ids: null, colours: {a: [1, 1, 1], b: [2, 2, 2]}"), ()),
+    Case("image-16-bit", _deep_image, ("deep.png",)),
+    Case("ade20k-full", _loads(ADE20K, layout_of_ade20k.write, _colour_ade), ("00000001.png",)),
+    Case("synthia-8-bit", _loads(Synthia, layout_of_synthia.write, _narrow_synthia), ("8-bit",)),
+    Case("vkitti1", _loads(VirtualKITTI2, layout_of_vkitti2.write, _older_vkitti), ("classgt_",)),
+    Case(
+        "nyuv2-damaged",
+        _loads(NYUv2, lambda root: layout_of_nyuv2.write(root, "mat"), _damaged_mat),
+        ("nyu_depth_v2_labeled.mat",),
+    ),
+    Case("pet-void-twice", lambda w: len(OxfordPet(height=16, width=16, void="train").names)),
+    Case(
+        "sampling-threshold",
+        lambda w: w.fit(
+            *("--data.init_args.sampling", "RepeatFactor"),
+            *("--data.init_args.sampling.threshold", "2"),
+        ),
+        ("got 2",),
+    ),
+    Case("sampling-unknown", lambda w: w.fit("--data.init_args.sampling", "Nosuch"), ("Nosuch",)),
+    Case("data-command-unknown", _command("draw"), ("'draw'",)),
+    Case("data-command-name", _command("count", "nosuch"), ("'nosuch'", "camvid")),
+    Case("data-command-option", _command("count", "streets", "--rot", "x"), ("--rot",)),
+    Case("data-file-no-data", _count("model: {}"), ("mine.yaml",)),
+    Case("data-file-class", _count("data: {class_path: os.system}"), ("'os.system'",)),
+]
