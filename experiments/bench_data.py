@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lit_seg.data.count import count_labels
+from lit_seg.data.counting.count import count_labels
 from lit_seg.data.dataset import SegDataset
 from lit_seg.data.files import FileSplit
 from lit_seg.data.labels import ColourMap, LabelMap

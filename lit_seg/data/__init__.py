@@ -4,8 +4,8 @@ from lit_seg.data.ade20k import ADE20K
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.camvid import CamVid
 from lit_seg.data.cityscapes import Cityscapes
-from lit_seg.data.folder import Folder
-from lit_seg.data.nyuv2 import NYUv2
+from lit_seg.data.nyuv2.nyuv2 import NYUv2
+from lit_seg.data.own.folder import Folder
 from lit_seg.data.oxford_pet import OxfordPet
 from lit_seg.data.streets import Streets
 from lit_seg.data.synthia import Synthia

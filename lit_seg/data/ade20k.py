@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from lit_seg.data.ade20k_classes import COLOURS, NAMES, PIXELS
-from lit_seg.data.archive import Archive
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.download.archive import Archive
 from lit_seg.data.files import FileSplit, decode, require_files
 from lit_seg.data.labels import LabelMap, Stored, read_ids
 from lit_seg.errors import DataError

@@ -14,8 +14,8 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader, Sampler
 
 from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.count import ImageCounts, class_counts
-from lit_seg.data.count_cache import cached_counts
+from lit_seg.data.counting.cache import cached_counts
+from lit_seg.data.counting.count import ImageCounts, class_counts
 from lit_seg.data.dataset import Sample, SegDataset, Split
 from lit_seg.data.labels import Colour
 from lit_seg.data.samplers import EvalSampler, Key, TrainSampler

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lit_seg.data.archive import Archive
+from lit_seg.data.download.archive import Archive
 
 SplitName = Literal["train", "val", "test"]
 

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lit_seg.data.archive import Archive
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.download.archive import Archive
 from lit_seg.data.files import FileSplit, inside, read_lines, require_files
 from lit_seg.data.labels import Colour, LabelMap
 from lit_seg.errors import DataError

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lit_seg.data.archive import Archive
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.download.archive import Archive
 from lit_seg.data.files import FileSplit, Pair, require_files
 from lit_seg.data.labels import ColourMap
 from lit_seg.data.transforms import Array

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lit_seg.data.ade20k import ADE20K
-from lit_seg.data.count import count_classes
+from lit_seg.data.counting.count import count_classes
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
 from tests.data import layout_of_ade20k as layout

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lit_seg.data import Cityscapes
-from lit_seg.data.count import count_classes
+from lit_seg.data.counting.count import count_classes
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
 from tests.data import layouts

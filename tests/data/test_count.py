@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lit_seg.data import Streets
-from lit_seg.data.count import count_classes, pixels_of_labels
+from lit_seg.data.counting.count import count_classes, pixels_of_labels
 from lit_seg.data.streets import RenderedSplit
 from lit_seg.labels import VOID
 

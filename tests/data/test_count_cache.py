@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lit_seg.data import count_cache
-from lit_seg.data.count_cache import cache_folder, cached_counts
+from lit_seg.data.counting import cache as count_cache
+from lit_seg.data.counting.cache import cache_folder, cached_counts
 from lit_seg.data.files import FileSplit
 from lit_seg.data.labels import LabelMap
 from lit_seg.errors import DataError

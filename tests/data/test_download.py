@@ -22,10 +22,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from lit_seg.data import download as module
-from lit_seg.data import unpack as unpacking
-from lit_seg.data.archive import Archive
-from lit_seg.data.download import download
+from lit_seg.data.download import fetch as module
+from lit_seg.data.download import unpack as unpacking
+from lit_seg.data.download.archive import Archive
+from lit_seg.data.download.fetch import download
 from lit_seg.errors import DataError
 from tests.data.server import Server, checksum
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lit_seg.data.folder_classes import MAX_CLASSES, folder_classes
+from lit_seg.data.own.classes import MAX_CLASSES, folder_classes
 from lit_seg.data.palette import distinct_colours
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID

@@ -15,10 +15,10 @@ import yaml
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from lit_seg.data import nyuv2_mtan
-from lit_seg.data.count import count_classes
-from lit_seg.data.mat5 import read_mat5
-from lit_seg.data.nyuv2 import NYUv2
+from lit_seg.data.nyuv2 import mtan as nyuv2_mtan
+from lit_seg.data.counting.count import count_classes
+from lit_seg.data.nyuv2.mat5 import read_mat5
+from lit_seg.data.nyuv2.nyuv2 import NYUv2
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
 from tests.data import layout_of_nyuv2 as layout_of

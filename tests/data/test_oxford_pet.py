@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lit_seg.data.count import count_classes
+from lit_seg.data.counting.count import count_classes
 from lit_seg.data.oxford_pet import OxfordPet, _drawn
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lit_seg.data.count import count_classes
+from lit_seg.data.counting.count import count_classes
 from lit_seg.data.synthia import Synthia
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID

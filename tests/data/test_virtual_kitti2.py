@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lit_seg.data.count import count_classes
+from lit_seg.data.counting.count import count_classes
 from lit_seg.data.virtual_kitti2 import VirtualKITTI2
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.labels import LabelMap
-from lit_seg.data.mat5 import read_mat5
+from lit_seg.data.nyuv2.mat5 import read_mat5
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID

@@ -11,7 +11,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.files import Pair, inside, read_lines, told_later
-from lit_seg.data.folder_splits import check_splits, drawn_parts, refuse_leaks
+from lit_seg.data.own.splits import check_splits, drawn_parts, refuse_leaks
 from lit_seg.errors import DataError
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")

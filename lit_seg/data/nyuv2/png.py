@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from lit_seg.data.card import SplitName
 from lit_seg.data.files import FileSplit, inside, read_lines, require_files
 from lit_seg.data.labels import LabelMap
-from lit_seg.data.nyuv2_mat import IMAGES, official_numbers
+from lit_seg.data.nyuv2.mat import IMAGES, official_numbers
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID

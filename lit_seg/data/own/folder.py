@@ -8,8 +8,8 @@ from PIL import ExifTags, Image
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.files import FileSplit
-from lit_seg.data.folder_classes import folder_classes
-from lit_seg.data.folder_files import FolderFiles
+from lit_seg.data.own.classes import folder_classes
+from lit_seg.data.own.files import FolderFiles
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 

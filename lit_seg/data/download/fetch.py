@@ -16,9 +16,9 @@ from typing import cast
 from urllib.error import HTTPError
 from urllib.request import Request, build_opener
 
-from lit_seg.data.archive import Archive
-from lit_seg.data.bytes_bar import bytes_bar
-from lit_seg.data.unpack import unpack
+from lit_seg.data.download.archive import Archive
+from lit_seg.data.download.bytes_bar import bytes_bar
+from lit_seg.data.download.unpack import unpack
 from lit_seg.errors import DataError
 from lit_seg.writing import replace_file
 

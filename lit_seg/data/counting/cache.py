@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 
-from lit_seg.data.count import ImageCounts, count_images
+from lit_seg.data.counting.count import ImageCounts, count_images
 from lit_seg.data.dataset import Split
 from lit_seg.errors import DataError
 from lit_seg.writing import replace_file

@@ -6,15 +6,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lit_seg.data.archive import Archive
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.dataset import Split
+from lit_seg.data.download.archive import Archive
 from lit_seg.data.labels import Colour
-from lit_seg.data.nyuv2_classes import COLOURS_13, COLOURS_40, NAMES_13, NAMES_40, OF_13
-from lit_seg.data.nyuv2_mat import LABELED, MatSplit
-from lit_seg.data.nyuv2_mtan import MtanSplit
-from lit_seg.data.nyuv2_png import (
+from lit_seg.data.nyuv2.classes import COLOURS_13, COLOURS_40, NAMES_13, NAMES_40, OF_13
+from lit_seg.data.nyuv2.mat import LABELED, MatSplit
+from lit_seg.data.nyuv2.mtan import MtanSplit
+from lit_seg.data.nyuv2.png import (
     LABEL_13,
     class13_split,
     has_class13,

@@ -1,0 +1,1 @@
+"""Looking at every label of a split: counts of classes, kept for the next time."""

@@ -1,0 +1,1 @@
+"""NYUv2 in the layouts that it is passed on in."""
