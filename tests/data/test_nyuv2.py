@@ -15,8 +15,8 @@ import yaml
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from lit_seg.data.nyuv2 import mtan as nyuv2_mtan
 from lit_seg.data.counting.count import count_classes
+from lit_seg.data.nyuv2 import mtan as nyuv2_mtan
 from lit_seg.data.nyuv2.mat5 import read_mat5
 from lit_seg.data.nyuv2.nyuv2 import NYUv2
 from lit_seg.errors import DataError
