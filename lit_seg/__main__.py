@@ -1,4 +1,4 @@
-"""``python -m lit_seg {fit,validate,test,predict,losses}``."""
+"""``python -m lit_seg {fit,validate,test,predict,losses,data}``."""
 
 import sys
 from importlib import import_module

@@ -9,6 +9,10 @@ class DataError(LitSegError):
     """A dataset is missing, incomplete or holds something that it must not."""
 
 
+class NotThereError(DataError):
+    """A split is not there at all, or a dataset has none of its name."""
+
+
 class RunError(LitSegError):
     """A run folder, checkpoint or configuration cannot be used as asked."""
 

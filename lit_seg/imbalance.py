@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
 from lit_seg.labels import ClassCounts
@@ -22,9 +23,9 @@ def frequency_groups(pixels: Sequence[int]) -> dict[str, list[int]]:
 
 
 def gini(pixels: Sequence[int]) -> float:
-    """Gini index of the classes' pixels: 0 if all have equally many, near 1 if one has all.
+    """Gini index of the classes' pixels: 0 if all have equally many, 1 - 1/C if one has all.
 
-    NaN without any pixel.
+    NaN without any pixel. Half the mean difference of two classes, over their mean.
     """
     ascending = np.sort(np.array(pixels, np.float64))
     total, number = ascending.sum(), len(ascending)
@@ -39,9 +40,10 @@ def imbalance_line(counts: ClassCounts, names: Sequence[str]) -> str:
     pixels = counts.pixels
     seen = [(n, name) for n, name in zip(pixels, names, strict=True) if n]
     line = f"imbalance: Gini {gini(pixels):.2f}"
-    if seen:
+    if len(seen) > 1:
         (most, first), (least, last) = max(seen), min(seen)
-        line += f", {first} has {most / least:,.0f} times the pixels of {last}"
+        ratio = most / least
+        line += f", {first} has {ratio:,.{0 if ratio >= 10 else 1}f} times the pixels of {last}"
     absent = [name for name, n in zip(names, pixels, strict=True) if not n]
     if absent:
         line += f"; no training pixel of {', '.join(absent)}"
@@ -50,7 +52,7 @@ def imbalance_line(counts: ClassCounts, names: Sequence[str]) -> str:
 
 def imbalance_table(counts: ClassCounts, names: Sequence[str], title: str) -> Table:
     """Share of pixels and images of each class, the most frequent first; long lists are cut."""
-    table = Table(title=title)
+    table = Table(title=escape(title))
     for column in ("class", "pixels %", "images", "group"):
         table.add_column(column, justify="right" if column in ("pixels %", "images") else "left")
     total = max(1, sum(counts.pixels))
@@ -64,5 +66,5 @@ def imbalance_table(counts: ClassCounts, names: Sequence[str], title: str) -> Ta
         images = "?" if counts.images is None else str(counts.images[c])
         share = 100 * counts.pixels[c] / total
         last = i + 1 < len(rows) and rows[i + 1][1] != group
-        table.add_row(names[c], f"{share:.3g}", images, group, end_section=last)
+        table.add_row(escape(names[c]), f"{share:.3g}", images, group, end_section=last)
     return table

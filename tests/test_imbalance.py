@@ -1,12 +1,16 @@
 """Numbers and groups of class imbalance, and the table that a run starts with."""
 
 import math
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from lit_seg.callbacks.imbalance_report import ImbalanceReport
 from lit_seg.cli import main
+from lit_seg.data.base import SegDataModule
 from lit_seg.imbalance import frequency_groups, gini, imbalance_line, imbalance_table
 from lit_seg.labels import ClassCounts
 from tests.conftest import TINY, layers
@@ -37,6 +41,17 @@ def test_the_line_names_the_ends_and_what_is_absent():
     assert line.endswith("no training pixel of train")
     assert "no training pixel" not in imbalance_line(ClassCounts([1, 1]), ["a", "b"])
     assert "nan" in imbalance_line(ClassCounts([0, 0]), ["a", "b"])
+    assert "times" not in imbalance_line(ClassCounts([0, 5]), ["a", "b"])
+    assert "a has 1.5 times the pixels of b" in imbalance_line(ClassCounts([3, 2]), ["a", "b"])
+
+
+def test_names_are_shown_as_they_are():
+    """Not as markup of rich."""
+    names = ["car [small]", "car [/big]"]
+    console = Console(width=100)
+    with console.capture() as shown:
+        console.print(imbalance_table(ClassCounts([7, 2]), names, "[red]these"))
+    assert all(text in shown.get() for text in (*names, "[red]these"))
 
 
 def test_the_table_shows_share_images_and_group():
@@ -73,3 +88,11 @@ def test_a_run_starts_with_it(few_streets, tmp_path, capsys, show):
     assert ("imbalance: Gini" in out) == show
     if show:
         assert out.index("imbalance: Gini") < out.index("val scores")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_several_ranks_the_first_one_prints_it(capsys, first):
+    data = Mock(SegDataModule, class_names=["a", "b"], class_counts=ClassCounts([3, 1]))
+    data.folder = "two"
+    ImbalanceReport().on_fit_start(SimpleNamespace(datamodule=data, is_global_zero=first), None)
+    assert ("training set of two" in capsys.readouterr().out) == first

@@ -42,6 +42,13 @@ def test_a_recipe_comes_after_the_data_and_names_the_run() -> None:
     assert "recipe" not in make("train", "DATA=cityscapes").stdout
 
 
+def test_a_recipe_of_another_dataset_is_refused() -> None:
+    done = make("train", "DATA=camvid", "RECIPE=recall_synthia")
+    assert done.returncode != 0
+    assert "RECIPE=recall_synthia is of another dataset than DATA=camvid" in done.stderr
+    assert make("train", "DATA=my/pets.yaml", "RECIPE=pat_oxford_pet").returncode == 0
+
+
 @pytest.mark.parametrize("path", ["mine.yaml", "my data/fields.yml"])
 def test_data_may_be_a_file(path: str) -> None:
     shown = make("train", f"DATA={path}").stdout

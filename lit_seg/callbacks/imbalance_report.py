@@ -19,10 +19,10 @@ class ImbalanceReport(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print it."""
-        data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        if not self.show or not trainer.is_global_zero:
+        data = getattr(trainer, "datamodule", None)
+        if not self.show or not trainer.is_global_zero or not isinstance(data, SegDataModule):
             return
         names, counts = data.class_names, data.class_counts
         console = Console()
         console.print(imbalance_table(counts, names, f"training set of {data.folder}"))
-        console.print(imbalance_line(counts, names), highlight=False, soft_wrap=True)
+        console.print(imbalance_line(counts, names), highlight=False, markup=False, soft_wrap=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lit_seg.callbacks.checkpoints import BestCheckpoint
@@ -133,7 +134,7 @@ def _rich_table(rows: Sequence[Row], num_classes: int, title: str) -> Table:
     for column in table.columns[1:]:
         column.justify = "right"
     for i, row in enumerate(rows):
-        table.add_row(*_cells(row), end_section=i == num_classes - 1)
+        table.add_row(*map(escape, _cells(row)), end_section=i == num_classes - 1)
     return table
 
 

@@ -7,14 +7,15 @@ import numpy as np
 from lit_seg.data.ade20k_classes import COLOURS, NAMES, PIXELS
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.decode import decode_label
 from lit_seg.data.download.archive import Archive
-from lit_seg.data.files import FileSplit, decode, require_files
+from lit_seg.data.files import FileSplit, require_files
 from lit_seg.data.labels import LabelMap, Stored, read_ids
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, NotThereError
 from lit_seg.labels import VOID, ClassCounts
 
 _ARCHIVE = "ADEChallengeData2016"
-_FOLDERS = {"train": ("training", "ADE_train_*.jpg"), "val": ("validation", "ADE_val_*.jpg")}
+_FOLDERS = {"train": ("training", "ADE_train_*"), "val": ("validation", "ADE_val_*")}
 
 
 class ADE20K(SegDataModule):
@@ -24,7 +25,8 @@ class ADE20K(SegDataModule):
     ``ADEChallengeData2016/images/{training,validation}/<stem>.jpg`` and
     ``ADEChallengeData2016/annotations/{training,validation}/<stem>.png``. Labels are 8-bit, 1 to
     150 for the classes and 0 for all other objects, which becomes void; the challenge does not
-    score it either. Fewer images are accepted, and scored as what they are.
+    score it either. Fewer images are accepted, and scored as what they are; an image without its
+    label or a label without its image is not.
 
     The *full* ADE20K release is another download, of the same images with colour-coded labels of
     some 3000 classes: it is refused. The labels of the test split are not public.
@@ -55,19 +57,21 @@ class ADE20K(SegDataModule):
 
     def split(self, name: SplitName) -> FileSplit:
         if name == "test":
-            raise DataError("the test labels of ADE20K are not public: score on `val`")
+            raise NotThereError("the test labels of ADE20K are not public: score on `val`")
         part, pattern = _FOLDERS[name]
         images, labels = (self._release / kind / part for kind in ("images", "annotations"))
         for folder in (images, labels):
             if not folder.is_dir():
                 raise self._missing(folder)
-        found = sorted(images.glob(pattern))
-        if not found:
+        stems = {path.stem for path in images.glob(f"{pattern}.jpg")}
+        if not stems:
             raise DataError(
-                f"{images}: holds no {pattern}; sub-folders per scene are of the full ADE20K "
+                f"{images}: holds no {pattern}.jpg; sub-folders per scene are of the full ADE20K "
                 f"release. {self.card.how_to_get}"
             )
-        pairs = [(image, labels / f"{image.stem}.png") for image in found]
+        # of either kind, so that a half that was lost is missed
+        stems |= {path.stem for path in labels.glob(f"{pattern}.png")}
+        pairs = [(images / f"{stem}.jpg", labels / f"{stem}.png") for stem in sorted(stems)]
         require_files(pairs, self.card.how_to_get)
         ids = {0: VOID} | {1 + i: i for i in range(len(self.names))}
         return FileSplit(pairs, LabelMap(ids, _read))
@@ -80,7 +84,7 @@ class ADE20K(SegDataModule):
 
 def _read(path: Path) -> Stored:
     """Stored values of a label, once it is not one of the full release."""
-    label = decode(path)
+    label = decode_label(path)
     if label.mode in ("RGB", "RGBA"):
         raise DataError(
             f"{path}: is a colour label, as in the full ADE20K release; SceneParse150 has one "

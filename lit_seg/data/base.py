@@ -21,7 +21,7 @@ from lit_seg.data.labels import Colour
 from lit_seg.data.samplers import EvalSampler, Key, TrainSampler
 from lit_seg.data.sampling import Sampling, shuffled
 from lit_seg.data.transforms import EvalTransform, Fit, TrainTransform
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, NotThereError
 from lit_seg.labels import VOID, ClassCounts
 
 _LARGEST = 2**15
@@ -51,6 +51,8 @@ class SegDataModule(LightningDataModule, ABC):
             ``ClassAware``; every image once by default.
         void: ``"ignore"`` leaves void pixels out, ``"train"`` makes them one more class, the last
             (what the code of the recall-loss and PAT papers does).
+        count_labels: count the training labels also where ``counts`` are published, which some
+            publish without the images that hold a class.
         num_workers: processes that load samples, per rank.
         seed: of order and augmentation. The command line sets it to ``seed_everything``.
 
@@ -69,8 +71,7 @@ class SegDataModule(LightningDataModule, ABC):
     native_size: tuple[int, int] | None = None
     """Height and width of the dataset's images; None if they differ."""
     counts: ClassCounts | None = None
-    """Of the official training split, void as one more entry at the end, or without it if that is
-    not known; None where they are counted from the files."""
+    """Of the official training split; None where they are counted from the files."""
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class SegDataModule(LightningDataModule, ABC):
         class_crops: float = 0.0,
         sampling: Sampling | None = None,
         void: Literal["ignore", "train"] = "ignore",
+        count_labels: bool = False,
         num_workers: int = 2,
         seed: int = 0,
     ) -> None:
@@ -118,7 +120,7 @@ class SegDataModule(LightningDataModule, ABC):
             raise ValueError(f"`void` must be 'ignore' or 'train', got {void!r}")
         if fit not in (None, "stretch", "pad"):
             raise ValueError(f"`fit` must be 'stretch' or 'pad', got {fit!r}")
-        self.root = Path(root) if root else default_root(self.folder)
+        self.root = Path(root).expanduser() if root else default_root(self.folder)
         self.fit: Fit = fit or ("stretch" if self.native_size else "pad")
         self.batch_size = batch_size
         self.crop = (crop[0], crop[1]) if crop else None
@@ -128,6 +130,7 @@ class SegDataModule(LightningDataModule, ABC):
         self.class_crops = class_crops
         self.sampling = sampling
         self.void = void
+        self.count_labels = count_labels
         self.num_workers = num_workers
         self.seed = seed
         self._splits: dict[SplitName, Split] = {}
@@ -170,11 +173,9 @@ class SegDataModule(LightningDataModule, ABC):
         Raises:
             DataError: if it must be counted and a label cannot be read.
         """
-        classes = len(self.class_names)
-        counts = self.counts
-        if counts is None or len(counts) < classes:  # what void holds may not be published
-            counts = class_counts(self.image_counts)
-        return counts.first(classes)
+        if self.counts is None or self.count_labels or self.void == "train":
+            return class_counts(self.image_counts, void=self.void == "train")
+        return self.counts
 
     @property
     def image_counts(self) -> ImageCounts:
@@ -186,13 +187,12 @@ class SegDataModule(LightningDataModule, ABC):
         if self._counts is None:
             split, classes = self._split("train"), len(self.names)
             what = f"{len(split)} training labels of {self.folder}"
-            meaning = f"{self.label_meaning} {getattr(split, 'meaning', '')}"
-            self._counts = cached_counts(split, classes, what, meaning)
+            self._counts = cached_counts(split, classes, what, self.label_meaning)
         return self._counts
 
     @property
     def label_meaning(self) -> str:
-        """What tells how labels are read, beyond a map of stored values: counts are kept for it."""
+        """What tells which data this is: counts are kept for it and what its split says."""
         return repr((type(self).__qualname__, self.names))
 
     def prepare_data(self) -> None:
@@ -327,7 +327,7 @@ class SegDataModule(LightningDataModule, ABC):
         how = self.card.how_to_get
         if self.card.downloads:
             how = f"`python -m lit_seg data download {self.folder}` fetches it. {how}"
-        return DataError(
+        return NotThereError(
             f"{what}: not found. {how} Then put it into {self.root}, or set DATA_ROOT to the "
             f"folder that holds `{self.folder}/`."
         )
@@ -335,7 +335,7 @@ class SegDataModule(LightningDataModule, ABC):
 
 def default_root(folder: str) -> Path:
     """Where a dataset lies unless it is said to lie elsewhere."""
-    return Path(os.environ.get("DATA_ROOT", "data")) / folder
+    return Path(os.environ.get("DATA_ROOT", "data")).expanduser() / folder
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.files import FileSplit, inside, read_lines, require_files
+from lit_seg.data.files import FileSplit, inside, read_lines, require_files, single_fault
 from lit_seg.data.labels import LabelMap
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID, ClassCounts
@@ -67,14 +67,14 @@ class CamVid(SegDataModule):
     counts = ClassCounts(
         pixels=(
             10682767, 14750079, 623349, 20076880, 2845085, 6166762, 743859, 714595,
-            3719877, 405385, 184967, 2503995,
+            3719877, 405385, 184967,
         ),
         images=(
-            366, 365, 366, 367, 349, 319, 351, 173, 360, 317, 201, 367,
+            366, 365, 366, 367, 349, 319, 351, 173, 360, 317, 201,
         ),
         image_pixels=(
             60742419, 60576720, 60742419, 60913605, 57891851, 53145620, 58219298,
-            28788115, 59722763, 52666175, 33193217, 60913605,
+            28788115, 59722763, 52666175, 33193217,
         ),
     )
     # fmt: on
@@ -85,14 +85,16 @@ class CamVid(SegDataModule):
             raise self._missing(listing)
         for other, size in self.card.images.items():  # of each split that is there
             path = self.root / f"{other}.txt"
-            if path.is_file() and (found := len(read_lines(path))) != size:
-                raise DataError(
-                    f"{path}: lists {found} images, the SegNet split has {size}. "
-                    f"{self.card.how_to_get}"
-                )
-        pairs = [
-            self._pair(line, f"{listing}: line {number}") for number, line in read_lines(listing)
-        ]
+            with single_fault():
+                if path.is_file() and (found := len(read_lines(path))) != size:
+                    raise DataError(
+                        f"{path}: lists {found} images, the SegNet split has {size}. "
+                        f"{self.card.how_to_get}"
+                    )
+        pairs = []
+        for number, line in read_lines(listing):
+            with single_fault():
+                pairs.append(self._pair(line, f"{listing}: line {number}"))
         require_files(pairs, self.card.how_to_get)
         ids = {i: i for i in range(len(self.names))} | {_UNLABELLED: VOID}
         return FileSplit(pairs, LabelMap(ids))

@@ -1,14 +1,18 @@
 """Cityscapes: 19 classes of street scenes from 50 cities, in the official layout."""
 
+from pathlib import Path
+
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.files import FileSplit, require_files
 from lit_seg.data.labels import LabelMap
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, NotThereError
 from lit_seg.labels import VOID, ClassCounts
 
 _TRAINED_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 _NUM_IDS = 34
+_IMAGE = "_leftImg8bit.png"
+_LABEL = "_gtFine_labelIds.png"
 
 
 class Cityscapes(SegDataModule):
@@ -19,7 +23,7 @@ class Cityscapes(SegDataModule):
     ``gtFine/{train,val}/<city>/<stem>_gtFine_labelIds.png``. Label ids 0 to 33 become the 19
     official training classes by lookup, all others void; ``labelTrainIds`` files, which the
     archive does not hold, are not needed. A part of the cities is accepted, and scored as what it
-    is.
+    is; an image without its label or a label without its image is not.
 
     The labels of the official test split are dummies, so it cannot be scored.
 
@@ -80,32 +84,38 @@ class Cityscapes(SegDataModule):
         "one folder.",
     )
     # The whole training split, as published in dvlab-research/Parametric-Contrastive-Learning at
-    # bc5c42e, GPaCo/Seg/stats/cityscapes_pix_label_stats.txt; void is the rest of 2975 images of
-    # 1024x2048. `python -m lit_seg data count cityscapes` counts them again.
+    # bc5c42e, GPaCo/Seg/stats/cityscapes_pix_label_stats.txt.
+    # `python -m lit_seg data count cityscapes` counts them again.
     # fmt: off
     counts = ClassCounts(
         pixels=(
             2036416525, 336090793, 1260636120, 36199498, 48454166, 67789506, 11477088,
             30448193, 879783988, 63949536, 221979646, 67326424, 7463162, 386328286,
-            14772328, 12990290, 12863955, 5449152, 22861233, 715747311,
+            14772328, 12990290, 12863955, 5449152, 22861233,
         ),
     )
     # fmt: on
 
     def split(self, name: SplitName) -> FileSplit:
         if name == "test":
-            raise DataError("the test labels of Cityscapes are not public: score on `val`")
-        folder = self.root / "leftImg8bit" / name
-        if not folder.is_dir():
-            raise self._missing(folder)
-        images = sorted(folder.glob("*/*_leftImg8bit.png"))
-        if not images:
-            raise DataError(f"{folder}: holds no <city>/*_leftImg8bit.png. {self.card.how_to_get}")
-        pairs = []
-        for image in images:
-            stem = image.name.removesuffix("_leftImg8bit.png")
-            label = self.root / "gtFine" / name / image.parent.name / f"{stem}_gtFine_labelIds.png"
-            pairs.append((image, label))
+            raise NotThereError("the test labels of Cityscapes are not public: score on `val`")
+        images, labels = (self.root / kind / name for kind in ("leftImg8bit", "gtFine"))
+        if not images.is_dir():
+            raise self._missing(images)
+        stems = _stems(images, _IMAGE)
+        if not stems:
+            raise DataError(f"{images}: holds no <city>/*{_IMAGE}. {self.card.how_to_get}")
+        # of either kind, so that a half that was lost is missed
+        stems |= _stems(labels, _LABEL)
+        pairs = sorted((images / f"{stem}{_IMAGE}", labels / f"{stem}{_LABEL}") for stem in stems)
         require_files(pairs, self.card.how_to_get)
         ids = dict.fromkeys(range(_NUM_IDS), VOID) | {v: i for i, v in enumerate(_TRAINED_IDS)}
         return FileSplit(pairs, LabelMap(ids))
+
+
+def _stems(folder: Path, end: str) -> set[str]:
+    """``<city>/<stem>`` of the files with this end; what starts with a dot is none."""
+    return {
+        f"{path.parent.name}/{path.name.removesuffix(end)}"
+        for path in folder.glob(f"[!.]*/[!.]*{end}")
+    }

@@ -17,6 +17,9 @@ from lit_seg.labels import VOID
 class Split(Protocol):
     """The images and labels of one split, before any transform."""
 
+    meaning: str
+    """How stored labels become classes: counts are kept for this and no other."""
+
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:

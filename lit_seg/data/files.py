@@ -5,46 +5,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-import numpy as np
-from PIL import Image
-
+from lit_seg.data.decode import read_image
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 
 Pair = tuple[Path, Path]
-
-
-def read_image(path: Path) -> Array:
-    """An image file as ``(H, W, 3)`` uint8 RGB.
-
-    Raises:
-        DataError: if the file cannot be decoded to its end or holds more than 8 bits per channel.
-    """
-    image = decode(path)
-    if image.mode.startswith("I") or image.mode == "F":  # conversion would clip them to white
-        raise DataError(
-            f"{path}: images must have 8 bits per channel, this one is of Pillow's mode "
-            f"{image.mode}; scale it to 0..255 first"
-        )
-    return np.asarray(image.convert("RGB"))
-
-
-def decode(path: Path) -> Image.Image:
-    """An image file, decoded to its end and otherwise as it is stored.
-
-    Raises:
-        DataError: if it cannot be.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    # Pillow raises all of these on damage
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = error if path.stat().st_size else "it is empty"
-        raise DataError(f"{path}: cannot be read as an image ({reason}); fetch it again") from None
 
 
 class FileSplit:
@@ -66,8 +31,8 @@ class FileSplit:
         self.pairs = pairs
         self.read_label = read_label
         self.root = root
-        self.meaning = getattr(read_label, "meaning", "")
-        """Of stored values: what they are read as."""
+        name = getattr(read_label, "__qualname__", type(read_label).__qualname__)
+        self.meaning: str = getattr(read_label, "meaning", f"{read_label.__module__}.{name}")
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -81,11 +46,7 @@ class FileSplit:
     def load(self, index: int) -> tuple[Array, Array]:
         image_path, label_path = self.pairs[index]
         image, label = read_image(image_path), self.read_label(label_path)
-        if image.shape[:2] != label.shape:
-            raise DataError(
-                f"{label_path}: is {label.shape[0]}x{label.shape[1]} (height x width), its image "
-                f"{image_path} is {image.shape[0]}x{image.shape[1]}; they must agree"
-            )
+        require_same_size(image, label, self.pairs[index])
         return image, label
 
     def label(self, index: int) -> Array:
@@ -93,6 +54,19 @@ class FileSplit:
 
     def label_files(self) -> list[Path]:
         return [label for _, label in self.pairs]
+
+
+def require_same_size(image: Array, label: Array, pair: Pair) -> None:
+    """Check that a label covers its image.
+
+    Raises:
+        DataError: naming both files of the pair and their sizes.
+    """
+    if image.shape[:2] != label.shape:
+        raise DataError(
+            f"{pair[1]}: is {label.shape[0]}x{label.shape[1]} (height x width), its image "
+            f"{pair[0]} is {image.shape[0]}x{image.shape[1]}; they must agree"
+        )
 
 
 def inside(root: Path, listed: str, where: str) -> Path:
@@ -131,17 +105,43 @@ def read_lines(listing: Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
-told_later: ContextVar[bool] = ContextVar("missing files are told when loaded", default=False)
+_faults: ContextVar[list[str] | None] = ContextVar("faults of single files", default=None)
 
 
 @contextmanager
-def missing_files_later() -> Iterator[None]:
-    """Within it a split is made although files of it are missing; loading them tells."""
-    token = told_later.set(True)
+def faults_listed() -> Iterator[list[str]]:
+    """Within it a split is made although single files or lines of a list are wrong.
+
+    Gives the list that they are added to. What is wrong is left out of the split; files that are
+    missing stay in it, loading them tells.
+    """
+    faults: list[str] = []
+    token = _faults.set(faults)
+    try:
+        yield faults
+    finally:
+        _faults.reset(token)
+
+
+def listing_faults() -> bool:
+    """Whether this is within :func:`faults_listed`."""
+    return _faults.get() is not None
+
+
+@contextmanager
+def single_fault() -> Iterator[None]:
+    """Around what concerns a single file or line: :func:`faults_listed` goes on after it.
+
+    Raises:
+        DataError: that was raised within it, where faults are not listed.
+    """
     try:
         yield
-    finally:
-        told_later.reset(token)
+    except DataError as error:
+        faults = _faults.get()
+        if faults is None:
+            raise
+        faults.append(str(error))
 
 
 def require_files(pairs: Sequence[Pair], how_to_get: str) -> None:
@@ -150,7 +150,7 @@ def require_files(pairs: Sequence[Pair], how_to_get: str) -> None:
     Raises:
         DataError: naming the first missing file and how many are missing.
     """
-    if told_later.get():
+    if listing_faults():
         return
     missing = [path for pair in pairs for path in pair if not path.is_file()]
     if missing:

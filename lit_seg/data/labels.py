@@ -1,13 +1,14 @@
 """From label files, as stored, to class ids: by number or by colour, each by one lookup."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lit_seg.data.files import decode
+from lit_seg.data.decode import decode_colour_label, decode_label
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
@@ -22,7 +23,7 @@ def read_ids(path: Path) -> Stored:
     Raises:
         DataError: if the file cannot be decoded to its end or has several channels.
     """
-    label = np.asarray(decode(path))
+    label = np.asarray(decode_label(path))
     if label.ndim != 2 or not np.issubdtype(label.dtype, np.integer):
         raise DataError(
             f"{path}: labels must be one channel of integers, got shape {label.shape} of "
@@ -93,19 +94,16 @@ class ColourMap:
         self.legal = list(ids)
         self.meaning = repr(sorted(ids.items()))
         self._with_alpha = {c: i for c, i in ids.items() if len(c) == 4}
-        # 16 MB for all colours: a look-up is several times faster than a search
-        self._table = np.full(2**24, _NONE, np.uint8)
-        for colour, class_id in ids.items():
-            if len(colour) == 3:
-                self._table[int.from_bytes(bytes(colour), "big")] = class_id
+        self._opaque = tuple((_word(c), i) for c, i in ids.items() if len(c) == 3)
 
     def __call__(self, path: Path) -> Array:
         """``(H, W)`` uint8 class ids of a file; a palette is resolved to its colours.
 
         Raises:
-            DataError: if it cannot be read, or naming its illegal colours.
+            DataError: if it cannot be read, has more than 8 bits per channel, or naming its
+                illegal colours.
         """
-        image = decode(path)
+        image = decode_colour_label(path)
         if image.mode.startswith("I") or image.mode == "F":
             raise DataError(
                 f"{path}: holds numbers ({image.mode}), not colours; give the classes by `ids`"
@@ -115,18 +113,38 @@ class ColourMap:
     def map(self, label: Array, path: Path | str) -> Array:
         """The same for ``(H, W, 4)`` colours that were read already."""
         words = np.ascontiguousarray(label).view(">u4")[..., 0].astype(np.uint32)
-        mapped: Array = self._table[words >> np.uint32(8)]
+        mapped: Array = _class_of_rgb(self._opaque)[words >> np.uint32(8)]
         for colour, class_id in self._with_alpha.items():
-            mapped[words == int.from_bytes(bytes(colour), "big")] = class_id
+            mapped[words == _word(colour)] = class_id
         if (mapped == _NONE).any():
-            illegal = label[mapped == _NONE]
-            found = sorted({tuple(colour) for colour in np.unique(illegal, axis=0).tolist()})
-            shown = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
+            illegal = words[mapped == _NONE]
+            found = np.unique(illegal)  # of whole words: of rows it takes seconds
+            first = [tuple(word.to_bytes(4, "big")) for word in found[:5].tolist()]
+            shown = ", ".join(map(str, first)) + (", ..." if len(found) > 5 else "")
             raise DataError(
                 f"{path}: holds {len(found)} colours that are no class ({shown}, as RGBA) on "
                 f"{len(illegal)} pixels, expected only the {len(self.legal)} listed ones"
             )
         return mapped
+
+
+def _word(colour: tuple[int, ...]) -> int:
+    """A colour as one number; those of as many channels sort alike."""
+    return int.from_bytes(bytes(colour), "big")
+
+
+@lru_cache(maxsize=2)
+def _class_of_rgb(ids: tuple[tuple[int, int], ...]) -> Array:
+    """Class id of each of all RGB colours, by their word: several times faster than a search.
+
+    It has 16 MB, so it is made where a label is first read, once for the splits of a dataset, and
+    never sent to another process.
+    """
+    table = np.full(2**24, _NONE, np.uint8)
+    for word, class_id in ids:
+        table[word] = class_id
+    table.flags.writeable = False
+    return table
 
 
 def _ranges(values: Sequence[int]) -> str:

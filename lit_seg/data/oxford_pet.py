@@ -3,17 +3,15 @@
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.download.archive import Archive
+from lit_seg.data.draw import drawn
 from lit_seg.data.files import FileSplit, inside, read_lines, require_files
 from lit_seg.data.labels import Colour, LabelMap
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
 
-_SEED = 0
 _BORDER = 3
 
 
@@ -100,9 +98,9 @@ class OxfordPet(SegDataModule):
                 f"({len(twice)} such photos). {self.card.how_to_get}"
             )
         if self.protocol == "official":
-            train, val = _drawn(trainval, (9, 1))
+            train, val = _parts(trainval, (9, 1))
         else:
-            more, val, test = _drawn(test, (8, 1, 1))
+            more, val, test = _parts(test, (8, 1, 1))
             train = trainval + more
         stems = sorted({"train": train, "val": val, "test": test}[name])
         images, trimaps = base / "images", base / "annotations" / "trimaps"
@@ -130,15 +128,5 @@ class OxfordPet(SegDataModule):
         return sorted(stems)
 
 
-def _drawn(stems: list[str], tenths: tuple[int, ...]) -> list[list[str]]:
-    """Parts of so many tenths each, drawn once for all; what is left over goes to the first ones.
-
-    The sizes are those of ``torch.utils.data.random_split``, which PAT uses.
-    """
-    sizes = [len(stems) * share // 10 for share in tenths]
-    for i in range(len(stems) - sum(sizes)):
-        sizes[i] += 1
-    # the old generator is the one whose numbers NumPy promises never to change
-    order = np.random.RandomState(_SEED).permutation(len(stems))
-    ends = np.cumsum(sizes)[:-1].tolist()
-    return [[stems[i] for i in part] for part in np.split(order, ends)]
+def _parts(stems: list[str], tenths: tuple[int, ...]) -> list[list[str]]:
+    return [[stems[i] for i in part] for part in drawn(len(stems), tenths)]

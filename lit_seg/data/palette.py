@@ -2,7 +2,7 @@
 
 import colorsys
 
-Colour = tuple[int, int, int]
+from lit_seg.data.labels import Colour
 
 # Okabe and Ito's, which colour-blind people tell apart
 _FIRST: tuple[Colour, ...] = (

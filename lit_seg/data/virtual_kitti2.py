@@ -10,7 +10,7 @@ from lit_seg.data.download.archive import Archive
 from lit_seg.data.files import FileSplit, Pair, require_files
 from lit_seg.data.labels import ColourMap
 from lit_seg.data.transforms import Array
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, NotThereError
 from lit_seg.labels import VOID
 
 _RELEASE = "vkitti_2.0.3"
@@ -130,7 +130,7 @@ class VirtualKITTI2(SegDataModule):
 
     def split(self, name: SplitName) -> FileSplit:
         if name == "test":
-            raise DataError(
+            raise NotThereError(
                 "Virtual KITTI 2 has no test split: score on `val`, the scenes of `held_out`"
             )
         images, labels = self._of_archive("rgb"), self._of_archive("classSegmentation")

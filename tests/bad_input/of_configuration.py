@@ -37,6 +37,7 @@ CASES = [
     Case("make-data-unknown", _make("train", "DATA=nosuch"), ("DATA=nosuch", "camvid")),
     Case("make-model-unknown", _make("train", "MODEL=nosuch"), ("MODEL=nosuch", "unet_resnet18")),
     Case("make-recipe-unknown", _make("train", "RECIPE=nosuch"), ("RECIPE=nosuch", "pat_nyuv2")),
+    Case("make-recipe-other", _make("train", "DATA=camvid", "RECIPE=pat_nyuv2"), ("pat_nyuv2",)),
     Case("make-resume-with-loss", _make("train", "RESUME=runs/x", "LOSS=ce")),
     Case("make-without-ckpt", _make("validate")),
     Case("command-missing", lambda w: w.main([])),

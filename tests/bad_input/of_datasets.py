@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from lit_seg.commands.data import main as data_command
 from lit_seg.data import ADE20K, NYUv2, OxfordPet, Synthia, VirtualKITTI2
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.files import read_image
+from lit_seg.data.decode import read_image
+from lit_seg.data.labels import read_ids
 from tests.bad_input.case import Case, World
 from tests.conftest import TINY, layers
 from tests.data import layout_of_ade20k, layout_of_nyuv2, layout_of_synthia, layout_of_vkitti2
@@ -91,6 +93,19 @@ def _deep_image(world: World) -> int:
     return 0
 
 
+def _jpeg_inside(world: World) -> int:
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(world.tmp / "mask.png", "JPEG")
+    read_ids(world.tmp / "mask.png")
+    return 0
+
+
+def _pages(world: World) -> int:
+    page = Image.fromarray(np.zeros((8, 8), np.uint8))
+    page.save(world.tmp / "pages.tif", save_all=True, append_images=[page])
+    read_image(world.tmp / "pages.tif")
+    return 0
+
+
 def _command(*args: str):
     return lambda world: data_command(args)
 
@@ -136,5 +151,8 @@ CASES = [
     Case("data-command-name", _command("count", "nosuch"), ("'nosuch'", "camvid")),
     Case("data-command-option", _command("count", "streets", "--rot", "x"), ("--rot",)),
     Case("data-file-no-data", _count("model: {}"), ("mine.yaml",)),
-    Case("data-file-class", _count("data: {class_path: os.system}"), ("'os.system'",)),
+    Case("data-file-class", _count("data: {class_path: Nosuch}"), ("'Nosuch'",)),
+    Case("data-file-foreign-code", _count("data: {class_path: os.system}"), ("os.system",)),
+    Case("mask-holds-jpeg", _jpeg_inside, ("mask.png",)),
+    Case("tiff-of-pages", _pages, ("pages.tif", "2 pages")),
 ]

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from rich.console import Console
 
-from lit_seg.callbacks.run_summary import class_rows, markdown_table, summary_line
+from lit_seg.callbacks.run_summary import _rich_table, class_rows, markdown_table, summary_line
 from lit_seg.metrics import class_scores
 
 NAMES = ["sky", "road", "pole", "sign"]
@@ -45,3 +46,12 @@ def test_markdown_says_n_a_and_how_many_were_scored() -> None:
     assert table.splitlines()[1] == "|---|---:|---:|---:|---:|"
     assert "| sign | 1.00 | n/a | n/a | n/a |" in table
     assert "over 3 of 4 classes" in summary_line(scores)
+
+
+def test_names_of_classes_are_shown_as_they_are():
+    """Not as markup of rich, which would hide or end them."""
+    names = ["car [small]", "car [/big]", "[red]", "sign"]
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(_rich_table(class_rows(class_scores(CONFUSION), names, PIXELS), 4, "x"))
+    assert all(name in shown.get() for name in names)

@@ -76,7 +76,7 @@ def camvid(root, splits=tuple(CAMVID_LINES)):
 
 
 def cityscapes(root, per_city=3):
-    """Two cities per split, with the files beside the labels that the archive also holds."""
+    """Two cities per split, with what lies beside the labels in the archive and what macOS adds."""
     for split, cities in CITIES.items():
         for city in cities:
             for i in range(per_city):
@@ -88,6 +88,8 @@ def cityscapes(root, per_city=3):
                 save(label.with_name(f"{stem}_gtFine_instanceIds.png"), instances)
                 save(label.with_name(f"{stem}_gtFine_color.png"), np.zeros((2, 2, 4), np.uint8))
                 label.with_name(f"{stem}_gtFine_polygons.json").write_text("{}")
+        for path in (image, label):  # of the last
+            path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
 
 
 WRITERS = {

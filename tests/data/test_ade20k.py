@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lit_seg.data.ade20k import ADE20K
-from lit_seg.data.counting.count import count_classes
+from lit_seg.data.counting.count import count_images
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
 from tests.data import layout_of_ade20k as layout
@@ -203,8 +203,16 @@ def test_an_image_without_its_label_is_named(mine):
         module(mine).split("val")
 
 
+def test_a_label_without_its_image_is_named(mine):
+    image = mine / "ADEChallengeData2016/images/validation/ADE_val_00000001.jpg"
+    image.unlink()
+    with pytest.raises(DataError, match=re.escape(f"{image}: no such file")):
+        module(mine).split("val")
+
+
 def test_fewer_images_are_scored_as_what_they_are(mine):
     (mine / "ADEChallengeData2016/images/validation/ADE_val_00000001.jpg").unlink()
+    label_of(mine, "ADE_val_00000001").unlink()
     assert names_of(module(mine).split("val")) == [f"ADE_val_{i:08}" for i in (2, 3, 4)]
 
 
@@ -286,7 +294,7 @@ def test_real_images_hold_the_known_classes():
     split = module(REAL).split("val")
     if names_of(split) != [f"ADE_val_{i:08}" for i in (1, 2, 3)]:
         pytest.skip("the percentages are known for three images only")
-    pixels = np.array(count_classes(split, 150).pixels)
+    pixels = count_images(split, 150).sum(axis=0)
     percent = {n: 100 * p / pixels.sum() for n, p in zip(ADE20K.names, pixels, strict=False) if p}
     assert len(percent) == 15
     assert f"{percent['sky']:.1f} {percent['building']:.1f}" == "38.1 27.9"

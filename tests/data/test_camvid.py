@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from lit_seg.data import CamVid
-from lit_seg.data.counting.count import count_classes
+from lit_seg.data.counting.count import class_counts, count_images
+from lit_seg.data.files import faults_listed
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
 from tests.data import layouts
@@ -94,6 +95,23 @@ def test_a_line_without_a_label_is_shown(tmp_path):
         CamVid(root=str(tmp_path)).split("val")
 
 
+def test_every_bad_line_is_listed_where_faults_are(tmp_path):
+    layouts.camvid(tmp_path, ("val",))
+    listing = tmp_path / "val.txt"
+    lines = listing.read_text().splitlines()
+    lines[2], lines[5] = "a b c", "../x.png y.png"
+    listing.write_text("\n".join(lines))
+    (tmp_path / "train.txt").write_text("")
+    with faults_listed() as faults:
+        split = CamVid(root=str(tmp_path)).split("val")
+    assert len(split) == 99
+    said = [f"{tmp_path}/train.txt: lists 0", f"{listing}: line 3: ", f"{listing}: line 6: "]
+    assert len(faults) == 3
+    assert all(fault.startswith(start) for fault, start in zip(faults, said, strict=True))
+    with pytest.raises(DataError, match=r"train\.txt: lists 0"):
+        CamVid(root=str(tmp_path)).split("val")
+
+
 def test_a_listed_file_that_is_not_there_is_named(tmp_path):
     layouts.camvid(tmp_path, ("val",))
     (tmp_path / "valannot" / "val_000007.png").unlink()
@@ -115,9 +133,9 @@ def test_a_missing_test_split_matters_only_when_asked_for(tmp_path):
 @pytest.mark.parametrize("name", PERCENT)
 def test_real_files_hold_the_published_percentages(name):
     data = CamVid(root=str(REAL))
-    counts = count_classes(data.split(name), 11)
-    total = sum(counts.pixels)
+    images = count_images(data.split(name), 11)
+    pixels, total = images.sum(axis=0), images.sum()
     assert total == {"train": 367, "val": 101}[name] * 360 * 480
-    assert " ".join(f"{100 * pixels / total:.3f}" for pixels in counts.pixels) == PERCENT[name]
+    assert " ".join(f"{100 * n / total:.3f}" for n in pixels) == PERCENT[name]
     if name == "train":
-        assert counts == CamVid.counts
+        assert class_counts(images) == CamVid.counts

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lit_seg.data import Cityscapes
-from lit_seg.data.counting.count import count_classes
+from lit_seg.data.counting.count import count_images
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
 from tests.data import layouts
@@ -118,13 +118,34 @@ def test_a_missing_label_is_named(tmp_path):
         Cityscapes(root=str(tmp_path)).split("val")
 
 
+def test_a_lost_image_is_named(tmp_path):
+    layouts.cityscapes(tmp_path, per_city=2)
+    image = tmp_path / "leftImg8bit/val/munster/munster_000000_000019_leftImg8bit.png"
+    image.unlink()
+    with pytest.raises(DataError, match=re.escape(f"{image}: no such file")):
+        Cityscapes(root=str(tmp_path)).split("val")
+
+
+def test_what_is_hidden_is_left_alone(tmp_path):
+    layouts.cityscapes(tmp_path, per_city=1)
+    for kind, end in (("leftImg8bit", "leftImg8bit"), ("gtFine", "gtFine_labelIds")):
+        folder = tmp_path / kind / "val"
+        for name in (f"munster/._munster_000000_000019_{end}.png", f".trash/x_{end}.png"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(b"\0\5\x16\7")
+    assert names_of(Cityscapes(root=str(tmp_path)).split("val")) == [
+        f"{city}_000000_000019_leftImg8bit" for city in ("frankfurt", "munster")
+    ]
+
+
 def test_the_dummy_labels_of_the_test_split_are_not_scored(root):
     with pytest.raises(DataError, match=r"test labels of Cityscapes are not public.*`val`"):
         Cityscapes(root=str(root)).split("test")
 
 
-def test_counts_are_of_all_pixels_of_the_official_split():
-    assert sum(Cityscapes.counts.pixels) == 2975 * 1024 * 2048
+def test_counts_are_of_the_official_split():
+    """With as many void pixels as are left of 2975 images."""
+    assert sum(Cityscapes.counts.pixels) == 2975 * 1024 * 2048 - 715747311
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no cityscapes in $DATA_ROOT")
@@ -133,7 +154,7 @@ def test_real_frames_hold_the_known_percentages():
     splits = {name: data.split(name) for name in AACHEN}
     if {name: names_of(split) for name, split in splits.items()} != AACHEN:
         pytest.skip("the percentages are known for eight frames of Aachen only")
-    pixels = sum(np.array(count_classes(split, 19).pixels) for split in splits.values())
+    pixels = sum(count_images(split, 19).sum(axis=0) for split in splits.values())
     labelled = pixels[:-1].sum()
     assert " ".join(f"{100 * n / labelled:.3f}" for n in pixels[:-1]) == AACHEN_PERCENT
     assert f"{100 * pixels[-1] / pixels.sum():.2f}" == "6.50"

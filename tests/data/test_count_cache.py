@@ -92,6 +92,11 @@ def files_of(folder):
     return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file()}
 
 
+def kept_in(cache):
+    """But for the empty files that ranks meet at."""
+    return sorted(path.suffix for path in cache.iterdir() if path.suffix != ".lock")
+
+
 def test_they_are_those_of_a_slow_loop_and_found_again(data, decoded, hashed, cache):
     first = counts_of(data)
     assert decoded == hashed == [f"{i}.png" for i in range(5)]
@@ -103,7 +108,7 @@ def test_they_are_those_of_a_slow_loop_and_found_again(data, decoded, hashed, ca
     np.testing.assert_array_equal(first, second)
     assert second.dtype == np.int64
     assert decoded == hashed == []
-    assert sorted(path.suffix for path in cache.iterdir()) == [".npy", ".txt"]
+    assert kept_in(cache) == [".npy", ".txt"]
 
 
 def test_nothing_is_written_beside_the_data(data):
@@ -151,6 +156,8 @@ def test_files_added_removed_and_in_another_order_are_counted(data):
 class OneFile:
     """Some of the labels in one file, as those of NYUv2."""
 
+    meaning = "ids"
+
     def __init__(self, path, numbers):
         self.path, self.numbers = path, numbers
 
@@ -178,7 +185,8 @@ def test_other_samples_of_the_same_file_are_counted(tmp_path):
 def test_another_meaning_of_the_labels_is_counted(data):
     swapped = {**IDS, 0: 1, 1: 0}
     plain = counts_of(data)
-    assert counts_of(data, swapped, "swapped").tolist() == slowly(data, swapped)
+    assert counts_of(data, swapped).tolist() == slowly(data, swapped)  # the split tells
+    assert counts_of(data, meaning="other").tolist() == slowly(data)
     np.testing.assert_array_equal(counts_of(data), plain)
     six = cached_counts(split_of(data), 6, "labels", "plain")
     assert six.shape == (5, 7)
@@ -311,40 +319,38 @@ def test_it_says_once_that_it_counts(data, cache, caplog):
     assert caplog.messages == [f"counting the classes of labels once; kept in {cache}"]
 
 
-def count_when_both_count(data, mine, other, results):
+def count_slowly_and_tell(data, begin, folder, results):
     count = count_cache.count_images
 
-    def when_both_count(*args):
-        mine.touch()
-        deadline = time.monotonic() + 60
-        while not other.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
+    def told(*args):
+        (folder / f"counted_by_{os.getpid()}").touch()
+        time.sleep(0.3)
         return count(*args)
 
-    count_cache.count_images = when_both_count  # of a fork alone
+    count_cache.count_images = told  # of a fork alone
+    begin.wait(60)
     results.put(counts_of(data).tolist())
 
 
-def test_two_processes_at_once_count_right_and_leave_whole_files(data, tmp_path, cache, decoded):
+def test_processes_that_start_together_count_once(data, tmp_path, cache, decoded):
     context = get_context("fork")
-    results = context.SimpleQueue()
-    names = [tmp_path / "a", tmp_path / "b"]
-    processes = [
-        context.Process(target=count_when_both_count, args=(data, *order, results))
-        for order in (names, names[::-1])
-    ]
+    results, begin = context.SimpleQueue(), context.Barrier(3)
+    told = tmp_path / "told"
+    told.mkdir()
+    arguments = (data, begin, told, results)
+    processes = [context.Process(target=count_slowly_and_tell, args=arguments) for _ in range(3)]
     for process in processes:
         process.start()
     for process in processes:
         process.join(timeout=60)
         assert process.exitcode == 0
+    assert len(list(told.iterdir())) == 1
     expected = slowly(data)
-    assert [results.get(), results.get()] == [expected] * 2
+    assert [results.get() for _ in processes] == [expected] * 3
     decoded.clear()
     assert counts_of(data).tolist() == expected
     assert decoded == []
-    assert sorted(path.suffix for path in cache.iterdir()) == [".npy", ".txt"]  # no draft
+    assert kept_in(cache) == [".npy", ".txt"]  # no draft
 
 
 def test_a_draft_is_of_one_process_and_machine(data, cache, monkeypatch):
@@ -370,7 +376,7 @@ def test_an_interrupted_write_leaves_nothing_that_looks_whole(data, cache, monke
         patch.setattr(os, "fsync", stop)
         with pytest.raises(KeyboardInterrupt):
             counts_of(data)
-    assert list(cache.iterdir()) == []
+    assert kept_in(cache) == []
     assert counts_of(data).tolist() == slowly(data)
 
 

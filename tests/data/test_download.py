@@ -8,6 +8,7 @@ import io
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import socket
 import stat
@@ -17,16 +18,20 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from lit_seg.commands.data import main as data_command
+from lit_seg.data import NYUv2, OxfordPet
 from lit_seg.data.download import fetch as module
 from lit_seg.data.download import unpack as unpacking
 from lit_seg.data.download.archive import Archive
 from lit_seg.data.download.fetch import download
 from lit_seg.errors import DataError
+from tests.data import layout_of_nyuv2, layout_of_oxford_pet
 from tests.data.server import Server, checksum
 
 FILES = {"images/1.png": b"one", "images/deep/2.png": b"two" * 500, "list.txt": b"1\n2\n"}
@@ -634,3 +639,83 @@ def test_the_sum_of_a_gzip_is_checked(server, tmp_path):
 def test_what_is_no_archive_is_refused(options, match):
     with pytest.raises(ValueError, match=match):
         Archive(**{"url": "http://h/a.zip", "checksum": "md5:" + "0" * 32, **options})
+
+
+def test_what_is_fetched_of_nyuv2_is_all_that_its_layout_needs(tmp_path):
+    layout_of_nyuv2.mat(tmp_path)
+    fetched = {archive.place(tmp_path) for archive in NYUv2.card.downloads}
+    assert not any(archive.unpack for archive in NYUv2.card.downloads)
+    for path in set(tmp_path.iterdir()) - fetched:
+        path.unlink()
+    for classes in (13, 40):
+        data = NYUv2(root=str(tmp_path), classes=classes)
+        for name in ("train", "val", "test"):
+            data.split(name).load(0)
+
+
+def test_the_mapping_of_nyuv2_is_that_of_a_fixed_commit():
+    mapping = NYUv2.card.downloads[-1]
+    assert re.search(r"/nyuv2-meta-data/[0-9a-f]{40}/classMapping40\.mat$", mapping.url)
+    sample = Path(os.environ.get("DATA_ROOT", "data")) / "nyuv2" / mapping.name
+    if not sample.is_file():
+        pytest.skip("no nyuv2 in $DATA_ROOT")
+    assert checksum(sample.read_bytes(), "sha256") == mapping.checksum
+
+
+def test_the_command_that_fetches_nyuv2_is_told_once(tmp_path):
+    """How to get it by hand stands beside it."""
+    with pytest.raises(DataError) as error:
+        NYUv2(root=str(tmp_path)).split("train")
+    assert str(error.value).count("data download") == 1
+    assert "data download" not in NYUv2.card.how_to_get
+
+
+@pytest.fixture
+def offered(server, tmp_path, monkeypatch) -> Path:
+    """Oxford-IIIT Pet as if one archive of this machine were all of it; where it belongs."""
+    layout_of_oxford_pet.write(tmp_path / "made")
+    server.data = Path(shutil.make_archive(f"{tmp_path}/x", "zip", tmp_path / "made")).read_bytes()
+    archive = Archive(f"{server.url}/x.zip", checksum(server.data, "md5"))
+    monkeypatch.setattr(OxfordPet, "card", replace(OxfordPet.card, downloads=(archive,)))
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    return tmp_path / "oxford_pet"
+
+
+def test_data_that_came_by_hand_is_not_fetched_over(server, offered, capsys):
+    layout_of_oxford_pet.write(offered)
+    photo = next((offered / "images").glob("*.jpg"))
+    mine = photo.read_bytes() + b"mine"
+    photo.write_bytes(mine)
+    assert data_command(["download", "oxford_pet"]) == 0
+    said = f"oxford_pet is in {offered} already; `--again true` fetches it all the same"
+    assert capsys.readouterr().out.startswith(said)
+    assert not server.requests
+    assert data_command(["download", "oxford_pet", "--again", "true"]) == 0
+    assert len(server.requests) == 1
+    assert photo.read_bytes() != mine
+
+
+@pytest.mark.parametrize(
+    "lost", ["images", "annotations/test.txt", f"images/{layout_of_oxford_pet.TEST[0]}.jpg"]
+)
+def test_data_that_is_there_in_part_is_fetched(server, offered, lost):
+    layout_of_oxford_pet.write(offered)
+    path = offered / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert data_command(["download", "oxford_pet"]) == 0
+    assert len(server.requests) == 1
+    assert path.exists()
+    assert data_command(["download", "oxford_pet"]) == 0
+    assert len(server.requests) == 1
+
+
+def test_labels_without_images_are_not_the_data(tmp_path, monkeypatch):
+    asked: list[Path] = []
+    monkeypatch.setattr("lit_seg.commands.data.download.download", lambda _, to: asked.append(to))
+    layout_of_nyuv2.class13(tmp_path)
+    assert data_command(["download", "nyuv2", "--root", str(tmp_path)]) == 0
+    assert not asked
+    for image in tmp_path.rglob("nyu_rgb_*"):
+        image.unlink()
+    assert data_command(["download", "nyuv2", "--root", str(tmp_path)]) == 0
+    assert asked == [tmp_path]

@@ -4,6 +4,7 @@ import io
 import os
 import re
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -71,6 +72,15 @@ def test_sixteen_bits_where_eight_were_meant(root):
 def test_images_of_sixteen_bits(root):
     save(root / "images/bad.png", np.full((12, 16), 3000, np.uint16))
     assert re.search(r"images/bad\.png: .*8 bits per channel, .*scale it", said(root))
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_colours_of_sixteen_bits(root, kind):
+    write_pair(root, "images/bad.png", "masks/bad.png", values=[*COLOURS.values()])
+    pixels = cv2.imread(str(root / kind / "bad.png"))
+    assert cv2.imwrite(str(root / kind / "bad.png"), pixels.astype(np.uint16) * 256)
+    message = said(root, colours=COLOURS)
+    assert re.search(rf"{kind}/bad\.png: .*8 bits per channel, .* from 16 bits; scale", message)
 
 
 @pytest.mark.parametrize(("height", "width"), [(13, 16), (12, 17), (11, 16), (16, 12)])

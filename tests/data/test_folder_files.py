@@ -7,10 +7,12 @@ import unicodedata
 import numpy as np
 import pytest
 
+from lit_seg.data.files import faults_listed
 from lit_seg.errors import DataError
 from tests.data.layout_of_folder import folder, images, masks, stems, write_folder, write_pair
 from tests.data.layouts import save
 
+KINDS = ("images", "masks")
 HALF = {"train": 0.5, "val": 0.5}
 TINY = (np.ones((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8))
 
@@ -215,6 +217,13 @@ def test_folders_lie_below_the_root(tmp_path, key, path):
     """The names of samples, by which predictions are written, would lead elsewhere too."""
     with pytest.raises(ValueError, match=rf"`{key}` must name a folder below `root`"):
         folder(tmp_path, **{key: path})
+
+
+@pytest.mark.parametrize("key", ["image_suffix", "mask_suffix"])
+@pytest.mark.parametrize("end", ["/../../x.png", "/x.png", "\\x.png", "..", "x\0.png"])
+def test_suffixes_lead_nowhere_else(tmp_path, key, end):
+    with pytest.raises(ValueError, match=rf"`{key}` must be the end of a file name, without"):
+        folder(tmp_path, **{key: end})
 
 
 # lists
@@ -514,6 +523,26 @@ def test_an_added_image_moves_hardly_any_other(tmp_path):
 def test_fractions_do_not_depend_on_the_place_of_the_folder(tmp_path):
     first, second = write_folder(tmp_path / "x"), write_folder(tmp_path / "other" / "y")
     assert images(folder(first), "val") == images(folder(second), "val")
+
+
+def test_fractions_stay_what_they_are(tmp_path):
+    """Runs are compared for years: another draw would train on what was scored."""
+    write_files(tmp_path, *(f"{kind}/{i:02}.png" for i in range(20) for kind in KINDS))
+    data = folder(tmp_path)
+    assert stems(data, "test") == ["02", "10"]
+    assert stems(data, "val") == ["06", "18"]
+
+
+def test_what_faults_leave_out_is_not_kept(tmp_path):
+    write_folder(tmp_path, "abc")
+    (tmp_path / "train.txt").write_text("a\nnowhere\nb")
+    (tmp_path / "val.txt").write_text("c")
+    data = folder(tmp_path)
+    with faults_listed() as faults:
+        assert stems(data, "train") == ["a", "b"]
+    assert len(faults) == 1
+    with pytest.raises(DataError, match=r"train\.txt: line 2: there is no image 'nowhere'"):
+        data.split("train")
 
 
 def test_fractions_are_of_images_in_no_list(tmp_path):

@@ -15,7 +15,8 @@ import yaml
 from PIL import Image
 from scipy.io import loadmat, savemat
 
-from lit_seg.data.counting.count import count_classes
+from lit_seg.data.counting.count import count_images
+from lit_seg.data.files import faults_listed
 from lit_seg.data.nyuv2 import mtan as nyuv2_mtan
 from lit_seg.data.nyuv2.mat5 import read_mat5
 from lit_seg.data.nyuv2.nyuv2 import NYUv2
@@ -583,7 +584,7 @@ def test_labels_without_any_image_can_be_counted_and_not_loaded(copy):
     root = copy("class13")
     shutil.rmtree(root / "nyu_train_rgb")
     split = make(root).split("train")
-    assert sum(count_classes(split, 13).pixels) == 10 * 12 * 16
+    assert sum(count_images(split, 13).sum(axis=0)) == 10 * 12 * 16
     with pytest.raises(DataError, match=r"nyu_rgb_0003\.png: .*10 labels and none.*train_rgb\.tgz"):
         split.load(0)
     make(root).split("val").load(0)
@@ -602,6 +603,23 @@ def test_a_number_without_its_partner_is_named(copy):
     with pytest.raises(DataError, match=rf"{image}: has no new_nyu_class13_0005\.png"):
         make(root).split("train")
     make(root).split("val")
+
+
+def test_all_that_is_alone_or_twice_is_listed_where_faults_are(copy):
+    root = copy("class13")
+    image = root / "nyu_train_rgb" / "nyu_rgb_0005.png"
+    label = root / "train_labels_13" / "new_nyu_class13_0006.png"
+    image.unlink()
+    label.unlink()
+    twice = root / "train_labels_13" / "new_nyu_class13_0007.png"
+    shutil.copy(twice, root)
+    with faults_listed() as faults:
+        split = make(root).split("train")
+    assert faults == [f"{twice}: has the number of {root / twice.name}; one of them must go"]
+    assert names_of(split) == [f"nyu_rgb_{n:04}" for n in layout_of.TRAIN]
+    for number, path in ((5, image), (6, label)):
+        with pytest.raises(DataError, match=re.escape(f"{path}: no such file")):
+            split.load(layout_of.TRAIN.index(number))
 
 
 def test_a_part_of_the_numbers_is_accepted_flat_or_deeper(copy):
@@ -827,8 +845,9 @@ def test_experiments_name_options_that_exist(monkeypatch):
 
 
 def test_downloads_are_what_the_layout_needs():
-    mat, splits = NYUv2.card.downloads
+    mat, splits, mapping = NYUv2.card.downloads
     assert (mat.name, splits.name) == ("nyu_depth_v2_labeled.mat", "splits.mat")
+    assert mapping.name == "classMapping40.mat"
     assert mat.place(Path("r")) == Path("r/nyu_depth_v2_labeled.mat")
     assert mat.checksum == "md5:520609c519fba3ba5ac58c8fefcc3530"
     assert splits.checksum == "md5:08e3c3aea27130ac7c01ffd739a4535f"
@@ -840,7 +859,7 @@ def test_real_files_hold_what_is_known_of_them(tmp_path, monkeypatch):
     split = make(REAL).split("val")
     if len(split) != 82 or list(REAL.glob("*/nyu_rgb*")):
         pytest.skip("known for 82 labels without images only")
-    pixels = np.array(count_classes(split, 13).pixels)
+    pixels = count_images(split, 13).sum(axis=0)
     assert pixels.sum() == 82 * 480 * 640
     with Image.open(REAL / "new_nyu_class13_0001.png") as image:
         stored = np.bincount(np.asarray(image).ravel(), minlength=14)

@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from lit_seg.data.counting.count import count_classes
-from lit_seg.data.oxford_pet import OxfordPet, _drawn
+from lit_seg.data.counting.count import count_images
+from lit_seg.data.draw import drawn
+from lit_seg.data.oxford_pet import OxfordPet
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
 from tests.data import layout_of_oxford_pet as layout
@@ -131,15 +132,14 @@ def test_seeds_and_the_order_of_the_lists_change_no_split(mine):
 
 @pytest.mark.parametrize("size", [3669, 24, 11, 13, 19])
 def test_parts_have_the_sizes_of_random_split(size):
-    stems = [f"{i:04}" for i in range(size)]
-    parts = _drawn(stems, (8, 1, 1))
+    parts = drawn(size, (8, 1, 1))
     expected = torch.utils.data.random_split(range(size), [0.8, 0.1, 0.1])
     assert [len(part) for part in parts] == [len(part) for part in expected]
-    assert sorted(stem for part in parts for stem in part) == stems
+    assert sorted(i for part in parts for i in part) == list(range(size))
 
 
 def test_the_card_states_the_sizes_of_the_official_lists():
-    train, val = _drawn([str(i) for i in range(3680)], (9, 1))
+    train, val = drawn(3680, (9, 1))
     assert OxfordPet.card.images == {"train": len(train), "val": len(val), "test": 3669}
 
 
@@ -298,7 +298,7 @@ def test_real_photos_hold_the_known_percentages():
     splits = [data.split(name) for name in ("train", "val", "test")]
     if [len(split) for split in splits] != [14, 1, 11]:
         pytest.skip("the percentages are known for 26 photos only")
-    pixels = sum(np.array(count_classes(split, 3).pixels) for split in splits)
+    pixels = sum(count_images(split, 3).sum(axis=0) for split in splits)
     assert " ".join(f"{100 * n / pixels.sum():.2f}" for n in pixels[:3]) == "26.93 60.50 12.57"
     assert pixels[3] == 0
     for split in splits:

@@ -60,7 +60,7 @@ def _way(cls: type[SegDataModule]) -> str:
 
 
 def _here(cls: type[SegDataModule]) -> str:
+    if cls.folder == "streets":
+        return "yes"
     root = default_root(cls.folder)
-    if not cls.card.images or not root.is_dir():
-        return "yes" if cls.folder == "streets" else ""
-    return "yes"
+    return "yes" if cls.card.images and root.is_dir() and any(root.iterdir()) else ""

@@ -3,24 +3,28 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from lit_seg.commands.data.which import which
 from lit_seg.data import SegDataModule
+from lit_seg.data.card import SplitName
 from lit_seg.data.counting.count import ImageCounts, class_counts, count_images
 from lit_seg.data.dataset import Split
 from lit_seg.errors import RunError
-from lit_seg.writing import writing
 
 
 def main(args: Sequence[str]) -> int:
     """Write the picture and say where it is."""
     data, extra = which(args, "show", {"split": "train", "number": 8, "out": ""})
+    if extra["out"] and not extra["out"].endswith((".png", ".pdf", ".svg", ".jpg")):
+        raise RunError(f"--out must end with .png, .jpg, .svg or .pdf, got {extra['out']}")
     if not 1 <= extra["number"] <= 64:
         raise RunError(f"--number must be 1 to 64, got {extra['number']}")
     name = extra["split"]
+    if name not in get_args(SplitName):
+        raise RunError(f"--split must be one of {', '.join(get_args(SplitName))}, got {name!r}")
     split = data.split(name)
     counts = data.image_counts if name == "train" else count_images(split, len(data.names))
     out = Path(extra["out"] or f"{data.folder}_{name}.png")
@@ -40,7 +44,7 @@ def _chosen(counts: ImageCounts, number: int) -> list[int]:
         best = int(of_rarest[present[of_rarest][:, missing].sum(axis=1).argmax()])
         chosen.append(best)
         missing = [c for c in missing if not present[best, c]]
-    rest = [int(i) for i in np.linspace(0, len(counts) - 1, len(counts)) if int(i) not in chosen]
+    rest = [i for i in range(len(counts)) if i not in chosen]
     step = max(1, len(rest) // max(1, number - len(chosen)))
     return sorted(chosen + rest[::step][: number - len(chosen)])
 
@@ -77,11 +81,12 @@ def _draw(
         row, column = 2 * (place // columns), place % columns
         colours = colourise(label, list(data.colours))
         axes[row, column].imshow(image)
-        axes[row, column].set_title(split.name(index)[-32:], fontsize=7)
+        title_of = split.name(index)[-32:]
+        axes[row, column].set_title(title_of, fontsize=7, parse_math=False)
         axes[row + 1, column].imshow(blend(image, colours))
     totals = class_counts(counts)
-    order = np.argsort(totals.pixels[:-1])
-    share = 100 * np.array(totals.pixels[:-1]) / max(1, sum(totals.pixels[:-1]))
+    order = np.argsort(totals.pixels)
+    share = 100 * np.array(totals.pixels) / max(1, sum(totals.pixels))
     axis = frequencies.subplots()
     palette = [tuple(channel / 255 for channel in data.colours[c]) for c in order]
     axis.barh(range(len(order)), share[order], color=palette, edgecolor="black", linewidth=0.3)
@@ -93,7 +98,14 @@ def _draw(
     for place, c in enumerate(order):
         note = f" {share[c]:.2g} %, in {totals.images[c] if totals.images else 0} images"
         axis.text(max(share[c], 1e-4), place, note, va="center", fontsize=6)
-    figure.suptitle(f"{title}: {len(counts)} images")
-    with writing(out):
+    for text in axis.get_yticklabels():
+        text.set_parse_math(False)
+    figure.suptitle(f"{title}: {len(counts)} images", parse_math=False)
+    try:
         figure.savefig(out, dpi=150)
-    plt.close(figure)
+    except OSError as error:
+        raise RunError(
+            f"{out}: cannot be written ({error.strerror}); give another file by --out"
+        ) from None
+    finally:
+        plt.close(figure)

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentError
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from jsonargparse import ArgumentParser
 
 from lit_seg.data import DATASETS, SegDataModule
 from lit_seg.errors import RunError
+from lit_seg.parse_errors import refusal
+from lit_seg.trust import take_trusted
 
 _SUFFIXES = (".yaml", ".yml")
 _ANY_SIZE = 512  # where a dataset has no size of its own; what looks at files needs none
@@ -34,11 +37,12 @@ def which(
     Raises:
         RunError: naming what is not understood.
     """
+    args, packages = take_trusted(args)
     if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
         raise RunError(f"{command} of what? Give one of {', '.join(DATASETS)}, or a YAML file")
     if args[0] in ("-h", "--help"):
         args = ["folder", "--help"]
-    cls, given = _of_file(Path(args[0])) if args[0].endswith(_SUFFIXES) else _of_name(args[0])
+    cls, given = _of_file(Path(args[0]), packages) if _is_file(args[0]) else _of_name(args[0])
     parser = ArgumentParser(prog=f"python -m lit_seg data {command} NAME", exit_on_error=False)
     extra = extra or {}
     for name, default in extra.items():
@@ -58,6 +62,10 @@ def which(
     return data, {key: asked[key] for key in extra}
 
 
+def _is_file(name: str) -> bool:
+    return name.endswith(_SUFFIXES)
+
+
 def _of_name(name: str) -> tuple[type[SegDataModule], dict[str, Any]]:
     if name in DATASETS:
         return DATASETS[name], {}
@@ -67,7 +75,9 @@ def _of_name(name: str) -> tuple[type[SegDataModule], dict[str, Any]]:
     raise RunError(f"no dataset {name!r}; there are: {', '.join(DATASETS)}, or give a YAML file")
 
 
-def _of_file(path: Path) -> tuple[type[SegDataModule], dict[str, Any]]:
+def _of_file(
+    path: Path, packages: Sequence[str] = ()
+) -> tuple[type[SegDataModule], dict[str, Any]]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -77,11 +87,28 @@ def _of_file(path: Path) -> tuple[type[SegDataModule], dict[str, Any]]:
     section = content.get("data") if isinstance(content, dict) else None
     if not isinstance(section, dict) or "class_path" not in section:
         raise RunError(f"{path}: has no `data` section with a `class_path`")
-    name = str(section["class_path"]).removeprefix("lit_seg.data.")
-    classes = {cls.__name__: cls for cls in DATASETS.values()}
-    if name not in classes:
-        raise RunError(f"{path}: no dataset {name!r}; there are: {', '.join(classes)}")
     options = section.get("init_args") or {}
     if not isinstance(options, dict):
         raise RunError(f"{path}: `init_args` must be names and values, got {options!r}")
-    return classes[name], options
+    return _class(str(section["class_path"]), path, packages), options
+
+
+def _class(name: str, path: Path, packages: Sequence[str]) -> type[SegDataModule]:
+    """Ours by its name or import path; another one only if its package is trusted."""
+    classes = {cls.__name__: cls for cls in DATASETS.values()}
+    ours = {f"lit_seg.data.{short}": cls for short, cls in classes.items()} | classes
+    ours |= {f"{cls.__module__}.{cls.__name__}": cls for cls in classes.values()}
+    if name in ours:
+        return ours[name]
+    module, _, last = name.rpartition(".")
+    if not module or module.startswith("lit_seg."):
+        raise RunError(f"{path}: no dataset {name!r}; there are: {', '.join(classes)}")
+    if name.partition(".")[0] not in packages:
+        raise RunError(refusal(f"{path} names {name}", name))
+    try:
+        found = getattr(import_module(module), last, None)
+    except ImportError as error:
+        raise RunError(f"{path}: {name} cannot be imported ({error})") from None
+    if not (isinstance(found, type) and issubclass(found, SegDataModule)):
+        raise RunError(f"{path}: {name} is no SegDataModule")
+    return found

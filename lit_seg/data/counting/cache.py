@@ -11,7 +11,8 @@ import io
 import os
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,9 @@ from lit_seg.data.counting.count import ImageCounts, count_images
 from lit_seg.data.dataset import Split
 from lit_seg.errors import DataError
 from lit_seg.writing import replace_file
+
+_READING = 1
+"""To be raised when labels are read otherwise than before: then all are counted again."""
 
 
 def cache_folder() -> Path:
@@ -59,7 +63,7 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
     except OSError as error:
         _warn(error)
         return count_images(split, num_classes)
-    head = f"{meaning}\n{num_classes}\n"
+    head = f"{_READING}\n{meaning}\n{split.meaning}\n{num_classes}\n"
     to_keep: dict[Path, bytes] = {}
     by_time = folder / f"{_hash(head, split, files, _place_and_times)}.txt"
     content = _read_hash(by_time)
@@ -68,17 +72,36 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
         to_keep[by_time] = content.encode()
     kept = folder / f"{content}.npy"
     counts = _read_counts(kept, len(split), num_classes)
-    if counts is None:
-        rank_zero_info(f"counting the classes of {what} once; kept in {folder}")
-        counts = count_images(split, num_classes)
-        to_keep[kept] = _npy(counts)
-    try:
-        for path, written in to_keep.items():
-            _keep(path, written)
-    except OSError as error:
-        error.filename = str(folder)
-        _warn(error)
+    if counts is not None and not to_keep:
+        return counts
+    with _alone(folder / f"{content}.lock"):  # ranks that start together count once
+        counts = _read_counts(kept, len(split), num_classes)
+        if counts is None:
+            rank_zero_info(f"counting the classes of {what} once; kept in {folder}")
+            counts = count_images(split, num_classes)
+            to_keep[kept] = _npy(counts)
+        try:
+            for path, written in to_keep.items():
+                _keep(path, written)
+        except OSError as error:
+            error.filename = str(folder)
+            _warn(error)
     return counts
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait for another process that does the same; go on at once where there are no locks."""
+    with ExitStack() as stack:
+        try:
+            import fcntl  # Windows has none
+
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(path.open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except (OSError, ImportError):
+            pass  # a folder that cannot be written is told when counts are kept
+        yield
 
 
 def _keep(path: Path, content: bytes) -> None:

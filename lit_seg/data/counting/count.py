@@ -31,11 +31,6 @@ def count_images(split: Split, num_classes: int, workers: int | None = None) -> 
     return np.concatenate([counts[:, :num_classes], counts[:, VOID:]], axis=1)
 
 
-def count_classes(split: Split, num_classes: int, workers: int | None = None) -> ClassCounts:
-    """The sums of :func:`count_images`, void as the last entry."""
-    return class_counts(count_images(split, num_classes, workers))
-
-
 def count_labels(split: Split, index: int) -> npt.NDArray[np.int64]:
     """Pixels of each label of a sample: ``(256,)``."""
     return pixels_of_labels(split.label(index))
@@ -55,10 +50,11 @@ def pixels_of_labels(label: Array) -> npt.NDArray[np.int64]:
     return found
 
 
-def class_counts(counts: ImageCounts) -> ClassCounts:
-    """The sums over images, void as the last entry."""
+def class_counts(counts: ImageCounts, void: bool = False) -> ClassCounts:
+    """The sums over images, of the classes alone or with void as the last of them."""
+    counts = counts if void else counts[:, :-1]
     present = counts > 0
-    labelled = counts[:, :-1].sum(axis=1, keepdims=True)
-    sums = counts.sum(axis=0), present.sum(axis=0), (present * labelled).sum(axis=0)
+    whole = counts.sum(axis=1, keepdims=True)
+    sums = counts.sum(axis=0), present.sum(axis=0), (present * whole).sum(axis=0)
     pixels, images, image_pixels = (tuple(part.tolist()) for part in sums)
     return ClassCounts(pixels, images, image_pixels)

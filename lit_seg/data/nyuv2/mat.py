@@ -45,6 +45,7 @@ class MatSplit:
         of_40 = _read_numbers(self.mapping, "mapClass", 1, 40, how_to_get)
         ids = {0: VOID} | {label: ids_of_40[group] for label, group in enumerate(of_40, 1)}
         self.label_map = LabelMap(ids)
+        self.meaning = self.label_map.meaning
         self._pid = -1
         self._open: h5py.File | None = None
         self.numbers = official_numbers(root, name, len(self._file()["labels"]), how_to_get)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.files import FileSplit, require_files
+from lit_seg.data.files import FileSplit, require_files, require_same_size
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
@@ -39,11 +39,7 @@ class MtanSplit(FileSplit):
     def load(self, index: int) -> tuple[Array, Array]:
         image_path, label_path = self.pairs[index]
         image, label = read_image(image_path), read_label(label_path)
-        if image.shape[:2] != label.shape:
-            raise DataError(
-                f"{label_path}: is {label.shape[0]}x{label.shape[1]} (height x width), its image "
-                f"{image_path} is {image.shape[0]}x{image.shape[1]}; they must agree"
-            )
+        require_same_size(image, label, self.pairs[index])
         return image, label
 
 

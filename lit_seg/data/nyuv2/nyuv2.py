@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
+from typing import Any, Literal, get_args
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.dataset import Split
 from lit_seg.data.download.archive import Archive
+from lit_seg.data.draw import drawn
 from lit_seg.data.labels import Colour
 from lit_seg.data.nyuv2.classes import COLOURS_13, COLOURS_40, NAMES_13, NAMES_40, OF_13
 from lit_seg.data.nyuv2.mat import LABELED, MatSplit
@@ -33,13 +32,20 @@ _LABEL40 = "RGB/ and Label/"
 _MTAN = "{train,val}/image/"
 _LAYOUTS = {_MAT: "mat", _CLASS13: "png", _LABEL40: "png", _MTAN: "mtan"}
 """What is seen below the root, and the ``layout`` that it is of."""
-_SEED = 0
+
+_META_DATA = (
+    "https://raw.githubusercontent.com/ankurhanda/nyuv2-meta-data/"
+    "b92d15c506876dada1ac4086938e30ebc4deb49b"
+)
 
 
 class NYUv2(SegDataModule):
     """NYUv2: 795 / 654 images of 480x640, 13 or 40 classes.
 
-    As the field does, validation is on the official test set, and ``test`` is the same images.
+    As the field does, validation is on the official test set, and ``test`` is the same images. The
+    best checkpoint of a run is thus chosen on the images that it is scored on, so its scores, of
+    ``val`` and ``test``, are optimistic. Those of ``last.ckpt`` have no such choice in them, nor
+    have the ``test`` scores of ``protocol="pat"``, which has validation images of its own.
 
     Layouts below ``root``, each alone or named by ``layout``:
 
@@ -87,11 +93,11 @@ class NYUv2(SegDataModule):
         licence="none stated; published for research",
         citation="Silberman et al., Indoor Segmentation and Support Inference from RGBD Images, "
         "ECCV 2012",
-        how_to_get="`python -m lit_seg data download nyuv2` fetches nyu_depth_v2_labeled.mat and "
-        "splits.mat; classMapping40.mat, which belongs beside them, is in "
-        "https://github.com/ankurhanda/nyuv2-meta-data. The README there also leads to PNGs of 13 "
-        "classes and to nyu_train_rgb.tgz and nyu_test_rgb.tgz, and "
-        "https://github.com/lorenmt/mtan to arrays of 288x384: either will do instead.",
+        how_to_get="NYUv2 is nyu_depth_v2_labeled.mat and splits.mat of "
+        "http://horatio.cs.nyu.edu/mit/silberman (nyu_depth_v2/ and indoor_seg_sup/), and beside "
+        "them classMapping40.mat of https://github.com/ankurhanda/nyuv2-meta-data. The README "
+        "there also leads to PNGs of 13 classes and to nyu_train_rgb.tgz and nyu_test_rgb.tgz, "
+        "and https://github.com/lorenmt/mtan to arrays of 288x384: either will do instead.",
         downloads=(
             Archive(
                 "http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat",
@@ -102,6 +108,11 @@ class NYUv2(SegDataModule):
             Archive(
                 "http://horatio.cs.nyu.edu/mit/silberman/indoor_seg_sup/splits.mat",
                 "md5:08e3c3aea27130ac7c01ffd739a4535f",
+                unpack=False,
+            ),
+            Archive(  # no checksum of it is published: this is of the file at that commit
+                f"{_META_DATA}/classMapping40.mat",
+                "sha256:ff177194cce9a2163517f1e1e6f1c64c50987162f542dedddc04bbf6ebe6d851",
                 unpack=False,
             ),
         ),
@@ -135,7 +146,8 @@ class NYUv2(SegDataModule):
         splits = [self._official(part) for part in ("train", "val")]
         places = [(split, index) for split in splits for index in range(len(split))]
         places.sort(key=lambda place: place[0].name(place[1]))
-        return _Drawn([places[i] for i in _drawn(len(places))[name]])
+        parts = dict(zip(get_args(SplitName), drawn(len(places), (8, 1, 1)), strict=True))
+        return _Drawn([places[i] for i in parts[name]])
 
     def _official(self, name: SplitName) -> Split:
         found, how_to_get = self._found(), self.card.how_to_get
@@ -174,25 +186,12 @@ class NYUv2(SegDataModule):
         return found[0]
 
 
-def _drawn(size: int) -> dict[SplitName, list[int]]:
-    """Eight, one and one tenth, always the same; what is left over goes to the first ones.
-
-    The sizes are those of ``torch.utils.data.random_split``, which PAT uses.
-    """
-    train, val, test = size * 8 // 10, size // 10, size // 10
-    left = size - train - val - test
-    train, val = train + (left > 0), val + (left > 1)
-    # the old generator is the one whose numbers NumPy promises never to change
-    order = np.random.RandomState(_SEED).permutation(size).tolist()
-    parts = order[:train], order[train : train + val], order[train + val :]
-    return {"train": sorted(parts[0]), "val": sorted(parts[1]), "test": sorted(parts[2])}
-
-
 class _Drawn:
     """Samples of several splits."""
 
     def __init__(self, places: Sequence[tuple[Split, int]]) -> None:
         self.places = places
+        self.meaning = places[0][0].meaning
 
     def __len__(self) -> int:
         return len(self.places)

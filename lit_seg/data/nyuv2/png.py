@@ -5,11 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.files import FileSplit, inside, read_lines, require_files
+from lit_seg.data.files import (
+    FileSplit,
+    inside,
+    listing_faults,
+    read_lines,
+    require_files,
+    single_fault,
+)
 from lit_seg.data.labels import LabelMap
 from lit_seg.data.nyuv2.mat import IMAGES, official_numbers
 from lit_seg.data.transforms import Array
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, NotThereError
 from lit_seg.labels import VOID
 
 LABEL_13 = "new_nyu_class13_"
@@ -36,7 +43,7 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
         for found in (_by_number(root, stem) for stem in (LABEL_13, _IMAGE))
     )
     if not labels:
-        raise DataError(
+        raise NotThereError(
             f"{root}: holds no {LABEL_13}NNNN.png of the {name} split, such as "
             f"{LABEL_13}{numbers[0]:04}.png. {how_to_get}"
         )
@@ -45,14 +52,18 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
         expected = {number: root / f"{_IMAGE}{number:04}.png" for number in labels}
         return _LabelsOnly([(expected[n], labels[n]) for n in labels], to_class, how_to_get)
     alone = sorted(labels.keys() ^ images.keys())
-    if alone:
+    if alone and not listing_faults():
         path = (labels | images)[alone[0]]
         other = _IMAGE if alone[0] in labels else LABEL_13
         raise DataError(
             f"{path}: has no {other}{alone[0]:04}.png ({len(alone)} files of the {name} split lack "
             f"their partner). {how_to_get}"
         )
-    return FileSplit([(images[n], labels[n]) for n in labels], to_class)
+    image, label = next(iter(images.values())), next(iter(labels.values()))
+    for number in alone:  # loading tells which half is not there
+        images.setdefault(number, image.with_name(f"{_IMAGE}{number:04}.png"))
+        labels.setdefault(number, label.with_name(f"{LABEL_13}{number:04}.png"))
+    return FileSplit([(images[n], labels[n]) for n in sorted(labels)], to_class)
 
 
 def has_label40(root: Path) -> bool:
@@ -71,13 +82,14 @@ def label40_split(
     train, test = (root / f"{part}.txt" for part in ("train", "test"))
     wanted, other = (train, test) if name == "train" else (test, train)
     if not wanted.is_file():
-        raise DataError(f"{wanted}: not found. {how_to_get}")
+        raise NotThereError(f"{wanted}: not found. {how_to_get}")
     stems = _listed(root, wanted)
-    if other.is_file() and (both := sorted(set(stems) & set(_listed(root, other)))):
-        raise DataError(
-            f"{wanted}: lists {both[0]}, as {other} does ({len(both)} such images); they must "
-            f"share none. {how_to_get}"
-        )
+    with single_fault():
+        if other.is_file() and (both := sorted(set(stems) & set(_listed(root, other)))):
+            raise DataError(
+                f"{wanted}: lists {both[0]}, as {other} does ({len(both)} such images); they must "
+                f"share none. {how_to_get}"
+            )
     pairs = []
     for stem in stems:
         image = root / "RGB" / f"{stem}.jpg"
@@ -107,11 +119,14 @@ def _listed(root: Path, listing: Path) -> list[str]:
     for number, line in read_lines(listing):
         where = f"{listing}: line {number}"
         listed = line.split()[0]
-        inside(root, listed, where)
-        stem = PurePosixPath(listed).name.removesuffix(".jpg").removesuffix(".png")
-        if stem in stems:
-            raise DataError(f"{where}: lists {stem} for the second time; remove one of the lines")
-        stems[stem] = None
+        with single_fault():
+            inside(root, listed, where)
+            stem = PurePosixPath(listed).name.removesuffix(".jpg").removesuffix(".png")
+            if stem in stems:
+                raise DataError(
+                    f"{where}: lists {stem} for the second time; remove one of the lines"
+                )
+            stems[stem] = None
     return list(stems)
 
 
@@ -119,8 +134,9 @@ def _by_number(root: Path, stem: str) -> dict[int, Path]:
     found: dict[int, Path] = {}
     for depth in _DEPTHS:
         for number, path in _named(root, depth, stem):
-            if (first := found.setdefault(number, path)) != path:
-                raise DataError(f"{path}: has the number of {first}; one of them must go")
+            with single_fault():
+                if (first := found.setdefault(number, path)) != path:
+                    raise DataError(f"{path}: has the number of {first}; one of them must go")
     return found
 
 

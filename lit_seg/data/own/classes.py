@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lit_seg.data.files import decode
+from lit_seg.data.decode import decode_label
 from lit_seg.data.labels import Colour, ColourMap, LabelMap, Stored
 from lit_seg.data.palette import distinct_colours
 from lit_seg.errors import DataError
@@ -51,7 +51,7 @@ def read_ids(path: Path) -> Stored:
     Raises:
         DataError: if the file cannot be decoded to its end or holds no ids.
     """
-    image = decode(path)
+    image = decode_label(path)
     if len(image.getbands()) > 1:
         raise DataError(
             f"{path}: holds colours ({image.mode}), not ids; give the classes by `colours`"

@@ -10,9 +10,9 @@ from unicodedata import normalize
 from lightning_utilities.core.rank_zero import rank_zero_info
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.files import Pair, inside, read_lines, told_later
+from lit_seg.data.files import Pair, inside, listing_faults, read_lines, single_fault
 from lit_seg.data.own.splits import check_splits, drawn_parts, refuse_leaks
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, NotThereError
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
@@ -44,6 +44,11 @@ class FolderFiles:
         check_splits(splits, "{split}" in images)
         for key, folder in (("images", images), ("masks", masks)):
             _check_below(key, folder)
+        for key, end in (("image_suffix", image_suffix), ("mask_suffix", mask_suffix)):
+            if end and (set(end) & set("/\\\0") or ".." in end):
+                raise ValueError(
+                    f"`{key}` must be the end of a file name, without slashes and `..`, got {end!r}"
+                )
         self.root = root
         self.images = images
         self.masks = masks
@@ -51,6 +56,7 @@ class FolderFiles:
         self.mask_suffix = mask_suffix
         self.splits = splits
         self._divided: dict[SplitName, list[Pair]] | None = None
+        self._told = ""
         self._listings: dict[str, dict[str, list[str]]] = {}
 
     def pairs(self, name: SplitName) -> list[Pair]:
@@ -59,26 +65,29 @@ class FolderFiles:
         Raises:
             DataError: if it is not there or not complete.
         """
-        if self._divided is None:
-            self._divided = self._divide()
-            self._listings = {}
-        if name not in self._divided:
-            raise DataError(
+        divided = self._divided or self._divide()
+        self._listings = {}
+        if not listing_faults():  # which leaves some out
+            self._divided = divided
+        if name not in divided:
+            raise NotThereError(
                 f"{self.root}: there is no {name} split; `splits.{name}` gives it as a list, a "
                 f"folder for {{split}} or a fraction such as 0.1. {_HOW}"
             )
-        return self._divided[name]
+        return divided[name]
 
     def masks_without_image(self) -> list[Path]:
         """Masks that lie beside those of all images, as far as the folders tell."""
         splits: tuple[str, ...] = ("",)
         if "{split}" in self.images:
-            splits = tuple(s for s in (self.splits or {}).values() if isinstance(s, str))
+            given = self.splits or self._found_splits()[0]
+            splits = tuple(s for s in given.values() if isinstance(s, str))
         alone: list[Path] = []
         for split in splits:
             folder, masks = self._folder(self.images, split), self._folder(self.masks, split)
             images = [path for path in _files_below(folder, masks) if self._is_image(path.name)]
-            used = {self._mask(path, folder, masks) for path in images} | set(images)
+            used = {mask for path in images for mask in self._masks_of(path, folder, masks)}
+            used |= set(images)
             end = (self.mask_suffix or "").lower() or MASKS
             found = [p for p in _files_below(masks, folder) if p.name.lower().endswith(end)]
             alone += [path for path in found if path not in used]
@@ -90,7 +99,9 @@ class FolderFiles:
         splits = self.splits
         if splits is None:
             splits, told = self._found_splits()
-            rank_zero_info(f"{self.root}: {told}")
+            if told != self._told:  # once, also where this fails and is tried for each split
+                rank_zero_info(f"{self.root}: {told}")
+            self._told = told
         given: dict[SplitName, list[Pair]] = {}
         fractions: dict[SplitName, float] = {}
         for name in get_args(SplitName):
@@ -138,20 +149,21 @@ class FolderFiles:
         listing = self.root / source
         if not listing.is_file():
             raise DataError(f"{listing}: there is no such list. {_HOW}")
+        listed = read_lines(listing)
+        if not listed:
+            raise DataError(f"{listing}: lists no image")
         pairs: list[Pair] = []
         lines: dict[Path, int] = {}
-        for number, text in read_lines(listing):
+        for number, text in listed:
             where, line = f"{listing}: line {number}", text.removeprefix("\ufeff").strip()
-            pair = self._line(line.replace("\\", "/"), where)
-            name = pair[0].with_suffix("")  # predictions are written by it
-            if name in lines:
-                raise DataError(f"{where}: {line!r} is the image of line {lines[name]} again")
-            lines[name] = number
-            pairs.append(pair)
-        if not pairs:
-            raise DataError(f"{listing}: lists no image")
-        _require(pairs)
-        return pairs
+            with single_fault():
+                pair = self._line(line.replace("\\", "/"), where)
+                name = pair[0].with_suffix("")  # predictions are written by it
+                if name in lines:
+                    raise DataError(f"{where}: {line!r} is the image of line {lines[name]} again")
+                lines[name] = number
+                pairs.append(pair)
+        return _possible(pairs)
 
     def _line(self, line: str, where: str) -> Pair:
         """An image, or an image and a mask; names may hold spaces."""
@@ -203,16 +215,19 @@ class FolderFiles:
             raise DataError(f"{folder}: holds no image (*{end}). {_HOW}")
         stems: dict[Path, Path] = {}
         for path in images:
-            stem = path.with_name(self._stem(path.name))
-            if stem in stems:
-                raise DataError(
-                    f"{path}: would have the mask of {stems[stem].name} too; `image_suffix` tells "
-                    "which of them is the image"
-                )
-            stems[stem] = path
-        pairs = [(path, self._mask(path, folder, masks)) for path in images]
-        _require(pairs)
-        return pairs
+            with single_fault():
+                stem = path.with_name(self._stem(path.name))
+                if stem in stems:
+                    raise DataError(
+                        f"{path}: would have the mask of {stems[stem].name} too; `image_suffix` "
+                        "tells which of them is the image"
+                    )
+                stems[stem] = path
+        pairs: list[Pair] = []
+        for path in stems.values():
+            with single_fault():
+                pairs.append((path, self._mask(path, folder, masks)))
+        return _possible(pairs)
 
     def _folder(self, folder: str, split: str) -> Path:
         _check_below("splits", split)
@@ -242,21 +257,25 @@ class FolderFiles:
 
     def _mask(self, image: Path, images: Path, masks: Path) -> Path:
         """Where the mask of an image is, or would be."""
+        found = self._masks_of(image, images, masks)
+        if len(found) > 1:
+            raise DataError(
+                f"{found[0]}: {found[1].name} could be the mask of {image.name} too; `mask_suffix` "
+                "tells which"
+            )
+        return found[0]
+
+    def _masks_of(self, image: Path, images: Path, masks: Path) -> list[Path]:
+        """What may be the mask of an image, or the one that would be."""
         folder, stem = masks / image.parent.relative_to(images), self._stem(image.name)
         if self.mask_suffix is not None:
             name = f"{stem}{self.mask_suffix}"
-            return self._find(folder, name) or folder / name
+            return [self._find(folder, name) or folder / name]
         for ends in (MASKS, JPEG):
             found = [self._find(folder, f"{stem}{end}") for end in ends]
-            there = [path for path in found if path]
-            if len(there) > 1:
-                raise DataError(
-                    f"{there[0]}: {there[1].name} could be the mask of {image.name} too; "
-                    "`mask_suffix` tells which"
-                )
-            if there:
-                return there[0]
-        return folder / f"{stem}.png"
+            if there := [path for path in found if path]:
+                return there
+        return [folder / f"{stem}.png"]
 
     def _find(self, folder: Path, name: str) -> Path | None:
         """The file, also if it is a ``.PNG`` or its accents are written in the other way."""
@@ -285,10 +304,10 @@ def _check_below(key: str, folder: str) -> None:
         raise ValueError(f"`{key}` must name a folder below `root`, without `..`, got {folder!r}")
 
 
-def _require(pairs: Sequence[Pair]) -> None:
+def _possible(pairs: Sequence[Pair]) -> list[Pair]:
     """Refuse pairs that cannot be."""
     missing = [pair for pair in pairs if not all(map(os.path.isfile, pair))]
-    if told_later.get():
+    if listing_faults():
         missing = []
     for image, mask in missing:
         path = image if not os.path.isfile(image) else mask
@@ -300,15 +319,19 @@ def _require(pairs: Sequence[Pair]) -> None:
         raise DataError(
             f"{path}: {what}{of} ({len(missing)} of {len(pairs)} pairs are not complete). {_HOW}"
         )
+    possible: list[Pair] = []
     for image, mask in pairs:
-        if image == mask:
-            raise DataError(
-                f"{image}: would be its own mask; `mask_suffix` tells masks from images. {_HOW}"
-            )
-        if mask.suffix.lower() in JPEG:
-            raise DataError(
-                f"{mask}: JPEG changes the values of masks; save them as PNG from their source"
-            )
+        with single_fault():
+            if image == mask:
+                raise DataError(
+                    f"{image}: would be its own mask; `mask_suffix` tells masks from images. {_HOW}"
+                )
+            if mask.suffix.lower() in JPEG:
+                raise DataError(
+                    f"{mask}: JPEG changes the values of masks; save them as PNG from their source"
+                )
+            possible.append((image, mask))
+    return possible
 
 
 def _files_below(folder: Path, apart: Path) -> list[Path]:

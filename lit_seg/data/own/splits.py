@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.files import Pair
+from lit_seg.data.files import Pair, single_fault
 from lit_seg.errors import DataError
 
 
@@ -44,11 +44,12 @@ def refuse_leaks(
     train = {image for image, _ in given.get("train", ())}
     for name in ("val", "test"):
         shared = sorted(image for image, _ in given.get(name, ()) if image in train)
-        if shared:
-            raise DataError(
-                f"{shared[0]} is in {splits['train']} and in {splits[name]}, as are "
-                f"{len(shared)} images in all: scores on trained images say nothing"
-            )
+        with single_fault():
+            if shared:
+                raise DataError(
+                    f"{shared[0]} is in {splits['train']} and in {splits[name]}, as are "
+                    f"{len(shared)} images in all: scores on trained images say nothing"
+                )
 
 
 def drawn_parts(
