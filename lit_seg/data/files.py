@@ -101,7 +101,9 @@ def read_lines(listing: Path) -> list[tuple[int, str]]:
     try:
         lines = listing.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise DataError(f"{listing}: is no text ({error}); fetch it again") from None
+        raise DataError(
+            f"{listing}: is no UTF-8 text ({error}); save it as UTF-8, or fetch it again"
+        ) from None
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 

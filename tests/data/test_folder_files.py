@@ -330,7 +330,7 @@ def test_lists_that_are_none(tmp_path):
     with pytest.raises(DataError, match=r"mine\.txt: lists no image"):
         listed(tmp_path, "", "  ")
     (tmp_path / "mine.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"mine\.txt: is no text"):
+    with pytest.raises(DataError, match=r"mine\.txt: is no UTF-8 text"):
         folder(tmp_path, splits={"train": "mine.txt"}).split("train")
     with pytest.raises(DataError, match=r"other\.txt: there is no such list"):
         folder(tmp_path, splits={"train": "other.txt"}).split("train")
@@ -638,4 +638,76 @@ def test_a_folder_that_cannot_be_listed_is_no_empty_one(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DataError, match=r"images/town: cannot be listed \(Permission denied\)"):
+        folder(tmp_path).split("train")
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "valid", "testing"), ("Train", "Val", "Test"), ("training", "validation")]
+)
+def test_folders_of_splits_go_by_the_names_in_use(tmp_path, names):
+    for part, stems_of in zip(names, ("abc", "d", "e"), strict=False):
+        write_folder(tmp_path, stems_of, f"images/{part}", f"masks/{part}")
+    data = folder(tmp_path)
+    assert stems(data, "train") == ["a", "b", "c"]
+    assert stems(data, "val") == ["d"]
+    if len(names) == 3:
+        assert stems(data, "test") == ["e"]
+
+
+def test_a_test_folder_without_masks_stops_no_training(tmp_path):
+    for part, stems_of in (("train", "abc"), ("val", "d")):
+        write_folder(tmp_path, stems_of, f"images/{part}", f"masks/{part}")
+    save(tmp_path / "images/test/e.png", np.zeros((4, 4, 3), np.uint8))
+    for splits in (None, {"train": "train", "val": "val"}):
+        data = folder(tmp_path, splits=splits)
+        assert stems(data, "train") == ["a", "b", "c"]
+        with pytest.raises(DataError, match="there is no test split"):
+            data.split("test")
+
+
+def test_a_test_list_without_masks_is_told_when_it_is_asked_for(tmp_path):
+    write_folder(tmp_path, "abcd")
+    for name, lines in (("train", "a\nb"), ("val", "c"), ("test", "d")):
+        (tmp_path / f"{name}.txt").write_text(lines)
+    (tmp_path / "masks/d.png").unlink()
+    data = folder(tmp_path)
+    assert stems(data, "train") == ["a", "b"]
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"masks/d\.png: there is no such file"):
+            data.split("test")
+
+
+@pytest.mark.parametrize("link", ["folder", "file", "hard"])
+def test_a_link_is_the_image_it_leads_to(tmp_path, link):
+    write_folder(tmp_path, "abc", "images/train", "masks/train")
+    if link == "folder":
+        for kind in ("images", "masks"):
+            (tmp_path / kind / "val").symlink_to(tmp_path / kind / "train")
+    else:
+        write_folder(tmp_path, "d", "images/val", "masks/val")
+        image = tmp_path / "images/val/d.png"
+        image.unlink()
+        if link == "hard":
+            image.hardlink_to(tmp_path / "images/train/a.png")
+        else:
+            image.symlink_to(tmp_path / "images/train/a.png")
+    with pytest.raises(DataError, match=r"is in train and in val.*scores on trained images"):
+        folder(tmp_path).split("train")
+
+
+def test_accents_in_either_way_of_writing_draw_alike(tmp_path):
+    names = [f"bild_é_{i}" for i in range(30)]
+    drawn = []
+    for form in ("NFC", "NFD"):
+        write_folder(tmp_path / form, [unicodedata.normalize(form, name) for name in names])
+        data = folder(tmp_path / form, splits={"train": 0.5, "val": 0.5})
+        drawn.append({unicodedata.normalize("NFC", stem) for stem in stems(data, "val")})
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0]) == 15
+
+
+def test_a_comma_in_a_list_is_told(tmp_path):
+    write_folder(tmp_path, "abcd")
+    (tmp_path / "train.txt").write_text("images/a.png,masks/a.png\n")
+    with pytest.raises(DataError, match="separated by a space, not a comma"):
         folder(tmp_path).split("train")

@@ -701,7 +701,7 @@ def test_images_in_png_are_as_good(copy):
         ("RGB/3.jpg\nRGB/3.jpg\n", r"train\.txt: line 2: lists 3 for the second time"),
         ("../3.jpg\n", r"train\.txt: line 1: '\.\./3\.jpg' leads out"),
         ("RGB/99.jpg\n", r"RGB/99\.png: no such file"),
-        (b"\xff\xfe", r"train\.txt: is no text"),
+        (b"\xff\xfe", r"train\.txt: is no UTF-8 text"),
     ],
 )
 def test_a_bad_list_is_named(copy, content, message):

@@ -252,7 +252,7 @@ def test_a_damaged_file_is_named(mine, kind):
 
 def test_a_list_that_is_no_text_is_named(mine):
     (mine / "annotations" / "trainval.txt").write_bytes(b"\x00\xff\xfe\x80")
-    with pytest.raises(DataError, match=r"trainval\.txt: is no text"):
+    with pytest.raises(DataError, match=r"trainval\.txt: is no UTF-8 text"):
         module(mine).split("train")
 
 

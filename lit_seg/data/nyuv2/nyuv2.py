@@ -191,7 +191,7 @@ class _Drawn:
 
     def __init__(self, places: Sequence[tuple[Split, int]]) -> None:
         self.places = places
-        self.meaning = places[0][0].meaning
+        self.meaning = places[0][0].meaning if places else ""
 
     def __len__(self) -> int:
         return len(self.places)

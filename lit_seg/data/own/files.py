@@ -17,6 +17,12 @@ from lit_seg.errors import DataError, NotThereError
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 JPEG = (".jpg", ".jpeg")  # changes values
+_SPLITS: dict[str, SplitName] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What folders of splits are called, in capitals or not."""
 _HOW = "docs/own_data.md shows how to describe your images and masks"
 
 
@@ -55,6 +61,7 @@ class FolderFiles:
         self.image_suffix = image_suffix
         self.mask_suffix = mask_suffix
         self.splits = splits
+        self._failed: dict[SplitName, DataError] = {}
         self._divided: dict[SplitName, list[Pair]] | None = None
         self._told = ""
         self._listings: dict[str, dict[str, list[str]]] = {}
@@ -69,6 +76,8 @@ class FolderFiles:
         self._listings = {}
         if not listing_faults():  # which leaves some out
             self._divided = divided
+        if name in self._failed:
+            raise self._failed[name]
         if name not in divided:
             raise NotThereError(
                 f"{self.root}: there is no {name} split; `splits.{name}` gives it as a list, a "
@@ -102,12 +111,19 @@ class FolderFiles:
             if told != self._told:  # once, also where this fails and is tried for each split
                 rank_zero_info(f"{self.root}: {told}")
             self._told = told
+        if "{split}" not in self.images and self._name_folders(splits):
+            self._per_split()
         given: dict[SplitName, list[Pair]] = {}
         fractions: dict[SplitName, float] = {}
         for name in get_args(SplitName):
             source = splits.get(name)
             if isinstance(source, str):
-                given[name] = self._given(source)
+                try:
+                    given[name] = self._given(source)
+                except DataError as error:
+                    if name != "test":
+                        raise
+                    self._failed[name] = error  # told when it is asked for: training needs none
             elif source is not None:
                 fractions[name] = source
         refuse_leaks(given, splits)
@@ -120,15 +136,43 @@ class FolderFiles:
             pool = [pair for pair in self._all() if pair[0] not in taken]
         return given | drawn_parts(pool, fractions, "train" in given, self.root)
 
+    def _name_folders(self, splits: Mapping[str, float | str]) -> bool:
+        """Whether splits are folders below that of the images, not lists."""
+        sources = [source for source in splits.values() if isinstance(source, str)]
+        images = self.root / self.images
+        return any((images / s).is_dir() and not (self.root / s).is_file() for s in sources)
+
+    def _per_split(self) -> None:
+        self.images, self.masks = f"{self.images}/{{split}}", f"{self.masks}/{{split}}"
+
+    def _split_folders(self) -> dict[str, str]:
+        """The folders of a {split}, by the names that are in use for them."""
+        before, _, after = self.images.partition("{split}")
+        if not (self.root / before).is_dir():
+            return {}
+        found: dict[str, str] = {}
+        for name in sorted(os.listdir(self.root / before)):
+            split = _SPLITS.get(name.lower())
+            if split and split not in found and (self.root / f"{before}{name}{after}").is_dir():
+                found[split] = name
+        return {split: found[split] for split in get_args(SplitName) if split in found}
+
     def _found_splits(self) -> tuple[Mapping[str, float | str], str]:
         """What the folder suggests, and how to say it."""
         names: tuple[SplitName, ...] = get_args(SplitName)
-        if "{split}" not in self.images and (self.root / self.images / "train").is_dir():
-            self.images, self.masks = f"{self.images}/{{split}}", f"{self.masks}/{{split}}"
         found: dict[str, float | str]
+        if "{split}" not in self.images:
+            images, masks = self.images, self.masks
+            self._per_split()
+            if "train" not in self._split_folders():
+                self.images, self.masks = images, masks
         if "{split}" in self.images:
-            found = {n: n for n in names if self._folder(self.images, n).is_dir()}
-            needed, what = self._folder(self.images, "train"), "folders " + ", ".join(found)
+            folders = self._split_folders()
+            if "test" in folders and not self._folder(self.masks, folders["test"]).is_dir():
+                del folders["test"]  # its masks are not public, as of many a contest
+            found = {**folders}
+            needed = self._folder(self.images, "train")
+            what = f"folders {', '.join(folders.values())}"
         else:
             found = {n: f"{n}.txt" for n in names if (self.root / f"{n}.txt").is_file()}
             needed, what = self.root / "train.txt", ", ".join(f"{n}.txt" for n in found)
@@ -179,8 +223,11 @@ class FolderFiles:
                     return image, mask
         for _, second in images:
             raise DataError(f"{where}: there is no mask {inside(self.root, second, where)}")
+        hint = (
+            "; an image and its mask are separated by a space, not a comma" if "," in line else ""
+        )
         raise DataError(
-            f"{where}: there is no image {line!r} in {self.root / self.images} or {self.root}"
+            f"{where}: there is no image {line!r} in {self.root / self.images} or {self.root}{hint}"
         )
 
     def _image(self, listed: str, where: str) -> Path | None:

@@ -27,7 +27,8 @@ class Folder(SegDataModule):
     image and a mask) per line, or a fraction. Fractions are of the images in no list, or of the
     training list where there is one; they are drawn by a hash of the paths below ``root``, so that
     they are always the same and an image that is added moves hardly any other. Without ``splits``
-    the folders ``images/{train,val,test}``, else the lists ``{train,val,test}.txt`` are taken if
+    the folders ``images/{train,val,test}`` (also ``Training``, ``valid`` and the like; ``test``
+    only if its masks are there), else the lists ``{train,val,test}.txt`` are taken if
     they are there, with a tenth of the training images for validation if nothing else is; without
     them fractions of .8, .1 and .1.
 

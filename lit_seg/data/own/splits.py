@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
+from unicodedata import normalize
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.files import Pair, single_fault
@@ -41,15 +42,24 @@ def refuse_leaks(
     Raises:
         DataError: naming the first.
     """
-    train = {image for image, _ in given.get("train", ())}
+    train = {_file(image) for image, _ in given.get("train", ())} - {None}
     for name in ("val", "test"):
-        shared = sorted(image for image, _ in given.get(name, ()) if image in train)
+        shared = sorted(image for image, _ in given.get(name, ()) if _file(image) in train)
         with single_fault():
             if shared:
                 raise DataError(
                     f"{shared[0]} is in {splits['train']} and in {splits[name]}, as are "
                     f"{len(shared)} images in all: scores on trained images say nothing"
                 )
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """The file itself, whatever links lead to it."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def drawn_parts(
@@ -62,7 +72,9 @@ def drawn_parts(
     """
 
     def place(pair: Pair) -> bytes:
-        return hashlib.sha256(os.fsencode(pair[0].relative_to(root).as_posix())).digest()
+        # an accent is written in two ways, and some systems change the one for the other
+        path = normalize("NFC", pair[0].relative_to(root).as_posix())
+        return hashlib.sha256(path.encode(errors="surrogateescape")).digest()
 
     order = sorted(pool, key=place)
     rest_trains = rest_trains or ("train" in fractions and sum(fractions.values()) > 1 - 1e-9)
