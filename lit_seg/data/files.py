@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 from lit_seg.data.decode import read_image
+from lit_seg.data.paths import leads_out
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 
@@ -83,13 +84,13 @@ def inside(root: Path, listed: str, where: str) -> Path:
     Raises:
         DataError: if the path is absolute, has a drive letter, or goes up by ``..``.
     """
-    parts = PureWindowsPath(listed)  # knows drives, and both kinds of slashes
-    if parts.anchor or ".." in parts.parts or not parts.parts or "\0" in listed:
+    path = PurePosixPath(listed)
+    if leads_out(listed) or not path.parts:
         raise DataError(
             f"{where}: {listed!r} leads out of {root}; paths in a list must lie below it, without "
             "`..`, a drive or a slash in front"
         )
-    return root / PurePosixPath(listed)
+    return root / path
 
 
 def read_lines(listing: Path) -> list[tuple[int, str]]:

@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from lit_seg.data.paths import leads_out
 
 _CHECKSUM = "md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}"
 _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -52,9 +54,3 @@ class Archive:
     def place(self, root: Path) -> Path:
         """Where the downloaded file goes, and where one that was downloaded by hand is found."""
         return root / self.name if self.unpack else root / self.into / self.name
-
-
-def leads_out(path: str) -> bool:
-    """Whether a path may lead out of the folder that it is put below."""
-    parts = PureWindowsPath(path)  # knows drives, and both kinds of slashes
-    return bool(parts.anchor) or ".." in parts.parts or "\0" in path

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from lit_seg.data.download.archive import leads_out
 from lit_seg.data.download.bytes_bar import bytes_bar
+from lit_seg.data.paths import leads_out
 from lit_seg.errors import DataError
 
 _CHUNK = 2**20

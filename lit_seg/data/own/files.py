@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import get_args
 from unicodedata import normalize
 
@@ -12,6 +12,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from lit_seg.data.card import SplitName
 from lit_seg.data.files import Pair, inside, listing_faults, read_lines, single_fault
 from lit_seg.data.own.splits import check_splits, drawn_parts, refuse_leaks
+from lit_seg.data.paths import leads_out
 from lit_seg.errors import DataError, NotThereError
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -346,8 +347,7 @@ def _folded(name: str) -> str:
 
 
 def _check_below(key: str, folder: str) -> None:
-    parts = PureWindowsPath(folder)  # knows drives, and both kinds of slashes
-    if parts.anchor or ".." in parts.parts or "\0" in folder:
+    if leads_out(folder):
         raise ValueError(f"`{key}` must name a folder below `root`, without `..`, got {folder!r}")
 
 
