@@ -109,13 +109,6 @@ class SegDataModule(LightningDataModule, ABC):
             raise ValueError(
                 f"`num_workers` must be 0 to {most}, 16 per processor, got {num_workers}"
             )
-        if not 0 < scale[0] <= scale[1]:
-            raise ValueError(f"`scale` must be a range of positive factors, got {scale}")
-        for name, chance in (("flip", flip), ("class_crops", class_crops)):
-            if not 0 <= chance <= 1:
-                raise ValueError(f"`{name}` must be in [0, 1], got {chance}")
-        if not 0 <= jitter < 1:
-            raise ValueError(f"`jitter` must be in [0, 1), got {jitter}")
         if void not in ("ignore", "train"):
             raise ValueError(f"`void` must be 'ignore' or 'train', got {void!r}")
         if fit not in (None, "stretch", "pad"):
@@ -133,6 +126,10 @@ class SegDataModule(LightningDataModule, ABC):
         self.count_labels = count_labels
         self.num_workers = num_workers
         self.seed = seed
+        self._eval = EvalTransform(self.height, self.width, self.fit)
+        self._train = TrainTransform(
+            (self.height, self.width), self.fit, self.crop, scale, flip, jitter, class_crops
+        )
         self._splits: dict[SplitName, Split] = {}
         self._counts: ImageCounts | None = None
         self._start = {"epoch": 0, "done": 0}
@@ -217,16 +214,7 @@ class SegDataModule(LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Shuffled, augmented; the same number of full batches on every rank."""
-        transform = TrainTransform(
-            (self.height, self.width),
-            self.fit,
-            self.crop,
-            self.scale,
-            self.flip,
-            self.jitter,
-            self.class_crops,
-        )
-        dataset = SegDataset(self._split("train"), transform, self.seed, self._void_class)
+        dataset = SegDataset(self._split("train"), self._train, self.seed, self._void_class)
         rank, ranks = _rank_and_ranks()
         if self.sampling is not None:
             self.sampling.fit(self.image_counts[:, :-1])
@@ -293,8 +281,7 @@ class SegDataModule(LightningDataModule, ABC):
         return list(map(int, order))
 
     def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
-        transform = EvalTransform(self.height, self.width, self.fit)
-        dataset = SegDataset(self._split(name), transform, void_class=self._void_class)
+        dataset = SegDataset(self._split(name), self._eval, void_class=self._void_class)
         sampler = EvalSampler(len(dataset), *_rank_and_ranks())
         return self._loader(dataset, sampler, self.batch_size)
 

@@ -68,6 +68,9 @@ class TrainTransform:
         jitter: strength of brightness, contrast, saturation and hue changes, 0 for none.
         class_crops: probability that a crop is placed on a pixel of a class that is drawn evenly
             from those in the image, so that a cyclist is seen as often as the road.
+
+    Raises:
+        ValueError: if one of them is out of range.
     """
 
     def __init__(
@@ -80,6 +83,13 @@ class TrainTransform:
         jitter: float = 0.0,
         class_crops: float = 0.0,
     ) -> None:
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError(f"`scale` must be a range of positive factors, got {scale}")
+        for name, chance in (("flip", flip), ("class_crops", class_crops)):
+            if not 0 <= chance <= 1:
+                raise ValueError(f"`{name}` must be in [0, 1], got {chance}")
+        if not 0 <= jitter < 1:
+            raise ValueError(f"`jitter` must be in [0, 1), got {jitter}")
         height, width = crop or size
         self.pipeline = A.Compose(
             [

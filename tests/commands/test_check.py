@@ -26,20 +26,6 @@ data:
 """
 
 
-@pytest.fixture(autouse=True)
-def _private(tmp_path, monkeypatch):
-    monkeypatch.setenv("LIT_SEG_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
-
-
-@pytest.fixture
-def camvid(tmp_path, monkeypatch):
-    monkeypatch.setattr(CamVid, "native_size", layouts.SIZES["camvid"])
-    root = tmp_path / "data" / "camvid"
-    layouts.camvid(root)
-    return root
-
-
 @pytest.fixture
 def cityscapes(tmp_path, monkeypatch):
     """Of which no image is both in training and in validation."""
