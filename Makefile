@@ -31,6 +31,9 @@ OWN    = $(if $(filter %.yaml %.yml,$(lastword $(DATA))),$(DATA))
 SPACE  = $(subst x,,x x)
 NAME   = $(basename $(notdir $(subst $(SPACE),_,$(DATA))))$(if $(RECIPE),-$(RECIPE))
 fits   = $(if $(OWN)$(filter %_$(DATA),$(RECIPE)),,$(error RECIPE=$(RECIPE) is of another dataset than DATA=$(DATA)))
+CHECKS = $(call exists,loss,$(LOSS),LOSS)$(call exists,model,$(MODEL),MODEL) \
+	$(if $(OWN),,$(call exists,data,$(DATA),DATA)) \
+	$(if $(RECIPE),$(call exists,recipe,$(RECIPE),RECIPE)$(fits))
 LAYERS = --config experiments/base.yaml --config "$(or $(OWN),experiments/data/$(DATA).yaml)" \
 	$(if $(RECIPE),--config experiments/recipe/$(RECIPE).yaml) \
 	--config experiments/model/$(MODEL).yaml --config experiments/loss/$(LOSS).yaml
@@ -49,9 +52,7 @@ ifdef RESUME
 	$(foreach v,LOSS DATA MODEL RECIPE SEED,$(if $(filter command line,$(origin $(v))),$(error $(v) cannot change: RESUME goes on with the run as it was)))\
 	$(RUN) fit --resume "$(RESUME)" $(ARGS)
 else
-	$(call exists,loss,$(LOSS),LOSS)$(if $(OWN),,$(call exists,data,$(DATA),DATA))\
-	$(call exists,model,$(MODEL),MODEL)$(if $(RECIPE),$(call exists,recipe,$(RECIPE),RECIPE)$(fits))\
-	$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run_dir $(FOLDER) \
+	$(strip $(CHECKS))$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run_dir $(FOLDER) \
 		$(if $(INIT),--model.init "$(INIT)") $(if $(WEIGHTS),--model.weights $(WEIGHTS)) $(ARGS)
 endif
 
