@@ -21,6 +21,7 @@ class FileSplit:
         read_label: gives the ``(H, W)`` uint8 class ids of a label file, such as a ``LabelMap``.
         root: names of samples are their image's path below it, without the suffix; without a root
             they are the file's name.
+        read_image: gives the ``(H, W, 3)`` uint8 RGB of an image file.
     """
 
     def __init__(
@@ -28,9 +29,11 @@ class FileSplit:
         pairs: Sequence[Pair],
         read_label: Callable[[Path], Array],
         root: Path | None = None,
+        read_image: Callable[[Path], Array] = read_image,
     ) -> None:
         self.pairs = pairs
         self.read_label = read_label
+        self.read_image = read_image
         self.root = root
         name = getattr(read_label, "__qualname__", type(read_label).__qualname__)
         self.meaning: str = getattr(read_label, "meaning", f"{read_label.__module__}.{name}")
@@ -46,8 +49,12 @@ class FileSplit:
 
     def load(self, index: int) -> tuple[Array, Array]:
         image_path, label_path = self.pairs[index]
-        image, label = read_image(image_path), self.read_label(label_path)
-        require_same_size(image, label, self.pairs[index])
+        image, label = self.read_image(image_path), self.read_label(label_path)
+        if image.shape[:2] != label.shape:
+            raise DataError(
+                f"{label_path}: is {label.shape[0]}x{label.shape[1]} (height x width), its image "
+                f"{image_path} is {image.shape[0]}x{image.shape[1]}; they must agree"
+            )
         return image, label
 
     def label(self, index: int) -> Array:
@@ -55,19 +62,6 @@ class FileSplit:
 
     def label_files(self) -> list[Path]:
         return [label for _, label in self.pairs]
-
-
-def require_same_size(image: Array, label: Array, pair: Pair) -> None:
-    """Check that a label covers its image.
-
-    Raises:
-        DataError: naming both files of the pair and their sizes.
-    """
-    if image.shape[:2] != label.shape:
-        raise DataError(
-            f"{pair[1]}: is {label.shape[0]}x{label.shape[1]} (height x width), its image "
-            f"{pair[0]} is {image.shape[0]}x{image.shape[1]}; they must agree"
-        )
 
 
 def inside(root: Path, listed: str, where: str) -> Path:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from lit_seg.errors import LitSegError
+from lit_seg.messages import message_of
 
 _COMMANDS = {
     "list": "what there is, where to get it and what of it is here",
@@ -34,12 +35,8 @@ def main(args: Sequence[str]) -> int:
     try:
         command = import_module(f"lit_seg.commands.data.{args[0]}")
         code: int = command.main(args[1:])
-    except LitSegError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"error: {place}{error.strerror or error}; look at path, rights, space\n")
+    except (LitSegError, OSError) as error:
+        sys.stderr.write(f"error: {message_of(error, '')}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("stopped\n")

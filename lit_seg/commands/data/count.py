@@ -2,14 +2,11 @@
 
 import sys
 from collections.abc import Sequence
-from typing import get_args
 
 from rich.console import Console
 
-from lit_seg.commands.data.which import which
-from lit_seg.data.card import SplitName
-from lit_seg.data.counting.count import class_counts, count_images
-from lit_seg.errors import RunError
+from lit_seg.commands.data.which import split_counts, which
+from lit_seg.data.counting.count import class_counts
 from lit_seg.imbalance import imbalance_line, imbalance_table
 
 
@@ -17,12 +14,7 @@ def main(args: Sequence[str]) -> int:
     """Print the counts of a split as a table, and as the constant that a dataset may hold."""
     data, extra = which(args, "count", {"split": "train"})
     split = extra["split"]
-    if split not in get_args(SplitName):
-        raise RunError(f"--split must be one of {', '.join(get_args(SplitName))}, got {split!r}")
-    if split == "train":
-        images = data.image_counts
-    else:
-        images = count_images(data.split(split), len(data.names))
+    images = split_counts(data, split)
     counts, pixels = class_counts(images), int(images.sum())
     void = 100 * int(images[:, -1].sum()) / max(1, pixels)
     lines = [

@@ -3,14 +3,13 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from lit_seg.commands.data.which import which
+from lit_seg.commands.data.which import split_counts, which
 from lit_seg.data import SegDataModule
-from lit_seg.data.card import SplitName
-from lit_seg.data.counting.count import ImageCounts, class_counts, count_images
+from lit_seg.data.counting.count import ImageCounts, class_counts
 from lit_seg.data.dataset import Split
 from lit_seg.errors import RunError
 
@@ -23,10 +22,7 @@ def main(args: Sequence[str]) -> int:
     if not 1 <= extra["number"] <= 64:
         raise RunError(f"--number must be 1 to 64, got {extra['number']}")
     name = extra["split"]
-    if name not in get_args(SplitName):
-        raise RunError(f"--split must be one of {', '.join(get_args(SplitName))}, got {name!r}")
-    split = data.split(name)
-    counts = data.image_counts if name == "train" else count_images(split, len(data.names))
+    counts, split = split_counts(data, name), data.split(name)
     out = Path(extra["out"] or f"{data.folder}_{name}.png")
     _draw(data, f"{data.folder}, {name}", split, counts, _chosen(counts, extra["number"]), out)
     sys.stdout.write(f"{out}\n")

@@ -4,12 +4,14 @@ from argparse import ArgumentError
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import yaml
 from jsonargparse import ArgumentParser
 
 from lit_seg.data import DATASETS, SegDataModule
+from lit_seg.data.card import SplitName
+from lit_seg.data.counting.count import ImageCounts, count_images
 from lit_seg.errors import RunError
 from lit_seg.parse_errors import refusal
 from lit_seg.trust import take_trusted
@@ -60,6 +62,20 @@ def which(
     except ValueError as error:
         raise RunError(f"{args[0]}: {error}") from None
     return data, {key: asked[key] for key in extra}
+
+
+def split_counts(data: SegDataModule, name: str) -> ImageCounts:
+    """What the labels of a split hold; counts of training are kept for the next time.
+
+    Raises:
+        RunError: if there is no split of that name.
+        DataError: if it is not there, or a label cannot be read.
+    """
+    if name not in get_args(SplitName):
+        raise RunError(f"--split must be one of {', '.join(get_args(SplitName))}, got {name!r}")
+    if name == "train":
+        return data.image_counts
+    return count_images(data.split(cast(SplitName, name)), len(data.names))
 
 
 def _is_file(name: str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.files import FileSplit, require_files, require_same_size
+from lit_seg.data.files import FileSplit, require_files
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.labels import VOID
@@ -34,13 +34,7 @@ class MtanSplit(FileSplit):
         images, labels = (root / part / kind for kind in ("image", "label"))
         pairs = [(images / f"{i}.npy", labels / f"{i}.npy") for i in range(SIZES[part])]
         require_files(pairs, how_to_get)
-        super().__init__(pairs, read_label, root)
-
-    def load(self, index: int) -> tuple[Array, Array]:
-        image_path, label_path = self.pairs[index]
-        image, label = read_image(image_path), read_label(label_path)
-        require_same_size(image, label, self.pairs[index])
-        return image, label
+        super().__init__(pairs, read_label, root, read_image)
 
 
 def read_image(path: Path) -> Array:

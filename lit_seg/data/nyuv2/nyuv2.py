@@ -26,11 +26,10 @@ from lit_seg.labels import VOID
 
 _NAMES = {13: NAMES_13, 40: NAMES_40}
 _COLOURS = {13: COLOURS_13, 40: COLOURS_40}
-_MAT = LABELED
 _CLASS13 = f"{LABEL_13}NNNN.png"
 _LABEL40 = "RGB/ and Label/"
 _MTAN = "{train,val}/image/"
-_LAYOUTS = {_MAT: "mat", _CLASS13: "png", _LABEL40: "png", _MTAN: "mtan"}
+_LAYOUTS = {LABELED: "mat", _CLASS13: "png", _LABEL40: "png", _MTAN: "mtan"}
 """What is seen below the root, and the ``layout`` that it is of."""
 
 _META_DATA = (
@@ -158,7 +157,7 @@ class NYUv2(SegDataModule):
             )
         classes = OF_13 if len(self.names) == 13 else range(1, 41)
         ids = {0: VOID} | {i: group - 1 for i, group in enumerate(classes, 1)}
-        if found == _MAT:
+        if found == LABELED:
             return MatSplit(self.root, name, ids, how_to_get)
         if found == _CLASS13:
             return class13_split(self.root, name, how_to_get)
@@ -169,7 +168,7 @@ class NYUv2(SegDataModule):
     def _found(self) -> str:
         """The one layout that is there, of those that were asked for."""
         there = {
-            _MAT: (self.root / LABELED).is_file(),
+            LABELED: (self.root / LABELED).is_file(),
             _CLASS13: has_class13(self.root),
             _LABEL40: has_label40(self.root),
             _MTAN: any((self.root / part / "image").is_dir() for part in ("train", "val")),

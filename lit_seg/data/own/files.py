@@ -146,9 +146,9 @@ class FolderFiles:
     def _per_split(self) -> None:
         self.images, self.masks = f"{self.images}/{{split}}", f"{self.masks}/{{split}}"
 
-    def _split_folders(self) -> dict[str, str]:
+    def _split_folders(self, images: str) -> dict[str, str]:
         """The folders of a {split}, by the names that are in use for them."""
-        before, _, after = self.images.partition("{split}")
+        before, _, after = images.partition("{split}")
         if not (self.root / before).is_dir():
             return {}
         found: dict[str, str] = {}
@@ -162,13 +162,12 @@ class FolderFiles:
         """What the folder suggests, and how to say it."""
         names: tuple[SplitName, ...] = get_args(SplitName)
         found: dict[str, float | str]
-        if "{split}" not in self.images:
-            images, masks = self.images, self.masks
+        if "{split}" not in self.images and "train" in self._split_folders(
+            f"{self.images}/{{split}}"
+        ):
             self._per_split()
-            if "train" not in self._split_folders():
-                self.images, self.masks = images, masks
         if "{split}" in self.images:
-            folders = self._split_folders()
+            folders = self._split_folders(self.images)
             if "test" in folders and not self._folder(self.masks, folders["test"]).is_dir():
                 del folders["test"]  # its masks are not public, as of many a contest
             found = {**folders}
