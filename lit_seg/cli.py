@@ -24,6 +24,7 @@ from lit_seg import ranks
 from lit_seg.callbacks import (
     BestCheckpoint,
     ClassDynamics,
+    Cost,
     ExactResume,
     ImbalanceReport,
     LastCheckpoint,
@@ -56,6 +57,7 @@ _CALLBACKS = {
     "best_checkpoint": BestCheckpoint,
     "last_checkpoint": LastCheckpoint,
     "class_dynamics": ClassDynamics,
+    "cost": Cost,
     "validation_report": ValidationReport,
     "prediction_writer": PredictionWriter,
     "imbalance_report": ImbalanceReport,

@@ -4,6 +4,7 @@ import csv
 import io
 import netrc
 import os
+import re
 import sys
 import uuid
 from argparse import Namespace
@@ -18,7 +19,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger, WandbLogger
 
 from lit_seg.errors import RunError
-from lit_seg.runs import CLASSES, METRICS, WANDB_ID
+from lit_seg.runs import CLASSES, COST, METRICS, WANDB_ID
 from lit_seg.writing import replace_text, writing
 
 _CONNECT_SECONDS = 20.0
@@ -36,9 +37,11 @@ CLASS_STEP = "class_step"
 
 
 class CSVLog(Logger):
-    """Writes ``metrics.csv``, a column per metric, and ``classes.csv``, tidy.
+    """Writes ``metrics.csv``, a column per metric, and two tidy files.
 
-    Metrics named ``class/<stat>/<class>`` become rows (step, stat, class, value) of the latter.
+    Metrics named ``class/<stat>/<class>`` become rows (step, stat, class, value) of
+    ``classes.csv``, to six digits since there are many; ``cost/<cost>`` rows (step, cost, value) of
+    ``cost.csv``, which is no two times the same.
     Rows are on disk when :meth:`log_metrics` returns, and a run that goes on after an interruption
     appends to what is there, after :meth:`keep_before` dropped what it will log again.
 
@@ -75,10 +78,14 @@ class CSVLog(Logger):
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         of_classes = {k: v for k, v in metrics.items() if k.startswith("class/")}
-        others = {k: v for k, v in metrics.items() if k not in of_classes}
+        costs = {k: v for k, v in metrics.items() if k.startswith("cost/")}
+        others = {k: v for k, v in metrics.items() if k not in of_classes.keys() | costs.keys()}
         if of_classes:
-            rows = [[step, *key.split("/", 2)[1:], float(v)] for key, v in of_classes.items()]
+            rows = [[step, *key.split("/", 2)[1:], f"{v:.6g}"] for key, v in of_classes.items()]
             _append(self.folder / CLASSES, ["step", "stat", "class", "value"], rows)
+        if costs:
+            rows = [[step, key.split("/", 1)[1], f"{v:.6g}"] for key, v in costs.items()]
+            _append(self.folder / COST, ["step", "cost", "value"], rows)
         if others:
             self._log_wide({"step": step, **{k: float(v) for k, v in others.items()}})
 
@@ -102,7 +109,7 @@ class CSVLog(Logger):
             again = at == step - 1 and not validated and bool(row.get("val/miou"))
             return at < step and not again
 
-        for path in (self.folder / METRICS, self.folder / CLASSES):
+        for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
             if path.exists():
                 _drop_torn_line(path)
                 _rewrite(path, keep)
@@ -172,14 +179,16 @@ class WandbLog(WandbLogger):
 def run_loggers(folder: Path, resumed: bool = False) -> list[Logger]:
     """The loggers of the run in ``folder``; one that is ``resumed`` keeps its W&B id.
 
-    ``WANDB_MODE``, ``WANDB_PROJECT`` and ``WANDB_ENTITY`` are honoured. Without ``WANDB_MODE`` W&B
-    is online where a key is configured and else offline: its own menu would stop an unattended run.
+    In W&B it carries the name of its folder, and that of the folder without the seed as its group;
+    one that a sweep's agent started is the run that the agent announced. ``WANDB_MODE``,
+    ``WANDB_PROJECT`` and ``WANDB_ENTITY`` are honoured. Without ``WANDB_MODE`` W&B is online where
+    a key is configured and else offline: its own menu would stop an unattended run.
     """
     loggers: list[Logger] = [CSVLog(folder)]
     given = os.environ.get("WANDB_MODE")
     if not given:
         os.environ.pop("WANDB_MODE", None)  # set but empty, W&B would refuse it
-    mode = _MODES.get(given or ("online" if _has_wandb_key() else "offline"))
+    mode = _MODES.get(given or ("online" if has_wandb_key() else "offline"))
     if mode is None:
         raise RunError(f"WANDB_MODE={given} is unknown; there are {', '.join(_MODES)}")
     if mode == "disabled":
@@ -189,10 +198,14 @@ def run_loggers(folder: Path, resumed: bool = False) -> list[Logger]:
             f"W&B: no key on this machine, logging offline; upload it by `{sync_command(folder)}`"
         )
     parts = folder.parts[-4:]
+    config = _names_in(folder)
     loggers.append(
         WandbLog(
             name="/".join(parts),
-            group="/".join(parts[:-1]),
+            group="/".join(parts[:-1]),  # the same runs with other seeds
+            job_type="train",
+            tags=[str(name)[:64] for key, name in config.items() if key != "seed"],  # W&B's limit
+            config=config,
             project=os.environ.get("WANDB_PROJECT", "lit_seg"),
             save_dir=str(folder),
             id=_wandb_id(folder, resumed),
@@ -213,17 +226,35 @@ def wandb_run(trainer: Trainer) -> Any | None:
 
 def sync_command(folder: Path) -> str:
     """The command that uploads the offline W&B runs of a run's folder."""
-    program = Path(sys.executable).with_name("wandb")
-    if program.is_relative_to(Path.cwd()):
-        program = program.relative_to(Path.cwd())
-    return f"{program} sync {folder}/wandb/offline-run-*"
+    return f"{program('wandb')} sync {folder}/wandb/offline-run-*"
+
+
+def program(name: str) -> Path:
+    """A program of this environment, as one would type it here."""
+    path = Path(sys.executable).with_name(name)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _names_in(folder: Path) -> dict[str, str | int]:
+    """What to group runs by in W&B, if the folder is ``<data>/<model>/<loss>/seed<k>``.
+
+    ``data``, ``model`` and ``loss`` are taken in W&B: the configuration of the run has them.
+    """
+    seed = re.fullmatch(r"seed(\d+)(-\d+)?", folder.name)
+    if seed is None or len(folder.parts) < 4:
+        return {}
+    data, model, loss = folder.parts[-4:-1]
+    return {"data_name": data, "model_name": model, "loss_name": loss, "seed": int(seed[1])}
 
 
 def _wandb_id(folder: Path, resumed: bool) -> str:
     path = folder / WANDB_ID
-    if resumed and path.is_file():
+    if os.environ.get("WANDB_SWEEP_ID") and os.environ.get("WANDB_RUN_ID"):
+        new = os.environ["WANDB_RUN_ID"]  # W&B takes no other id from what a sweep's agent starts
+    elif resumed and path.is_file():
         return path.read_text().strip()
-    new = uuid.uuid4().hex[:8]
+    else:
+        new = uuid.uuid4().hex[:8]
     _write_wandb_id(path, new)
     return new
 
@@ -233,7 +264,8 @@ def _write_wandb_id(path: Path, new: str) -> None:
     replace_text(path, new + "\n")
 
 
-def _has_wandb_key() -> bool:
+def has_wandb_key() -> bool:
+    """Whether a key for W&B is in the environment or in a netrc file."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""

@@ -15,6 +15,10 @@ CONFIG = "config.yaml"
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.csv"
 CLASSES = "classes.csv"
+COST = "cost.csv"
+DATASET = "dataset.csv"
+VAL_IMAGES = "val_images.csv"
+PICTURES = "pictures"
 WANDB_ID = "wandb_id.txt"
 
 _OF_A_RUN = {

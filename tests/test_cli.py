@@ -71,7 +71,7 @@ def test_class_dynamics_are_logged_per_step_and_class(run: Path) -> None:
                 step = int(row["step"])
                 total = sum(w for (at, _), w in weights.items() if at == step)
                 want = expected(weights[step, row["class"]], total)
-                assert float(row["value"]) == pytest.approx(want, abs=1e-9)
+                assert float(row["value"]) == pytest.approx(want, rel=1e-5, abs=2e-6)
 
 
 def test_a_run_is_repeatable_and_another_seed_is_another_run(run: Path, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_the_checkpoint_holds_the_recall_state(run: Path) -> None:
     assert len(last) >= 6
     names = LitSegmenter.load_from_checkpoint(run / "checkpoints/last.ckpt").class_names
     for name, value in last.items():
-        assert state["loss.state.value"][names.index(name)].item() == pytest.approx(value)
+        assert state["loss.state.value"][names.index(name)].item() == pytest.approx(value, rel=1e-5)
 
 
 @pytest.mark.parametrize("target", ["", "checkpoints/best.ckpt"])

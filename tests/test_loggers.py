@@ -32,9 +32,17 @@ def test_class_metrics_become_tidy_rows(tmp_path: Path) -> None:
     CSVLog(tmp_path).log_metrics({"class/recall/a/b": 0.25, "class/weight/c": 1.0}, 3)
     assert rows_of(tmp_path / "classes.csv") == [
         {"step": "3", "stat": "recall", "class": "a/b", "value": "0.25"},
-        {"step": "3", "stat": "weight", "class": "c", "value": "1.0"},
+        {"step": "3", "stat": "weight", "class": "c", "value": "1"},
     ]
     assert not (tmp_path / "metrics.csv").exists()
+
+
+def test_costs_become_rows_of_their_own_file(tmp_path: Path) -> None:
+    log = CSVLog(tmp_path)
+    log.log_metrics({"cost/step_seconds": 0.5, "train/loss": 1.0}, 3)
+    assert rows_of(tmp_path / "cost.csv") == [{"step": "3", "cost": "step_seconds", "value": "0.5"}]
+    log.keep_before(3)
+    assert rows_of(tmp_path / "cost.csv") == rows_of(tmp_path / "metrics.csv") == []
 
 
 def test_keep_before_drops_what_will_be_logged_again(tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ STEP = sorted(
     [
         ("all_reduce", "sync.py"),  # what the loss counts: pixels, or hits and support per class
         ("all_reduce", "sync.py"),  # the step's report: loss, whether it is finite, a wish to stop
+        ("all_reduce", "sync.py"),  # what `ClassDynamics` sums, in a step that it logs
         ("broadcast", "training_epoch_loop.py"),  # Lightning's word of a SIGTERM
         *2 * [("broadcast", "")],  # DDP: the buffers, once for each dtype
         *2 * [("allreduce", "")],  # DDP: the gradients in two buckets
@@ -130,10 +131,10 @@ def test_ranks_equal_one_process(
     loss: str, ranks: int, launcher: str, alone: dict[str, Path], tmp_path: Path
 ) -> None:
     one, several = alone[loss], train(tmp_path / "several", loss, ranks, launcher)
-    if loss == "recall":  # recall and weight of each class and step, to the last bit
-        classes = (one / "run/classes.csv").read_bytes()
-        assert classes.count(b"weight_norm") == 4 * 12
-        assert classes == (several / "run/classes.csv").read_bytes()
+    classes = (one / "run/classes.csv").read_bytes()  # recall, weights, gradients of each class
+    assert classes.count(b"gradient_share") == 4 * 12 - 1  # one class is absent from one step
+    assert classes.count(b"weight_norm") == (4 * 12 if loss == "recall" else 0)
+    assert classes == (several / "run/classes.csv").read_bytes()
     losses = column(one, "train/loss")
     assert len(set(losses)) == 4
     assert column(several, "train/loss") == pytest.approx(losses, rel=1e-6)

@@ -2,6 +2,7 @@
 
 from lit_seg.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from lit_seg.callbacks.class_dynamics import ClassDynamics
+from lit_seg.callbacks.cost import Cost
 from lit_seg.callbacks.exact_resume import ExactResume
 from lit_seg.callbacks.imbalance_report import ImbalanceReport
 from lit_seg.callbacks.predictions import PredictionWriter
@@ -12,6 +13,7 @@ from lit_seg.callbacks.validation_report import ValidationReport
 __all__ = [
     "BestCheckpoint",
     "ClassDynamics",
+    "Cost",
     "ExactResume",
     "ImbalanceReport",
     "LastCheckpoint",

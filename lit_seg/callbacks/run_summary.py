@@ -10,9 +10,9 @@ from rich.table import Table
 
 from lit_seg.callbacks.checkpoints import BestCheckpoint
 from lit_seg.imbalance import frequency_groups
-from lit_seg.loggers import sync_command, wandb_run
+from lit_seg.loggers import program, sync_command, wandb_run
 from lit_seg.metrics import ClassScores
-from lit_seg.runs import CHECKPOINTS, CLASSES, METRICS
+from lit_seg.runs import CHECKPOINTS, CLASSES, METRICS, VAL_IMAGES
 from lit_seg.tasks import LitSegmenter
 from lit_seg.writing import replace_text
 
@@ -156,6 +156,8 @@ def _files_and_next(trainer: Trainer) -> list[str]:
     if (folder / CHECKPOINTS / "last.ckpt").exists():
         lines.append(f"next         make validate CKPT={folder}")
         lines.append(f'next         make train RESUME={folder} ARGS="{_twice_as_long(trainer)}"')
+    if (folder / VAL_IMAGES).exists():
+        lines.append(f"next         {program("python")} -m lit_seg diagnose {folder}")
     if (folder / CLASSES).exists():
         lines.append(
             "next         notebooks/01_weight_dynamics.ipynb plots the weights of this run"

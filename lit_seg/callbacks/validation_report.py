@@ -1,5 +1,8 @@
-"""After each validation: a per-class table, a few predictions to look at, the confusion matrix."""
+"""After each validation: counts per image, a few predictions to look at, tables for W&B."""
 
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import torch
 import wandb
 from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 from torch.utils.data import default_collate
 
 from lit_seg.callbacks.pictures import side_by_side
@@ -15,16 +19,21 @@ from lit_seg.data.base import SegDataModule
 from lit_seg.labels import VOID
 from lit_seg.loggers import wandb_run
 from lit_seg.metrics import ClassScores
+from lit_seg.runs import PICTURES, VAL_IMAGES
 from lit_seg.tasks import LitSegmenter
-from lit_seg.writing import writing
+from lit_seg.writing import replace_text, writing
 
 
 class ValidationReport(Callback):
-    """Writes ``overlays.png`` into the run's folder, and tables and masks to W&B.
+    """Writes into the run's folder what the last validation found, and tables and masks to W&B.
+
+    ``val_images.csv`` holds the counts that all scores are made of, per image and class: enough to
+    score parts of the set, or to resample it. ``pictures/`` holds a fixed set of images with truth
+    and prediction, ``overlays.png`` the same side by side.
 
     Args:
-        num_images: pictures of the fixed set, spread evenly over the validation images; 0 for
-            none.
+        num_images: pictures of the fixed set, chosen from the truth alone: for each class, the
+            rarest in training first, the image with most of it. 0 for none.
 
     Raises:
         ValueError: if ``num_images`` is negative.
@@ -42,36 +51,81 @@ class ValidationReport(Callback):
         if trainer.state.fn != "fit" and not trainer.global_step:
             return  # no run to report on, a checkpoint is scored
         assert isinstance(pl_module, LitSegmenter)
+        folder = Path(trainer.default_root_dir)
+        counts = pl_module.image_counts
+        replace_text(folder / VAL_IMAGES, image_table(counts, pl_module.class_names))
         log: dict[str, Any] = {}
         run = wandb_run(trainer)
         if run is not None and pl_module.scores is not None:
             log.update(_tables(pl_module.scores, pl_module.class_names))
         if self.num_images:
-            log.update(self._pictures(trainer, pl_module, for_wandb=run is not None))
+            names = chosen_images(counts, pl_module.class_pixels, self.num_images)
+            log.update(_pictures(trainer, pl_module, names, for_wandb=run is not None))
         if run is not None:
             run.log({**log, "trainer/global_step": trainer.global_step - 1})
 
-    def _pictures(self, trainer: Trainer, module: LitSegmenter, for_wandb: bool) -> dict[str, Any]:
-        data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        dataset = trainer.val_dataloaders.dataset  # type: ignore[union-attr]
-        chosen = np.linspace(0, len(dataset) - 1, min(self.num_images, len(dataset))).round()
-        samples = [dataset[0, int(i), 0] for i in chosen]
-        rows, images = [], []
-        for sample in samples:  # one by one, since their sizes may differ
-            batch = module.transfer_batch_to_device(default_collate([sample]), module.device, 0)
-            with torch.no_grad(), trainer.precision_plugin.forward_context():
-                prediction = module.predict_step(batch, 0)[0].cpu().numpy()
-            image = sample["image"].numpy().transpose(1, 2, 0)
-            truth = sample["target"].numpy()
-            rows.append(side_by_side(image, truth, prediction, data.palette))
-            images.append((sample["name"], image, truth, prediction))
+
+def image_table(counts: Mapping[str, Tensor], class_names: Sequence[str]) -> str:
+    """CSV: a row per image and class that is labelled or predicted in it."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "class", "labelled", "predicted", "hits"])
+    for image, count in counts.items():
+        for name, column in zip(class_names, count.T.tolist(), strict=True):
+            if any(column):
+                writer.writerow([image, name, *column])
+    return text.getvalue()
+
+
+def chosen_images(
+    counts: Mapping[str, Tensor], class_pixels: Sequence[int], number: int
+) -> list[str]:
+    """Images to look at, whatever was predicted: for each class, rarest first, one with much of it.
+
+    Args:
+        counts: of each image ``(3, C)``; the first row is what is labelled.
+        class_pixels: of the training set, by which classes are rare.
+        number: at most so many.
+    """
+    chosen: list[str] = []
+    for c in sorted(range(len(class_pixels)), key=lambda c: class_pixels[c]):
+        of_class = {name: int(count[0, c]) for name, count in counts.items() if name not in chosen}
+        best = max(of_class, key=lambda name: (of_class[name], name), default=None)
+        if best is not None and of_class[best] and len(chosen) < number:
+            chosen.append(best)
+    return chosen
+
+
+def _pictures(
+    trainer: Trainer, module: LitSegmenter, names: Sequence[str], for_wandb: bool
+) -> dict[str, Any]:
+    """Predict images and write them; returns what W&B is to be given."""
+    data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
+    dataset = trainer.val_dataloaders.dataset  # type: ignore[union-attr]
+    index = {dataset.split.name(i): i for i in range(len(dataset))}
+    folder = Path(trainer.default_root_dir)
+    rows, images = [], []
+    for name in names:  # one by one, since their sizes may differ
+        sample = dataset[0, index[name], 0]
+        batch = module.transfer_batch_to_device(default_collate([sample]), module.device, 0)
+        with torch.no_grad(), trainer.precision_plugin.forward_context():
+            prediction = module.predict_step(batch, 0)[0].cpu().numpy().astype(np.uint8)
+        image = sample["image"].numpy().transpose(1, 2, 0)
+        truth = sample["target"].numpy().astype(np.uint8)
+        rows.append(side_by_side(image, truth, prediction, data.palette))
+        images.append((name, image, truth, prediction))
+    with writing(folder / PICTURES):
+        (folder / PICTURES).mkdir(parents=True, exist_ok=True)
+        for name, image, truth, prediction in images:
+            Image.fromarray(image).save(folder / PICTURES / f"{name}_image.jpg", quality=90)
+            Image.fromarray(truth).save(folder / PICTURES / f"{name}_truth.png")
+            Image.fromarray(prediction).save(folder / PICTURES / f"{name}_prediction.png")
+    if rows:
         width = max(row.shape[1] for row in rows)
         padded = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
-        path = Path(trainer.default_root_dir) / "overlays.png"
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.concatenate(padded)).save(path)
-        return {"val/overlays": _masks(images, module.class_names)} if for_wandb else {}
+        with writing(folder / "overlays.png"):
+            Image.fromarray(np.concatenate(padded)).save(folder / "overlays.png")
+    return {"val/overlays": _masks(images, module.class_names)} if for_wandb else {}
 
 
 def _masks(images: list[tuple[Any, ...]], class_names: list[str]) -> list[Any]:
@@ -81,8 +135,8 @@ def _masks(images: list[tuple[Any, ...]], class_names: list[str]) -> list[Any]:
             image,
             caption=name,
             masks={
-                "prediction": {"mask_data": prediction.astype(np.uint8), "class_labels": labels},
-                "truth": {"mask_data": truth.astype(np.uint8), "class_labels": labels},
+                "prediction": {"mask_data": prediction, "class_labels": labels},
+                "truth": {"mask_data": truth, "class_labels": labels},
             },
         )
         for name, image, truth, prediction in images

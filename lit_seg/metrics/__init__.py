@@ -9,6 +9,7 @@ from lit_seg.metrics.confusion import (
     confusion_matrix,
     predict_labels,
 )
+from lit_seg.metrics.image_counts import image_counts
 from lit_seg.metrics.pixel_mean import PixelMean
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "PixelMean",
     "class_scores",
     "confusion_matrix",
+    "image_counts",
     "predict_labels",
     "recall_counts",
 ]

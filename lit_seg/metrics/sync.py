@@ -1,4 +1,6 @@
-"""Sums over ranks, the only thing that losses and training metrics exchange."""
+"""What ranks exchange: sums while training, and lists after a validation."""
+
+from typing import Any
 
 import torch.distributed as dist
 from torch import Tensor
@@ -23,3 +25,12 @@ def differentiable_sum_over_ranks(sums: Tensor) -> Tensor:
     if world_size() == 1:
         return sums
     return sums + (sum_over_ranks(sums) - sums.detach())
+
+
+def gather_over_ranks(values: list[Any]) -> list[Any]:
+    """The items of all ranks' lists, the first rank's first; for few and small ones."""
+    if world_size() == 1:
+        return values
+    lists: list[list[Any]] = [[] for _ in range(world_size())]
+    dist.all_gather_object(lists, values)
+    return [value for part in lists for value in part]

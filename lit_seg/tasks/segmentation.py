@@ -20,8 +20,15 @@ from lit_seg.data.dataset import Sample
 from lit_seg.errors import NonFiniteError, RunError
 from lit_seg.labels import ClassCounts, void_of
 from lit_seg.losses import CrossEntropyLoss, LossFactory
-from lit_seg.metrics import ClassScores, ConfusionMatrix, PixelMean, class_scores, predict_labels
-from lit_seg.metrics.sync import sum_over_ranks
+from lit_seg.metrics import (
+    ClassScores,
+    ConfusionMatrix,
+    PixelMean,
+    class_scores,
+    image_counts,
+    predict_labels,
+)
+from lit_seg.metrics.sync import gather_over_ranks, sum_over_ranks
 from lit_seg.parse_errors import explain
 from lit_seg.tasks.network import (
     build_network,
@@ -132,6 +139,9 @@ class LitSegmenter(LightningModule):
         self._broken: NonFiniteError | None = None  # the first such batch of a validation
         self.scores: ClassScores | None = None
         """Of the last complete pass over a validation or test set."""
+        self.image_counts: dict[str, Tensor] = {}
+        """Of the images of that pass, by name: ``(3, C)`` pixels labelled, predicted, and hit."""
+        self._counted: list[tuple[str, Tensor]] = []  # of this rank in the pass under way
         self.scored_step = -1
         """How many steps were done when the scores were taken."""
         mean, std = torch.tensor([_IMAGENET_MEAN, _IMAGENET_STD]).mul(255).view(2, 1, 3, 1, 1)
@@ -310,10 +320,14 @@ class LitSegmenter(LightningModule):
         self.mean_loss.update(loss, pixels)
         ce = F.cross_entropy(logits, target, ignore_index=void, reduction="sum")
         self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
-        self.confusion.update(predict_labels(logits), target)
+        preds = predict_labels(logits)
+        self.confusion.update(preds, target)
+        counts = image_counts(preds, target, len(self.class_names)).cpu()
+        self._counted += [(name, c) for name, c in zip(batch["name"], counts, strict=True) if name]
 
     def _score(self, stage: str) -> None:
         broken, self._broken = self._broken, None
+        counted, self._counted = self._counted, []
         if sum_over_ranks(torch.tensor(broken is not None, dtype=torch.long, device=self.device)):
             raise broken or NonFiniteError(f"{stage}: logits of another rank are NaN or infinite")
         scores = class_scores(self.confusion.compute().cpu())
@@ -337,5 +351,6 @@ class LitSegmenter(LightningModule):
         for metric in (self.mean_loss, self.mean_ce, self.confusion):
             metric.reset()
         if not self.trainer.sanity_checking:
+            self.image_counts = dict(sorted(gather_over_ranks(counted)))
             self.scores = scores
             self.scored_step = self.global_step

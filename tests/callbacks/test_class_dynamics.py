@@ -1,14 +1,20 @@
-"""The callback logs whatever a loss offers, and knows no loss."""
+"""The callback measures every loss alike, and logs what a loss tells besides."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.optim import SGD
 
 from lit_seg.callbacks import ClassDynamics
+from lit_seg.labels import VOID
 from lit_seg.loggers import CSVLog
-from lit_seg.losses import CrossEntropyLoss
+from lit_seg.losses import CrossEntropyLoss, SoftDiceLoss
+from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums
 from lit_seg.tasks import LitSegmenter
 from tests.tasks.test_segmentation import SMALL, batches, loader, trainer
 from tests.test_cli import rows_of
@@ -16,35 +22,98 @@ from tests.test_cli import rows_of
 
 class Talkative(CrossEntropyLoss):
     def class_stats(self) -> dict[str, Tensor]:
-        return {"weight": torch.tensor([3.0, 1.0]), "margin": torch.tensor([0.5, torch.nan])}
+        return {
+            "weight": torch.tensor([3.0, 1.0]),
+            "margin": torch.tensor([0.5, torch.nan]),
+            "recall": torch.tensor([0.25, 0.75]),
+        }
 
 
-def logged(loss: type, folder: Path, every_n_steps: int) -> list[tuple[str, ...]]:
-    model = LitSegmenter([1, 1], class_names=["a", "b"], loss=loss, **SMALL)
-    fit = trainer(folder, max_steps=4, limit_val_batches=0)
+def frozen(loss: type) -> LitSegmenter:
+    """A model that gives the same logits in each step: no batch statistics, a rate of 0."""
+    torch.manual_seed(0)
+    model = LitSegmenter([1, 1], ["a", "b"], loss=loss, optimizer=partial(SGD, lr=0.0), **SMALL)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()  # and Lightning leaves it so
+    return model
+
+
+def logged(
+    loss: type, folder: Path, every_n_steps: int = 1, number: int = 4, **options: int
+) -> dict[tuple[int, str, str], float]:
+    """What a run logs: (step, stat, class) to value."""
+    fit = trainer(folder, max_epochs=1, limit_val_batches=0, **options)
     fit.callbacks.append(ClassDynamics(every_n_steps))
     fit.loggers = [CSVLog(folder)]
-    fit.fit(model, loader(batches(4, 2)))
-    path = folder / "classes.csv"
-    return [tuple(row.values()) for row in rows_of(path)] if path.exists() else []
+    fit.fit(frozen(loss), loader(batches(number, 2)))
+    rows = rows_of(folder / "classes.csv")
+    return {(int(r["step"]), r["stat"], r["class"]): float(r["value"]) for r in rows}
 
 
-def test_statistics_of_an_unknown_loss_are_logged(tmp_path: Path) -> None:
-    rows = logged(Talkative, tmp_path, every_n_steps=2)
-    assert [row for row in rows if row[0] == "2"] == [
-        ("2", "weight", "a", "3.0"),
-        ("2", "weight", "b", "1.0"),
-        ("2", "margin", "a", "0.5"),  # and no row for NaN
-        ("2", "weight_norm", "a", "0.75"),
-        ("2", "weight_norm", "b", "0.25"),
-    ]
-    assert {row[0] for row in rows} == {"0", "2"}
+def expected(model: LitSegmenter, parts: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
+    """The statistics of a step of these batches, as far as they are defined."""
+    sums = torch.zeros(6, 2, dtype=torch.float64)
+    for part in parts:
+        logits = model(part["image"]).detach().requires_grad_()
+        model.loss(logits, part["target"]).backward()
+        assert logits.grad is not None
+        sums += class_sums(logits, part["target"]) + gradient_sums(logits.grad, part["target"])
+    values = {(s, "ab"[c]): float(v[c]) for s, v in class_step(sums).items() for c in (0, 1)}
+    return {key: value for key, value in values.items() if abs(value) < torch.inf}
 
 
-def test_a_loss_without_statistics_logs_nothing(tmp_path: Path) -> None:
-    assert logged(CrossEntropyLoss, tmp_path, every_n_steps=1) == []
+@pytest.mark.parametrize("loss", [CrossEntropyLoss, SoftDiceLoss])
+def test_a_step_is_all_batches_that_are_accumulated(tmp_path: Path, loss: type) -> None:
+    found = logged(loss, tmp_path, number=5, accumulate_grad_batches=2)
+    assert {step for step, _, _ in found} == {0, 1, 2}  # two, two and the last one alone
+    data = batches(5, 2)
+    for step, parts in enumerate((data[:2], data[2:4], data[4:])):
+        for key, value in expected(frozen(loss), parts).items():
+            assert found[step, *key] == pytest.approx(value, rel=2e-4), (step, key)
 
 
-def test_the_interval_must_be_positive() -> None:
-    with pytest.raises(ValueError, match="`every_n_steps` must be at least 1, got 0"):
-        ClassDynamics(0)
+def test_what_a_loss_tells_is_logged_too(tmp_path: Path) -> None:
+    found = logged(Talkative, tmp_path, every_n_steps=2)
+    told = {key[1:]: value for key, value in found.items() if key[0] == 2}
+    assert told["weight", "a"] == 3
+    assert (told["weight_norm", "a"], told["weight_norm", "b"]) == (0.75, 0.25)
+    assert told["margin", "a"] == 0.5
+    assert ("margin", "b") not in told  # NaN
+    assert told["loss_recall", "a"] == 0.25  # `recall` is measured
+    assert told["recall", "a"] + told["miss", "a"] == pytest.approx(1)
+    assert {step for step, _, _ in found} == {0, 2}
+
+
+def test_training_is_the_same_with_and_without(tmp_path: Path) -> None:
+    weights = []
+    for callbacks in ([], [ClassDynamics(1)]):
+        torch.manual_seed(0)
+        model = LitSegmenter([1, 1], ["a", "b"], **SMALL)
+        fit = trainer(tmp_path, max_steps=3, limit_val_batches=0)
+        fit.callbacks += callbacks
+        fit.fit(model, loader(batches(3, 2)))
+        assert not model.loss._forward_pre_hooks  # nothing listens when training is over
+        weights.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+    assert torch.equal(*weights)
+
+
+def test_shares_are_of_the_labelled_pixels() -> None:
+    logits = torch.randn(1, 2, 4, 4, requires_grad=True)
+    target = torch.tensor([[0, 0, 1, VOID]]).expand(1, 4, 4)
+    F.cross_entropy(logits, target, ignore_index=VOID).backward()
+    assert logits.grad is not None
+    share = class_step(gradient_sums(logits.grad, target) + class_sums(logits, target))
+    assert share["gradient_share"].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"every_n_steps": 0}, "`every_n_steps` must be at least 1, got 0"),
+        ({"gamma": -1.0}, "`gamma` must not be negative, got -1.0"),
+    ],
+)
+def test_options_are_checked(options: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ClassDynamics(**options)  # type: ignore[arg-type]

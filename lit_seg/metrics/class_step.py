@@ -1,0 +1,94 @@
+"""What a training step does to each class, whatever the loss: sums over pixels, then ratios."""
+
+import torch
+from torch import Tensor
+
+from lit_seg.labels import void_of
+from lit_seg.metrics.confusion import predict_labels
+
+ROWS = ("labelled", "predicted", "hits", "confidence", "focal", "gradient")
+"""The rows of the sums of a step."""
+
+
+def class_sums(logits: Tensor, target: Tensor, gamma: float = 1.0) -> Tensor:
+    """Sums over the pixels of a batch, for :func:`class_step`; void pixels are left out.
+
+    Args:
+        logits: ``(N, C, *)``.
+        target: ``(N, *)`` int64 class ids or void.
+        gamma: exponent of the focal weight.
+
+    Returns:
+        ``(6, C)`` float64: pixels of the class, pixels predicted as it, pixels that are both; and
+        over the pixels of the class the sum of p, the probability of the true class, the sum of
+        (1 - p)^gamma, and 0, the place of the gradient.
+    """
+    num_classes = logits.shape[1]
+    # contiguous: an argmax over the last axis, as channels_last is, takes twice as long
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    logits = logits.detach().to(wide, memory_format=torch.contiguous_format)
+    labels = torch.where(target == void_of(num_classes), num_classes, target)  # one bin past them
+    predicted = torch.where(labels == num_classes, num_classes, predict_labels(logits))
+    hits = torch.where(labels == predicted, labels, num_classes)
+    own = logits.gather(1, labels.clamp(max=num_classes - 1).unsqueeze(1))
+    p = (own - logits.logsumexp(1, keepdim=True)).exp().clamp(max=1).squeeze(1)
+    counts = [_sums(bins, None, num_classes) for bins in (labels, predicted, hits)]
+    weights = [_sums(labels, values, num_classes) for values in (p, (1 - p) ** gamma)]
+    return torch.stack([*counts, *weights, torch.zeros_like(counts[0])])
+
+
+def gradient_sums(gradient: Tensor, target: Tensor) -> Tensor:
+    """``(6, C)`` zeros but for the last row: the sum of |dL/dz| over the pixels of each class.
+
+    Args:
+        gradient: ``(N, C, *)`` of the loss with respect to the logits.
+        target: ``(N, *)`` int64 class ids or void.
+    """
+    num_classes = gradient.shape[1]
+    labels = torch.where(target == void_of(num_classes), num_classes, target)
+    sums = torch.zeros(len(ROWS), num_classes, dtype=torch.float64, device=gradient.device)
+    wide = torch.promote_types(gradient.dtype, torch.float32)
+    sums[-1] = _sums(labels, gradient.detach().abs().sum(1, dtype=wide), num_classes)
+    return sums
+
+
+def class_step(sums: Tensor) -> dict[str, Tensor]:
+    """The statistics of a step: name to ``(C,)`` float64, NaN where one is not defined.
+
+    Args:
+        sums: ``(6, C)``, of all batches and ranks of the step.
+
+    Returns:
+        ``recall``; ``miss``, 1 - recall; ``focal``, the mean of (1 - p)^gamma, and ``confidence``,
+        the mean of p, over the pixels of the class; ``fpr``, the share of the pixels of all other
+        classes that are predicted as it; ``precision``. Of each, as ``<name>_norm``, its share of
+        the sum over the classes (arXiv 2106.14917, Sec. 4.4 and Fig. 4a and b). Further
+        ``recall_focal_ratio``, miss_norm / focal_norm (Fig. 4c), and ``gradient_share``, the part
+        of the sum of |dL/dz| that lies on the pixels of the class.
+    """
+    labelled, predicted, hits, confidence, focal, gradient = sums
+    stats = {
+        "recall": hits / labelled,
+        "miss": (labelled - hits) / labelled,
+        "focal": focal / labelled,
+        "confidence": confidence / labelled,
+        "fpr": (predicted - hits) / (labelled.sum() - labelled),
+        "precision": hits / predicted,
+    }
+    stats |= {f"{name}_norm": share(values) for name, values in stats.items()}
+    stats["recall_focal_ratio"] = stats["miss_norm"] / stats["focal_norm"]
+    stats["gradient_share"] = share(gradient.masked_fill(labelled == 0, torch.nan))
+    return stats
+
+
+def share(values: Tensor) -> Tensor:
+    """Values over their sum, in which NaN does not count."""
+    return values / values.nansum()
+
+
+def _sums(bins: Tensor, values: Tensor | None, num_classes: int) -> Tensor:
+    if values is None:
+        return torch.bincount(bins.flatten(), minlength=num_classes + 1)[:num_classes].double()
+    # `bincount` with weights is refused on a GPU where determinism is asked for
+    sums = torch.zeros(num_classes + 1, dtype=torch.float64, device=bins.device)
+    return sums.index_add_(0, bins.flatten(), values.flatten().double())[:num_classes]
