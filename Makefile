@@ -4,6 +4,9 @@ DATA   ?= streets
 MODEL  ?= unet_resnet18
 RECIPE ?=
 SEED   ?= 0
+LOSSES ?= ce recall
+SEEDS  ?= 0 1 2
+JOBS   ?= 1
 PYTHON ?= python3
 VENV   ?= .venv
 RUN     = $(VENV)/bin/python -m lit_seg
@@ -12,7 +15,7 @@ PYTEST  = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfi
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL = help
-.PHONY: help train validate predict test test-all lint format type check coverage mutate mutations bench kills build clean
+.PHONY: help train compare validate predict test test-all lint format type check coverage mutate mutations bench kills build clean
 
 help:  ## this list
 	@echo 'make train LOSS=recall DATA=streets MODEL=unet_resnet18 SEED=0 ARGS="--trainer.max_epochs 5"'
@@ -55,6 +58,12 @@ else
 	$(strip $(CHECKS))$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run_dir $(FOLDER) \
 		$(if $(INIT),--model.init "$(INIT)") $(if $(WEIGHTS),--model.weights $(WEIGHTS)) $(ARGS)
 endif
+
+compare: $(INSTALLED)  ## train all LOSSES on all SEEDS and report on them; goes on where it was stopped (JOBS=<runs at a time>, RUNS=<folder>, OUT=<folder of the report>)
+	$(strip $(foreach l,$(filter-out all,$(LOSSES)),$(call exists,loss,$(l),LOSS)) $(call exists,model,$(MODEL),MODEL) \
+	$(if $(OWN),,$(call exists,data,$(DATA),DATA)) $(if $(RECIPE),$(call exists,recipe,$(RECIPE),RECIPE)$(fits)))\
+	$(VENV)/bin/python experiments/compare.py --data "$(DATA)" --model $(MODEL) $(if $(RECIPE),--recipe $(RECIPE)) \
+		--losses $(LOSSES) --seeds $(SEEDS) --jobs $(JOBS) $(if $(RUNS),--runs "$(RUNS)") $(if $(OUT),--out "$(OUT)") -- $(ARGS)
 
 validate: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its validation set
 	$(if $(CKPT),,$(error give the run or checkpoint to score: make validate CKPT=runs/...))\

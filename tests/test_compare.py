@@ -1,0 +1,232 @@
+"""Many runs by one command: what is missing is trained, whatever stopped it before.
+
+A stand-in takes the place of the training: it counts to five, writes a checkpoint after every
+second count, and goes on from there. What it leaves depends on loss, seed and counts alone.
+"""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TRAINING = """
+import json, os, signal, sys, time
+from pathlib import Path
+
+command, *args = sys.argv[1:]
+log = Path("log.txt")
+if command == "report":
+    out = Path(args[args.index("--out") + 1])
+    out.mkdir(parents=True, exist_ok=True)
+    runs = args[:args.index("--out")]
+    lines = [f"{run}: {Path(run, 'metrics.csv').read_text()}" for run in runs]
+    (out / "report.html").write_text("".join(lines))
+    sys.exit()
+resumed = "--resume" in args
+folder = Path(args[args.index("--resume" if resumed else "--run_dir") + 1])
+loss, seed = folder.parent.name, folder.name
+with log.open("a") as file:
+    print("resumed" if resumed else "new", loss, seed, os.environ["OMP_NUM_THREADS"],
+          os.environ.get("CUDA_VISIBLE_DEVICES"), *args[-2:], file=file)
+if loss == os.environ.get("FAILING"):
+    print("error: data/train: holds no images")
+    sys.exit(2)
+metrics, checkpoint = folder / "metrics.csv", folder / "checkpoints/last.ckpt"
+assert resumed == checkpoint.exists()
+assert resumed or not metrics.exists()  # else a real run would take another folder
+counts = json.loads(checkpoint.read_text()) if resumed else []
+checkpoint.parent.mkdir(exist_ok=True)
+
+def save():
+    draft = checkpoint.with_suffix(".draft")
+    draft.write_text(json.dumps(counts))
+    draft.rename(checkpoint)
+
+def stop(*_):
+    save()
+    os._exit(143)
+
+signal.signal(signal.SIGTERM, stop)
+for count in range(len(counts), 5):
+    time.sleep(float(os.environ.get("SECONDS_EACH", 0)))
+    counts.append(f"{loss} {seed} {count}")
+    metrics.write_text("\\n".join(counts))
+    if count % 2:
+        save()
+save()
+(folder / "val_table.md").write_text("done")
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "lit_seg").mkdir()
+    (tmp_path / "lit_seg/__init__.py").touch()
+    (tmp_path / "lit_seg/__main__.py").write_text(TRAINING)
+    return tmp_path
+
+
+def start(place: Path, *args: str, **env: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "experiments/compare.py"), *args]
+    clean = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    return subprocess.Popen(
+        command,
+        cwd=place,
+        env={**clean, "CUDA_VISIBLE_DEVICES": "", "COLUMNS": "200", **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def compare(place: Path, *args: str, **env: str) -> tuple[int, str]:
+    process = start(place, *args, **env)
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output
+
+
+def log(place: Path) -> list[str]:
+    path = place / "log.txt"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def report(place: Path) -> str:
+    return (place / "runs/streets/unet_resnet18/report/report.html").read_text()
+
+
+def test_all_runs_are_trained_one_seed_after_the_other(place: Path) -> None:
+    code, output = compare(place, "--losses", "ce", "pat", "--seeds", "0", "1", "--", "--x", "7")
+    assert code == 0, output
+    started = [line.split()[:3] for line in log(place)]
+    assert started == [["new", loss, f"seed{k}"] for k in (0, 1) for loss in ("ce", "pat")]
+    # at the end of the command line: what the user gave, and the folder
+    options = json.loads((place / "runs/streets/unet_resnet18/pat/seed1/compare.json").read_text())
+    assert options[-4:] == ["--seed_everything", "1", "--x", "7"]
+    files = [Path(word).as_posix() for word in options if word.endswith(".yaml")]
+    ends = ("base.yaml", "data/streets.yaml", "model/unet_resnet18.yaml", "loss/pat.yaml")
+    assert all(file.endswith(end) for file, end in zip(files, ends, strict=True))
+    assert report(place).count("runs/streets/unet_resnet18/") == 4
+
+
+def test_what_is_finished_is_left_alone(place: Path) -> None:
+    args = ("--losses", "ce", "recall", "--seeds", "0")
+    compare(place, *args)
+    before, lines = report(place), log(place)
+    assert compare(place, *args)[0] == 0
+    assert (log(place), report(place)) == (lines, before)
+    code, _ = compare(place, "--losses", "ce", "recall", "--seeds", "0", "3")
+    assert code == 0
+    assert [line.split()[2] for line in log(place)[2:]] == ["seed3", "seed3"]
+
+
+def test_a_run_that_fails_does_not_stop_the_rest(place: Path) -> None:
+    args = ("--losses", "ce", "ohem", "pat", "--seeds", "0")
+    code, output = compare(place, *args, FAILING="ohem")
+    assert code == 1
+    assert "runs/streets/unet_resnet18/ohem/seed0: failed, see runs/" in output
+    assert "error: data/train: holds no images" in output
+    assert "the same command goes on with what is not finished" in output
+    assert "ohem" not in report(place)
+    code, output = compare(place, *args)
+    assert code == 0, output
+    assert report(place).count("seed0:") == 3
+
+
+def test_killed_anywhere_it_ends_with_the_same_report(place: Path, tmp_path: Path) -> None:
+    args = ("--losses", "ce", "recall", "--seeds", "0", "1", "--jobs", "2")
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    (undisturbed / "lit_seg").symlink_to(place / "lit_seg")
+    assert compare(undisturbed, *args)[0] == 0
+    chance = random.Random(0)
+    for _ in range(8):
+        process = start(place, *args, SECONDS_EACH="0.15")
+        time.sleep(chance.uniform(0.3, 1.5))
+        process.kill()
+        process.wait()
+        if chance.random() < 0.5:  # and all that it started; else that goes on by itself
+            for folder in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):
+                    here = (folder / "cwd").resolve() == place
+                    if here and b"fit" in (folder / "cmdline").read_bytes():
+                        os.kill(int(folder.name), signal.SIGKILL)
+    code, output = compare(place, *args)
+    assert code == 0, output
+    assert any(line.startswith("resumed") for line in log(place))
+    assert report(place) == report(undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_the_runs_write_their_checkpoint(place: Path, number: int) -> None:
+    process = start(place, "--losses", "ce", "recall", "--seeds", "0", SECONDS_EACH="0.6")
+    while not log(place):
+        time.sleep(0.05)
+    time.sleep(0.9)  # one count is done, the first checkpoint is not due
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert "stopping: the runs write their checkpoints" in output
+    kept = json.loads(
+        (place / "runs/streets/unet_resnet18/ce/seed0/checkpoints/last.ckpt").read_text()
+    )
+    assert len(kept) >= 1
+    assert len(log(place)) == 1  # the second was not started
+    assert compare(place, "--losses", "ce", "recall", "--seeds", "0")[0] == 0
+    assert [line.split()[:2] for line in log(place)[1:]] == [["resumed", "ce"], ["new", "recall"]]
+
+
+def test_other_options_are_refused(place: Path) -> None:
+    compare(place, "--losses", "ce", "--seeds", "0", "--", "--trainer.max_epochs", "2")
+    code, output = compare(
+        place, "--losses", "ce", "--seeds", "0", "--", "--trainer.max_epochs", "6"
+    )
+    assert code == 1
+    assert "was started with --trainer.max_epochs 2, now it is --trainer.max_epochs 6" in output
+    assert "RUNS=<folder>" in output
+    code, _ = compare(place, "--losses", "ce", "--seeds", "0", "--runs", "longer", "--", "--x")
+    assert code == 0
+    assert (place / "longer/streets/unet_resnet18/ce/seed0/val_table.md").exists()
+
+
+def test_jobs_share_threads_and_gpus(place: Path) -> None:
+    code, output = compare(
+        place, "--losses", "ce", "recall", "pat", "--seeds", "0", "--jobs", "2",
+        CUDA_VISIBLE_DEVICES="4,6", SECONDS_EACH="0.1",
+    )  # fmt: skip
+    assert code == 0, output
+    threads = str(max(1, (os.cpu_count() or 1) // 2))
+    assert {line.split()[3] for line in log(place)} == {threads}
+    assert {line.split()[4] for line in log(place)} == {"4", "6"}
+
+
+def test_one_of_the_runs_for_an_array_of_jobs(place: Path) -> None:
+    args = ("--losses", "ce", "pat", "--seeds", "0", "1")
+    assert compare(place, *args, "--only", "2")[0] == 0
+    assert [line.split()[1:3] for line in log(place)] == [["ce", "seed1"]]
+    assert not (place / "runs/streets/unet_resnet18/report").exists()
+    code, output = compare(place, *args, "--only", "4")
+    assert (code, "there are the runs 0 to 3" in output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--losses", "ce", "sharp"), "unknown loss sharp; there are: balanced_softmax, blv"),
+        (("--data", "nowhere"), "unknown data nowhere; there are: ade20k, camvid"),
+        (("--data", "mine.yaml"), "unknown data mine.yaml"),
+        (("--model", "vit"), "unknown model vit; there are: deeplabv3_resnet101"),
+        (("--jobs", "0"), "--jobs must be at least 1, got 0"),
+    ],
+)
+def test_what_is_unknown_is_named(place: Path, args: tuple[str, ...], message: str) -> None:
+    code, output = compare(place, *args)
+    assert code != 0
+    assert message in " ".join(output.split())
