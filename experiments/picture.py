@@ -8,21 +8,17 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
-import yaml
 from PIL import Image
 
-from lit_seg.analysis import load_classes, plot_trajectories
-from lit_seg.data import DATASETS
+from lit_seg.analysis import load_dataset, load_runs, plot_trajectories
 
 matplotlib.use("Agg")
 
 
 def main(run: Path, out: Path) -> None:
     """Draw the picture of a run and save it."""
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    dataset = config["data"]["class_path"].rsplit(".", 1)[-1]
-    data = next(d for d in DATASETS.values() if d.__name__ == dataset)
-    colours = dict(zip(data.names, data.colours, strict=True))
+    dataset = load_dataset(run)
+    colours = dict(zip(dataset["class"], dataset["colour"], strict=True))
     overlays = Image.open(run / "overlays.png")
     overlays = overlays.crop((0, 0, overlays.width, overlays.height // 2))
     height = 9 * overlays.height / overlays.width
@@ -32,7 +28,7 @@ def main(run: Path, out: Path) -> None:
     above.imshow(overlays, interpolation="none")
     above.set_title("image, truth, prediction, errors", fontsize=10)
     above.axis("off")
-    plot_trajectories(load_classes([run]), "weight", below, colours, smooth=5)
+    plot_trajectories(load_runs(run), "class/weight", below, colours, smooth=5)
     below.set_ylabel("weight of the class, 1 - recall")
     figure.savefig(out, dpi=110)
 

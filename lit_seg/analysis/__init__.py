@@ -1,6 +1,16 @@
 """Reading runs back. Needs the ``notebooks`` extra (pandas, matplotlib)."""
 
+from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.analysis.figures import plot_trajectories
-from lit_seg.analysis.runs import load_classes, load_metrics, newest_run
+from lit_seg.analysis.runs import load_dataset, load_images, load_runs, newest_run, run_folders
 
-__all__ = ["load_classes", "load_metrics", "newest_run", "plot_trajectories"]
+__all__ = [
+    "Comparison",
+    "compare",
+    "load_dataset",
+    "load_images",
+    "load_runs",
+    "newest_run",
+    "plot_trajectories",
+    "run_folders",
+]

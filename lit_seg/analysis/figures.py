@@ -2,52 +2,62 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-Colour = tuple[int, int, int]
+from lit_seg.analysis.style import _apart
+
+_OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_DASHES = ("-", "--", ":", "-.")
 
 
 def plot_trajectories(
-    classes: pd.DataFrame,
+    runs: pd.DataFrame,
     stat: str,
     axes: Axes,
-    colours: Mapping[str, Colour] | None = None,
+    colours: Mapping[str, str] | None = None,
     smooth: int = 1,
 ) -> None:
-    """One line per class of a statistic over the steps of one run, labelled at its end.
+    """One line per class of a statistic over the steps, labelled at its end.
 
     Args:
-        classes: of ``load_classes``, rows of one run.
-        stat: such as ``weight_norm``.
+        runs: of ``load_runs``; of several runs the mean is drawn.
+        stat: such as ``class/weight_norm``.
         axes: to draw on.
-        colours: RGB of each class, 0 to 255; matplotlib's own by default.
+        colours: ``#rrggbb`` of each class; by default few that the colour-blind can tell apart,
+            with dashes.
         smooth: width of a running mean, in logged steps; 1 draws what was logged.
 
     Raises:
         ValueError: if the run has no such statistic.
     """
-    rows = classes[classes["stat"] == stat]
+    rows = runs[(runs["stat"] == stat) & (runs["class"] != "")]
     if rows.empty:
-        found = ", ".join(sorted(classes["stat"].unique()))
+        found = ", ".join(sorted(runs.loc[runs["class"] != "", "stat"].unique()))
         raise ValueError(f"no statistic {stat!r} in these runs; there are {found}")
     table = rows.pivot_table(index="step", columns="class", values="value")
     table = table.rolling(smooth, min_periods=1).mean()
-    ends = table.ffill().iloc[-1].sort_values()
-    label_gap = 0.04 * (table.max().max() - table.min().min())
-    height = -float("inf")
-    for name, end in ends.items():
-        rgb = [channel / 255 for channel in colours[str(name)]] if colours else None
-        (line,) = axes.plot(table.index, table[name], color=rgb, linewidth=1.5, label=name)
-        height = max(end, height + label_gap)  # labels of lines that end together do not overlap
-        axes.annotate(
-            str(name),
-            (table.index[-1], height),
-            xytext=(4, 0),
-            textcoords="offset points",
-            color=line.get_color(),
-            fontsize=8,
-            va="center",
-        )
+    ends = []
+    for i, name in enumerate(sorted(set(runs["class"]) - {""})):  # a class looks alike everywhere
+        if name not in table:
+            continue
+        colour = colours[name] if colours else _OKABE_ITO[i % len(_OKABE_ITO)]
+        dash = _DASHES[i // len(_OKABE_ITO) % len(_DASHES)]
+        axes.plot(table.index, table[name], dash, color=colour, linewidth=1.5, label=name)
+        ends.append((table[name].ffill().iloc[-1], name, colour))
     axes.set(xlabel="step", ylabel=stat)
     axes.spines[["top", "right"]].set_visible(False)
+    gap = 0.045 * (table.max().max() - table.min().min())
+    heights = _apart(np.array([end for end, _, _ in ends]), gap)
+    for height, (_, name, colour) in zip(heights, ends, strict=True):
+        axes.annotate(
+            name,
+            (table.index[-1], height),  # in data's units: axes that share limits may move them
+            xytext=(4, 0),
+            textcoords="offset points",
+            color=colour,
+            fontsize=8,
+            va="center",
+            annotation_clip=False,
+        )

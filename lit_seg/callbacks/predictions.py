@@ -18,6 +18,8 @@ from lit_seg.writing import writing
 class PredictionWriter(BasePredictionWriter):
     """Writes ``<name>.png`` (8-bit class ids) and ``<name>_overlay.png`` for each image.
 
+    Names keep the subfolders of a dataset that has some.
+
     Args:
         folder: where to; ``predictions`` in the run's folder by default.
     """
@@ -40,8 +42,6 @@ class PredictionWriter(BasePredictionWriter):
         assert isinstance(prediction, Tensor)
         data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
         folder = Path(self.folder or Path(trainer.default_root_dir) / "predictions")
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
         labels = prediction.cpu().numpy().astype(np.uint8)
         images = batch["image"].cpu().numpy().transpose(0, 2, 3, 1)
         for name, image, label in zip(batch["name"], images, labels, strict=True):
@@ -49,6 +49,7 @@ class PredictionWriter(BasePredictionWriter):
                 continue
             overlay = blend(image, colourise(label, data.palette))
             with writing(folder / f"{name}.png"):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)  # a name may hold "/"
                 Image.fromarray(label).save(folder / f"{name}.png")
                 Image.fromarray(overlay).save(folder / f"{name}_overlay.png")
 

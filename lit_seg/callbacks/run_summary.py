@@ -157,7 +157,7 @@ def _files_and_next(trainer: Trainer) -> list[str]:
         lines.append(f"next         make validate CKPT={folder}")
         lines.append(f'next         make train RESUME={folder} ARGS="{_twice_as_long(trainer)}"')
     if (folder / VAL_IMAGES).exists():
-        lines.append(f"next         {program("python")} -m lit_seg diagnose {folder}")
+        lines.append(f"next         {program('python')} -m lit_seg diagnose {folder}")
     if (folder / CLASSES).exists():
         lines.append(
             "next         notebooks/01_weight_dynamics.ipynb plots the weights of this run"

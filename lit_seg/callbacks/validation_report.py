@@ -115,8 +115,8 @@ def _pictures(
         rows.append(side_by_side(image, truth, prediction, data.palette))
         images.append((name, image, truth, prediction))
     with writing(folder / PICTURES):
-        (folder / PICTURES).mkdir(parents=True, exist_ok=True)
         for name, image, truth, prediction in images:
+            (folder / PICTURES / name).parent.mkdir(parents=True, exist_ok=True)  # it may hold "/"
             Image.fromarray(image).save(folder / PICTURES / f"{name}_image.jpg", quality=90)
             Image.fromarray(truth).save(folder / PICTURES / f"{name}_truth.png")
             Image.fromarray(prediction).save(folder / PICTURES / f"{name}_prediction.png")

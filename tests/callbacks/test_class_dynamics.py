@@ -73,6 +73,23 @@ def test_a_step_is_all_batches_that_are_accumulated(tmp_path: Path, loss: type) 
             assert found[step, *key] == pytest.approx(value, rel=2e-4), (step, key)
 
 
+def test_of_many_classes_every_second_row_and_column_is_looked_at() -> None:
+    logits = torch.randn(2, 150, 9, 12, requires_grad=True)
+    target = torch.randint(0, 150, (2, 9, 12))
+    loss = CrossEntropyLoss([1] * 150)
+    watching = ClassDynamics()
+    watching._sums = torch.zeros(())
+    watching._watch(loss, (logits, target))
+    loss(logits, target).backward()
+    assert logits.grad is not None
+    few = target[:, ::2, ::2]
+    expected = class_sums(logits[:, :, ::2, ::2], few) + gradient_sums(
+        logits.grad[:, :, ::2, ::2], few
+    )
+    assert watching._sums is not None
+    torch.testing.assert_close(watching._sums, expected)
+
+
 def test_what_a_loss_tells_is_logged_too(tmp_path: Path) -> None:
     found = logged(Talkative, tmp_path, every_n_steps=2)
     told = {key[1:]: value for key, value in found.items() if key[0] == 2}

@@ -1,0 +1,72 @@
+"""What a run is called: dataset, network, loss and seed, from its place or its configuration."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_SEED = re.compile(r"seed(\d+)(-\d+)?")
+
+
+@dataclass(frozen=True)
+class RunName:
+    """The four names of a run; ``place`` is what tells it from others, the end weighing most."""
+
+    data: str
+    model: str
+    loss: str
+    seed: int
+    place: tuple[str, ...]
+
+
+def name_of_place(place: Sequence[str]) -> RunName | None:
+    """From a place that ends in ``<data>/<model>/<loss>/seed<k>``; None if it does not."""
+    seed = _SEED.fullmatch(place[-1]) if len(place) >= 4 else None
+    if seed is None:
+        return None
+    data, model, loss = place[-4:-1]
+    return RunName(data, model, loss, int(seed[1]), tuple(place))
+
+
+def name_of_config(place: Sequence[str], config: object) -> RunName | None:
+    """From a run's configuration; None if it does not say.
+
+    The loss is the name of its class in lower case, ``class_balanced`` for ``ClassBalancedLoss``.
+    """
+    try:
+        data, model, seed = (config[key] for key in ("data", "model", "seed_everything"))  # type: ignore[index]
+        loss = _class_name(model["loss"]).removesuffix("Loss")
+        loss = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", loss).lower()
+        network = f"{model['architecture']}_{model['encoder']}"
+        return RunName(_data(data), network, loss, int(seed), tuple(place))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def short_names(names: Sequence[RunName]) -> list[str]:
+    """``<data>/<model>/<loss>/seed<k>`` of each, with more of its place where runs share that."""
+    length = 4
+    short = [_end(name, length) for name in names]
+    while len(set(short)) < len(short) and length < max(len(name.place) for name in names):
+        length += 1
+        short = [
+            _end(name, length) if short.count(now) > 1 else now
+            for name, now in zip(names, short, strict=True)
+        ]
+    return short
+
+
+def _end(name: RunName, length: int) -> str:
+    return "/".join(name.place[-length:])
+
+
+def _class_name(given: str | Mapping[str, Any]) -> str:
+    path = given if isinstance(given, str) else given["class_path"]
+    return str(path).rsplit(".", 1)[-1]
+
+
+def _data(given: str | Mapping[str, Any]) -> str:
+    options = {} if isinstance(given, str) else given.get("init_args") or {}
+    name = options.get("name") or Path(options.get("root") or "").name
+    return str(name or _class_name(given).lower())
