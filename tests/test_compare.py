@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import TINY
 
 ROOT = Path(__file__).parent.parent
 TRAINING = """
@@ -230,3 +233,36 @@ def test_what_is_unknown_is_named(place: Path, args: tuple[str, ...], message: s
     code, output = compare(place, *args)
     assert code != 0
     assert message in " ".join(output.split())
+
+
+@pytest.mark.slow
+def test_real_runs_that_were_killed_make_the_same_report(tmp_path: Path) -> None:
+    options = [*TINY, "--trainer.max_epochs", "2"]
+    sizes = ["--trainer.limit_train_batches", "6", "--trainer.limit_val_batches", "3"]
+    args = ("--losses", "ce", "recall", "--seeds", "0", "1", "--", *options, *sizes)
+    once, killed = tmp_path / "once", tmp_path / "killed"
+    for place in (once, killed):
+        place.mkdir()
+    code, output = compare(once, *args, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+    assert code == 0, output
+    chance = random.Random(1)
+    for _ in range(12):
+        process = start(killed, *args, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=chance.uniform(15, 40))
+            break
+        process.kill()  # what it started goes on, or is killed as well
+        process.wait()
+        if chance.random() < 0.7:
+            subprocess.run(["pkill", "-9", "-f", "lit_seg fit .*--trainer.limit_val_batches 3"])
+    code, output = compare(killed, *args, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+    assert code == 0, output
+    folder = "runs/streets/unet_resnet18/report"
+    texts = [(place / folder / "report.md").read_text() for place in (once, killed)]
+    parts = [re.split(r"\n## ", text) for text in texts]
+    same = [a == b for a, b in zip(*parts, strict=True)]
+    titles = [part.splitlines()[0] for part, equal in zip(parts[0], same, strict=True) if not equal]
+    assert titles in ([], ["What it cost"])  # times are measured
+    for picture in sorted((once / folder).glob("*.png")):
+        if "cost" not in picture.name:
+            assert picture.read_bytes() == (killed / folder / picture.name).read_bytes()

@@ -85,14 +85,19 @@ def chosen_images(
     Args:
         counts: of each image ``(3, C)``; the first row is what is labelled.
         class_pixels: of the training set, by which classes are rare.
-        number: at most so many.
+        number: at most so many, if possible not neighbours in the order of their names.
     """
+    images = sorted(counts)
+    apart = len(images) // (2 * number)  # neighbours are often frames of one film
+    free = set(images)
     chosen: list[str] = []
     for c in sorted(range(len(class_pixels)), key=lambda c: class_pixels[c]):
-        of_class = {name: int(count[0, c]) for name, count in counts.items() if name not in chosen}
-        best = max(of_class, key=lambda name: (of_class[name], name), default=None)
-        if best is not None and of_class[best] and len(chosen) < number:
-            chosen.append(best)
+        best = max(free, key=lambda name: (int(counts[name][0, c]), name), default=None)
+        if best is None or not counts[best][0, c] or len(chosen) == number:
+            continue
+        chosen.append(best)
+        at = images.index(best)
+        free -= {best, *images[max(0, at - apart) : at + apart + 1]}
     return chosen
 
 

@@ -48,6 +48,13 @@ def test_images_are_chosen_for_the_rarest_classes_first() -> None:
     assert chosen_images({}, [1, 2], 3) == []
 
 
+def test_neighbours_are_passed_over() -> None:
+    images = {f"{i:02}": counts(9, 10 * (i == 3), 100 - i) for i in range(16)}
+    # the most of class 2; of class 1 only 03, two away, has some; of class 0 the last by name
+    assert chosen_images(images, [100, 10, 1], 4) == ["00", "03", "15"]
+    assert chosen_images(images, [100, 10, 1], 2) == ["00", "15"]
+
+
 def test_what_is_predicted_does_not_change_the_choice() -> None:
     images = {"a": counts(9, 0, 5), "b": counts(9, 3, 4)}
     other = {name: table.clone() for name, table in images.items()}

@@ -1,0 +1,65 @@
+"""Learning curves over seeds, and when a loss first reaches what the baseline ends with."""
+
+import numpy as np
+import pandas as pd
+
+from lit_seg.analysis.comparison import Comparison
+
+LEAST = 0.1
+CURVES = {"miou": "mean IoU", "tail_recall": "tail recall"}
+
+
+def curve(comparison: Comparison, stat: str) -> pd.DataFrame:
+    """A score at each validation.
+
+    Args:
+        comparison: of ``compare``.
+        stat: ``"tail_recall"``, or a score that runs log as ``val/<stat>``.
+
+    Returns:
+        arm, seed, step, value.
+    """
+    log = comparison.log
+    if stat == "tail_recall":
+        tail = [comparison.classes[c] for c in comparison.tail]
+        rows = log[(log["stat"] == "val/recall") & log["class"].isin(tail)]
+    else:
+        rows = log[log["stat"] == f"val/{stat}"]
+    table = rows.groupby(["arm", "seed", "step"], as_index=False)["value"].mean()
+    order = {arm.label: i for i, arm in enumerate(comparison.arms)}
+    return table.sort_values(
+        ["arm", "seed", "step"], key=lambda c: c.map(order) if c.name == "arm" else c
+    )
+
+
+def over_seeds(curves: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Mean, lowest and highest seed at each step of an arm that all of its seeds have."""
+    rows = curves[curves["arm"] == label]
+    table = rows.groupby("step")["value"].agg(["mean", "min", "max", "count"])
+    return table[table["count"] == table["count"].max()] if len(table) else table
+
+
+def final_of_baseline(comparison: Comparison, stat: str) -> float:
+    """What the baseline ends with, mean over its seeds; NaN without one."""
+    if comparison.baseline is None:
+        return float("nan")
+    return float(comparison.mean_sd(stat).at[comparison.baseline.label, "mean"])
+
+
+def target(comparison: Comparison, stat: str) -> float:
+    """What the baseline ends with; 10 % where that is less, for there is nothing to reach."""
+    return max(final_of_baseline(comparison, stat), LEAST)
+
+
+def first_reached(comparison: Comparison, stat: str) -> pd.DataFrame:
+    """The first validation at which a run has the ``target``.
+
+    Returns:
+        arm, seed, step (optimizer steps done; NaN if never).
+    """
+    goal = target(comparison, stat)
+    rows = []
+    for (label, seed), run in curve(comparison, stat).groupby(["arm", "seed"], sort=False):
+        reached = run.loc[run["value"] >= goal, "step"]
+        rows.append((label, seed, reached.min() + 1 if len(reached) else np.nan))
+    return pd.DataFrame(rows, columns=["arm", "seed", "step"])

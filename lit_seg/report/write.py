@@ -1,0 +1,49 @@
+"""From folders of runs to the files of a report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lit_seg.analysis.comparison import compare
+from lit_seg.errors import WriteError
+from lit_seg.report.html import to_html
+from lit_seg.report.markdown import to_markdown
+from lit_seg.report.sections import build
+from lit_seg.writing import replace_file
+
+
+def write_report(
+    sources: Sequence[str | Path], out: Path, baseline: str = "ce", draws: int = 10_000
+) -> list[Path]:
+    """Write ``report.html``, ``report.md`` and the pictures of the latter.
+
+    The same runs give the same bytes, on one machine with the same versions.
+
+    Args:
+        sources: folders of runs, or folders that such lie below.
+        out: made where it is not there.
+        baseline: the loss that others are compared with.
+        draws: resamples of the bootstrap.
+
+    Returns:
+        What was written, the page first.
+
+    Raises:
+        RunError: if there is nothing to compare.
+        WriteError: if a file cannot be written.
+    """
+    report = build(compare(sources, baseline, draws))
+    page, (text, pictures) = to_html(report), to_markdown(report)
+    contents = {"report.html": page.encode(), "report.md": text.encode(), **pictures}
+    for name, content in contents.items():
+        _write(out / name, content)
+    return [out / name for name in contents]
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        replace_file(path, lambda file: file.write(content))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WriteError(
+            f"{path}: cannot be written ({reason}); make room or give another folder by --out"
+        ) from error

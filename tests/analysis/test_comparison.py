@@ -1,0 +1,230 @@
+"""Runs grouped into arms, scored, and compared."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from lit_seg.analysis.comparison import Comparison, compare
+from lit_seg.analysis.learning import curve, first_reached, over_seeds
+from lit_seg.analysis.mask_sizes import masks, recall_by_size, truth
+from lit_seg.errors import RunError
+from tests.analysis.fabricated import write_run
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    for loss in ("ce", "recall", "wce"):
+        for seed in (0, 1, 2):
+            write_run(folder, loss, seed, pictures=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def comparison(root: Path) -> Comparison:
+    return compare([root], draws=500)
+
+
+def test_scores_are_those_of_the_summed_counts(root: Path, comparison: Comparison) -> None:
+    table = pd.read_csv(root / "camvid" / "unet_resnet18" / "recall" / "seed1" / "val_images.csv")
+    sums = table.groupby("class")[["labelled", "predicted", "hits"]].sum()
+    iou = sums["hits"] / (sums["labelled"] + sums["predicted"] - sums["hits"])
+    recall, precision = sums["hits"] / sums["labelled"], sums["hits"] / sums["predicted"]
+    tail = ["pole", "pedestrian", "bicyclist"]
+    expected = {
+        "miou": iou.mean(),
+        "macc": recall.mean(),
+        "mprec": precision.mean(),
+        "pixel_acc": sums["hits"].sum() / sums["labelled"].sum(),
+        "tail_recall": recall[tail].mean(),
+        "tail_precision": precision[tail].mean(),
+        "tail_iou": iou[tail].mean(),
+    }
+    rows = comparison.scores
+    rows = rows[(rows["arm"] == "recall") & (rows["seed"] == 1)].set_index("stat")["value"]
+    assert rows.to_dict() == pytest.approx(expected)
+    assert [comparison.classes[c] for c in comparison.tail] == tail
+
+
+def test_the_baseline_is_first_and_then_the_best(comparison: Comparison) -> None:
+    means = comparison.mean_sd("miou")
+    assert list(means.index) == ["ce", "recall", "wce"]
+    assert means.at["recall", "mean"] > means.at["wce", "mean"]
+    assert means["count"].tolist() == [3, 3, 3]
+    by_seed = comparison.scores[comparison.scores["stat"] == "miou"]
+    of_ce = by_seed[by_seed["arm"] == "ce"]["value"]
+    assert means.at["ce", "std"] == pytest.approx(np.std(of_ce, ddof=1))
+
+
+def test_differences_have_the_sign_that_was_put_in(comparison: Comparison) -> None:
+    recall = comparison.difference("recall", "tail_recall")
+    price = comparison.difference("wce", "tail_precision")
+    assert recall is not None
+    assert price is not None
+    assert recall["real"]
+    assert 0 < recall["low"] < recall["value"] < recall["high"]
+    assert recall["same_sign"] == 3
+    assert price["real"]
+    assert price["high"] < 0
+    assert (comparison.differences["p_holm"] >= comparison.differences["p"]).all()
+    assert comparison.difference("ce", "miou") is None
+
+
+def test_an_arm_is_one_budget(root: Path) -> None:
+    shutil.copytree(root, longer := root.parent / "longer")
+    for loss in ("ce", "recall"):
+        for seed in (0, 1, 2):
+            write_run(longer, loss, seed, data="camvid_x3", steps=1620, pictures=False)
+    found = compare([longer], draws=50)
+    assert [arm.label for arm in found.arms] == ["ce", "recall", "wce", "recall, 3x", "ce, 3x"]
+    against = found.differences.drop_duplicates("arm").set_index("arm")["against"].to_dict()
+    assert against == {"recall": "ce", "wce": "ce", "recall, 3x": "ce, 3x", "ce, 3x": "ce"}
+    assert not found.settings
+    assert not found.warnings
+
+
+def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    write_run(tmp_path / "short", "ce", 0, pictures=False)
+    write_run(tmp_path / "long", "ce", 0, steps=1620, pictures=False)
+    found = compare([tmp_path], draws=50)
+    place = "camvid/unet_resnet18/ce/seed0"
+    assert [run.name for run in found.runs] == [f"long/{place}", f"short/{place}"]
+    assert [arm.label for arm in found.arms] == ["ce", "ce, 3x"]
+
+
+def test_where_runs_lie_changes_nothing(root: Path, comparison: Comparison) -> None:
+    moved = root.parent / "moved"
+    for loss in ("wce", "recall", "ce"):
+        source = root / "camvid" / "unet_resnet18" / loss
+        shutil.copytree(source, moved / loss / "camvid" / "unet_resnet18" / loss)
+    again = compare([moved / "wce", moved / "recall", moved / "ce"], draws=500)
+    pd.testing.assert_frame_equal(again.differences, comparison.differences)
+    pd.testing.assert_frame_equal(again.scores, comparison.scores)
+    assert [run.name for run in again.runs] == [run.name for run in comparison.runs]
+
+
+def test_only_common_seeds_are_paired(tmp_path: Path) -> None:
+    for loss, seed in (("ce", 0), ("ce", 1), ("recall", 1), ("recall", 2)):
+        write_run(tmp_path, loss, seed, pictures=False)
+    found = compare([tmp_path], draws=50)
+    row = found.difference("recall", "miou")
+    assert row is not None
+    assert row["seeds"] == 1
+    scores = found.scores[found.scores["stat"] == "miou"].set_index(["arm", "seed"])["value"]
+    assert row["value"] == pytest.approx(scores["recall", 1] - scores["ce", 1])
+    assert any("seed 0, 2 is missing" in warning for warning in found.warnings)
+
+
+def test_settings_that_differ_are_found_and_unfinished_runs_left_out(tmp_path: Path) -> None:
+    write_run(tmp_path, "ce", 0, pictures=False)
+    write_run(tmp_path, "recall", 0, height=180, pictures=False)
+    write_run(tmp_path, "wce", 0, finished=False, pictures=False)
+    found = compare([tmp_path], draws=50)
+    assert found.settings == {"data.init_args.height": {"120": ["ce"], "180": ["recall"]}}
+    assert [arm.label for arm in found.arms] == ["ce", "recall"]
+    assert any("wce/seed0 is not finished" in warning for warning in found.warnings)
+    assert len(found.runs) == 3
+
+
+def test_a_later_attempt_replaces_an_earlier_one(tmp_path: Path) -> None:
+    first = write_run(tmp_path, "ce", 0, pictures=False)
+    other = write_run(tmp_path / "b", "ce", 1, pictures=False)
+    other.rename(first.with_name("seed0-2"))
+    found = compare([tmp_path], draws=50)
+    assert [run.name for run in found.arms[0].runs] == ["camvid/unet_resnet18/ce/seed0-2"]
+    assert any("more than once" in warning for warning in found.warnings)
+
+
+def test_without_counts_per_image_there_is_no_interval(tmp_path: Path) -> None:
+    for loss in ("ce", "recall"):
+        whole = write_run(tmp_path / "whole", loss, 0, pictures=False)
+        part = write_run(tmp_path / "part", loss, 0, pictures=False)
+        (part / "val_images.csv").unlink()
+        assert (whole / "val_images.csv").is_file()
+    whole_scores = compare([tmp_path / "whole"], draws=50)
+    found = compare([tmp_path / "part"], draws=50)
+    row = found.difference("recall", "miou")
+    expected = whole_scores.difference("recall", "miou")
+    assert row is not None
+    assert expected is not None
+    assert row["value"] == pytest.approx(expected["value"], abs=1e-5)  # as metrics.csv rounds
+    assert np.isnan(row["low"])
+    assert not row["real"]
+    assert any("no val_images.csv" in warning for warning in found.warnings)
+
+
+def test_a_class_never_predicted_has_no_precision(tmp_path: Path) -> None:
+    write_run(tmp_path, "ce", 0, never=["bicyclist"], pictures=False)
+    found = compare([tmp_path], draws=50)
+    rows = found.class_scores.set_index(["class", "stat"])["value"]
+    assert np.isnan(rows["bicyclist", "precision"])
+    assert rows["bicyclist", "recall"] == 0
+    assert found.differences.empty
+
+
+def test_what_cannot_be_compared_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no such folder"):
+        compare([tmp_path / "nothing"])
+    with pytest.raises(RunError, match="holds no run yet"):
+        compare([tmp_path])
+    write_run(tmp_path, "recall", 0, finished=False, pictures=False)
+    with pytest.raises(RunError, match="none has finished"):
+        compare([tmp_path])
+    write_run(tmp_path, "wce", 0, pictures=False)
+    write_run(tmp_path, "pat", 0, pictures=False)
+    with pytest.raises(RunError, match=r"baseline 'ce'; there are pat, wce"):
+        compare([tmp_path])
+    write_run(tmp_path / "other", "ce", 0, classes=5, pictures=False)
+    with pytest.raises(RunError, match="other classes"):
+        compare([tmp_path], baseline="wce")
+
+
+def test_a_run_anywhere_is_named_by_its_configuration(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, "ce", 3, pictures=False)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["model"]["loss"]["class_path"] = "lit_seg.losses.SoftIoULoss"
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    plain = folder.rename(tmp_path / "plain")
+    (run,) = compare([plain], baseline="other", draws=50).runs
+    assert (run.seed, run.model) == (3, "unet_resnet18")
+    assert run.name.endswith("plain")
+
+
+def test_curves_and_when_the_end_of_the_baseline_is_reached(comparison: Comparison) -> None:
+    curves = curve(comparison, "miou")
+    table = over_seeds(curves, "ce")
+    assert (table["min"] <= table["mean"]).all()
+    assert (table["mean"] <= table["max"]).all()
+    assert len(table) == 6
+    target = comparison.mean_sd("miou").at["ce", "mean"]
+    reached = first_reached(comparison, "miou").set_index(["arm", "seed"])["step"]
+    for (label, seed), step in reached.items():
+        run = curves[(curves["arm"] == label) & (curves["seed"] == seed)]
+        before = run[run["step"] + 1 < step] if step == step else run
+        assert (before["value"] < target).all()
+    assert reached["recall"].max() < 540
+
+
+def test_tail_curves_are_of_tail_classes(root: Path, comparison: Comparison) -> None:
+    wide = pd.read_csv(root / "camvid" / "unet_resnet18" / "ce" / "seed0" / "metrics.csv")
+    last = wide.dropna(subset="val/miou").iloc[-1]
+    names = ("pole", "pedestrian", "bicyclist")
+    curves = curve(comparison, "tail_recall")
+    run = curves[(curves["arm"] == "ce") & (curves["seed"] == 0)]
+    expected = np.mean([last[f"val/recall/{name}"] for name in names])
+    assert run["value"].iloc[-1] == pytest.approx(expected)
+
+
+def test_masks_by_size(comparison: Comparison) -> None:
+    found = masks(comparison)
+    of_truth = truth(found)
+    assert len(found) == 9 * len(of_truth)
+    assert of_truth.groupby("image")["size"].sum().to_numpy() == pytest.approx(1)
+    table = recall_by_size(found)
+    small = found[(found["size"] <= 1e-3) & (found["arm"] == "wce") & (found["seed"] == 2)]
+    row = table[(table["arm"] == "wce") & (table["seed"] == 2) & (table["bin"] == "below 0.1 %")]
+    assert row["value"].item() == pytest.approx(small["recall"].mean())
