@@ -1,4 +1,4 @@
-"""Two runs class by class, in Markdown: `python experiments/compare.py <run> <run>`.
+"""Two runs class by class, in Markdown: `python experiments/compare_two.py <run> <run>`.
 
 From the tables at the ends of the runs (last validation); all in percent.
 """

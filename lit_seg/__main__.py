@@ -1,4 +1,4 @@
-"""``python -m lit_seg {fit,validate,test,predict,losses,data}``."""
+"""``python -m lit_seg``: fit, validate, test, predict, and what ``lit_seg.commands`` lists."""
 
 import sys
 from importlib import import_module
