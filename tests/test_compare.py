@@ -91,9 +91,9 @@ def start(place: Path, *args: str, **env: str) -> subprocess.Popen[str]:
 
 
 def compare(place: Path, *args: str, **env: str) -> tuple[int, str]:
-    process = start(place, *args, **env)
-    output, _ = process.communicate(timeout=60)
-    return process.returncode, output
+    with start(place, *args, **env) as process:
+        output, _ = process.communicate()
+        return process.returncode, output
 
 
 def log(place: Path) -> list[str]:

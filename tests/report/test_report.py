@@ -7,6 +7,8 @@ import sys
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from matplotlib.axes import Axes
@@ -19,7 +21,7 @@ from lit_seg.report.blocks import Cell, Panel, Report, Section, Table, Text
 from lit_seg.report.draw import panel_svg
 from lit_seg.report.html import inline, to_html
 from lit_seg.report.markdown import to_markdown
-from lit_seg.report.sections import build
+from lit_seg.report.sections import build, verdict
 from tests.analysis.fabricated import CLASSES, LOSSES, write_run
 
 
@@ -210,8 +212,8 @@ def test_a_run_of_an_older_version_gives_a_page(tmp_path: Path) -> None:
 def test_runs_that_differ_in_more_than_the_loss_are_said_loudly(tmp_path: Path) -> None:
     write_run(tmp_path, "ce", 0, images=3, logged=3, pictures=False)
     write_run(tmp_path, "recall", 0, images=3, logged=3, height=180, pictures=False)
-    verdict = build(compare([tmp_path], draws=50)).sections[0]
-    first = verdict.blocks[0]
+    section = build(compare([tmp_path], draws=50)).sections[0]
+    first = section.blocks[0]
     assert getattr(first, "kind", "") == "warning"
     assert "`data.init_args.height` is 120 (ce) or 180 (recall)" in first.items[0]
 
@@ -254,3 +256,23 @@ def test_classes_are_marked_by_rarity_and_by_the_paper(out: Path) -> None:
     assert [row[1] for row in first] == ["head"] * 4 + ["medium"] * 4 + ["tail"] * 3
     assert first[0][0] == "road"
     assert first[-1] == ["bicyclist†", "tail", "0.3"]
+
+
+def test_a_gain_on_the_tail_without_a_price_is_what_to_pick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signs = {
+        "ce": {},
+        "wce": {"tail_recall": 1, "pixel_acc": -1},
+        "recall": {"tail_recall": 1},
+        "pat": {"tail_iou": 1, "macc": 1},
+        "focal": {"macc": 1},
+    }
+    usual: Any = [SimpleNamespace(label=label) for label in signs]
+    asked: list[list[str]] = []
+    monkeypatch.setattr(verdict, "_sign", lambda _, label, stat: signs[label].get(stat, 0))
+    monkeypatch.setattr(
+        verdict, "_best", lambda _, arms, __: asked.append([arm.label for arm in arms])
+    )
+    verdict._free(SimpleNamespace(), usual)  # type: ignore[arg-type]
+    assert asked == [["recall", "pat"]]

@@ -75,6 +75,11 @@ def _lead(comparison: Comparison, usual: list[Arm], top: Arm, finder: Arm) -> st
             f"**{top.label}** has the highest mean IoU, but only {listed(above)} "
             f"{'is' if len(above) == 1 else 'are'} clearly above {base.label}."
         )
+    elif (free := _free(comparison, usual)) is not None:
+        words += (
+            f"Pick **{free.label}**: it clearly finds more of the rare classes than {base.label}, "
+            "and no score of it is clearly lower. Whether its mean IoU is higher is not clear."
+        )
     else:
         words += f"Stay with **{base.label}**: no loss clearly has a higher mean IoU."
     if finder.label not in (top.label, base.label) and finder.label in finders:
@@ -83,6 +88,17 @@ def _lead(comparison: Comparison, usual: list[Arm], top: Arm, finder: Arm) -> st
             f"most. {_it_pays(comparison, finder.label)}"
         )
     return words
+
+
+def _free(comparison: Comparison, usual: list[Arm]) -> Arm | None:
+    """Of the losses with a clear gain on the tail and no clear loss that of the highest mIoU."""
+    free = [
+        arm
+        for arm in usual
+        if any(_sign(comparison, arm.label, stat) > 0 for stat in ("tail_recall", "tail_iou"))
+        and not any(_sign(comparison, arm.label, stat) < 0 for stat in STATS)
+    ]
+    return _best(comparison, free, "miou")
 
 
 def _it_pays(comparison: Comparison, label: str) -> str:
