@@ -160,9 +160,17 @@ def _shortest(path: Path) -> Path:
 
 
 def _others(path: Path) -> str:
-    """The runs that lie where ``path`` was expected, as a hint."""
-    parent = path.parent
-    while not parent.is_dir() and parent != parent.parent:
+    """The runs that lie where ``path`` was expected, as a hint; not those of a whole disk."""
+    parent = path.absolute().parent
+    while not parent.is_dir():
         parent = parent.parent
-    runs = sorted(str(config.parent) for config in parent.glob(f"*/**/{CONFIG}"))
+    if parent == parent.parent:
+        return ""
+    patterns = ["/".join([*["*"] * depth, CONFIG]) for depth in range(1, 5)]
+    try:
+        runs = sorted(
+            str(_shortest(f.parent)) for pattern in patterns for f in parent.glob(pattern)
+        )
+    except OSError:  # a folder went while it was read
+        return ""
     return f"; there are {', '.join(runs[:20])}" if runs else ""

@@ -262,7 +262,7 @@ def test_real_runs_that_were_killed_make_the_same_report(tmp_path: Path) -> None
     parts = [re.split(r"\n## ", text) for text in texts]
     same = [a == b for a, b in zip(*parts, strict=True)]
     titles = [part.splitlines()[0] for part, equal in zip(parts[0], same, strict=True) if not equal]
-    assert titles in ([], ["What it cost"])  # times are measured
+    assert titles in ([], ["What it costs"])  # times are measured
     for picture in sorted((once / folder).glob("*.png")):
         if "cost" not in picture.name:
             assert picture.read_bytes() == (killed / folder / picture.name).read_bytes()

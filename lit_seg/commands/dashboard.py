@@ -3,48 +3,41 @@
 import json
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
-from lit_seg.errors import LitSegError, RunError
+from lit_seg.commands.calling import Parser, one_line_errors
+from lit_seg.errors import RunError
 
 
+@one_line_errors
 def main(args: Sequence[str]) -> int:
-    """Publish, or with ``--dry-run`` write down what would be; 2 if that is not possible."""
+    """Publish, or with ``--dry-run`` write down what would be."""
+    given = _parse(args)
     try:
-        given = _parse(args)
-        try:
-            from lit_seg import dashboard
-        except ModuleNotFoundError as error:
-            if not (error.name or "").startswith("wandb_workspaces"):
-                raise
-            raise RunError(
-                "dashboards need wandb-workspaces: pip install 'lit-seg[dashboards]'"
-            ) from None
-        where = given.entity, given.project, given.data
-        workspace, report = dashboard.build_workspace(*where), dashboard.build_report(*where)
-        if given.dry_run:
-            _write(dashboard.spec_of(workspace, report), given.dry_run)
-            return 0
-        urls = dashboard.publish(workspace, report)
-    except LitSegError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+        from lit_seg import dashboard
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("wandb_workspaces"):
+            raise
+        raise RunError(
+            "dashboards need wandb-workspaces: pip install 'lit-seg[dashboards]'"
+        ) from None
+    where = given.entity, given.project, given.data
+    workspace, report = dashboard.build_workspace(*where), dashboard.build_report(*where)
+    if given.dry_run:
+        _write(dashboard.spec_of(workspace, report), given.dry_run)
+        return 0
+    urls = dashboard.publish(workspace, report)
     sys.stdout.write(f"view    {urls.workspace}\nreport  {urls.report}\n")
     return 0
 
 
-class _Parser(ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise RunError(f"{message}; see `{self.prog} --help`")
-
-
 def _parse(args: Sequence[str]) -> Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m lit_seg dashboard",
         description="Publish a saved view and a report of the runs of a W&B project.",
         allow_abbrev=False,

@@ -2,31 +2,23 @@
 
 import json
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 
+from lit_seg.commands.calling import Parser, one_line_errors
 from lit_seg.diagnosis import judge, read_run, weigh
 from lit_seg.diagnosis.against import compare
 from lit_seg.diagnosis.printing import as_json, show
-from lit_seg.errors import LitSegError
 
 
-class _Parser(ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"error: {message}; see python -m lit_seg diagnose --help\n")
-        sys.exit(2)
-
-
+@one_line_errors
 def main(args: Sequence[str]) -> int:
-    """Print the diagnosis; 2 if there is nothing to diagnose."""
-    parser = _Parser(
+    """Print the diagnosis."""
+    parser = Parser(
         prog="python -m lit_seg diagnose",
         description="Is class imbalance the bottleneck of a run, and which loss to try next.",
         epilog="docs/diagnose.md lists the rules, with their thresholds and sources.",
@@ -35,18 +27,11 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("run", type=Path, help="the folder of a run")
     parser.add_argument("--against", type=Path, help="a baseline validated on the same images")
     parser.add_argument("--json", action="store_true", help="print the same as JSON")
-    try:
-        options = parser.parse_args(args)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    try:
-        run = read_run(options.run)
-        evidence = weigh(run)
-        verdict = judge(run, evidence)
-        against = options.against and compare(run, read_run(options.against), evidence)
-    except (LitSegError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    options = parser.parse_args(args)
+    run = read_run(options.run)
+    evidence = weigh(run)
+    verdict = judge(run, evidence)
+    against = options.against and compare(run, read_run(options.against), evidence)
     if options.json:
         text = json.dumps(as_json(run, evidence, verdict, against), indent=2, ensure_ascii=False)
         sys.stdout.write(f"{text}\n")

@@ -1,36 +1,32 @@
 """``python -m lit_seg report RUNS... --out FOLDER``: losses compared, as HTML and Markdown."""
 
-import argparse
 import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lit_seg.errors import LitSegError
+from lit_seg.commands.calling import Parser, one_line_errors
+from lit_seg.errors import RunError
 
 
+@one_line_errors
 def main(args: Sequence[str]) -> int:
-    """Write the report; 2 with one line if that is not possible."""
+    """Write the report."""
     options = _parser().parse_args(args)
     for package in ("pandas", "matplotlib"):
         if importlib.util.find_spec(package) is None:
-            sys.stderr.write(f"error: a report needs {package}: pip install 'lit-seg[notebooks]'\n")
-            return 2
+            raise RunError(f"a report needs {package}: pip install 'lit-seg[notebooks]'")
     from lit_seg.report import write_report
 
-    try:
-        written = write_report(options.runs, options.out, options.baseline)
-    except LitSegError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
+    written = write_report(options.runs, options.out, options.baseline)
     pictures = len(written) - 2
     sys.stdout.write(f"{written[0]}  ({written[0].stat().st_size / 1e6:.1f} MB)\n")
     sys.stdout.write(f"{written[1]}  with {pictures} picture{'s' * (pictures != 1)}\n")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m lit_seg report",
         description="Compare the losses of finished runs: which to pick, and at what price.",
     )

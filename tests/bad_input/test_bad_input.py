@@ -7,13 +7,20 @@ import pytest
 
 from lit_seg.data import DATASETS
 from lit_seg.errors import LitSegError
-from tests.bad_input import of_configuration, of_data, of_datasets, of_machine, of_runs
+from tests.bad_input import (
+    of_analysis,
+    of_configuration,
+    of_data,
+    of_datasets,
+    of_machine,
+    of_runs,
+)
 from tests.bad_input.case import Case, SaidError, World
 from tests.conftest import TINY, layers
 from tests.data import layouts
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bad_input.md"
-_KINDS = (of_data, of_datasets, of_configuration, of_runs, of_machine)
+_KINDS = (of_data, of_datasets, of_configuration, of_runs, of_machine, of_analysis)
 CASES = [case for kinds in _KINDS for case in kinds.CASES]
 
 

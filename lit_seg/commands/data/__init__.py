@@ -4,8 +4,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from lit_seg.errors import LitSegError
-from lit_seg.messages import message_of
+from lit_seg.commands.calling import one_line_errors
 
 _COMMANDS = {
     "list": "what there is, where to get it and what of it is here",
@@ -22,6 +21,7 @@ _USAGE = (
 )
 
 
+@one_line_errors
 def main(args: Sequence[str]) -> int:
     """Run a command; 0 if all is well, 1 if the data is not, 2 if the command is not."""
     if not args or args[0] in ("-h", "--help"):
@@ -32,13 +32,6 @@ def main(args: Sequence[str]) -> int:
             f"error: no command {args[0]!r} of data; there are: {', '.join(_COMMANDS)}\n"
         )
         return 2
-    try:
-        command = import_module(f"lit_seg.commands.data.{args[0]}")
-        code: int = command.main(args[1:])
-    except (LitSegError, OSError) as error:
-        sys.stderr.write(f"error: {message_of(error, '')}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped\n")
-        return 130
+    command = import_module(f"lit_seg.commands.data.{args[0]}")
+    code: int = command.main(args[1:])
     return code

@@ -1,0 +1,79 @@
+"""Commands that look at runs: runs, options and accounts that are not there."""
+
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from tests.bad_input.case import Case, SaidError, World
+
+COMPARE = Path(__file__).parents[2] / "experiments" / "compare.py"
+
+
+def _command(name: str, *args: str):
+    def provoke(world: World) -> int:
+        for variable in ("WANDB_API_KEY", "WANDB_ENTITY", "WANDB_PROJECT"):
+            world.patch.delenv(variable, raising=False)
+        world.patch.setenv("HOME", str(world.tmp))
+        shutil.copytree(world.stopped, world.tmp / "run")
+        (world.tmp / "empty").mkdir()
+        world.patch.chdir(world.tmp)
+        code: int = import_module(f"lit_seg.commands.{name}").main(args)
+        return code
+
+    return provoke
+
+
+def _unfinished(world: World) -> int:
+    (world.stopped / "val_table.md").rename(world.tmp / "table")
+    try:
+        return _command("report", "run", "--out", "out")(world)
+    finally:
+        (world.tmp / "table").rename(world.stopped / "val_table.md")
+
+
+def _damaged(name: str, file: str):
+    def provoke(world: World) -> int:
+        folder = world.copy()
+        (folder / file).write_text("step\n\x00,")
+        return _command(name, str(folder))(world)
+
+    return provoke
+
+
+def _compare(*args: str, options: str | None = None):
+    def provoke(world: World) -> int:
+        run = world.tmp / "runs/streets/unet_resnet18/ce/seed0"
+        run.mkdir(parents=True)
+        if options is not None:
+            (run / "compare.json").write_text(options)
+        command = [sys.executable, str(COMPARE), "--losses", "ce", "--seeds", "0", *args]
+        done = subprocess.run(command, cwd=world.tmp, capture_output=True, text=True, check=False)
+        assert done.returncode
+        assert "Traceback" not in done.stderr
+        raise SaidError(done.stderr.strip().splitlines()[-1].partition("error: ")[2])
+
+    return provoke
+
+
+CASES = [
+    Case("report-nowhere", _command("report", "gone", "--out", "out"), ("gone",)),
+    Case("report-no-run", _command("report", "empty", "--out", "out"), ("empty",)),
+    Case("report-not-finished", _unfinished),
+    Case("report-no-out", _command("report", "run")),
+    Case("report-out-a-file", _command("report", "run", "--out", "run/config.yaml")),
+    Case("diagnose-nowhere", _command("diagnose", "gone"), ("gone",)),
+    Case("diagnose-no-run", _command("diagnose", "empty"), ("empty",)),
+    Case("diagnose-damaged", _damaged("diagnose", "val_images.csv"), ("val_images.csv",)),
+    Case("dashboard-no-key", _command("dashboard", "--entity", "me")),
+    Case("dashboard-no-entity", _command("dashboard")),
+    Case("dashboard-names", _command("dashboard", "--entity", "me/mine"), ("me/mine",)),
+    Case("compare-loss", _compare("--losses", "sharp"), ("sharp",)),
+    Case("compare-jobs", _compare("--jobs", "0"), ("0",)),
+    Case(
+        "compare-options",
+        _compare(options='["--seed_everything", "0", "--trainer.max_epochs", "2"]'),
+        ("--trainer.max_epochs 2",),
+    ),
+]
