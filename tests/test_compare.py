@@ -151,11 +151,14 @@ def test_killed_anywhere_it_ends_with_the_same_report(place: Path, tmp_path: Pat
     assert compare(undisturbed, *args)[0] == 0
     chance = random.Random(0)
     for _ in range(8):
+        lines = len(log(place))
         process = start(place, *args, SECONDS_EACH="0.15")
-        time.sleep(chance.uniform(0.3, 1.5))
+        while len(log(place)) == lines and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(chance.uniform(0, 0.7))  # of the 0.75 that a run takes
         process.kill()
         process.wait()
-        if chance.random() < 0.5:  # and all that it started; else that goes on by itself
+        if chance.random() < 0.7:  # and all that it started; else that goes on by itself
             for folder in Path("/proc").glob("[0-9]*"):
                 with contextlib.suppress(OSError):
                     here = (folder / "cwd").resolve() == place
@@ -217,6 +220,29 @@ def test_one_of_the_runs_for_an_array_of_jobs(place: Path) -> None:
     assert not (place / "runs/streets/unet_resnet18/report").exists()
     code, output = compare(place, *args, "--only", "4")
     assert (code, "there are the runs 0 to 3" in output) == (1, True)
+
+
+@pytest.mark.parametrize(("number", "requeued"), [(signal.SIGUSR1, True), (signal.SIGTERM, False)])
+def test_a_task_of_an_array_is_warned_and_goes_on(place: Path, number: int, requeued: bool) -> None:
+    (place / "bin").mkdir()
+    (place / "bin/scontrol").write_text('#!/bin/bash\necho "$@" >>requests\n')
+    (place / "bin/scontrol").chmod(0o755)
+    (place / "experiments").symlink_to(ROOT / "experiments")
+    task = {"SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "1", "PYTHON": sys.executable}
+    env = {**os.environ, **task, "PATH": f"{place}/bin:{os.environ['PATH']}", "LOSSES": "ce pat"}
+    script = ["bash", str(ROOT / "experiments/slurm/compare.sbatch")]
+    with subprocess.Popen(script, cwd=place, env={**env, "SECONDS_EACH": "0.6"}) as job:
+        while not log(place):
+            time.sleep(0.05)
+        time.sleep(0.9)
+        job.send_signal(number)
+    assert job.returncode == 128 + signal.SIGTERM
+    assert [line.split()[1:3] for line in log(place)] == [["pat", "seed0"]]
+    assert (place / "requests").exists() == requeued
+    if requeued:
+        assert (place / "requests").read_text() == "requeue 9_1\n"
+    assert subprocess.run(script, cwd=place, env=env, check=False).returncode == 0
+    assert log(place)[1].startswith("resumed pat seed0")
 
 
 @pytest.mark.parametrize(
