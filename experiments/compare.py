@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,17 +29,20 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-EXPERIMENTS = Path(__file__).parent
+from lit_seg.writing import replace_text
+
+EXPERIMENTS = Path(__file__).absolute().parent
 RECORD = "compare.json"  # in a run's folder: the options it was started with
 
 
 @dataclass(frozen=True)
 class Run:
-    """A loss and a seed, the folder they are trained in and the options of the command line."""
+    """A loss and a seed, the folder they are trained in, the configurations and options given."""
 
     loss: str
     seed: int
     folder: Path
+    layers: list[Path]
     options: list[str]
 
     @property
@@ -46,11 +50,27 @@ class Run:
         """What the run prints."""
         return self.folder / "output.txt"
 
+    @property
+    def command(self) -> list[str]:
+        """What starts it."""
+        layers = [word for file in self.layers for word in ("--config", str(file))]
+        return ["fit", *layers, *self.options, "--run_dir", str(self.folder)]
+
+    @property
+    def words(self) -> list[str]:
+        """The same wherever project and runs lie: what is recorded."""
+        own = [file.is_relative_to(EXPERIMENTS) for file in self.layers]
+        names = [
+            str(file.relative_to(EXPERIMENTS) if mine else file)
+            for file, mine in zip(self.layers, own, strict=True)
+        ]
+        return [*names, *self.options]
+
 
 def layer(kind: str, name: str) -> Path:
     """The YAML file that a name stands for; of data a file may be given, too."""
     own = kind == "data" and name.endswith((".yaml", ".yml"))
-    path = Path(name) if own else EXPERIMENTS / kind / f"{name}.yaml"
+    path = Path(name).absolute() if own else EXPERIMENTS / kind / f"{name}.yaml"
     if not path.is_file():
         there = ", ".join(sorted(file.stem for file in (EXPERIMENTS / kind).glob("*.yaml")))
         sys.exit(f"error: unknown {kind} {name}; there are: {there}")
@@ -68,9 +88,8 @@ def planned(args: argparse.Namespace) -> list[Run]:
         for loss in args.losses:
             model = layer("model", args.model)
             files = [EXPERIMENTS / "base.yaml", data, *recipe, model, layer("loss", loss)]
-            options = [word for file in files for word in ("--config", os.path.relpath(file))]
-            options += ["--seed_everything", str(seed), *args.options]
-            runs.append(Run(loss, seed, root / loss / f"seed{seed}", options))
+            options = ["--seed_everything", str(seed), *args.options]
+            runs.append(Run(loss, seed, root / loss / f"seed{seed}", files, options))
     return runs
 
 
@@ -81,33 +100,69 @@ def state_of(run: Run) -> str:
     return "stopped" if (run.folder / "checkpoints" / "last.ckpt").exists() else "missing"
 
 
-def check_same(runs: list[Run]) -> None:
+def recorded(run: Run) -> list[str] | None:
+    """What a run was started with by this command; None if it was not."""
+    try:
+        return [str(word) for word in json.loads((run.folder / RECORD).read_text())]
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def check_same(runs: list[Run], console: Console) -> None:
     """Refuse to mix runs that were started with other options."""
     for run in runs:
-        record = run.folder / RECORD
-        if not record.exists():
-            continue
-        options = json.loads(record.read_text())
-        if options != run.options:
-            was, now = (" ".join(words[words.index("--seed_everything") + 2 :]) or "no options"
-                        for words in (options, run.options))  # fmt: skip
-            sys.exit(
-                f"error: {run.folder} was started with {was}, now it is {now}: give the same ARGS, "
-                "or another folder by RUNS=<folder>"
+        before, now = recorded(run), run.words
+        if before is None and state_of(run) != "missing":
+            console.print(
+                f"{run.folder}: was not started by a comparison and keeps its own options; the "
+                "report names those that differ",
+                highlight=False,
             )
+        if before is None or before == now:
+            continue
+        sys.exit(
+            f"error: {run.folder} was started with {differing(before, now)}, now it is "
+            f"{differing(now, before)}: give the same ARGS, or another folder by RUNS=<folder>"
+        )
+
+
+def differing(words: list[str], others: list[str]) -> str:
+    """The words that the others lack, each after the option that it is of."""
+    shown = []
+    for option, word in zip(["", *words], words, strict=False):
+        if word not in others:
+            shown += [option, word] if option.startswith("--") and option in others else [word]
+    return " ".join(shown) or "no more than that"
 
 
 @contextmanager
-def locked(run: Run, waiting: Console) -> Iterator[int]:
+def locked(run: Run, trainings: "Trainings", console: Console) -> Iterator[int]:
     """Hold a run for this process and what it starts; wait while another process trains it."""
     run.folder.mkdir(parents=True, exist_ok=True)
     with (run.folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting.print(f"{run.folder}: another process trains it; waiting", highlight=False)
-            fcntl.flock(file, fcntl.LOCK_EX)
+        waiting = False
+        while not trainings.stopped:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not waiting:
+                    console.print(f"{run.folder}: another process trains it; waiting")
+                waiting = True
+                time.sleep(0.5)  # and not within flock, which no signal would end
         yield file.fileno()
+
+
+def taken(folder: Path) -> bool:
+    """Whether `fit` would leave a folder alone and take another."""
+    return any((folder / name).exists() for name in ("metrics.csv", "classes.csv", "checkpoints"))
+
+
+def clear(folder: Path) -> None:
+    """Take away what a run left that ended before its first checkpoint; its record comes last."""
+    left = [path for path in folder.iterdir() if path.name not in (".lock", RECORD)]
+    for path in [*left, folder / RECORD]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 class Trainings:
@@ -125,18 +180,22 @@ class Trainings:
 
     def train(self, run: Run, console: Console) -> str:
         """Train a run, or what is left of it; returns the state it is in then."""
-        with locked(run, console) as lock:
+        with locked(run, self, console) as lock:
             if self.stopped or state_of(run) == "finished":
                 return state_of(run)
             if state_of(run) == "stopped":
                 command = ["fit", "--resume", str(run.folder)]
+            elif (run.folder / RECORD).exists() or not taken(run.folder):
+                clear(run.folder)  # else the run would go to another folder
+                command = run.command
+                replace_text(run.folder / RECORD, json.dumps(run.words))
             else:
-                if (run.folder / RECORD).exists():  # it was killed before its first checkpoint
-                    for left in run.folder.iterdir():
-                        if left.name != ".lock":
-                            shutil.rmtree(left) if left.is_dir() else left.unlink()
-                command = ["fit", *run.options, "--run_dir", str(run.folder)]
-                (run.folder / RECORD).write_text(json.dumps(run.options))
+                console.print(
+                    f"{run.folder}: holds a run without a checkpoint that was not started here; "
+                    "move it away, or give another folder by RUNS=<folder>",
+                    highlight=False,
+                )
+                return "failed"
             device = self._devices.get()
             try:
                 code = self._call(run, command, device, lock)
@@ -205,7 +264,7 @@ def train_all(runs: list[Run], jobs: int, console: Console) -> tuple[dict[Path, 
                 progress.console.print(f"{run.folder}: training", highlight=False)
             state = trainings.train(run, progress.console)
             states[run.folder] = state
-            if state == "failed":
+            if state == "failed" and run.output.exists():
                 lines = run.output.read_text(errors="replace").strip().splitlines()
                 last = next((line for line in reversed(lines) if line.startswith("error")), "")
                 progress.console.print(
@@ -237,7 +296,7 @@ def arguments() -> argparse.Namespace:
         own, options = own[: own.index("--")], own[own.index("--") + 1 :]
     args = parser.parse_args(own)
     args.options = options
-    if args.losses == ["all"]:
+    if "all" in args.losses:
         args.losses = sorted(path.stem for path in (EXPERIMENTS / "loss").glob("*.yaml"))
     if args.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {args.jobs}")
@@ -252,7 +311,7 @@ def main() -> int:
         if not 0 <= args.only < len(runs):
             sys.exit(f"error: --only {args.only}: there are the runs 0 to {len(runs) - 1}")
         runs = [runs[args.only]]
-    check_same(runs)
+    check_same(runs, console)
     states, stopped = train_all(runs, args.jobs, console)
     table = Table("run", "state")
     for folder, state in states.items():
@@ -261,9 +320,9 @@ def main() -> int:
     done = [str(run.folder) for run in runs if states[run.folder] == "finished"]
     if args.only is None and done and not stopped:
         out = args.out or runs[0].folder.parent.parent / "report"
-        subprocess.run(
-            [sys.executable, "-m", "lit_seg", "report", *done, "--out", str(out)], check=False
-        )
+        command = [sys.executable, "-m", "lit_seg", "report", *done, "--out", str(out)]
+        if subprocess.run(command, check=False).returncode:
+            return 1
     if len(done) < len(runs):
         console.print("the same command goes on with what is not finished")
     return 128 + stopped if stopped else int(len(done) < len(runs))

@@ -96,6 +96,15 @@ def compare(place: Path, *args: str, **env: str) -> tuple[int, str]:
         return process.returncode, output
 
 
+def kill_all(place: Path) -> None:
+    """Kill the trainings that were started in a folder."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            here = (folder / "cwd").resolve() == place
+            if here and b"fit" in (folder / "cmdline").read_bytes():
+                os.kill(int(folder.name), signal.SIGKILL)
+
+
 def log(place: Path) -> list[str]:
     path = place / "log.txt"
     return path.read_text().splitlines() if path.exists() else []
@@ -110,12 +119,9 @@ def test_all_runs_are_trained_one_seed_after_the_other(place: Path) -> None:
     assert code == 0, output
     started = [line.split()[:3] for line in log(place)]
     assert started == [["new", loss, f"seed{k}"] for k in (0, 1) for loss in ("ce", "pat")]
-    # at the end of the command line: what the user gave, and the folder
-    options = json.loads((place / "runs/streets/unet_resnet18/pat/seed1/compare.json").read_text())
-    assert options[-4:] == ["--seed_everything", "1", "--x", "7"]
-    files = [Path(word).as_posix() for word in options if word.endswith(".yaml")]
-    ends = ("base.yaml", "data/streets.yaml", "model/unet_resnet18.yaml", "loss/pat.yaml")
-    assert all(file.endswith(end) for file, end in zip(files, ends, strict=True))
+    words = json.loads((place / "runs/streets/unet_resnet18/pat/seed1/compare.json").read_text())
+    layers = ["base.yaml", "data/streets.yaml", "model/unet_resnet18.yaml", "loss/pat.yaml"]
+    assert words == [*layers, "--seed_everything", "1", "--x", "7"]
     assert report(place).count("runs/streets/unet_resnet18/") == 4
 
 
@@ -159,11 +165,7 @@ def test_killed_anywhere_it_ends_with_the_same_report(place: Path, tmp_path: Pat
         process.kill()
         process.wait()
         if chance.random() < 0.7:  # and all that it started; else that goes on by itself
-            for folder in Path("/proc").glob("[0-9]*"):
-                with contextlib.suppress(OSError):
-                    here = (folder / "cwd").resolve() == place
-                    if here and b"fit" in (folder / "cmdline").read_bytes():
-                        os.kill(int(folder.name), signal.SIGKILL)
+            kill_all(place)
     code, output = compare(place, *args)
     assert code == 0, output
     assert any(line.startswith("resumed") for line in log(place))
@@ -200,6 +202,55 @@ def test_other_options_are_refused(place: Path) -> None:
     code, _ = compare(place, "--losses", "ce", "--seeds", "0", "--runs", "longer", "--", "--x")
     assert code == 0
     assert (place / "longer/streets/unet_resnet18/ce/seed0/val_table.md").exists()
+
+
+def test_what_was_killed_before_its_first_checkpoint_starts_anew(place: Path) -> None:
+    run = place / "runs/streets/unet_resnet18/ce/seed0"
+    args = ("--losses", "ce", "--seeds", "0")
+    compare(place, *args)
+    (run / "val_table.md").unlink()
+    (run / "checkpoints/last.ckpt").unlink()
+    (run / "compare.json").write_text("")  # and torn besides
+    code, output = compare(place, *args)
+    assert code == 0, output
+    assert [line.split()[0] for line in log(place)] == ["new", "new"]
+
+
+def test_a_run_of_somebody_elses_is_left_alone(place: Path) -> None:
+    run = place / "runs/streets/unet_resnet18/ce/seed0"
+    run.mkdir(parents=True)
+    (run / "metrics.csv").write_text("theirs")
+    code, output = compare(place, "--losses", "ce", "pat", "--seeds", "0")
+    assert code == 1
+    assert "ce/seed0: holds a run without a checkpoint that was not started here" in output
+    assert (run / "metrics.csv").read_text() == "theirs"
+    assert [line.split()[1] for line in log(place)] == ["pat"]
+    (run / "val_table.md").write_text("done")
+    code, output = compare(place, "--losses", "ce", "pat", "--seeds", "0")
+    assert code == 0
+    assert "was not started by a comparison and keeps its own options" in " ".join(output.split())
+
+
+def test_a_report_that_fails_is_a_failure(place: Path) -> None:
+    (place / "out").write_text("a file")
+    code, _ = compare(place, "--losses", "ce", "--seeds", "0", "--out", "out")
+    assert code == 1
+
+
+def test_waiting_for_another_process_can_be_stopped(place: Path) -> None:
+    args = ("--losses", "ce", "--seeds", "0")
+    first = start(place, *args, SECONDS_EACH="2")
+    while not log(place):
+        time.sleep(0.05)
+    second = start(place, *args)
+    assert second.stdout is not None
+    while "another process trains it; waiting" not in second.stdout.readline():
+        pass
+    second.terminate()
+    second.communicate(timeout=20)
+    assert second.returncode == 128 + signal.SIGTERM
+    first.terminate()
+    first.communicate(timeout=20)
 
 
 def test_jobs_share_threads_and_gpus(place: Path) -> None:
@@ -280,7 +331,7 @@ def test_real_runs_that_were_killed_make_the_same_report(tmp_path: Path) -> None
         process.kill()  # what it started goes on, or is killed as well
         process.wait()
         if chance.random() < 0.7:
-            subprocess.run(["pkill", "-9", "-f", "lit_seg fit .*--trainer.limit_val_batches 3"])
+            kill_all(killed)
     code, output = compare(killed, *args, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
     assert code == 0, output
     folder = "runs/streets/unet_resnet18/report"

@@ -32,12 +32,12 @@ def name_of_place(place: Sequence[str]) -> RunName | None:
 def name_of_config(place: Sequence[str], config: object) -> RunName | None:
     """From a run's configuration; None if it does not say.
 
-    The loss is the name of its class in lower case, ``class_balanced`` for ``ClassBalancedLoss``.
+    The loss is what LOSS calls it; one of somebody's own is its class, ``smooth`` for
+    ``SmoothLoss``.
     """
     try:
         data, model, seed = (config[key] for key in ("data", "model", "seed_everything"))  # type: ignore[index]
-        loss = _class_name(model["loss"]).removesuffix("Loss")
-        loss = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", loss).lower()
+        loss = _loss(_class_name(model["loss"]))
         network = f"{model['architecture']}_{model['encoder']}"
         return RunName(_data(data), network, loss, int(seed), tuple(place))
     except (KeyError, TypeError, ValueError):
@@ -64,6 +64,15 @@ def _end(name: RunName, length: int) -> str:
 def _class_name(given: str | Mapping[str, Any]) -> str:
     path = given if isinstance(given, str) else given["class_path"]
     return str(path).rsplit(".", 1)[-1]
+
+
+def _loss(name: str) -> str:
+    from lit_seg.losses.catalogue import every_loss  # torch, that most sources do without
+
+    for cls in every_loss():
+        if cls.__name__ == name:
+            return cls.card.name.split(", ")[0]
+    return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name.removesuffix("Loss")).lower()
 
 
 def _data(given: str | Mapping[str, Any]) -> str:

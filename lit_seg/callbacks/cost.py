@@ -19,8 +19,8 @@ class Cost(Callback):
     - ``data_seconds``: median time that a step waited for its data;
     - ``cpu_seconds``: mean processor time of a step, of this process without the loader's workers:
       the steadier number on a machine that does other things, too;
-    - ``peak_memory_mb``: of the GPU what torch allocated at most, in MiB; on a CPU the process's
-      largest resident memory;
+    - ``peak_memory_mb``: of the GPU what torch allocated at most in a step, validation not, in MiB;
+      on a CPU the process's largest resident memory ever, which hardly tells losses apart;
     - ``utilisation``: of the GPU in percent, sampled at each step, where its driver tells; on a CPU
       processor time over time and threads.
 
@@ -33,6 +33,8 @@ class Cost(Callback):
         self._begun: tuple[float, float] | None = None  # clocks at the end of the last step
         self._waited = 0.0
         self._step = -1
+        self._in_step = False  # or validating
+        self._peak = 0.0  # of the steps before the last validation
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The first step warms up."""
@@ -42,6 +44,9 @@ class Cost(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """The data is here."""
+        if not self._in_step and pl_module.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(pl_module.device)  # what validation took
+        self._in_step = True
         if batch_idx % trainer.accumulate_grad_batches == 0:
             self._step, self._waited = trainer.global_step, 0.0
         if self._begun is not None:
@@ -64,18 +69,23 @@ class Cost(Callback):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """What comes now is no part of a step."""
         self._begun = None
+        if self._in_step and not trainer.sanity_checking:
+            self._peak = max(self._peak, _peak_memory(pl_module.device))
+        self._in_step = False
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the epoch's costs."""
         self._begun = None
         if not self._steps or not trainer.is_global_zero:
             return
+        now = _peak_memory(pl_module.device) if self._in_step else 0.0
+        peak, self._peak = max(self._peak, now), 0.0
         walls, waits, cpus = zip(*self._steps, strict=True)
         costs = {
             "step_seconds": median(walls),
             "data_seconds": median(waits),
             "cpu_seconds": mean(cpus),
-            "peak_memory_mb": _peak_memory(pl_module.device),
+            "peak_memory_mb": peak or float("nan"),
             "utilisation": mean(self._busy),
         }
         self._steps, self._busy = [], []

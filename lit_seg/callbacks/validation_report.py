@@ -88,17 +88,20 @@ def chosen_images(
         number: at most so many, if possible not neighbours in the order of their names.
     """
     images = sorted(counts)
-    apart = len(images) // (2 * number)  # neighbours are often frames of one film
-    free = set(images)
-    chosen: list[str] = []
-    for c in sorted(range(len(class_pixels)), key=lambda c: class_pixels[c]):
-        best = max(free, key=lambda name: (int(counts[name][0, c]), name), default=None)
-        if best is None or not counts[best][0, c] or len(chosen) == number:
-            continue
-        chosen.append(best)
-        at = images.index(best)
-        free -= {best, *images[max(0, at - apart) : at + apart + 1]}
-    return chosen
+    labelled = np.array([counts[name][0].tolist() for name in images])
+    rarest_first = sorted(range(len(class_pixels)), key=lambda c: class_pixels[c])
+    chosen: list[int] = []
+    # neighbours are often frames of one film: at first they are passed over
+    for apart in (2 * len(images) // (3 * number), 0):
+        for c in rarest_first:
+            if len(chosen) == min(number, len(images)):
+                break
+            pixels = labelled[:, c].copy()
+            for i in chosen:
+                pixels[max(0, i - apart) : i + apart + 1] = 0
+            if pixels.any():
+                chosen.append(int(pixels.argmax()))
+    return [images[i] for i in chosen]
 
 
 def _pictures(

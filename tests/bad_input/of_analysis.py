@@ -74,6 +74,6 @@ CASES = [
     Case(
         "compare-options",
         _compare(options='["--seed_everything", "0", "--trainer.max_epochs", "2"]'),
-        ("--trainer.max_epochs 2",),
+        ("--trainer.max_epochs 2", "loss/ce.yaml"),
     ),
 ]

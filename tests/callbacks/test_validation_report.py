@@ -44,15 +44,15 @@ def test_images_are_chosen_for_the_rarest_classes_first() -> None:
     }
     assert chosen_images(images, [100, 10, 1], 2) == ["a", "d"]  # most of class 2, most of class 1
     assert chosen_images(images, [100, 1, 10], 1) == ["d"]
-    assert chosen_images(images, [100, 10, 1], 9) == ["a", "d", "c"]  # one for each class
+    assert chosen_images(images, [100, 10, 1], 9) == ["a", "d", "b", "c"]
     assert chosen_images({}, [1, 2], 3) == []
 
 
-def test_neighbours_are_passed_over() -> None:
-    images = {f"{i:02}": counts(9, 10 * (i == 3), 100 - i) for i in range(16)}
-    # the most of class 2; of class 1 only 03, two away, has some; of class 0 the last by name
-    assert chosen_images(images, [100, 10, 1], 4) == ["00", "03", "15"]
-    assert chosen_images(images, [100, 10, 1], 2) == ["00", "15"]
+def test_neighbours_are_passed_over_while_there_are_others() -> None:
+    images = {f"{i:02}": counts(9, 10 * (i == 3), 100 - i) for i in range(18)}
+    # the most of class 2; of class 1 only 03, too near, has some; of class 0 the next far enough
+    assert chosen_images(images, [100, 10, 1], 4) == ["00", "04", "01", "03"]
+    assert chosen_images(images, [100, 10, 1], 2) == ["00", "07"]
 
 
 def test_what_is_predicted_does_not_change_the_choice() -> None:
