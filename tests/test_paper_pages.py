@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 import yaml
 
+from experiments import compare
 from experiments.paper import cost, gradient_terms, pat_weights
 from lit_seg import cli
 from lit_seg.cli import LitSegCLI
@@ -59,6 +61,29 @@ def settings() -> list[Call]:
             loss = "" if "--model.loss" in text else r"LOSS=\S+|"
             found.setdefault(re.sub(rf"{loss}SEED=\S+", "", text).strip(), tuple(words))
     return list(found.values())
+
+
+def comparisons() -> list[Call]:
+    """The words of each ``make compare``."""
+    return [tuple(words) for _, (target, *words) in every("make") if target == "compare"]
+
+
+def printed_call(target: str, words: Call) -> list[str]:
+    """The words of the Python call that make would run."""
+    done = make(target, *words)
+    assert done.returncode == 0, done.stderr
+    script = f'python() {{ printf "%s\\x1f" "$@"; }}\n{done.stdout}'
+    script = script.replace(".venv/bin/python", "python")
+    shown = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
+    return shown.stdout.split("\x1f")[:-1]
+
+
+def planned(words: Call) -> list[compare.Run]:
+    """The runs of a ``make compare``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", printed_call("compare", words))
+        patch.chdir(EXPERIMENTS.parent)
+        return compare.planned(compare.arguments())
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +154,8 @@ def test_pictures_are_small() -> None:
 
 def test_losses_that_are_trained_exist() -> None:
     losses = {path.stem for path in (EXPERIMENTS / "loss").glob("*.yaml")}
-    named = {w[5:] for _, call in every("make") for w in call if w.startswith("LOSS=")}
+    given = (word.partition("=") for _, call in every("make") for word in call)
+    named = {loss for key, _, value in given if key in ("LOSS", "LOSSES") for loss in value.split()}
     assert len(named) > 10
     assert named <= losses
 
@@ -154,10 +180,19 @@ def test_a_training_is_one_that_the_command_line_takes(
         build_network(config.model.architecture, config.model.encoder, 3, config.model.options)
 
 
+@pytest.mark.parametrize("words", comparisons(), ids=" ".join)
+def test_a_comparison_trains_what_the_command_line_takes(
+    words: Call, fit_parser: cli.LightningArgumentParser
+) -> None:
+    for run in planned(words):
+        if run.seed == 0:
+            check_options(fit_parser.parse_args(run.command).fit)
+
+
 def test_predictions_are_of_runs_that_the_page_trains() -> None:
     checked = 0
     for page, (target, *words) in every("make"):
-        assert target in ("train", "predict")
+        assert target in ("train", "compare", "predict")
         if target == "predict":
             (checkpoint,) = (word[5:] for word in words if word.startswith("CKPT="))
             folders = [_folder(call[2:]) for call in calls(page) if call[:2] == ("make", "train")]
@@ -187,8 +222,12 @@ def test_runs_of_one_setting_have_folders_of_their_own() -> None:
     for page in PAGES:
         seen = set()
         for call in calls(page):
+            folders = []
             if call[:2] == ("make", "train"):
-                (given,) = re.findall(r"--run_dir (\S+)", " ".join(call)) or [_folder(call[2:])]
+                folders = re.findall(r"--run_dir (\S+)", " ".join(call)) or [_folder(call[2:])]
+            elif call[:2] == ("make", "compare"):
+                folders = [str(run.folder) for run in planned(call[2:])]
+            for given in folders:
                 assert given not in seen, f"{page.name}: {given} twice"
                 seen.add(given)
 
