@@ -1,6 +1,7 @@
 """Writing the files of a run: whole or not at all, and with an error that names the file."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,6 +48,11 @@ def replace_file(
         with suppress(OSError):
             draft.unlink()
         raise
+
+
+def draft_of_process(path: Path) -> Path:
+    """Beside a file, for what several processes or hosts may write at the same time."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
 
 
 def replace_text(path: Path, text: str) -> None:

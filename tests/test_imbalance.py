@@ -91,8 +91,14 @@ def test_a_run_starts_with_it(few_streets, tmp_path, capsys, show):
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_of_several_ranks_the_first_one_prints_it(capsys, first):
+def test_of_several_ranks_the_first_one_prints_and_writes_it(capsys, tmp_path, first):
     data = Mock(SegDataModule, class_names=["a", "b"], class_counts=ClassCounts([3, 1]))
-    data.folder = "two"
-    ImbalanceReport().on_fit_start(SimpleNamespace(datamodule=data, is_global_zero=first), None)
+    data.folder, data.palette = "two", [(1, 2, 3), (255, 0, 16), (0, 0, 0)]
+    trainer = SimpleNamespace(datamodule=data, is_global_zero=first, default_root_dir=tmp_path)
+    ImbalanceReport().on_fit_start(trainer, None)
     assert ("training set of two" in capsys.readouterr().out) == first
+    written = tmp_path / "dataset.csv"
+    assert written.exists() == first
+    if first:
+        rows = ["class,train_pixels,colour", "a,3,#010203", "b,1,#ff0010"]
+        assert written.read_text().splitlines() == rows

@@ -1,28 +1,38 @@
 """The numbers of arms: what was logged, counts per image, and scores, from the files of runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lit_seg.analysis.arms import Arm, Run
+from lit_seg.analysis.arms import Arm
+from lit_seg.analysis.drawn import drawn_rows, stacked
 from lit_seg.analysis.runs import load_dataset, load_images
 from lit_seg.analysis.scores import STATS, class_scores, from_classes, overall_scores
 from lit_seg.errors import RunError
-from lit_seg.runs import METRICS
+from lit_seg.runs import DATASET, METRICS
 
 IMAGES = "val_images.csv"
-DATASET = "dataset.csv"
 CLASS_STATS = ("iou", "recall", "precision")
 
 Counts = npt.NDArray[np.int64]
 
 
-def stacked(arms: Sequence[Arm], load: Callable[[Run], pd.DataFrame]) -> pd.DataFrame:
-    """What ``load`` gives for each run, with its arm and seed."""
-    frames = [load(run).assign(arm=arm.label, seed=run.seed) for arm in arms for run in arm.runs]
-    return pd.concat(frames, ignore_index=True)
+def read_log(arms: Sequence[Arm]) -> pd.DataFrame:
+    """What the figures and tables of a comparison need of what the runs logged.
+
+    Returns:
+        arm, seed, step, stat, class, value: scores of validations, costs, and the statistics of
+        ``drawn.TRAJECTORIES`` at no more than ``drawn.MOST`` steps of a run.
+    """
+    return stacked(
+        [
+            drawn_rows(run.path).assign(arm=arm.label, seed=run.seed)
+            for arm in arms
+            for run in arm.runs
+        ]
+    )
 
 
 def read_images(arms: Sequence[Arm]) -> tuple[pd.DataFrame, list[str]]:
@@ -46,15 +56,10 @@ def read_dataset(
 ) -> tuple[list[str], list[int], list[str], list[str]]:
     """Class names in id order, their training pixels and colours, and what is unknown of them."""
     runs = [run for arm in arms for run in arm.runs]
-    tables = {run.name: load_dataset(run.path) for run in runs if (run.path / DATASET).is_file()}
-    if tables:
-        first_name, first = next(iter(tables.items()))
+    there = [run.path for run in runs if (run.path / DATASET).is_file()]
+    if there:  # the same in all, or they would not be compared
+        first = load_dataset(there[0])
         names = [str(name) for name in first["class"]]
-        for name, table in tables.items():
-            if [str(other) for other in table["class"]] != names:
-                raise RunError(
-                    f"{name} has other classes than {first_name}; compare runs of one dataset"
-                )
         return names, [int(n) for n in first["train_pixels"]], list(first["colour"]), []
     names = list(dict.fromkeys(log.loc[log["stat"] == "val/iou", "class"]))
     if not names:
@@ -117,7 +122,7 @@ def _logged(
 ) -> tuple[tuple[npt.NDArray[np.float64], ...], float]:
     """The last validation of a run as ``metrics.csv`` has it."""
     last = rows[rows["step"] == rows.loc[rows["stat"].str.startswith("val/"), "step"].max()]
-    found = last.drop_duplicates(["stat", "class"]).set_index(["stat", "class"])["value"]
+    found = last.astype({"stat": str, "class": str}).set_index(["stat", "class"])["value"]
     three = tuple(
         np.array([found.get((f"val/{stat}", name), np.nan) for name in classes], np.float64)
         for stat in CLASS_STATS

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lit_seg.analysis.configs import completed, content, flat, versions
+from lit_seg.analysis.damage import Length, damage_of, length_of
+from lit_seg.analysis.datasets import alike, datasets
 from lit_seg.analysis.run_name import RunName, name_of_config, name_of_place, short_names
 from lit_seg.errors import RunError
-from lit_seg.runs import CONFIG, METRICS
+from lit_seg.runs import CONFIG, METRICS, VAL_IMAGES
 
 TABLE = "val_table.md"
 """Exists in a run that finished."""
@@ -39,9 +40,16 @@ class Run:
     steps: int
     """Optimizer steps at its last row."""
     finished: bool
+    """Whether it did; no damaged run counts as finished."""
     config: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Options with dotted names; without the loss, the seed and where things lie."""
     versions: str = ""
+    damage: str = ""
+    """Which file of a run that finished is damaged, and how; empty if none is."""
+    readable: bool = True
+    """Whether its configuration is; also if there is none."""
+    short_of: str = ""
+    """As ``6 of the 12 epochs of its config.yaml``; empty if it is as long as configured."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class Arm:
     label: str
     loss: str
     data: str
+    """Folders of one dataset at several budgets share a name, see ``datasets``."""
     model: str
     steps: int
     runs: tuple[Run, ...]
@@ -76,16 +85,16 @@ def find_runs(sources: Sequence[str | Path]) -> list[Run]:
         if not found:
             raise RunError(f"{source}: holds no run yet, no {METRICS} lies in or below it")
         folders |= dict.fromkeys(folder.resolve() for folder in found)
-    contents = [_content(folder / CONFIG) for folder in folders]
-    names = [_name(folder, content) for folder, content in zip(folders, contents, strict=True)]
+    contents = [content(folder / CONFIG) for folder in folders]
+    names = [_name(folder, of or {}) for folder, of in zip(folders, contents, strict=True)]
     runs = [
         _read(*of_run) for of_run in zip(folders, contents, names, short_names(names), strict=True)
     ]
     return sorted(runs, key=lambda run: (run.name, run.steps, str(run.path)))
 
 
-def _name(folder: Path, content: Mapping[str, Any]) -> RunName:
-    name = name_of_place(folder.parts) or name_of_config(folder.parts, content)
+def _name(folder: Path, config: Mapping[str, Any]) -> RunName:
+    name = name_of_place(folder.parts) or name_of_config(folder.parts, config)
     if name is None:
         raise RunError(
             f"{folder}: neither its path (<data>/<model>/<loss>/seed<k>) nor a {CONFIG} in it says "
@@ -94,10 +103,17 @@ def _name(folder: Path, content: Mapping[str, Any]) -> RunName:
     return name
 
 
-def _read(folder: Path, content: Mapping[str, Any], name: RunName, short: str) -> Run:
+def _read(folder: Path, of: Mapping[str, Any] | None, name: RunName, short: str) -> Run:
     """What a folder says about its run, without its numbers."""
     attempt = folder.name.partition("-")[2]
-    config = dict(_flat(content, ""))
+    config = flat(of or {})
+    over = (folder / TABLE).is_file()
+    damage = damage_of(folder) if over else ""
+    try:
+        length = length_of(folder / METRICS)
+    except RunError as error:
+        length, damage = Length(), damage or str(error).replace(f"{folder}/", "")
+    short_of = length.short_of(config) if over else ""
     return Run(
         path=folder,
         name=short,
@@ -106,10 +122,13 @@ def _read(folder: Path, content: Mapping[str, Any], name: RunName, short: str) -
         loss=name.loss,
         seed=name.seed,
         attempt=int(attempt) if attempt.isdigit() else 1,
-        steps=_last_step(folder / METRICS) + 1,
-        finished=(folder / TABLE).is_file(),
+        steps=length.steps,
+        finished=over and not damage,
         config={key: value for key, value in config.items() if not _OF_PLACE.match(key)},
-        versions=_versions(folder / CONFIG),
+        versions=versions(folder / CONFIG),
+        damage=damage + (f" ({METRICS} ends after {short_of})" if damage and short_of else ""),
+        readable=of is not None,
+        short_of=short_of,
     )
 
 
@@ -117,40 +136,109 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Arm], list[str]]:
     """Arms, those of the baseline first, and what a reader must know about the runs.
 
     Runs of a loss with different numbers of steps are different arms: the usual number has the
-    label ``ce``, another ``ce, 3x``. Of two finished runs of a seed the later attempt counts.
+    label ``ce``, another ``ce, 3x``. So are those of several datasets or networks, whose names the
+    labels have then. Of two finished runs of a seed the later attempt counts.
 
     Raises:
-        RunError: if no run finished.
+        RunError: if no run finished, or they were trained on other classes or pixels.
     """
     warnings = [
-        f"{run.name} is not finished ({run.steps} steps) and left out"
+        f"**{run.name} is damaged and left out:** {run.damage}"
+        if run.damage
+        else f"{run.name} is not finished ({run.steps} steps) and left out"
         for run in runs
         if not run.finished
     ]
     finished = [run for run in runs if run.finished]
     if not finished:
-        raise RunError(f"{len(runs)} runs found, none has finished; wait, or resume them")
+        damaged = [f"{run.name} is damaged: {run.damage}" for run in runs if run.damage]
+        why = f"; {damaged[0]}" if damaged else ", none has finished; wait, or resume them"
+        raise RunError(f"{len(runs)} runs found{', none can be used' if damaged else ''}{why}")
+    finished, notes = completed(finished)
+    warnings += notes + _short(finished)
     usual = _usual_steps(finished, baseline)
-    families = {_family(run) for run in finished}
+    data = datasets(finished)
+    if len(several := sorted(set(data.values()))) > 1:
+        warnings.append(
+            f"**Runs of {len(several)} datasets or versions of one** ({', '.join(several)}): the "
+            "labels tell them apart, and scores of one say nothing about those of another."
+        )
+    families = {(data[run.path], _network(run)) for run in finished}
     members: dict[str, dict[int, Run]] = {}
     for run in sorted(finished, key=lambda run: run.attempt):
         label = run.loss + _budget(run.steps, usual)
         if len(families) > 1:
-            label += f" ({_family_name(run, families)})"
+            label += f" ({_family_name(data[run.path], run.model, families)})"
         seeds = members.setdefault(label, {})
         if run.seed in seeds:
-            warnings.append(f"seed {run.seed} of {label} was run more than once; {run.name} counts")
+            warnings.append(
+                f"seed {run.seed} of {label} was run more than once; {run.name} counts"
+                + _though(run, seeds[run.seed])
+            )
         seeds[run.seed] = run
-    arms = [_arm(label, seeds, usual) for label, seeds in members.items()]
+    warnings += [note for label, seeds in members.items() for note in _uncounted(label, seeds)]
+    arms = [_arm(label, seeds, usual, data) for label, seeds in members.items()]
     arms.sort(key=lambda arm: (arm.loss != baseline, arm.steps != usual, arm.label))
+    if others := [f"{arm.label} {arm.steps}" for arm in arms if arm.steps != usual]:
+        warnings.append(
+            f"the usual number of steps is {usual}; trained for another are {', '.join(others)}"
+        )
     return arms, warnings
 
 
-def _arm(label: str, seeds: Mapping[int, Run], usual: int) -> Arm:
+def _short(runs: Sequence[Run]) -> list[str]:
+    """Of finished runs that are shorter than configured, or than others so configured."""
+    lines = []
+    for run in runs:
+        told = run.short_of
+        longest = max(
+            (other for other in runs if _length_options(other) == _length_options(run)),
+            key=lambda other: other.steps,
+            default=run,
+        )
+        if not told and run.steps < longest.steps and not alike(run.steps, longest.steps):
+            told = f"{run.steps} steps, {longest.name} of the same {CONFIG} after {longest.steps}"
+        if told:
+            lines.append(
+                f"{run.name} finished and its {METRICS} ends after {told}: it was stopped early, "
+                "or the file is cut"
+            )
+    return lines
+
+
+def _length_options(run: Run) -> tuple[str | None, ...]:
+    """Of a loss on its data, what sets the number of steps; nothing alike without it."""
+    if not run.config:
+        return (str(run.path),)
+    options = ("trainer.max_steps", "trainer.max_epochs", "data.init_args.batch_size")
+    return (run.data, run.model, run.loss, *(run.config.get(option) for option in options))
+
+
+def _uncounted(label: str, seeds: dict[int, Run]) -> list[str]:
+    """Take out the seeds without counts per image, where others have them; says which."""
+    without = [seed for seed, run in seeds.items() if not (run.path / VAL_IMAGES).is_file()]
+    if len(without) == len(seeds):
+        return []
+    return [
+        f"**seed {seed} of {label} is left out:** no {VAL_IMAGES} in {seeds.pop(seed).name}, the "
+        "other seeds have it"
+        for seed in without
+    ]
+
+
+def _though(run: Run, other: Run) -> str:
+    """In what a run differs from the one that it replaces."""
+    options = sorted(
+        key for key in {*run.config, *other.config} if run.config.get(key) != other.config.get(key)
+    )
+    return f", which differs in {', '.join(options[:3])}" if options else ""
+
+
+def _arm(label: str, seeds: Mapping[int, Run], usual: int, data: Mapping[Path, str]) -> Arm:
     runs = tuple(seeds[seed] for seed in sorted(seeds))
     first = runs[0]
     steps = first.steps if _budget(first.steps, usual) else usual
-    return Arm(label, first.loss, first.data, first.model, steps, runs)
+    return Arm(label, first.loss, data[first.path], first.model, steps, runs)
 
 
 def _usual_steps(runs: Sequence[Run], baseline: str) -> int:
@@ -166,63 +254,20 @@ def _usual_steps(runs: Sequence[Run], baseline: str) -> int:
 def _budget(steps: int, usual: int) -> str:
     """How a number of steps is told, nothing for (nearly) the usual one."""
     ratio = steps / max(1, usual)
-    if abs(ratio - 1) < 0.02:  # a last step that was not logged
+    if alike(steps, usual):
         return ""
     return f", {ratio:.0f}x" if abs(ratio - round(ratio)) < 0.02 else f", {ratio:.2g}x"
 
 
-def _family(run: Run) -> tuple[str, str]:
-    """Dataset and network; the name of a folder such as camvid_x3 does not make a dataset."""
-    data = run.config.get("data.class_path", run.data)
+def _network(run: Run) -> str:
     options = (run.config.get("model.architecture"), run.config.get("model.encoder"))
-    return data, "/".join(map(str, options)) if all(options) else run.model
+    return "/".join(map(str, options)) if all(options) else run.model
 
 
-def _family_name(run: Run, families: set[tuple[str, str]]) -> str:
+def _family_name(data: str, model: str, families: set[tuple[str, str]]) -> str:
     parts = []
-    if len({data for data, _ in families}) > 1:
-        parts.append(run.data)
-    if len({model for _, model in families}) > 1:
-        parts.append(run.model)
+    if len({other for other, _ in families}) > 1:
+        parts.append(data)
+    if len({other for _, other in families}) > 1:
+        parts.append(model)
     return ", ".join(parts)
-
-
-def _content(path: Path) -> dict[str, Any]:
-    """Of a configuration; empty if there is none."""
-    if not path.is_file():
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        line = str(error).splitlines()[0]
-        raise RunError(f"{path}: is no YAML ({line}); leave this run out") from None
-    return content if isinstance(content, dict) else {}
-
-
-def _flat(content: Mapping[str, Any], prefix: str) -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    for key, value in content.items():
-        if isinstance(value, dict) and value:
-            pairs += _flat(value, f"{prefix}{key}.")
-        else:
-            pairs.append((f"{prefix}{key}", str(value)))
-    return pairs
-
-
-def _versions(path: Path) -> str:
-    """The comment with which LightningCLI begins the file, ``pytorch_lightning==2.6.6``."""
-    if not path.is_file():
-        return ""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        first = file.readline().strip()
-    return first.removeprefix("#").strip() if first.startswith("#") else ""
-
-
-def _last_step(path: Path) -> int:
-    """Of the last whole row."""
-    rows = path.read_text(encoding="utf-8").splitlines()
-    place = rows[0].split(",").index("step") if rows and "step" in rows[0].split(",") else -1
-    if place < 0:
-        raise RunError(f"{path}: has no column step; it is no file of a run")
-    steps = [row.split(",")[place] for row in rows[1:] if row.count(",") >= place]
-    return max((int(float(step)) for step in steps if step), default=-1)

@@ -1,20 +1,23 @@
-"""Is a difference between two losses real? A paired bootstrap over validation images and seeds."""
+"""Is a difference between two losses real? Student's t over seeds, a bootstrap over images."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf, nan, sqrt
 
 import numpy as np
 import numpy.typing as npt
 from numpy.random import Generator, default_rng
 
+from lit_seg.analysis.student import quantile, two_sided
+
 Array = npt.NDArray[np.float64]
 Statistic = Callable[[Array], Array]
-"""From counts ``(..., C, 3)`` to ``(..., K)`` scores."""
+"""From counts ``(..., S, C, 3)`` to ``(..., S, K)`` scores."""
+PairStatistic = Callable[[Array, Array], Array]
+"""From counts ``(..., S, C, 3)`` of a loss and its baseline to ``(..., S, K)`` differences."""
 
 _AT_ONCE = 1000  # resamples: what is in memory
-# Quantiles .975 of Student's t with 1, 2, ... degrees of freedom, and of the normal distribution.
-_T975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-_Z975 = 1.960
+_DEFINED = 0.95  # share of resamples in which a score must have a value
 
 
 @dataclass(frozen=True)
@@ -22,16 +25,24 @@ class Difference:
     """Of one score between a loss and its baseline, in the unit of the score."""
 
     value: float
+    """Mean over the pairs of seeds that have one."""
     low: float
     """Lower end of the 95 % interval; NaN if there is none."""
     high: float
     p: float
-    """Two-sided: twice the share of resamples on the other side of zero."""
+    """Two-sided, of Student's t; NaN with less than two pairs."""
+    by_seed: tuple[float, ...] = ()
+    """Of each pair of seeds; NaN where one of the two has no score."""
+
+    @property
+    def seeds(self) -> int:
+        """Pairs that have a value."""
+        return sum(value == value for value in self.by_seed)
 
     @property
     def is_real(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval excludes zero and is of more than one pair of seeds."""
+        return self.seeds > 1 and (self.low > 0 or self.high < 0)
 
 
 def paired_bootstrap(
@@ -40,61 +51,66 @@ def paired_bootstrap(
     statistic: Statistic,
     draws: int = 10_000,
     seed: int = 0,
-    widen: bool = True,
 ) -> list[Difference]:
-    """Differences of scores with 95 % percentile intervals.
+    """``bootstrap_pairs`` of scores that each side has by itself."""
+    return bootstrap_pairs(ours, baseline, lambda a, b: statistic(a) - statistic(b), draws, seed)
 
-    A resample draws I of the I validation images with replacement, the same images for both losses
-    and all seeds, recomputes each score from the summed counts of the drawn images, and draws S of
-    the S pairs of seeds with replacement. Its difference is the mean over the drawn pairs.
 
-    Three seeds drawn from three spread too little: their mean is never outside what was seen.
-    With ``widen``, how far the mean over the drawn pairs lies from the mean over all pairs is
-    multiplied by sqrt(S / (S - 1)) * t / z (t of S - 1 degrees of freedom), as Hesterberg does
-    with the percentiles (arXiv 1411.5279). With one seed nothing is known about
-    seeds, and the interval is of images alone.
+def bootstrap_pairs(
+    ours: npt.NDArray[np.number],
+    baseline: npt.NDArray[np.number],
+    statistic: PairStatistic,
+    draws: int = 10_000,
+    seed: int = 0,
+) -> list[Difference]:
+    """Differences of scores with intervals of 95 %.
+
+    Of S pairs of seeds the interval is ``m ± t * sqrt(s**2 / S + v)``: m and s**2 are mean and
+    sample variance of the S differences, v is the variance of m over resamples of the validation
+    images, and t the quantile .975 of Student's distribution with S - 1 degrees of freedom. A
+    resample draws I of the I images with replacement, the same for both losses and all seeds, and
+    computes each score anew from the summed counts.
+
+    The two variances add because the seeds share their images: another training and other images
+    would both have given another m. What images do to each seed on its own is in both, and S - 1
+    degrees of freedom are those of the seeds alone, so the interval is rather too wide.
+    The p-value is of the same t. Seeds are not resampled: three drawn from three have ten
+    means, none of them outside what was seen.
+
+    With one pair nothing is known about seeds: the interval is from the 2.5th to the 97.5th
+    percentile over the images, and there is no p-value.
 
     Args:
         ours: ``(S, I, C, 3)`` pixels labelled, predicted and both, of S seeds and I images.
         baseline: the same of the baseline; seed by seed and image by image in the same order.
-        statistic: the scores, of summed counts.
+        statistic: the differences of the scores, of summed counts.
         draws: number of resamples.
         seed: of the random numbers; the same gives the same intervals.
-        widen: whether to correct for the small number of seeds.
 
     Returns:
-        One per score of ``statistic``. A score that has no value in more than a twentieth of the
-        resamples has no interval.
+        One per score of ``statistic``. A pair of seeds in which one has no score is left out. A
+        score that has no value in more than a twentieth of the resamples has no interval.
 
     Raises:
         ValueError: if the two do not have the same shape.
     """
     if ours.shape != baseline.shape:
         raise ValueError(f"pairs need equal shapes, got {ours.shape} and {baseline.shape}")
-    seeds, images = ours.shape[:2]
-    factor = seed_factor(seeds) if widen else 1.0
-    parts = []
-    for image_weight, seed_weight in resamples(default_rng(seed), draws, images, seeds):
-        per_seed = statistic(summed(ours, image_weight)) - statistic(summed(baseline, image_weight))
-        mean = _mean(per_seed, np.ones_like(seed_weight))
-        parts.append(mean + factor * (_mean(per_seed, seed_weight) - mean))
-    differences = np.concatenate(parts)  # draws, K
-    points = _mean(
-        (statistic(ours.sum(axis=1)) - statistic(baseline.sum(axis=1)))[None], np.ones((1, seeds))
-    )[0]
-    return [_interval(points[k], differences[:, k]) for k in range(len(points))]
+    by_seed = statistic(ours.sum(axis=1), baseline.sum(axis=1))  # S, K
+    there = ~np.isnan(by_seed)
+    parts = [
+        _mean(statistic(summed(ours, weight), summed(baseline, weight)), there)
+        for weight in resamples(default_rng(seed), draws, ours.shape[1])
+    ]
+    means = np.concatenate(parts)  # draws, K
+    return [_difference(by_seed[:, k], means[:, k]) for k in range(by_seed.shape[1])]
 
 
-def resamples(
-    random: Generator, draws: int, images: int, seeds: int
-) -> Iterator[tuple[Array, Array]]:
-    """How often each image ``(B, I)`` and each pair of seeds ``(B, S)`` is drawn, in parts."""
+def resamples(random: Generator, draws: int, images: int) -> Iterator[Array]:
+    """How often each image is drawn, ``(B, I)``, in parts."""
     for start in range(0, draws, _AT_ONCE):
         number = min(_AT_ONCE, draws - start)
-        yield (
-            random.multinomial(images, np.full(images, 1 / images), number).astype(np.float64),
-            random.multinomial(seeds, np.full(seeds, 1 / seeds), number).astype(np.float64),
-        )
+        yield random.multinomial(images, np.full(images, 1 / images), number).astype(np.float64)
 
 
 def summed(counts: npt.NDArray[np.number], image_weight: Array) -> Array:
@@ -105,22 +121,9 @@ def summed(counts: npt.NDArray[np.number], image_weight: Array) -> Array:
     return sums.reshape(len(image_weight), seeds, classes, kinds)
 
 
-def seed_factor(seeds: int) -> float:
-    """By how much deviations between seeds are widened: 2.69 for three, 1 without a pair."""
-    if seeds < 2:
-        return 1.0
-    freedom = seeds - 1
-    if freedom <= len(_T975):
-        t = _T975[freedom - 1]
-    else:  # Cornish and Fisher's expansion, right to three digits from here on
-        z = _Z975
-        t = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-    return float(np.sqrt(seeds / freedom)) * t / _Z975
-
-
 def holm(p_values: list[float]) -> list[float]:
     """p-values adjusted for being the smallest of several (Holm 1979); NaN stays out."""
-    adjusted = [float("nan")] * len(p_values)
+    adjusted = [nan] * len(p_values)
     order = sorted((p, i) for i, p in enumerate(p_values) if p == p)
     largest = 0.0
     for rank, (p, i) in enumerate(order):
@@ -129,22 +132,29 @@ def holm(p_values: list[float]) -> list[float]:
     return adjusted
 
 
-def _mean(per_seed: Array, weight: Array) -> Array:
-    """Mean of ``(B, S, K)`` over seeds with weights ``(B, S)``; a seed without a value is out."""
-    there = ~np.isnan(per_seed)
-    weights = weight[..., None] * there
-    total = weights.sum(axis=1)
-    sums = (weights * np.where(there, per_seed, 0)).sum(axis=1)
-    out: Array = np.full(total.shape, np.nan)
-    np.divide(sums, total, out=out, where=total > 0)
-    return out
+def _mean(per_seed: Array, there: npt.NDArray[np.bool_]) -> Array:
+    """Mean of ``(B, S, K)`` over the seeds of ``(S, K)`` as ``(B, K)``; NaN if one is NaN."""
+    number = there.sum(axis=0)
+    sums = np.where(there, per_seed, 0).sum(axis=1)
+    mean: Array = np.where(number > 0, sums / np.maximum(number, 1), nan)
+    return mean
 
 
-def _interval(point: float, draws: Array) -> Difference:
-    found = draws[~np.isnan(draws)]
-    if len(found) < 0.95 * len(draws) or point != point:
-        return Difference(float(point), float("nan"), float("nan"), float("nan"))
-    low, high = np.quantile(found, (0.025, 0.975))
-    beyond = min((found <= 0).sum(), (found >= 0).sum())
-    p = min(1.0, 2 * (beyond + 1) / (len(found) + 1))
-    return Difference(float(point), float(low), float(high), float(p))
+def _difference(by_seed: Array, means: Array) -> Difference:
+    """From the differences of pairs ``(S,)``, and their mean in each resample of images."""
+    pairs = by_seed[~np.isnan(by_seed)]
+    each = tuple(float(value) for value in by_seed)
+    if not len(pairs):
+        return Difference(nan, nan, nan, nan, each)
+    value = float(pairs.mean())
+    found = means[~np.isnan(means)]
+    if len(found) < _DEFINED * len(means):
+        return Difference(value, nan, nan, nan, each)
+    if len(pairs) == 1:
+        low, high = np.quantile(found, (0.025, 0.975))
+        return Difference(value, float(low), float(high), nan, each)
+    freedom = len(pairs) - 1
+    error = sqrt(float(pairs.var(ddof=1)) / len(pairs) + float(found.var(ddof=1)))
+    half = quantile(freedom) * error
+    t = value / error if error else inf if value else 0.0
+    return Difference(value, value - half, value + half, two_sided(t, freedom), each)

@@ -9,13 +9,6 @@ from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.mask_sizes import BINS
 from lit_seg.analysis.style import GROUP_COLOURS, INK, class_looks, end_labels, looks
 
-TRAJECTORIES = {
-    "miss_norm": "recall weight (1 - recall), share of all classes",
-    "focal_norm": "focal weight (mean 1 - p), share of all classes",
-    "recall_focal_ratio": "recall weight / focal weight",
-    "gradient_share": "share of the gradient",
-    "recall": "recall while training",
-}
 _MOST_CLASSES = 16  # that can be told apart; beyond, groups are drawn
 _POINTS = 60
 
@@ -31,7 +24,7 @@ def trajectories(comparison: Comparison, stat: str) -> pd.DataFrame:
         arm, step, class (or group, where there are more than 16 classes), value; at most 60 steps.
     """
     log = comparison.log
-    rows = log[log["stat"] == f"class/{stat}"]
+    rows = log[log["stat"] == f"class/{stat}"].astype({"class": str})
     if len(comparison.classes) > _MOST_CLASSES:
         group = {comparison.classes[c]: g for g, part in comparison.groups.items() for c in part}
         rows = rows.assign(**{"class": rows["class"].map(group)})
@@ -115,6 +108,7 @@ def plot_mask_sizes(comparison: Comparison, found: pd.DataFrame, axes: Axes) -> 
         )
         axes.plot(of_class.median(), row + 0.06, "|", color=INK, markersize=7, markeredgewidth=1.6)
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_yticks(range(len(order)), [comparison.classes[c] for c in order])
     axes.set_ylim(len(order) - 0.6, -1.1)

@@ -1,6 +1,6 @@
 """Losses compared over seeds: scores, per-class scores, and differences with intervals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,19 +16,21 @@ from lit_seg.analysis.arm_data import (
     cube_of,
     read_dataset,
     read_images,
+    read_log,
     scores_of,
-    stacked,
 )
 from lit_seg.analysis.arms import Arm, Run, find_runs, group
-from lit_seg.analysis.bootstrap import Difference, holm, paired_bootstrap
-from lit_seg.analysis.runs import load_runs
-from lit_seg.analysis.scores import STATS, overall_scores
+from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, holm
+from lit_seg.analysis.scores import STATS, from_classes, is_predicted, score_differences
 from lit_seg.analysis.settings import config_differences
 from lit_seg.errors import RunError
 from lit_seg.imbalance import frequency_groups
 from lit_seg.runs import METRICS
 
 __all__ = ["CLASS_STATS", "Comparison", "compare", "opponent", "paired"]
+
+OF_PRECISION = ("mprec", "tail_precision")
+"""Scores of predicted pixels alone, which may be few."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Comparison:
     groups: dict[str, list[int]]
     """Class ids of head, medium and tail."""
     log: pd.DataFrame
-    """arm, seed, step, stat, class, value: of ``load_runs``."""
+    """arm, seed, step, stat, class, value: of ``read_log``, what is drawn."""
     images: pd.DataFrame
     """arm, seed, image, class, labelled, predicted, hits: of ``load_images``."""
     scores: pd.DataFrame
@@ -54,8 +56,10 @@ class Comparison:
     class_scores: pd.DataFrame
     """arm, seed, class, stat (iou, recall, precision), value."""
     differences: pd.DataFrame
-    """arm, against, stat, value, low, high, p, p_holm, real, same_sign, seeds. What is ``real`` has
-    an interval without zero from more than one pair of seeds."""
+    """arm, against, stat, value, low, high, p, p_holm, real, same_sign, seeds, of ``paired``.
+
+    ``seeds`` are the pairs that have a value, ``same_sign`` those of them with the sign of the
+    mean. What is ``real`` has an interval without zero from more than one pair."""
     settings: dict[str, dict[str, list[str]]]
     """Options in which runs differ although only loss and seed should: value to labels."""
     runs: list[Run]
@@ -111,7 +115,7 @@ def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10
             "give one as --baseline"
         )
     base = arms[0] if arms[0].loss == baseline else None
-    log = stacked(arms, lambda run: load_runs([run.path]))
+    log = read_log(arms)
     classes, pixels, colours, notes = read_dataset(arms, log)
     warnings += notes
     groups = frequency_groups(pixels)
@@ -160,12 +164,15 @@ def _ranked(arms: Sequence[Arm], base: Arm | None, scores: pd.DataFrame) -> list
     return sorted(arms, key=lambda arm: (arm is not base, arm.steps != usual, -miou[arm.label]))
 
 
-def paired(
-    comparison: Comparison, ours: Arm, against: Arm, widen: bool = True
-) -> tuple[list[Difference], list[int]]:
+def paired(comparison: Comparison, ours: Arm, against: Arm) -> tuple[list[Difference], list[int]]:
     """Difference of each score of ``STATS`` between two arms, and the seeds that were paired.
 
-    Without counts per image the differences have no interval. No common seed gives none.
+    Mean and tail precision are compared over the classes that both of a pair predict on the
+    validation images, as ``is_predicted`` says; a pair without such a class has no difference of
+    them. One without an interval is left out, as it hangs on a few pixels.
+
+    Without counts per image the differences have no interval, and there are none of precision,
+    for nothing tells how often a class is predicted. No common seed gives none.
     """
     seeds = [seed for seed in ours.seeds if seed in against.seeds]
     if not seeds:
@@ -175,34 +182,49 @@ def paired(
     mine = [a for a, _ in pairs if a is not None]
     theirs = [b for _, b in pairs if b is not None]
     whole = len(mine) == len(theirs) == len(seeds)
-    if whole and all(_same_truth(a, b) for a, b in zip(mine, theirs, strict=True)):
-        statistic: Callable[..., npt.NDArray[np.float64]] = partial(
-            overall_scores, tail=comparison.tail
-        )
-        found = paired_bootstrap(
-            np.stack(mine), np.stack(theirs), statistic, comparison.draws, widen=widen
-        )
-        return found, seeds
+    if not whole or not all(_same_truth(a, b) for a, b in zip(mine, theirs, strict=True)):
+        return _without_interval(comparison, ours, against, seeds), seeds
+    a, b = np.stack(mine), np.stack(theirs)
+    both = is_predicted(a.sum(axis=1)) & is_predicted(b.sum(axis=1))
+    statistic = partial(score_differences, tail=comparison.tail, both=both)
+    return _with_interval(bootstrap_pairs(a, b, statistic, comparison.draws)), seeds
+
+
+def _with_interval(found: list[Difference]) -> list[Difference]:
+    """Without differences of precision that have no interval."""
     nan = float("nan")
     return [
-        Difference(float(np.mean(d)), nan, nan, nan)
-        for d in _by_seed(comparison, ours, against, seeds)
-    ], seeds
-
-
-def _by_seed(
-    comparison: Comparison, ours: Arm, against: Arm, seeds: Sequence[int]
-) -> list[npt.NDArray[np.float64]]:
-    """Per score the differences of the paired seeds."""
-    table = comparison.scores.pivot_table(
-        index=["arm", "seed"], columns="stat", values="value", dropna=False
-    ).reindex(columns=list(STATS))
-    return [
-        np.array(
-            [table.at[(ours.label, s), stat] - table.at[(against.label, s), stat] for s in seeds]
-        )
-        for stat in STATS
+        replace(d, value=nan, by_seed=(nan,) * len(d.by_seed))
+        if stat in OF_PRECISION and d.low != d.low
+        else d
+        for stat, d in zip(STATS, found, strict=True)
     ]
+
+
+def _without_interval(
+    comparison: Comparison, ours: Arm, against: Arm, seeds: Sequence[int]
+) -> list[Difference]:
+    """From the scores of classes alone."""
+    rows = comparison.class_scores.pivot_table(
+        index=["arm", "seed", "stat"], columns="class", values="value", dropna=False
+    )[comparison.classes]
+    overall = comparison.scores.set_index(["arm", "seed", "stat"])["value"]
+
+    def scores(label: str, seed: int) -> npt.NDArray[np.float64]:
+        iou, recall, precision = (
+            rows.loc[(label, seed, stat)].to_numpy(float) for stat in CLASS_STATS
+        )
+        pixel_acc = np.array(overall[label, seed, "pixel_acc"])
+        return from_classes(iou, recall, precision, pixel_acc, comparison.tail)
+
+    by_seed = [scores(ours.label, seed) - scores(against.label, seed) for seed in seeds]
+    nan = float("nan")
+    return _with_interval(
+        [
+            Difference(pd.Series(of_stat).mean(), nan, nan, nan, tuple(of_stat.tolist()))
+            for of_stat in np.array(by_seed).T
+        ]
+    )
 
 
 def opponent(comparison: Comparison, arm: Arm) -> Arm | None:
@@ -242,8 +264,7 @@ def _differences(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
                 f"{arm.label} and {against.label} were not scored on the same labels pixel by "
                 f"pixel ({IMAGES}): their differences have no interval"
             )
-        signs = _by_seed(comparison, arm, against, seeds)
-        for stat, d, by_seed in zip(STATS, found, signs, strict=True):
+        for stat, d in zip(STATS, found, strict=True):
             rows.append(
                 {
                     "arm": arm.label,
@@ -253,9 +274,9 @@ def _differences(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
                     "low": d.low,
                     "high": d.high,
                     "p": d.p,
-                    "real": d.is_real and len(seeds) > 1,
-                    "same_sign": int((np.sign(by_seed) == np.sign(d.value)).sum()),
-                    "seeds": len(seeds),
+                    "real": d.is_real,
+                    "same_sign": int((np.sign(d.by_seed) == np.sign(d.value)).sum()),
+                    "seeds": d.seeds,
                 }
             )
     notes += [
@@ -264,10 +285,11 @@ def _differences(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
     ]
     columns = ["arm", "against", "stat", "value", "low", "high", "p", "real", "same_sign", "seeds"]
     table = pd.DataFrame(rows, columns=columns)
+    # The losses at one budget are the family: one question per score and baseline.
     table["p_holm"] = np.nan
-    for stat in STATS:  # the losses are the family: one question per score
-        of_stat = table["stat"] == stat
-        table.loc[of_stat, "p_holm"] = holm(table.loc[of_stat, "p"].tolist())
+    steps = table["arm"].map({arm.label: arm.steps for arm in comparison.arms})
+    for _, family in table.groupby(["stat", "against", steps]):
+        table.loc[family.index, "p_holm"] = holm(family["p"].tolist())
     return table, notes
 
 

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -22,22 +22,15 @@ def rows_of_folder(folder: Path) -> pd.DataFrame:
     Raises:
         RunError: naming the file that is damaged.
     """
-    tables = [_metrics(folder / METRICS)]
-    for file, kind, columns in (
-        (CLASSES, "class", ["step", "stat", "class", "value"]),
-        (COST, "cost", ["step", "cost", "value"]),
-    ):
-        table = read_table(folder / file, columns)
-        if kind == "cost":
-            table = table.rename(columns={"cost": "stat"}).assign(**{"class": ""})
-        table["stat"] = kind + "/" + table["stat"]
-        tables.append(_numbers(table[ROWS], folder / file))
-    return _tidy(pd.concat(tables, ignore_index=True))
+    classes = read_table(folder / CLASSES, ROWS)
+    classes["stat"] = "class/" + classes["stat"]
+    tables = [metrics(folder / METRICS), _numbers(classes[ROWS], folder / CLASSES)]
+    return tidy(pd.concat([*tables, costs(folder / COST)], ignore_index=True))
 
 
 def rows_of_history(history: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """The rows of what W&B recorded, in the order in which it was logged."""
-    return _tidy(pd.DataFrame(_history_rows(history), columns=ROWS))
+    return tidy(pd.DataFrame(_history_rows(history), columns=ROWS))
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
@@ -50,8 +43,24 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     whole = content[: content.rfind(b"\n") + 1]
     if not whole.strip():
         return pd.DataFrame(columns=columns, dtype=str)
+    return parse(whole, columns, path)
+
+
+def parse(
+    whole: bytes, columns: list[str], path: Path, types: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """The table of whole lines with a header: text, or of ``types``, in which nan is a number.
+
+    Raises:
+        RunError: if it lacks one of ``columns``, or is none.
+    """
     try:
-        table = pd.read_csv(io.BytesIO(whole), dtype=str, keep_default_na=False)
+        table = pd.read_csv(
+            io.BytesIO(whole),
+            dtype=types or str,
+            keep_default_na=False,
+            na_values={"value": ["nan"]} if types else None,
+        )
         if not isinstance(table.index, pd.RangeIndex):
             raise ValueError("a row has more fields than the header")
     except ValueError as error:  # of pandas or of UTF-8
@@ -67,16 +76,36 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     return table
 
 
-def _metrics(path: Path) -> pd.DataFrame:
-    """``metrics.csv``: a column per key; an empty cell was not logged, ``nan`` is not defined."""
+def metrics(path: Path, kinds: Sequence[str] = _KINDS) -> pd.DataFrame:
+    """``metrics.csv``: a column per key; an empty cell was not logged, ``nan`` is not defined.
+
+    Raises:
+        RunError: if it is damaged.
+    """
     wide = read_table(path, ["step"])
-    keys = [key for key in wide.columns if _split(key)]
-    long = wide.melt(id_vars="step", value_vars=keys, var_name="key", value_name="value")
-    long = long[long["value"] != ""]
-    parts = [_split(key) or ("", "") for key in long["key"]]
-    long["stat"] = pd.Series([stat for stat, _ in parts], long.index, dtype=str)
-    long["class"] = pd.Series([name for _, name in parts], long.index, dtype=str)
-    return _numbers(long[ROWS], path)
+    if len(short := wide[wide.isna().any(axis=1)]):
+        raise RunError(
+            f"{path}: a row is cut short ({','.join(short.iloc[0].dropna())[:60]}); take it out, "
+            "or move the file away"
+        )
+    parts = [pd.DataFrame(columns=ROWS, dtype=str)]
+    for key in wide.columns:
+        stat, name = _split(key) or ("", "")
+        if stat.partition("/")[0] in kinds:
+            part = wide.loc[wide[key] != "", ["step", key]].rename(columns={key: "value"})
+            parts.append(part.assign(**{"stat": stat, "class": name})[ROWS])
+    return _numbers(pd.concat(parts, ignore_index=True), path)
+
+
+def costs(path: Path) -> pd.DataFrame:
+    """``cost.csv``.
+
+    Raises:
+        RunError: if it is damaged.
+    """
+    table = read_table(path, ["step", "cost", "value"]).rename(columns={"cost": "stat"})
+    table = table.assign(**{"stat": "cost/" + table["stat"], "class": ""})
+    return _numbers(table[ROWS], path)
 
 
 def _split(key: str) -> tuple[str, str] | None:
@@ -116,8 +145,8 @@ def _number(given: object) -> float | None:
     return float(given) if isinstance(given, int | float) else None
 
 
-def _tidy(rows: pd.DataFrame) -> pd.DataFrame:
-    """In one order; of what was logged again after a resume, the last."""
+def tidy(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in one order; of what was logged again after a resume, the last."""
     rows = rows.astype({"step": int, "value": float})
     rows = rows.drop_duplicates(ROWS[:3], keep="last")
     return rows.sort_values(["stat", "class", "step"], ignore_index=True)

@@ -59,13 +59,15 @@ def load_images(sources: Source | Sequence[Source]) -> pd.DataFrame:
         hits / (labelled + predicted - hits).
 
     Raises:
-        RunError: if a source is no run folder, or a run was never validated.
+        RunError: if a source is no run folder, a run was never validated, or a row is damaged.
     """
     tables = []
     for run, (folder, name) in _folders(sources).items():
         path = folder / VAL_IMAGES
         table = _required(path, ["image", "class", *_COUNTS])
-        tables.append((run, name, _integers(table[["image", "class", *_COUNTS]], _COUNTS, path)))
+        table = _integers(table[["image", "class", *_COUNTS]], _COUNTS, path)
+        _check_counts(table, path)
+        tables.append((run, name, table))
     return _joined(tables)
 
 
@@ -190,6 +192,17 @@ def _integers(table: pd.DataFrame, columns: list[str], path: Path) -> pd.DataFra
         return table.astype(dict.fromkeys(columns, int))
     except ValueError as error:
         raise RunError(f"{path}: holds what is no count ({error}); train the run anew") from None
+
+
+def _check_counts(table: pd.DataFrame, path: Path) -> None:
+    """Raise ``RunError`` at a row of ``val_images.csv`` that no validation writes."""
+    least = table[["labelled", "predicted"]].min(axis=1)
+    if len(wrong := table[(table["hits"] < 0) | (table["hits"] > least)]):
+        row = wrong.iloc[0]
+        raise RunError(
+            f"{path}: the row of {row['class']} in {row['image']} is damaged, its hits are not "
+            "between 0 and its pixels; train the run anew"
+        )
 
 
 def _joined(tables: Sequence[tuple[str, RunName, pd.DataFrame]]) -> pd.DataFrame:

@@ -70,24 +70,26 @@ class ClassDynamics(Callback):
             logged = self._step % self.every_n_steps == 0
             self._sums = pl_module.pixel_mean.new_zeros(()) if logged else None
 
-    def _watch(self, loss: nn.Module, inputs: tuple[Tensor, Tensor]) -> None:
+    def _watch(self, loss: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Sum over a batch that goes into the loss, and over its gradient when that comes."""
         if self._sums is None or not loss.training:
-            return
+            return inputs
         logits, target = inputs
+        if logits.requires_grad:
+            logits = logits.view_as(logits)  # torch loses hooks on a view that was changed in place
         step = math.ceil(math.sqrt(logits.shape[1] / _ALL_PIXELS)) if logits.ndim == 4 else 1
-        target = target[..., ::step, ::step] if step > 1 else target
-        seen = logits[..., ::step, ::step] if step > 1 else logits
-        self._sums = self._sums + class_sums(seen, target, self.gamma)
+        seen, labels = (logits, target) if step == 1 else _thinned(logits, target, step)
+        self._sums = self._sums + class_sums(seen, labels, self.gamma)
         if logits.requires_grad:
             logits.register_hook(  # type: ignore[no-untyped-call]
                 lambda gradient: self._add(gradient, target, step)
             )
+        return logits, target
 
     def _add(self, gradient: Tensor, target: Tensor, step: int) -> None:
         if self._sums is not None:
-            gradient = gradient[..., ::step, ::step] if step > 1 else gradient
-            self._sums = self._sums + gradient_sums(gradient, target)
+            seen = (gradient, target) if step == 1 else _thinned(gradient, target, step)
+            self._sums = self._sums + gradient_sums(*seen)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -112,3 +114,8 @@ class ClassDynamics(Callback):
         if metrics:
             for logger in trainer.loggers:
                 logger.log_metrics(metrics, step)
+
+
+def _thinned(values: Tensor, target: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    """Every ``step``-th row and column."""
+    return values[..., ::step, ::step], target[..., ::step, ::step]

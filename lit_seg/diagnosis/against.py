@@ -22,7 +22,8 @@ SHOWN = {
 }
 _DRAWS = 2000
 
-Outcome = Literal["better", "traded", "flooded", "worse", "same"]
+Outcome = Literal["higher", "traded", "flooded", "lower", "same"]
+"""Of mean IoU, in a pair of runs; it is no verdict on the loss."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ class Comparison:
         baseline: folder of the baseline.
         loss: of the baseline.
         changes: by score.
-        outcome: in a word.
+        outcome: in a word, of this pair of runs.
         text: in a sentence.
+        limit: what it does not say.
     """
 
     baseline: str
@@ -57,6 +59,10 @@ class Comparison:
     changes: dict[str, Change]
     outcome: Outcome
     text: str
+    limit: str = (
+        "one pair of runs cannot tell the loss from its seed; `python -m lit_seg report` compares "
+        "them over several"
+    )
 
 
 def compare(run: RunFiles, baseline: RunFiles, evidence: Evidence) -> Comparison:
@@ -129,12 +135,16 @@ def _outcome(changes: dict[str, Change]) -> tuple[Outcome, str]:
         if change.sign
     ]
     if not moved:
-        return "same", "no difference that the images do not explain"
+        return "same", "in this pair of runs no difference that the images do not explain"
     listed = ", ".join(moved)
     if recall.sign > 0 and precision.sign < 0 and miou.sign < 0:
-        return "flooded", f"the tail is found more and drowns, at the price of mean IoU: {listed}"
-    if miou.sign > 0:
-        return "better", f"mean IoU is higher: {listed}"
-    if miou.sign < 0:
-        return "worse", f"mean IoU is lower: {listed}"
-    return "traded", f"one thing for another at about the same mean IoU: {listed}"
+        return "flooded", (
+            "in this pair of runs the tail is found more and drowns, at the price of mean IoU: "
+            + listed
+        )
+    if miou.sign:
+        outcome: Outcome = "higher" if miou.sign > 0 else "lower"
+        return outcome, f"in this pair of runs mean IoU is {outcome}: {listed}"
+    return "traded", (
+        f"in this pair of runs one thing for another at about the same mean IoU: {listed}"
+    )

@@ -43,6 +43,7 @@ def show(
     if comparison is not None:
         console.print(_change_table(comparison))
         _line(console, f"against {comparison.loss or 'the baseline'}: {comparison.text}")
+        _line(console, comparison.limit)
     console.print()
     console.print(
         f"[bold]Is imbalance the bottleneck? {escape(verdict.headline)}",
@@ -116,6 +117,10 @@ def _cell(value: float) -> str:
     return "n/a" if value != value else f"{100 * value:.1f}"
 
 
+def _signed(value: float) -> str:
+    return "n/a" if value != value else f"{100 * value:+.1f}"
+
+
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title)
     for i, column in enumerate(columns):
@@ -171,8 +176,8 @@ def _change_table(comparison: Comparison) -> Table:
             SHOWN[key],
             _cell(change.baseline),
             _cell(change.run),
-            f"{100 * (change.run - change.baseline):+.1f}",
-            f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
+            _signed(change.run - change.baseline),
+            f"{_signed(change.low)} to {_signed(change.high)}"
             if change.low == change.low
             else "n/a",
         )

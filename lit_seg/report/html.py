@@ -137,7 +137,7 @@ class _Page:
     def _(self, block: Figure) -> str:
         panels = "".join(
             f'<div class="panel">{_panel_title(p.title)}'
-            f'<div class="plot">{panel_svg(p, self._id(), f"{block.alt} {p.title}")}</div></div>'
+            f'<div class="plot">{panel_svg(p, self._id(), f"{block.alt}: {p.title}")}</div></div>'
             for p in block.panels
         )
         return (

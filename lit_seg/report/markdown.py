@@ -28,9 +28,9 @@ _LINE = 14  # height of a line below a picture, in pixels
 def to_markdown(report: Report) -> tuple[str, dict[str, bytes]]:
     """The text, and the pictures by file name."""
     pictures: dict[str, bytes] = {}
-    parts = [f"# {report.title}", report.subtitle]
+    parts = [f"# {_plain(report.title)}", _plain(report.subtitle)]
     for section in report.sections:
-        parts.append(f"## {section.title}")
+        parts.append(f"## {_plain(section.title)}")
         for block in section.blocks:
             parts += _block(block, pictures)
     return "\n\n".join(part for part in parts if part) + "\n", pictures
@@ -38,28 +38,28 @@ def to_markdown(report: Report) -> tuple[str, dict[str, bytes]]:
 
 def _block(block: Block, pictures: dict[str, bytes]) -> list[str]:
     if isinstance(block, Text):
-        return [f"> {block.text}" if block.kind == "warning" else block.text]
+        text = _plain(block.text)
+        return [f"> {text}" if block.kind == "warning" else text]
     if isinstance(block, Points):
-        return ["\n".join(f"- {item}" for item in block.items)]
+        return ["\n".join(f"- {_plain(item)}" for item in block.items)]
     if isinstance(block, Cards):
-        return ["\n".join(f"- {c.question}: **{c.answer}**. {c.text}" for c in block.cards)]
+        cards = (f"- {c.question}: **{c.answer}**. {c.text}" for c in block.cards)
+        return ["\n".join(map(_plain, cards))]
     if isinstance(block, Table):
-        return [block.caption, _table(block)]
+        return [_plain(block.caption), _table(block)]
     if isinstance(block, Figure):
         pictures[f"{block.name}.png"] = panels_png(block.panels, block.columns)
-        alt = re.sub(r"[\[\]]", "", block.alt)
-        return [f"![{alt}]({block.name}.png)", block.caption]
+        return [f"![{_alt(block.alt)}]({block.name}.png)", _plain(block.caption)]
     if isinstance(block, Pictures):
         pictures[f"{block.name}.png"] = _sheet(block)
-        return [f"### {block.title}", f"![{block.alt}]({block.name}.png)"]
+        return [f"### {_plain(block.title)}", f"![{_alt(block.alt)}]({block.name}.png)"]
     if isinstance(block, Legend):
-        return [
-            f"{block.title}: " + ", ".join(f"{name} `{colour}`" for colour, name in block.entries)
-        ]
+        entries = (f"{_plain(name)} `{colour}`" for colour, name in block.entries)
+        return [f"{_plain(block.title)}: " + ", ".join(entries)]
     parts = []
     assert isinstance(block, Choice)
     for name, inner in block.options:
-        parts.append(f"### {name}")
+        parts.append(f"### {_plain(name)}")
         for part in inner:
             parts += _block(part, pictures)
     return parts
@@ -85,7 +85,21 @@ def _cell(cell: Cell) -> str:
 
 
 def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """For a cell of a table."""
+    return _plain(text).replace("|", "\\|")
+
+
+def _plain(text: str) -> str:
+    """A line in which names of classes, runs and options are no HTML, link or picture.
+
+    In code as well, where an entity is shown as it stands: an odd backtick ends it elsewhere.
+    """
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
+    return text.replace("](", "]\\(")
+
+
+def _alt(text: str) -> str:
+    return re.sub(r"[\[\]]", "", _plain(text))
 
 
 def _sheet(block: Pictures) -> bytes:

@@ -8,7 +8,7 @@ from lit_seg.errors import WriteError
 from lit_seg.report.html import to_html
 from lit_seg.report.markdown import to_markdown
 from lit_seg.report.sections import build
-from lit_seg.writing import replace_file
+from lit_seg.writing import draft_of_process, replace_file
 
 
 def write_report(
@@ -41,7 +41,8 @@ def write_report(
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        replace_file(path, lambda file: file.write(content))
+        # two reports may be written to one folder, and two of the files differ in suffix only
+        replace_file(path, lambda file: file.write(content), draft_of_process(path))
     except OSError as error:
         reason = error.strerror or str(error)
         raise WriteError(

@@ -1,13 +1,15 @@
 """Intervals of differences: against a slow reading, and how often they hold what is true."""
 
 from functools import partial
+from math import inf, sqrt
 
 import numpy as np
 import pytest
-from numpy.random import default_rng
+from numpy.random import Generator, default_rng
 
-from lit_seg.analysis.bootstrap import holm, paired_bootstrap, resamples, seed_factor, summed
-from lit_seg.analysis.scores import STATS, overall_scores
+from lit_seg.analysis.bootstrap import bootstrap_pairs, holm, paired_bootstrap, resamples, summed
+from lit_seg.analysis.scores import STATS, overall_scores, score_differences
+from lit_seg.analysis.student import quantile, two_sided
 
 scores = partial(overall_scores, tail=[2])
 
@@ -34,9 +36,8 @@ def _slow_miou(images: list[np.ndarray]) -> float:
 
 def test_a_resample_is_what_drawing_images_one_by_one_gives() -> None:
     counts = _counts(0)
-    (image_weight, seed_weight), *_ = resamples(default_rng(3), 5, 8, 3)
+    (image_weight,) = resamples(default_rng(3), 5, 8)
     assert (image_weight.sum(axis=1) == 8).all()
-    assert (seed_weight.sum(axis=1) == 3).all()
     fast = scores(summed(counts, image_weight))[..., STATS.index("miou")]
     for b, weights in enumerate(image_weight):
         for s in range(3):
@@ -44,68 +45,119 @@ def test_a_resample_is_what_drawing_images_one_by_one_gives() -> None:
             assert fast[b, s] == pytest.approx(_slow_miou(drawn))
 
 
-@pytest.mark.parametrize("widen", [False, True])
-def test_the_interval_is_that_of_a_slow_bootstrap(widen: bool) -> None:
-    ours, baseline = _counts(1), _counts(2)
-    fast = paired_bootstrap(ours, baseline, scores, 4000, widen=widen)[STATS.index("miou")]
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_the_interval_is_that_of_a_slow_reading(seeds: int) -> None:
+    from scipy.stats import t
+
+    ours, baseline = _counts(1, seeds), _counts(2, seeds)
+    fast = paired_bootstrap(ours, baseline, scores, 4000)[STATS.index("miou")]
     random = default_rng(99)
-    differences = []
-    for _ in range(1500):
-        images = random.integers(0, 8, 8)
-        by_seed = [
+
+    def by_seed(images: list[int]) -> list[float]:
+        return [
             _slow_miou([ours[s, i] for i in images]) - _slow_miou([baseline[s, i] for i in images])
-            for s in range(3)
+            for s in range(seeds)
         ]
-        mean = sum(by_seed) / 3
-        drawn = sum(by_seed[s] for s in random.integers(0, 3, 3)) / 3
-        differences.append(mean + (seed_factor(3) if widen else 1) * (drawn - mean))
-    low, high = np.quantile(differences, (0.025, 0.975))
-    width = high - low
-    assert fast.low == pytest.approx(low, abs=0.08 * width)
-    assert fast.high == pytest.approx(high, abs=0.08 * width)
-    whole = [_slow_miou(list(ours[s])) - _slow_miou(list(baseline[s])) for s in range(3)]
-    assert fast.value == pytest.approx(sum(whole) / 3)
+
+    each = by_seed(list(range(8)))
+    mean = sum(each) / seeds
+    drawn = [sum(by_seed(random.integers(0, 8, 8).tolist())) / seeds for _ in range(1500)]
+    assert fast.value == pytest.approx(mean)
+    assert fast.by_seed == pytest.approx(each)
+    if seeds == 1:
+        low, high = np.quantile(drawn, (0.025, 0.975))
+        assert np.isnan(fast.p)
+    else:
+        error = sqrt(sum((d - mean) ** 2 for d in each) / (seeds - 1) / seeds + np.var(drawn))
+        half = t.ppf(0.975, seeds - 1) * error
+        low, high = mean - half, mean + half
+        assert fast.p == pytest.approx(2 * t.sf(abs(mean) / error, seeds - 1), rel=0.08)
+    assert fast.low == pytest.approx(low, abs=0.06 * (high - low))
+    assert fast.high == pytest.approx(high, abs=0.06 * (high - low))
 
 
 def _accuracy(counts: np.ndarray) -> np.ndarray:
-    return counts[..., 2].sum(axis=-1, keepdims=True) / counts[..., 0].sum(axis=-1, keepdims=True)
+    labelled, hits = (counts[..., k].sum(axis=-1, keepdims=True) for k in (0, 2))
+    return np.asarray(hits / labelled)
 
 
-def _coverage(seed_sd: float, widen: bool, seeds: int = 3, images: int = 40) -> float:
-    """How often an interval holds the true difference of pixel accuracy, 0.05.
+def _with_accuracy(accuracy: np.ndarray) -> np.ndarray:
+    """Counts ``(S, I, 1, 3)`` of accuracies ``(S, I)``."""
+    labelled = np.full((*accuracy.shape, 1), 1_000_000)
+    return np.stack([labelled, labelled, (labelled * accuracy[..., None]).round()], axis=-1)
 
-    Every image has its own difference of accuracy between the losses, and every training another.
+
+def _trial(
+    random: Generator, seeds: int, losses: int, seed_sd: float, image_sd: float
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A baseline and losses that do not differ from it.
+
+    Every image has its own difference between losses, and every training another level.
     """
-    random = default_rng(0)
-    inside, trials = 0, 120
+    images = 30
+    level = random.uniform(0.3, 0.7, (1, images))
+
+    def loss() -> np.ndarray:
+        of_seed = random.normal(0, seed_sd, (seeds, 1))
+        of_image = random.normal(0, image_sd, (1, images))
+        return _with_accuracy(level + of_seed + of_image + random.normal(0, 0.01, (seeds, images)))
+
+    return loss(), [loss() for _ in range(losses)]
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+@pytest.mark.parametrize(("seed_sd", "image_sd"), [(0.03, 0.0), (0.0, 0.05), (0.01, 0.05)])
+def test_no_difference_is_rarely_taken_for_one(seeds: int, seed_sd: float, image_sd: float) -> None:
+    random, trials = default_rng(seeds), 300
+    inside = p_below = 0
     for _ in range(trials):
-        labelled = np.full((seeds, images, 1), 100_000)
-        of_image = random.normal(0, 0.02, (1, images, 1))
-        of_seed = random.normal(0, seed_sd, (seeds, 1, 1))
-        shared = random.uniform(0.3, 0.7, (1, images, 1))
-        base = labelled * shared
-        ours = labelled * (shared + 0.05 + of_image + of_seed)
-        pair = [np.stack([labelled, labelled, h.round()], axis=-1) for h in (ours, base)]
-        (d,) = paired_bootstrap(pair[0], pair[1], _accuracy, 300, widen=widen)
-        inside += d.low <= 0.05 <= d.high
-    return inside / trials
+        base, (ours,) = _trial(random, seeds, 1, seed_sd, image_sd)
+        (d,) = paired_bootstrap(ours, base, _accuracy, 100)
+        inside += d.low <= 0 <= d.high
+        p_below += d.p < 0.05
+    assert inside / trials > 0.92  # two standard errors below .95
+    assert p_below == trials - inside
+    if image_sd == 0:  # where seeds decide it is Student's interval, not a wider one
+        assert inside / trials < 0.98
 
 
-def test_coverage_where_images_decide() -> None:
-    assert 0.88 < _coverage(0, widen=True) <= 0.99
+def test_a_difference_is_found_by_three_seeds() -> None:
+    random = default_rng(0)
+    base, (ours,) = _trial(random, 3, 1, 0.005, 0.02)
+    ours[..., 2] += 100_000
+    (d,) = paired_bootstrap(ours, base, _accuracy, 200)
+    assert d.is_real
+    assert d.low < 0.1 < d.high
 
 
-def test_coverage_where_three_seeds_decide() -> None:
-    assert _coverage(0.05, widen=True) > 0.9
-    assert _coverage(0.05, widen=False) < 0.85  # why they are widened
+def test_of_several_losses_rarely_one_is_taken_for_better() -> None:
+    random, trials = default_rng(0), 300
+    wrong = 0
+    for _ in range(trials):
+        base, losses = _trial(random, 3, 4, 0.02, 0.01)
+        p = [paired_bootstrap(ours, base, _accuracy, 100)[0].p for ours in losses]
+        wrong += min(holm(p)) < 0.05
+    assert wrong / trials <= 0.06
 
 
-def test_one_pair_of_seeds_gives_the_interval_of_images() -> None:
-    ours, baseline = _counts(1, seeds=1), _counts(2, seeds=1)
-    one = paired_bootstrap(ours, baseline, scores, 500)
-    other = paired_bootstrap(ours, baseline, scores, 500, widen=False)
-    assert one == other
-    assert one[0].low < one[0].value < one[0].high
+def test_three_of_one_sign_are_not_enough() -> None:
+    """Student's interval of these alone is -10.3 to +1.2; images only widen it."""
+    base = np.linspace(0.7, 0.9, 40)[None].repeat(3, axis=0)
+    ours = base - np.array([[0.072], [0.033], [0.031]])
+    (d,) = paired_bootstrap(_with_accuracy(ours), _with_accuracy(base), _accuracy, 500)
+    assert d.value == pytest.approx(-0.0453, abs=1e-4)
+    assert (d.low, d.high) == pytest.approx((-0.1028, 0.0121), abs=2e-4)
+    assert d.p == pytest.approx(0.077, abs=1e-3)
+    assert not d.is_real
+
+
+def test_one_pair_of_seeds_gives_the_interval_of_images_and_is_never_real() -> None:
+    ours, baseline = _counts(1, seeds=1), _counts(1, seeds=1)
+    ours[..., 2] = ours[..., 0]
+    (d,) = paired_bootstrap(ours, baseline, _accuracy, 500)
+    assert 0 < d.low < d.value < d.high
+    assert d.seeds == 1
+    assert not d.is_real
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
@@ -127,7 +179,46 @@ def test_a_score_without_value_has_no_interval() -> None:
     ours[:, :, 2, 1:] = 0  # the tail class is never predicted
     precision = paired_bootstrap(ours, baseline, scores, 200)[STATS.index("tail_precision")]
     assert np.isnan([precision.value, precision.low, precision.high, precision.p]).all()
+    assert precision.seeds == 0
     assert not precision.is_real
+
+
+def test_a_pair_without_value_is_left_out() -> None:
+    ours, baseline = _counts(1), _counts(2)
+    ours[1, :, 2, 1:] = 0
+    found = paired_bootstrap(ours, baseline, scores, 200)[STATS.index("tail_precision")]
+    others = paired_bootstrap(ours[[0, 2]], baseline[[0, 2]], scores, 200)
+    expected = others[STATS.index("tail_precision")]
+    assert found.seeds == 2
+    assert (found.value, found.low, found.p) == pytest.approx(
+        (expected.value, expected.low, expected.p)
+    )
+
+
+def test_precision_is_compared_over_the_classes_that_both_predict() -> None:
+    ours, baseline = _counts(1), _counts(2)
+    baseline[0, :, 1, 1:] = 0  # of the first seed a class, of the second the tail
+    baseline[1, :, 2, 1:] = 0
+    found = bootstrap_pairs(ours, baseline, partial(score_differences, tail=[2]), 400)
+    kept = ([0, 2], [0, 1], [0, 1, 2])
+
+    def precision(counts: np.ndarray, classes: list[int]) -> float:
+        sums = counts.sum(axis=0)[classes]
+        return float(np.mean(sums[:, 2] / sums[:, 1]))
+
+    each = [precision(ours[s], kept[s]) - precision(baseline[s], kept[s]) for s in range(3)]
+    mean = found[STATS.index("mprec")]
+    assert mean.by_seed == pytest.approx(each)
+    assert mean.value == pytest.approx(np.mean(each))
+    assert mean.low < mean.value < mean.high
+    tail = found[STATS.index("tail_precision")]
+    assert tail.seeds == 2
+    plain = paired_bootstrap(ours, baseline, scores, 400)
+    assert mean.value != pytest.approx(plain[STATS.index("mprec")].value)
+    same = [stat for stat in STATS if "prec" not in stat]
+    assert [found[STATS.index(stat)] for stat in same] == [
+        plain[STATS.index(stat)] for stat in same
+    ]
 
 
 def test_pairs_must_match() -> None:
@@ -135,13 +226,17 @@ def test_pairs_must_match() -> None:
         paired_bootstrap(_counts(1), _counts(2, seeds=2), scores)
 
 
-def test_the_factor_is_that_of_students_t() -> None:
+def test_students_t_is_that_of_scipy() -> None:
     from scipy.stats import t
 
-    for seeds in (2, 3, 4, 9, 10, 11, 12, 30):
-        exact = np.sqrt(seeds / (seeds - 1)) * t.ppf(0.975, seeds - 1) / 1.959964
-        assert seed_factor(seeds) == pytest.approx(exact, rel=2e-3)
-    assert seed_factor(1) == 1
+    for freedom in (1, 2, 3, 4, 5, 8, 9, 30):
+        assert quantile(freedom) == pytest.approx(t.ppf(0.975, freedom), rel=1e-9)
+        for value in (0.0, 0.3, -1.0, 4.0, 50.0):
+            expected = 2 * t.sf(abs(value), freedom)
+            assert two_sided(value, freedom) == pytest.approx(expected, abs=1e-12)
+    assert two_sided(inf, 2) == 0
+    with pytest.raises(ValueError, match="`freedom` must be at least 1, got 0"):
+        two_sided(1.0, 0)
 
 
 def test_holm_by_hand() -> None:

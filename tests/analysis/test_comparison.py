@@ -166,6 +166,73 @@ def test_a_class_never_predicted_has_no_precision(tmp_path: Path) -> None:
     assert found.differences.empty
 
 
+def test_precision_is_compared_over_common_classes(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        rarely = ["pole", "pedestrian", "bicyclist"] if seed else ["bicyclist", "fence"]
+        write_run(tmp_path / "whole", "ce", seed, never=rarely, pictures=False)
+        write_run(tmp_path / "whole", "wce", seed, pictures=False)
+    shutil.copytree(tmp_path / "whole", tmp_path / "part")
+    for path in (tmp_path / "part").rglob("val_images.csv"):
+        path.unlink()
+    found = compare([tmp_path / "whole"], draws=200)
+    table = found.class_scores[found.class_scores["stat"] == "precision"]
+    wide = table.pivot_table(index=["seed", "class"], columns="arm", values="value").dropna()
+    each = (wide["wce"] - wide["ce"]).groupby("seed").mean()
+    assert wide.groupby("seed").size().tolist() == [9, 8]
+    row, tail = found.difference("wce", "mprec"), found.difference("wce", "tail_precision")
+    assert row is not None
+    assert tail is not None
+    assert row["value"] == pytest.approx(each.mean())
+    assert row["low"] < row["value"] < row["high"]
+    assert (row["seeds"], tail["seeds"]) == (2, 1)
+    assert not tail["real"]
+    without = compare([tmp_path / "part"], draws=50).difference("wce", "mprec")
+    assert without is not None
+    assert np.isnan(without["value"])  # nothing tells how often a class is predicted
+
+
+def test_a_precision_of_a_few_pixels_does_not_count(tmp_path: Path) -> None:
+    tail = ["pole", "pedestrian", "bicyclist"]
+    for seed in (0, 1):
+        write_run(tmp_path, "wce", seed, pictures=False)
+        path = write_run(tmp_path, "ce", seed, never=tail, pictures=False) / "val_images.csv"
+        table = pd.read_csv(path)
+        labelled = table.loc[table["class"] == "pole", "labelled"].sum()
+        for name, pixels in (("bicyclist", 1), ("pole", -(-labelled // 100))):
+            row = table.index[(table["class"] == name) & (table["labelled"] >= pixels)][0]
+            table.loc[row, ["predicted", "hits"]] = pixels
+        table.to_csv(path, index=False)
+    found = compare([tmp_path], draws=200)
+    precision = found.class_scores.query("arm == 'ce' and stat == 'precision' and seed == 0")
+    values = precision.set_index("class")["value"]
+    assert np.isnan(values["bicyclist"])  # one pixel
+    assert np.isnan(values["pedestrian"])  # none
+    assert values["pole"] == 1  # just 1 % of the labelled
+    row = found.difference("wce", "tail_precision")
+    assert row is not None
+    # all of them in one image, which a third of the resamples lacks: no interval, no difference
+    assert np.isnan([row["value"], row["low"], row["p"]]).all()
+    assert not row["real"]
+    mean = found.difference("wce", "mprec")
+    assert mean is not None
+    assert mean["low"] < mean["value"] < mean["high"]
+
+
+def test_a_budget_is_a_family_of_its_own(tmp_path: Path) -> None:
+    for loss in ("ce", "recall", "wce"):
+        for seed in (0, 1):
+            write_run(tmp_path, loss, seed, pictures=False)
+            if loss != "wce":
+                write_run(tmp_path / "x3", loss, seed, steps=1620, pictures=False)
+    table = compare([tmp_path], draws=200).differences.set_index(["arm", "stat"])
+    alone, two = table.loc[("recall, 3x", "miou")], table.loc[("recall", "miou")]
+    assert alone["p_holm"] == alone["p"]
+    other = table.loc[("wce", "miou"), "p"]
+    assert two["p_holm"] == pytest.approx(
+        min(1, 2 * two["p"]) if two["p"] < other else max(two["p"], min(1, 2 * other))
+    )
+
+
 def test_what_cannot_be_compared_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no such folder"):
         compare([tmp_path / "nothing"])

@@ -4,15 +4,18 @@ import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from rich.console import Console
 
 from lit_seg.diagnosis import RULES, Evidence, Verdict, judge, read_run, weigh
 from lit_seg.diagnosis.against import compare
 from lit_seg.diagnosis.evidence import Scores
+from lit_seg.diagnosis.printing import show
 from lit_seg.diagnosis.rules import below, exceeds, reaches
 from lit_seg.diagnosis.sizes import by_size
 from lit_seg.diagnosis.verdict import HEADLINES
@@ -400,7 +403,7 @@ def test_against_a_baseline_tells_what_the_loss_changed(tmp_path: Path) -> None:
     better = GOOD | {"sign": 0.8}
     run = read_run(fabricate(tmp_path / "b", better, {"sign": 20}, loss="recall"))
     comparison = compare(run, ce, weigh(run))
-    assert comparison.outcome == "better"
+    assert comparison.outcome == "higher"
     change = comparison.changes["tail_recall"]
     assert (change.baseline, change.run) == pytest.approx((0.1, 0.8))
     assert change.low == pytest.approx(0.7)  # images are all alike
@@ -408,6 +411,26 @@ def test_against_a_baseline_tells_what_the_loss_changed(tmp_path: Path) -> None:
     run = read_run(fabricate(tmp_path / "c", flood, {"sign": 9000}, loss="wce"))
     assert compare(run, ce, weigh(run)).outcome == "flooded"
     assert compare(ce, ce, weigh(ce)).outcome == "same"
+
+
+def test_one_pair_is_no_verdict_and_what_is_undefined_is_no_number(tmp_path: Path) -> None:
+    none = read_run(fabricate(tmp_path / "a", GOOD | {"sign": 0.0}))
+    run = read_run(fabricate(tmp_path / "b", GOOD | {"sign": 0.8}, loss="recall"))
+    for one, other, outcome in ((run, none, "higher"), (none, run, "lower")):
+        evidence = weigh(one)
+        found = compare(one, other, evidence)
+        assert found.outcome == outcome
+        assert found.text.startswith(f"in this pair of runs mean IoU is {outcome}")
+        assert math.isnan(found.changes["tail_precision"].run - 1) == (one is none)
+        console = Console(file=StringIO(), width=120)
+        show(console, one, evidence, judge(one, evidence), found)
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        assert "one pair of runs cannot tell" in text
+        assert "nan" not in text
+        (line,) = [line for line in text.splitlines() if "tail precision  " in line]
+        assert line.count("n/a") == 3  # a score, the change and its interval
+    same = compare(none, none, weigh(none))
+    assert same.text.startswith("in this pair of runs no difference")
 
 
 def test_against_other_images_is_refused(tmp_path: Path) -> None:

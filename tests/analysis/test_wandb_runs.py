@@ -170,7 +170,7 @@ def test_the_configuration_names_a_renamed_run(monkeypatch: pytest.MonkeyPatch) 
     server(monkeypatch, [run])
     (row,) = load_runs("wandb://me/mine").itertuples(index=False, name=None)
     assert row == (
-        *("a/best so far", "leaves", "unet_r", "class_balanced", 4),
+        *("a/best so far", "leaves", "unet_r", "cb", 4),
         *(3, "train/loss", "", 1.0),
     )
 

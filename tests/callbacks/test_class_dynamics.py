@@ -79,8 +79,7 @@ def test_of_many_classes_every_second_row_and_column_is_looked_at() -> None:
     loss = CrossEntropyLoss([1] * 150)
     watching = ClassDynamics()
     watching._sums = torch.zeros(())
-    watching._watch(loss, (logits, target))
-    loss(logits, target).backward()
+    loss(*watching._watch(loss, (logits, target))).backward()
     assert logits.grad is not None
     few = target[:, ::2, ::2]
     expected = class_sums(logits[:, :, ::2, ::2], few) + gradient_sums(
@@ -88,6 +87,19 @@ def test_of_many_classes_every_second_row_and_column_is_looked_at() -> None:
     )
     assert watching._sums is not None
     torch.testing.assert_close(watching._sums, expected)
+
+
+def test_logits_that_were_changed_in_place_are_watched() -> None:
+    weight = torch.randn(1, 2, 4, 4, requires_grad=True)
+    logits = (2 * weight)[:, :, :4, :4]
+    logits[0, 0, 0, 0] = 1.0  # torch would lose a hook on such a view, or crash
+    loss = CrossEntropyLoss([1, 1])
+    watching = ClassDynamics()
+    watching._sums = torch.zeros(())
+    target = torch.randint(0, 2, (1, 4, 4))
+    loss(*watching._watch(loss, (logits, target))).backward()
+    assert watching._sums is not None
+    assert (watching._sums[-1] > 0).all()
 
 
 def test_what_a_loss_tells_is_logged_too(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 from lit_seg.analysis.comparison import compare
 from lit_seg.analysis.style import INK
 from lit_seg.commands.report import main
+from lit_seg.report import write
 from lit_seg.report.blocks import Cell, Panel, Report, Section, Table, Text
 from lit_seg.report.draw import panel_svg
 from lit_seg.report.html import inline, to_html
@@ -245,6 +246,19 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "another folder by --out" in error
 
 
+def test_drafts_are_of_one_file_and_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts: list[Path] = []
+    monkeypatch.setattr(write, "replace_file", lambda path, _, draft: drafts.append(draft))
+    for process in (7, 8):
+        monkeypatch.setattr("os.getpid", lambda process=process: process)
+        for name in ("report.html", "report.md"):
+            write._write(tmp_path / name, b"")
+    assert len(set(drafts)) == 4
+    assert {draft.parent for draft in drafts} == {tmp_path}
+
+
 def test_classes_are_marked_by_rarity_and_by_the_paper(out: Path) -> None:
     text = (out / "report.md").read_text()
     rows = [
@@ -270,9 +284,9 @@ def test_a_gain_on_the_tail_without_a_price_is_what_to_pick(
     }
     usual: Any = [SimpleNamespace(label=label) for label in signs]
     asked: list[list[str]] = []
-    monkeypatch.setattr(verdict, "_sign", lambda _, label, stat: signs[label].get(stat, 0))
+    monkeypatch.setattr(verdict, "sign", lambda _, label, stat: signs[label].get(stat, 0))
     monkeypatch.setattr(
-        verdict, "_best", lambda _, arms, __: asked.append([arm.label for arm in arms])
+        verdict, "best", lambda _, arms, __: asked.append([arm.label for arm in arms])
     )
     verdict._free(SimpleNamespace(), usual)  # type: ignore[arg-type]
     assert asked == [["recall", "pat"]]

@@ -1,13 +1,15 @@
 """IoU, recall and precision of each class, against the baseline."""
 
-import numpy as np
+from math import sqrt
+
+import pandas as pd
 
 from lit_seg.analysis.comparison import CLASS_STATS, Comparison, opponent
+from lit_seg.analysis.student import quantile
 from lit_seg.report.blocks import Cell, Choice, Mark, Section, Simple, Table, Text
-from lit_seg.report.sections.wording import mean_sd
+from lit_seg.report.sections.wording import mean_sd, references
 
 _EASY = 0.8  # IoU of the baseline: the recall loss paper's mark, Tables 2 and 3
-_LEAST = 0.005  # half a point: less is nothing to look at
 _TITLES = {"iou": "IoU", "recall": "Recall", "precision": "Precision"}
 
 
@@ -17,12 +19,6 @@ def section(comparison: Comparison) -> Section:
     options: list[tuple[str, list[Simple]]] = [
         (_TITLES[stat], [_table(comparison, stat)]) for stat in CLASS_STATS
     ]
-    sign = (
-        f" ▲ ▼ mark what is better or worse than {base.loss} by more than half a point in every "
-        "common seed."
-        if base and len(comparison.arms) > 1
-        else ""
-    )
     dagger = (
         f" † {base.label} has an IoU below 80 %: a minority class by the recall loss paper's rule."
         if base
@@ -30,7 +26,7 @@ def section(comparison: Comparison) -> Section:
     )
     text = (
         "Classes by training frequency; head, medium and tail are the most, middle and least "
-        f"frequent third. Percent, mean ± standard deviation over seeds.{dagger}{sign}"
+        f"frequent third. Percent, mean ± standard deviation over seeds.{dagger}"
     )
     return Section("classes", "Class by class", [Text(text), Choice("Score", options)])
 
@@ -40,6 +36,7 @@ def _table(comparison: Comparison, stat: str) -> Table:
     table = scores[scores["stat"] == stat].pivot_table(
         index=["arm", "seed"], columns="class", values="value", dropna=False
     )
+    found = intervals(comparison, table)
     total = max(1, sum(comparison.train_pixels))
     known = len(set(comparison.train_pixels)) > 1
     daggers = _daggers(comparison)
@@ -56,7 +53,7 @@ def _table(comparison: Comparison, stat: str) -> Table:
             for arm in comparison.arms:
                 values = table.loc[arm.label, name]
                 mean = float(values.mean())
-                mark = _mark(comparison, table[name], arm.label)
+                mark = _mark(found.get((arm.label, name)))
                 value = None if mean != mean else mean
                 row.append(Cell(mean_sd(mean, float(values.std())), "", mark, value))
             rows.append(row)
@@ -69,7 +66,7 @@ def _table(comparison: Comparison, stat: str) -> Table:
             row.append(Cell(mean_sd(float(means.mean()), float(means.std()))))
         foot.append(row)
     return Table(
-        f"{_TITLES[stat]} per class, in percent",
+        f"{_TITLES[stat]} per class, in percent.{_signs(comparison, len(found))}",
         ["class", "group", "training pixels %", *(arm.label for arm in comparison.arms)],
         rows,
         sortable=True,
@@ -92,18 +89,46 @@ def _daggers(comparison: Comparison) -> set[str]:
     return {str(name) for name, mean in means.items() if mean < _EASY}
 
 
-def _mark(comparison: Comparison, scores: "object", label: str) -> Mark:
-    """Of a class: whether every common seed agrees against the baseline."""
-    arm = comparison.arm(label)
-    against = opponent(comparison, arm)
-    if against is None:
+def intervals(
+    comparison: Comparison, table: pd.DataFrame
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """95 % intervals of differences to the baseline, by arm and class, of two or more seeds.
+
+    Student's t over the pairs of seeds, all of which must have the score.
+    """
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for arm in comparison.arms:
+        against = opponent(comparison, arm)
+        seeds = [seed for seed in arm.seeds if against and seed in against.seeds]
+        if against is None or len(seeds) < 2:
+            continue
+        pairs = table.loc[arm.label].loc[seeds] - table.loc[against.label].loc[seeds]
+        half = quantile(len(seeds) - 1) * pairs.std(skipna=False) / sqrt(len(seeds))
+        mean = pairs.mean(skipna=False)
+        found |= {
+            (arm.label, str(name)): (float(mean[name] - half[name]), float(mean[name] + half[name]))
+            for name in pairs.columns
+            if mean[name] == mean[name]
+        }
+    return found
+
+
+def _mark(interval: tuple[float, float] | None) -> Mark:
+    """Better or worse where the interval excludes zero, as in the other tables."""
+    low, high = interval or (0.0, 0.0)
+    return "better" if low > 0 else "worse" if high < 0 else ""
+
+
+def _signs(comparison: Comparison, cells: int) -> str:
+    """What ▲ and ▼ say, and how many of them say nothing."""
+    base = comparison.baseline
+    if base is None or len(comparison.arms) < 2:
         return ""
-    seeds = [seed for seed in arm.seeds if seed in against.seeds]
-    differences = np.array(
-        [scores[(label, seed)] - scores[(against.label, seed)] for seed in seeds]  # type: ignore[index]
+    if not cells:
+        return " Nothing is marked: that takes pairs of two seeds."
+    return (
+        " ▲ higher, ▼ lower than its reference where the 95 % interval of the difference excludes "
+        f"zero (Student's t over pairs of seeds). The reference is {references(comparison)}. "
+        "About 5 % of cells "
+        f"are marked by chance alone, here {max(1, round(0.05 * cells))} of {cells}."
     )
-    if not len(differences) or np.isnan(differences).any():
-        return ""
-    if (differences > _LEAST).all():
-        return "better"
-    return "worse" if (differences < -_LEAST).all() else ""

@@ -9,7 +9,7 @@ from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.learning import CURVES, LEAST, curve, final_of_baseline, first_reached, target
 from lit_seg.analysis.score_figures import plot_curves
 from lit_seg.report.blocks import Block, Cell, Figure, Panel, Section, Table, Text
-from lit_seg.report.sections.wording import percent
+from lit_seg.report.sections.wording import percent, references
 
 _LISTED = 5  # seeds
 
@@ -33,7 +33,7 @@ def section(comparison: Comparison) -> Section | None:
             "learning",
             "Mean over seeds, with a band from the lowest to the highest seed."
             + (f" Dotted: what {base.label} ends with." if base else ""),
-            "Validation score against optimizer steps for",
+            "Validation score against optimizer steps",
             panels,
             columns=2,
         )
@@ -120,8 +120,8 @@ def _reading(comparison: Comparison) -> str:
     steps = {arm.steps for arm in comparison.arms}
     text = (
         "**Learns sooner**: all its seeds are there before the first seed of the baseline is. "
-        "**Ends better**: the interval of its final difference excludes zero, to the baseline of "
-        "the same number of steps unless another is named. About half of the baseline's own seeds "
+        "**Ends better**: the interval of its final difference excludes zero; "
+        f"the reference is {references(comparison)}. About half of the baseline's own seeds "
         "never reach their mean. A validation curve is rough, so a first time is an early one."
     )
     if len(steps) > 1:

@@ -1,4 +1,4 @@
-"""How the numbers were made: runs, settings, the bootstrap, versions, the command."""
+"""How the numbers were made: intervals, settings, runs, versions, the command."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -7,17 +7,17 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from lit_seg.analysis.bootstrap import seed_factor
-from lit_seg.analysis.comparison import Comparison, opponent, paired
-from lit_seg.analysis.scores import STATS
+from lit_seg.analysis.comparison import Comparison
+from lit_seg.analysis.scores import LEAST_PREDICTED
+from lit_seg.analysis.student import quantile
 from lit_seg.report.blocks import Block, Cell, Points, Section, Table, Text
-from lit_seg.report.sections.wording import listed, plural, points
+from lit_seg.report.sections.wording import listed, points
 
 
 def section(comparison: Comparison) -> Section:
     """Enough to make them again and to doubt them."""
-    blocks: list[Block] = [Text(_bootstrap(comparison))]
-    if table := _plain(comparison):
+    blocks: list[Block] = [Text(_intervals(comparison))]
+    if table := _by_seed(comparison):
         blocks.append(table)
     blocks.append(_settings(comparison))
     blocks.append(_runs(comparison))
@@ -25,50 +25,67 @@ def section(comparison: Comparison) -> Section:
     return Section("made", "How this was made", blocks)
 
 
-def _bootstrap(comparison: Comparison) -> str:
+def _intervals(comparison: Comparison) -> str:
     images = comparison.images["image"].nunique()
     if not images:
         return "No run has counts per image, so no difference has an interval."
-    seeds = max((int(n) for n in comparison.differences["seeds"]), default=1)
-    text = (
-        f"**Intervals** are of a paired bootstrap with {comparison.draws:,} resamples and fixed "
-        f"random numbers. A resample draws {images} of the {images} validation images with "
-        "replacement, the same for both losses and all seeds, adds up the pixels labelled, "
-        "predicted and hit per class over the drawn images, computes each score from the sums, "
-        "and draws as many pairs of seeds as there are with replacement (seed k of a loss is "
-        "paired with seed k of the baseline); its difference is the mean over the drawn pairs, "
-        "and the interval lies between the 2.5th and 97.5th percentile."
-    )
-    if seeds > 1:
+    pairs = sorted({int(n) for n in comparison.differences["seeds"] if n > 1})
+    text = ""
+    if pairs:
+        t = listed([f"{quantile(n - 1):.2f} for {n} pairs" for n in pairs])
         text += (
-            " Few seeds resampled spread too little, so how far drawn seeds lie from the mean of "
-            "all is widened by sqrt(S / (S − 1)) · t / z, which is "  # noqa: RUF001
-            f"{seed_factor(seeds):.2f} for {plural(seeds, 'seed')}; the part of an interval that "
-            "comes from seeds stays coarse."
+            "**Intervals** of 95 % are m ± t · √(s²/S + v): m and s² are the mean and the "
+            "variance of the S differences between seed k of a loss and seed k of its baseline, v "
+            "is the variance of m over resamples of the validation images, and t is Student's with "
+            f"S − 1 degrees of freedom ({t}). The two variances add "  # noqa: RUF001
+            "because all seeds are scored on the same images; the degrees of freedom, those of the "
+            "seeds alone, make intervals rather too wide than too narrow. p is of the same t. "
+        )
+    if (comparison.differences["seeds"] == 1).any() or not pairs:
+        text += (
+            "**One pair of seeds** says nothing about the spread between trainings: its interval "
+            "is from the 2.5th to the 97.5th percentile over the images alone, and nothing is "
+            "marked clear. "
         )
     text += (
-        " Validation images are treated as drawn independently, which neighbouring frames of a "
-        "video are not."
+        f"**Resamples**: {comparison.draws:,} with fixed random numbers; each draws {images} of "
+        f"the {images} images with replacement, the same for both losses and all seeds, adds up "
+        "the pixels labelled, predicted and hit per class, and computes each score from the sums. "
+        "A score without a value in more than a twentieth of them has no interval. Images count "
+        "as drawn independently, which neighbouring frames of a video are not. "
+        "**Precision**: differences of mean and tail precision are over the classes that both of a "
+        "pair predict, for a loss that never predicts the hard classes has the mean of the easy "
+        f"ones. A class counts as predicted from {100 * LEAST_PREDICTED:.0f} % of its labelled "
+        "pixels on: the precision of a handful of pixels is chance. A pair without such a class, "
+        "or an interval, has no difference of precision. "
+        "**Clear** means that the interval of more than one pair excludes zero, before Holm's "
+        "correction, which is over the losses of one budget for each score."
     )
-    return text + " **Clear** means that the interval excludes zero, before Holm's correction."
+    return text
 
 
-def _plain(comparison: Comparison) -> Table | None:
-    """How the choice of intervals matters, for mIoU."""
+def _by_seed(comparison: Comparison) -> Table | None:
+    """The differences of mIoU with all that is known about them."""
+    values = comparison.scores[comparison.scores["stat"] == "miou"]
+    scores = values.set_index(["arm", "seed"])["value"]
     rows = []
     for arm in comparison.arms:
-        against = opponent(comparison, arm)
         row = comparison.difference(arm.label, "miou")
-        if against is None or row is None or row["low"] != row["low"] or row["seeds"] < 2:
+        if row is None or row["low"] != row["low"]:
             continue
-        plain = paired(comparison, arm, against, widen=False)[0][STATS.index("miou")]
+        against = comparison.arm(row["against"])
+        each = [
+            points(scores[arm.label, seed] - scores[against.label, seed])
+            for seed in arm.seeds
+            if seed in against.seeds
+        ]
         rows.append(
             [
                 Cell(arm.label),
                 Cell(against.label),
+                Cell(", ".join(each)),
                 Cell(points(row["value"])),
                 Cell(f"{points(row['low'])} to {points(row['high'])}"),
-                Cell(f"{points(plain.low)} to {points(plain.high)}"),
                 Cell(f"{row['same_sign']} of {row['seeds']}"),
                 Cell(_p(row["p"])),
                 Cell(_p(row["p_holm"])),
@@ -76,9 +93,9 @@ def _plain(comparison: Comparison) -> Table | None:
         )
     if not rows:
         return None
-    columns = ["loss", "against", "difference", "interval", "without widening", "same sign"]
+    columns = ["loss", "against", "by seed", "difference", "interval", "same sign"]
     return Table(
-        "Difference in mean IoU, points: the interval used, that of the plain bootstrap, and p",
+        "Differences in mean IoU, points",
         [*columns, "p", "p (Holm)"],
         rows,
         words=(1,),

@@ -4,8 +4,9 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from lit_seg.analysis.class_figures import TRAJECTORIES, plot_class_lines, trajectories
+from lit_seg.analysis.class_figures import plot_class_lines, trajectories
 from lit_seg.analysis.comparison import Comparison
+from lit_seg.analysis.drawn import TRAJECTORIES
 from lit_seg.report.blocks import Choice, Figure, Panel, Section, Simple, Text
 
 _LOGARITHMIC = ("recall_focal_ratio",)
@@ -42,7 +43,7 @@ def section(comparison: Comparison) -> Section | None:
             f"trajectories_{stat}",
             f"{words[0].upper()}{words[1:]}, per class: mean over seeds, smoothed. Blue is head, "
             "green medium, vermilion tail; the same axis for all losses.",
-            f"{words} per class against optimizer steps for",
+            f"{words} per class against optimizer steps",
             panels,
         )
         options.append((_NAMES[stat], [figure]))

@@ -3,18 +3,21 @@
 import pandas as pd
 
 from lit_seg.analysis.arms import Arm
-from lit_seg.analysis.comparison import Comparison, paired
+from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.scores import STAT_NAMES, STATS
 from lit_seg.report.blocks import Block, Card, Cards, Cell, Points, Section, Table, Text
-from lit_seg.report.sections.limits import limits, warnings_of
+from lit_seg.report.sections.budgets import card_longer, with_more_steps
+from lit_seg.report.sections.limits import best, limits, sign, tied, warnings_of
+from lit_seg.report.sections.tradeoff import card_price, elsewhere, it_pays, of_head
 from lit_seg.report.sections.wording import (
     interval,
     listed,
-    mean_sd,
     mean_sd_cell,
-    percent,
     plural,
     points,
+    references,
+    score,
+    shown,
 )
 
 
@@ -36,58 +39,113 @@ def section(comparison: Comparison) -> Section:
 def _answer(comparison: Comparison, usual: list[Arm]) -> list[Block]:
     base = comparison.baseline
     assert base is not None
-    top = _best(comparison, usual, "miou")
-    finder = _best(comparison, usual, "tail_recall")
-    if top is None or finder is None:
+    top = best(comparison, usual, "miou")
+    most = best(comparison, usual, "tail_recall")
+    finder = most and _finder(comparison, usual, most)
+    if top is None or most is None or finder is None:
         return [Text("No class was scored, so there is nothing to pick from.", "lead")]
-    cards = [_card_miou(comparison, usual, top), _card_tail(comparison, usual, finder)]
+    cards = [_card_miou(comparison, usual, top), _card_tail(comparison, usual, finder, most)]
     if finder.label != base.label:
-        cards.append(_card_price(comparison, finder))
-    if longer := _card_longer(comparison):
+        cards.append(card_price(comparison, finder))
+    if longer := card_longer(comparison):
         cards.append(longer)
-    return [Text(_lead(comparison, usual, top, finder), "lead"), Cards(cards)]
+    return [*_words(comparison, usual, top, finder, most), Cards(cards)]
 
 
-def _lead(comparison: Comparison, usual: list[Arm], top: Arm, finder: Arm) -> str:
-    base = comparison.baseline
-    assert base is not None
-    above = [arm.label for arm in usual if _sign(comparison, arm.label, "miou") > 0]
-    finders = [arm.label for arm in usual if _sign(comparison, arm.label, "tail_recall") > 0]
-    one = comparison.differences["seeds"].max() == 1
-    if one:
-        return (
+def _words(
+    comparison: Comparison, usual: list[Arm], top: Arm, finder: Arm, most: Arm
+) -> list[Block]:
+    """Which to pick, which for the rare classes, and what more training shows."""
+    if not comparison.differences["seeds"].max() > 1:
+        text = (
             f"One seed per loss is a hint, no verdict: **{top.label}** has the highest mean IoU, "
             f"**{finder.label}** the highest tail recall."
         )
-    words = ""
+        return [Text(text, "lead")]
+    free = _free(comparison, usual)
+    found: list[Block] = [Text(_lead(comparison, usual, top, free), "lead")]
+    if finder is not free and (text := _for_rare(comparison, usual, top, finder, most)):
+        found.append(Text(text))
+    if longer := with_more_steps(comparison):
+        found.append(Text(" ".join(longer)))
+    return found
+
+
+def _lead(comparison: Comparison, usual: list[Arm], top: Arm, free: Arm | None) -> str:
+    base = comparison.baseline
+    assert base is not None
+    above = [arm.label for arm in usual if sign(comparison, arm.label, "miou") > 0]
     if top.label in above:
-        words += f"Pick **{top.label}**: it has the highest mean IoU, clearly above {base.label}"
-        words += (
-            f", and finds more of the rare classes. {_it_pays(comparison, top.label)}"
-            if top.label in finders
-            else "; whether it finds more of the rare classes is not clear."
+        rare = {
+            1: ", and finds more of the rare classes",
+            0: "; whether it finds more of the rare classes is not clear",
+            -1: ", but finds less of the rare classes",
+        }[sign(comparison, top.label, "tail_recall")]
+        others = [f"**{name}**" for name in tied(comparison, usual, top, "miou")]
+        return (
+            f"Pick **{top.label}**: it has the highest mean IoU, clearly above {base.label} "
+            f"({shown(comparison, top.label, 'miou')}){rare}. {_pays(comparison, top.label)}"
+            + (f" {listed(others)} cannot be told apart from it in mean IoU." if others else "")
         )
-        tied = _tied(comparison, usual, top, "miou")
-        if tied:
-            words += f" {listed([f'**{name}**' for name in tied])} cannot be told apart from it."
-    elif above:
-        words += (
+    if above:
+        return (
             f"**{top.label}** has the highest mean IoU, but only {listed(above)} "
             f"{'is' if len(above) == 1 else 'are'} clearly above {base.label}."
         )
-    elif (free := _free(comparison, usual)) is not None:
-        words += (
-            f"Pick **{free.label}**: it clearly finds more of the rare classes than {base.label}, "
-            "and no score of it is clearly lower. Whether its mean IoU is higher is not clear."
+    if free is not None:
+        return (
+            f"Pick **{free.label}**: {_gain(comparison, free.label)}. Whether its mean IoU is "
+            f"higher is not clear ({shown(comparison, free.label, 'miou')}). "
+            + _pays(comparison, free.label)
         )
+    return f"Stay with **{base.label}**: no loss clearly has a higher mean IoU."
+
+
+def _for_rare(comparison: Comparison, usual: list[Arm], top: Arm, finder: Arm, most: Arm) -> str:
+    """The loss that finds most of the tail, if it is clearly above the baseline."""
+    if finder is top or sign(comparison, finder.label, "tail_recall") <= 0:
+        return ""
+    row = comparison.difference(finder.label, "tail_recall")
+    assert row is not None
+    others = [arm.label for arm in _alike(comparison, usual, most) if arm.label != finder.label]
+    most_of = "finds most of them"
+    if others:
+        most_of = f"is not told apart from {listed(others)} in finding most of them"
+    return (
+        f"Where missing a rare class costs most, take **{finder.label}**: it {most_of} "
+        f"(tail recall {shown(comparison, finder.label, 'tail_recall')} over {row['against']}). "
+        f"{elsewhere(comparison, finder, most)}{_pays(comparison, finder.label, finder.label)}"
+    )
+
+
+def _finder(comparison: Comparison, usual: list[Arm], most: Arm) -> Arm:
+    """Of the losses whose tail recall is not told apart from the highest, that of highest mIoU."""
+    return best(comparison, _alike(comparison, usual, most), "miou") or most
+
+
+def _alike(comparison: Comparison, usual: list[Arm], most: Arm) -> list[Arm]:
+    """The highest tail recall, and what is clearly above the baseline and not told apart."""
+    names = tied(comparison, usual, most, "tail_recall")
+    return [
+        arm
+        for arm in usual
+        if arm is most or (arm.label in names and sign(comparison, arm.label, "tail_recall") > 0)
+    ]
+
+
+def _pays(comparison: Comparison, label: str, who: str = "It") -> str:
+    return f"{it_pays(comparison, label, who)} {of_head(comparison, label)}".strip()
+
+
+def _gain(comparison: Comparison, label: str) -> str:
+    """What is clearly better for the rare classes."""
+    row = comparison.difference(label, "tail_recall")
+    assert row is not None
+    if row["real"] and row["value"] > 0:
+        how, stat = "clearly finds more of the rare classes than", "tail_recall"
     else:
-        words += f"Stay with **{base.label}**: no loss clearly has a higher mean IoU."
-    if finder.label not in (top.label, base.label) and finder.label in finders:
-        words += (
-            f" **{finder.label}** finds most of the rare classes, for where missing them costs "
-            f"most. {_it_pays(comparison, finder.label)}"
-        )
-    return words
+        how, stat = "clearly segments the rare classes better than", "tail_iou"
+    return f"it {how} {row['against']} ({STAT_NAMES[stat]} {shown(comparison, label, stat)})"
 
 
 def _free(comparison: Comparison, usual: list[Arm]) -> Arm | None:
@@ -95,82 +153,45 @@ def _free(comparison: Comparison, usual: list[Arm]) -> Arm | None:
     free = [
         arm
         for arm in usual
-        if any(_sign(comparison, arm.label, stat) > 0 for stat in ("tail_recall", "tail_iou"))
-        and not any(_sign(comparison, arm.label, stat) < 0 for stat in STATS)
+        if any(sign(comparison, arm.label, stat) > 0 for stat in ("tail_recall", "tail_iou"))
+        and not any(sign(comparison, arm.label, stat) < 0 for stat in STATS)
     ]
-    return _best(comparison, free, "miou")
-
-
-def _it_pays(comparison: Comparison, label: str) -> str:
-    """Its two largest clear losses, in a sentence."""
-    paid = [
-        f"{points(-row['value']).removeprefix('+')} points of {name}"
-        for name, row in _price(comparison, label)[:2]
-    ]
-    return f"It pays with {listed(paid)}." if paid else "No price for that is clear."
-
-
-def _price(comparison: Comparison, label: str) -> "list[tuple[str, pd.Series]]":
-    """Scores that are clearly lower than the baseline's, the largest loss first."""
-    found = []
-    for stat in ("miou", "mprec", "pixel_acc", "tail_precision"):
-        row = comparison.difference(label, stat)
-        if row is not None and row["real"] and row["value"] < 0:
-            found.append((STAT_NAMES[stat], row))
-    return sorted(found, key=lambda pair: float(pair[1]["value"]))
+    return best(comparison, free, "miou")
 
 
 def _card_miou(comparison: Comparison, usual: list[Arm], top: Arm) -> Card:
-    others = _tied(comparison, usual, top, "miou")
-    note = f" Not told apart from it: {listed(others)}." if others else ""
     return Card(
         "Highest mean IoU",
-        f"{top.label}, {_mean(comparison, top.label, 'miou')} %",
-        _against(comparison, top.label, "miou") + note,
+        f"{top.label}, {score(comparison, top.label, 'miou')} %",
+        _against(comparison, top.label, "miou") + _not_apart(comparison, usual, top, "miou"),
     )
 
 
-def _card_tail(comparison: Comparison, usual: list[Arm], finder: Arm) -> Card:
-    others = _tied(comparison, usual, finder, "tail_recall")
-    note = f" Not told apart from it: {listed(others)}." if others else ""
+def _card_tail(comparison: Comparison, usual: list[Arm], finder: Arm, most: Arm) -> Card:
+    if finder.label == most.label:
+        note = _not_apart(comparison, usual, most, "tail_recall")
+    else:
+        highest = score(comparison, most.label, "tail_recall")
+        note = (
+            f" {most.label} has {highest} %, not told apart; {finder.label} is named for its "
+            "higher mean IoU."
+        )
     return Card(
-        "Finds most of the rare classes (tail recall)",
-        f"{finder.label}, {_mean(comparison, finder.label, 'tail_recall')} %",
+        "For the rare classes (tail recall)",
+        f"{finder.label}, {score(comparison, finder.label, 'tail_recall')} %",
         _against(comparison, finder.label, "tail_recall") + note,
     )
 
 
-def _card_price(comparison: Comparison, finder: Arm) -> Card:
-    base = comparison.baseline
-    assert base is not None
-    price = _price(comparison, finder.label)
-    answer = f"{points(price[0][1]['value'])} points of {price[0][0]}" if price else "nothing clear"
-    words = [f"{name} {interval(row)}" for name, row in price]
-    text = f"Clearly lower than {base.label}: {'; '.join(words)}. " if words else ""
-    right, of_base = (
-        _mean(comparison, label, "tail_precision") for label in (finder.label, base.label)
-    )
-    text += f"Tail precision is {right} % ({base.label}: {of_base} %)."
-    return Card(f"What {finder.label} pays for it", answer, text)
-
-
-def _card_longer(comparison: Comparison) -> Card | None:
-    """Of the arm with the highest mIoU among those of more steps than usual."""
-    longer = [arm for arm in comparison.arms if arm.steps > 1.02 * comparison.arms[0].steps]
-    best = _best(comparison, longer, "miou")
-    if best is None:
-        return None
-    words = []
-    for arm in longer:
-        row = comparison.difference(arm.label, "miou")
-        if row is not None:
-            clear = "clear" if row["real"] else "not clear"
-            words.append(f"{arm.label} is {interval(row)} over {row['against']} ({clear})")
-    return Card(
-        "With more training",
-        f"{best.label}, {_mean(comparison, best.label, 'miou')} % mean IoU",
-        "; ".join(words) + ".",
-    )
+def _not_apart(comparison: Comparison, usual: list[Arm], highest: Arm, stat: str) -> str:
+    """Which losses are not told apart from the highest, and which one seed cannot judge."""
+    alike = tied(comparison, usual, highest, stat)
+    others = [arm for arm in usual if arm is not highest]
+    alone = [arm.label for arm in others if len(set(arm.seeds) & set(highest.seeds)) < 2]
+    text = f" Not told apart from it: {listed(alike)}." if alike else ""
+    if alone and len(alone) < len(others):
+        text += f" Too few common seeds to tell: {listed(alone)}."
+    return text
 
 
 def _alone(comparison: Comparison) -> str:
@@ -194,8 +215,10 @@ def _table(comparison: Comparison) -> Table:
         for arm in arms
     ]
     against = (
-        f" Below: difference to {base.loss} of the same seeds and steps, in points, with its 95 % "
-        "interval; ▲ better or ▼ worse where that excludes zero."
+        " Below: difference, of the same seeds, in points with its 95 % interval; ▲ better or "
+        f"▼ worse where that excludes zero. The reference is {references(comparison)}. "
+        "Differences of precision are over the classes that both predict, so they do not match "
+        "the means; there is none without an interval."
         if base and len(arms) > 1
         else ""
     )
@@ -208,37 +231,6 @@ def _table(comparison: Comparison) -> Table:
         sortable=True,
         strong=[i for i, arm in enumerate(arms) if base and arm.loss == base.loss],
     )
-
-
-def _best(comparison: Comparison, arms: list[Arm], stat: str) -> Arm | None:
-    means = comparison.mean_sd(stat)["mean"]
-    scored = [arm for arm in arms if means[arm.label] == means[arm.label]]
-    return max(scored, key=lambda arm: means[arm.label], default=None)
-
-
-def _tied(comparison: Comparison, arms: list[Arm], best: Arm, stat: str) -> list[str]:
-    """Arms whose interval to the best does not exclude zero."""
-    tied = []
-    for arm in arms:
-        if arm.label == best.label:
-            continue
-        found, seeds = paired(comparison, best, arm)
-        if len(seeds) < 2 or not found[STATS.index(stat)].is_real:
-            tied.append(arm.label)
-    return tied
-
-
-def _sign(comparison: Comparison, label: str, stat: str) -> int:
-    """1 or -1 where a difference is clear, else 0."""
-    row = comparison.difference(label, stat)
-    if row is None or not row["real"]:
-        return 0
-    return 1 if row["value"] > 0 else -1
-
-
-def _mean(comparison: Comparison, label: str, stat: str) -> str:
-    row = comparison.mean_sd(stat).loc[label]
-    return mean_sd(float(row["mean"]), float(row["std"])) if len(row) else percent(float("nan"))
 
 
 def _against(comparison: Comparison, label: str, stat: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lit_seg.analysis.comparison import Comparison
+from lit_seg.analysis.comparison import OF_PRECISION, Comparison
 from lit_seg.report.blocks import Cell, Mark
 
 MINUS = "−"  # noqa: RUF001  # as wide as +
@@ -38,13 +38,44 @@ def mark_of(row: "pd.Series | None", value: bool = True) -> Mark:
 
 
 def mean_sd_cell(comparison: Comparison, label: str, stat: str) -> Cell:
-    """Mean and standard deviation over seeds; below it the difference to the baseline."""
+    """Mean and standard deviation over seeds; below it the difference to the baseline.
+
+    Where some seeds have no such score, of how many the mean and the difference are.
+    """
     table = comparison.mean_sd(stat)
     mean, sd = float(table.at[label, "mean"]), float(table.at[label, "std"])
-    text = mean_sd(mean, sd)
     row = comparison.difference(label, stat)
-    note = "" if row is None or row["value"] != row["value"] else interval(row)
-    return Cell(text, note, mark_of(row), None if mean != mean else mean)
+    runs, scored = len(comparison.arm(label).runs), int(table.at[label, "count"])
+    notes = [f"{scored} of {plural(runs, 'seed')}"] if 0 < scored < runs else []
+    if row is not None and _has_value(row):
+        notes.append(interval(row) + of_pairs(comparison, row))
+    return Cell(mean_sd(mean, sd), "; ".join(notes), mark_of(row), None if mean != mean else mean)
+
+
+def _has_value(row: "pd.Series") -> bool:
+    """Of precision only with an interval: it may hang on a few pixels."""
+    return bool(row["value"] == row["value"]) and (
+        row["stat"] not in OF_PRECISION or bool(row["low"] == row["low"])
+    )
+
+
+def of_pairs(comparison: Comparison, row: "pd.Series") -> str:
+    """`` (1 of 3 pairs)`` where a difference is of less pairs of seeds than there are."""
+    seeds = (set(comparison.arm(row[key]).seeds) for key in ("arm", "against"))
+    pairs = len(set.intersection(*seeds))
+    return f" ({row['seeds']} of {pairs} pairs)" if row["seeds"] < pairs else ""
+
+
+def references(comparison: Comparison) -> str:
+    """What losses are compared with: ``ce (of “recall, 3x” it is “ce, 3x”)``."""
+    pairs = comparison.differences.drop_duplicates("arm")
+    base = comparison.baseline.label if comparison.baseline else ""
+    others = [
+        f"of “{arm}” it is “{part}”"
+        for arm, part in zip(pairs["arm"], pairs["against"], strict=True)
+        if part != base
+    ]
+    return f"{base} ({'; '.join(others)})" if others else base
 
 
 def mean_sd(mean: float, sd: float) -> str:
@@ -60,3 +91,19 @@ def listed(names: Sequence[str], last: str = "and") -> str:
 def plural(number: int, noun: str) -> str:
     """``3 seeds``, ``1 seed``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def score(comparison: Comparison, label: str, stat: str) -> str:
+    """``52.1 ± 0.4`` of an arm."""
+    row = comparison.mean_sd(stat).loc[label]
+    return mean_sd(float(row["mean"]), float(row["std"])) if len(row) else percent(float("nan"))
+
+
+def shown(comparison: Comparison, label: str, stat: str) -> str:
+    """``+4.2 [-0.9, +10.6] points``, with p where the correction for several losses undoes it."""
+    row = comparison.difference(label, stat)
+    if row is None or row["value"] != row["value"]:
+        return "not compared"
+    lost = row["real"] and not row["p_holm"] < 0.05
+    note = f", but p = {row['p_holm']:.2f} corrected for the number of losses" if lost else ""
+    return f"{interval(row)} points{note}"
