@@ -10,9 +10,10 @@ from typing import Any
 from lit_seg.analysis.configs import completed, content, flat, versions
 from lit_seg.analysis.damage import Length, damage_of, length_of
 from lit_seg.analysis.datasets import alike, datasets
+from lit_seg.analysis.incomplete import drop_uncounted, short_runs
 from lit_seg.analysis.run_name import RunName, name_of_config, name_of_place, short_names
 from lit_seg.errors import RunError
-from lit_seg.runs import CONFIG, METRICS, VAL_IMAGES
+from lit_seg.runs import CONFIG, METRICS
 
 TABLE = "val_table.md"
 """Exists in a run that finished."""
@@ -113,7 +114,7 @@ def _read(folder: Path, of: Mapping[str, Any] | None, name: RunName, short: str)
         length = length_of(folder / METRICS)
     except RunError as error:
         length, damage = Length(), damage or str(error).replace(f"{folder}/", "")
-    short_of = length.short_of(config) if over else ""
+    short_of = length.short_of(config) if over and length.steps else ""
     return Run(
         path=folder,
         name=short,
@@ -155,7 +156,7 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Arm], list[str]]:
         why = f"; {damaged[0]}" if damaged else ", none has finished; wait, or resume them"
         raise RunError(f"{len(runs)} runs found{', none can be used' if damaged else ''}{why}")
     finished, notes = completed(finished)
-    warnings += notes + _short(finished)
+    warnings += notes + short_runs(finished)
     usual = _usual_steps(finished, baseline)
     data = datasets(finished)
     if len(several := sorted(set(data.values()))) > 1:
@@ -176,54 +177,17 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Arm], list[str]]:
                 + _though(run, seeds[run.seed])
             )
         seeds[run.seed] = run
-    warnings += [note for label, seeds in members.items() for note in _uncounted(label, seeds)]
+    warnings += [note for label, seeds in members.items() for note in drop_uncounted(label, seeds)]
     arms = [_arm(label, seeds, usual, data) for label, seeds in members.items()]
     arms.sort(key=lambda arm: (arm.loss != baseline, arm.steps != usual, arm.label))
-    if others := [f"{arm.label} {arm.steps}" for arm in arms if arm.steps != usual]:
-        warnings.append(
-            f"the usual number of steps is {usual}; trained for another are {', '.join(others)}"
-        )
-    return arms, warnings
-
-
-def _short(runs: Sequence[Run]) -> list[str]:
-    """Of finished runs that are shorter than configured, or than others so configured."""
-    lines = []
-    for run in runs:
-        told = run.short_of
-        longest = max(
-            (other for other in runs if _length_options(other) == _length_options(run)),
-            key=lambda other: other.steps,
-            default=run,
-        )
-        if not told and run.steps < longest.steps and not alike(run.steps, longest.steps):
-            told = f"{run.steps} steps, {longest.name} of the same {CONFIG} after {longest.steps}"
-        if told:
-            lines.append(
-                f"{run.name} finished and its {METRICS} ends after {told}: it was stopped early, "
-                "or the file is cut"
-            )
-    return lines
-
-
-def _length_options(run: Run) -> tuple[str | None, ...]:
-    """Of a loss on its data, what sets the number of steps; nothing alike without it."""
-    if not run.config:
-        return (str(run.path),)
-    options = ("trainer.max_steps", "trainer.max_epochs", "data.init_args.batch_size")
-    return (run.data, run.model, run.loss, *(run.config.get(option) for option in options))
-
-
-def _uncounted(label: str, seeds: dict[int, Run]) -> list[str]:
-    """Take out the seeds without counts per image, where others have them; says which."""
-    without = [seed for seed, run in seeds.items() if not (run.path / VAL_IMAGES).is_file()]
-    if len(without) == len(seeds):
-        return []
-    return [
-        f"**seed {seed} of {label} is left out:** no {VAL_IMAGES} in {seeds.pop(seed).name}, the "
-        "other seeds have it"
-        for seed in without
+    of_baseline = {usual, *(arm.steps for arm in arms if arm.loss == baseline)}
+    alone = [arm for arm in arms if not any(alike(arm.steps, steps) for steps in of_baseline)]
+    warnings += [
+        f"**{arm.label} was trained for {arm.steps} steps**, the usual number is {usual}, and no "
+        f"{baseline} has as many"
+        for arm in alone
     ]
+    return arms, warnings
 
 
 def _though(run: Run, other: Run) -> str:

@@ -1,4 +1,4 @@
-"""Whether the files of a run are whole: read, and compared with each other and the configuration."""
+"""Whether the files of a run are whole: read, and compared with each other."""
 
 import csv
 from collections.abc import Mapping

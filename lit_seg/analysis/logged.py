@@ -83,11 +83,6 @@ def metrics(path: Path, kinds: Sequence[str] = _KINDS) -> pd.DataFrame:
         RunError: if it is damaged.
     """
     wide = read_table(path, ["step"])
-    if len(short := wide[wide.isna().any(axis=1)]):
-        raise RunError(
-            f"{path}: a row is cut short ({','.join(short.iloc[0].dropna())[:60]}); take it out, "
-            "or move the file away"
-        )
     parts = [pd.DataFrame(columns=ROWS, dtype=str)]
     for key in wide.columns:
         stat, name = _split(key) or ("", "")

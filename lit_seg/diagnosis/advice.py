@@ -29,7 +29,7 @@ class Advice:
         command: that does it.
         why: in a line.
         watch: what to look at afterwards.
-        instead: of a run that is still rising: what to do where there is no time for a longer one.
+        instead: of a run that cannot be judged yet: what to do within the same length.
     """
 
     loss: str
@@ -60,6 +60,8 @@ def advise(kind: str, otherwise: str | None, run: RunFiles, evidence: Evidence) 
             "mean accuracy and mean IoU of both",
         )
     if kind == "not_converged":
+        if not origin.plain:  # cross-entropy tells more than a longer run of this loss
+            return _stronger(origin)
         instead = advise(otherwise, None, run, evidence) if otherwise else None
         return replace(_longer(run), instead=instead)
     if kind == "too_hard":
@@ -91,7 +93,7 @@ def _longer(run: RunFiles) -> Advice:
         "",
         f'make train RESUME={run.folder} ARGS="{options}"',
         "twice as long first, then diagnose again",
-        "whether the tail is learned later, or not at all",
+        "overall accuracy and head recall: whether frequent classes are learned at all",
     )
 
 

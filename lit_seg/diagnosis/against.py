@@ -21,6 +21,7 @@ SHOWN = {
     "tail_iou": "tail IoU",
 }
 _DRAWS = 2000
+_SAME_LENGTH = 0.02  # share of the steps
 
 Outcome = Literal["higher", "traded", "flooded", "lower", "same"]
 """Of mean IoU, in a pair of runs; it is no verdict on the loss."""
@@ -51,6 +52,7 @@ class Comparison:
         changes: by score.
         outcome: in a word, of this pair of runs.
         text: in a sentence.
+        notes: in what the runs differ besides the loss.
         limit: what it does not say.
     """
 
@@ -59,6 +61,7 @@ class Comparison:
     changes: dict[str, Change]
     outcome: Outcome
     text: str
+    notes: tuple[str, ...] = ()
     limit: str = (
         "one pair of runs cannot tell the loss from its seed; `python -m lit_seg report` compares "
         "them over several"
@@ -91,7 +94,27 @@ def compare(run: RunFiles, baseline: RunFiles, evidence: Evidence) -> Comparison
         before, after = (float(of[i]) for of in scores)
         changes[key] = Change(before, after, found[i].low, found[i].high)
     outcome, text = _outcome(changes)
-    return Comparison(str(baseline.folder), baseline.origin.loss, changes, outcome, text)
+    return Comparison(
+        str(baseline.folder), baseline.origin.loss, changes, outcome, text, _notes(run, baseline)
+    )
+
+
+def _notes(run: RunFiles, baseline: RunFiles) -> tuple[str, ...]:
+    """On another length or seed: what it changed is in the differences, too."""
+    notes = []
+    ours, theirs = (of.curve[-1][0] + 1 if of.curve else 0 for of in (run, baseline))
+    if ours and theirs and abs(ours / theirs - 1) > _SAME_LENGTH:
+        notes.append(
+            f"the baseline was validated last after {theirs} steps, this run after {ours}: the "
+            "changes are of the length as much as of the loss; give a baseline of the same length"
+        )
+    ours_seed, seed = (of.origin.variables.get("SEED", "") for of in (run, baseline))
+    if ours_seed and seed and ours_seed != seed:
+        notes.append(
+            f"the baseline is of seed {seed}, this run of {ours_seed}: other first weights and "
+            "another order of images are in the changes; give the baseline of the same seed"
+        )
+    return tuple(notes)
 
 
 def _check_same(run: RunFiles, baseline: RunFiles) -> None:

@@ -44,6 +44,8 @@ def show(
         console.print(_change_table(comparison))
         _line(console, f"against {comparison.loss or 'the baseline'}: {comparison.text}")
         _line(console, comparison.limit)
+        for note in comparison.notes:
+            _line(console, f"note: {note}")
     console.print()
     console.print(
         f"[bold]Is imbalance the bottleneck? {escape(verdict.headline)}",
@@ -52,6 +54,8 @@ def show(
     )
     for reason in verdict.reasons:
         _line(console, f"  - {reason}")
+    if verdict.rising:
+        _line(console, f"note     {verdict.rising}")
     _show_advice(console, run, verdict.advice, "next")
     if verdict.advice.instead is not None:
         _show_advice(console, run, verdict.advice.instead, "or, within the same budget,")
@@ -82,6 +86,7 @@ def as_json(
             "kind": verdict.kind,
             "text": verdict.headline,
             "reasons": list(verdict.reasons),
+            "rising": verdict.rising or None,
             "as_it_stands": verdict.otherwise,
             "as_it_stands_text": HEADLINES[verdict.otherwise] if verdict.otherwise else None,
         },

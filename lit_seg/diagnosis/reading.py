@@ -17,6 +17,8 @@ Counts = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]
 LABELLED, PREDICTED, HITS = range(3)
 _SCORES = ("iou", "recall", "precision")
+_TABLE = "val_table.md"  # exists in a run that finished
+_ROUNDING = 1e-4  # of a mean IoU: metrics are summed in single precision
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def read_run(path: str | Path) -> RunFiles:
             "whether enough is labelled; the next validation in training writes it"
         )
     images, counts = _counts(folder / VAL_IMAGES, masks, classes)
+    if masks and scored:
+        _check_agreement(folder, counts, _number(scored[-1]["val/miou"]), notes)
     return RunFiles(
         folder=folder,
         origin=origin_of(folder),
@@ -137,6 +141,8 @@ def _counts(
             )
         try:
             values = [int(row[key]) for key in ("labelled", "predicted", "hits")]
+            if not 0 <= values[HITS] <= min(values[LABELLED], values[PREDICTED]):
+                raise ValueError
         except (TypeError, ValueError):
             raise RunError(
                 f"{path}: the row of {row['class']} in {row['image']} is damaged; "
@@ -144,6 +150,31 @@ def _counts(
             ) from None
         counts[row_of[row["image"]], column_of[row["class"]]] = values
     return images, counts
+
+
+def _check_agreement(folder: Path, counts: Counts, logged: float, notes: list[str]) -> None:
+    """Compare the mean IoU of the counts with that of the last validation in ``metrics.csv``.
+
+    A run that is going on writes one file before the other: of that it is a note.
+
+    Raises:
+        RunError: if they differ in a run that finished.
+    """
+    labelled, predicted, hits = counts.sum(0).T.astype(np.float64)
+    either = labelled + predicted - hits
+    counted = float(np.mean(hits[either > 0] / either[either > 0])) if either.any() else math.nan
+    if abs(counted - logged) < _ROUNDING:
+        return
+    problem = (
+        f"the mean IoU of {VAL_IMAGES} is {100 * counted:.1f} %, that of the last validation in "
+        f"{METRICS} {100 * logged:.1f} %"
+    )
+    if (folder / _TABLE).is_file():
+        raise RunError(
+            f"{folder / VAL_IMAGES}: is cut or of another run, or {METRICS} is: {problem}; "
+            f"validate anew, by make train RESUME={folder} with a later end"
+        )
+    notes.append(f"{problem}: one of them is behind, or cut")
 
 
 def _frequency(
@@ -158,7 +189,7 @@ def _frequency(
         if any(math.isnan(number) for number in numbers):
             raise RunError(f"{folder / DATASET}: a number of training pixels is missing or damaged")
         return numbers
-    table = folder / "val_table.md"
+    table = folder / _TABLE
     if table.is_file():  # its second column is the share of the training pixels
         lines = [line.strip("| \n").split(" | ") for line in table.read_text().splitlines()]
         shares = {cells[0]: _number(cells[1]) for cells in lines if len(cells) > 2}

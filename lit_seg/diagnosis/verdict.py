@@ -24,7 +24,7 @@ Kind = Literal[
 HEADLINES: dict[Kind, str] = {
     "too_few_pixels": "cannot tell: too little of the tail is labelled in validation",
     "too_easy": "no: the data is easy for this model",
-    "not_converged": "cannot tell yet: validation is still rising, train longer first",
+    "not_converged": "cannot tell yet: overall accuracy is low and validation still rising",
     "flooded": "partly: the tail is found, but it drowns in false positives",
     "too_hard": "no: the data is too hard for this model, or the model too weak",
     "imbalance": "yes: imbalance is the bottleneck",
@@ -41,13 +41,15 @@ class Verdict:
         kind: which verdict.
         reasons: with their numbers, the deciding one first.
         advice: what to do next.
-        otherwise: what the rest of the rules say of a run that is still rising.
+        otherwise: what the rest of the rules say of a run that cannot be judged yet.
+        rising: a note on a run whose validation still rises; "" of another.
     """
 
     kind: Kind
     reasons: tuple[str, ...]
     advice: Advice
     otherwise: Kind | None = None
+    rising: str = ""
 
     @property
     def headline(self) -> str:
@@ -63,7 +65,8 @@ def judge(run: RunFiles, evidence: Evidence) -> Verdict:
         otherwise, more = _decide(evidence, run.origin.plain, _WHEN_CONVERGED)
         reasons += [f"as it stands now, {HEADLINES[otherwise]}", *more]
     reasons += _besides(evidence)
-    return Verdict(kind, tuple(reasons), advise(kind, otherwise, run, evidence), otherwise)
+    advice = advise(kind, otherwise, run, evidence)
+    return Verdict(kind, tuple(reasons), advice, otherwise, _rising(evidence))
 
 
 Question = Callable[[Evidence, bool], tuple[Kind, list[str]] | None]
@@ -102,12 +105,23 @@ def _too_easy(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
     ]
 
 
-def _not_converged(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
+def _rising(of: Evidence) -> str:
     if not reaches(of.rise, "STILL_RISING"):
+        return ""
+    return (
+        f"still rising: mean IoU of the last quarter of {of.validations} validations is "
+        f"{points(of.rise)} above that of the quarter before ({points(limit('STILL_RISING'))} "
+        "count as rising); the verdict is of this length. A learning rate that falls to the end "
+        "makes such a rise at any length, so it alone is no reason to train longer"
+    )
+
+
+def _not_converged(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
+    """Only where frequent classes are not learned: whether they will be, nothing else says."""
+    if not (reaches(of.rise, "STILL_RISING") and below(of.overall, "HIGH_OVERALL_ACCURACY")):
         return None
     return "not_converged", [
-        f"mean IoU of the last quarter of {of.validations} validations is {points(of.rise)} above "
-        f"that of the quarter before ({points(limit('STILL_RISING'))} count as rising)"
+        "mean IoU still rises: whether frequent classes will be learned is open"
     ]
 
 
@@ -195,11 +209,11 @@ def _no_bottleneck(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
     return "no_bottleneck", [reason]
 
 
-_WHEN_CONVERGED: tuple[Question, ...] = (
-    *(_flooded_by_loss, _too_hard, _flooded, _imbalance),
-    _no_bottleneck,
+_WHEN_CONVERGED: tuple[Question, ...] = (_too_hard, _flooded, _imbalance, _no_bottleneck)
+_QUESTIONS: tuple[Question, ...] = (
+    *(_too_few_pixels, _too_easy, _flooded_by_loss, _not_converged),
+    *_WHEN_CONVERGED,
 )
-_QUESTIONS: tuple[Question, ...] = (_too_few_pixels, _too_easy, _not_converged, *_WHEN_CONVERGED)
 
 
 def _besides(of: Evidence) -> list[str]:

@@ -202,6 +202,8 @@ def test_a_precision_of_a_few_pixels_does_not_count(tmp_path: Path) -> None:
             row = table.index[(table["class"] == name) & (table["labelled"] >= pixels)][0]
             table.loc[row, ["predicted", "hits"]] = pixels
         table.to_csv(path, index=False)
+        log = path.with_name("metrics.csv")  # its mean IoU is no longer that of the counts
+        pd.read_csv(log).drop(columns="val/miou").to_csv(log, index=False)
     found = compare([tmp_path], draws=200)
     precision = found.class_scores.query("arm == 'ce' and stat == 'precision' and seed == 0")
     values = precision.set_index("class")["value"]

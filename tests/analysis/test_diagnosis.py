@@ -149,15 +149,67 @@ def test_too_easy(tmp_path: Path) -> None:
     assert not verdict.advice.command
 
 
-def test_still_rising_comes_before_a_loss(tmp_path: Path) -> None:
-    run = fabricate(tmp_path, GOOD, curve=[0.1, 0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6])
+RISING = (0.1, 0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6)
+HARD = {"road": 0.7, "car": 0.5, "sign": 0.2}
+
+
+def test_still_rising_is_a_note_beside_the_verdict(tmp_path: Path) -> None:
+    run = fabricate(tmp_path, GOOD, curve=RISING)
+    evidence, verdict = diagnose(run)
+    assert (verdict.kind, verdict.otherwise, verdict.advice.loss) == ("imbalance", None, "recall")
+    assert "of 8 validations is 10.0 points above" in verdict.rising
+    assert "the verdict is of this length" in verdict.rising
+    assert "RESUME" not in verdict.advice.command
+    console = Console(file=StringIO(), width=120)
+    show(console, read_run(run), evidence, verdict, None)
+    assert "note     still rising:" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert diagnose(fabricate(tmp_path / "flat", GOOD))[1].rising == ""
+
+
+def test_what_rises_from_low_accuracy_cannot_be_told(tmp_path: Path) -> None:
+    run = fabricate(tmp_path / "a", HARD, curve=RISING)
     _, verdict = diagnose(run)
-    assert (verdict.kind, verdict.otherwise) == ("not_converged", "imbalance")
-    assert "10.0 points" in verdict.reasons[0]
+    assert (verdict.kind, verdict.otherwise) == ("not_converged", "too_hard")
     command = f'make train RESUME={run} ARGS="--trainer.max_epochs 32"'
     assert verdict.advice.command == command
     assert verdict.advice.instead is not None
-    assert verdict.advice.instead.loss == "recall"
+    assert "WEIGHTS=imagenet" in verdict.advice.instead.command
+    _, verdict = diagnose(fabricate(tmp_path / "b", HARD, curve=RISING, loss="recall"))
+    assert (verdict.kind, verdict.advice.loss) == ("not_converged", "ce")
+
+
+def finish(run: Path, miou: float) -> None:
+    write(run / "metrics.csv", ("step", "val/miou"), [(99, miou)])
+    (run / "val_table.md").write_text("| class |\n")
+
+
+def test_counts_that_do_not_give_the_logged_score_are_refused(tmp_path: Path) -> None:
+    run = fabricate(tmp_path, GOOD)
+    miou = diagnose(run)[0].mean_iou
+    finish(run, miou + 5e-7)
+    assert diagnose(run)[0].mean_iou == miou
+    assert not read_run(run).notes
+    finish(run, miou + 0.01)
+    with pytest.raises(RunError, match=r"val_images\.csv: is cut .* is 65\.7 %, .* 66\.7 %"):
+        read_run(run)
+    (run / "val_table.md").unlink()  # still training: one file is written before the other
+    assert any("one of them is behind, or cut" in note for note in read_run(run).notes)
+
+
+def test_against_another_length_or_seed_is_noted(tmp_path: Path) -> None:
+    ce = fabricate(tmp_path / "a", GOOD)
+    run = read_run(fabricate(tmp_path / "b", GOOD, loss="recall"))
+    assert compare(run, read_run(ce), weigh(run)).notes == ()
+    longer = read_run(fabricate(tmp_path / "c", GOOD, curve=(0.5,) * 16))
+    (note,) = compare(run, longer, weigh(run)).notes
+    assert "validated last after 170 steps, this run after 90" in note
+    other = read_run(ce.rename(ce.with_name("seed4")))
+    found = compare(run, other, weigh(run))
+    (note,) = found.notes
+    assert "the baseline is of seed 4, this run of 1" in note
+    console = Console(file=StringIO(), width=120)
+    show(console, run, weigh(run), judge(run, weigh(run)), found)
+    assert note in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_too_little_of_the_tail(tmp_path: Path) -> None:
@@ -218,7 +270,9 @@ EDGES = [
     ({"mean": 0.9}, "no_bottleneck"),
     ({"mean": 0.9001}, "too_easy"),
     ({"rise": 0.0199}, "no_bottleneck"),
-    ({"rise": 0.02}, "not_converged"),
+    ({"rise": 0.02}, "no_bottleneck"),
+    ({"rise": 0.02, "overall": 0.7999, "mean": 0.7}, "not_converged"),
+    ({"rise": 0.0199, "overall": 0.7999, "mean": 0.7}, "too_hard"),
     ({"rise": math.nan}, "no_bottleneck"),
     ({"overall": 0.8, "mean": 0.7}, "no_bottleneck"),
     ({"overall": 0.7999, "mean": 0.7}, "too_hard"),
@@ -384,6 +438,9 @@ def test_bad_runs_are_named(tmp_path: Path) -> None:
         read_run(tmp_path / "nothing")
     run = fabricate(tmp_path, GOOD)
     (run / "val_images.csv").write_text("image,class,labelled,predicted,hits\na,road,1,x,1\n")
+    with pytest.raises(RunError, match="row of road in a is damaged"):
+        read_run(run)
+    (run / "val_images.csv").write_text("image,class,labelled,predicted,hits\na,road,3,1,2\n")
     with pytest.raises(RunError, match="row of road in a is damaged"):
         read_run(run)
     (run / "val_images.csv").write_text("image,class,labelled,predicted,hits\na,moon,1,1,1\n")

@@ -144,6 +144,8 @@ def test_never_is_asked_for_each_class_and_seed(tmp_path: Path) -> None:
             place = (table["class"] == "fence") & (table["labelled"] > 0)
             table.loc[table.index[place][0], ["predicted", "hits"]] = 1
             table.to_csv(run / "val_images.csv", index=False)
+            log = run / "metrics.csv"  # which would say that the counts are damaged
+            pd.read_csv(log).drop(columns="val/miou").to_csv(log, index=False)
     text = " ".join(limits.limits(compare([tmp_path], draws=50)))
     assert (
         "ce never predicts pole, hardly ever predicts fence, in some seeds never or hardly ever "

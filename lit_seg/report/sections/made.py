@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
+from lit_seg.analysis.arms import Run
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.scores import LEAST_PREDICTED
 from lit_seg.analysis.student import quantile
@@ -123,6 +124,12 @@ def _settings(comparison: Comparison) -> Block:
     )
 
 
+def _why_left_out(run: Run) -> str:
+    if run.damage:
+        return "damaged, left out"
+    return "replaced by a later attempt" if run.finished else "not finished, left out"
+
+
 def _runs(comparison: Comparison) -> Table:
     used = {run.path: arm.label for arm in comparison.arms for run in arm.runs}
     table = comparison.scores.set_index(["arm", "seed", "stat"])["value"]
@@ -130,9 +137,7 @@ def _runs(comparison: Comparison) -> Table:
     for run in comparison.runs:
         label = used.get(run.path)
         miou = table.get((label, run.seed, "miou"), float("nan")) if label else float("nan")
-        state = label or (
-            "replaced by a later attempt" if run.finished else "not finished, left out"
-        )
+        state = label or _why_left_out(run)
         rows.append(
             [
                 Cell(run.name),
