@@ -1,6 +1,7 @@
 """The first screen says what the numbers say: gains, prices, and what is not known of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.report.blocks import Card, Cards, Table, Text
 from lit_seg.report.sections import classes, limits, made, verdict
 from lit_seg.report.sections.budgets import with_more_steps
-from lit_seg.report.sections.tradeoff import card_price, it_pays, of_head
+from lit_seg.report.sections.tradeoff import card_price, it_pays, of_head, of_tail
 from lit_seg.report.sections.wording import MINUS, mean_sd_cell, percent, references
 from tests.analysis.fabricated import write_run
 
@@ -41,8 +42,6 @@ def _row(label: str, stat: str, value: float, half: float, seeds: int = 3) -> di
 
 def _with(comparison: Comparison, rows: Sequence[dict[str, object]]) -> Comparison:
     """Its differences replaced by known ones."""
-    from dataclasses import replace
-
     return replace(comparison, differences=pd.DataFrame(rows))
 
 
@@ -82,15 +81,16 @@ def test_one_pair_prices_nothing(comparison: Comparison) -> None:
 
 def test_a_larger_budget_is_told(comparison: Comparison) -> None:
     better = [_row("recall, 3x", "miou", 0.08, 0.04), _row("recall, 3x", "tail_recall", 0.3, 0.4)]
-    assert with_more_steps(_with(comparison, better)) == [
+    text, rest = with_more_steps(_with(comparison, better))
+    assert text.startswith(
         "With more training **recall, 3x** is clearly above ce, 3x in mean IoU (+8.0 [+4.0, +12.0] "
-        "points), so it is more than a head start of the first 540 steps; it is not told apart "
-        f"from ce, 3x in tail recall (+30.0 [{MINUS}10.0, +70.0] points).",
-        "That was not tried with wce.",
-    ]
+        "points), so that is more than a head start of the first 540 steps; it is not told apart "
+        f"from ce, 3x in tail recall (+30.0 [{MINUS}10.0, +70.0] points). Of the frequent classes "
+    )
+    assert rest == "That was not tried with wce."
     open_ = [_row("recall, 3x", "miou", 0.0, 0.1), _row("recall, 3x", "tail_recall", 0.0, 0.1)]
     (text, _) = with_more_steps(_with(comparison, open_))
-    assert text.endswith("whether it ends better or only learns sooner is open.")
+    assert "whether it ends better or only learns sooner is open." in text
     one = [_row("recall, 3x", "miou", 0.5, 0.1, seeds=1)]
     assert with_more_steps(_with(comparison, one)) == []
 
@@ -175,8 +175,6 @@ def test_of_losses_that_are_not_told_apart_the_better_elsewhere_is_named(tmp_pat
             _row(label, "pixel_acc", -0.15, 0.05),
         )
     ]
-    from dataclasses import replace
-
     counts = whole.counts | {("wce", s): whole.counts["cb", s] for s in (0, 1, 2)}  # equal: tied
     found = replace(whole, scores=scores, counts=counts, differences=pd.DataFrame(rows))
     text = " ".join(_texts(found))
@@ -229,3 +227,22 @@ def test_the_reference_of_each_budget_is_named(comparison: Comparison) -> None:
     assert references(comparison) in table.caption
     choice = classes.section(comparison).blocks[-1]
     assert all(references(comparison) in part.caption for _, (part,) in choice.options)
+
+
+def test_the_gain_of_each_rare_class_is_told(comparison: Comparison) -> None:
+    text = of_tail(comparison, "wce")
+    names = [comparison.classes[c] for c in comparison.tail]
+    assert all(f"{name} " in text for name in names)
+    means = comparison.class_scores.query("stat == 'recall' and arm == 'wce'")
+    pole = 100 * means.loc[means["class"] == "pole", "value"].mean()
+    assert f"to {pole:.1f} %" in text
+
+
+def test_longer_training_of_the_baseline_alone_is_told(comparison: Comparison) -> None:
+    longer = replace(comparison, scores=comparison.scores.copy())
+    rows = (longer.scores["arm"] == "ce, 3x") & (longer.scores["stat"] == "miou")
+    assert rows.any()
+    longer.scores.loc[rows, "value"] = 0.99
+    assert any("Longer training alone does much: ce, 3x" in t for t in with_more_steps(longer))
+    longer.scores.loc[rows, "value"] = 0.01
+    assert not any("Longer training alone" in text for text in with_more_steps(longer))

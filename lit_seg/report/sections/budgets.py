@@ -3,6 +3,7 @@
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.scores import STAT_NAMES
 from lit_seg.report.blocks import Card
+from lit_seg.report.sections.tradeoff import of_head
 from lit_seg.report.sections.wording import interval, listed, mark_of, score, shown
 
 _MARKS = {"better": 1, "worse": -1}
@@ -24,7 +25,7 @@ def with_more_steps(comparison: Comparison) -> list[str]:
             sign: [s for s in rows if _MARKS.get(mark_of(rows[s]), 0) == sign]
             for sign in (1, -1, 0)
         }
-        head_start = f", so it is more than a head start of the first {usual} steps"
+        head_start = f", so that is more than a head start of the first {usual} steps"
         parts = [
             f"clearly {word} {row['against']} in {_each(comparison, arm.label, clear[sign])}{so}"
             for sign, word, so in ((1, "above", head_start), (-1, "below", ""))
@@ -36,11 +37,28 @@ def with_more_steps(comparison: Comparison) -> list[str]:
         text = f"With more training **{arm.label}** is {'; it is '.join(parts)}"
         if len(clear[0]) == 2:
             text += ": whether it ends better or only learns sooner is open"
-        found.append(text + ".")
+        found.append(f"{text}. {of_head(comparison, arm.label)}".strip())
     longer = {arm.loss for arm in comparison.arms if arm.steps > 1.02 * usual}
     if found and (rest := [a.label for a in comparison.arms if a.loss not in longer]):
         found.append(f"That was not tried with {listed(rest)}.")
-    return found
+    return found + _first_train_longer(comparison, usual)
+
+
+def _first_train_longer(comparison: Comparison, usual: int) -> list[str]:
+    """Where the baseline trained longer is above every loss at the usual number of steps."""
+    means = comparison.mean_sd("miou")["mean"]
+    base = comparison.baseline
+    own = [arm for arm in comparison.arms if arm.steps <= 1.02 * usual]
+    longer = [a for a in comparison.arms if a not in own and base and a.loss == base.loss]
+    top = max(own, key=lambda arm: means[arm.label])
+    ahead = max(longer, key=lambda arm: means[arm.label], default=top)
+    if not means[ahead.label] > means[top.label]:
+        return []
+    return [
+        f"Longer training alone does much: {ahead.label} has a mean IoU of "
+        f"{score(comparison, ahead.label, 'miou')} %, {top.label} after {usual} steps "
+        f"{score(comparison, top.label, 'miou')} %."
+    ]
 
 
 def _each(comparison: Comparison, label: str, stats: list[str]) -> str:

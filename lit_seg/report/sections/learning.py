@@ -121,7 +121,7 @@ def _reading(comparison: Comparison) -> str:
     text = (
         "**Learns sooner**: all its seeds are there before the first seed of the baseline is. "
         "**Ends better**: the interval of its final difference excludes zero; "
-        f"the reference is {references(comparison)}. About half of the baseline's own seeds "
+        f"the reference is {references(comparison)}. Some of the baseline's own seeds "
         "never reach their mean. A validation curve is rough, so a first time is an early one."
     )
     if len(steps) > 1:

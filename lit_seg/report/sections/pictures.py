@@ -13,9 +13,10 @@ def section(comparison: Comparison) -> Section | None:
     blocks: list[Block] = [
         Text(
             "Validation images chosen from their labels alone, one seed of each loss. Below each: "
-            "the window with most pixels of the rarest class in the image, enlarged; how many "
-            "pixels of the whole image are wrong; and of that class how many are found, and how "
-            "many predicted falsely. Few images prove nothing: that is for the tables."
+            "the window with most pixels of one class, the rarest in the image that no image above "
+            "was about, enlarged; how many pixels of the whole image are wrong; and of that class "
+            "how many are found, and how many predicted falsely. Few images prove nothing: that is "
+            "for the tables."
         ),
         Legend(
             "Colours",

@@ -45,9 +45,9 @@ def section(comparison: Comparison) -> Section:
             Figure(
                 "differences",
                 f"Difference in points to the baseline, {references(comparison)}, with its 95 % "
-                "interval over seeds and images. A full marker: the interval excludes zero. Tail "
-                "precision is compared over the classes that both predict; no value where there "
-                "is none, or no interval.",
+                "interval over seeds and images. A full marker: it excludes zero, over more than "
+                "one pair of seeds. Tail precision is compared over the classes that both predict; "
+                "no value where there is none, or no interval.",
                 "Differences of each loss to the baseline with intervals",
                 panels,
                 columns=2,
@@ -133,8 +133,23 @@ def of_head(comparison: Comparison, label: str) -> str:
     text = f"Of the frequent classes {falls[0]} loses most IoU ({change(falls[0])}, {sure})"
     others = [f"{name} ({change(name)})" for name in falls[1:] if name in clear]
     if others:
-        text += f"; the loss of {listed(others)} is {'also ' * (sure == 'clear')}clear"
+        text += f"; the drop of {listed(others)} is {'also ' * (sure == 'clear')}clear"
     return f"{text}."
+
+
+def of_tail(comparison: Comparison, label: str) -> str:
+    """Recall of each rare class, of the reference and of a loss: one class may be all of it."""
+    row = comparison.difference(label, "tail_recall")
+    assert row is not None
+    means = comparison.class_scores.query("stat == 'recall'").groupby(["arm", "class"])["value"]
+    recall = means.mean()
+    names = [comparison.classes[c] for c in comparison.tail]
+    gains = {name: recall[label, name] - recall[row["against"], name] for name in names}
+    parts = [
+        f"{name} {percent(recall[row['against'], name])} to {percent(recall[label, name])} %"
+        for name in sorted(names, key=lambda name: -gains[name])
+    ]
+    return listed(parts)
 
 
 def elsewhere(comparison: Comparison, finder: Arm, most: Arm) -> str:

@@ -8,7 +8,7 @@ from lit_seg.analysis.scores import STAT_NAMES, STATS
 from lit_seg.report.blocks import Block, Card, Cards, Cell, Points, Section, Table, Text
 from lit_seg.report.sections.budgets import card_longer, with_more_steps
 from lit_seg.report.sections.limits import best, limits, sign, tied, warnings_of
-from lit_seg.report.sections.tradeoff import card_price, elsewhere, it_pays, of_head
+from lit_seg.report.sections.tradeoff import card_price, elsewhere, it_pays, of_head, of_tail
 from lit_seg.report.sections.wording import (
     interval,
     listed,
@@ -145,7 +145,8 @@ def _gain(comparison: Comparison, label: str) -> str:
         how, stat = "clearly finds more of the rare classes than", "tail_recall"
     else:
         how, stat = "clearly segments the rare classes better than", "tail_iou"
-    return f"it {how} {row['against']} ({STAT_NAMES[stat]} {shown(comparison, label, stat)})"
+    found = f"{STAT_NAMES[stat]} {shown(comparison, label, stat)}; recall of each"
+    return f"it {how} {row['against']} ({found}: {of_tail(comparison, label)})"
 
 
 def _free(comparison: Comparison, usual: list[Arm]) -> Arm | None:
@@ -216,7 +217,8 @@ def _table(comparison: Comparison) -> Table:
     ]
     against = (
         " Below: difference, of the same seeds, in points with its 95 % interval; ▲ better or "
-        f"▼ worse where that excludes zero. The reference is {references(comparison)}. "
+        "▼ worse where that excludes zero over more than one pair of seeds. The reference is "
+        f"{references(comparison)}. "
         "Differences of precision are over the classes that both predict, so they do not match "
         "the means; there is none without an interval."
         if base and len(arms) > 1

@@ -48,7 +48,8 @@ def mean_sd_cell(comparison: Comparison, label: str, stat: str) -> Cell:
     runs, scored = len(comparison.arm(label).runs), int(table.at[label, "count"])
     notes = [f"{scored} of {plural(runs, 'seed')}"] if 0 < scored < runs else []
     if row is not None and _has_value(row):
-        notes.append(interval(row) + of_pairs(comparison, row))
+        unbroken = interval(row).replace(" ", "\N{NO-BREAK SPACE}")
+        notes.append(unbroken + of_pairs(comparison, row))
     return Cell(mean_sd(mean, sd), "; ".join(notes), mark_of(row), None if mean != mean else mean)
 
 
