@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import papermill
 import pytest
 
@@ -54,6 +55,8 @@ def test_loss_comparison(run: Path, tmp_path: Path) -> None:
             shutil.copytree(run, folder, ignore=shutil.ignore_patterns("wandb", "checkpoints"))
             if loss == "ce":
                 halve_hits(folder / "val_images.csv")
+                log = folder / "metrics.csv"  # which would say that the counts are damaged
+                pd.read_csv(log).drop(columns="val/miou").to_csv(log, index=False)
     parameters = {"FOLDER": str(tmp_path / "runs"), "DRAWS": 200}
     outputs = execute("02_loss_comparison", parameters, tmp_path)
     assert pictures(outputs) == 3
