@@ -78,8 +78,7 @@ class ClassDynamics(Callback):
         if logits.requires_grad:
             logits = logits.view_as(logits)  # torch loses hooks on a view that was changed in place
         step = math.ceil(math.sqrt(logits.shape[1] / _ALL_PIXELS)) if logits.ndim == 4 else 1
-        seen, labels = (logits, target) if step == 1 else _thinned(logits, target, step)
-        self._sums = self._sums + class_sums(seen, labels, self.gamma)
+        self._sums = self._sums + class_sums(*_thinned(logits, target, step), self.gamma)
         if logits.requires_grad:
             logits.register_hook(  # type: ignore[no-untyped-call]
                 lambda gradient: self._add(gradient, target, step)
@@ -88,8 +87,7 @@ class ClassDynamics(Callback):
 
     def _add(self, gradient: Tensor, target: Tensor, step: int) -> None:
         if self._sums is not None:
-            seen = (gradient, target) if step == 1 else _thinned(gradient, target, step)
-            self._sums = self._sums + gradient_sums(*seen)
+            self._sums = self._sums + gradient_sums(*_thinned(gradient, target, step))
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -117,5 +115,7 @@ class ClassDynamics(Callback):
 
 
 def _thinned(values: Tensor, target: Tensor, step: int) -> tuple[Tensor, Tensor]:
-    """Every ``step``-th row and column."""
+    """Every ``step``-th row and column; with a step of 1 all, also of what has none."""
+    if step == 1:
+        return values, target
     return values[..., ::step, ::step], target[..., ::step, ::step]
