@@ -24,8 +24,8 @@ from PIL import Image
 
 from lit_seg.data.counting.count import count_labels
 from lit_seg.data.dataset import SegDataset
-from lit_seg.data.files import FileSplit
-from lit_seg.data.labels import ColourMap, LabelMap
+from lit_seg.data.image_files import FileSplit
+from lit_seg.data.label_maps import ColourMap, LabelMap
 from lit_seg.data.palette import distinct_colours
 from lit_seg.data.transforms import TrainTransform
 

@@ -29,7 +29,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from lit_seg.writing import replace_text
+from lit_seg.files.atomic_io import replace_text
 
 EXPERIMENTS = Path(__file__).absolute().parent
 RECORD = "compare.json"  # in a run's folder: the options it was started with

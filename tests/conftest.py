@@ -43,7 +43,7 @@ def _counts_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 @pytest.fixture(scope="session")
 def few_streets() -> Iterator[None]:
     """16 training scenes and 6 others, in place of hundreds."""
-    from lit_seg.data import streets
+    from lit_seg.data.datasets import streets
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streets, "_SPLITS", {"train": (0, 16), "val": (1, 6), "test": (2, 6)})
@@ -53,7 +53,7 @@ def few_streets() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def run(few_streets: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of two epochs with recall loss, as `make train` makes it."""
-    from lit_seg.cli import main
+    from lit_seg.cli.main import main
 
     folder = tmp_path_factory.mktemp("runs") / "streets" / "unet_resnet18" / "recall" / "seed0"
     with pytest.MonkeyPatch.context() as patch:

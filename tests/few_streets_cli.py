@@ -21,8 +21,8 @@ from torch.autograd.profiler import profile
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from lit_seg.cli import main
-from lit_seg.data import streets
+from lit_seg.cli.main import main
+from lit_seg.data.datasets import streets
 from lit_seg.tasks import LitSegmenter
 
 SPLITS = {"train": (0, 16), "val": (1, int(os.environ.get("VAL_IMAGES", "7"))), "test": (2, 6)}

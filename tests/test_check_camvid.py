@@ -20,7 +20,7 @@ from experiments.paper.check_camvid import (
 )
 from lit_seg.analysis import compare
 from lit_seg.analysis.bootstrap import Difference
-from lit_seg.analysis.scores import STATS
+from lit_seg.metrics.scores import STATS
 from tests.analysis.fabricated import write_run
 from tests.conftest import EXPERIMENTS
 

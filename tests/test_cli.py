@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lit_seg.cli import complete_arguments, main
+from lit_seg.cli.main import complete_arguments, main
 from lit_seg.data import SegDataModule
 from lit_seg.tasks import LitSegmenter
 from tests.conftest import TINY, layers

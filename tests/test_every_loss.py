@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from lit_seg.cli import main
+from lit_seg.cli.main import main
 from lit_seg.losses.catalogue import every_loss
 from lit_seg.tasks import LitSegmenter
 from tests.conftest import EXPERIMENTS, TINY, layers

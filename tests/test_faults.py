@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_seg import loggers
-from lit_seg.checkpoint_io import AtomicCheckpointIO
-from lit_seg.cli import main
+from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
+from lit_seg.cli.main import main
 from lit_seg.errors import WriteError
+from lit_seg.loggers import run_loggers as loggers
 from lit_seg.tasks import LitSegmenter
 from tests.same import differences
 from tests.test_cli import fit

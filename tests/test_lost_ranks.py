@@ -12,10 +12,10 @@ import torch
 from lightning_fabric.plugins.environments import LightningEnvironment
 from pytorch_lightning import Trainer
 
-from lit_seg import ranks
-from lit_seg.cli import main
-from lit_seg.data import streets
-from lit_seg.ranks import RankLauncher, lost_rank, watch_ranks
+from lit_seg.cli.main import main
+from lit_seg.data.datasets import streets
+from lit_seg.distributed import rank_timeout as ranks
+from lit_seg.distributed.rank_timeout import RankLauncher, lost_rank, watch_ranks
 from tests import few_streets_cli
 from tests.conftest import layers
 from tests.test_ranks import LIGHTNING, TORCHRUN, alone, arguments, command

@@ -10,9 +10,9 @@ import yaml
 from jsonargparse import ArgumentParser
 from PIL import Image
 
-from lit_seg.cli import main
+from lit_seg.cli.main import main
 from lit_seg.data import Folder, SegDataModule
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.conftest import TINY, layers
 from tests.data.layout_of_folder import write_folder, write_pair
 from tests.data.layouts import save

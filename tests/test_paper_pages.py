@@ -13,11 +13,11 @@ import yaml
 
 from experiments import compare
 from experiments.paper import cost, gradient_terms, pat_weights
-from lit_seg import cli
-from lit_seg.cli import LitSegCLI
-from lit_seg.commands import COMMANDS
+from lit_seg.cli import main as cli
+from lit_seg.cli.commands import COMMANDS
+from lit_seg.cli.main import LitSegCLI
+from lit_seg.cli.option_checks import check_options
 from lit_seg.data import DATASETS
-from lit_seg.options import check_options
 from lit_seg.tasks.network import build_network
 from tests.conftest import EXPERIMENTS
 from tests.test_makefile import make

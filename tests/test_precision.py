@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_seg.labels import VOID
 from lit_seg.losses import RecallLoss
+from lit_seg.metrics.labels import VOID
 from tests.same import same
 from tests.test_cli import fit
 

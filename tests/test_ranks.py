@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from lit_seg.cli import main
-from lit_seg.data import Streets, streets
+from lit_seg.cli.main import main
+from lit_seg.data import Streets
+from lit_seg.data.datasets import streets
 from lit_seg.data.samplers import TrainSampler
 from lit_seg.data.sampling import shuffled
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from lit_seg.tasks import LitSegmenter
 from tests import few_streets_cli
 from tests.conftest import TINY, layers

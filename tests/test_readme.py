@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from lit_seg.cli import main
+from lit_seg.cli.main import main
 from tests.conftest import TINY, layers
 
 README = (Path(__file__).parent.parent / "README.md").read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_seg.cli import main
+from lit_seg.cli.main import main
 from tests.conftest import TINY, layers
 from tests.test_cli import rows_of
 

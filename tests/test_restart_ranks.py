@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lit_seg.cli import main
-from lit_seg.data import streets
+from lit_seg.cli.main import main
+from lit_seg.data.datasets import streets
 from lit_seg.tasks import LitSegmenter
 from tests import few_streets_cli
 from tests.test_faults import at_call, step_of

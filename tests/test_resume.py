@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lit_seg.cli import main
+from lit_seg.cli.main import main
 from tests.test_cli import fit, rows_of
 
 pytestmark = pytest.mark.usefixtures("few_streets")

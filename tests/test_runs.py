@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from lit_seg.errors import RunError
-from lit_seg.runs import find_checkpoint, find_run, free_folder
+from lit_seg.runs.checkpoint_files import find_checkpoint
+from lit_seg.runs.layout import find_run, free_folder
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 import torch
 import yaml
 
-from lit_seg.cli import main
-from lit_seg.data import SegDataModule, streets
+from lit_seg.cli.main import main
+from lit_seg.data import SegDataModule
+from lit_seg.data.datasets import streets
 from lit_seg.tasks import LitSegmenter
 from tests import few_streets_cli
 from tests.same import differences

@@ -11,8 +11,8 @@ import wandb
 import yaml
 from wandb import wandb_agent
 
-from lit_seg import cli
-from lit_seg.loggers import WandbLog, run_loggers
+from lit_seg.cli import main as cli
+from lit_seg.loggers.run_loggers import WandbLog, run_loggers
 from tests.conftest import EXPERIMENTS
 from tests.test_makefile import make
 

@@ -14,10 +14,10 @@ import torch
 import yaml
 from jsonargparse._common import parsing_settings
 
-from lit_seg.cli import main
+from lit_seg.cli.main import main
+from lit_seg.config.trust import VARIABLE, only_trusted
 from lit_seg.errors import RunError
 from lit_seg.tasks import LitSegmenter
-from lit_seg.trust import VARIABLE, only_trusted
 from tests.conftest import TINY, layers
 
 CODE = """

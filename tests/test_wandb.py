@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from lit_seg import loggers
-from lit_seg.cli import main
+from lit_seg.cli.main import main
 from lit_seg.errors import RunError
-from lit_seg.loggers import WandbLog, run_loggers
+from lit_seg.loggers import run_loggers as loggers
+from lit_seg.loggers.run_loggers import WandbLog, run_loggers
 from tests.test_cli import rows_of
 
 

@@ -24,11 +24,11 @@ import pandas as pd
 from lit_seg.analysis import Comparison, compare
 from lit_seg.analysis.bootstrap import Difference, paired_bootstrap
 from lit_seg.analysis.comparison import paired
-from lit_seg.analysis.scores import HITS, LABELLED, PREDICTED, STATS, class_scores, overall_scores
 from lit_seg.analysis.student import quantile
 from lit_seg.diagnosis import judge, read_run, weigh
 from lit_seg.diagnosis.verdict import HEADLINES
 from lit_seg.errors import RunError
+from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED, STATS, class_scores, overall_scores
 from lit_seg.report.pictures import pictures_of
 
 Array: TypeAlias = npt.NDArray[np.float64]

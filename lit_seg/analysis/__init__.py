@@ -2,7 +2,7 @@
 
 from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.analysis.figures import plot_trajectories
-from lit_seg.analysis.runs import load_dataset, load_images, load_runs, newest_run, run_folders
+from lit_seg.runs.reader import load_dataset, load_images, load_runs, newest_run, run_folders
 
 __all__ = [
     "Comparison",

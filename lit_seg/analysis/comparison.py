@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lit_seg.analysis.arm_data import (
+from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, holm
+from lit_seg.analysis.group_data import (
     CLASS_STATS,
     IMAGES,
     Counts,
@@ -19,13 +20,12 @@ from lit_seg.analysis.arm_data import (
     read_log,
     scores_of,
 )
-from lit_seg.analysis.arms import Arm, Run, find_runs, group
-from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, holm
-from lit_seg.analysis.scores import STATS, from_classes, is_predicted, score_differences
+from lit_seg.analysis.run_groups import Arm, Run, find_runs, group
 from lit_seg.analysis.settings import config_differences
+from lit_seg.data.imbalance import frequency_groups
 from lit_seg.errors import RunError
-from lit_seg.imbalance import frequency_groups
-from lit_seg.runs import METRICS
+from lit_seg.metrics.scores import STATS, from_classes, is_predicted, score_differences
+from lit_seg.runs.layout import METRICS
 
 __all__ = ["CLASS_STATS", "Comparison", "compare", "opponent", "paired"]
 

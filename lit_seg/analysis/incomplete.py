@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lit_seg.analysis.datasets import alike
-from lit_seg.runs import CONFIG, METRICS, VAL_IMAGES
+from lit_seg.runs.layout import CONFIG, METRICS, VAL_IMAGES
+from lit_seg.runs.length import alike
 
 if TYPE_CHECKING:
-    from lit_seg.analysis.arms import Run
+    from lit_seg.analysis.run_groups import Run
 
 
 def short_runs(runs: Sequence["Run"]) -> list[str]:

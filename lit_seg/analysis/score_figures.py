@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
-from lit_seg.analysis.arms import Arm
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.learning import over_seeds
+from lit_seg.analysis.run_groups import Arm
 from lit_seg.analysis.style import FONT_SIZE, INK, MUTED, PAPER, end_labels, looks
 
 Points = npt.NDArray[np.float64]

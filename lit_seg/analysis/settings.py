@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from lit_seg.analysis.arms import Arm
+from lit_seg.analysis.run_groups import Arm
 
 _OF_LENGTH = re.compile(r"^trainer\.(max|min)_(epochs|steps|time)$")
 # What is written and how often; it changes no weight.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from lit_seg.analysis.arms import Arm
+from lit_seg.analysis.run_groups import Arm
 
 INK, MUTED, GRID, PAPER = "#1b1b1b", "#666666", "#dcdcdc", "#ffffff"
 # Okabe and Ito (2008) without yellow, which is faint on white; the baseline is in ink.

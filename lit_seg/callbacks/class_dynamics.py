@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, share
-from lit_seg.metrics.sync import sum_over_ranks
+from lit_seg.metrics.collectives import sum_over_ranks
 from lit_seg.tasks import LitSegmenter
 
 _ALL_PIXELS = 40  # classes up to which all pixels cost less than 2 % of a step: `make bench`

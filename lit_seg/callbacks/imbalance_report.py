@@ -8,9 +8,9 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.imbalance import imbalance_line, imbalance_table
-from lit_seg.runs import DATASET
-from lit_seg.writing import replace_text
+from lit_seg.data.imbalance import imbalance_line, imbalance_table
+from lit_seg.files.atomic_io import replace_text
+from lit_seg.runs.layout import DATASET
 
 
 class ImbalanceReport(Callback):

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lit_seg.callbacks.checkpoints import BestCheckpoint
-from lit_seg.imbalance import frequency_groups
-from lit_seg.loggers import program, sync_command, wandb_run
+from lit_seg.checkpoints.best_and_last import BestCheckpoint
+from lit_seg.data.imbalance import frequency_groups
+from lit_seg.files.atomic_io import replace_text
+from lit_seg.loggers.run_loggers import program, sync_command, wandb_run
 from lit_seg.metrics import ClassScores
-from lit_seg.runs import CHECKPOINTS, CLASSES, METRICS, VAL_IMAGES
+from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, VAL_IMAGES
 from lit_seg.tasks import LitSegmenter
-from lit_seg.writing import replace_text
 
 
 class RunSummary(Callback):

@@ -14,14 +14,14 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from lit_seg.callbacks.pictures import side_by_side
 from lit_seg.data.base import SegDataModule
-from lit_seg.labels import VOID
-from lit_seg.loggers import wandb_run
+from lit_seg.data.overlays import side_by_side
+from lit_seg.files.atomic_io import replace_text, writing
+from lit_seg.loggers.run_loggers import wandb_run
 from lit_seg.metrics import ClassScores
-from lit_seg.runs import PICTURES, VAL_IMAGES
+from lit_seg.metrics.labels import VOID
+from lit_seg.runs.layout import PICTURES, VAL_IMAGES
 from lit_seg.tasks import LitSegmenter
-from lit_seg.writing import replace_text, writing
 
 
 class ValidationReport(Callback):

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from lit_seg.data.samplers import FILLER, Key
 from lit_seg.data.transforms import Array, Transform
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 
 
 class Split(Protocol):

@@ -2,7 +2,7 @@
 
 import colorsys
 
-from lit_seg.data.labels import Colour
+from lit_seg.data.label_maps import Colour
 
 # Okabe and Ito's, which colour-blind people tell apart
 _FIRST: tuple[Colour, ...] = (

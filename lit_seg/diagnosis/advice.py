@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 
 from lit_seg.diagnosis.evidence import Evidence
+from lit_seg.diagnosis.formatting import percent
 from lit_seg.diagnosis.origin import Origin
 from lit_seg.diagnosis.reading import RunFiles
 from lit_seg.diagnosis.rules import below
-from lit_seg.diagnosis.wording import percent
 
 # In the order in which docs/losses.md says to try them.
 _MISSED = ("recall", "balanced_softmax", "wce")

@@ -9,7 +9,7 @@ import yaml
 
 from lit_seg.errors import RunError
 from lit_seg.losses.catalogue import every_loss
-from lit_seg.runs import CONFIG
+from lit_seg.runs.layout import CONFIG
 
 _FOLDER = re.compile(r"(?:^|/)([^/]+)/([^/]+)/([^/]+)/seed(\d+)(?:-\d+)?$")
 

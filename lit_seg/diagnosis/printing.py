@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lit_seg.diagnosis.advice import Advice
-from lit_seg.diagnosis.against import SHOWN, Comparison
+from lit_seg.diagnosis.compare_runs import SHOWN, Comparison
 from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.reading import RunFiles
 from lit_seg.diagnosis.rules import RULES

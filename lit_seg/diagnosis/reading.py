@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lit_seg.diagnosis.origin import Origin, origin_of
 from lit_seg.errors import RunError
-from lit_seg.runs import CLASSES, DATASET, METRICS, VAL_IMAGES, find_run
+from lit_seg.runs.layout import CLASSES, DATASET, METRICS, VAL_IMAGES, find_run
 
 Counts = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]

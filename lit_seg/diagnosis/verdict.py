@@ -6,9 +6,9 @@ from typing import Literal
 
 from lit_seg.diagnosis.advice import Advice, advise
 from lit_seg.diagnosis.evidence import Evidence
+from lit_seg.diagnosis.formatting import joined, percent, points
 from lit_seg.diagnosis.reading import RunFiles
 from lit_seg.diagnosis.rules import below, exceeds, limit, reaches
-from lit_seg.diagnosis.wording import joined, percent, points
 
 Kind = Literal[
     "too_few_pixels",

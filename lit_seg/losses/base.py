@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lit_seg.labels import VOID, WIDE_VOID, ClassCounts, are_counts, check_labels, void_of
+from lit_seg.metrics.collectives import sum_over_ranks, world_size
 from lit_seg.metrics.exact import Exact
-from lit_seg.metrics.sync import sum_over_ranks, world_size
+from lit_seg.metrics.labels import VOID, WIDE_VOID, ClassCounts, are_counts, check_labels, void_of
 
 __all__ = ["VOID", "Card", "ClassCounts", "LossFactory", "SegLoss"]
 

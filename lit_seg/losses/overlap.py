@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from lit_seg.losses.base import ClassCounts, SegLoss
+from lit_seg.metrics.collectives import differentiable_sum_over_ranks, world_size
 from lit_seg.metrics.exact import exact_dtype
-from lit_seg.metrics.sync import differentiable_sum_over_ranks, world_size
 
 
 class OverlapLoss(SegLoss):

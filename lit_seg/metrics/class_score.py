@@ -5,10 +5,10 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from lit_seg.labels import check_labels, check_same_shape, void_of
+from lit_seg.metrics.collectives import sum_over_ranks
 from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.exact import ExactMetric
-from lit_seg.metrics.sync import sum_over_ranks
+from lit_seg.metrics.labels import check_labels, check_same_shape, void_of
 
 
 class ClassScore(ExactMetric):

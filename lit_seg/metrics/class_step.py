@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from lit_seg.labels import void_of
 from lit_seg.metrics.confusion import predict_labels
+from lit_seg.metrics.labels import void_of
 
 ROWS = ("labelled", "predicted", "hits", "confidence", "focal", "gradient")
 """The rows of the sums of a step."""

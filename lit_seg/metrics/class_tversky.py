@@ -5,9 +5,9 @@ from math import inf
 import torch
 from torch import Tensor
 
-from lit_seg.labels import void_of
 from lit_seg.metrics.class_recall import recall_counts
 from lit_seg.metrics.class_score import ClassScore
+from lit_seg.metrics.labels import void_of
 
 
 class ClassTversky(ClassScore):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lit_seg.labels import check_labels, check_same_shape, void_of
 from lit_seg.metrics.exact import ExactMetric
+from lit_seg.metrics.labels import check_labels, check_same_shape, void_of
 
 
 def predict_labels(logits: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lit_seg.labels import void_of
+from lit_seg.metrics.labels import void_of
 
 
 def image_counts(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:

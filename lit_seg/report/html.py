@@ -22,7 +22,7 @@ from lit_seg.report.blocks import (
     Text,
     Tile,
 )
-from lit_seg.report.draw import panel_svg
+from lit_seg.report.figure_files import panel_svg
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 

@@ -20,7 +20,7 @@ from lit_seg.report.blocks import (
     Table,
     Text,
 )
-from lit_seg.report.draw import panels_png
+from lit_seg.report.figure_files import panels_png
 
 _LINE = 14  # height of a line below a picture, in pixels
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from lit_seg.analysis.comparison import compare
 from lit_seg.errors import WriteError
+from lit_seg.files.atomic_io import draft_of_process, replace_file
 from lit_seg.report.html import to_html
 from lit_seg.report.markdown import to_markdown
 from lit_seg.report.sections import build
-from lit_seg.writing import draft_of_process, replace_file
 
 
 def write_report(

@@ -12,7 +12,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import Tensor, nn
 
 from lit_seg.errors import RunError
-from lit_seg.runs import read_plain
+from lit_seg.files.torch_file import read_plain
 
 _DOWNLOAD_SECONDS = 120.0
 

@@ -16,9 +16,11 @@ from torch import Tensor
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lit_seg.config.parse_errors import explain
+from lit_seg.config.trust import only_trusted
 from lit_seg.data.dataset import Sample
+from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
 from lit_seg.errors import NonFiniteError, RunError
-from lit_seg.labels import ClassCounts, void_of
 from lit_seg.losses import CrossEntropyLoss, LossFactory
 from lit_seg.metrics import (
     ClassScores,
@@ -28,8 +30,8 @@ from lit_seg.metrics import (
     image_counts,
     predict_labels,
 )
-from lit_seg.metrics.sync import gather_over_ranks, sum_over_ranks
-from lit_seg.parse_errors import explain
+from lit_seg.metrics.collectives import gather_over_ranks, sum_over_ranks
+from lit_seg.metrics.labels import ClassCounts, void_of
 from lit_seg.tasks.network import (
     build_network,
     check_backend,
@@ -44,8 +46,6 @@ from lit_seg.tasks.resume import (
     forget_horizon,
     put_on_schedule,
 )
-from lit_seg.tasks.step_report import exchange, is_finite, non_finite
-from lit_seg.trust import only_trusted
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -154,7 +154,7 @@ class LitSegmenter(LightningModule):
 
         Raises:
             RunError: if it names a class of another package; run within
-                ``lit_seg.trust.only_trusted(packages=[...])`` if you trust that.
+                ``lit_seg.config.trust.only_trusted(packages=[...])`` if you trust that.
         """
         kwargs.setdefault("weights_only", True)  # of a URL Lightning would unpickle anything
         with only_trusted():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lit_seg.analysis.arms import Arm, find_runs, group
+from lit_seg.analysis.run_groups import Arm, find_runs, group
 from lit_seg.errors import RunError
 from tests.analysis.fabricated import write_run
 

@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 
 from lit_seg.diagnosis import RULES, Evidence, Verdict, judge, read_run, weigh
-from lit_seg.diagnosis.against import compare
+from lit_seg.diagnosis.compare_runs import compare
 from lit_seg.diagnosis.evidence import Scores
 from lit_seg.diagnosis.printing import show
 from lit_seg.diagnosis.rules import below, exceeds, reaches

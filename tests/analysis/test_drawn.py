@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lit_seg.analysis import drawn
-from lit_seg.analysis.drawn import TRAJECTORIES, drawn_rows
-from lit_seg.analysis.logged import ROWS, rows_of_folder
+from lit_seg.analysis import trajectories as drawn
+from lit_seg.analysis.trajectories import TRAJECTORIES, drawn_rows
 from lit_seg.errors import RunError
+from lit_seg.runs.csv_rows import ROWS, rows_of_folder
 from tests.analysis.fabricated import write_run
 
 

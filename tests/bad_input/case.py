@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lit_seg.cli import main
+from lit_seg.cli.main import main
 from tests.conftest import TINY, layers
 from tests.data import layouts
 

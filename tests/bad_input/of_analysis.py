@@ -19,7 +19,7 @@ def _command(name: str, *args: str):
         shutil.copytree(world.stopped, world.tmp / "run")
         (world.tmp / "empty").mkdir()
         world.patch.chdir(world.tmp)
-        code: int = import_module(f"lit_seg.commands.{name}").main(args)
+        code: int = import_module(f"lit_seg.cli.commands.{name}").main(args)
         return code
 
     return provoke

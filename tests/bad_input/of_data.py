@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lit_seg.data.files import inside
-from lit_seg.labels import ClassCounts
+from lit_seg.data.image_files import inside
 from lit_seg.losses import CrossEntropyLoss
+from lit_seg.metrics.labels import ClassCounts
 from tests.bad_input.case import Case, World
 from tests.conftest import TINY, layers
 

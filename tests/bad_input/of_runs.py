@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import torch
 
-from lit_seg import runs
+from lit_seg.runs import layout as runs
 from tests.bad_input.case import Case, World
 from tests.conftest import layers
 

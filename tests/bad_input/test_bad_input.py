@@ -34,7 +34,7 @@ def table() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def made(few_streets, tmp_path_factory):
     """The datasets and the stopped run."""
-    from lit_seg.cli import main
+    from lit_seg.cli.main import main
 
     folder = tmp_path_factory.mktemp("bad_input")
     with pytest.MonkeyPatch.context() as patch:

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from lit_seg.cli import main
+from lit_seg.cli.main import main
 from lit_seg.data import DATASETS
 from tests.bad_input.case import World
 from tests.data import layouts

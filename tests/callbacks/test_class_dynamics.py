@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.optim import SGD
 
 from lit_seg.callbacks import ClassDynamics
-from lit_seg.labels import VOID
-from lit_seg.loggers import CSVLog
+from lit_seg.loggers.run_loggers import CSVLog
 from lit_seg.losses import CrossEntropyLoss, SoftDiceLoss
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums
+from lit_seg.metrics.labels import VOID
 from lit_seg.tasks import LitSegmenter
 from tests.tasks.test_segmentation import SMALL, batches, loader, trainer
 from tests.test_cli import rows_of

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lit_seg.callbacks.pictures import blend, colourise, side_by_side
-from lit_seg.labels import VOID
+from lit_seg.data.overlays import blend, colourise, side_by_side
+from lit_seg.metrics.labels import VOID
 
 PALETTE = [(255, 0, 0), (0, 255, 0)]
 

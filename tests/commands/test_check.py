@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from lit_seg.commands.data import main
-from lit_seg.commands.data.check import look
+from lit_seg.cli.commands.data import main
+from lit_seg.cli.commands.data.check import look
 from lit_seg.data import DATASETS, CamVid, Cityscapes
-from lit_seg.data.files import FileSplit
+from lit_seg.data.image_files import FileSplit
 from lit_seg.errors import DataError, NotThereError
 from tests.data import layout_of_ade20k, layout_of_nyuv2, layouts
 
@@ -388,7 +388,7 @@ def test_a_bad_mask_of_a_turned_photo_is_told_once(own, capsys):
 
 def test_how_an_own_folder_is_split_is_told_once(capsys, own, monkeypatch):
     told = []
-    monkeypatch.setattr("lit_seg.data.own.files.rank_zero_info", told.append)
+    monkeypatch.setattr("lit_seg.data.datasets.own_folder.pairs.rank_zero_info", told.append)
     file, root = own
     (root / "train.txt").write_text("nowhere\n")
     check(capsys, file)

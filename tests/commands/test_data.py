@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lit_seg.commands.data import main
+from lit_seg.cli.commands.data import main
 from lit_seg.data import DATASETS, CamVid
 from lit_seg.data.card import DataCard
 from lit_seg.data.download.archive import Archive
@@ -140,7 +140,7 @@ def test_a_dataset_of_your_own_class_is_looked_at_if_trusted(capsys, camvid, tmp
     assert "my_data.Other is no SegDataModule" in fails(
         capsys, "count", str(file), "--trust", "my_data"
     )
-    file.write_text("data: {class_path: lit_seg.data.camvid.CamVid}")
+    file.write_text("data: {class_path: lit_seg.data.datasets.camvid.CamVid}")
     assert run(capsys, "count", str(file))[0] == 0
 
 
@@ -176,7 +176,7 @@ def test_show_draws_every_class(capsys, own, tmp_path):
 
 
 def test_show_chooses_the_images_with_rare_classes():
-    from lit_seg.commands.data.show import _chosen
+    from lit_seg.cli.commands.data.show import _chosen
 
     counts = np.zeros((30, 6), np.int64)
     counts[:, 0] = 100
@@ -276,6 +276,6 @@ def test_it_is_found_from_the_command_line_without_loading_lightning_cli(tmp_pat
         "import sys; sys.argv[1:] = ['data', 'list']\n"
         "from lit_seg.__main__ import main\n"
         "assert main() == 0\n"
-        "assert 'lit_seg.cli' not in sys.modules and 'wandb' not in sys.modules"
+        "assert 'lit_seg.cli.main' not in sys.modules and 'wandb' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=100)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_seg.commands.diagnose import main
+from lit_seg.cli.commands.diagnose import main
 from tests.analysis.test_diagnosis import GOOD, fabricate
 
 
@@ -82,11 +82,11 @@ def test_bad_input_is_one_line_and_exit_code_2(
 def test_without_pandas_only_against_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = ("lit_seg.analysis", "lit_seg.diagnosis", "lit_seg.commands.diagnose")
+    ours = ("lit_seg.analysis", "lit_seg.diagnosis", "lit_seg.cli.commands.diagnose")
     for name in [name for name in sys.modules if name.startswith(ours)]:
         monkeypatch.delitem(sys.modules, name)  # to be imported anew
     monkeypatch.setitem(sys.modules, "pandas", None)
-    command = importlib.import_module("lit_seg.commands.diagnose")
+    command = importlib.import_module("lit_seg.cli.commands.diagnose")
     run = str(fabricate(tmp_path, GOOD))
     assert command.main([run]) == 0
     capsys.readouterr()

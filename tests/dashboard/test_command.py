@@ -9,7 +9,7 @@ import pytest
 import wandb
 import yaml
 
-from lit_seg.commands.dashboard import main
+from lit_seg.cli.commands.dashboard import main
 from tests.dashboard.server import wandb_server
 
 NAMES = ["--entity", "me", "--project", "losses"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from wandb.cli import cli as wandb_cli
 
-from lit_seg.commands.dashboard import _parse
+from lit_seg.cli.commands.dashboard import _parse
 from lit_seg.dashboard import keys
 from lit_seg.dashboard.topics import topics
 

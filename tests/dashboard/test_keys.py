@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lit_seg import loggers
 from lit_seg.dashboard import build_report, build_workspace, keys, spec_of
 from lit_seg.dashboard.topics import topics
+from lit_seg.loggers import run_loggers as loggers
 from tests.test_wandb import read
 
 SPEC = spec_of(*(build("me", "losses", "streets") for build in (build_workspace, build_report)))

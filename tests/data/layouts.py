@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lit_seg.data import DATASETS, streets
+from lit_seg.data import DATASETS
+from lit_seg.data.datasets import streets
 from tests.data import (
     layout_of_ade20k,
     layout_of_nyuv2,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lit_seg.data.ade20k import ADE20K
 from lit_seg.data.counting.count import count_images
+from lit_seg.data.datasets.ade20k import ADE20K
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data import layout_of_ade20k as layout
 
 # stored value: (class, RGB), as in objectInfo150.txt and color150.mat of CSAILVision/sceneparsing

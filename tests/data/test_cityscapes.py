@@ -11,7 +11,7 @@ from PIL import Image
 from lit_seg.data import Cityscapes
 from lit_seg.data.counting.count import count_images
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data import layouts
 
 # id of the label file: (training id, class, RGB), as in labels.py of cityscapesScripts

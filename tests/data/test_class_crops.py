@@ -7,7 +7,7 @@ import pytest
 from lit_seg.data.dataset import SegDataset
 from lit_seg.data.samplers import FILLER
 from lit_seg.data.transforms import TrainTransform
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data import layouts
 
 SIZE = (32, 48)

@@ -10,7 +10,7 @@ import torch
 from lit_seg.data import DATASETS
 from lit_seg.data.counting.count import class_counts
 from lit_seg.data.transforms import EvalTransform
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data import layouts
 
 

@@ -17,10 +17,10 @@ from PIL import Image
 
 from lit_seg.data.counting import cache as count_cache
 from lit_seg.data.counting.cache import cache_folder, cached_counts
-from lit_seg.data.files import FileSplit
-from lit_seg.data.labels import LabelMap
+from lit_seg.data.image_files import FileSplit
+from lit_seg.data.label_maps import LabelMap
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data import layouts
 
 CLASSES = 4

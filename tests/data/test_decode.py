@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lit_seg.data.datasets.own_folder.class_labels import read_ids as read_own_ids
 from lit_seg.data.decode import read_image
-from lit_seg.data.labels import ColourMap, read_ids
-from lit_seg.data.own.classes import read_ids as read_own_ids
+from lit_seg.data.label_maps import ColourMap, read_ids
 from lit_seg.errors import DataError
 
 RNG = np.random.default_rng(0)

@@ -24,7 +24,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lit_seg.commands.data import main as data_command
+from lit_seg.cli.commands.data import main as data_command
 from lit_seg.data import NYUv2, OxfordPet
 from lit_seg.data.download import fetch as module
 from lit_seg.data.download import unpack as unpacking
@@ -711,7 +711,9 @@ def test_data_that_is_there_in_part_is_fetched(server, offered, lost):
 
 def test_labels_without_images_are_not_the_data(tmp_path, monkeypatch):
     asked: list[Path] = []
-    monkeypatch.setattr("lit_seg.commands.data.download.download", lambda _, to: asked.append(to))
+    monkeypatch.setattr(
+        "lit_seg.cli.commands.data.download.download", lambda _, to: asked.append(to)
+    )
     layout_of_nyuv2.class13(tmp_path)
     assert data_command(["download", "nyuv2", "--root", str(tmp_path)]) == 0
     assert not asked

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from lit_seg.data.decode import read_image
-from lit_seg.data.draw import drawn
-from lit_seg.data.files import FileSplit, require_files
-from lit_seg.data.labels import ColourMap, LabelMap, _class_of_rgb, read_ids
+from lit_seg.data.image_files import FileSplit, require_files
+from lit_seg.data.label_maps import ColourMap, LabelMap, _class_of_rgb, read_ids
+from lit_seg.data.random_split import drawn
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data.layouts import save
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from jsonargparse import ArgumentParser
 from PIL import Image
 
 from lit_seg.data import DATASETS, Folder, SegDataModule
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data.layout_of_folder import (
     COLOURS,
     NAMES,

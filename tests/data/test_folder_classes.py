@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lit_seg.data.own.classes import MAX_CLASSES, folder_classes
+from lit_seg.data.datasets.own_folder.class_labels import MAX_CLASSES, folder_classes
 from lit_seg.data.palette import distinct_colours
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data.layout_of_folder import COLOURS, palette_png
 from tests.data.layouts import save
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from lit_seg.cli import main
+from lit_seg.cli.main import main
 from lit_seg.errors import DataError
 from tests.conftest import TINY, layers
 from tests.data.layout_of_folder import COLOURS, NAMES, folder, stems, write_folder, write_pair

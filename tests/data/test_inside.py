@@ -2,8 +2,8 @@
 
 import pytest
 
-from lit_seg.data.camvid import CamVid
-from lit_seg.data.files import inside
+from lit_seg.data.datasets.camvid import CamVid
+from lit_seg.data.image_files import inside
 from lit_seg.errors import DataError
 from tests.data import layouts
 

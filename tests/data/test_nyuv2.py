@@ -16,12 +16,12 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from lit_seg.data.counting.count import count_images
-from lit_seg.data.files import faults_listed
-from lit_seg.data.nyuv2 import mtan as nyuv2_mtan
-from lit_seg.data.nyuv2.mat5 import read_mat5
-from lit_seg.data.nyuv2.nyuv2 import NYUv2
+from lit_seg.data.datasets.nyuv2 import mtan as nyuv2_mtan
+from lit_seg.data.datasets.nyuv2.mat5 import read_mat5
+from lit_seg.data.datasets.nyuv2.nyuv2 import NYUv2
+from lit_seg.data.image_files import faults_listed
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data import layout_of_nyuv2 as layout_of
 
 # number in the 40-class labels: (name, which of the 13 it belongs to), from classMapping40.mat and

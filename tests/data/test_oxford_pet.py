@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from lit_seg.data.counting.count import count_images
-from lit_seg.data.draw import drawn
-from lit_seg.data.oxford_pet import OxfordPet
+from lit_seg.data.datasets.oxford_pet import OxfordPet
+from lit_seg.data.random_split import drawn
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data import layout_of_oxford_pet as layout
 
 # stored value: class, as in annotations/README of the dataset

@@ -10,7 +10,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from lit_seg.data import CamVid, Cityscapes, Streets
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data import layouts
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lit_seg.data.street import CLASS_NAMES, PALETTE, render_scene
-from lit_seg.labels import VOID
+from lit_seg.data.datasets.street_scenes import CLASS_NAMES, PALETTE, render_scene
+from lit_seg.metrics.labels import VOID
 
 HEIGHT, WIDTH = 128, 192
 NUM_CLASSES = len(CLASS_NAMES)

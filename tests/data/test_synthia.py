@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from lit_seg.data.counting.count import count_images
-from lit_seg.data.synthia import Synthia
+from lit_seg.data.datasets.synthia import Synthia
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data import layout_of_synthia as layout
 
 # id of the label file: (class, RGB); the names of the authors' loader, the published palette

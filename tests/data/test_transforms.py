@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lit_seg.data.transforms import EvalTransform, TrainTransform
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 
 IDS = (0, 3, 7, 10)
 

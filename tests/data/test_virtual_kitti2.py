@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from lit_seg.data.counting.count import count_images
-from lit_seg.data.virtual_kitti2 import VirtualKITTI2
+from lit_seg.data.datasets.virtual_kitti2 import VirtualKITTI2
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.data import layout_of_vkitti2 as layout
 
 # class: (training id, RGB), as colors.txt of the release has them

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from lit_seg.labels import void_of
+from lit_seg.metrics.labels import void_of
 
 
 def draw(seed, shape=(2, 4, 5, 6), void=0.2, absent=(), skill=1.0):

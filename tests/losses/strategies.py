@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import Tensor
 
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 
 
 def tries(number: int) -> settings:

@@ -9,8 +9,8 @@ import math
 import pytest
 import torch
 
-from lit_seg.labels import VOID
 from lit_seg.losses import BLVLoss, CrossEntropyLoss
+from lit_seg.metrics.labels import VOID
 from tests.losses import oracle, oracle_logits
 from tests.losses.parity import (
     agrees,

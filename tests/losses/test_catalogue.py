@@ -7,7 +7,7 @@ import pytest
 
 import lit_seg.losses
 from lit_seg.__main__ import main
-from lit_seg.commands import losses
+from lit_seg.cli.commands import losses
 from lit_seg.losses.catalogue import every_loss, table
 from tests.losses.every import exported
 

@@ -16,7 +16,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics import Metric
 
 import lit_seg.losses
-from lit_seg.labels import VOID, void_of
 from lit_seg.losses import (
     ClassCounts,
     DeferredReweightingLoss,
@@ -26,6 +25,7 @@ from lit_seg.losses import (
     SegLoss,
 )
 from lit_seg.metrics import exact
+from lit_seg.metrics.labels import VOID, void_of
 from tests.losses.every import COUNTS, LOSSES, SameNoise, every_exact_loss, every_loss
 from tests.losses.problems import draw, value_and_grad
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lit_seg.labels import VOID
 from lit_seg.losses import CrossEntropyLoss
+from lit_seg.metrics.labels import VOID
 from tests.losses import oracle
 from tests.losses.problems import draw
 

@@ -7,7 +7,6 @@ from functools import partial
 import pytest
 import torch
 
-from lit_seg.labels import VOID
 from lit_seg.losses import (
     CrossEntropyLoss,
     DeferredReweightingLoss,
@@ -18,6 +17,7 @@ from lit_seg.losses import (
     WeightedSumLoss,
 )
 from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.metrics.labels import VOID
 from tests.losses import oracle, oracle_logits, oracle_pixelwise
 from tests.losses.every import LOSSES, Make, SameNoise, exported
 from tests.losses.parity import agrees, both_precisions, passes_gradcheck

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from lit_seg.labels import VOID
+from lit_seg.metrics.labels import VOID
 from tests.distributed import run_on_ranks
 from tests.losses.every import COUNTS, LOSSES
 from tests.losses.problems import draw

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lit_seg.labels import VOID
 from lit_seg.losses import LovaszSoftmaxLoss
+from lit_seg.metrics.labels import VOID
 from tests.losses import oracle_regions
 from tests.losses.parity import (
     agrees,

@@ -13,8 +13,8 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from lit_seg.labels import VOID
 from lit_seg.losses import BLVLoss, CrossEntropyLoss, LovaszSoftmaxLoss, RecallLoss, SoftIoULoss
+from lit_seg.metrics.labels import VOID
 from tests.losses import oracle, oracle_regions
 from tests.losses.every import COUNTS, every_loss
 from tests.losses.problems import draw, value_and_grad

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lit_seg.labels import VOID
 from lit_seg.losses import SoftDiceLoss, SoftIoULoss, SoftTverskyLoss
+from lit_seg.metrics.labels import VOID
 from tests.losses import oracle_regions
 from tests.losses.oracle_regions import mean_over_images, soft_dice, soft_iou, soft_tversky
 from tests.losses.parity import (

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from lit_seg.labels import VOID
 from lit_seg.losses import CrossEntropyLoss, PATLoss
+from lit_seg.metrics.labels import VOID
 from tests.losses import oracle
 from tests.losses import oracle_pixelwise as slow
 from tests.losses.problems import draw, value_and_grad

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lit_seg.labels import VOID
 from lit_seg.losses import CrossEntropyLoss, RecallLoss
+from lit_seg.metrics.labels import VOID
 from tests.losses import oracle
 from tests.losses.every import (
     SameNoise,

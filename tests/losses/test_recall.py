@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lit_seg.labels import VOID
 from lit_seg.losses import CrossEntropyLoss, RecallLoss
+from lit_seg.metrics.labels import VOID
 from tests.losses import oracle
 from tests.losses.problems import PROBLEMS, draw, value_and_grad
 

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from lit_seg.labels import VOID
 from lit_seg.losses import (
     BLVLoss,
     ClassCounts,
@@ -25,6 +24,7 @@ from lit_seg.losses import (
     post_hoc_adjusted,
 )
 from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.metrics.labels import VOID
 from tests.losses.every import COUNTS, LOSSES, every_loss
 
 

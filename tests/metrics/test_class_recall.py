@@ -7,9 +7,9 @@ import pytest
 import torch
 from torchmetrics import MetricCollection
 
-from lit_seg.labels import VOID, void_of
 from lit_seg.metrics import ClassRecall, ConfusionMatrix, recall_counts
 from lit_seg.metrics.class_recall import hits_of
+from lit_seg.metrics.labels import VOID, void_of
 from tests.distributed import run_on_ranks
 from tests.losses import oracle
 from tests.losses.problems import draw

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_seg.labels import VOID
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums
+from lit_seg.metrics.labels import VOID
 
 C = 4
 

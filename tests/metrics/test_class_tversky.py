@@ -7,9 +7,9 @@ import pickle
 import pytest
 import torch
 
-from lit_seg.labels import VOID
 from lit_seg.metrics import ClassRecall
 from lit_seg.metrics.class_tversky import ClassTversky
+from lit_seg.metrics.labels import VOID
 from tests.losses import oracle
 from tests.losses import oracle_pixelwise as slow
 from tests.losses.problems import draw

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torchmetrics import MetricCollection
 
-from lit_seg.labels import VOID
 from lit_seg.metrics import (
     ClassRecall,
     ConfusionMatrix,
@@ -15,6 +14,7 @@ from lit_seg.metrics import (
     confusion_matrix,
     predict_labels,
 )
+from lit_seg.metrics.labels import VOID
 from tests.distributed import run_on_ranks
 from tests.losses.problems import draw
 

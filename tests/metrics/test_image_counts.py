@@ -2,8 +2,8 @@
 
 import torch
 
-from lit_seg.labels import VOID
 from lit_seg.metrics import confusion_matrix, image_counts
+from lit_seg.metrics.labels import VOID
 
 
 def test_counts_are_the_margins_and_diagonal_of_each_images_confusion_matrix() -> None:

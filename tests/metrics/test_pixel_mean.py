@@ -5,9 +5,9 @@ import pickle
 import pytest
 import torch
 
-from lit_seg.labels import VOID
 from lit_seg.losses import CrossEntropyLoss
 from lit_seg.metrics import PixelMean
+from lit_seg.metrics.labels import VOID
 from tests.distributed import run_on_ranks
 from tests.losses import oracle
 from tests.losses.problems import draw

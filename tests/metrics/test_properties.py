@@ -9,7 +9,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from lit_seg.labels import VOID
 from lit_seg.metrics import (
     ClassRecall,
     ConfusionMatrix,
@@ -19,6 +18,7 @@ from lit_seg.metrics import (
     predict_labels,
     recall_counts,
 )
+from lit_seg.metrics.labels import VOID
 from tests.losses import oracle
 from tests.losses.strategies import batches, lines, momenta, steps, tries, without_ties
 from tests.metrics.test_confusion import slow_confusion

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 
 from lit_seg.metrics import ClassRecall
-from lit_seg.metrics.sync import sum_over_ranks, world_size
+from lit_seg.metrics.collectives import sum_over_ranks, world_size
 from tests.metrics.one_of_two import one_of_two_ranks
 
 

@@ -16,10 +16,10 @@ from PIL import Image
 
 from lit_seg.analysis.comparison import compare
 from lit_seg.analysis.style import INK
-from lit_seg.commands.report import main
+from lit_seg.cli.commands.report import main
 from lit_seg.report import write
 from lit_seg.report.blocks import Cell, Panel, Report, Section, Table, Text
-from lit_seg.report.draw import panel_svg
+from lit_seg.report.figure_files import panel_svg
 from lit_seg.report.html import inline, to_html
 from lit_seg.report.markdown import to_markdown
 from lit_seg.report.sections import build, verdict

@@ -9,10 +9,11 @@ import pytest
 
 from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.report.blocks import Card, Cards, Table, Text
-from lit_seg.report.sections import classes, limits, made, verdict
+from lit_seg.report.sections import classes, limits, verdict
+from lit_seg.report.sections import methods as made
 from lit_seg.report.sections.budgets import with_more_steps
+from lit_seg.report.sections.formatting import MINUS, mean_sd_cell, percent, references
 from lit_seg.report.sections.tradeoff import card_price, it_pays, of_head, of_tail
-from lit_seg.report.sections.wording import MINUS, mean_sd_cell, percent, references
 from tests.analysis.fabricated import write_run
 
 

@@ -11,9 +11,9 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import PolynomialLR
 from torch.utils.data import DataLoader
 
-from lit_seg.labels import VOID, ClassCounts
 from lit_seg.losses import CrossEntropyLoss, RecallLoss
 from lit_seg.metrics import class_scores, confusion_matrix
+from lit_seg.metrics.labels import VOID, ClassCounts
 from lit_seg.tasks import LitSegmenter
 
 SMALL = {

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lit_seg.tasks.step_report import exchange, is_finite, non_finite
+from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
 from tests.distributed import run_on_ranks
 
 

@@ -21,7 +21,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 from lit_seg.data.counting.count import ImageCounts, count_images
 from lit_seg.data.dataset import Split
 from lit_seg.errors import DataError
-from lit_seg.writing import replace_file
+from lit_seg.files.atomic_io import replace_file
 
 _READING = 1
 """To be raised when labels are read otherwise than before: then all are counted again."""

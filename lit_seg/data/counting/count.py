@@ -8,7 +8,7 @@ from lit_seg.data.counting.walk import walk
 from lit_seg.data.dataset import Split
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
-from lit_seg.labels import VOID, ClassCounts
+from lit_seg.metrics.labels import VOID, ClassCounts
 
 ImageCounts = npt.NDArray[np.int64]
 """Pixels of each class in each image, void last: ``(N, C + 1)``."""

@@ -20,7 +20,7 @@ from lit_seg.data.download.archive import Archive
 from lit_seg.data.download.bytes_bar import bytes_bar
 from lit_seg.data.download.unpack import unpack
 from lit_seg.errors import DataError
-from lit_seg.writing import replace_file
+from lit_seg.files.atomic_io import replace_file
 
 _MARKER = ".downloaded.json"
 _CHUNK = 2**20

@@ -6,7 +6,7 @@ from lit_seg.report.sections import (
     classes,
     cost,
     learning,
-    made,
+    methods,
     pictures,
     sizes,
     tradeoff,
@@ -14,7 +14,7 @@ from lit_seg.report.sections import (
     verdict,
 )
 
-_PARTS = (verdict, tradeoff, classes, learning, trajectories, pictures, sizes, cost, made)
+_PARTS = (verdict, tradeoff, classes, learning, trajectories, pictures, sizes, cost, methods)
 
 
 def build(comparison: Comparison) -> Report:

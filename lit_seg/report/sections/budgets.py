@@ -1,10 +1,10 @@
 """Sooner or better: what a larger number of steps shows."""
 
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.scores import STAT_NAMES
+from lit_seg.metrics.scores import STAT_NAMES
 from lit_seg.report.blocks import Card
+from lit_seg.report.sections.formatting import interval, listed, mark_of, score, shown
 from lit_seg.report.sections.tradeoff import of_head
-from lit_seg.report.sections.wording import interval, listed, mark_of, score, shown
 
 _MARKS = {"better": 1, "worse": -1}
 

@@ -7,7 +7,7 @@ import pandas as pd
 from lit_seg.analysis.comparison import CLASS_STATS, Comparison, opponent
 from lit_seg.analysis.student import quantile
 from lit_seg.report.blocks import Cell, Choice, Mark, Section, Simple, Table, Text
-from lit_seg.report.sections.wording import mean_sd, references
+from lit_seg.report.sections.formatting import mean_sd, references
 
 _EASY = 0.8  # IoU of the baseline: the recall loss paper's mark, Tables 2 and 3
 _TITLES = {"iou": "IoU", "recall": "Recall", "precision": "Precision"}

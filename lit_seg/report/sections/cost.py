@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from lit_seg.analysis.arms import Arm
 from lit_seg.analysis.comparison import Comparison, opponent
+from lit_seg.analysis.run_groups import Arm
 from lit_seg.report.blocks import Block, Cell, Section, Table, Text
 
 # name, format, factor

@@ -4,12 +4,12 @@ from functools import partial
 
 import pandas as pd
 
-from lit_seg.analysis.arms import Arm
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.learning import CURVES, LEAST, curve, final_of_baseline, first_reached, target
+from lit_seg.analysis.run_groups import Arm
 from lit_seg.analysis.score_figures import plot_curves
 from lit_seg.report.blocks import Block, Cell, Figure, Panel, Section, Table, Text
-from lit_seg.report.sections.wording import percent, references
+from lit_seg.report.sections.formatting import percent, references
 
 _LISTED = 5  # seeds
 

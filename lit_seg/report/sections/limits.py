@@ -1,10 +1,10 @@
 """What a comparison cannot say or tell apart, and what may be wrong with its runs."""
 
-from lit_seg.analysis.arms import Arm
 from lit_seg.analysis.comparison import Comparison, paired
-from lit_seg.analysis.scores import LEAST_PREDICTED, PREDICTED, STAT_NAMES, STATS
+from lit_seg.analysis.run_groups import Arm
 from lit_seg.analysis.settings import changes_training
-from lit_seg.report.sections.wording import listed
+from lit_seg.metrics.scores import LEAST_PREDICTED, PREDICTED, STAT_NAMES, STATS
+from lit_seg.report.sections.formatting import listed
 
 _HARDLY = 0.01  # recall
 _LEAST = f"{100 * LEAST_PREDICTED:.0f} %"

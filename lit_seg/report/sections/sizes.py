@@ -6,7 +6,7 @@ from lit_seg.analysis.class_figures import plot_mask_sizes, plot_recall_by_size
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.mask_sizes import BINS, masks, recall_by_size, truth
 from lit_seg.report.blocks import Cell, Figure, Panel, Section, Table
-from lit_seg.report.sections.wording import mean_sd
+from lit_seg.report.sections.formatting import mean_sd
 
 
 def section(comparison: Comparison) -> Section | None:

@@ -4,13 +4,13 @@ from functools import partial
 
 import pandas as pd
 
-from lit_seg.analysis.arms import Arm
 from lit_seg.analysis.comparison import Comparison, paired
+from lit_seg.analysis.run_groups import Arm
 from lit_seg.analysis.score_figures import plot_differences, plot_scatter
-from lit_seg.analysis.scores import STAT_NAMES, STATS
+from lit_seg.metrics.scores import STAT_NAMES, STATS
 from lit_seg.report.blocks import Block, Card, Figure, Panel, Section, Text
 from lit_seg.report.sections.classes import intervals
-from lit_seg.report.sections.wording import (
+from lit_seg.report.sections.formatting import (
     interval,
     listed,
     of_pairs,

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from lit_seg.analysis.class_figures import plot_class_lines, trajectories
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.drawn import TRAJECTORIES
+from lit_seg.analysis.trajectories import TRAJECTORIES
 from lit_seg.report.blocks import Choice, Figure, Panel, Section, Simple, Text
 
 _LOGARITHMIC = ("recall_focal_ratio",)

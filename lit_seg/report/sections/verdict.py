@@ -2,14 +2,12 @@
 
 import pandas as pd
 
-from lit_seg.analysis.arms import Arm
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.scores import STAT_NAMES, STATS
+from lit_seg.analysis.run_groups import Arm
+from lit_seg.metrics.scores import STAT_NAMES, STATS
 from lit_seg.report.blocks import Block, Card, Cards, Cell, Points, Section, Table, Text
 from lit_seg.report.sections.budgets import card_longer, with_more_steps
-from lit_seg.report.sections.limits import best, limits, sign, tied, warnings_of
-from lit_seg.report.sections.tradeoff import card_price, elsewhere, it_pays, of_head, of_tail
-from lit_seg.report.sections.wording import (
+from lit_seg.report.sections.formatting import (
     interval,
     listed,
     mean_sd_cell,
@@ -19,6 +17,8 @@ from lit_seg.report.sections.wording import (
     score,
     shown,
 )
+from lit_seg.report.sections.limits import best, limits, sign, tied, warnings_of
+from lit_seg.report.sections.tradeoff import card_price, elsewhere, it_pays, of_head, of_tail
 
 
 def section(comparison: Comparison) -> Section:

@@ -1,0 +1,94 @@
+"""Of what a run logged only what a comparison draws, as few rows as it draws.
+
+A long run on many classes logs millions of rows of class statistics; its file is read in parts.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import union_categoricals
+
+from lit_seg.runs.csv_rows import ROWS, costs, metrics, parse, tidy
+from lit_seg.runs.layout import CLASSES, COST, METRICS
+
+TRAJECTORIES = {
+    "miss_norm": "recall weight (1 - recall), share of all classes",
+    "focal_norm": "focal weight (mean 1 - p), share of all classes",
+    "recall_focal_ratio": "recall weight / focal weight",
+    "gradient_share": "share of the gradient",
+    "recall": "recall while training",
+}
+"""Statistics of ``classes.csv`` that are drawn, and what they are."""
+MOST = 180
+"""Steps kept of a run, three for each that is drawn: more are averaged in groups."""
+
+_BLOCK = 1 << 24  # bytes that are parsed at a time
+_TYPES = {"step": "int64", "stat": "category", "class": "category", "value": "float64"}
+_NAMES = ("stat", "class")
+
+
+def drawn_rows(folder: Path) -> pd.DataFrame:
+    """Validations, costs, and the class statistics of ``TRAJECTORIES``, of a run.
+
+    Args:
+        folder: of the run.
+
+    Returns:
+        step, stat, class, value as of ``load_runs``; ``stat`` and ``class`` are categorical.
+
+    Raises:
+        RunError: naming the file that is damaged.
+    """
+    few = tidy(pd.concat([metrics(folder / METRICS, ["val"]), costs(folder / COST)]))
+    return stacked([few.astype(dict.fromkeys(_NAMES, "category")), _classes(folder / CLASSES)])
+
+
+def stacked(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables below each other, their categories joined, which pandas alone would make text."""
+    table = pd.concat([table.drop(columns=[*_NAMES]) for table in tables], ignore_index=True)
+    for name in _NAMES:
+        columns = [table[name].cat for table in tables]  # categories of no row are not yet text
+        parts = [column.rename_categories(column.categories.astype(str)) for column in columns]
+        table[name] = union_categoricals(parts)
+    return table
+
+
+def _classes(path: Path) -> pd.DataFrame:
+    parts = []
+    for block in _blocks(path):
+        table = parse(block, ROWS, path, _TYPES)
+        parts.append(table.loc[table["stat"].isin(TRAJECTORIES), ROWS])
+    if not parts:
+        return pd.DataFrame({name: pd.Series(dtype=_TYPES[name]) for name in ROWS})
+    table = stacked(parts).drop_duplicates(ROWS[:3], keep="last")  # logged again after a resume
+    table["stat"] = table["stat"].cat.remove_unused_categories()
+    table["stat"] = table["stat"].cat.rename_categories(lambda stat: f"class/{stat}")
+    return _thinned(table)
+
+
+def _thinned(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over groups of as many neighbouring steps as leave at most ``MOST`` of them."""
+    steps = np.unique(table["step"])
+    size = -(-len(steps) // MOST)
+    if size < 2:
+        return table
+    group = np.searchsorted(steps, table["step"]) // size
+    middle = np.minimum(group * size + (size - 1) // 2, len(steps) - 1)
+    table = table.assign(step=steps[middle])
+    return table.groupby(ROWS[:3], as_index=False, observed=True)["value"].mean()
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Parts of a file of whole lines, each with its header; a last line being written is none."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        header, rest = file.readline(), b""
+        while more := file.read(_BLOCK):
+            content = rest + more
+            end = content.rfind(b"\n") + 1
+            rest = content[end:]
+            if end:
+                yield header + content[:end]

@@ -1,0 +1,60 @@
+"""Predictions as files: what ``python -m lit_seg predict`` leaves behind."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import BasePredictionWriter
+from torch import Tensor
+
+from lit_seg.data.base import SegDataModule
+from lit_seg.data.overlays import blend, colourise
+from lit_seg.files.atomic_io import writing
+
+
+class PredictionWriter(BasePredictionWriter):
+    """Writes ``<name>.png`` (8-bit class ids) and ``<name>_overlay.png`` for each image.
+
+    Names keep the subfolders of a dataset that has some.
+
+    Args:
+        folder: where to; ``predictions`` in the run's folder by default.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        super().__init__(write_interval="batch")
+        self.folder = folder
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Any,
+        batch_indices: Sequence[int] | None,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Write the predictions of a batch."""
+        assert isinstance(prediction, Tensor)
+        data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
+        folder = Path(self.folder or Path(trainer.default_root_dir) / "predictions")
+        labels = prediction.cpu().numpy().astype(np.uint8)
+        images = batch["image"].cpu().numpy().transpose(0, 2, 3, 1)
+        for name, image, label in zip(batch["name"], images, labels, strict=True):
+            if not name:  # it fills the batch of a rank without an image; another one writes it
+                continue
+            overlay = blend(image, colourise(label, data.palette))
+            with writing(folder / f"{name}.png"):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)  # a name may hold "/"
+                Image.fromarray(label).save(folder / f"{name}.png")
+                Image.fromarray(overlay).save(folder / f"{name}_overlay.png")
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say where they are."""
+        if trainer.is_global_zero:
+            folder = self.folder or Path(trainer.default_root_dir) / "predictions"
+            print(f"predictions: {folder}")  # noqa: T201  the result of the command

@@ -1,0 +1,192 @@
+"""What makes a resumed run end bit by bit where an uninterrupted one ends."""
+
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lit_seg.data.base import SegDataModule
+from lit_seg.files.atomic_io import replace_file, writing
+from lit_seg.loggers.run_loggers import CSVLog
+from lit_seg.runs.layout import CHECKPOINTS
+
+_POSITION = "position"
+
+
+class ExactResume(Callback):
+    """Puts the position of training into every checkpoint, and goes on from there.
+
+    - A position is (epoch, samples seen of it, whether a validation is due). Samples, not batches:
+      so a run can go on with another number of ranks.
+    - A step begins with random numbers that depend on (seed, rank, step) alone, so no generator's
+      state needs to be saved, and ranks drop out different units.
+    - Order and augmentation are functions of (seed, epoch, index), see ``data.samplers``.
+    - A checkpoint that is written in the middle of a step, because something failed there, holds
+      the buffers (batch statistics, recall) of the step's beginning: it is done again as a whole.
+      Under gradient accumulation a step is all batches between two updates.
+    - Rows that were logged after the checkpoint are dropped, for they will be logged again.
+
+    Lightning saves its own counters of loops. They depend on the hook that saved them and on the
+    number of ranks, so they are replaced by what the position says.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] | None = None
+        self._batches = 0  # of this epoch, when the current step began or the last one ended
+        self._buffers: dict[str, Tensor] | None = None  # of the step's beginning, within a step
+        self.validation_due = False
+        """Whether a validation has begun, and what it leaves is not all written."""
+        self.torn = False
+        """Whether the weights are just being changed, or the change is not logged yet."""
+        self.roll_back = True
+        """Whether a checkpoint within a step holds the buffers of its beginning."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Drop the rows of steps that will be done again."""
+        if self._loaded is None:
+            return
+        if trainer.is_global_zero:
+            _take_place_of_last(Path(str(trainer.ckpt_path)), Path(trainer.default_root_dir))
+        step, due = self._loaded["step"], self._loaded["validation_due"]
+        for logger in trainer.loggers:
+            if isinstance(logger, CSVLog):
+                logger.keep_before(step, validated=not due)
+        self._loaded = None
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Remember where a step begins, and seed its random numbers."""
+        # Lightning logs at this count, and loses it when a run goes on
+        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
+        if batch_idx % trainer.accumulate_grad_batches:
+            return
+        self._batches, self.validation_due, self.torn = batch_idx, False, False
+        _seed(_data(trainer).seed, trainer.global_rank, trainer.global_step)
+        self._buffers = {name: b.detach().clone() for name, b in pl_module.named_buffers()}
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        """The weights are about to change."""
+        self.torn = True
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """The weights have changed, if this batch was the step's last; to be logged after this."""
+        if self.torn:
+            self._batches, self._buffers = batch_idx + 1, None
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What is saved from here on has it still to do, until `BestCheckpoint` says otherwise."""
+        self.validation_due, self.torn = True, False
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """All that belongs to the epoch is logged."""
+        self.torn = False
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the position, and the buffers that belong to it."""
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        epoch, batches = trainer.current_epoch, self._batches
+        # one that falls within an accumulated step comes again with the step
+        due = self.validation_due and self._buffers is None
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        before = progress.total.ready - progress.current.ready
+        if batches >= trainer.num_training_batches and not due:
+            epoch, batches, before = epoch + 1, 0, before + batches
+        samples = _data(trainer).samples_per_batch
+        checkpoint[_POSITION] = {
+            "epoch": epoch,
+            "samples": batches * samples,
+            "samples_before": before * samples,
+            "validation_due": due,
+        }
+        if self._buffers is not None and self.roll_back:
+            saved = checkpoint["state_dict"]
+            saved.update({name: b for name, b in self._buffers.items() if name in saved})
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Point the data and Lightning's loops to the position."""
+        if trainer.state.fn != TrainerFn.FITTING or _POSITION not in checkpoint:
+            return
+        position, step = checkpoint[_POSITION], checkpoint["global_step"]
+        epoch, due = position["epoch"], position["validation_due"]
+        data = _data(trainer)
+        batches = data.start_at(epoch, position["samples"])
+        due = due or batches == data.batches_per_epoch  # where batches have grown to that
+        loops = checkpoint["loops"]["fit_loop"]
+        before = position["samples_before"] // data.samples_per_batch
+        _set_batches(loops, epoch, batches, before, due)
+        # a validation is logged at the step that was done last
+        loops["epoch_loop.state_dict"]["_batches_that_stepped"] = step - 1 if due else step
+        _set_steps(loops, step, -(-batches // trainer.accumulate_grad_batches))
+        self._loaded = {"step": step, "validation_due": due}
+        self._batches, self.validation_due = batches, due
+
+
+def _take_place_of_last(checkpoint: Path, run: Path) -> None:
+    """Make the checkpoint that a run goes on from its last one, before rows after it are dropped.
+
+    Else a kill before the next checkpoint would leave a last one without its rows.
+    """
+    last = run / CHECKPOINTS / "last.ckpt"
+    if checkpoint.resolve() != last.resolve():
+        with writing(last), checkpoint.open("rb") as file:
+            replace_file(last, lambda draft: shutil.copyfileobj(file, draft))
+
+
+def _set_batches(loops: dict[str, Any], epoch: int, batches: int, before: int, due: bool) -> None:
+    """Lightning's counters of epochs and batches; an epoch without a batch has not begun."""
+    begun = epoch + bool(batches)
+    _count(loops["epoch_progress"], ready=begun, started=begun, processed=epoch, completed=epoch)
+    progress = loops["epoch_loop.batch_progress"]
+    _count(progress["current"], batches)
+    _count(progress["total"], before + batches)
+    progress["is_last_batch"] = False
+    # a batch that was begun and not processed is how Lightning knows of a validation to repeat
+    validation = loops["epoch_loop.val_loop.batch_progress"]
+    for counter in validation["total"], validation["current"]:
+        _count(counter, ready=int(due), started=int(due), processed=0, completed=0)
+    validation["is_last_batch"] = False
+
+
+def _set_steps(loops: dict[str, Any], step: int, of_epoch: int) -> None:
+    """Lightning's counters of updates."""
+    optimizer = loops["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]
+    for counter in (optimizer["step"], optimizer["zero_grad"]):
+        _count(counter["total"], step)
+        _count(counter["current"], of_epoch)
+    _count(loops["epoch_loop.scheduler_progress"]["current"], of_epoch)
+
+
+def _count(tracker: dict[str, Any], all_of_them: int = 0, **values: int) -> None:
+    """Set the counters of a progress tracker, or of its total and its current part."""
+    for part in (tracker["total"], tracker["current"]) if "total" in tracker else (tracker,):
+        for key in part:
+            part[key] = values.get(key, all_of_them)
+
+
+def _seed(seed: int, rank: int, step: int) -> None:
+    words = np.random.SeedSequence((seed, rank, step)).generate_state(2)
+    torch.manual_seed(int(words[0]))
+    np.random.seed(words[1])
+    random.seed(int(words[1]))
+
+
+def _data(trainer: Trainer) -> SegDataModule:
+    data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
+    return data

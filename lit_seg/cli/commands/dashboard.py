@@ -1,0 +1,84 @@
+"""``python -m lit_seg dashboard``: publishes a view and a report of the runs in W&B."""
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lit_seg.cli.commands.run_command import Parser, one_line_errors
+from lit_seg.errors import RunError
+
+
+@one_line_errors
+def main(args: Sequence[str]) -> int:
+    """Publish, or with ``--dry-run`` write down what would be."""
+    given = _parse(args)
+    try:
+        from lit_seg import dashboard
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("wandb_workspaces"):
+            raise
+        raise RunError(
+            "dashboards need wandb-workspaces: pip install 'lit-seg[dashboards]'"
+        ) from None
+    where = given.entity, given.project, given.data
+    workspace, report = dashboard.build_workspace(*where), dashboard.build_report(*where)
+    if given.dry_run:
+        _write(dashboard.spec_of(workspace, report), given.dry_run)
+        return 0
+    urls = dashboard.publish(workspace, report)
+    sys.stdout.write(f"view    {urls.workspace}\nreport  {urls.report}\n")
+    return 0
+
+
+def _parse(args: Sequence[str]) -> Namespace:
+    parser = Parser(
+        prog="python -m lit_seg dashboard",
+        description="Publish a saved view and a report of the runs of a W&B project.",
+        allow_abbrev=False,
+    )
+    entity, project = os.environ.get("WANDB_ENTITY"), os.environ.get("WANDB_PROJECT")
+    parser.add_argument(
+        "--entity",
+        default=entity or None,
+        required=not entity,
+        help="user or team that owns the project; WANDB_ENTITY by default",
+    )
+    parser.add_argument(
+        "--project", default=project or "lit_seg", help="default: WANDB_PROJECT, or lit_seg"
+    )
+    parser.add_argument("--data", help="show the runs on this dataset only, such as camvid")
+    parser.add_argument(
+        "--dry-run",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="publish nothing; write the specification as JSON, or YAML if FILE ends so",
+    )
+    given = parser.parse_args(args)
+    for name in ("entity", "project"):
+        value = getattr(given, name)
+        if not value or "/" in value:
+            raise RunError(f"--{name} must be one name, got {value!r}; give E and P of E/P apart")
+    return given
+
+
+def _write(spec: dict[str, Any], file: str) -> None:
+    if file.endswith((".yaml", ".yml")):
+        text = yaml.safe_dump(spec, sort_keys=False)
+    else:
+        text = json.dumps(spec, indent=2) + "\n"
+    if file == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(file).write_text(text)
+    except OSError as error:
+        raise RunError(
+            f"{file}: cannot be written ({error.strerror}); give another file to --dry-run"
+        ) from None

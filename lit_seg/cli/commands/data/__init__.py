@@ -1,0 +1,37 @@
+"""``python -m lit_seg data list | download | check | count | show``."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from lit_seg.cli.commands.run_command import one_line_errors
+
+_COMMANDS = {
+    "list": "what there is, where to get it and what of it is here",
+    "download": "fetch NAME into its folder, where its licence allows that",
+    "check": "look at every image and label of NAME and list all that is wrong",
+    "count": "count the classes of NAME",
+    "show": "draw images, labels and class frequencies of NAME into a picture",
+}
+_USAGE = (
+    "usage: python -m lit_seg data COMMAND [NAME] [options]\n\n"
+    + "\n".join(f"  {name:9} {what}" for name, what in _COMMANDS.items())
+    + "\n\nNAME is a dataset of `list` or a YAML file with a `data` section; options are those of\n"
+    "the dataset, such as --root; `COMMAND NAME --help` lists them.\n"
+)
+
+
+@one_line_errors
+def main(args: Sequence[str]) -> int:
+    """Run a command; 0 if all is well, 1 if the data is not, 2 if the command is not."""
+    if not args or args[0] in ("-h", "--help"):
+        sys.stdout.write(_USAGE)
+        return 0 if args else 2
+    if args[0] not in _COMMANDS:
+        sys.stderr.write(
+            f"error: no command {args[0]!r} of data; there are: {', '.join(_COMMANDS)}\n"
+        )
+        return 2
+    command = import_module(f"lit_seg.cli.commands.data.{args[0]}")
+    code: int = command.main(args[1:])
+    return code

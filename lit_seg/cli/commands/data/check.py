@@ -1,0 +1,171 @@
+"""Looking at every image and label of a dataset, and telling all that is wrong in one list."""
+
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from lit_seg.cli.commands.data.dataset_argument import which
+from lit_seg.data import SegDataModule
+from lit_seg.data.card import SplitName
+from lit_seg.data.counting.count import pixels_of_labels
+from lit_seg.data.counting.walk import walk
+from lit_seg.data.dataset import Split
+from lit_seg.data.image_files import faults_listed
+from lit_seg.errors import DataError, NotThereError
+from lit_seg.metrics.labels import VOID
+
+_NAMED = 12  # classes without a pixel that are listed
+
+
+@dataclass
+class Finding:
+    """Of one sample."""
+
+    problems: list[str] = field(default_factory=list)
+    size: tuple[int, int] | None = None
+    pixels: npt.NDArray[np.int64] | None = None
+    """Of each label."""
+    image: bytes | None = None
+    """Digest of the decoded image."""
+
+
+@dataclass
+class Seen:
+    """A split that was looked at."""
+
+    name: SplitName
+    split: Split
+    findings: Sequence[Finding]
+
+
+def main(args: Sequence[str]) -> int:
+    """Print what is wrong, one line each, and what was seen; 1 if anything is wrong."""
+    data, _ = which(args, "check")
+    found: list[str] = []
+    splits: list[Seen] = []
+    for name in get_args(SplitName):
+        split = _split(data, name, found)
+        if split is not None:
+            findings = list(walk(split, look, f"looking at {name}"))
+            found += [problem for finding in findings for problem in finding.problems]
+            splits.append(Seen(name, split, findings))
+            sys.stdout.write(f"{name:5} {_summary(data, name, findings)}\n")
+    found += _shared_images(splits)
+    found += _odd_sizes(data, splits)
+    with suppress(DataError):  # told by its split already
+        found += [f"{path}: no image belongs to it" for path in data.without_partner()]
+    problems = list(dict.fromkeys(found))  # splits may share a file or a list
+    for problem in problems:
+        sys.stdout.write(f"{problem}\n")
+    sys.stdout.write(
+        f"{len(problems)} problem{'s'[: len(problems) - 1]}\n"
+        if problems
+        else f"nothing wrong with {data.folder}\n"
+    )
+    return 1 if problems else 0
+
+
+def _split(data: SegDataModule, name: SplitName, problems: list[str]) -> Split | None:
+    """A split as far as it can be made; adds to the problems."""
+    with faults_listed() as faults:
+        try:
+            return data.split(name)
+        except NotThereError as error:
+            if name == "test":  # training needs none
+                sys.stdout.write(f"{name:5} not looked at: {error}\n")
+            else:
+                faults.append(str(error))
+        except DataError as error:
+            faults.append(str(error))
+        finally:
+            problems += faults
+    return None
+
+
+def look(split: Split, index: int) -> Finding:
+    """Load a sample, and go on where a part of it is broken."""
+    finding = Finding()
+    try:
+        image, label = split.load(index)
+    except DataError as error:
+        finding.problems.append(str(error))
+    else:
+        finding.size = image.shape[:2]
+        finding.image = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+        finding.pixels = pixels_of_labels(label)
+        return finding
+    try:  # the image may have hidden what is wrong with the label
+        finding.pixels = pixels_of_labels(split.label(index))
+    except DataError as error:
+        if not finding.problems[0].startswith(str(error)):  # loading may add a hint
+            finding.problems.append(str(error))
+    return finding
+
+
+def _shared_images(splits: Sequence[Seen]) -> list[str]:
+    """Images that are trained and scored, pixel by pixel; train comes first."""
+    first: dict[bytes, tuple[str, str]] = {}
+    found = []
+    for seen in splits:
+        for index, finding in enumerate(seen.findings):
+            if finding.image is None:
+                continue
+            name = seen.split.name(index)
+            other = first.setdefault(finding.image, (seen.name, name))
+            if other[0] == "train" and seen.name != "train":
+                found.append(f"{name} of {seen.name} is the image {other[1]} of train")
+    return found
+
+
+def _odd_sizes(data: SegDataModule, splits: Sequence[Seen]) -> list[str]:
+    """Images unlike the others, where all are alike; whoever shrinks a dataset shrinks it all."""
+    if data.native_size is None:
+        return []
+    sizes = Counter(finding.size for seen in splits for finding in seen.findings if finding.size)
+    usual = max(sizes, key=lambda size: (sizes[size], size == data.native_size), default=None)
+    return [
+        f"{seen.split.name(index)} of {seen.name} is {_shown(finding.size)} (height x width), most "
+        f"images of {data.folder} are {_shown(usual)}: fetch it again"
+        for seen in splits
+        for index, finding in enumerate(seen.findings)
+        if finding.size and usual and finding.size != usual
+    ]
+
+
+def _shown(size: tuple[int, int]) -> str:
+    return "{}x{}".format(*size)
+
+
+def _summary(data: SegDataModule, name: SplitName, findings: Sequence[Finding]) -> str:
+    sizes = Counter(finding.size for finding in findings if finding.size)
+    parts = [f"{len(findings)} images"]
+    official = data.card.images.get(name)
+    if official and official != len(findings):
+        parts[0] += f" (officially {official})"
+    if len(sizes) == 1:
+        (size,) = sizes
+        parts.append(f"of {_shown(size)}")
+        if data.native_size and size != data.native_size:
+            parts[-1] += f" (officially {_shown(data.native_size)})"
+    elif sizes:
+        areas = sorted(sizes, key=lambda size: size[0] * size[1])
+        small, large = _shown(areas[0]), _shown(areas[-1])
+        parts.append(f"of {len(sizes)} sizes, {small} to {large} (height x width)")
+    counted = [finding.pixels for finding in findings if finding.pixels is not None]
+    if counted:
+        total = np.sum(counted, axis=0)
+        absent = [c for i, c in enumerate(data.names) if not total[i]]
+        number = len(data.names)
+        parts.append(f"{100 * total[VOID] / max(1, total.sum()):.3g} % void")
+        if len(absent) > _NAMED:
+            parts.append(f"{number - len(absent)} of {number} classes")
+        else:
+            parts.append(f"no {', '.join(absent)}" if absent else f"all {number} classes")
+    return ", ".join(parts)

@@ -1,0 +1,130 @@
+"""From ``NAME --option value`` to the DataModule that is meant."""
+
+from argparse import ArgumentError
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from lit_seg.config.parse_errors import refusal
+from lit_seg.config.trust import take_trusted
+from lit_seg.data import DATASETS, SegDataModule
+from lit_seg.data.card import SplitName
+from lit_seg.data.counting.count import ImageCounts, count_images
+from lit_seg.errors import RunError
+
+_SUFFIXES = (".yaml", ".yml")
+_ANY_SIZE = 512  # where a dataset has no size of its own; what looks at files needs none
+# they shape what a network is shown, not what is on the disk
+_NOT_OF_FILES = {"sampling", "seed", "num_workers", "batch_size"}
+
+
+def which(
+    args: Sequence[str], command: str, extra: dict[str, Any] | None = None
+) -> tuple[SegDataModule, dict[str, Any]]:
+    """The DataModule that the arguments of a command name.
+
+    Args:
+        args: NAME or a YAML file, then options.
+        command: for the messages.
+        extra: more options, each to its default, whose type it has; a dataset's option of the
+            same name is not offered.
+
+    Returns:
+        It, and the values of ``extra``.
+
+    Raises:
+        RunError: naming what is not understood.
+    """
+    args, packages = take_trusted(args)
+    if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+        raise RunError(f"{command} of what? Give one of {', '.join(DATASETS)}, or a YAML file")
+    if args[0] in ("-h", "--help"):
+        args = ["folder", "--help"]
+    cls, given = _of_file(Path(args[0]), packages) if _is_file(args[0]) else _of_name(args[0])
+    parser = ArgumentParser(prog=f"python -m lit_seg data {command} NAME", exit_on_error=False)
+    extra = extra or {}
+    for name, default in extra.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+    parser.add_class_arguments(cls, skip=_NOT_OF_FILES | set(extra))
+    given = {key: value for key, value in given.items() if key not in _NOT_OF_FILES | set(extra)}
+    if cls.native_size is None:
+        given = {"height": _ANY_SIZE, "width": _ANY_SIZE, **given}
+    try:
+        asked = parser.parse_args(list(args[1:]), namespace=parser.parse_object(given))
+        options = {key: value for key, value in vars(asked).items() if key not in extra}
+        data = cls(**options, num_workers=0)
+    except ArgumentError as error:
+        raise RunError(f"{args[0]}: {' '.join(str(error.message).split())}") from None
+    except ValueError as error:
+        raise RunError(f"{args[0]}: {error}") from None
+    return data, {key: asked[key] for key in extra}
+
+
+def split_counts(data: SegDataModule, name: str) -> ImageCounts:
+    """What the labels of a split hold; counts of training are kept for the next time.
+
+    Raises:
+        RunError: if there is no split of that name.
+        DataError: if it is not there, or a label cannot be read.
+    """
+    if name not in get_args(SplitName):
+        raise RunError(f"--split must be one of {', '.join(get_args(SplitName))}, got {name!r}")
+    if name == "train":
+        return data.image_counts
+    return count_images(data.split(cast(SplitName, name)), len(data.names))
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(_SUFFIXES)
+
+
+def _of_name(name: str) -> tuple[type[SegDataModule], dict[str, Any]]:
+    if name in DATASETS:
+        return DATASETS[name], {}
+    file = Path("experiments") / "data" / f"{name}.yaml"
+    if file.is_file():
+        return _of_file(file)
+    raise RunError(f"no dataset {name!r}; there are: {', '.join(DATASETS)}, or give a YAML file")
+
+
+def _of_file(
+    path: Path, packages: Sequence[str] = ()
+) -> tuple[type[SegDataModule], dict[str, Any]]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RunError(f"{path}: is no YAML file ({' '.join(str(error).split())})") from None
+    section = content.get("data") if isinstance(content, dict) else None
+    if not isinstance(section, dict) or "class_path" not in section:
+        raise RunError(f"{path}: has no `data` section with a `class_path`")
+    options = section.get("init_args") or {}
+    if not isinstance(options, dict):
+        raise RunError(f"{path}: `init_args` must be names and values, got {options!r}")
+    return _class(str(section["class_path"]), path, packages), options
+
+
+def _class(name: str, path: Path, packages: Sequence[str]) -> type[SegDataModule]:
+    """Ours by its name or import path; another one only if its package is trusted."""
+    classes = {cls.__name__: cls for cls in DATASETS.values()}
+    ours = {f"lit_seg.data.{short}": cls for short, cls in classes.items()} | classes
+    ours |= {f"{cls.__module__}.{cls.__name__}": cls for cls in classes.values()}
+    if name in ours:
+        return ours[name]
+    module, _, last = name.rpartition(".")
+    if not module or module.startswith("lit_seg."):
+        raise RunError(f"{path}: no dataset {name!r}; there are: {', '.join(classes)}")
+    if name.partition(".")[0] not in packages:
+        raise RunError(refusal(f"{path} names {name}", name))
+    try:
+        found = getattr(import_module(module), last, None)
+    except ImportError as error:
+        raise RunError(f"{path}: {name} cannot be imported ({error})") from None
+    if not (isinstance(found, type) and issubclass(found, SegDataModule)):
+        raise RunError(f"{path}: {name} is no SegDataModule")
+    return found

@@ -1,0 +1,93 @@
+"""ADE20K SceneParse150: 150 classes of scenes indoors and outdoors."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lit_seg.data.base import SegDataModule
+from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.datasets.ade20k_classes import COLOURS, NAMES, PIXELS
+from lit_seg.data.decode import decode_label
+from lit_seg.data.download.archive import Archive
+from lit_seg.data.image_files import FileSplit, require_files
+from lit_seg.data.label_maps import LabelMap, Stored, read_ids
+from lit_seg.errors import DataError, NotThereError
+from lit_seg.metrics.labels import VOID, ClassCounts
+
+_ARCHIVE = "ADEChallengeData2016"
+_FOLDERS = {"train": ("training", "ADE_train_*"), "val": ("validation", "ADE_val_*")}
+
+
+class ADE20K(SegDataModule):
+    """ADE20K in the version of the scene parsing challenge: 20210 / 2000 images, 150 classes.
+
+    Layout below ``root``, which may also be the folder ``ADEChallengeData2016`` itself:
+    ``ADEChallengeData2016/images/{training,validation}/<stem>.jpg`` and
+    ``ADEChallengeData2016/annotations/{training,validation}/<stem>.png``. Labels are 8-bit, 1 to
+    150 for the classes and 0 for all other objects, which becomes void; the challenge does not
+    score it either. Fewer images are accepted, and scored as what they are; an image without its
+    label or a label without its image is not.
+
+    The *full* ADE20K release is another download, of the same images with colour-coded labels of
+    some 3000 classes: it is refused. The labels of the test split are not public.
+
+    Reference: Zhou et al., *Scene Parsing through ADE20K Dataset*, CVPR 2017; names and colours of
+    github.com/CSAILVision/sceneparsing.
+    """
+
+    folder = "ade20k"
+    names = NAMES
+    colours = COLOURS
+    card = DataCard(
+        what="scenes indoors and outdoors of all kinds, 150 classes (SceneParse150)",
+        images={"train": 20210, "val": 2000},
+        licence="annotations and code BSD 3-clause, images for non-commercial research only",
+        citation="Zhou et al., Scene Parsing through ADE20K Dataset, CVPR 2017; Semantic "
+        "Understanding of Scenes through the ADE20K Dataset, IJCV 2019",
+        how_to_get="SceneParse150 is ADEChallengeData2016.zip of "
+        "http://sceneparsing.csail.mit.edu, unpacked.",
+        downloads=(
+            Archive(
+                "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
+                "md5:7328b3957e407ddae1d3cbf487f149ef",
+            ),
+        ),
+    )
+    counts = ClassCounts(pixels=PIXELS)
+
+    def split(self, name: SplitName) -> FileSplit:
+        if name == "test":
+            raise NotThereError("the test labels of ADE20K are not public: score on `val`")
+        part, pattern = _FOLDERS[name]
+        images, labels = (self._release / kind / part for kind in ("images", "annotations"))
+        for folder in (images, labels):
+            if not folder.is_dir():
+                raise self._missing(folder)
+        stems = {path.stem for path in images.glob(f"{pattern}.jpg")}
+        if not stems:
+            raise DataError(
+                f"{images}: holds no {pattern}.jpg; sub-folders per scene are of the full ADE20K "
+                f"release. {self.card.how_to_get}"
+            )
+        # of either kind, so that a half that was lost is missed
+        stems |= {path.stem for path in labels.glob(f"{pattern}.png")}
+        pairs = [(images / f"{stem}.jpg", labels / f"{stem}.png") for stem in sorted(stems)]
+        require_files(pairs, self.card.how_to_get)
+        ids = {0: VOID} | {1 + i: i for i in range(len(self.names))}
+        return FileSplit(pairs, LabelMap(ids, _read))
+
+    @property
+    def _release(self) -> Path:
+        below = self.root / _ARCHIVE
+        return self.root if (self.root / "images").is_dir() and not below.is_dir() else below
+
+
+def _read(path: Path) -> Stored:
+    """Stored values of a label, once it is not one of the full release."""
+    label = decode_label(path)
+    if label.mode in ("RGB", "RGBA"):
+        raise DataError(
+            f"{path}: is a colour label, as in the full ADE20K release; SceneParse150 has one "
+            f"channel with 0 to 150: use the labels of {_ARCHIVE}.zip"
+        )
+    return np.asarray(label) if label.mode == "L" else read_ids(path)

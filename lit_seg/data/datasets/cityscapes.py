@@ -1,0 +1,121 @@
+"""Cityscapes: 19 classes of street scenes from 50 cities, in the official layout."""
+
+from pathlib import Path
+
+from lit_seg.data.base import SegDataModule
+from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.image_files import FileSplit, require_files
+from lit_seg.data.label_maps import LabelMap
+from lit_seg.errors import DataError, NotThereError
+from lit_seg.metrics.labels import VOID, ClassCounts
+
+_TRAINED_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+_NUM_IDS = 34
+_IMAGE = "_leftImg8bit.png"
+_LABEL = "_gtFine_labelIds.png"
+
+
+class Cityscapes(SegDataModule):
+    """Cityscapes with fine labels: 2975 / 500 images of 1024x2048, 19 classes.
+
+    Layout below ``root``, as in the two official archives:
+    ``leftImg8bit/{train,val}/<city>/<stem>_leftImg8bit.png`` and
+    ``gtFine/{train,val}/<city>/<stem>_gtFine_labelIds.png``. Label ids 0 to 33 become the 19
+    official training classes by lookup, all others void; ``labelTrainIds`` files, which the
+    archive does not hold, are not needed. A part of the cities is accepted, and scored as what it
+    is; an image without its label or a label without its image is not.
+
+    The labels of the official test split are dummies, so it cannot be scored.
+
+    Reference: Cordts et al., *The Cityscapes Dataset*, CVPR 2016.
+    """
+
+    folder = "cityscapes"
+    names = (
+        "road",
+        "sidewalk",
+        "building",
+        "wall",
+        "fence",
+        "pole",
+        "traffic_light",
+        "traffic_sign",
+        "vegetation",
+        "terrain",
+        "sky",
+        "person",
+        "rider",
+        "car",
+        "truck",
+        "bus",
+        "train",
+        "motorcycle",
+        "bicycle",
+    )
+    colours = (
+        (128, 64, 128),
+        (244, 35, 232),
+        (70, 70, 70),
+        (102, 102, 156),
+        (190, 153, 153),
+        (153, 153, 153),
+        (250, 170, 30),
+        (220, 220, 0),
+        (107, 142, 35),
+        (152, 251, 152),
+        (70, 130, 180),
+        (220, 20, 60),
+        (255, 0, 0),
+        (0, 0, 142),
+        (0, 0, 70),
+        (0, 60, 100),
+        (0, 80, 100),
+        (0, 0, 230),
+        (119, 11, 32),
+    )
+    native_size = (1024, 2048)
+    card = DataCard(
+        what="street scenes of 50 cities, 19 classes",
+        images={"train": 2975, "val": 500},
+        licence="research and teaching, to be agreed to at registration",
+        citation="Cordts et al., The Cityscapes Dataset, CVPR 2016",
+        how_to_get="Cityscapes needs a free account at https://www.cityscapes-dataset.com: "
+        "download leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip and unpack both into "
+        "one folder.",
+    )
+    # The whole training split, as published in dvlab-research/Parametric-Contrastive-Learning at
+    # bc5c42e, GPaCo/Seg/stats/cityscapes_pix_label_stats.txt.
+    # `python -m lit_seg data count cityscapes` counts them again.
+    # fmt: off
+    counts = ClassCounts(
+        pixels=(
+            2036416525, 336090793, 1260636120, 36199498, 48454166, 67789506, 11477088,
+            30448193, 879783988, 63949536, 221979646, 67326424, 7463162, 386328286,
+            14772328, 12990290, 12863955, 5449152, 22861233,
+        ),
+    )
+    # fmt: on
+
+    def split(self, name: SplitName) -> FileSplit:
+        if name == "test":
+            raise NotThereError("the test labels of Cityscapes are not public: score on `val`")
+        images, labels = (self.root / kind / name for kind in ("leftImg8bit", "gtFine"))
+        if not images.is_dir():
+            raise self._missing(images)
+        stems = _stems(images, _IMAGE)
+        if not stems:
+            raise DataError(f"{images}: holds no <city>/*{_IMAGE}. {self.card.how_to_get}")
+        # of either kind, so that a half that was lost is missed
+        stems |= _stems(labels, _LABEL)
+        pairs = sorted((images / f"{stem}{_IMAGE}", labels / f"{stem}{_LABEL}") for stem in stems)
+        require_files(pairs, self.card.how_to_get)
+        ids = dict.fromkeys(range(_NUM_IDS), VOID) | {v: i for i, v in enumerate(_TRAINED_IDS)}
+        return FileSplit(pairs, LabelMap(ids))
+
+
+def _stems(folder: Path, end: str) -> set[str]:
+    """``<city>/<stem>`` of the files with this end; what starts with a dot is none."""
+    return {
+        f"{path.parent.name}/{path.name.removesuffix(end)}"
+        for path in folder.glob(f"[!.]*/[!.]*{end}")
+    }

@@ -1,0 +1,220 @@
+"""NYUv2: indoor scenes in 13 or 40 classes, from the official .mat, from PNGs or from MTAN."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from lit_seg.data.base import SegDataModule
+from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.dataset import Split
+from lit_seg.data.datasets.nyuv2.class_names import (
+    COLOURS_13,
+    COLOURS_40,
+    NAMES_13,
+    NAMES_40,
+    OF_13,
+)
+from lit_seg.data.datasets.nyuv2.mat import LABELED, MatSplit
+from lit_seg.data.datasets.nyuv2.mtan import MtanSplit
+from lit_seg.data.datasets.nyuv2.png import (
+    LABEL_13,
+    class13_split,
+    has_class13,
+    has_label40,
+    label40_split,
+)
+from lit_seg.data.download.archive import Archive
+from lit_seg.data.label_maps import Colour
+from lit_seg.data.random_split import drawn
+from lit_seg.data.transforms import Array
+from lit_seg.errors import DataError
+from lit_seg.metrics.labels import VOID
+
+_NAMES = {13: NAMES_13, 40: NAMES_40}
+_COLOURS = {13: COLOURS_13, 40: COLOURS_40}
+_CLASS13 = f"{LABEL_13}NNNN.png"
+_LABEL40 = "RGB/ and Label/"
+_MTAN = "{train,val}/image/"
+_LAYOUTS = {LABELED: "mat", _CLASS13: "png", _LABEL40: "png", _MTAN: "mtan"}
+"""What is seen below the root, and the ``layout`` that it is of."""
+
+_META_DATA = (
+    "https://raw.githubusercontent.com/ankurhanda/nyuv2-meta-data/"
+    "b92d15c506876dada1ac4086938e30ebc4deb49b"
+)
+
+
+class NYUv2(SegDataModule):
+    """NYUv2: 795 / 654 images of 480x640, 13 or 40 classes.
+
+    As the field does, validation is on the official test set, and ``test`` is the same images. The
+    best checkpoint of a run is thus chosen on the images that it is scored on, so its scores, of
+    ``val`` and ``test``, are optimistic. Those of ``last.ckpt`` have no such choice in them, nor
+    have the ``test`` scores of ``protocol="pat"``, which has validation images of its own.
+
+    Layouts below ``root``, each alone or named by ``layout``:
+
+    * ``mat``: ``nyu_depth_v2_labeled.mat``, and beside it ``splits.mat`` and
+      ``classMapping40.mat``. It is HDF5 with swapped axes; labels are 16-bit, 0 for void and 1 to
+      894, which the second file takes to 40 classes.
+    * ``png``, 13 classes: ``new_nyu_class13_NNNN.png`` and ``nyu_rgb_NNNN.png`` in ``root`` or up
+      to two folders deeper, and ``splits.mat``. Numbers are those of the .mat, from 1, and pair
+      them: sorted, the archives do not agree. Labels are 0 for void and 1 to 13. Some of the
+      files are accepted, and scored as what they are; labels alone can be counted.
+    * ``png``, 40 classes: ``RGB/<x>.jpg`` (or .png), ``Label/<x>.png``, ``train.txt`` and
+      ``test.txt``, as in repositories for RGB-D. Labels are 0 for void and 1 to 40.
+    * ``mtan``: ``{train,val}/{image,label}/<i>.npy`` of 288x384, whose labels are -1 for void and
+      0 to 12. They are scaled to ``height`` and ``width`` like the others.
+
+    Images have a white frame of some pixels, where most labels are void; it is left as it is. (The
+    benchmark crop of the toolbox, rows 45 to 471 and columns 41 to 601 from 1, is where depth is
+    known. Labels reach beyond it.)
+
+    Args:
+        classes: 13, or 40 where the layout has them.
+        layout: ``"auto"`` takes the one that is there.
+        protocol: ``"official"``, or ``"pat"`` for that of Pixel-wise Adaptive Training: all 1449
+            images, drawn anew into 1160 / 145 / 144. Frames of one scene then stand on
+            both sides. The authors draw without a seed, so theirs is lost; here it is always the
+            same draw, from the sorted names. They also train void: ``void="train"``.
+        **options: of :class:`SegDataModule`.
+
+    Raises:
+        ValueError: if an argument is none of its choices.
+
+    Reference: Silberman et al., *Indoor Segmentation and Support Inference from RGBD Images*, ECCV
+    2012; 40 classes of Gupta et al., CVPR 2013; 13 classes of Couprie et al., ICLR 2013; PNGs of
+    github.com/ankurhanda/nyuv2-meta-data; arrays of Liu et al., *MTAN*, CVPR 2019
+    (github.com/lorenmt/mtan).
+    """
+
+    folder = "nyuv2"
+    names: tuple[str, ...] = NAMES_13
+    colours: tuple[Colour, ...] = COLOURS_13
+    native_size = (480, 640)
+    card = DataCard(
+        what="indoor scenes from a hand-held camera, 13 or 40 classes",
+        images={"train": 795, "val": 654, "test": 654},
+        licence="none stated; published for research",
+        citation="Silberman et al., Indoor Segmentation and Support Inference from RGBD Images, "
+        "ECCV 2012",
+        how_to_get="NYUv2 is nyu_depth_v2_labeled.mat and splits.mat of "
+        "http://horatio.cs.nyu.edu/mit/silberman (nyu_depth_v2/ and indoor_seg_sup/), and beside "
+        "them classMapping40.mat of https://github.com/ankurhanda/nyuv2-meta-data. The README "
+        "there also leads to PNGs of 13 classes and to nyu_train_rgb.tgz and nyu_test_rgb.tgz, "
+        "and https://github.com/lorenmt/mtan to arrays of 288x384: either will do instead.",
+        downloads=(
+            Archive(
+                "http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat",
+                "md5:520609c519fba3ba5ac58c8fefcc3530",
+                unpack=False,
+                size=2972037809,
+            ),
+            Archive(
+                "http://horatio.cs.nyu.edu/mit/silberman/indoor_seg_sup/splits.mat",
+                "md5:08e3c3aea27130ac7c01ffd739a4535f",
+                unpack=False,
+            ),
+            Archive(  # no checksum of it is published: this is of the file at that commit
+                f"{_META_DATA}/classMapping40.mat",
+                "sha256:ff177194cce9a2163517f1e1e6f1c64c50987162f542dedddc04bbf6ebe6d851",
+                unpack=False,
+            ),
+        ),
+    )
+
+    def __init__(
+        self,
+        classes: Literal[13, 40] = 13,
+        layout: Literal["auto", "mat", "png", "mtan"] = "auto",
+        protocol: Literal["official", "pat"] = "official",
+        **options: Any,
+    ) -> None:
+        if classes not in (13, 40):
+            raise ValueError(f"`classes` must be 13 or 40, got {classes!r}")
+        if layout not in ("auto", "mat", "png", "mtan"):
+            raise ValueError(f"`layout` must be 'auto', 'mat', 'png' or 'mtan', got {layout!r}")
+        if protocol not in ("official", "pat"):
+            raise ValueError(f"`protocol` must be 'official' or 'pat', got {protocol!r}")
+        self.names, self.colours = _NAMES[classes], _COLOURS[classes]
+        self.layout = layout
+        self.protocol = protocol
+        super().__init__(**options)
+
+    @property
+    def label_meaning(self) -> str:
+        return f"{super().label_meaning} layout={self._found()}"
+
+    def split(self, name: SplitName) -> Split:
+        if self.protocol == "official":
+            return self._official(name)
+        splits = [self._official(part) for part in ("train", "val")]
+        places = [(split, index) for split in splits for index in range(len(split))]
+        places.sort(key=lambda place: place[0].name(place[1]))
+        parts = dict(zip(get_args(SplitName), drawn(len(places), (8, 1, 1)), strict=True))
+        return _Drawn([places[i] for i in parts[name]])
+
+    def _official(self, name: SplitName) -> Split:
+        found, how_to_get = self._found(), self.card.how_to_get
+        if len(self.names) == 40 and found in (_CLASS13, _MTAN):
+            raise DataError(
+                f"{self.root}: its labels ({found}) hold 13 classes; set `classes` to 13, or take "
+                f"the layout mat. {how_to_get}"
+            )
+        classes = OF_13 if len(self.names) == 13 else range(1, 41)
+        ids = {0: VOID} | {i: group - 1 for i, group in enumerate(classes, 1)}
+        if found == LABELED:
+            return MatSplit(self.root, name, ids, how_to_get)
+        if found == _CLASS13:
+            return class13_split(self.root, name, how_to_get)
+        if found == _LABEL40:
+            return label40_split(self.root, name, ids, how_to_get)
+        return MtanSplit(self.root, name, how_to_get)
+
+    def _found(self) -> str:
+        """The one layout that is there, of those that were asked for."""
+        there = {
+            LABELED: (self.root / LABELED).is_file(),
+            _CLASS13: has_class13(self.root),
+            _LABEL40: has_label40(self.root),
+            _MTAN: any((self.root / part / "image").is_dir() for part in ("train", "val")),
+        }
+        asked = [seen for seen in _LAYOUTS if self.layout in ("auto", _LAYOUTS[seen])]
+        found = [seen for seen in asked if there[seen]]
+        if not found:
+            raise self._missing(self.root / " or ".join(asked))
+        if len(found) > 1:
+            layouts = [_LAYOUTS[seen] for seen in found]
+            way_out = "move all but one away" if len(set(layouts)) == 1 else "set `layout` to one"
+            both = " and ".join(f"{seen} ({_LAYOUTS[seen]})" for seen in found)
+            raise DataError(f"{self.root}: holds more than one layout, {both}; {way_out}")
+        return found[0]
+
+
+class _Drawn:
+    """Samples of several splits."""
+
+    def __init__(self, places: Sequence[tuple[Split, int]]) -> None:
+        self.places = places
+        self.meaning = places[0][0].meaning if places else ""
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def name(self, index: int) -> str:
+        split, place = self.places[index]
+        return split.name(place)
+
+    def load(self, index: int) -> tuple[Array, Array]:
+        split, place = self.places[index]
+        return split.load(place)
+
+    def label(self, index: int) -> Array:
+        split, place = self.places[index]
+        return split.label(place)
+
+    def label_files(self) -> list[Path]:
+        """Of the splits that they are drawn from: some keep all labels in one file."""
+        splits = {id(split): split for split, _ in self.places}
+        files = [path for split in splits.values() for path in split.label_files()]
+        return list(dict.fromkeys(files))

@@ -1,0 +1,151 @@
+"""NYUv2 as image files: labels of 13 classes numbered like the .mat, or RGB/ and Label/ of 40."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from lit_seg.data.card import SplitName
+from lit_seg.data.datasets.nyuv2.mat import IMAGES, official_numbers
+from lit_seg.data.image_files import (
+    FileSplit,
+    inside,
+    listing_faults,
+    read_lines,
+    require_files,
+    single_fault,
+)
+from lit_seg.data.label_maps import LabelMap
+from lit_seg.data.transforms import Array
+from lit_seg.errors import DataError, NotThereError
+from lit_seg.metrics.labels import VOID
+
+LABEL_13 = "new_nyu_class13_"
+_IMAGE = "nyu_rgb_"
+_DEPTHS = ("", "*/", "*/*/")  # flat, in a folder of each split, in such folders of a repository
+
+
+def has_class13(root: Path) -> bool:
+    """Whether there are labels of 13 classes."""
+    return any(_named(root, depth, LABEL_13) for depth in _DEPTHS)
+
+
+def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
+    """Images and labels with the same number; which split that is of, ``splits.mat`` says.
+
+    Labels without any image can be counted and not loaded.
+
+    Raises:
+        DataError: if there are none, or some lack their partner.
+    """
+    numbers = official_numbers(root, name, IMAGES, how_to_get)
+    labels, images = (
+        {number: found[number] for number in numbers if number in found}
+        for found in (_by_number(root, stem) for stem in (LABEL_13, _IMAGE))
+    )
+    if not labels:
+        raise NotThereError(
+            f"{root}: holds no {LABEL_13}NNNN.png of the {name} split, such as "
+            f"{LABEL_13}{numbers[0]:04}.png. {how_to_get}"
+        )
+    to_class = LabelMap({0: VOID} | {i: i - 1 for i in range(1, 14)})
+    if not images:
+        expected = {number: root / f"{_IMAGE}{number:04}.png" for number in labels}
+        return _LabelsOnly([(expected[n], labels[n]) for n in labels], to_class, how_to_get)
+    alone = sorted(labels.keys() ^ images.keys())
+    if alone and not listing_faults():
+        path = (labels | images)[alone[0]]
+        other = _IMAGE if alone[0] in labels else LABEL_13
+        raise DataError(
+            f"{path}: has no {other}{alone[0]:04}.png ({len(alone)} files of the {name} split lack "
+            f"their partner). {how_to_get}"
+        )
+    image, label = next(iter(images.values())), next(iter(labels.values()))
+    for number in alone:  # loading tells which half is not there
+        images.setdefault(number, image.with_name(f"{_IMAGE}{number:04}.png"))
+        labels.setdefault(number, label.with_name(f"{LABEL_13}{number:04}.png"))
+    return FileSplit([(images[n], labels[n]) for n in sorted(labels)], to_class)
+
+
+def has_label40(root: Path) -> bool:
+    """Whether there are folders of images and of labels of 40 classes."""
+    return (root / "RGB").is_dir() and (root / "Label").is_dir()
+
+
+def label40_split(
+    root: Path, name: SplitName, ids: Mapping[int, int], how_to_get: str
+) -> FileSplit:
+    """``RGB/<x>.jpg`` (or .png) and ``Label/<x>.png`` of each line of train.txt or test.txt.
+
+    Raises:
+        DataError: if a list or file is missing, or an image is listed twice.
+    """
+    train, test = (root / f"{part}.txt" for part in ("train", "test"))
+    wanted, other = (train, test) if name == "train" else (test, train)
+    if not wanted.is_file():
+        raise NotThereError(f"{wanted}: not found. {how_to_get}")
+    stems = _listed(root, wanted)
+    with single_fault():
+        if other.is_file() and (both := sorted(set(stems) & set(_listed(root, other)))):
+            raise DataError(
+                f"{wanted}: lists {both[0]}, as {other} does ({len(both)} such images); they must "
+                f"share none. {how_to_get}"
+            )
+    pairs = []
+    for stem in stems:
+        image = root / "RGB" / f"{stem}.jpg"
+        image = image if image.is_file() else image.with_name(f"{stem}.png")
+        pairs.append((image, root / "Label" / f"{stem}.png"))
+    require_files(pairs, how_to_get)
+    return FileSplit(pairs, LabelMap(ids))
+
+
+class _LabelsOnly(FileSplit):
+    def __init__(
+        self, pairs: list[tuple[Path, Path]], read_label: LabelMap, how_to_get: str
+    ) -> None:
+        super().__init__(pairs, read_label)
+        self.how_to_get = how_to_get
+
+    def load(self, index: int) -> tuple[Array, Array]:
+        raise DataError(
+            f"{self.pairs[index][0]}: no such file, here or in a folder beside: there are "
+            f"{len(self)} labels and none of their images. {self.how_to_get}"
+        )
+
+
+def _listed(root: Path, listing: Path) -> list[str]:
+    """The names of a list: lines are ``RGB/5.jpg Label/5.png``, ``RGB/5.jpg`` or ``5``."""
+    stems: dict[str, None] = {}
+    for number, line in read_lines(listing):
+        where = f"{listing}: line {number}"
+        listed = line.split()[0]
+        with single_fault():
+            inside(root, listed, where)
+            stem = PurePosixPath(listed).name.removesuffix(".jpg").removesuffix(".png")
+            if stem in stems:
+                raise DataError(
+                    f"{where}: lists {stem} for the second time; remove one of the lines"
+                )
+            stems[stem] = None
+    return list(stems)
+
+
+def _by_number(root: Path, stem: str) -> dict[int, Path]:
+    found: dict[int, Path] = {}
+    for depth in _DEPTHS:
+        for number, path in _named(root, depth, stem):
+            with single_fault():
+                if (first := found.setdefault(number, path)) != path:
+                    raise DataError(f"{path}: has the number of {first}; one of them must go")
+    return found
+
+
+def _named(root: Path, depth: str, stem: str) -> list[tuple[int, Path]]:
+    """Files with a number after the stem, in folders so deep; none that is hidden."""
+    found = []
+    for path in sorted(root.glob(f"{depth}{stem}*")):
+        match = re.fullmatch(rf"{stem}([0-9]+)\.(png|jpg)", path.name)
+        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+        if match and not hidden:
+            found.append((int(match[1]), path))
+    return found

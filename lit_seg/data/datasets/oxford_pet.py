@@ -1,0 +1,132 @@
+"""Oxford-IIIT Pet: cats and dogs, with the uncertain border around each as a class or as void."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from lit_seg.data.base import SegDataModule
+from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.download.archive import Archive
+from lit_seg.data.image_files import FileSplit, inside, read_lines, require_files
+from lit_seg.data.label_maps import Colour, LabelMap
+from lit_seg.data.random_split import drawn
+from lit_seg.errors import DataError
+from lit_seg.metrics.labels import VOID
+
+_BORDER = 3
+
+
+class OxfordPet(SegDataModule):
+    """Oxford-IIIT Pet: 7349 photos of 37 breeds with trimaps, 3 classes or 2.
+
+    Layout below ``root``, or below ``root/oxford-iiit-pet`` where torchvision unpacks it:
+    ``images/<stem>.jpg``, ``annotations/trimaps/<stem>.png`` and
+    ``annotations/{trainval,test}.txt`` with lines ``<stem> <class> <species> <breed>``, officially
+    3680 and 3669 of them; lists of other lengths are taken as they are. Labels are 8-bit: 1 pet,
+    2 background, 3 border (*not classified*, says the dataset); any other value is an error. Only
+    what the lists name is read: the archives also hold photos without a place in them and
+    ``trimaps/._*.png``, which are no pictures. Some ``.jpg`` are PNG or GIF inside.
+
+    There is no official validation split. The PAT paper gives 80 / 10 / 10 % (§5), its code
+    another split: all of trainval and 80 % of test for training. Of that code
+    (github.com/KhoiDOO/ibla, dataset/ox.py and getds.py), ``protocol="pat"`` keeps the shares but
+    not the rest: there the split is drawn anew in each run, here once for all; classes are
+    numbered by the values that an image happens to hold, so one without background has its border
+    taken for background; and the training photos from the test list are never augmented.
+
+    Reference: Parkhi et al., *Cats and Dogs*, CVPR 2012.
+
+    Args:
+        border: ``"class"`` scores it as the third class (as PAT does), ``"void"`` leaves it out.
+        protocol: ``"official"`` keeps the test list for testing, and a tenth of trainval, drawn
+            once for all, for validation: the best checkpoint is chosen on that, so the test list
+            must not serve for both. ``"pat"``: trainval and eight tenths of the test list for
+            training, a tenth each for validation and test.
+        **options: of ``SegDataModule``.
+
+    Raises:
+        ValueError: if an argument is out of range, or void is to be trained and there is none.
+    """
+
+    folder = "oxford_pet"
+    names: tuple[str, ...] = ("pet", "background", "border")
+    # none are official
+    colours: tuple[Colour, ...] = ((220, 120, 60), (70, 110, 150), (250, 230, 80))
+    card = DataCard(
+        what="photos of cats and dogs of 37 breeds: pet, background and border",
+        images={"train": 3312, "val": 368, "test": 3669},
+        licence="CC BY-SA 4.0; the photos remain their owners'",
+        citation="Parkhi et al., Cats and Dogs, CVPR 2012",
+        how_to_get="Oxford-IIIT Pet is images.tar.gz and annotations.tar.gz of "
+        "https://www.robots.ox.ac.uk/~vgg/data/pets, unpacked into one folder.",
+        downloads=(
+            Archive(
+                "https://www.robots.ox.ac.uk/~vgg/data/pets/data/images.tar.gz",
+                "md5:5c4f3ee8e5d25df40f4fd59a7f44e54c",
+            ),
+            Archive(
+                "https://www.robots.ox.ac.uk/~vgg/data/pets/data/annotations.tar.gz",
+                "md5:95a8c909bbe2e81eed6a22bccdf3f68f",
+            ),
+        ),
+    )
+
+    def __init__(
+        self,
+        border: Literal["class", "void"] = "class",
+        protocol: Literal["official", "pat"] = "official",
+        **options: Any,
+    ) -> None:
+        if border not in ("class", "void"):
+            raise ValueError(f"`border` must be 'class' or 'void', got {border!r}")
+        if protocol not in ("official", "pat"):
+            raise ValueError(f"`protocol` must be 'official' or 'pat', got {protocol!r}")
+        if border == "class" and options.get("void") == "train":  # a class without a pixel
+            raise ValueError("`void` cannot be 'train' with border 'class': then no pixel is void")
+        self.protocol = protocol
+        self.border = border
+        if border == "void":
+            self.names, self.colours = self.names[:2], self.colours[:2]
+        super().__init__(**options)
+
+    def split(self, name: SplitName) -> FileSplit:
+        base = self.root / "oxford-iiit-pet"
+        base = base if base.is_dir() else self.root
+        trainval, test = (self._listed(base, part) for part in ("trainval", "test"))
+        if twice := sorted(set(trainval) & set(test)):
+            raise DataError(
+                f"{base / 'annotations'}: trainval.txt and test.txt both list {twice[0]} "
+                f"({len(twice)} such photos). {self.card.how_to_get}"
+            )
+        if self.protocol == "official":
+            train, val = _parts(trainval, (9, 1))
+        else:
+            more, val, test = _parts(test, (8, 1, 1))
+            train = trainval + more
+        stems = sorted({"train": train, "val": val, "test": test}[name])
+        images, trimaps = base / "images", base / "annotations" / "trimaps"
+        pairs = [(images / f"{stem}.jpg", trimaps / f"{stem}.png") for stem in stems]
+        require_files(pairs, self.card.how_to_get)
+        ids = {1: 0, 2: 1, _BORDER: VOID if self.border == "void" else 2}
+        return FileSplit(pairs, LabelMap(ids))
+
+    def _listed(self, base: Path, part: str) -> list[str]:
+        """The stems of a list, sorted."""
+        listing = base / "annotations" / f"{part}.txt"
+        if not listing.is_file():
+            raise self._missing(listing)
+        stems: set[str] = set()
+        for number, line in read_lines(listing):
+            if line.startswith("#"):  # as at the head of list.txt
+                continue
+            stem, where = line.split()[0], f"{listing}: line {number}"
+            inside(base / "images", stem, where)
+            if stem in stems:
+                raise DataError(
+                    f"{where}: lists {stem} for the second time. {self.card.how_to_get}"
+                )
+            stems.add(stem)
+        return sorted(stems)
+
+
+def _parts(stems: list[str], tenths: tuple[int, ...]) -> list[list[str]]:
+    return [[stems[i] for i in part] for part in drawn(len(stems), tenths)]

@@ -1,0 +1,91 @@
+"""The plan of a scene in metres: the street's cross-section, and things that take up room in it."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from lit_seg.data.datasets.street_scenes.canvas import Canvas
+
+SIDES = (-1.0, 1.0)
+"""Left and right of the road's centre line, as signs of ``x``."""
+
+Draw = Callable[[Canvas, np.random.Generator, float, float], None]
+"""Paints a thing that stands at the given ``x`` and ``z``."""
+
+
+@dataclass(frozen=True)
+class Street:
+    """Cross-section of the street in metres, and where the sun throws shadows.
+
+    The road spans ``-road..road`` and a sidewalk continues to ``front`` on either side, where the
+    buildings start.  ``sun`` is the (x, z) shadow offset per metre of height; ``dusk`` is the share
+    of light that is left in a shadow.
+    """
+
+    road: float
+    front: float
+    sun: tuple[float, float]
+    dusk: float
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> Self:
+        """A street of two lanes and two sidewalks, from narrow to wide, under any sun."""
+        road = rng.uniform(2.9, 4.1)
+        return cls(
+            road=road,
+            front=road + rng.uniform(2.4, 4.8),
+            sun=(rng.uniform(-1.1, 1.1), rng.uniform(-0.5, 0.8)),
+            dusk=rng.uniform(0.45, 0.98),
+        )
+
+
+@dataclass(frozen=True)
+class Box:
+    """Room that something takes up, in metres.
+
+    It stands on the ground, its middle at ``x``, and extends from ``z`` away from the camera.
+    """
+
+    x: float
+    z: float
+    width: float
+    depth: float
+    height: float
+
+    def overlaps(self, other: Self) -> bool:
+        """Whether the two share some of the ground."""
+        return (
+            2.0 * abs(self.x - other.x) < self.width + other.width
+            and self.z < other.z + other.depth
+            and other.z < self.z + self.depth
+        )
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something on the road or the sidewalk: the room it takes up, and how to paint it."""
+
+    box: Box
+    draw: Draw
+
+
+def without_collisions(things: Iterable[Thing]) -> list[Thing]:
+    """The things that do not stand inside an earlier one."""
+    kept: list[Thing] = []
+    for thing in things:
+        if not any(thing.box.overlaps(other.box) for other in kept):
+            kept.append(thing)
+    return kept
+
+
+def random_side(rng: np.random.Generator) -> float:
+    """One of the `SIDES`."""
+    return 1.0 if rng.random() < 0.5 else -1.0
+
+
+def random_depth(rng: np.random.Generator, near: float, far: float) -> float:
+    """A depth drawn so that near and far are seen about equally often."""
+    return math.exp(rng.uniform(math.log(near), math.log(far)))

@@ -1,0 +1,177 @@
+"""SYNTHIA-SEQS-05-SUMMER: 13 classes of a rendered drive, seen by eight cameras."""
+
+from pathlib import Path
+from random import Random
+
+import cv2
+import numpy as np
+from lightning_utilities.core.rank_zero import rank_zero_warn
+
+from lit_seg.data.base import SegDataModule
+from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.image_files import FileSplit, require_files
+from lit_seg.data.label_maps import LabelMap, Stored
+from lit_seg.errors import DataError
+from lit_seg.metrics.labels import VOID
+
+_SEQUENCE = "SYNTHIA-SEQS-05-SUMMER"
+_CAMERAS = tuple(
+    f"{side}/{view}"
+    for side in ("Stereo_Left", "Stereo_Right")
+    for view in ("Omni_B", "Omni_F", "Omni_L", "Omni_R")
+)
+_FRAMES = 787
+"""Of each camera."""
+_VOID_ID = 0
+_TRAINED_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
+
+
+class Synthia(SegDataModule):
+    """SYNTHIA-SEQS-05-SUMMER as the recall-loss paper splits it: 4400 / 624 / 1272, 13 classes.
+
+    Layout below ``root``, which may also be the folder ``SYNTHIA-SEQS-05-SUMMER`` itself:
+    ``SYNTHIA-SEQS-05-SUMMER/RGB/Stereo_{Left,Right}/Omni_{B,F,L,R}/NNNNNN.png`` and the same
+    below ``GT/LABELS``; images are 760x1280. Labels are 16-bit PNGs of three channels: the first
+    one (R) holds the class id, the second the instance. Ids 1 to 12 and 15 become the classes in
+    this order, 0 becomes void, the reserved 13 and 14 are refused.
+
+    Most readers, Pillow among them, keep the high byte of such files, which makes every id 0. A
+    file that was saved again by one of them is refused, and so is a label that is all void: a
+    frame without road, sky and buildings does not occur.
+
+    There is no official split. As in the authors' code, the frames of each camera are shuffled
+    with seed 0 and cut at 70 % and 80 %; theirs come in the order of their file system, which
+    nobody knows, here they are sorted. All cameras are shuffled alike, so the eight views of a
+    moment stay together, but its neighbours in time do not: validation and test images resemble
+    training images by design. The ``seed`` of the DataModule does not move the split.
+
+    A part of the cameras or frames is accepted with a warning: it is split by the same rule, so
+    only the full set has the paper's splits, and adding frames moves others between splits.
+
+    The paper trains and scores void as one more class: ``void: train``, and last here, first
+    there.
+
+    Reference: Ros et al., *The SYNTHIA Dataset*, CVPR 2016; ids and split of Tian et al.,
+    *Striking the Right Balance: Recall Loss for Semantic Segmentation*, ICRA 2022
+    (github.com/PotatoTian/recall-semseg, ``ptsemseg/loader/synthia_loader.py``).
+    """
+
+    folder = "synthia"
+    names = (
+        "sky",
+        "building",
+        "road",
+        "sidewalk",
+        "fence",
+        "vegetation",
+        "pole",
+        "car",
+        "traffic_sign",
+        "pedestrian",
+        "bicycle",
+        "lane_marking",
+        "traffic_light",
+    )
+    colours = (
+        (128, 128, 128),
+        (128, 0, 0),
+        (128, 64, 128),
+        (0, 0, 192),
+        (64, 64, 128),
+        (128, 128, 0),
+        (192, 192, 128),
+        (64, 0, 128),
+        (192, 128, 128),
+        (64, 64, 0),
+        (0, 128, 192),
+        (0, 175, 0),
+        (0, 128, 128),
+    )
+    native_size = (760, 1280)
+    card = DataCard(
+        what="a rendered drive through a town in summer, eight cameras, 13 classes",
+        images={"train": 4400, "val": 624, "test": 1272},
+        licence="CC BY-NC-SA 3.0, stated by synthia-dataset.net: no commercial use",
+        citation="Ros et al., The SYNTHIA Dataset: A Large Collection of Synthetic Images for "
+        "Semantic Segmentation of Urban Scenes, CVPR 2016",
+        how_to_get="SYNTHIA-SEQS-05-SUMMER is one of the video sequences at "
+        "http://synthia-dataset.net: download its archive there and unpack it.",
+    )
+
+    def split(self, name: SplitName) -> FileSplit:
+        sequence = self.root / _SEQUENCE
+        if not sequence.is_dir() and (self.root / "RGB").is_dir():
+            sequence = self.root
+        images, labels = sequence / "RGB", sequence / "GT" / "LABELS"
+        if not images.is_dir():
+            raise self._missing(images)
+        # of either kind, so that a half that was lost is missed and does not move the split
+        cameras = {camera: _frames(images / camera, labels / camera) for camera in _CAMERAS}
+        found = sum(map(len, cameras.values()))
+        if not found:
+            raise DataError(
+                f"{images}: holds no Stereo_Left/Omni_F/<number>.png nor any of another camera. "
+                f"{self.card.how_to_get}"
+            )
+        if found != _FRAMES * len(_CAMERAS):
+            rank_zero_warn(
+                f"{sequence}: holds {found} frames, {_SEQUENCE} has {_FRAMES * len(_CAMERAS)}; "
+                "the splits are not those of the recall-loss paper, and others once it grows"
+            )
+        pairs = [
+            (images / camera / frame, labels / camera / frame)
+            for camera, frames in cameras.items()
+            for frame in _of_split(frames, name)
+        ]
+        if not pairs:
+            raise DataError(
+                f"{sequence}: {found} frames leave none for the {name} split, which takes 10 of a "
+                f"camera. {self.card.how_to_get}"
+            )
+        require_files(pairs, self.card.how_to_get)
+        ids = {_VOID_ID: VOID} | {v: i for i, v in enumerate(_TRAINED_IDS)}
+        return FileSplit(pairs, LabelMap(ids, _read_ids), root=images)
+
+
+def _frames(*folders: Path) -> list[str]:
+    """File names in order; what starts with a dot is none."""
+    return sorted({path.name for folder in folders for path in folder.glob("[0-9]*.png")})
+
+
+def _of_split(frames: list[str], name: SplitName) -> list[str]:
+    """The authors' cut; their shuffle is Python's own, which has no version of its own."""
+    shuffled = list(frames)
+    Random(0).shuffle(shuffled)
+    train = int(0.7 * len(frames))
+    val = train + int(0.1 * len(frames))
+    cuts = {"train": slice(train), "val": slice(train, val), "test": slice(val, None)}
+    return sorted(shuffled[cuts[name]])
+
+
+def _read_ids(path: Path) -> Stored:
+    """The first channel of a 16-bit label.
+
+    Raises:
+        DataError: if it cannot be read, or is not as SYNTHIA stores it.
+    """
+    try:
+        content = np.fromfile(path, np.uint8)  # OpenCV itself opens no path beyond ASCII on Windows
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); fetch it again") from None
+    label = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    if label is None:
+        reason = "it is damaged or no image" if content.size else "it is empty"
+        raise DataError(f"{path}: cannot be read as an image ({reason}); fetch it again")
+    if label.dtype != np.uint16 or label.ndim != 3 or label.shape[2] != 3:
+        channels = label.shape[2] if label.ndim == 3 else 1
+        raise DataError(
+            f"{path}: labels must be 16-bit of 3 channels, this one is {8 * label.itemsize}-bit of "
+            f"{channels}; what saved it again lost the class ids: unpack it from the archive anew"
+        )
+    ids: Stored = label[..., 2]  # OpenCV gives BGR
+    if not ids.any():
+        raise DataError(
+            f"{path}: the class ids in its first channel are all 0 (void), which no frame is; what "
+            "saved it again lost them: unpack it from the archive anew"
+        )
+    return ids

@@ -1,0 +1,158 @@
+"""From label files, as stored, to class ids: by number or by colour, each by one lookup."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from lit_seg.data.decode import decode_colour_label, decode_label
+from lit_seg.data.transforms import Array
+from lit_seg.errors import DataError
+from lit_seg.metrics.labels import VOID
+
+Stored = npt.NDArray[np.integer]
+Colour = tuple[int, int, int]
+
+
+def read_ids(path: Path) -> Stored:
+    """A label file as ``(H, W)`` integers, as stored: palette indices stay indices.
+
+    Raises:
+        DataError: if the file cannot be decoded to its end or has several channels.
+    """
+    label = np.asarray(decode_label(path))
+    if label.ndim != 2 or not np.issubdtype(label.dtype, np.integer):
+        raise DataError(
+            f"{path}: labels must be one channel of integers, got shape {label.shape} of "
+            f"{label.dtype}; colour-coded labels must be converted to class ids first"
+        )
+    return label
+
+
+_NONE = 254
+"""Of a colour that is no class: the last of 255 ids, which no class can have, see ``Folder``."""
+
+
+class LabelMap:
+    """Reads labels that are stored as numbers.
+
+    Args:
+        ids: stored value, 0 to 65535, to class id or ``VOID``; every other value is an error.
+        read: gives the stored values of a file; :func:`read_ids` by default.
+    """
+
+    def __init__(self, ids: Mapping[int, int], read: Callable[[Path], Stored] = read_ids) -> None:
+        self.legal = sorted(ids)
+        self.meaning = repr(sorted(ids.items()))
+        self.read = read
+        # 8- and 16-bit values, and a last entry for what lies outside
+        self._table = np.full(2**16 + 1, VOID, np.uint8)
+        self._known = np.zeros(2**16 + 1, np.uint8)
+        for value, class_id in ids.items():
+            self._table[value] = class_id
+            self._known[value] = 1
+
+    def __call__(self, path: Path) -> Array:
+        """``(H, W)`` uint8 class ids of a file.
+
+        Raises:
+            DataError: if it cannot be read, or naming its illegal values and the legal ones.
+        """
+        return self.map(self.read(path), path)
+
+    def map(self, label: Stored, path: Path | str) -> Array:
+        """The same for stored values that were read already; ``path`` is for the message."""
+        known: Array
+        mapped: Array
+        if label.dtype == np.uint8:  # OpenCV looks up several times faster
+            known, mapped = cv2.LUT(label, self._known[:256]), cv2.LUT(label, self._table[:256])
+        else:
+            index = np.where((label >= 0) & (label < 2**16), label, 2**16)
+            known, mapped = self._known[index], self._table[index]
+        if not known.all():
+            raise DataError(
+                f"{path}: holds the label values {np.unique(label[known == 0]).tolist()[:10]}, "
+                f"expected only {_ranges(self.legal)}; it is of another release or dataset, or "
+                "these values need a class or a place in `ignore`"
+            )
+        return mapped
+
+
+class ColourMap:
+    """Reads labels that are stored as colours.
+
+    Alpha counts where a colour is given with four values, which then comes before one of three.
+
+    Args:
+        ids: RGB or RGBA, each 0 to 255, to class id or ``VOID``; every other colour is an error.
+    """
+
+    def __init__(self, ids: Mapping[tuple[int, ...], int]) -> None:
+        self.legal = list(ids)
+        self.meaning = repr(sorted(ids.items()))
+        self._with_alpha = {c: i for c, i in ids.items() if len(c) == 4}
+        self._opaque = tuple((_word(c), i) for c, i in ids.items() if len(c) == 3)
+
+    def __call__(self, path: Path) -> Array:
+        """``(H, W)`` uint8 class ids of a file; a palette is resolved to its colours.
+
+        Raises:
+            DataError: if it cannot be read, has more than 8 bits per channel, or naming its
+                illegal colours.
+        """
+        image = decode_colour_label(path)
+        if image.mode.startswith("I") or image.mode == "F":
+            raise DataError(
+                f"{path}: holds numbers ({image.mode}), not colours; give the classes by `ids`"
+            )
+        return self.map(np.asarray(image.convert("RGBA")), path)
+
+    def map(self, label: Array, path: Path | str) -> Array:
+        """The same for ``(H, W, 4)`` colours that were read already."""
+        words = np.ascontiguousarray(label).view(">u4")[..., 0].astype(np.uint32)
+        mapped: Array = _class_of_rgb(self._opaque)[words >> np.uint32(8)]
+        for colour, class_id in self._with_alpha.items():
+            mapped[words == _word(colour)] = class_id
+        if (mapped == _NONE).any():
+            illegal = words[mapped == _NONE]
+            found = np.unique(illegal)  # of whole words: of rows it takes seconds
+            first = [tuple(word.to_bytes(4, "big")) for word in found[:5].tolist()]
+            shown = ", ".join(map(str, first)) + (", ..." if len(found) > 5 else "")
+            raise DataError(
+                f"{path}: holds {len(found)} colours that are no class ({shown}, as RGBA) on "
+                f"{len(illegal)} pixels, expected only the {len(self.legal)} listed ones"
+            )
+        return mapped
+
+
+def _word(colour: tuple[int, ...]) -> int:
+    """A colour as one number; those of as many channels sort alike."""
+    return int.from_bytes(bytes(colour), "big")
+
+
+@lru_cache(maxsize=2)
+def _class_of_rgb(ids: tuple[tuple[int, int], ...]) -> Array:
+    """Class id of each of all RGB colours, by their word: several times faster than a search.
+
+    It has 16 MB, so it is made where a label is first read, once for the splits of a dataset, and
+    never sent to another process.
+    """
+    table = np.full(2**24, _NONE, np.uint8)
+    for word, class_id in ids:
+        table[word] = class_id
+    table.flags.writeable = False
+    return table
+
+
+def _ranges(values: Sequence[int]) -> str:
+    """``[0, 1, 2, 5]`` as ``0-2, 5``."""
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and value == runs[-1][1] + 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

@@ -1,0 +1,61 @@
+"""What ranks tell each other with each loss, and what stops a run whose numbers are broken."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lit_seg.errors import NonFiniteError
+from lit_seg.metrics.collectives import sum_over_ranks, world_size
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """The same on all ranks.
+
+    Attributes:
+        loss: the mean over ranks, as it is logged; a scalar without gradient.
+        finite: whether losses and logits of all ranks are.
+        stop: whether a rank wants to stop.
+    """
+
+    loss: Tensor
+    finite: bool
+    stop: bool
+
+
+def exchange(loss: Tensor, finite: Tensor, stop: bool) -> StepReport:
+    """Bring a step's report together; one collective of three numbers, none with one process."""
+    if world_size() == 1:
+        return StepReport(loss.detach(), bool(finite), stop)
+    flags = loss.new_tensor([0.0, float(stop)])
+    flags[0] = (~finite).to(loss.dtype)
+    total = sum_over_ranks(torch.cat([loss.detach().view(1), flags]))
+    _, broken, stops = total.tolist()
+    return StepReport(total[0] / world_size(), broken == 0, stops > 0)
+
+
+def is_finite(loss: Tensor, logits: Tensor) -> Tensor:
+    """Whether the loss and all logits are finite, as a tensor.
+
+    Who reads it waits for the GPU to come that far. The run does in each step, before backward: a
+    stop must come before the weights change.
+    """
+    # one pass without a mask in memory; an infinite or NaN logit makes the sum so, too
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    return (logits.detach().sum(dtype=wide) + loss.detach()).isfinite()
+
+
+def non_finite(where: str, loss: Tensor, logits: Tensor, names: Sequence[str]) -> NonFiniteError:
+    """The error that says what is broken, and on which images."""
+    broken = int((~logits.detach().isfinite()).sum())
+    if broken or not bool(loss.isfinite()):
+        what = f"the loss is {loss.item():g} and {broken} of {logits.numel()} logits are NaN or "
+        what += f"infinite, on the images {', '.join(names)}"
+    else:
+        what = "a loss or logits of another rank are NaN or infinite, its message names the images"
+    return NonFiniteError(
+        f"{where}: {what}. Try a lower learning rate, `trainer.gradient_clip_val` or "
+        "`trainer.precision 32-true`, or look at these images"
+    )

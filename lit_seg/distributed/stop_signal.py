@@ -1,0 +1,118 @@
+"""Ctrl-C, SIGTERM and a scheduler's warning: finish the step, save, stop."""
+
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any, Protocol, runtime_checkable
+
+from lightning_utilities.core.rank_zero import rank_zero_info
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.trainer.states import TrainerFn
+
+from lit_seg.errors import StopRequest
+
+_SAME_SIGNAL_SECONDS = 1.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A LightningModule whose ranks tell each other in each step whether one wants to stop."""
+
+    wants_to_stop: bool
+    all_stop: bool
+
+
+class StopSignal(Callback):
+    """Ends training at the next safe point after a signal; one more, a second later, at once.
+
+    Safe points are between steps and, in validation, between batches. The ranks agree on the step
+    by what they exchange with each loss. In validation, where they may be at different batches,
+    each stops when it is told: launchers and schedulers tell all of them.
+
+    Lightning's own handler enters a collective from inside the signal, while the process may be
+    in another one: with two ranks that hangs more often than not.
+    """
+
+    def __init__(self) -> None:
+        self._signum: int | None = None
+        self._since = 0.0
+
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen from the first batch on; the trainer puts back the handlers that were there."""
+        self._listen(trainer, pl_module)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen."""
+        self._listen(trainer, pl_module)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen."""
+        self._listen(trainer, pl_module)
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen."""
+        self._listen(trainer, pl_module)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop between two steps, all ranks at the same."""
+        assert isinstance(pl_module, Stoppable)
+        stop = pl_module.all_stop if trainer.world_size > 1 else pl_module.wants_to_stop
+        if stop and batch_idx % trainer.accumulate_grad_batches == 0:
+            raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leave the validation to the run that goes on; listen, where there is no training."""
+        assert isinstance(pl_module, Stoppable)
+        if trainer.state.fn != TrainerFn.FITTING:
+            self._listen(trainer, pl_module)
+        if pl_module.all_stop:  # of several ranks, told in the last step before
+            raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
+        self._stop_evaluation()
+
+    def on_validation_batch_start(self, *args: Any) -> None:
+        """Stop between two batches."""
+        self._stop_evaluation()
+
+    def on_test_batch_start(self, *args: Any) -> None:
+        """Stop between two batches."""
+        self._stop_evaluation()
+
+    def on_predict_batch_start(self, *args: Any) -> None:
+        """Stop between two batches."""
+        self._stop_evaluation()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Let nothing disturb the saving: a launcher signals the others when one rank ends."""
+        if self._signum is not None:
+            for signum in _SIGNALS:
+                signal.signal(signum, signal.SIG_IGN)
+
+    def _listen(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return  # only the main thread may
+        assert isinstance(pl_module, Stoppable)
+
+        def note(signum: int, frame: FrameType | None) -> None:
+            if self._signum is not None:
+                # a terminal, a launcher and a scheduler may all pass on the same signal
+                if time.monotonic() > self._since + _SAME_SIGNAL_SECONDS:
+                    raise StopRequest(signum)
+                return
+            self._signum, self._since = signum, time.monotonic()
+            pl_module.wants_to_stop = True
+            rank_zero_info(f"{signal.Signals(signum).name}: stopping after this step")
+            if trainer.strategy.launcher is not None:  # the ranks that this process started
+                trainer.strategy.launcher.kill(signal.Signals(signum))
+
+        for signum in _SIGNALS:
+            signal.signal(signum, note)
+
+    def _stop_evaluation(self) -> None:
+        if self._signum is not None:
+            raise StopRequest(self._signum)

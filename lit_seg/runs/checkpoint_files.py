@@ -1,0 +1,71 @@
+"""The checkpoints in the folder of a run: found, and checked before anything is made of them."""
+
+from pathlib import Path
+
+from lit_seg.errors import RunError
+from lit_seg.files.torch_file import other_checkpoints, read_plain
+from lit_seg.runs.layout import CHECKPOINTS, find_run
+
+_OF_A_RUN = {
+    *("epoch", "global_step", "loops", "lr_schedulers", "optimizer_states"),
+    "pytorch-lightning_version",
+}
+
+
+def find_checkpoint(path: Path, prefer: str) -> Path:
+    """The checkpoint that ``path`` means: itself, or one of the run folder that it is.
+
+    Args:
+        path: a checkpoint file or a run folder.
+        prefer: ``"best"`` or ``"last"``; a run that lacks it gives the other.
+
+    Raises:
+        RunError: if the run holds no checkpoint, or it cannot be read.
+    """
+    if path.is_file():
+        return _readable(path)
+    folder = find_run(path) / CHECKPOINTS
+    for name in (prefer, "last", "best"):
+        if (folder / f"{name}.ckpt").is_file():
+            return _readable(folder / f"{name}.ckpt")
+    raise RunError(f"{folder}: holds no checkpoint yet; the run must be started anew")
+
+
+def check_length(checkpoint: Path, max_epochs: int | None, max_steps: int) -> None:
+    """Refuse to go on to an end that lies behind the checkpoint, or from a damaged state.
+
+    Raises:
+        RunError: naming both numbers of epochs or steps, or what is damaged.
+    """
+    content = read_plain(checkpoint)
+    try:
+        epochs = int(content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+        steps = int(content["global_step"])
+        # what else is read of it
+        _ = dict(content["hyper_parameters"]), dict(content["state_dict"])
+        _ = {key: int(value) for key, value in content.get("position", {}).items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{checkpoint}: the state of the run in it is damaged ({error!r})"
+            f"{other_checkpoints(checkpoint)}"
+        ) from None
+    for key, limit, done in (("epochs", max_epochs, epochs), ("steps", max_steps, steps)):
+        if limit is not None and 0 <= limit < done:
+            raise RunError(
+                f"{checkpoint}: has done {done} {key}, `trainer.max_{key}` is {limit}; give more "
+                "to go on, or train a new run"
+            )
+
+
+def _readable(path: Path) -> Path:
+    content = read_plain(path)
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise RunError(
+            f"{path}: is no checkpoint of a run, it holds no state_dict; give a run or one of its"
+        )
+    if missing := _OF_A_RUN - content.keys():
+        raise RunError(
+            f"{path}: holds weights but not the state of a run ({', '.join(sorted(missing))}); "
+            "INIT takes its weights for a new run"
+        )
+    return path

@@ -1,0 +1,78 @@
+"""The folder of a run: where it is, what lies in it, and how to find it again."""
+
+import os
+from pathlib import Path
+
+from lit_seg.errors import RunError
+
+CONFIG = "config.yaml"
+CHECKPOINTS = "checkpoints"
+METRICS = "metrics.csv"
+CLASSES = "classes.csv"
+COST = "cost.csv"
+DATASET = "dataset.csv"
+VAL_IMAGES = "val_images.csv"
+PICTURES = "pictures"
+WANDB_ID = "wandb_id.txt"
+
+CLASS_STEP = "class_step"
+"""The step axis of the ``class/<stat>/<class>`` curves in W&B."""
+
+
+def free_folder(wanted: Path) -> Path:
+    """``wanted``, or ``wanted-2`` and so on when a run lies there already.
+
+    What failed before its first step leaves the name free.
+
+    Raises:
+        RunError: if no folder can be made there.
+    """
+    there = next(folder for folder in (wanted, *wanted.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        problem = "cannot be written" if there.is_dir() else "is a file"
+        raise RunError(f"{wanted}: no run can lie here, {there} {problem}; give another --run_dir")
+    folder, number = wanted, 1
+    while any((folder / name).exists() for name in (METRICS, CLASSES, CHECKPOINTS)):
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
+    return folder
+
+
+def find_run(path: Path) -> Path:
+    """The run that ``path``, its folder or a file in it, belongs to.
+
+    Raises:
+        RunError: if there is no such path, or no run around it.
+    """
+    if not path.exists():
+        raise RunError(f"{path}: no such run or checkpoint{_others(path)}")
+    folder = path.absolute() if path.is_dir() else path.absolute().parent
+    for candidate in (folder, folder.parent):
+        if (candidate / CONFIG).is_file():
+            return _shortest(candidate)
+    raise RunError(
+        f"{path}: is not part of a run, no {CONFIG} lies beside it. Give a run's folder; a "
+        "checkpoint without its run is scored with --config too, and INIT takes its weights"
+    )
+
+
+def _shortest(path: Path) -> Path:
+    cwd = Path.cwd()
+    return path.relative_to(cwd) if path.is_relative_to(cwd) else path
+
+
+def _others(path: Path) -> str:
+    """The runs that lie where ``path`` was expected, as a hint; not those of a whole disk."""
+    parent = path.absolute().parent
+    while not parent.is_dir():
+        parent = parent.parent
+    if parent == parent.parent:
+        return ""
+    patterns = ["/".join([*["*"] * depth, CONFIG]) for depth in range(1, 5)]
+    try:
+        runs = sorted(
+            str(_shortest(f.parent)) for pattern in patterns for f in parent.glob(pattern)
+        )
+    except OSError:  # a folder went while it was read
+        return ""
+    return f"; there are {', '.join(runs[:20])}" if runs else ""

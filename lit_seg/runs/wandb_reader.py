@@ -1,0 +1,111 @@
+"""Runs read back from Weights & Biases: from the files of offline runs, and from its server."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import wandb
+
+from lit_seg.errors import RunError
+from lit_seg.runs.csv_rows import rows_of_history
+from lit_seg.runs.run_name import RunName, name_of_config, name_of_place
+
+SCHEME = "wandb://"
+_Run = tuple[RunName, pd.DataFrame]
+
+
+def offline_runs(files: Sequence[Path]) -> list[_Run]:
+    """The runs in ``.wandb`` files; the parts of a run that was resumed become one.
+
+    Raises:
+        RunError: naming the file that holds no run, or one that is not of this project.
+    """
+    parts: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
+    for file in files:
+        record = _read(file)
+        parts.setdefault(record["run_id"], []).append((file, record))
+    runs = []
+    for run_id, found in parts.items():
+        found.sort(key=lambda part: str(part[1]["start_time"]))
+        file, last = found[-1]
+        name = _name(run_id, last["display_name"], last["config"])
+        if name is None:
+            raise RunError(
+                f"{file}: W&B run {last['display_name']} was not logged by `make train`: neither "
+                "its name (<data>/<model>/<loss>/seed<k>) nor its configuration says what it is"
+            )
+        runs.append((name, rows_of_history([i for _, r in found for i in r["history"]])))
+    return runs
+
+
+def online_runs(source: str) -> list[_Run]:
+    """The run ``wandb://entity/project/run_id``, or all of ``wandb://entity/project``.
+
+    What is found in a project and was not logged by `make train` is left out.
+
+    Raises:
+        RunError: if there is none, or W&B cannot be asked.
+    """
+    path = source.removeprefix(SCHEME).strip("/")
+    parts = path.split("/")
+    if len(parts) not in (2, 3) or not all(parts):
+        raise RunError(f"{source}: give {SCHEME}entity/project or {SCHEME}entity/project/run_id")
+    try:
+        api = wandb.Api()
+        found = [api.run(path)] if len(parts) == 3 else list(api.runs(path, order="+created_at"))
+        named = [(_name(run.id, run.name, run.config), run) for run in found]
+        runs = [(name, rows_of_history(run.scan_history())) for name, run in named if name]
+    except (wandb.Error, ValueError, OSError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        way_out = (
+            "`wandb login` stores a key, or set WANDB_API_KEY"
+            if "API key" in reason
+            else "check entity, project, run and network"
+        )
+        raise RunError(f"{source}: W&B does not give it ({reason}); {way_out}") from None
+    if not runs:
+        raise RunError(
+            f"{source}: holds no run that `make train` logged; upload an offline run by "
+            "`wandb sync <run>/wandb/offline-run-*`"
+        )
+    return runs
+
+
+def _name(run_id: str, display_name: str, config: object) -> RunName | None:
+    place = (run_id, *display_name.split("/"))
+    return name_of_place(place) or name_of_config(place, config)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The run's record with its configuration and history; what is being written is left out."""
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
+        raise RunError(
+            f"{file}: `wandb leet inspect` cannot read it ({reason[-1]}); leave "
+            f"it out, or install wandb 0.31 if {wandb.__version__} is older"
+        )
+    run: dict[str, Any] = {"config": {}, "history": []}
+    for line in done.stdout.splitlines():
+        if not line.startswith(b"{"):
+            continue
+        record = json.loads(line)
+        content = record.get(record["type"])
+        if record["type"] == "run":
+            run |= {key: content.get(key, "") for key in ("run_id", "display_name", "start_time")}
+        elif record["type"] == "config":
+            run["config"] |= _mapping(content.get("update"))
+        elif record["type"] == "history":
+            run["history"].append(content["item"])
+    if "run_id" not in run:
+        raise RunError(f"{file}: holds no run of W&B, it is empty or damaged; leave it out")
+    return run
+
+
+def _mapping(given: object) -> Mapping[str, Any]:
+    return given if isinstance(given, Mapping) else {}
