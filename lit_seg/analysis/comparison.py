@@ -22,8 +22,8 @@ from lit_seg.analysis.group_data import (
 )
 from lit_seg.analysis.run_groups import Arm, Run, find_runs, group
 from lit_seg.analysis.settings import config_differences
-from lit_seg.data.imbalance import frequency_groups
 from lit_seg.errors import RunError
+from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.metrics.scores import STATS, from_classes, is_predicted, score_differences
 from lit_seg.runs.layout import METRICS
 

@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from lit_seg.checkpoints.best_and_last import BestCheckpoint
-from lit_seg.data.imbalance import frequency_groups
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.loggers.run_loggers import program, sync_command, wandb_run
 from lit_seg.metrics import ClassScores
+from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, VAL_IMAGES
 from lit_seg.tasks import LitSegmenter
 
