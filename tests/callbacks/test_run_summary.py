@@ -5,7 +5,7 @@ import torch
 from rich.console import Console
 
 from lit_seg.callbacks.run_summary import _rich_table, class_rows, markdown_table, summary_line
-from lit_seg.metrics import class_scores
+from lit_seg.metrics import confusion_scores
 
 NAMES = ["sky", "road", "pole", "sign"]
 PIXELS = [30, 60, 9, 1]
@@ -20,7 +20,7 @@ CONFUSION = torch.tensor(
 
 
 def test_rows_are_sorted_by_training_pixels_and_end_with_means() -> None:
-    rows = class_rows(class_scores(CONFUSION), NAMES, PIXELS)
+    rows = class_rows(confusion_scores(CONFUSION), NAMES, PIXELS)
     assert [row[0] for row in rows] == [
         "road", "sky", "pole", "sign", "head (2)", "medium (1)", "tail (1)",
     ]  # fmt: skip
@@ -36,12 +36,12 @@ def test_rows_are_sorted_by_training_pixels_and_end_with_means() -> None:
 
 
 def test_two_classes_have_a_head_and_a_tail() -> None:
-    rows = class_rows(class_scores(CONFUSION[:2, :2]), NAMES[:2], PIXELS[:2])
+    rows = class_rows(confusion_scores(CONFUSION[:2, :2]), NAMES[:2], PIXELS[:2])
     assert [row[0] for row in rows] == ["road", "sky", "head (1)", "tail (1)"]
 
 
 def test_markdown_says_n_a_and_how_many_were_scored() -> None:
-    scores = class_scores(CONFUSION)
+    scores = confusion_scores(CONFUSION)
     table = markdown_table(class_rows(scores, NAMES, PIXELS))
     assert table.splitlines()[1] == "|---|---:|---:|---:|---:|"
     assert "| sign | 1.00 | n/a | n/a | n/a |" in table
@@ -53,5 +53,5 @@ def test_names_of_classes_are_shown_as_they_are():
     names = ["car [small]", "car [/big]", "[red]", "sign"]
     console = Console(width=120)
     with console.capture() as shown:
-        console.print(_rich_table(class_rows(class_scores(CONFUSION), names, PIXELS), 4, "x"))
+        console.print(_rich_table(class_rows(confusion_scores(CONFUSION), names, PIXELS), 4, "x"))
     assert all(name in shown.get() for name in names)
