@@ -243,3 +243,13 @@ def test_holm_by_hand() -> None:
     nan = float("nan")
     assert holm([0.04, 0.01, nan, 0.03]) == pytest.approx([0.06, 0.03, nan, 0.06], nan_ok=True)
     assert holm([0.9, 0.8]) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("freedom", "limit"), [(1, 12.7062047), (2, 4.30265273), (4, 2.77644511), (30, 2.04227246)]
+)
+def test_quantiles_are_those_of_the_tables(freedom: int, limit: float) -> None:
+    assert quantile(freedom) == pytest.approx(limit, rel=1e-8)
+    assert two_sided(-limit, freedom) == pytest.approx(0.05, rel=1e-6)
+    assert two_sided(0, freedom) == 1
+    assert two_sided(inf, freedom) == 0
