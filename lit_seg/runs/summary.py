@@ -113,8 +113,9 @@ def run_scores(
     return RunScores(dict(zip(STATS, overall, strict=True)), dict(zip(names, rows, strict=True)))
 
 
-def write_summary(folder: Path, steps: int, epochs: int, scores: RunScores | None) -> Summary:
+def write_summary(folder: Path, steps: int, scores: RunScores | None) -> Summary:
     """Write ``summary.json`` of the run in ``folder``, which has just finished, in one move."""
+    _, epochs = logged_length(folder / METRICS)
     installed = {name: found for name in _PACKAGES if (found := _version(name))}
     summary = Summary(
         steps, epochs, scores, options_of(folder), _cost(folder),
