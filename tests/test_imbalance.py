@@ -11,7 +11,8 @@ from rich.console import Console
 from lit_seg.callbacks.imbalance_report import ImbalanceReport
 from lit_seg.cli.main import main
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.imbalance import frequency_groups, gini, imbalance_line, imbalance_table
+from lit_seg.data.imbalance import imbalance_line, imbalance_table
+from lit_seg.metrics.frequency_groups import frequency_groups, gini
 from lit_seg.metrics.labels import ClassCounts
 from tests.conftest import TINY, layers
 

@@ -37,8 +37,8 @@ from scipy.stats import spearmanr  # type: ignore[import-untyped]
 from scipy.stats import t as student
 
 from lit_seg.analysis import load_dataset, load_runs, run_folders
-from lit_seg.data.imbalance import frequency_groups
 from lit_seg.errors import RunError
+from lit_seg.metrics.frequency_groups import frequency_groups
 
 DRIFT = 0.2
 RATIO = "class/recall_focal_ratio"

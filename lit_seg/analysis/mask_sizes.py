@@ -1,15 +1,11 @@
-"""How large the masks of each class are, and how much of masks of a size a loss finds.
+"""How large the masks of each class are, and how much of masks of a size a loss finds."""
 
-A mask is all pixels of a class in an image; its size is its share of the labelled pixels there.
-"""
-
-import numpy as np
 import pandas as pd
 
 from lit_seg.analysis.comparison import Comparison
+from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS, size_bin
 
-BINS = {"below 0.1 %": 1e-3, "0.1 to 1 %": 1e-2, "1 to 10 %": 1e-1, "above 10 %": np.inf}
-"""Upper ends, as shares of the image."""
+BINS = MASK_SIZE_BINS
 
 
 def masks(comparison: Comparison) -> pd.DataFrame:
@@ -18,10 +14,9 @@ def masks(comparison: Comparison) -> pd.DataFrame:
     whole = rows.groupby(["arm", "seed", "image"])["labelled"].transform("sum")
     rows = rows.assign(size=rows["labelled"] / whole.where(whole > 0))
     rows = rows[rows["labelled"] > 0]
-    edges = [-np.inf, *BINS.values()]
     return rows.assign(
         recall=rows["hits"] / rows["labelled"],
-        bin=pd.cut(rows["size"].astype(float), edges, labels=list(BINS)),
+        bin=pd.Categorical.from_codes(size_bin(rows["size"]), list(BINS), ordered=True),
     )
 
 

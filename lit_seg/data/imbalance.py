@@ -1,38 +1,14 @@
-"""How unevenly classes share the training pixels: groups by frequency, and two numbers."""
+"""The imbalance of a training set, shown as a line and as a table."""
 
 from collections.abc import Sequence
 
-import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
+from lit_seg.metrics.frequency_groups import frequency_groups, gini
 from lit_seg.metrics.labels import ClassCounts
 
 _SHOWN = 12  # of each end of a long list
-
-
-def frequency_groups(pixels: Sequence[int]) -> dict[str, list[int]]:
-    """Class ids of head, medium and tail: the most, middle and least frequent third.
-
-    Of two classes one is the head and the other the tail.
-    """
-    order = sorted(range(len(pixels)), key=lambda c: -pixels[c])
-    labels = ("head", "medium", "tail") if len(order) > 2 else ("head", "tail")
-    parts = np.array_split(np.array(order), len(labels))
-    return {label: part.tolist() for label, part in zip(labels, parts, strict=True)}
-
-
-def gini(pixels: Sequence[int]) -> float:
-    """Gini index of the classes' pixels: 0 if all have equally many, 1 - 1/C if one has all.
-
-    NaN without any pixel. Half the mean difference of two classes, over their mean.
-    """
-    ascending = np.sort(np.array(pixels, np.float64))
-    total, number = ascending.sum(), len(ascending)
-    if not total:
-        return float("nan")
-    ranks = np.arange(1, number + 1)
-    return float((2 * ranks - number - 1) @ ascending / (number * total))
 
 
 def imbalance_line(counts: ClassCounts, names: Sequence[str]) -> str:

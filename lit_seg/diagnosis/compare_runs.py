@@ -5,11 +5,11 @@ from typing import Literal
 
 import numpy as np
 
-from lit_seg.data.imbalance import frequency_groups
 from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.formatting import points
 from lit_seg.diagnosis.reading import LABELLED, RunFiles
 from lit_seg.errors import RunError
+from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.runs.layout import VAL_IMAGES
 
 SHOWN = {

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lit_seg.data.imbalance import frequency_groups
 from lit_seg.diagnosis.reading import HITS, LABELLED, PREDICTED, Array, RunFiles
 from lit_seg.diagnosis.rules import below, limit, reaches
 from lit_seg.diagnosis.sizes import Sizes, by_size
+from lit_seg.metrics.frequency_groups import frequency_groups
 
 
 @dataclass(frozen=True)
