@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from lit_seg.analysis.run_configs import content, flat
 from lit_seg.errors import RunError
 from lit_seg.losses.catalogue import every_loss
 from lit_seg.runs.layout import CONFIG
@@ -48,56 +46,33 @@ def origin_of(folder: Path) -> Origin:
     Raises:
         RunError: if the configuration is damaged.
     """
-    config = _config(folder / CONFIG)
-    model, trainer = _section(config, "model"), _section(config, "trainer")
+    config = content(folder / CONFIG)
+    if config is None:
+        raise RunError(f"{folder / CONFIG}: the file is damaged, it cannot be read as YAML")
+    options = {key: value for key, value in flat(config).items() if value not in ("None", "")}
     # A run that was moved elsewhere still says in its configuration where it was trained.
-    paths = (folder.absolute(), Path(str(trainer.get("default_root_dir") or "")))
+    paths = (folder.absolute(), Path(options.get("trainer.default_root_dir", "")))
     name = next((name for path in paths if (name := name_of_place(path.parts))), None)
     data, _, recipe = name.data.partition("-") if name else ("", "", "")
-    parts = [str(model.get(key) or "") for key in ("architecture", "encoder")]
-    network = "_".join(parts) if all(parts) else ""
-    loss, plain = _loss(_class_path(model, "loss"), name.loss if name else "")
+    network = [options.get(f"model.{key}", "") for key in ("architecture", "encoder")]
+    loss, plain = _loss(options.get("model.loss.class_path", ""), name.loss if name else "")
     variables = {
-        "DATA": _data(_class_path(config, "data"), data),
-        "MODEL": name.model if name else network,
+        "DATA": _data(options.get("data.class_path", ""), data),
+        "MODEL": name.model if name else "_".join(network) if all(network) else "",
         "SEED": str(name.seed) if name else "",
         "RECIPE": recipe,
-        "WEIGHTS": str(model.get("weights") or ""),
-        "INIT": str(model.get("init") or ""),
+        "WEIGHTS": options.get("model.weights", ""),
+        "INIT": options.get("model.init", ""),
     }
+    variables = {key: value for key, value in variables.items() if value}
     return Origin(
         loss,
         plain,
-        {key: value for key, value in variables.items() if value},
-        epochs=_positive(trainer.get("max_epochs")),
-        steps=_positive(trainer.get("max_steps")),
-        pretrained=bool(model.get("weights") or model.get("init")) if model else None,
+        variables,
+        epochs=_positive(options.get("trainer.max_epochs", "")),
+        steps=_positive(options.get("trainer.max_steps", "")),
+        pretrained=bool({"WEIGHTS", "INIT"} & set(variables)) if "model" in config else None,
     )
-
-
-def _config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        config = None
-    if not isinstance(config, dict):
-        raise RunError(f"{path}: the file is damaged, it is not readable as YAML")
-    return config
-
-
-def _section(config: dict[str, Any], key: str) -> dict[str, Any]:
-    section = config.get(key)
-    return section if isinstance(section, dict) else {}
-
-
-def _class_path(config: dict[str, Any], key: str) -> str:
-    return str(_section(config, key).get("class_path") or "")
-
-
-def _is_of(class_path: str, package: str) -> bool:
-    return "." not in class_path or class_path.startswith(package)
 
 
 def _loss(class_path: str, in_path: str) -> tuple[str, bool]:
@@ -108,21 +83,24 @@ def _loss(class_path: str, in_path: str) -> tuple[str, bool]:
     """
     for cls in every_loss():
         names = cls.card.name.split(", ")
-        same_class = class_path.rsplit(".", 1)[-1] == cls.__name__ and _is_of(class_path, "lit_seg")
-        if same_class or (not class_path and in_path in names):
+        if cls.__name__ == _class_of_ours(class_path) or (not class_path and in_path in names):
             return in_path if in_path in names else names[0], cls.card.family == "plain"
     return class_path or in_path, False
 
 
 def _data(class_path: str, in_path: str) -> str:
     """DATA; for a folder of the user's own, a reminder to give the path of its YAML file."""
-    name = class_path.rsplit(".", 1)[-1]
+    name = _class_of_ours(class_path)
     if name == "Folder":
         return f"<path of>/{in_path or 'your'}.yaml"
-    if in_path or not _is_of(class_path, "lit_seg"):
-        return in_path
-    return _DATA_NAMES.get(name, name.lower())
+    return in_path or _DATA_NAMES.get(name, name.lower())
 
 
-def _positive(value: object) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
+def _class_of_ours(class_path: str) -> str:
+    """The name of a class of this package; "" for another."""
+    module, _, name = class_path.rpartition(".")
+    return name if not module or module.startswith("lit_seg") else ""
+
+
+def _positive(number: str) -> int | None:
+    return int(number) if number.isdigit() and int(number) else None

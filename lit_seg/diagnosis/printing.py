@@ -1,6 +1,7 @@
 """The diagnosis as tables and text, and as the content of a JSON file."""
 
-import math
+import json
+from collections import Counter
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -54,18 +55,17 @@ def show(
         line(f"  - {reason}")
     if verdict.rising:
         line(f"note     {verdict.rising}")
-    for title, advice in (
-        ("next    ", verdict.advice),
-        ("or, within the same budget,", verdict.advice.instead),
-    ):
-        for text in _advice_lines(run, title, advice) if advice else ():
+    for text in _advice_lines(run, "next", verdict.advice):
+        line(text)
+    if verdict.advice.instead is not None:
+        for text in _advice_lines(run, "or, within the same budget,", verdict.advice.instead):
             line(text)
     if comparison is None and not run.origin.plain and run.origin.loss:
         line(f"note     {_needs_baseline(run)}")
 
 
 def _advice_lines(run: RunRecord, title: str, advice: Advice) -> list[str]:
-    lines = [f"{title} {f'LOSS={advice.loss}: ' if advice.loss else ''}{advice.why}"]
+    lines = [f"{title:8} {f'LOSS={advice.loss}: ' if advice.loss else ''}{advice.why}"]
     if advice.command:
         lines.append(f"         {advice.command}")
     if advice.command.startswith("make train LOSS"):
@@ -77,7 +77,7 @@ def _advice_lines(run: RunRecord, title: str, advice: Advice) -> list[str]:
 def as_json(
     run: RunRecord, evidence: Evidence, verdict: Verdict, comparison: Comparison | None
 ) -> dict[str, Any]:
-    """The diagnosis as plain values; what is undefined is None."""
+    """The diagnosis as plain values; None where a number is undefined."""
     content = {
         "run": str(run.folder),
         "loss": run.origin.loss,
@@ -103,7 +103,7 @@ def as_json(
         "only_against": None if comparison or run.origin.plain else _needs_baseline(run),
         "rules": {name: rule._asdict() for name, rule in RULES.items()},
     }
-    plain: dict[str, Any] = _without_nan(content)
+    plain: dict[str, Any] = json.loads(json.dumps(content), parse_constant=lambda name: None)
     return plain
 
 
@@ -135,21 +135,24 @@ def _class_table(of: Evidence) -> Table:
     names = list(of.per_class)
     if len(names) > 2 * _SHOWN + 1:
         names[_SHOWN:-_SHOWN] = [f"... {len(names) - 2 * _SHOWN} more"]
-    for name, following in zip(names, [*names[1:], ""], strict=True):
+    remarks = dict.fromkeys(of.never_found, "never found")
+    remarks |= dict.fromkeys(of.flooded, "mostly false positives")
+    last_group = ""
+    for name in names:
         if name not in of.per_class:
             table.add_row(name)
             continue
-        remark = "never found" if name in of.never_found else ""
-        remark = "mostly false positives" if name in of.flooded else remark
-        images = str(of.labelled[name][0]) if name in of.labelled else "?"
         group = of.group_of.get(name, "")
-        end = not following or group != of.group_of.get(following, group)
-        table.add_row(
-            escape(name), group, *_cells(of.per_class[name]), images, remark, end_section=end
-        )
-    for group, scores in of.groups.items():
-        number = sum(other == group for other in of.group_of.values())
-        table.add_row(f"{group} ({number})", "mean", *_cells(scores))
+        if group != last_group:
+            table.add_section()
+        last_group = group
+        images = str(of.labelled[name][0]) if name in of.labelled else "?"
+        scores = _cells(of.per_class[name])
+        table.add_row(escape(name), group, *scores, images, remarks.get(name, ""))
+    table.add_section()
+    sizes = Counter(of.group_of.values())
+    for group, mean in of.groups.items():
+        table.add_row(f"{group} ({sizes[group]})", "mean", *_cells(mean))
     return table
 
 
@@ -167,22 +170,8 @@ def _change_table(comparison: Comparison) -> Table:
         f"against {escape(comparison.baseline)}, in %; interval over images, of one seed",
         *("score", "baseline", "this run", "change", "95 % interval"),
     )
-    for stat, change in comparison.changes.items():
-        table.add_row(
-            _NAMES[stat],
-            _cell(change.baseline),
-            _cell(change.run),
-            _cell(change.run - change.baseline, "+"),
-            f"{_cell(change.low, '+')} to {_cell(change.high, '+')}"
-            if change.low == change.low
-            else "n/a",
-        )
+    for stat, of in comparison.changes.items():
+        change, low, high = (_cell(v, "+") for v in (of.run - of.baseline, of.low, of.high))
+        interval = low if low == "n/a" else f"{low} to {high}"
+        table.add_row(_NAMES[stat], _cell(of.baseline), _cell(of.run), change, interval)
     return table
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

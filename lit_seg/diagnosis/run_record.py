@@ -66,7 +66,7 @@ def read_run(path: str | Path) -> RunRecord:
             f"{folder}: the run was never validated, neither {VAL_IMAGES} nor {METRICS} holds a "
             f"score; train it to its first validation by make train RESUME={folder}"
         )
-    notes = []
+    notes: list[str] = []
     rows = load_images(folder) if has_images else pd.DataFrame(columns=["image", "class"])
     images = rows["image"].unique()
     if (folder / DATASET).is_file():
