@@ -1,6 +1,6 @@
 """What a run left in its folder, as far as the diagnosis needs it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +8,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from lit_seg.analysis.group_data import cube_of
+from lit_seg.diagnosis.formatting import percent
 from lit_seg.diagnosis.origin import Origin, origin_of
 from lit_seg.errors import RunError
-from lit_seg.metrics.scores import LABELLED
-from lit_seg.runs.damage import damage_of
+from lit_seg.metrics.scores import LABELLED, class_scores
 from lit_seg.runs.layout import DATASET, METRICS, VAL_IMAGES, find_run
 from lit_seg.runs.reader import load_dataset, load_images, load_runs
+
+_ROUNDING = 1e-4  # of a mean IoU: metrics are summed in single precision
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class RunRecord:
     folder: Path
     origin: Origin
     classes: tuple[str, ...]
-    pixels: tuple[int, ...] | None
+    pixels: list[int] | None
     images: tuple[str, ...]
     counts: npt.NDArray[np.int64]
     log: pd.DataFrame
@@ -66,54 +68,50 @@ def read_run(path: str | Path) -> RunRecord:
             f"{folder}: the run was never validated, neither {VAL_IMAGES} nor {METRICS} holds a "
             f"score; train it to its first validation by make train RESUME={folder}"
         )
-    notes: list[str] = []
     rows = load_images(folder) if has_images else pd.DataFrame(columns=["image", "class"])
     images = rows["image"].unique()
+    notes: list[str] = []
+    pixels = None
     if (folder / DATASET).is_file():
         dataset = load_dataset(folder)
-        classes, pixels = dataset["class"], dataset["train_pixels"]
+        classes, pixels = dataset["class"].tolist(), dataset["train_pixels"].tolist()
     else:
         logged = log.loc[log["stat"] == "val/iou", "class"]
-        classes, pixels = (logged if len(logged) else rows["class"]).drop_duplicates(), None
-    names = tuple(classes)
-    counts = np.zeros((0, len(names), 3), np.int64)
+        classes = list(dict.fromkeys(logged if len(logged) else rows["class"]))
+    counts = np.zeros((0, len(classes), 3), np.int64)
     if has_images:
-        counts = cube_of(rows, images, names)
-        _check_agreement(folder, notes)
+        counts = cube_of(rows, images, classes)
     else:
         notes.append(
             f"no {VAL_IMAGES} (a run of an older version): mask sizes and the number of labelled "
             "pixels are not known; the next validation in training writes the file"
         )
     if pixels is None and has_images:
-        pixels = counts[..., LABELLED].sum(axis=0)
+        pixels = counts[..., LABELLED].sum(axis=0).tolist()
         notes.append(f"no {DATASET}: classes are ordered by their pixels in validation")
     elif pixels is None:
         notes.append(f"no {DATASET}: which classes are rare is not known")
-    return RunRecord(
-        folder=folder,
-        origin=origin_of(folder),
-        classes=names,
-        pixels=None if pixels is None else tuple(int(number) for number in pixels),
-        images=tuple(images),
-        counts=counts,
-        log=log,
-        notes=tuple(notes),
+    run = RunRecord(
+        folder, origin_of(folder), tuple(classes), pixels, tuple(images), counts, log, tuple(notes)
     )
-
-
-def _check_agreement(folder: Path, notes: list[str]) -> None:
-    """Compare the counts with the logged score.
-
-    A run that still trains writes one file before the other, so a difference is only a note there.
-
-    Raises:
-        RunError: if they differ in a finished run.
-    """
-    problem = damage_of(folder)
+    problem = _disagreement(run)
     if problem and (folder / "val_table.md").is_file():
         raise RunError(
             f"{folder}/{problem}; validate it again by make train RESUME={folder} with a later end"
         )
-    if problem:
-        notes.append(f"{problem}, or one of them is not written yet")
+    # A run that still trains writes one file before the other.
+    return replace(run, notes=(*notes, problem)) if problem else run
+
+
+def _disagreement(run: RunRecord) -> str:
+    """What is wrong if the counts do not give the mean IoU that was logged; "" if they do."""
+    if not run.images or run.curve.empty:
+        return ""
+    iou, _, _ = class_scores(run.counts.sum(axis=0))
+    counted, logged = pd.Series(iou).mean(), run.curve.iloc[-1]
+    if abs(counted - logged) < _ROUNDING:
+        return ""
+    return (
+        f"{VAL_IMAGES}: its mean IoU is {percent(counted)}, that of the last validation in "
+        f"{METRICS} {percent(logged)}: one of the files is cut, of another run or not written yet"
+    )
