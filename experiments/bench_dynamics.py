@@ -20,7 +20,7 @@ from rich.table import Table
 from torch.utils.data import DataLoader
 
 from lit_seg.callbacks import ClassDynamics
-from lit_seg.loggers.run_loggers import CSVLog
+from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.tasks import LitSegmenter
 
 BATCH, STEPS = 8, 20

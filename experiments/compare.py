@@ -30,6 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lit_seg.files.atomic_io import replace_text
+from lit_seg.runs.layout import is_finished
 
 EXPERIMENTS = Path(__file__).absolute().parent
 RECORD = "compare.json"  # in a run's folder: the options it was started with
@@ -95,7 +96,7 @@ def planned(args: argparse.Namespace) -> list[Run]:
 
 def state_of(run: Run) -> str:
     """Whether a run is ``finished``, ``stopped``, so that it can go on, or ``missing``."""
-    if (run.folder / "val_table.md").exists():
+    if is_finished(run.folder):
         return "finished"
     return "stopped" if (run.folder / "checkpoints" / "last.ckpt").exists() else "missing"
 

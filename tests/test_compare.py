@@ -65,7 +65,7 @@ for count in range(len(counts), 5):
     if count % 2:
         save()
 save()
-(folder / "val_table.md").write_text("done")
+(folder / "summary.json").write_text("done")
 """
 
 
@@ -201,14 +201,14 @@ def test_other_options_are_refused(place: Path) -> None:
     assert "RUNS=<folder>" in output
     code, _ = compare(place, "--losses", "ce", "--seeds", "0", "--runs", "longer", "--", "--x")
     assert code == 0
-    assert (place / "longer/streets/unet_resnet18/ce/seed0/val_table.md").exists()
+    assert (place / "longer/streets/unet_resnet18/ce/seed0/summary.json").exists()
 
 
 def test_what_was_killed_before_its_first_checkpoint_starts_anew(place: Path) -> None:
     run = place / "runs/streets/unet_resnet18/ce/seed0"
     args = ("--losses", "ce", "--seeds", "0")
     compare(place, *args)
-    (run / "val_table.md").unlink()
+    (run / "summary.json").unlink()
     (run / "checkpoints/last.ckpt").unlink()
     (run / "compare.json").write_text("")  # and torn besides
     code, output = compare(place, *args)
@@ -225,7 +225,7 @@ def test_a_run_of_somebody_elses_is_left_alone(place: Path) -> None:
     assert "ce/seed0: holds a run without a checkpoint that was not started here" in output
     assert (run / "metrics.csv").read_text() == "theirs"
     assert [line.split()[1] for line in log(place)] == ["pat"]
-    (run / "val_table.md").write_text("done")
+    (run / "summary.json").write_text("done")
     code, output = compare(place, "--losses", "ce", "pat", "--seeds", "0")
     assert code == 0
     assert "was not started by a comparison and keeps its own options" in " ".join(output.split())

@@ -178,7 +178,7 @@ def test_a_finished_run_can_be_finished_again(
     for args in (EPOCHS, STEPS):
         folder = tmp_path / args[-1]
         shutil.copytree(uninterrupted(*args), folder)
-        (folder / "val_table.md").unlink()
+        (folder / "summary.json").unlink()
         assert main(["fit", "--resume", str(folder)]) == 0
         assert differences(folder, uninterrupted(*args)) == []
 

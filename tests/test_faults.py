@@ -16,7 +16,7 @@ from torch import Tensor
 from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
 from lit_seg.cli.main import main
 from lit_seg.errors import WriteError
-from lit_seg.loggers import run_loggers as loggers
+from lit_seg.loggers import csv_log
 from lit_seg.tasks import LitSegmenter
 from tests.same import differences
 from tests.test_cli import fit
@@ -239,7 +239,7 @@ def test_a_row_that_cannot_be_written_is_not_missing_later(
     n: int, tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The step is done but its rows are not written: it is done again."""
-    with at_call(n, loggers.csv, "writer", full_disk):
+    with at_call(n, csv_log.csv, "writer", full_disk):
         assert fit(tmp_path / "a", *EPOCHS, "--last_checkpoint.every_n_train_steps", "1") == 2
     assert "s.csv: cannot be written (No space left on device)" in capsys.readouterr().err
     assert main(["fit", "--resume", str(tmp_path / "a")]) == 0

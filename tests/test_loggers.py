@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lit_seg.loggers.run_loggers import CSVLog
+from lit_seg.loggers.csv_log import CSVLog
 from tests.test_cli import rows_of
 
 

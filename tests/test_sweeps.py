@@ -12,7 +12,8 @@ import yaml
 from wandb import wandb_agent
 
 from lit_seg.cli import main as cli
-from lit_seg.loggers.run_loggers import WandbLog, run_loggers
+from lit_seg.loggers.run_loggers import run_loggers
+from lit_seg.loggers.wandb_log import WandbLog
 from tests.conftest import EXPERIMENTS
 from tests.test_makefile import make
 

@@ -11,8 +11,9 @@ import pytest
 
 from lit_seg.cli.main import main
 from lit_seg.errors import RunError
-from lit_seg.loggers import run_loggers as loggers
-from lit_seg.loggers.run_loggers import WandbLog, run_loggers
+from lit_seg.loggers import wandb_log as loggers
+from lit_seg.loggers.run_loggers import run_loggers
+from lit_seg.loggers.wandb_log import WandbLog
 from tests.test_cli import rows_of
 
 

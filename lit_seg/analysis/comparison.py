@@ -6,13 +6,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, holm
 from lit_seg.analysis.group_data import (
-    CLASS_STATS,
-    IMAGES,
     Counts,
     cube_of,
     read_dataset,
@@ -24,8 +21,8 @@ from lit_seg.analysis.run_groups import Arm, Run, find_runs, group
 from lit_seg.analysis.settings import config_differences
 from lit_seg.errors import RunError
 from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import STATS, from_classes, is_predicted, score_differences
-from lit_seg.runs.layout import METRICS
+from lit_seg.metrics.scores import CLASS_STATS, STATS, is_predicted, score_differences
+from lit_seg.runs.layout import VAL_IMAGES
 
 __all__ = ["CLASS_STATS", "Comparison", "compare", "opponent", "paired"]
 
@@ -116,21 +113,21 @@ def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10
         )
     base = arms[0] if arms[0].loss == baseline else None
     log = read_log(arms)
-    classes, pixels, colours, notes = read_dataset(arms, log)
+    classes, pixels, colours, notes = read_dataset(arms)
     warnings += notes
     groups = frequency_groups(pixels)
     images, without = read_images(arms)
     if without:
         warnings.append(
-            f"no {IMAGES} in {', '.join(without)}: their scores are of {METRICS}, and differences "
-            "from them have no interval"
+            f"no {VAL_IMAGES} in {', '.join(without)}: their scores are those that were logged, "
+            "and differences from them have no interval"
         )
     image_names = sorted(images["image"].unique())
     counts = {
         (str(label), int(seed)): cube_of(rows, image_names, classes)
         for (label, seed), rows in images.groupby(["arm", "seed"])
     }
-    per_class, scores = scores_of(arms, counts, log, classes, groups["tail"])
+    per_class, scores = scores_of(arms, counts, groups["tail"])
     settings, unconfigured = config_differences(arms)
     if unconfigured:
         warnings.append(
@@ -204,27 +201,13 @@ def _with_interval(found: list[Difference]) -> list[Difference]:
 def _without_interval(
     comparison: Comparison, ours: Arm, against: Arm, seeds: Sequence[int]
 ) -> list[Difference]:
-    """From the scores of classes alone."""
-    rows = comparison.class_scores.pivot_table(
-        index=["arm", "seed", "stat"], columns="class", values="value", dropna=False
-    )[comparison.classes]
-    overall = comparison.scores.set_index(["arm", "seed", "stat"])["value"]
-
-    def scores(label: str, seed: int) -> npt.NDArray[np.float64]:
-        iou, recall, precision = (
-            rows.loc[(label, seed, stat)].to_numpy(float) for stat in CLASS_STATS
-        )
-        pixel_acc = np.array(overall[label, seed, "pixel_acc"])
-        return from_classes(iou, recall, precision, pixel_acc, comparison.tail)
-
-    by_seed = [scores(ours.label, seed) - scores(against.label, seed) for seed in seeds]
-    nan = float("nan")
-    return _with_interval(
-        [
-            Difference(pd.Series(of_stat).mean(), nan, nan, nan, tuple(of_stat.tolist()))
-            for of_stat in np.array(by_seed).T
-        ]
-    )
+    """From the scores of runs alone."""
+    scores = comparison.scores.set_index(["arm", "seed", "stat"])["value"]
+    found, nan = [], float("nan")
+    for stat in STATS:
+        each = [scores[ours.label, s, stat] - scores[against.label, s, stat] for s in seeds]
+        found.append(Difference(pd.Series(each).mean(), nan, nan, nan, tuple(map(float, each))))
+    return _with_interval(found)
 
 
 def opponent(comparison: Comparison, arm: Arm) -> Arm | None:
@@ -262,7 +245,7 @@ def _differences(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
         if all(d.low != d.low for d in found):
             notes.append(
                 f"{arm.label} and {against.label} were not scored on the same labels pixel by "
-                f"pixel ({IMAGES}): their differences have no interval"
+                f"pixel ({VAL_IMAGES}): their differences have no interval"
             )
         for stat, d in zip(STATS, found, strict=True):
             rows.append(

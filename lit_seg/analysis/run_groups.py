@@ -1,57 +1,17 @@
 """What is compared: runs grouped into arms, each one loss at one budget over its seeds."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lit_seg.analysis.incomplete import drop_uncounted, short_runs
-from lit_seg.analysis.run_configs import completed, content, flat, versions
 from lit_seg.analysis.same_dataset import datasets
 from lit_seg.errors import RunError
-from lit_seg.runs.damage import Length, damage_of, length_of
-from lit_seg.runs.layout import CONFIG, METRICS
-from lit_seg.runs.length import alike
-from lit_seg.runs.run_name import RunName, name_of_config, name_of_place, short_names
+from lit_seg.runs.layout import VAL_IMAGES
+from lit_seg.runs.run import Run, find_runs
+from lit_seg.runs.summary import same_length
 
-TABLE = "val_table.md"
-"""Exists in a run that finished."""
-
-# What differs between the runs of any comparison, or says where rather than what.
-_OF_PLACE = re.compile(
-    r"^(seed_everything|run_dir|trainer\.default_root_dir|ckpt_path|model\.loss(\..*)?"
-    r"|data\.init_args\.(root|folder|num_workers)|.*\.dirpath|rank_timeout|trust(\..*)?)$"
-)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One folder of a run."""
-
-    path: Path
-    name: str
-    """As ``camvid/unet_resnet18/ce/seed0``, with more of its place where runs share that."""
-    data: str
-    model: str
-    loss: str
-    seed: int
-    attempt: int
-    """1, or k of a folder ``seed0-k``."""
-    steps: int
-    """Optimizer steps at its last row."""
-    finished: bool
-    """Whether it did; no damaged run counts as finished."""
-    config: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Options with dotted names; without the loss, the seed and where things lie."""
-    versions: str = ""
-    damage: str = ""
-    """Which file of a run that finished is damaged, and how; empty if none is."""
-    readable: bool = True
-    """Whether its configuration is; also if there is none."""
-    short_of: str = ""
-    """As ``6 of the 12 epochs of its config.yaml``; empty if it is as long as configured."""
+__all__ = ["Arm", "Run", "find_runs", "group"]
 
 
 @dataclass(frozen=True)
@@ -71,67 +31,6 @@ class Arm:
     def seeds(self) -> list[int]:
         """Ascending."""
         return [run.seed for run in self.runs]
-
-
-def find_runs(sources: Sequence[str | Path]) -> list[Run]:
-    """Every run in or below the folders, in an order that does not depend on where they lie.
-
-    Raises:
-        RunError: if a source is missing or holds no run.
-    """
-    folders: dict[Path, None] = {}
-    for source in map(Path, sources):
-        if not source.is_dir():
-            raise RunError(f"{source}: no such folder; give folders of runs, such as runs/camvid")
-        found = sorted(path.parent for path in source.rglob(METRICS))
-        if not found:
-            raise RunError(f"{source}: holds no run yet, no {METRICS} lies in or below it")
-        folders |= dict.fromkeys(folder.resolve() for folder in found)
-    contents = [content(folder / CONFIG) for folder in folders]
-    names = [_name(folder, of or {}) for folder, of in zip(folders, contents, strict=True)]
-    runs = [
-        _read(*of_run) for of_run in zip(folders, contents, names, short_names(names), strict=True)
-    ]
-    return sorted(runs, key=lambda run: (run.name, run.steps, str(run.path)))
-
-
-def _name(folder: Path, config: Mapping[str, Any]) -> RunName:
-    name = name_of_place(folder.parts) or name_of_config(folder.parts, config)
-    if name is None:
-        raise RunError(
-            f"{folder}: neither its path (<data>/<model>/<loss>/seed<k>) nor a {CONFIG} in it says "
-            "which loss and seed it is of; leave it out"
-        )
-    return name
-
-
-def _read(folder: Path, of: Mapping[str, Any] | None, name: RunName, short: str) -> Run:
-    """What a folder says about its run, without its numbers."""
-    attempt = folder.name.partition("-")[2]
-    config = flat(of or {})
-    over = (folder / TABLE).is_file()
-    damage = damage_of(folder) if over else ""
-    try:
-        length = length_of(folder / METRICS)
-    except RunError as error:
-        length, damage = Length(), damage or str(error).replace(f"{folder}/", "")
-    short_of = length.short_of(config) if over and length.steps else ""
-    return Run(
-        path=folder,
-        name=short,
-        data=name.data,
-        model=name.model,
-        loss=name.loss,
-        seed=name.seed,
-        attempt=int(attempt) if attempt.isdigit() else 1,
-        steps=length.steps,
-        finished=over and not damage,
-        config={key: value for key, value in config.items() if not _OF_PLACE.match(key)},
-        versions=versions(folder / CONFIG),
-        damage=damage + (f" ({METRICS} ends after {short_of})" if damage and short_of else ""),
-        readable=of is not None,
-        short_of=short_of,
-    )
 
 
 def group(runs: Sequence[Run], baseline: str) -> tuple[list[Arm], list[str]]:
@@ -156,8 +55,7 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Arm], list[str]]:
         damaged = [f"{run.name} is damaged: {run.damage}" for run in runs if run.damage]
         why = f"; {damaged[0]}" if damaged else ", none has finished; wait, or resume them"
         raise RunError(f"{len(runs)} runs found{', none can be used' if damaged else ''}{why}")
-    finished, notes = completed(finished)
-    warnings += notes + short_runs(finished)
+    warnings += [sentence for run in finished if (sentence := run.stopped_early())]
     usual = _usual_steps(finished, baseline)
     data = datasets(finished)
     if len(several := sorted(set(data.values()))) > 1:
@@ -178,11 +76,11 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Arm], list[str]]:
                 + _though(run, seeds[run.seed])
             )
         seeds[run.seed] = run
-    warnings += [note for label, seeds in members.items() for note in drop_uncounted(label, seeds)]
+    warnings += [note for label, seeds in members.items() for note in _drop_uncounted(label, seeds)]
     arms = [_arm(label, seeds, usual, data) for label, seeds in members.items()]
     arms.sort(key=lambda arm: (arm.loss != baseline, arm.steps != usual, arm.label))
     of_baseline = {usual, *(arm.steps for arm in arms if arm.loss == baseline)}
-    alone = [arm for arm in arms if not any(alike(arm.steps, steps) for steps in of_baseline)]
+    alone = [arm for arm in arms if not any(same_length(arm.steps, steps) for steps in of_baseline)]
     warnings += [
         f"**{arm.label} was trained for {arm.steps} steps**, the usual number is {usual}, and no "
         f"{baseline} has as many"
@@ -192,11 +90,23 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Arm], list[str]]:
 
 
 def _though(run: Run, other: Run) -> str:
-    """In what a run differs from the one that it replaces."""
+    """The options in which a run differs from the one that it replaces."""
     options = sorted(
         key for key in {*run.config, *other.config} if run.config.get(key) != other.config.get(key)
     )
     return f", which differs in {', '.join(options[:3])}" if options else ""
+
+
+def _drop_uncounted(label: str, seeds: dict[int, Run]) -> list[str]:
+    """Take out the seeds without counts per image where others have them, and tell which."""
+    without = [seed for seed, run in seeds.items() if not (run.path / VAL_IMAGES).is_file()]
+    if len(without) == len(seeds):
+        return []
+    return [
+        f"**seed {seed} of {label} is left out:** no {VAL_IMAGES} in {seeds.pop(seed).name}, the "
+        "other seeds have it"
+        for seed in without
+    ]
 
 
 def _arm(label: str, seeds: Mapping[int, Run], usual: int, data: Mapping[Path, str]) -> Arm:
@@ -219,7 +129,7 @@ def _usual_steps(runs: Sequence[Run], baseline: str) -> int:
 def _budget(steps: int, usual: int) -> str:
     """How a number of steps is told, nothing for (nearly) the usual one."""
     ratio = steps / max(1, usual)
-    if alike(steps, usual):
+    if same_length(steps, usual):
         return ""
     return f", {ratio:.0f}x" if abs(ratio - round(ratio)) < 0.02 else f", {ratio:.2g}x"
 

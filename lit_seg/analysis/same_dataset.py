@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lit_seg.errors import RunError
 from lit_seg.runs.layout import DATASET
-from lit_seg.runs.length import alike
 from lit_seg.runs.reader import load_dataset
+from lit_seg.runs.run import Run
+from lit_seg.runs.summary import same_length
 
-if TYPE_CHECKING:
-    from lit_seg.analysis.run_groups import Run
 
-
-def datasets(runs: "Sequence[Run]") -> dict[Path, str]:
+def datasets(runs: Sequence[Run]) -> dict[Path, str]:
     """The name of the dataset of each run, by its folder.
 
     It is that of the run's path or configuration. Names are one, that of the shorter runs, where
@@ -31,7 +28,7 @@ def datasets(runs: "Sequence[Run]") -> dict[Path, str]:
     return {run.path: _shared_name(run.data, steps.get(_options(run), {})) for run in runs}
 
 
-def _refuse_others(runs: "Sequence[Run]") -> None:
+def _refuse_others(runs: Sequence[Run]) -> None:
     known: tuple[str, dict[str, int]] | None = None
     for run in runs:
         if not (run.path / DATASET).is_file():
@@ -51,7 +48,7 @@ def _refuse_others(runs: "Sequence[Run]") -> None:
                 )
 
 
-def _options(run: "Run") -> tuple[tuple[str, str], ...]:
+def _options(run: Run) -> tuple[tuple[str, str], ...]:
     """Of the data, without where it lies; nothing where it is not known what the data is."""
     if "data.class_path" not in run.config or not (run.path / DATASET).is_file():
         return ()
@@ -62,7 +59,7 @@ def _shared_name(name: str, steps: dict[str, set[int]]) -> str:
     """The name for ``name``, given the numbers of steps that each name has."""
     names = sorted(steps, key=lambda other: (min(steps[other]), other))
     budgets = not any(
-        alike(a, b)
+        same_length(a, b)
         for i, one in enumerate(names)
         for other in names[i + 1 :]
         for a in steps[one]

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import union_categoricals
 
-from lit_seg.runs.csv_rows import ROWS, costs, metrics, parse, tidy
+from lit_seg.runs.csv_rows import costs, metrics, parse, tidy
 from lit_seg.runs.layout import CLASSES, COST, METRICS
+from lit_seg.runs.records import RECORD
 
 TRAJECTORIES = {
     "miss_norm": "recall weight (1 - recall), share of all classes",
@@ -58,11 +59,11 @@ def stacked(tables: list[pd.DataFrame]) -> pd.DataFrame:
 def _classes(path: Path) -> pd.DataFrame:
     parts = []
     for block in _blocks(path):
-        table = parse(block, ROWS, path, _TYPES)
-        parts.append(table.loc[table["stat"].isin(TRAJECTORIES), ROWS])
+        table = parse(block, RECORD, path, _TYPES)
+        parts.append(table.loc[table["stat"].isin(TRAJECTORIES), RECORD])
     if not parts:
-        return pd.DataFrame({name: pd.Series(dtype=_TYPES[name]) for name in ROWS})
-    table = stacked(parts).drop_duplicates(ROWS[:3], keep="last")  # logged again after a resume
+        return pd.DataFrame({name: pd.Series(dtype=_TYPES[name]) for name in RECORD})
+    table = stacked(parts).drop_duplicates(RECORD[:3], keep="last")  # logged again after a resume
     table["stat"] = table["stat"].cat.remove_unused_categories()
     table["stat"] = table["stat"].cat.rename_categories(lambda stat: f"class/{stat}")
     return _thinned(table)
@@ -77,7 +78,7 @@ def _thinned(table: pd.DataFrame) -> pd.DataFrame:
     group = np.searchsorted(steps, table["step"]) // size
     middle = np.minimum(group * size + (size - 1) // 2, len(steps) - 1)
     table = table.assign(step=steps[middle])
-    return table.groupby(ROWS[:3], as_index=False, observed=True)["value"].mean()
+    return table.groupby(RECORD[:3], as_index=False, observed=True)["value"].mean()
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, share
 from lit_seg.metrics.collectives import sum_over_ranks
+from lit_seg.runs.records import join_key
 from lit_seg.tasks import LitSegmenter
 
 _ALL_PIXELS = 40  # classes up to which all pixels cost less than 2 % of a step: `make bench`
@@ -104,7 +105,7 @@ class ClassDynamics(Callback):
         if "weight" in stats:
             stats["weight_norm"] = share(stats["weight"])
         metrics = {
-            f"class/{stat}/{name}": value
+            join_key(f"class/{stat}", name): value
             for stat, values in stats.items()
             for name, value in zip(pl_module.class_names, values.tolist(), strict=True)
             if abs(value) < torch.inf

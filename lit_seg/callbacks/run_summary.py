@@ -1,6 +1,5 @@
-"""What a run leaves on the screen when it ends: the per-class table, its files, what to do next."""
+"""The end of a run: its summary, the table of classes, its files, and what to do next."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -10,15 +9,18 @@ from rich.table import Table
 
 from lit_seg.checkpoints.best_and_last import BestCheckpoint
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.loggers.run_loggers import program, sync_command, wandb_run
-from lit_seg.metrics import ClassScores
-from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, VAL_IMAGES
+from lit_seg.loggers.wandb_log import program, sync_command, wandb_run
+from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, TABLE, VAL_IMAGES
+from lit_seg.runs.score_table import HEADER, cells, class_rows, markdown_table, means_line
+from lit_seg.runs.summary import RunScores, remove_summary, run_scores, write_summary
 from lit_seg.tasks import LitSegmenter
 
 
 class RunSummary(Callback):
-    """Prints the per-class table of the last validation or test, and writes it as Markdown."""
+    """Writes ``summary.json`` at the end of a run; shows the table of classes, also of a test.
+
+    The summary says that the run finished. The table is made from it, and written as Markdown.
+    """
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """What is about to be trained, in one line."""
@@ -55,86 +57,49 @@ class RunSummary(Callback):
         if trainer.is_global_zero:
             self._of_checkpoint(trainer, pl_module, "test")
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A run that goes on is not finished any more."""
+        if trainer.is_global_zero:
+            remove_summary(Path(trainer.default_root_dir))
+
     def _end_of_run(self, trainer: Trainer, module: LitSegmenter) -> None:
-        if module.scores is None:
-            Console().print("nothing was validated, so there is no table to show")
+        folder = Path(trainer.default_root_dir)
+        scores = _scores(module) if module.scores else None
+        write_summary(folder, trainer.global_step, trainer.current_epoch, scores)
+        if scores:
+            _report(scores, f"val scores after {module.scored_step} steps", folder / TABLE)
         else:
-            path = Path(trainer.default_root_dir) / "val_table.md"
-            _report(module, f"val scores after {module.scored_step} steps", path)
+            Console().print("nothing was validated, so there is no table to show")
         for line in _files_and_next(trainer):
             Console().print(line, highlight=False, soft_wrap=True)
 
     def _of_checkpoint(self, trainer: Trainer, module: LitSegmenter, split: str) -> None:
         checkpoint = Path(str(trainer.ckpt_path))
         path = Path(trainer.default_root_dir) / f"{split}_table-{checkpoint.stem}.md"
-        _report(module, f"{split} scores of {checkpoint.name}", path)
+        _report(_scores(module), f"{split} scores of {checkpoint.name}", path)
 
 
-def _report(module: LitSegmenter, title: str, path: Path) -> None:
-    """Print the table of a module's scores and write it to a file."""
-    assert module.scores is not None
-    rows = class_rows(module.scores, module.class_names, module.class_pixels)
-    summary = summary_line(module.scores)
+def _scores(module: LitSegmenter) -> RunScores:
+    found = module.scores
+    assert found is not None
+    per_class = [values.numpy() for values in (found.iou, found.recall, found.precision)]
+    return run_scores(module.class_names, module.class_pixels, per_class, float(found.pixel_acc))
+
+
+def _report(scores: RunScores, title: str, path: Path) -> None:
+    """Print a table of scores and write it to a file."""
     console = Console()
-    console.print(_rich_table(rows, len(module.class_names), title))
-    console.print(summary, highlight=False, soft_wrap=True)
-    replace_text(path, f"{markdown_table(rows)}\n{summary}\n")
+    console.print(_rich_table(scores, title))
+    console.print(means_line(scores), highlight=False, soft_wrap=True)
+    replace_text(path, markdown_table(scores))
 
 
-Row = tuple[str, float, float, float, float]
-"""Class (or group), share of the training pixels, IoU, recall, precision; all in percent."""
-
-_HEADER = ("class", "train pixels %", "IoU %", "recall %", "precision %")
-
-
-def class_rows(scores: ClassScores, names: Sequence[str], train_pixels: Sequence[int]) -> list[Row]:
-    """A row per class, the most frequent in training first, then head, medium and tail means.
-
-    Head, medium and tail are the most frequent, middle and least frequent third of the classes;
-    of two classes one is the head and the other the tail.
-    """
-    total = max(1, sum(train_pixels))
-    groups = frequency_groups(train_pixels)
-    columns = (scores.iou, scores.recall, scores.precision)
-
-    def row(name: str, classes: Sequence[int]) -> Row:
-        share = 100 * sum(train_pixels[c] for c in classes) / total
-        iou, recall, precision = (100 * float(col[list(classes)].nanmean()) for col in columns)
-        return name, share, iou, recall, precision
-
-    means = [row(f"{label} ({len(group)})", group) for label, group in groups.items()]
-    return [row(names[c], [c]) for group in groups.values() for c in group] + means
-
-
-def summary_line(scores: ClassScores) -> str:
-    """The means over classes in one line, with the number of classes that were scored."""
-    return (
-        f"mIoU {scores.miou:.4f} over {scores.num_scored} of {len(scores.iou)} classes   "
-        f"mean accuracy (recall) {scores.macc:.4f}   mean precision {scores.mprec:.4f}   "
-        f"pixel accuracy {scores.pixel_acc:.4f}"
-    )
-
-
-def markdown_table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table."""
-    lines = [" | ".join(_HEADER), "---|" + "|".join("---:" for _ in _HEADER[1:])]
-    lines += [" | ".join(_cells(row)) for row in rows]
-    return (
-        "\n".join(f"| {line} |" if i != 1 else f"|{line}|" for i, line in enumerate(lines)) + "\n"
-    )
-
-
-def _cells(row: Row) -> list[str]:
-    name, share, *scores = row
-    return [name, f"{share:.2f}", *("n/a" if s != s else f"{s:.1f}" for s in scores)]
-
-
-def _rich_table(rows: Sequence[Row], num_classes: int, title: str) -> Table:
-    table = Table(*_HEADER, title=title)
+def _rich_table(scores: RunScores, title: str) -> Table:
+    table = Table(*HEADER, title=title)
     for column in table.columns[1:]:
         column.justify = "right"
-    for i, row in enumerate(rows):
-        table.add_row(*map(escape, _cells(row)), end_section=i == num_classes - 1)
+    for i, row in enumerate(class_rows(scores), start=1):
+        table.add_row(*map(escape, cells(row)), end_section=i == len(scores.classes))
     return table
 
 

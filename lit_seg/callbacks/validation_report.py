@@ -17,7 +17,7 @@ from torch.utils.data import default_collate
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.overlays import side_by_side
 from lit_seg.files.atomic_io import replace_text, writing
-from lit_seg.loggers.run_loggers import wandb_run
+from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.metrics import ClassScores
 from lit_seg.metrics.labels import VOID
 from lit_seg.runs.layout import PICTURES, VAL_IMAGES

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.files.atomic_io import replace_file, writing
-from lit_seg.loggers.run_loggers import CSVLog
+from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.runs.layout import CHECKPOINTS
 
 _POSITION = "position"

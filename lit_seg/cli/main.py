@@ -42,7 +42,8 @@ from lit_seg.data import SegDataModule
 from lit_seg.distributed import rank_timeout as ranks
 from lit_seg.errors import LitSegError, RunError, StopRequest
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.loggers.run_loggers import CSVLog, run_loggers
+from lit_seg.loggers.csv_log import CSVLog
+from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
 from lit_seg.runs.layout import CHECKPOINTS, CONFIG, find_run, free_folder
 from lit_seg.tasks import LitSegmenter

@@ -18,7 +18,7 @@ def publish(workspace: Any, report: Any) -> Published:
     Raises:
         RunError: if there is no key for W&B, or it refuses or cannot be reached.
     """
-    from lit_seg.loggers.run_loggers import has_wandb_key  # only now: it imports all of Lightning
+    from lit_seg.loggers.wandb_log import has_wandb_key  # only now: it imports all of Lightning
 
     if not has_wandb_key():
         raise RunError(

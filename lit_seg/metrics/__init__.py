@@ -5,8 +5,8 @@ from lit_seg.metrics.class_tversky import ClassTversky
 from lit_seg.metrics.confusion import (
     ClassScores,
     ConfusionMatrix,
-    class_scores,
     confusion_matrix,
+    confusion_scores,
     predict_labels,
 )
 from lit_seg.metrics.image_counts import image_counts
@@ -18,8 +18,8 @@ __all__ = [
     "ClassTversky",
     "ConfusionMatrix",
     "PixelMean",
-    "class_scores",
     "confusion_matrix",
+    "confusion_scores",
     "image_counts",
     "predict_labels",
     "recall_counts",

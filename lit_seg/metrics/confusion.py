@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lit_seg.metrics.exact import ExactMetric
 from lit_seg.metrics.labels import check_labels, check_same_shape, void_of
+from lit_seg.metrics.scores import MEANS, class_scores, overall_scores
 
 
 def predict_labels(logits: Tensor) -> Tensor:
@@ -34,36 +35,27 @@ def confusion_matrix(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores over a whole dataset, NaN where a score is undefined; means leave NaN out.
+    """Scores over a whole dataset as ``lit_seg.metrics.scores`` defines them, in float64.
 
     Attributes:
+        confusion: ``(C, C)`` pixel counts, rows are true and columns predicted classes.
         iou: ``(C,)`` TP / (TP + FP + FN); NaN for a class neither labelled nor predicted.
-        recall: ``(C,)`` TP / (TP + FN); NaN for a class not labelled. Also called accuracy.
-        precision: ``(C,)`` TP / (TP + FP); NaN for a class never predicted.
-        confusion: ``(C, C)`` pixel counts, rows true and columns predicted classes.
-        pixel_acc: share of pixels predicted rightly.
+        recall: ``(C,)`` TP / (TP + FN), also called accuracy; NaN for a class not labelled.
+        precision: ``(C,)`` TP / (TP + FP); NaN for a class that is hardly ever predicted.
+        miou: mean IoU over the classes that have one.
+        macc: mean accuracy, which is the mean recall over labelled classes.
+        mprec: mean precision over predicted classes; it ignores classes never predicted.
+        pixel_acc: share of the labelled pixels that are predicted correctly.
     """
 
+    confusion: Tensor
     iou: Tensor
     recall: Tensor
     precision: Tensor
-    confusion: Tensor
+    miou: Tensor
+    macc: Tensor
+    mprec: Tensor
     pixel_acc: Tensor
-
-    @property
-    def miou(self) -> Tensor:
-        """Mean IoU over the classes that have one."""
-        return self.iou.nanmean()
-
-    @property
-    def macc(self) -> Tensor:
-        """Mean accuracy: the mean recall over labelled classes."""
-        return self.recall.nanmean()
-
-    @property
-    def mprec(self) -> Tensor:
-        """Mean precision over predicted classes; it says nothing of classes never predicted."""
-        return self.precision.nanmean()
 
     @property
     def num_scored(self) -> int:
@@ -71,17 +63,13 @@ class ClassScores:
         return int(self.iou.isfinite().sum())
 
 
-def class_scores(confusion: Tensor) -> ClassScores:
-    """Scores of a ``(C, C)`` confusion matrix (rows true, columns predicted), in float64."""
-    counts = confusion.double()
-    hits, labelled, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
-    return ClassScores(
-        iou=hits / (labelled + predicted - hits),
-        recall=hits / labelled,
-        precision=hits / predicted,
-        confusion=confusion,
-        pixel_acc=hits.sum() / labelled.sum(),
-    )
+def confusion_scores(confusion: Tensor) -> ClassScores:
+    """Scores of a ``(C, C)`` confusion matrix on the CPU, rows true and columns predicted."""
+    columns = [confusion.sum(1), confusion.sum(0), confusion.diagonal()]
+    counts = torch.stack(columns, dim=-1).numpy()
+    per_class = map(torch.from_numpy, class_scores(counts))
+    overall = torch.from_numpy(overall_scores(counts, tail=()))
+    return ClassScores(confusion, *per_class, *overall[: len(MEANS)])
 
 
 class ConfusionMatrix(ExactMetric):

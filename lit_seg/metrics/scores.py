@@ -1,4 +1,8 @@
-"""From pixel counts per class to the scores of a comparison, of a run or of many resamples."""
+"""The definition of every score: from pixel counts per class to scores of classes and means.
+
+Everything that prints, logs or compares a score computes it here: training, the table at the end
+of a run, the report, the diagnosis and the checks of the papers.
+"""
 
 from collections.abc import Sequence
 
@@ -10,7 +14,13 @@ Array = npt.NDArray[np.float64]
 LABELLED, PREDICTED, HITS = range(3)
 """Places in the last axis of counts."""
 
-STATS = ("miou", "macc", "mprec", "pixel_acc", "tail_recall", "tail_precision", "tail_iou")
+CLASS_STATS = ("iou", "recall", "precision")
+"""Scores of a class, in the order in which ``class_scores`` returns them."""
+
+MEANS = ("miou", "macc", "mprec", "pixel_acc")
+"""Scores of a whole run that need no groups of classes; the first places of ``STATS``."""
+
+STATS = (*MEANS, "tail_recall", "tail_precision", "tail_iou")
 """Places in the last axis of scores."""
 
 STAT_NAMES = {
@@ -25,11 +35,11 @@ STAT_NAMES = {
 
 
 LEAST_PREDICTED = 0.01
-"""Of the labelled pixels of a class: with less predicted as it, it has no precision.
+"""A class has a precision if at least this share of its labelled pixels is predicted as it.
 
-Two pixels that happen to hit would be a precision of 100 %. Below this share recall is below 1 %
-as well: the class is not found, and how sure its few pixels are says nothing. As a share it is
-the same rule for small and large validation sets."""
+Otherwise two pixels that happen to be right would be a precision of 100 %. Below this share recall
+is below 1 % as well: the class is not found, and its few predicted pixels say nothing. The rule is
+a share so that it is the same for small and large validation sets."""
 
 
 def class_scores(counts: npt.NDArray[np.number]) -> tuple[Array, Array, Array]:
@@ -67,8 +77,8 @@ def overall_scores(
     Args:
         counts: ``(..., C, 3)`` pixels labelled, predicted and both.
         tail: ids of the tail classes.
-        of_precision: ``(..., C)``, the classes that mean and tail precision are over, as far as
-            any of their pixels are predicted; without it those that ``is_predicted``.
+        of_precision: ``(..., C)``, the classes that mean and tail precision are taken over if any
+            pixel is predicted as them; by default those that ``is_predicted``.
 
     Returns:
         ``(..., 7)``; NaN where no class has the score.
@@ -77,8 +87,8 @@ def overall_scores(
     sums = np.asarray(counts, np.float64).sum(axis=-2)
     pixel_acc = _ratio(sums[..., HITS], sums[..., LABELLED])
     if of_precision is not None:
-        whole = np.asarray(counts, np.float64)
-        precision = np.where(of_precision, _ratio(whole[..., HITS], whole[..., PREDICTED]), np.nan)
+        every = _ratio(counts[..., HITS], counts[..., PREDICTED])
+        precision = np.where(of_precision, every, np.nan)
     return from_classes(iou, recall, precision, pixel_acc, tail)
 
 
@@ -90,15 +100,15 @@ def score_differences(
 ) -> Array:
     """How much higher the scores of ``STATS`` are than those of a baseline.
 
-    A loss that never predicts its hard classes has a mean precision of the easy ones. Mean and tail
-    precision are therefore compared over the classes that both predict.
+    The mean precision of a loss that never predicts its hard classes is a mean over the easy ones.
+    Mean and tail precision are therefore compared over the classes that both predict.
 
     Args:
         ours: ``(..., C, 3)`` pixels labelled, predicted and both.
         baseline: the same of the baseline.
         tail: ids of the tail classes.
-        both: ``(..., C)``, the classes that both predict; without it those that ``is_predicted``
-            in both. Of resamples give those of the whole set, or classes come and go.
+        both: ``(..., C)``, the classes that both predict; by default those that ``is_predicted``
+            in both. Resamples need the classes of the whole set, or classes come and go.
 
     Returns:
         ``(..., 7)``; NaN where no class has the score, or none has it with both.
@@ -113,19 +123,19 @@ def from_classes(
 ) -> Array:
     """The scores named in ``STATS`` from those of classes ``(..., C)``, as ``(..., 7)``."""
     ids = list(tail)
-    columns = [_mean(iou), _mean(recall), _mean(precision), pixel_acc]
-    columns += [_mean(recall[..., ids]), _mean(precision[..., ids]), _mean(iou[..., ids])]
+    columns = [*map(class_mean, (iou, recall, precision)), pixel_acc]
+    columns += [class_mean(values[..., ids]) for values in (recall, precision, iou)]
     return np.stack(columns, axis=-1)
 
 
-def _ratio(part: Array, whole: Array) -> Array:
+def _ratio(part: npt.NDArray[np.number], whole: npt.NDArray[np.number]) -> Array:
     out: Array = np.full(np.shape(whole), np.nan)
     np.divide(part, whole, out=out, where=np.asarray(whole) > 0)
     return out
 
 
-def _mean(values: Array) -> Array:
-    """Mean over classes without NaN; without numpy's warning where all are."""
+def class_mean(values: Array) -> Array:
+    """Mean over the classes ``(..., C)`` that have a value; NaN where none has one."""
     there = ~np.isnan(values)
     number: Array = there.sum(axis=-1).astype(np.float64)
     return _ratio(np.where(there, values, 0).sum(axis=-1), number)

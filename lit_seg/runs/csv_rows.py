@@ -1,4 +1,4 @@
-"""What a run logged, as rows (step, statistic, class, value): from its CSV files or W&B's keys."""
+"""What a run logged as a table of records, from its CSV files or from W&B's history."""
 
 import io
 import math
@@ -9,34 +9,33 @@ import pandas as pd
 
 from lit_seg.errors import RunError
 from lit_seg.runs.layout import CLASS_STEP, CLASSES, COST, METRICS
+from lit_seg.runs.records import KINDS, RECORD, split_key
 
-ROWS = ["step", "stat", "class", "value"]
-_KINDS = ("train", "val", "class", "cost")
 _GLOBAL_STEP = "trainer/global_step"
 
 
 def rows_of_folder(folder: Path) -> pd.DataFrame:
-    """The rows of a run's CSV files, also while it is writing them.
+    """The records in a run's CSV files, also while it is writing them.
 
     Raises:
         RunError: naming the file that is damaged.
     """
-    classes = read_table(folder / CLASSES, ROWS)
+    classes = read_table(folder / CLASSES, RECORD)
     classes["stat"] = "class/" + classes["stat"]
-    tables = [metrics(folder / METRICS), _numbers(classes[ROWS], folder / CLASSES)]
+    tables = [metrics(folder / METRICS), _numbers(classes[RECORD], folder / CLASSES)]
     return tidy(pd.concat([*tables, costs(folder / COST)], ignore_index=True))
 
 
 def rows_of_history(history: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """The rows of what W&B recorded, in the order in which it was logged."""
-    return tidy(pd.DataFrame(_history_rows(history), columns=ROWS))
+    """The records in W&B's history, given in the order in which they were logged."""
+    return tidy(pd.DataFrame(_history_rows(history), columns=RECORD))
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    """A CSV file as text, without a last line that is being written; no rows if it is not there.
+    """A CSV file as text, without a last line that is being written; empty if it is not there.
 
     Raises:
-        RunError: if it lacks one of ``columns``, or is none.
+        RunError: if it lacks one of ``columns``, or is no CSV.
     """
     content = path.read_bytes() if path.is_file() else b""
     whole = content[: content.rfind(b"\n") + 1]
@@ -48,10 +47,10 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
 def parse(
     whole: bytes, columns: list[str], path: Path, types: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """The table of whole lines with a header: text, or of ``types``, in which nan is a number.
+    """The table in the whole lines of a CSV file: text, or ``types`` with nan as a number.
 
     Raises:
-        RunError: if it lacks one of ``columns``, or is none.
+        RunError: if it lacks one of ``columns``, or is no CSV.
     """
     try:
         table = pd.read_csv(
@@ -75,41 +74,51 @@ def parse(
     return table
 
 
-def metrics(path: Path, kinds: Sequence[str] = _KINDS) -> pd.DataFrame:
-    """``metrics.csv``: a column per key; an empty cell was not logged, ``nan`` is not defined.
+def metrics(path: Path, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
+    """The records of ``metrics.csv``, whose columns are keys.
+
+    An empty cell was not logged; ``nan`` was logged as undefined.
 
     Raises:
         RunError: if it is damaged.
     """
     wide = read_table(path, ["step"])
-    parts = [pd.DataFrame(columns=ROWS, dtype=str)]
+    parts = [pd.DataFrame(columns=RECORD, dtype=str)]
     for key in wide.columns:
-        stat, name = _split(key) or ("", "")
+        stat, name = split_key(key) or ("", "")
         if stat.partition("/")[0] in kinds:
             part = wide.loc[wide[key] != "", ["step", key]].rename(columns={key: "value"})
-            parts.append(part.assign(**{"stat": stat, "class": name})[ROWS])
+            parts.append(part.assign(**{"stat": stat, "class": name})[RECORD])
     return _numbers(pd.concat(parts, ignore_index=True), path)
 
 
+def logged_length(path: Path) -> tuple[int, int | None]:
+    """How many steps and epochs a ``metrics.csv`` covers; None where it says nothing of epochs.
+
+    Raises:
+        RunError: if it is damaged.
+    """
+    table = read_table(path, ["step"])
+    epoch = table["epoch"] if "epoch" in table else table["step"].iloc[:0]
+    try:
+        steps, epochs = (
+            max((int(float(text)) + 1 for text in column if text), default=0)
+            for column in (table["step"], epoch)
+        )
+    except (OverflowError, TypeError, ValueError) as error:
+        raise RunError(f"{path}: holds what is no number ({error})") from None
+    return steps, epochs or None
+
+
 def costs(path: Path) -> pd.DataFrame:
-    """``cost.csv``.
+    """The records of ``cost.csv``.
 
     Raises:
         RunError: if it is damaged.
     """
     table = read_table(path, ["step", "cost", "value"]).rename(columns={"cost": "stat"})
     table = table.assign(**{"stat": "cost/" + table["stat"], "class": ""})
-    return _numbers(table[ROWS], path)
-
-
-def _split(key: str) -> tuple[str, str] | None:
-    """Statistic and class of a key; None if it is not of this schema."""
-    kind, *rest = key.split("/", 2)
-    if kind not in _KINDS or not rest:
-        return None
-    if len(rest) == 1 and "." in rest[0]:
-        return None  # a part of a table or picture in W&B
-    return f"{kind}/{rest[0]}", rest[1] if len(rest) == 2 else ""
+    return _numbers(table[RECORD], path)
 
 
 def _numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -124,7 +133,7 @@ def _numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 def _history_rows(history: Iterable[Mapping[str, object]]) -> Iterator[tuple[object, ...]]:
     for item in history:
         for key, given in item.items():
-            parts, value = _split(key), _number(given)
+            parts, value = split_key(key), _number(given)
             if parts is None or value is None:
                 continue
             step = _number(item.get(CLASS_STEP if key.startswith("class/") else _GLOBAL_STEP))
@@ -140,7 +149,7 @@ def _number(given: object) -> float | None:
 
 
 def tidy(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows in one order; of what was logged again after a resume, the last."""
+    """Sorted records; what was logged again after a resume counts once, as logged last."""
     rows = rows.astype({"step": int, "value": float})
-    rows = rows.drop_duplicates(ROWS[:3], keep="last")
+    rows = rows.drop_duplicates(RECORD[:3], keep="last")
     return rows.sort_values(["stat", "class", "step"], ignore_index=True)

@@ -12,11 +12,18 @@ CLASSES = "classes.csv"
 COST = "cost.csv"
 DATASET = "dataset.csv"
 VAL_IMAGES = "val_images.csv"
+SUMMARY = "summary.json"
+TABLE = "val_table.md"
 PICTURES = "pictures"
 WANDB_ID = "wandb_id.txt"
 
 CLASS_STEP = "class_step"
 """The step axis of the ``class/<stat>/<class>`` curves in W&B."""
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run in a folder trained to its end; an older run left no summary but a table."""
+    return any((folder / name).is_file() for name in (SUMMARY, TABLE))
 
 
 def free_folder(wanted: Path) -> Path:

@@ -19,7 +19,7 @@ from lit_seg.runs.wandb_reader import SCHEME, offline_runs, online_runs
 
 Source = str | Path
 
-_COUNTS = ["labelled", "predicted", "hits"]
+COUNTS = ["labelled", "predicted", "hits"]
 
 
 def load_runs(sources: Source | Sequence[Source]) -> pd.DataFrame:
@@ -62,10 +62,10 @@ def load_images(sources: Source | Sequence[Source]) -> pd.DataFrame:
         RunError: if a source is no run folder, a run was never validated, or a row is damaged.
     """
     tables = []
-    for run, (folder, name) in _folders(sources).items():
+    for run, (folder, name) in run_places(sources).items():
         path = folder / VAL_IMAGES
-        table = _required(path, ["image", "class", *_COUNTS])
-        table = _integers(table[["image", "class", *_COUNTS]], _COUNTS, path)
+        table = _required(path, ["image", "class", *COUNTS])
+        table = _integers(table[["image", "class", *COUNTS]], COUNTS, path)
         _check_counts(table, path)
         tables.append((run, name, table))
     return _joined(tables)
@@ -93,7 +93,26 @@ def run_folders(sources: Source | Sequence[Source]) -> dict[str, Path]:
     Raises:
         RunError: if a source is no run folder and holds none.
     """
-    return {run: folder for run, (folder, _) in _folders(sources).items()}
+    return {run: folder for run, (folder, _) in run_places(sources).items()}
+
+
+def run_places(sources: Source | Sequence[Source]) -> dict[str, tuple[Path, RunName]]:
+    """The folder and the names of each run, by the name that it has in the tables.
+
+    Raises:
+        RunError: if a source is no run folder and holds none.
+    """
+    found: dict[str, tuple[Path, RunName]] = {}
+    for source in _listed(sources):
+        places = list(_find([source]))
+        folders = [Path(place) for kind, place in places if kind == "folder"]
+        if not folders:
+            raise RunError(
+                f"{places[0][1]}: is of W&B, which keeps no {VAL_IMAGES}; give the run's folder"
+            )
+        found |= {os.path.realpath(folder): (folder, _name(folder)) for folder in folders}
+    short = short_names([name for _, name in found.values()])
+    return dict(zip(short, found.values(), strict=True))
 
 
 def newest_run(root: Source = "runs") -> Path:
@@ -111,7 +130,7 @@ def newest_run(root: Source = "runs") -> Path:
 def _find(sources: Source | Sequence[Source]) -> Iterator[tuple[str, Source]]:
     """Each run once: its kind, and its folder, ``.wandb`` file or address."""
     seen: set[str] = set()
-    for source in [sources] if isinstance(sources, str | Path) else sources:
+    for source in _listed(sources):
         if str(source).startswith(SCHEME):
             found: list[tuple[str, Source]] = [("online", str(source))]
         else:
@@ -121,6 +140,10 @@ def _find(sources: Source | Sequence[Source]) -> Iterator[tuple[str, Source]]:
             if key not in seen:
                 seen.add(key)
                 yield kind, place
+
+
+def _listed(sources: Source | Sequence[Source]) -> Sequence[Source]:
+    return [sources] if isinstance(sources, str | Path) else sources
 
 
 def _walk(source: Path) -> Iterator[tuple[str, Source]]:
@@ -147,18 +170,6 @@ def _walk(source: Path) -> Iterator[tuple[str, Source]]:
             f"{source}: {begun or f'holds no run, which would have a {METRICS}'}; "
             "give a run or a folder of runs"
         )
-
-
-def _folders(sources: Source | Sequence[Source]) -> dict[str, tuple[Path, RunName]]:
-    found = []
-    for kind, place in _find(sources):
-        if kind != "folder":
-            raise RunError(
-                f"{place}: is of W&B, which keeps no {VAL_IMAGES}; give the run's folder"
-            )
-        found.append((Path(place), _name(Path(place))))
-    short = short_names([name for _, name in found])
-    return dict(zip(short, found, strict=True))
 
 
 def _name(folder: Path) -> RunName:

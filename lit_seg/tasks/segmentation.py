@@ -26,7 +26,7 @@ from lit_seg.metrics import (
     ClassScores,
     ConfusionMatrix,
     PixelMean,
-    class_scores,
+    confusion_scores,
     image_counts,
     predict_labels,
 )
@@ -330,7 +330,7 @@ class LitSegmenter(LightningModule):
         counted, self._counted = self._counted, []
         if sum_over_ranks(torch.tensor(broken is not None, dtype=torch.long, device=self.device)):
             raise broken or NonFiniteError(f"{stage}: logits of another rank are NaN or infinite")
-        scores = class_scores(self.confusion.compute().cpu())
+        scores = confusion_scores(self.confusion.compute().cpu())
         values = {
             "loss": self.mean_loss.compute(),
             "ce": self.mean_ce.compute(),

@@ -8,6 +8,9 @@ import yaml
 from numpy.random import default_rng
 from PIL import Image
 
+from lit_seg.metrics.scores import class_scores
+from lit_seg.runs.summary import run_scores, write_summary
+
 CLASSES = (
     *("road", "building", "sky", "tree", "car", "pavement"),
     *("sign_symbol", "fence", "pole", "pedestrian", "bicyclist"),
@@ -64,7 +67,7 @@ def write_run(
         height: in the configuration.
         never: classes that are never predicted.
         pictures: whether there is a folder of them.
-        finished: whether ``val_table.md`` exists.
+        finished: whether ``summary.json`` exists.
     """
     folder = root / data / "unet_resnet18" / loss / f"seed{seed}"
     folder.mkdir(parents=True)
@@ -118,8 +121,17 @@ def write_run(
     if pictures:
         _write_pictures(folder / "pictures", recall, random)
     if finished:
-        (folder / "val_table.md").write_text("| class |\n")
+        labelled, _, hits = counts.sum(axis=(0, 1))
+        per_class = class_scores(counts.sum(axis=0))
+        scores = run_scores(names, PIXELS[:classes], per_class, hits / labelled)
+        write_summary(folder, steps, 1, scores)
     return folder
+
+
+def make_older(folder: Path) -> None:
+    """Make a finished run look like one of a version that wrote no ``summary.json``."""
+    (folder / "summary.json").unlink()
+    (folder / "val_table.md").write_text("| class |\n")
 
 
 def _counts(

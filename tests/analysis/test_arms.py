@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from lit_seg.analysis.run_groups import Arm, find_runs, group
 from lit_seg.errors import RunError
@@ -81,10 +80,8 @@ def test_a_run_that_is_replaced_by_another_kind_of_run_is_told(tmp_path: Path) -
 
 def test_networks_are_told_apart(tmp_path: Path) -> None:
     write(tmp_path, "ce", 0)
-    path = write(tmp_path / "b", "ce", 1) / "config.yaml"
-    config = yaml.safe_load(path.read_text())
-    config["model"]["encoder"] = "resnet50"
-    path.write_text(yaml.safe_dump(config))
+    path = write(tmp_path / "b", "ce", 1) / "summary.json"
+    path.write_text(path.read_text().replace("resnet18", "resnet50"))
     path.parents[2].rename(path.parents[2].with_name("unet_resnet50"))
     seeds, _, _ = arms_of(tmp_path)
     assert seeds == {"ce (unet_resnet18)": [0], "ce (unet_resnet50)": [1]}

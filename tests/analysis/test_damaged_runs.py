@@ -8,7 +8,7 @@ import pytest
 from lit_seg.analysis.comparison import compare
 from lit_seg.analysis.run_groups import Arm, find_runs, group
 from lit_seg.errors import RunError
-from tests.analysis.fabricated import write_run
+from tests.analysis.fabricated import make_older, write_run
 
 
 @pytest.fixture
@@ -72,31 +72,35 @@ def test_a_damaged_run_is_left_out(
 
 
 def test_a_cut_log_of_a_finished_run_is_told(root: Path) -> None:
-    path = folder(root) / "metrics.csv"
-    halve(path)
+    halve(folder(root) / "metrics.csv")
     (warning,) = found(root)[1]
     assert "is damaged and left out" in warning
-    assert warning.endswith("(metrics.csv ends after 180 of the 540 steps of its config.yaml)")
-    for run in (folder(root), folder(root).with_name("seed1")):
-        (run / "val_images.csv").unlink()  # nothing contradicts it: stopped early, or cut
-    folder(root).with_name("seed2").rename(root / "away")
+    assert "metrics.csv: is cut, it ends after 180 of 540 steps" in warning
+
+
+def test_a_run_that_was_stopped_early_is_told(root: Path) -> None:
+    path = folder(root) / "summary.json"
+    path.write_text(path.read_text().replace('"trainer.max_steps": 540', '"trainer.max_epochs": 2'))
+    seeds, (warning,), _ = found(root)
+    assert seeds == {"ce": [0, 1, 2], "recall": [0, 1, 2]}
+    assert warning.startswith("camvid/unet_resnet18/recall/seed0 finished after 1 of the 2 epochs")
+
+
+def test_a_cut_log_of_an_older_run_is_told(root: Path) -> None:
+    """Without a summary nothing but its configuration says how long it was."""
+    make_older(folder(root))
+    halve(folder(root) / "metrics.csv")
+    (warning,) = found(root)[1]
+    assert "is damaged and left out" in warning
+    assert "one of the two files is cut" in warning
+    (folder(root) / "val_images.csv").unlink()  # nothing contradicts it: stopped early, or cut
+    for seed in (1, 2):
+        folder(root).with_name(f"seed{seed}").rename(root / f"away{seed}")
     seeds, warnings, _ = found(root / "camvid")
-    assert seeds == {"ce": [0, 1, 2], "recall": [1], "recall, 0.33x": [0]}
-    assert "finished and its metrics.csv ends after 180 of the 540 steps" in warnings[0]
+    assert seeds == {"ce": [0, 1, 2], "recall, 0.33x": [0]}
+    assert "after 180 of the 540 steps of its configuration" in warnings[0]
+    assert warnings[0].endswith("or its metrics.csv is cut")
     assert warnings[1].startswith("**recall, 0.33x was trained for 180 steps**")
-
-
-def test_epochs_and_other_seeds_tell_the_length_too(root: Path) -> None:
-    for run in (folder(root), folder(root).with_name("seed1")):
-        (run / "val_images.csv").unlink()
-        config = run / "config.yaml"
-        config.write_text(config.read_text().replace("max_steps: 540", "max_epochs: 2"))
-    path = folder(root) / "metrics.csv"
-    halve(path)
-    assert "after 180 steps, camvid/unet_resnet18/recall/seed1 of" in "".join(found(root)[1])
-    header, *rows = path.read_text().splitlines()
-    path.write_text("\n".join([f"{header},epoch", *(f"{row},0" for row in rows), ""]))
-    assert "ends after 1 of the 2 epochs of its config.yaml" in "".join(found(root)[1])
 
 
 def test_seeds_without_counts_are_left_out_where_others_have_them(root: Path) -> None:
@@ -113,20 +117,31 @@ def test_seeds_without_counts_are_left_out_where_others_have_them(root: Path) ->
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.8])
-def test_a_damaged_configuration_is_one_line(root: Path, kept: float) -> None:
+def test_a_damaged_configuration_changes_nothing(root: Path, kept: float) -> None:
+    """The summary holds the options."""
     path = folder(root) / "config.yaml"
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
     comparison = compare([root], draws=20)
-    assert [arm.label for arm in comparison.arms if arm.seeds == [0, 1, 2]] == ["ce", "recall"] or [
-        arm.label for arm in comparison.arms
-    ] == ["recall", "ce"]
-    (warning,) = comparison.warnings
-    assert "config.yaml of camvid/unet_resnet18/recall/seed0 is damaged or incomplete" in warning
+    assert {arm.label: arm.seeds for arm in comparison.arms} == {
+        "ce": [0, 1, 2],
+        "recall": [0, 1, 2],
+    }
     assert not comparison.settings
+    assert not comparison.warnings
 
 
-def test_an_unreadable_configuration_is_no_end_of_the_report(root: Path) -> None:
-    (folder(root) / "config.yaml").write_text("trainer: {max_steps")
+@pytest.mark.parametrize("kept", [0.3, 0.6])
+def test_an_older_run_with_a_damaged_configuration_is_left_out(root: Path, kept: float) -> None:
+    make_older(folder(root))
+    path = folder(root) / "config.yaml"
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
     seeds, (warning,), _ = found(root)
-    assert seeds == {"ce": [0, 1, 2], "recall": [0, 1, 2]}
-    assert "seed0 is damaged or incomplete; what it lacks is taken to be as in" in warning
+    assert seeds == {"ce": [0, 1, 2], "recall": [1, 2]}
+    assert "recall/seed0 is damaged and left out:** config.yaml: is no whole config" in warning
+
+
+def test_a_damaged_summary_is_left_out(root: Path) -> None:
+    halve(folder(root) / "summary.json")
+    seeds, (warning,), _ = found(root)
+    assert seeds == {"ce": [0, 1, 2], "recall": [1, 2]}
+    assert "recall/seed0 is damaged and left out:** summary.json: is damaged" in warning

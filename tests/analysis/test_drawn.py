@@ -9,13 +9,14 @@ import pytest
 from lit_seg.analysis import trajectories as drawn
 from lit_seg.analysis.trajectories import TRAJECTORIES, drawn_rows
 from lit_seg.errors import RunError
-from lit_seg.runs.csv_rows import ROWS, rows_of_folder
+from lit_seg.runs.csv_rows import rows_of_folder
+from lit_seg.runs.records import RECORD
 from tests.analysis.fabricated import write_run
 
 
 def as_text(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.astype({"stat": str, "class": str})
-    return rows.sort_values(ROWS[:3], ignore_index=True)[ROWS]
+    return rows.sort_values(RECORD[:3], ignore_index=True)[RECORD]
 
 
 @pytest.mark.parametrize("block", [100, 1 << 24])

@@ -15,7 +15,7 @@ from pandas.testing import assert_frame_equal
 
 from lit_seg.analysis import load_images, load_runs
 from lit_seg.errors import RunError
-from lit_seg.loggers.run_loggers import WandbLog
+from lit_seg.loggers.wandb_log import WandbLog
 
 NAME = "streets/unet_resnet18/recall/seed0"
 

@@ -93,6 +93,6 @@ class World:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    names = ("config.yaml", "metrics.csv", "classes.csv", "val_table.md")
+    names = ("config.yaml", "metrics.csv", "classes.csv", "summary.json")
     paths = [folder / name for name in names] + list(folder.glob("checkpoints/*"))
     return {os.path.relpath(p, folder): p.read_bytes() for p in paths if p.is_file()}

@@ -26,11 +26,11 @@ def _command(name: str, *args: str):
 
 
 def _unfinished(world: World) -> int:
-    (world.stopped / "val_table.md").rename(world.tmp / "table")
+    (world.stopped / "summary.json").rename(world.tmp / "summary")
     try:
         return _command("report", "run", "--out", "out")(world)
     finally:
-        (world.tmp / "table").rename(world.stopped / "val_table.md")
+        (world.tmp / "summary").rename(world.stopped / "summary.json")
 
 
 def _damaged(name: str, file: str):

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import SGD
 
 from lit_seg.callbacks import ClassDynamics
-from lit_seg.loggers.run_loggers import CSVLog
+from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.losses import CrossEntropyLoss, SoftDiceLoss
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums
 from lit_seg.metrics.labels import VOID

@@ -8,7 +8,7 @@ import pytest
 from pytorch_lightning import Callback
 
 from lit_seg.callbacks import Cost
-from lit_seg.loggers.run_loggers import CSVLog
+from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.tasks import LitSegmenter
 from tests.tasks.test_segmentation import SMALL, batches, loader, trainer
 from tests.test_cli import rows_of

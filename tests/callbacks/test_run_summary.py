@@ -1,26 +1,41 @@
-"""The table at the end of a run."""
+"""The summary of a run, and the table at its end."""
 
+import math
+from pathlib import Path
+
+import numpy as np
 import pytest
-import torch
+import yaml
 from rich.console import Console
 
-from lit_seg.callbacks.run_summary import _rich_table, class_rows, markdown_table, summary_line
-from lit_seg.metrics import class_scores
+from lit_seg.callbacks.run_summary import _rich_table
+from lit_seg.errors import RunError
+from lit_seg.metrics.scores import class_scores
+from lit_seg.runs.layout import is_finished
+from lit_seg.runs.score_table import class_rows, markdown_table, means_line
+from lit_seg.runs.summary import (
+    RunScores,
+    Summary,
+    read_summary,
+    remove_summary,
+    run_scores,
+    write_summary,
+)
+from tests.analysis.fabricated import make_older, write_run
 
 NAMES = ["sky", "road", "pole", "sign"]
 PIXELS = [30, 60, 9, 1]
-CONFUSION = torch.tensor(
-    [
-        [8, 2, 0, 0],
-        [0, 10, 0, 0],
-        [1, 1, 2, 0],
-        [0, 0, 0, 0],  # no sign in the labels, and none predicted
-    ]
-)
+# Pixels labelled, predicted and both; no sign is labelled, and none predicted.
+COUNTS = np.array([[10, 9, 8], [10, 13, 10], [4, 2, 2], [0, 0, 0]])
+
+
+def scores_of(names: list[str] = NAMES, counts: np.ndarray = COUNTS) -> RunScores:
+    pixel_acc = counts[:, 2].sum() / counts[:, 0].sum()
+    return run_scores(names, PIXELS[: len(names)], class_scores(counts), pixel_acc)
 
 
 def test_rows_are_sorted_by_training_pixels_and_end_with_means() -> None:
-    rows = class_rows(class_scores(CONFUSION), NAMES, PIXELS)
+    rows = class_rows(scores_of())
     assert [row[0] for row in rows] == [
         "road", "sky", "pole", "sign", "head (2)", "medium (1)", "tail (1)",
     ]  # fmt: skip
@@ -36,16 +51,17 @@ def test_rows_are_sorted_by_training_pixels_and_end_with_means() -> None:
 
 
 def test_two_classes_have_a_head_and_a_tail() -> None:
-    rows = class_rows(class_scores(CONFUSION[:2, :2]), NAMES[:2], PIXELS[:2])
+    rows = class_rows(scores_of(NAMES[:2], COUNTS[:2]))
     assert [row[0] for row in rows] == ["road", "sky", "head (1)", "tail (1)"]
 
 
 def test_markdown_says_n_a_and_how_many_were_scored() -> None:
-    scores = class_scores(CONFUSION)
-    table = markdown_table(class_rows(scores, NAMES, PIXELS))
+    scores = scores_of()
+    table = markdown_table(scores)
     assert table.splitlines()[1] == "|---|---:|---:|---:|---:|"
     assert "| sign | 1.00 | n/a | n/a | n/a |" in table
-    assert "over 3 of 4 classes" in summary_line(scores)
+    assert "over 3 of 4 classes" in means_line(scores)
+    assert table.endswith(f"\n\n{means_line(scores)}\n")
 
 
 def test_names_of_classes_are_shown_as_they_are():
@@ -53,5 +69,77 @@ def test_names_of_classes_are_shown_as_they_are():
     names = ["car [small]", "car [/big]", "[red]", "sign"]
     console = Console(width=120)
     with console.capture() as shown:
-        console.print(_rich_table(class_rows(class_scores(CONFUSION), names, PIXELS), 4, "x"))
+        console.print(_rich_table(scores_of(names), "x"))
     assert all(name in shown.get() for name in names)
+
+
+def test_the_summary_is_read_as_it_was_written(tmp_path: Path) -> None:
+    config = {"data": {"class_path": "x"}, "model": {"lr": 1e-3}, "trainer": {"max_epochs": 3}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "cost.csv").write_text("step,cost,value\n1,step_seconds,2\n2,step_seconds,4\n")
+    assert read_summary(tmp_path) is None
+    written = write_summary(tmp_path, 30, 3, scores_of())
+    found = read_summary(tmp_path)
+    assert found is not None
+    assert repr(found) == repr(written)  # NaN is not equal to itself
+    assert (found.status, found.steps, found.epochs) == ("finished", 30, 3)
+    assert found.options["trainer.max_epochs"] == 3
+    assert found.options["model.lr"] == 1e-3
+    assert found.cost == {"step_seconds": 3}
+    assert found.scores is not None
+    assert found.scores.overall["tail_recall"] != found.scores.overall["tail_recall"]
+    assert math.isnan(found.scores.classes["sign"]["iou"])
+    assert {"python", "torch", "pytorch-lightning"} <= found.versions.keys()
+    assert "NaN" not in (tmp_path / "summary.json").read_text()
+    remove_summary(tmp_path)
+    assert not is_finished(tmp_path)
+
+
+def test_a_run_that_was_never_validated_has_no_scores(tmp_path: Path) -> None:
+    write_summary(tmp_path, 30, 3, None)
+    found = read_summary(tmp_path)
+    assert found is not None
+    assert found.scores is None
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 99}', '{"schema": 1}'])
+def test_a_summary_that_cannot_be_read_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "summary.json").write_text(content)
+    with pytest.raises(RunError, match=r"summary\.json: is (damaged|of another version)"):
+        read_summary(tmp_path)
+
+
+def test_an_older_run_without_a_summary_can_be_read(tmp_path: Path) -> None:
+    run = write_run(tmp_path, "ce", 0, images=3, logged=3, validations=2, pictures=False)
+    new = read_summary(run)
+    make_older(run)
+    old = read_summary(run)
+    assert new is not None
+    assert old is not None
+    assert repr(old.scores) == repr(new.scores)
+    assert old.options == new.options
+    assert old.steps == new.steps == 540
+    assert old.versions == {"pytorch_lightning": "2.6.6"}
+    (run / "val_images.csv").unlink()  # then the scores are those of metrics.csv
+    logged = read_summary(run)
+    assert logged is not None
+    assert logged.scores is not None
+    assert new.scores is not None
+    assert logged.scores.column("iou") == pytest.approx(new.scores.column("iou"), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps", "options", "said"),
+    [
+        (6, 60, {"trainer.max_epochs": 12}, "6 of the 12 epochs"),
+        (12, 60, {"trainer.max_epochs": 12}, ""),
+        (6, 60, {"trainer.max_epochs": 12, "trainer.max_steps": 60}, ""),
+        (None, 60, {"trainer.max_steps": 180}, "60 of the 180 steps"),
+        (6, 178, {"trainer.max_steps": 180, "trainer.max_epochs": None}, ""),
+        (6, 60, {"trainer.max_epochs": -1}, ""),
+        (6, 60, {}, ""),
+    ],
+)
+def test_a_run_that_stopped_early_says_so(epochs, steps, options, said) -> None:
+    summary = Summary(steps, epochs, None, options, {}, {})
+    assert summary.stopped_early() == said

@@ -9,7 +9,7 @@ import pytest
 
 from lit_seg.dashboard import build_report, build_workspace, keys, spec_of
 from lit_seg.dashboard.topics import topics
-from lit_seg.loggers import run_loggers as loggers
+from lit_seg.runs import layout
 from tests.test_wandb import read
 
 SPEC = spec_of(*(build("me", "losses", "streets") for build in (build_workspace, build_report)))
@@ -132,7 +132,7 @@ def test_without_data_all_runs_are_shown() -> None:
 
 
 def test_the_axis_is_that_of_the_logger() -> None:
-    assert keys.CLASS_STEP == loggers.CLASS_STEP
+    assert keys.CLASS_STEP == layout.CLASS_STEP
 
 
 def test_view_and_report_show_the_same_panels() -> None:

@@ -10,8 +10,8 @@ from torchmetrics import MetricCollection
 from lit_seg.metrics import (
     ClassRecall,
     ConfusionMatrix,
-    class_scores,
     confusion_matrix,
+    confusion_scores,
     predict_labels,
 )
 from lit_seg.metrics.labels import VOID
@@ -35,7 +35,10 @@ def share(part, whole):
 
 
 def slow_scores(counts):
-    """IoU, recall and precision, each from its own count of hits, misses and false alarms."""
+    """IoU, recall and precision, each from its own count of hits, misses and false alarms.
+
+    A class has a precision only if at least 1 % of its labelled pixels are predicted as it.
+    """
     classes = range(len(counts))
     hits = [counts[c][c] for c in classes]
     misses = [sum(counts[c][k] for k in classes if k != c) for c in classes]
@@ -43,7 +46,12 @@ def slow_scores(counts):
     return {
         "iou": [share(hits[c], hits[c] + misses[c] + alarms[c]) for c in classes],
         "recall": [share(hits[c], hits[c] + misses[c]) for c in classes],
-        "precision": [share(hits[c], hits[c] + alarms[c]) for c in classes],
+        "precision": [
+            share(hits[c], hits[c] + alarms[c])
+            if 100 * (hits[c] + alarms[c]) >= hits[c] + misses[c]
+            else NAN
+            for c in classes
+        ],
         "pixel_acc": share(sum(hits), sum(hits) + sum(misses)),
     }
 
@@ -91,7 +99,7 @@ def test_equals_scikit_learn(logits, target):
 @every_problem
 def test_scores_equal_the_slow_reading(logits, target):
     counts = confusion_matrix(logits.argmax(1), target, logits.shape[1])
-    scores, want = class_scores(counts), slow_scores(counts.tolist())
+    scores, want = confusion_scores(counts), slow_scores(counts.tolist())
     for name, value in want.items():
         assert getattr(scores, name).tolist() == pytest.approx(value, nan_ok=True), name
     for mean, name in (("miou", "iou"), ("macc", "recall"), ("mprec", "precision")):
@@ -104,7 +112,7 @@ def test_scores_equal_the_slow_reading(logits, target):
 def test_undefined_scores_are_nan():
     """Class 0 is right, 1 labelled only, 2 predicted only, 3 neither."""
     counts = torch.tensor([[3, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
-    scores = class_scores(counts)
+    scores = confusion_scores(counts)
     assert scores.iou.tolist() == pytest.approx([1, 0, 0, NAN], nan_ok=True)
     assert scores.recall.tolist() == pytest.approx([1, 0, NAN, NAN], nan_ok=True)
     assert scores.precision.tolist() == pytest.approx([1, NAN, 0, NAN], nan_ok=True)
@@ -116,12 +124,20 @@ def test_undefined_scores_are_nan():
     assert scores.pixel_acc == 0.6
 
 
+@pytest.mark.parametrize(("predicted", "precision"), [(9, NAN), (10, 1.0)])
+def test_precision_counts_from_one_percent_of_the_labelled_pixels_on(predicted, precision):
+    """A few pixels that happen to be right are no precision of 100 %, in no table and no mean."""
+    scores = confusion_scores(torch.tensor([[100, 0], [1000 - predicted, predicted]]))
+    assert scores.precision[1].item() == pytest.approx(precision, nan_ok=True)
+    assert scores.mprec == scores.precision[~scores.precision.isnan()].mean()
+
+
 def test_counts_are_exact_beyond_float32():
     metric = ConfusionMatrix(2)
     metric.confusion += 2**24
     metric.update(torch.tensor([[0, 1]]), torch.tensor([[1, 1]]))
     assert metric.compute().tolist() == [[2**24, 2**24], [2**24 + 1, 2**24 + 1]]
-    scores = class_scores(metric.compute())
+    scores = confusion_scores(metric.compute())
     assert scores.confusion.dtype == torch.int64
     assert scores.precision[0].item() == 2**24 / (2**25 + 1)  # 1/2 in float32
 

@@ -23,7 +23,7 @@ from lit_seg.report.figure_files import panel_svg
 from lit_seg.report.html import inline, to_html
 from lit_seg.report.markdown import to_markdown
 from lit_seg.report.sections import build, verdict
-from tests.analysis.fabricated import CLASSES, LOSSES, write_run
+from tests.analysis.fabricated import CLASSES, LOSSES, make_older, write_run
 
 
 class _Page(HTMLParser):
@@ -200,6 +200,7 @@ def test_a_run_of_an_older_version_gives_a_page(tmp_path: Path) -> None:
         folder = write_run(tmp_path, loss, 0, images=3, logged=4, validations=2, pictures=False)
         for name in ("val_images.csv", "dataset.csv", "cost.csv", "classes.csv", "config.yaml"):
             (folder / name).unlink()
+        make_older(folder)
     report = build(compare([tmp_path], draws=50))
     text, _ = to_markdown(report)
     assert "no val_images.csv" in text

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import PolynomialLR
 from torch.utils.data import DataLoader
 
 from lit_seg.losses import CrossEntropyLoss, RecallLoss
-from lit_seg.metrics import class_scores, confusion_matrix
+from lit_seg.metrics import confusion_matrix, confusion_scores
 from lit_seg.metrics.labels import VOID, ClassCounts
 from lit_seg.tasks import LitSegmenter
 
@@ -78,7 +78,7 @@ def test_validation_scores_are_of_the_dataset_not_of_batches(tmp_path: Path) -> 
     confusion = sum(
         confusion_matrix(z.argmax(1), b["target"], 3) for z, b in zip(logits, data, strict=True)
     )
-    scores = class_scores(confusion)
+    scores = confusion_scores(confusion)
     assert logged["val/miou"] == pytest.approx(scores.miou.item())
     assert logged["val/iou/b"] == pytest.approx(scores.iou[1].item())
     assert logged["val/classes_scored"] == 3

@@ -1,0 +1,158 @@
+"""Weights & Biases, online or offline."""
+
+import netrc
+import os
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import wandb
+from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_only
+from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import WandbLogger
+
+from lit_seg.errors import RunError
+from lit_seg.files.atomic_io import replace_text
+from lit_seg.runs.layout import CLASS_STEP, WANDB_ID
+from lit_seg.runs.run_name import name_of_place
+
+_CONNECT_SECONDS = 20.0
+_MODES = {
+    "online": "online",
+    "run": "online",
+    "shared": "online",
+    "offline": "offline",
+    "dryrun": "offline",
+    "disabled": "disabled",
+}
+
+
+class WandbLog(WandbLogger):
+    """W&B, with an axis of their own for the curves of the classes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._wandb_init.pop("anonymous")  # Lightning passes it, W&B warns that it does nothing
+
+    @property
+    def experiment(self) -> Any:
+        """The W&B run; the first call starts it."""
+        first = self._experiment is None
+        try:
+            run = super().experiment
+        except wandb.Error as error:  # a key, but no server that takes it: train all the same
+            rank_zero_info(
+                f"W&B: cannot be reached ({str(error).splitlines()[0]}), logging offline; upload "
+                f"by `{sync_command(Path(self.save_dir or '.'))}`"
+            )
+            os.environ["WANDB_MODE"] = "offline"
+            wandb.teardown()  # its service would hold the id of the run that failed
+            try:
+                run = super().experiment
+            except wandb.Error as again:  # not the server's fault
+                raise RunError(
+                    f"W&B: cannot start ({again}); mend it, or set WANDB_MODE=disabled"
+                ) from None
+        if first and hasattr(run, "define_metric"):
+            run.define_metric(CLASS_STEP)
+            run.define_metric("class/*", step_metric=CLASS_STEP)
+        return run
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:  # type: ignore[override]
+        """Log the metrics of a step."""
+        if any(key.startswith("class/") for key in metrics):
+            metrics = {**metrics, CLASS_STEP: float(step or 0)}
+        super().log_metrics(metrics, step)
+
+
+def wandb_log(folder: Path, resumed: bool) -> WandbLog | None:
+    """The W&B logger of the run in ``folder``; None if ``WANDB_MODE`` disables it.
+
+    In W&B the run carries the name of its folder, and the same without the seed as its group; a run
+    that a sweep's agent started keeps the id that the agent gave it. ``WANDB_MODE``,
+    ``WANDB_PROJECT`` and ``WANDB_ENTITY`` are honoured. Without ``WANDB_MODE`` W&B is online where
+    a key is configured and else offline: its own menu would stop an unattended run.
+    """
+    given = os.environ.get("WANDB_MODE")
+    if not given:
+        os.environ.pop("WANDB_MODE", None)  # W&B refuses an empty one
+    mode = _MODES.get(given or ("online" if has_wandb_key() else "offline"))
+    if mode is None:
+        raise RunError(f"WANDB_MODE={given} is unknown; there are {', '.join(_MODES)}")
+    if mode == "disabled":
+        return None
+    if mode == "offline" and not given:
+        rank_zero_info(
+            f"W&B: no key on this machine, logging offline; upload it by `{sync_command(folder)}`"
+        )
+    parts = folder.parts[-4:]
+    name = name_of_place(folder.parts)
+    # W&B has data, model and loss of the configuration itself, so these need other names
+    names = (
+        {"data_name": name.data, "model_name": name.model, "loss_name": name.loss} if name else {}
+    )
+    return WandbLog(
+        name="/".join(parts),
+        group="/".join(parts[:-1]),  # the same runs with other seeds
+        job_type="train",
+        tags=[value[:64] for value in names.values()],  # W&B's limit
+        config={**names, "seed": name.seed} if name else {},
+        project=os.environ.get("WANDB_PROJECT", "lit_seg"),
+        save_dir=str(folder),
+        id=_wandb_id(folder, resumed),
+        offline=mode != "online",
+        settings={"silent": True, "init_timeout": _CONNECT_SECONDS},
+    )
+
+
+def wandb_run(trainer: Trainer) -> Any | None:
+    """The W&B run of a trainer, for what is not a plain number; None without one."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            return logger.experiment
+    return None
+
+
+def sync_command(folder: Path) -> str:
+    """The command that uploads the offline W&B runs of a run's folder."""
+    return f"{program('wandb')} sync {folder}/wandb/offline-run-*"
+
+
+def program(name: str) -> Path:
+    """A program of this environment, as one would type it here."""
+    path = Path(sys.executable).with_name(name)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def has_wandb_key() -> bool:
+    """Whether a key for W&B is in the environment or in a netrc file."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    for path in (os.environ.get("NETRC", ""), Path.home() / ".netrc", Path.home() / "_netrc"):
+        try:
+            if path and netrc.netrc(str(path)).authenticators(host):
+                return True
+        except (OSError, netrc.NetrcParseError):
+            continue
+    return False
+
+
+def _wandb_id(folder: Path, resumed: bool) -> str:
+    path = folder / WANDB_ID
+    if os.environ.get("WANDB_SWEEP_ID") and os.environ.get("WANDB_RUN_ID"):
+        new = os.environ["WANDB_RUN_ID"]  # W&B takes no other id from what a sweep's agent starts
+    elif resumed and path.is_file():
+        return path.read_text().strip()
+    else:
+        new = uuid.uuid4().hex[:8]
+    _write_wandb_id(path, new)
+    return new
+
+
+@rank_zero_only
+def _write_wandb_id(path: Path, new: str) -> None:
+    replace_text(path, new + "\n")

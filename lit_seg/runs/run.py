@@ -1,0 +1,135 @@
+"""The runs in folders: their names, whether they finished, and whether their files are whole."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lit_seg.errors import RunError
+from lit_seg.metrics.scores import class_mean, class_scores
+from lit_seg.runs.csv_rows import costs, logged_length, metrics
+from lit_seg.runs.layout import COST, DATASET, METRICS, SUMMARY, VAL_IMAGES
+from lit_seg.runs.reader import COUNTS, load_dataset, load_images, run_places
+from lit_seg.runs.run_name import RunName
+from lit_seg.runs.summary import RunScores, Summary, read_summary, same_length
+
+# Options that differ between the runs of any comparison, or say where rather than what.
+_OF_PLACE = re.compile(
+    r"^(seed_everything|run_dir|trainer\.default_root_dir|ckpt_path|model\.loss(\..*)?"
+    r"|data\.init_args\.(root|folder|num_workers)|.*\.dirpath|rank_timeout|trust(\..*)?)$"
+)
+_ROUNDING = 1e-4  # of a mean IoU: metrics are summed in single precision
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder of a run."""
+
+    path: Path
+    name: str
+    """Such as ``camvid/unet_resnet18/ce/seed0``, with more of its path where runs share that."""
+    data: str
+    model: str
+    loss: str
+    seed: int
+    attempt: int
+    """1, or k of a folder ``seed0-k``."""
+    steps: int
+    """Optimizer steps done."""
+    summary: Summary | None = field(default=None, compare=False, repr=False)
+    """None if the run has not finished, or is damaged."""
+    config: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Options with dotted names, without the loss, the seed and where things lie."""
+    damage: str = ""
+    """Which file of a finished run is damaged, and how; empty if none is."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run finished; a damaged run does not count as finished."""
+        return self.summary is not None
+
+    @property
+    def scores(self) -> RunScores:
+        """The scores of a finished run."""
+        assert self.summary is not None
+        assert self.summary.scores is not None
+        return self.summary.scores
+
+    @property
+    def versions(self) -> str:
+        """Packages that the run used, such as ``torch==2.6``."""
+        pairs = self.summary.versions.items() if self.summary else ()
+        return ", ".join(f"{package}=={version}" for package, version in pairs)
+
+    def stopped_early(self) -> str:
+        """A sentence if the run finished before its options say; else empty."""
+        done = self.summary.stopped_early() if self.summary else ""
+        if not done:
+            return ""
+        cut = "" if (self.path / SUMMARY).is_file() else f", or its {METRICS} is cut"
+        return f"{self.name} finished after {done} of its configuration: it was stopped early{cut}"
+
+
+def find_runs(sources: Sequence[str | Path]) -> list[Run]:
+    """Every run in or below the folders, in an order that does not depend on where they lie.
+
+    Raises:
+        RunError: if a source is missing or holds no run.
+    """
+    runs = [_run(folder, name, key) for key, (folder, name) in run_places(sources).items()]
+    return sorted(runs, key=lambda run: (run.name, run.steps, str(run.path)))
+
+
+def _run(folder: Path, name: RunName, key: str) -> Run:
+    """What a folder says about its run, without its numbers."""
+    summary, damage, steps = None, "", 0
+    try:
+        steps, _ = logged_length(folder / METRICS)
+        if summary := read_summary(folder):
+            _check_files(folder, summary)
+    except RunError as error:
+        summary, damage = None, str(error).replace(f"{folder}/", "")
+    attempt = folder.name.partition("-")[2]
+    return Run(
+        path=folder,
+        name=key,
+        data=name.data,
+        model=name.model,
+        loss=name.loss,
+        seed=name.seed,
+        attempt=int(attempt) if attempt.isdigit() else 1,
+        steps=summary.steps if summary else steps,
+        summary=summary,
+        config={
+            option: str(value)
+            for option, value in (summary.options if summary else {}).items()
+            if not _OF_PLACE.match(option)
+        },
+        damage=damage,
+    )
+
+
+def _check_files(folder: Path, summary: Summary) -> None:
+    """Raise ``RunError`` if a file of a finished run cannot be read or contradicts another."""
+    if summary.scores is None:
+        raise RunError(f"{folder / METRICS}: holds no score, the run was never validated")
+    costs(folder / COST)
+    if (folder / DATASET).is_file():
+        load_dataset(folder)
+    log = metrics(folder / METRICS, ["val"])
+    steps, _ = logged_length(folder / METRICS)
+    if steps < summary.steps and not same_length(steps, summary.steps):
+        raise RunError(
+            f"{folder / METRICS}: is cut, it ends after {steps} of {summary.steps} steps"
+        )
+    if not (folder / VAL_IMAGES).is_file():
+        return
+    sums = load_images([folder]).groupby("class")[COUNTS].sum().to_numpy()
+    counted = float(class_mean(class_scores(sums)[0]))
+    logged = log[log["stat"] == "val/miou"].sort_values("step")["value"].to_numpy()
+    if len(logged) and logged[-1] == logged[-1] and not abs(counted - logged[-1]) < _ROUNDING:
+        raise RunError(
+            f"{folder / VAL_IMAGES}: its mean IoU is {100 * counted:.1f} %, that of the last "
+            f"validation in {METRICS} {100 * logged[-1]:.1f} %: one of the two files is cut or of "
+            "another run"
+        )

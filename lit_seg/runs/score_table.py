@@ -1,0 +1,50 @@
+"""The scores of a run as a table for people: classes, head, medium and tail, and the means."""
+
+from collections.abc import Sequence
+
+from lit_seg.metrics.scores import CLASS_STATS, class_mean
+from lit_seg.runs.summary import RunScores
+
+HEADER = ("class", "train pixels %", "IoU %", "recall %", "precision %")
+
+Row = tuple[str, float, float, float, float]
+"""Class or group, then its share of the training pixels, IoU, recall and precision in percent."""
+
+
+def class_rows(scores: RunScores) -> list[Row]:
+    """A row per class, the most frequent in training first, then head, medium and tail means."""
+    pixels = scores.column("train_pixels")
+    columns = [scores.column(stat) for stat in CLASS_STATS]
+    names, groups = list(scores.classes), scores.groups()
+
+    def row(name: str, classes: Sequence[int]) -> Row:
+        share = 100 * pixels[classes].sum() / max(1, pixels.sum())
+        iou, recall, precision = (100 * float(class_mean(values[classes])) for values in columns)
+        return name, float(share), iou, recall, precision
+
+    means = [row(f"{label} ({len(group)})", group) for label, group in groups.items()]
+    return [row(names[c], [c]) for group in groups.values() for c in group] + means
+
+
+def means_line(scores: RunScores) -> str:
+    """The means over classes in one line, with the number of classes that were scored."""
+    iou, overall = scores.column("iou"), scores.overall
+    return (
+        f"mIoU {overall['miou']:.4f} over {(iou == iou).sum()} of {len(iou)} classes   "
+        f"mean accuracy (recall) {overall['macc']:.4f}   mean precision {overall['mprec']:.4f}   "
+        f"pixel accuracy {overall['pixel_acc']:.4f}"
+    )
+
+
+def markdown_table(scores: RunScores) -> str:
+    """The rows as a Markdown table, and the means below it."""
+    lines = [" | ".join(HEADER), *(" | ".join(cells(row)) for row in class_rows(scores))]
+    head, *body = (f"| {line} |" for line in lines)
+    rule = "|---|" + "---:|" * (len(HEADER) - 1)
+    return "\n".join([head, rule, *body, "", means_line(scores), ""])
+
+
+def cells(row: Row) -> list[str]:
+    """A row as it is shown."""
+    name, share, *scores = row
+    return [name, f"{share:.2f}", *("n/a" if s != s else f"{s:.1f}" for s in scores)]
