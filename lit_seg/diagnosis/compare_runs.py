@@ -19,7 +19,7 @@ from lit_seg.metrics.scores import (
     score_differences,
 )
 from lit_seg.runs.layout import VAL_IMAGES
-from lit_seg.runs.length import alike
+from lit_seg.runs.summary import same_length
 
 _RESAMPLES = 2000
 
@@ -135,7 +135,7 @@ def _notes(
             f"those that both runs predict: {', '.join(predicted_tail) or 'none'}"
         )
     ours, theirs = (of.curve.index[-1] + 1 if len(of.curve) else 0 for of in (run, baseline))
-    if ours and theirs and not alike(ours, theirs):
+    if ours and theirs and not same_length(ours, theirs):
         notes.append(
             f"the baseline was last validated after {theirs} steps, this run after {ours}: the "
             "length causes a part of the changes; give a baseline of the same length"

@@ -10,7 +10,7 @@ from lit_seg.diagnosis.rules import below, limit, reaches
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.diagnosis.sizes import Sizes, by_size
 from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import HITS, LABELLED, STATS, class_scores, from_classes
+from lit_seg.metrics.scores import CLASS_STATS, HITS, LABELLED, STATS, class_scores, from_classes
 
 Array = npt.NDArray[np.float64]
 _NAN = float("nan")
@@ -138,7 +138,7 @@ def _logged_scores(run: RunRecord) -> tuple[Array, Array, Array, float]:
     last = run.log[run.log["step"] == run.curve.index[-1]].set_index(["stat", "class"])["value"]
     iou, recall, precision = (
         np.array([last.get((f"val/{stat}", name), _NAN) for name in run.classes], np.float64)
-        for stat in ("iou", "recall", "precision")
+        for stat in CLASS_STATS
     )
     return iou, recall, precision, last.get(("val/pixel_acc", ""), _NAN)
 

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lit_seg.analysis.run_configs import content, flat
-from lit_seg.errors import RunError
 from lit_seg.losses.catalogue import every_loss
-from lit_seg.runs.layout import CONFIG
 from lit_seg.runs.run_name import name_of_place
+from lit_seg.runs.summary import options_of
 
 _DATA_NAMES = {"OxfordPet": "oxford_pet", "VirtualKITTI2": "vkitti2"}
 """DATA of the datasets whose DATA is not the name of their class in lower case."""
@@ -46,10 +44,8 @@ def origin_of(folder: Path) -> Origin:
     Raises:
         RunError: if the configuration is damaged.
     """
-    config = content(folder / CONFIG)
-    if config is None:
-        raise RunError(f"{folder / CONFIG}: the file is damaged, it cannot be read as YAML")
-    options = {key: value for key, value in flat(config).items() if value not in ("None", "")}
+    given = {key: value for key, value in options_of(folder).items() if value not in (None, "")}
+    options = {key: str(value) for key, value in given.items()}
     # A run that was moved elsewhere still says in its configuration where it was trained.
     paths = (folder.absolute(), Path(options.get("trainer.default_root_dir", "")))
     name = next((name for path in paths if (name := name_of_place(path.parts))), None)
@@ -71,7 +67,7 @@ def origin_of(folder: Path) -> Origin:
         variables,
         epochs=_positive(options.get("trainer.max_epochs", "")),
         steps=_positive(options.get("trainer.max_steps", "")),
-        pretrained=bool({"WEIGHTS", "INIT"} & set(variables)) if "model" in config else None,
+        pretrained=bool({"WEIGHTS", "INIT"} & set(variables)) if options else None,
     )
 
 

@@ -11,9 +11,10 @@ from lit_seg.analysis.group_data import cube_of
 from lit_seg.diagnosis.formatting import percent
 from lit_seg.diagnosis.origin import Origin, origin_of
 from lit_seg.errors import RunError
-from lit_seg.metrics.scores import LABELLED, class_scores
+from lit_seg.metrics.scores import LABELLED, class_mean, class_scores
 from lit_seg.runs.layout import DATASET, METRICS, VAL_IMAGES, find_run
 from lit_seg.runs.reader import load_dataset, load_images, load_runs
+from lit_seg.runs.summary import read_summary
 
 _ROUNDING = 1e-4  # of a mean IoU: metrics are summed in single precision
 
@@ -95,7 +96,7 @@ def read_run(path: str | Path) -> RunRecord:
         folder, origin_of(folder), tuple(classes), pixels, tuple(images), counts, log, tuple(notes)
     )
     problem = _disagreement(run)
-    if problem and (folder / "val_table.md").is_file():
+    if problem and read_summary(folder) is not None:
         raise RunError(
             f"{folder}/{problem}; validate it again by make train RESUME={folder} with a later end"
         )
@@ -108,10 +109,10 @@ def _disagreement(run: RunRecord) -> str:
     if not run.images or run.curve.empty:
         return ""
     iou, _, _ = class_scores(run.counts.sum(axis=0))
-    counted, logged = pd.Series(iou).mean(), run.curve.iloc[-1]
+    counted, logged = class_mean(iou), run.curve.iloc[-1]
     if abs(counted - logged) < _ROUNDING:
         return ""
     return (
-        f"{VAL_IMAGES}: its mean IoU is {percent(counted)}, that of the last validation in "
+        f"{VAL_IMAGES}: its mean IoU is {percent(float(counted))}, that of the last validation in "
         f"{METRICS} {percent(logged)}: one of the files is cut, of another run or not written yet"
     )

@@ -22,6 +22,7 @@ from lit_seg.diagnosis.rules import below, exceeds, reaches
 from lit_seg.diagnosis.sizes import by_size
 from lit_seg.diagnosis.verdict import HEADLINES
 from lit_seg.errors import RunError
+from lit_seg.runs.summary import remove_summary, write_summary
 
 CLASSES = ("road", "car", "sign")
 """Head, medium and tail."""
@@ -184,7 +185,7 @@ def test_what_rises_from_low_accuracy_cannot_be_told(tmp_path: Path) -> None:
 
 def finish(run: Path, miou: float) -> None:
     write(run / "metrics.csv", ("step", "val/miou"), [(99, miou)])
-    (run / "val_table.md").write_text("| class |\n")
+    write_summary(run, steps=100, epochs=1, scores=None)
 
 
 def test_counts_that_do_not_give_the_logged_score_are_refused(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_counts_that_do_not_give_the_logged_score_are_refused(tmp_path: Path) ->
     finish(run, miou + 0.01)
     with pytest.raises(RunError, match=r"val_images\.csv: .* 65\.7 %.* 66\.7 %.*RESUME="):
         read_run(run)
-    (run / "val_table.md").unlink()  # still training: one file is written before the other
+    remove_summary(run)  # still training: one file is written before the other
     (note,) = read_run(run).notes
     assert "65.7 %" in note
     assert "66.7 %" in note
@@ -526,17 +527,22 @@ def test_a_class_that_is_hardly_ever_predicted_has_no_precision(tmp_path: Path) 
 
 
 def test_data_is_named_as_make_train_takes_it(tmp_path: Path) -> None:
-    for name, cls in (pair for pair in DATASETS.items() if pair[0] != "folder"):
-        config = {"data": {"class_path": f"{cls.__module__}.{cls.__name__}"}}
+    def data_of(class_path: str) -> str | None:
+        config = {"trainer": {}, "model": {}, "data": {"class_path": class_path}}
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-        assert origin_of(tmp_path).variables == {"DATA": name}
-    (tmp_path / "config.yaml").write_text("data: {class_path: lit_seg.data.Folder}\n")
-    assert origin_of(tmp_path).variables == {"DATA": "<path of>/your.yaml"}
-    (tmp_path / "config.yaml").write_text("data: {class_path: mine.CamVid}\n")
-    assert origin_of(tmp_path).variables == {}
-    (tmp_path / "config.yaml").write_text("- no options\n")
-    with pytest.raises(RunError, match=r"config\.yaml.*YAML"):
-        origin_of(tmp_path)
+        return origin_of(tmp_path).variables.get("DATA")
+
+    names = {name: data_of(f"lit_seg.data.{cls.__name__}") for name, cls in DATASETS.items()}
+    assert names.pop("folder") == "<path of>/your.yaml"
+    assert names == {name: name for name in names}
+    assert data_of("mine.CamVid") is None
+
+
+def test_a_damaged_configuration_is_refused(tmp_path: Path) -> None:
+    run = fabricate(tmp_path, GOOD)
+    (run / "config.yaml").write_text("- no options\n")
+    with pytest.raises(RunError, match=r"config\.yaml"):
+        read_run(run)
 
 
 def test_against_other_images_is_refused(tmp_path: Path) -> None:
