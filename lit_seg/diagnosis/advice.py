@@ -1,35 +1,36 @@
-"""What to do next: a command for each verdict, given the loss that was used, and what to watch."""
+"""What to do next: a command for each verdict, given the loss that was used."""
 
 from dataclasses import dataclass, replace
 
 from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.formatting import percent
 from lit_seg.diagnosis.origin import Origin
-from lit_seg.diagnosis.reading import RunFiles
 from lit_seg.diagnosis.rules import below
+from lit_seg.diagnosis.run_record import RunRecord
 
-# In the order in which docs/losses.md says to try them.
-_MISSED = ("recall", "balanced_softmax", "wce")
-_SMALL = ("ce_dice", "pat", "lovasz")
-_BOTH_ERRORS = ("ce_dice", "lovasz")
-_MILDER = {
+# The losses to try, in the order of docs/losses.md.
+_FOR_MISSED_CLASSES = ("recall", "balanced_softmax", "wce")
+_FOR_SMALL_MASKS = ("ce_dice", "pat", "lovasz")
+_FOR_BOTH_ERRORS = ("ce_dice", "lovasz")
+
+_TVERSKY = ("soft_tversky", "--model.loss.fp_weight 0.7 --model.loss.fn_weight 0.3")
+_FOR_FALSE_POSITIVES = {
     "recall": ("logit_adjustment", "--model.loss.tau 0.5"),
-    "logit_adjustment": ("soft_tversky", "--model.loss.fp_weight 0.7 --model.loss.fn_weight 0.3"),
-    "ce": ("soft_tversky", "--model.loss.fp_weight 0.7 --model.loss.fn_weight 0.3"),
-    "soft_tversky": ("soft_tversky", "--model.loss.fp_weight 0.7 --model.loss.fn_weight 0.3"),
+    **dict.fromkeys(("logit_adjustment", "ce", "soft_tversky"), _TVERSKY),
 }
+_LEARNED = "overall accuracy and head recall: the tail matters only when they are high"
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do next.
+    """The next step.
 
     Attributes:
-        loss: to try next; "" where another loss is not what is needed.
-        command: that does it.
-        why: in a line.
+        loss: the loss to try next; "" where another loss is not what is needed.
+        command: the command for it; "" if there is none.
+        why: the reason.
         watch: what to look at afterwards.
-        instead: of a run that cannot be judged yet: what to do within the same length.
+        instead: what to do within the same length of training, for a run that cannot be judged yet.
     """
 
     loss: str
@@ -39,111 +40,86 @@ class Advice:
     instead: "Advice | None" = None
 
 
-def advise(kind: str, otherwise: str | None, run: RunFiles, evidence: Evidence) -> Advice:
+def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
     """The next step after a verdict."""
     origin = run.origin
+    tail = evidence.groups.get("tail")
+    recall, precision = (percent(tail.recall), percent(tail.precision)) if tail else ("n/a",) * 2
     if kind == "too_few_pixels":
-        data = origin.variables.get("DATA", "<name>")
         return Advice(
             "",
-            f".venv/bin/python -m lit_seg data count {data} --split val",
-            "validate on more images of the tail first; this counts what there is",
-            "images and pixels per tail class, as above",
+            f".venv/bin/python -m lit_seg data count {origin.variables.get('DATA', '<name>')} "
+            "--split val",
+            "validate on more images of the tail first; the command counts what there is",
+            "images and pixels per tail class",
         )
+    if kind == "too_easy" and origin.plain:
+        return Advice("", "", "keep cross-entropy", "the classes that are still low")
     if kind == "too_easy":
-        if origin.plain:
-            return Advice("", "", "keep cross-entropy", "classes that are still low, by name")
-        return Advice(
-            "ce",
-            origin.train("ce"),
-            "cross-entropy may be as good here; compare it by --against",
-            "mean accuracy and mean IoU of both",
-        )
+        why = "cross-entropy may be as good here; compare the runs by --against"
+        return Advice("ce", origin.train("ce"), why, "mean accuracy and mean IoU of both")
+    if kind in ("not_converged", "too_hard") and not origin.plain:
+        why = "see first what cross-entropy reaches, since this loss may have cost the accuracy"
+        return Advice("ce", origin.train("ce"), why, _LEARNED)
     if kind == "not_converged":
-        if not origin.plain:  # cross-entropy tells more than a longer run of this loss
-            return _stronger(origin)
-        instead = advise(otherwise, None, run, evidence) if otherwise else None
-        return replace(_longer(run), instead=instead)
+        return replace(_train_longer(run), instead=_strengthen(origin))
     if kind == "too_hard":
-        # a model that has hardly begun looks like one that is too weak
-        unknown = origin.plain and evidence.rise != evidence.rise
-        return _longer(run) if unknown else _stronger(origin)
+        # A model that has hardly begun to learn looks like one that is too weak.
+        unknown = evidence.rise != evidence.rise
+        return _train_longer(run) if unknown else _strengthen(origin)
     if kind == "flooded":
-        return _milder(origin, evidence)
-    if kind == "small_masks":
-        return _up(origin, evidence, _SMALL, "it weighs small masks like large ones")
-    if kind == "imbalance":
-        return _push(origin, evidence)
+        loss, options = _FOR_FALSE_POSITIVES.get(origin.loss, ("recall", ""))
+        why = "it favours rare classes less"
+        if origin.plain:
+            why = "it weighs false positives more than misses; similar classes may be a cause too"
+        watch = (
+            f"whether tail precision (now {precision}) rises and tail recall (now {recall}) holds"
+        )
+        return Advice(loss, origin.train(loss, options), why, watch)
+    if kind in ("small_masks", "imbalance"):
+        losses: tuple[str, ...] = _FOR_MISSED_CLASSES
+        why = "it gives more weight to what is missed"
+        if kind == "small_masks":
+            losses, why = _FOR_SMALL_MASKS, "it weighs small masks like large ones"
+        elif not origin.plain and tail and below(tail.precision, "FLOODED"):
+            losses, why = _FOR_BOTH_ERRORS, "tail precision is low too, and it counts both errors"
+        watch = f"tail precision (now {precision}): a loss that favours rare classes lowers it"
+        return _next_of(losses, origin, why, watch)
     return Advice(
         "",
         "",
         "keep this loss; look at the classes with the lowest IoU, and at pictures of them",
-        "mean IoU of a larger model or of more data",
+        "mean IoU of a larger model or with more data",
     )
 
 
-def _longer(run: RunFiles) -> Advice:
-    origin = run.origin
+def _train_longer(run: RunRecord) -> Advice:
     options = "--trainer.max_epochs <twice as many>"
-    if origin.epochs:
-        options = f"--trainer.max_epochs {2 * origin.epochs}"
-    elif origin.steps:
-        options = f"--trainer.max_epochs -1 --trainer.max_steps {2 * origin.steps}"
-    return Advice(
-        "",
-        f'make train RESUME={run.folder} ARGS="{options}"',
-        "twice as long first, then diagnose again",
-        "overall accuracy and head recall: whether frequent classes are learned at all",
-    )
+    if run.origin.epochs:
+        options = f"--trainer.max_epochs {2 * run.origin.epochs}"
+    elif run.origin.steps:
+        options = f"--trainer.max_epochs -1 --trainer.max_steps {2 * run.origin.steps}"
+    command = f'make train RESUME={run.folder} ARGS="{options}"'
+    why = "train twice as long first, then diagnose again"
+    return Advice("", command, why, "overall accuracy and head recall: whether they rise")
 
 
-def _stronger(origin: Origin) -> Advice:
+def _strengthen(origin: Origin) -> Advice:
     loss = origin.loss or "ce"
-    watch = "overall accuracy and head recall: only when they are high does the tail matter"
-    if not origin.plain:
-        why = "see first what cross-entropy reaches, since this loss may have cost the accuracy"
-        return Advice("ce", origin.train("ce"), why, watch)
     if origin.pretrained is False:
-        why = "a better start, a larger model, more data or larger images; not another loss"
-        return Advice("", origin.train(loss, WEIGHTS="imagenet"), why, watch)
+        why = "pretrained weights, a larger model, more data or larger images; not another loss"
+        return Advice("", origin.train(loss, WEIGHTS="imagenet"), why, _LEARNED)
     why = "a larger model, more data or larger images; not another loss"
-    return Advice("", origin.train(loss, MODEL="deeplabv3_resnet101"), why, watch)
+    return Advice("", origin.train(loss, MODEL="deeplabv3_resnet101"), why, _LEARNED)
 
 
-def _milder(origin: Origin, evidence: Evidence) -> Advice:
-    loss, options = _MILDER.get(origin.loss, ("recall", ""))
-    return Advice(
-        loss,
-        origin.train(loss, options),
-        "less push on rare classes"
-        if not origin.plain
-        else "false positives made dearer than misses; confused classes may be the cause",
-        f"tail precision (now {percent(evidence.groups['tail'].precision)}) while tail recall "
-        f"(now {percent(evidence.groups['tail'].recall)}) holds",
+def _next_of(losses: tuple[str, ...], origin: Origin, why: str, watch: str) -> Advice:
+    """The first of some losses, or the one after the loss that was used."""
+    place = losses.index(origin.loss) + 1 if origin.loss in losses else 0
+    if place < len(losses):
+        return Advice(losses[place], origin.train(losses[place]), why, watch)
+    why = (
+        f"no loss is left to try after {', '.join(losses)}: show rare classes more often "
+        "(docs/datasets.md), label more of them, or train on larger images"
     )
-
-
-def _push(origin: Origin, evidence: Evidence) -> Advice:
-    tail = evidence.groups.get("tail")
-    if not origin.plain and tail is not None and below(tail.precision, "FLOODED"):
-        why = "its precision is low already, so no more push: overlap counts both errors"
-        return _up(origin, evidence, _BOTH_ERRORS, why)
-    return _up(origin, evidence, _MISSED, "more weight for what is missed")
-
-
-def _up(origin: Origin, evidence: Evidence, ladder: tuple[str, ...], why: str) -> Advice:
-    """The first loss of a ladder, or the one after the loss that was used."""
-    at = ladder.index(origin.loss) + 1 if origin.loss in ladder else 0
-    tail = evidence.groups.get("tail")
-    watch = "tail precision: it is what such a loss pays with"
-    if tail is not None and tail.precision == tail.precision:
-        watch = f"tail precision (now {percent(tail.precision)}): it is what such a loss pays with"
-    if at == len(ladder):
-        return Advice(
-            "",
-            "",
-            f"{', '.join(ladder)} is as far as losses go: show rare classes more often "
-            "(docs/datasets.md), label more of them, or train on larger images",
-            watch,
-        )
-    return Advice(ladder[at], origin.train(ladder[at]), why, watch)
+    return Advice("", "", why, watch)

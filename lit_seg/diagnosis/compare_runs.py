@@ -1,35 +1,43 @@
-"""What a loss changed: a run beside a baseline of the same validation images, with intervals."""
+"""What a loss changed: a run and a baseline with the same validation images, with intervals."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from lit_seg.diagnosis.evidence import Evidence
-from lit_seg.diagnosis.formatting import points
-from lit_seg.diagnosis.reading import LABELLED, RunFiles
+from lit_seg.analysis.bootstrap import bootstrap_pairs
+from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.errors import RunError
 from lit_seg.metrics.frequency_groups import frequency_groups
+from lit_seg.metrics.scores import (
+    LABELLED,
+    STATS,
+    is_predicted,
+    overall_scores,
+    score_differences,
+)
 from lit_seg.runs.layout import VAL_IMAGES
+from lit_seg.runs.summary import same_length
 
-SHOWN = {
-    "miou": "mean IoU",
-    "macc": "mean accuracy",
-    "pixel_acc": "overall accuracy",
-    "tail_recall": "tail recall",
-    "tail_precision": "tail precision",
-    "tail_iou": "tail IoU",
-}
-_DRAWS = 2000
-_SAME_LENGTH = 0.02  # share of the steps
+_RESAMPLES = 2000
 
 Outcome = Literal["higher", "traded", "flooded", "lower", "same"]
-"""Of mean IoU, in a pair of runs; it is no verdict on the loss."""
+
+OUTCOMES: dict[Outcome, str] = {
+    "higher": "mean IoU is higher",
+    "lower": "mean IoU is lower",
+    "flooded": "tail recall is higher, but tail precision and mean IoU are lower",
+    "traded": "mean IoU is statistically tied, but other scores differ",
+    "same": "all scores are statistically tied",
+}
+"""What happened to this pair of runs; it is no verdict on the loss."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Of a score, from the baseline to the run, with its 95 % interval over validation images."""
+    """A score of the baseline and of the run, with the 95 % interval of their difference."""
 
     baseline: float
     run: float
@@ -44,16 +52,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run against its baseline.
+    """A run and its baseline.
 
     Attributes:
-        baseline: folder of the baseline.
-        loss: of the baseline.
+        baseline: the folder of the baseline.
+        loss: the loss of the baseline.
         changes: by score.
-        outcome: in a word, of this pair of runs.
-        text: in a sentence.
-        notes: in what the runs differ besides the loss.
-        limit: what it does not say.
+        outcome: what happened to this pair of runs.
+        text: the outcome as a sentence.
+        notes: in what the runs differ besides the loss, and which classes were compared.
+        limit: what the comparison cannot say.
     """
 
     baseline: str
@@ -68,106 +76,103 @@ class Comparison:
     )
 
 
-def compare(run: RunFiles, baseline: RunFiles, evidence: Evidence) -> Comparison:
+def compare(run: RunRecord, baseline: RunRecord) -> Comparison:
     """Compare two runs image by image.
 
+    Precision is compared over the classes that both runs predict: a loss that never predicts its
+    hard classes would have the precision of the easy ones.
+
     Raises:
-        RunError: if they were not validated on the same images and classes, one of them has no
-            counts per image, or pandas is not installed.
+        RunError: if the runs were not validated on the same images and classes, or one of them
+            has no counts per image.
     """
-    _check_same(run, baseline)
-    try:
-        from lit_seg.analysis.bootstrap import paired_bootstrap
-        from lit_seg.metrics.scores import STATS, overall_scores
-    except ModuleNotFoundError as error:
-        raise RunError(f"--against needs {error.name}: pip install 'lit-seg[notebooks]'") from None
-    assert run.frequency is not None  # of counts at least
-    tail = frequency_groups([round(100 * n) for n in run.frequency])["tail"]
-    theirs = _in_order_of(run, baseline)
-    found = paired_bootstrap(
-        run.counts[None], theirs[None], lambda counts: overall_scores(counts, tail), _DRAWS
+    theirs = _aligned_counts(run, baseline)
+    assert run.pixels is not None  # a run with counts has the pixels of validation at least
+    tail = frequency_groups(run.pixels)["tail"]
+    sums, their_sums = run.counts.sum(axis=0), theirs.sum(axis=0)
+    both = is_predicted(sums) & is_predicted(their_sums)
+    differences = bootstrap_pairs(
+        run.counts[None],
+        theirs[None],
+        partial(score_differences, tail=tail, both=both),
+        _RESAMPLES,
     )
-    scores = [overall_scores(counts.sum(0), tail) for counts in (theirs, run.counts)]
-    changes = {}
-    for key in SHOWN:
-        i = STATS.index(key)
-        before, after = (float(of[i]) for of in scores)
-        changes[key] = Change(before, after, found[i].low, found[i].high)
-    outcome, text = _outcome(changes)
+    before, after = (overall_scores(of, tail, both).tolist() for of in (their_sums, sums))
+    changes = {
+        stat: Change(before[i], after[i], differences[i].low, differences[i].high)
+        for i, stat in enumerate(STATS)
+        if stat != "mprec"
+    }
+    outcome = _outcome(changes)
     return Comparison(
-        str(baseline.folder), baseline.origin.loss, changes, outcome, text, _notes(run, baseline)
+        str(baseline.folder),
+        baseline.origin.loss,
+        changes,
+        outcome,
+        f"in this pair of runs {OUTCOMES[outcome]}",
+        _notes(run, baseline, [run.classes[c] for c in tail if both[c]], len(tail)),
     )
 
 
-def _notes(run: RunFiles, baseline: RunFiles) -> tuple[str, ...]:
-    """On another length or seed: what it changed is in the differences, too."""
+def _outcome(changes: dict[str, Change]) -> Outcome:
+    if not any(change.sign for change in changes.values()):
+        return "same"
+    miou, recall, precision = (
+        changes[stat].sign for stat in ("miou", "tail_recall", "tail_precision")
+    )
+    if (recall, precision, miou) == (1, -1, -1):
+        return "flooded"
+    return "higher" if miou > 0 else "lower" if miou < 0 else "traded"
+
+
+def _notes(
+    run: RunRecord, baseline: RunRecord, predicted_tail: list[str], tail_size: int
+) -> tuple[str, ...]:
     notes = []
-    ours, theirs = (of.curve[-1][0] + 1 if of.curve else 0 for of in (run, baseline))
-    if ours and theirs and abs(ours / theirs - 1) > _SAME_LENGTH:
+    if len(predicted_tail) < tail_size:
         notes.append(
-            f"the baseline was validated last after {theirs} steps, this run after {ours}: the "
-            "changes are of the length as much as of the loss; give a baseline of the same length"
+            f"tail precision is compared over {len(predicted_tail)} of {tail_size} tail classes, "
+            f"those that both runs predict: {', '.join(predicted_tail) or 'none'}"
         )
-    ours_seed, seed = (of.origin.variables.get("SEED", "") for of in (run, baseline))
-    if ours_seed and seed and ours_seed != seed:
+    ours, theirs = (of.curve.index[-1] + 1 if len(of.curve) else 0 for of in (run, baseline))
+    if ours and theirs and not same_length(ours, theirs):
         notes.append(
-            f"the baseline is of seed {seed}, this run of {ours_seed}: other first weights and "
-            "another order of images are in the changes; give the baseline of the same seed"
+            f"the baseline was last validated after {theirs} steps, this run after {ours}: the "
+            "length causes a part of the changes; give a baseline of the same length"
+        )
+    seed, their_seed = (of.origin.variables.get("SEED", "") for of in (run, baseline))
+    if seed and their_seed and seed != their_seed:
+        notes.append(
+            f"the baseline has seed {their_seed}, this run seed {seed}: other first weights and "
+            "another order of images cause a part of the changes; give a baseline of the same seed"
         )
     return tuple(notes)
 
 
-def _check_same(run: RunFiles, baseline: RunFiles) -> None:
+def _aligned_counts(run: RunRecord, baseline: RunRecord) -> npt.NDArray[np.int64]:
+    """The counts of the baseline, its images and classes in the order of the run."""
     for one in (run, baseline):
         if not one.images:
             raise RunError(
-                f"{one.folder}: has no {VAL_IMAGES} to compare image by image; train it again, or "
-                f"on by make train RESUME={one.folder}"
+                f"{one.folder}: the run has no {VAL_IMAGES} to compare image by image; train it "
+                f"again, or longer by make train RESUME={one.folder}"
             )
-    if set(run.classes) != set(baseline.classes):
-        names = sorted(set(run.classes) ^ set(baseline.classes))
+    if names := sorted(set(run.classes) ^ set(baseline.classes)):
         raise RunError(
-            f"{baseline.folder}: has other classes than {run.folder} ({', '.join(names[:5])}); "
-            "give a run on the same data"
+            f"{baseline.folder}: its classes differ from those of {run.folder} "
+            f"({', '.join(names[:5])}); give a run on the same data"
         )
-    if set(run.images) != set(baseline.images):
-        number = len(set(run.images) ^ set(baseline.images))
+    if images := set(run.images) ^ set(baseline.images):
         raise RunError(
-            f"{baseline.folder}: was validated on other images than {run.folder} ({number} are in "
-            "one of them only); give a run on the same data"
+            f"{baseline.folder}: its validation images differ from those of {run.folder} "
+            f"({len(images)} are in one of them only); give a run on the same data"
         )
-    if not np.array_equal(run.counts[..., LABELLED], _in_order_of(run, baseline)[..., LABELLED]):
+    rows = [baseline.images.index(name) for name in run.images]
+    columns = [baseline.classes.index(name) for name in run.classes]
+    counts = baseline.counts[np.ix_(rows, columns)]
+    if not np.array_equal(run.counts[..., LABELLED], counts[..., LABELLED]):
         raise RunError(
             f"{baseline.folder}: its validation labels differ from those of {run.folder}; give a "
-            "run of the same image size"
+            "run with the same image size"
         )
-
-
-def _in_order_of(run: RunFiles, other: RunFiles) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    rows = [other.images.index(name) for name in run.images]
-    columns = [other.classes.index(name) for name in run.classes]
-    return other.counts[np.ix_(rows, columns)]
-
-
-def _outcome(changes: dict[str, Change]) -> tuple[Outcome, str]:
-    miou, recall, precision = (changes[k] for k in ("miou", "tail_recall", "tail_precision"))
-    moved = [
-        f"{SHOWN[key]} {'+' if change.run > change.baseline else ''}"
-        f"{points(change.run - change.baseline)}"
-        for key, change in changes.items()
-        if change.sign
-    ]
-    if not moved:
-        return "same", "in this pair of runs no difference that the images do not explain"
-    listed = ", ".join(moved)
-    if recall.sign > 0 and precision.sign < 0 and miou.sign < 0:
-        return "flooded", (
-            "in this pair of runs the tail is found more and drowns, at the price of mean IoU: "
-            + listed
-        )
-    if miou.sign:
-        outcome: Outcome = "higher" if miou.sign > 0 else "lower"
-        return outcome, f"in this pair of runs mean IoU is {outcome}: {listed}"
-    return "traded", (
-        f"in this pair of runs one thing for another at about the same mean IoU: {listed}"
-    )
+    return counts

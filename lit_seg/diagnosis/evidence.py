@@ -1,18 +1,24 @@
-"""The numbers that the verdict rests on."""
+"""The numbers on which the verdict rests."""
 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
-from lit_seg.diagnosis.reading import HITS, LABELLED, PREDICTED, Array, RunFiles
 from lit_seg.diagnosis.rules import below, limit, reaches
+from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.diagnosis.sizes import Sizes, by_size
 from lit_seg.metrics.frequency_groups import frequency_groups
+from lit_seg.metrics.scores import CLASS_STATS, HITS, LABELLED, STATS, class_scores, from_classes
+
+Array = npt.NDArray[np.float64]
+_NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Of a class or the mean of some; NaN where undefined, and left out of means."""
+    """Scores of a class, or their mean over the classes of a group that have one; NaN without."""
 
     recall: float
     precision: float
@@ -21,23 +27,23 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Measured on the last validation.
+    """What the last validation measured.
 
     Attributes:
         overall: overall (pixel) accuracy.
         mean: mean accuracy, the mean recall of labelled classes.
-        mean_iou: over classes that are labelled or predicted.
-        mean_precision: over predicted classes.
-        per_class: by name, the most frequent first where that is known.
-        groups: of head, medium and tail; empty if frequencies are not known.
+        mean_iou: mean over the classes that are labelled or predicted.
+        mean_precision: mean over the classes that are predicted often enough.
+        per_class: scores by class, the most frequent first where frequencies are known.
+        groups: mean scores of head, medium and tail; empty if frequencies are not known.
         group_of: name of the group, by class.
-        labelled: by class, images that show it and labelled pixels; empty if not known.
+        labelled: number of images that show a class and of its pixels; empty if not known.
         tail_measured: number of tail classes with enough labelled, and of all; None if not known.
-        sizes: None if the run has no counts per image.
-        rise: of the mean IoU at the end; NaN if too few validations.
-        validations: how many there were.
-        tail_in_training: recall of the tail at the end of training; NaN if not known.
-        tail_gradient: share of the gradient on pixels of the tail at the end; NaN if not known.
+        sizes: recall by size of mask; None if the run has no counts per image.
+        rise: gain of the mean IoU at the end; NaN with too few validations.
+        validations: number of validations.
+        tail_in_training: recall of the tail at the end of training; NaN if it was not logged.
+        tail_gradient: the tail's share of the gradient at the end; NaN if it was not logged.
     """
 
     overall: float
@@ -57,24 +63,22 @@ class Evidence:
 
     @property
     def accuracy_gap(self) -> float:
-        """Overall less mean accuracy."""
+        """Overall minus mean accuracy."""
         return self.overall - self.mean
 
     @property
     def tail_gap(self) -> float:
-        """Recall of the head less that of the tail; NaN if frequencies are not known."""
-        if not self.groups:
-            return float("nan")
-        return self.groups["head"].recall - self.groups["tail"].recall
+        """Recall of the head minus that of the tail; NaN if frequencies are not known."""
+        return self.groups["head"].recall - self.groups["tail"].recall if self.groups else _NAN
 
     @property
     def never_found(self) -> list[str]:
-        """Classes that are labelled and (nearly) never found."""
+        """Labelled classes of which (nearly) no pixel is found."""
         return [name for name, of in self.per_class.items() if below(of.recall, "MISSED")]
 
     @property
     def flooded(self) -> list[str]:
-        """Classes that are found, while most of what is called so is not."""
+        """Classes that are found, but most pixels predicted as them are something else."""
         return [
             name
             for name, of in self.per_class.items()
@@ -82,69 +86,75 @@ class Evidence:
         ]
 
 
-def weigh(run: RunFiles) -> Evidence:
+def weigh(run: RunRecord) -> Evidence:
     """Score a run from its counts per image, or from what it logged where it has none."""
-    recall, precision, iou, overall = _scores(run)
-    # shares in percent have two digits: whole numbers that keep the order
-    ids = frequency_groups([round(100 * n) for n in run.frequency]) if run.frequency else {}
-    order = [c for part in ids.values() for c in part] or list(range(len(run.classes)))
-    tail = ids.get("tail", [])
-    names = [run.classes[c] for c in tail]
-    images, pixels = (run.counts[:, :, LABELLED] > 0).sum(0), run.counts[:, :, LABELLED].sum(0)
-    known = bool(run.images)
+    counted = bool(run.images)
+    sums = run.counts.sum(axis=0)
+    if counted:
+        iou, recall, precision = class_scores(sums)
+        overall = sums[:, HITS].sum() / sums[:, LABELLED].sum()
+    else:
+        iou, recall, precision, overall = _logged_scores(run)
+    groups = frequency_groups(run.pixels) if run.pixels else {}
+    order = [c for ids in groups.values() for c in ids] or list(range(len(run.classes)))
+    tail = groups.get("tail", [])
+    images, pixels = (run.counts[..., LABELLED] > 0).sum(axis=0), sums[:, LABELLED]
     enough = (images >= limit("FEWEST_IMAGES")) & (pixels >= limit("FEWEST_PIXELS"))
-    share = run.training.get("gradient_share", {})
+
+    def means(ids: list[int]) -> dict[str, float]:
+        """The scores of ``STATS``, those of the tail over the classes of ``ids``."""
+        values = from_classes(iou, recall, precision, np.array(overall), ids)
+        return dict(zip(STATS, values.tolist(), strict=True))
+
+    by_group = {name: means(ids) for name, ids in groups.items()}
+    mean = means(tail)
+    training = _end_of_training(run).reindex(columns=[run.classes[c] for c in tail])
     return Evidence(
-        overall=overall,
-        mean=_mean(recall),
-        mean_iou=_mean(iou),
-        mean_precision=_mean(precision),
+        overall=mean["pixel_acc"],
+        mean=mean["macc"],
+        mean_iou=mean["miou"],
+        mean_precision=mean["mprec"],
         per_class={
             run.classes[c]: Scores(float(recall[c]), float(precision[c]), float(iou[c]))
             for c in order
         },
         groups={
-            group: Scores(_mean(recall[part]), _mean(precision[part]), _mean(iou[part]))
-            for group, part in ids.items()
+            name: Scores(of["tail_recall"], of["tail_precision"], of["tail_iou"])
+            for name, of in by_group.items()
         },
-        group_of={run.classes[c]: group for group, part in ids.items() for c in part},
-        labelled={run.classes[c]: (int(images[c]), int(pixels[c])) for c in order if known},
-        tail_measured=(int(enough[tail].sum()), len(tail)) if known and tail else None,
-        sizes=by_size(run.counts, ids) if known and ids else None,
-        rise=_rise([value for _, value in run.curve]),
+        group_of={run.classes[c]: name for name, ids in groups.items() for c in ids},
+        labelled={run.classes[c]: (int(images[c]), int(pixels[c])) for c in order if counted},
+        tail_measured=(int(enough[tail].sum()), len(tail)) if counted and tail else None,
+        sizes=by_size(run.counts, groups) if counted and groups else None,
+        rise=_rise(run.curve.to_numpy()),
         validations=len(run.curve),
-        tail_in_training=_mean_of(run.training.get("recall", {}), names),
-        tail_gradient=sum(share.get(name, 0.0) for name in names) if share else float("nan"),
+        tail_in_training=float(training.loc["class/recall"].mean()),
+        tail_gradient=float(training.loc["class/gradient_share"].sum(min_count=1)),
     )
 
 
-def _scores(run: RunFiles) -> tuple[Array, Array, Array, float]:
-    """Recall, precision and IoU ``(C,)``, and overall accuracy."""
-    if not run.images:
-        logged = run.logged
-        return logged["recall"], logged["precision"], logged["iou"], float(logged["pixel_acc"])
-    sums = run.counts.sum(0).astype(np.float64)
-    hits, labelled, predicted = (sums[:, place] for place in (HITS, LABELLED, PREDICTED))
-    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN: the score is undefined
-        return (
-            hits / labelled,
-            hits / predicted,
-            hits / (labelled + predicted - hits),
-            float(hits.sum() / labelled.sum()),
-        )
+def _logged_scores(run: RunRecord) -> tuple[Array, Array, Array, float]:
+    """IoU, recall and precision ``(C,)`` and overall accuracy of the last validation."""
+    last = run.log[run.log["step"] == run.curve.index[-1]].set_index(["stat", "class"])["value"]
+    iou, recall, precision = (
+        np.array([last.get((f"val/{stat}", name), _NAN) for name in run.classes], np.float64)
+        for stat in CLASS_STATS
+    )
+    return iou, recall, precision, last.get(("val/pixel_acc", ""), _NAN)
 
 
-def _mean(values: Array) -> float:
-    there = values[~np.isnan(values)]
-    return float(there.mean()) if len(there) else float("nan")
+def _end_of_training(run: RunRecord) -> pd.DataFrame:
+    """Means of two class statistics over the last quarter of their steps, a column per class."""
+    stats = ["class/recall", "class/gradient_share"]
+    rows = run.log[run.log["stat"].isin(stats)]
+    steps = np.unique(rows["step"])
+    last = rows[rows["step"].isin(steps[-max(1, len(steps) // 4) :])]
+    return last.pivot_table(values="value", index="stat", columns="class").reindex(stats)
 
 
-def _mean_of(values: dict[str, float], names: list[str]) -> float:
-    return _mean(np.array([values.get(name, float("nan")) for name in names]))
-
-
-def _rise(curve: list[float]) -> float:
+def _rise(curve: Array) -> float:
+    """Mean of the last quarter of a curve minus that of the quarter before."""
     if len(curve) < limit("FEWEST_VALIDATIONS"):
-        return float("nan")
+        return _NAN
     quarter = len(curve) // 4
-    return float(np.mean(curve[-quarter:]) - np.mean(curve[-2 * quarter : -quarter]))
+    return float(curve[-quarter:].mean() - curve[-2 * quarter : -quarter].mean())

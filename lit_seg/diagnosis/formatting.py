@@ -1,21 +1,17 @@
-"""Numbers and lists in words."""
-
-from collections.abc import Sequence
-
-_SHOWN = 8
+"""Numbers in sentences."""
 
 
 def percent(share: float) -> str:
-    """A share of one as percent, with one digit; n/a where it is undefined."""
+    """A share of one in percent; n/a where it is undefined."""
     return "n/a" if share != share else f"{100 * share:.1f} %"
 
 
 def points(share: float) -> str:
-    """A difference of two shares as percentage points."""
+    """A difference of two shares in percentage points; n/a where it is undefined."""
     return "n/a" if share != share else f"{100 * share:.1f} points"
 
 
-def joined(names: Sequence[str]) -> str:
-    """A list, cut where it is long."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def listed(names: list[str], most: int = 8) -> str:
+    """Names with commas, the end of a long list as a number."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,30 +1,27 @@
-"""What a run was trained with, as the variables of ``make train``."""
+"""How a run was trained, as the variables of ``make train``."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from lit_seg.errors import RunError
 from lit_seg.losses.catalogue import every_loss
-from lit_seg.runs.layout import CONFIG
+from lit_seg.runs.run_name import name_of_place
+from lit_seg.runs.summary import options_of
 
-_FOLDER = re.compile(r"(?:^|/)([^/]+)/([^/]+)/([^/]+)/seed(\d+)(?:-\d+)?$")
+_DATA_NAMES = {"OxfordPet": "oxford_pet", "VirtualKITTI2": "vkitti2"}
+"""DATA of the datasets whose DATA is not the name of their class in lower case."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a run comes from.
+    """How a run was trained.
 
     Attributes:
-        loss: what LOSS calls it, or the class of a loss of somebody's own; "" if not known.
-        plain: whether it is cross-entropy, which does nothing about imbalance.
+        loss: its LOSS, or the class path of a user's own loss; "" if it is not known.
+        plain: whether the loss is cross-entropy, which does nothing about imbalance.
         variables: DATA, MODEL, SEED and so on, as far as they are known.
-        epochs: how long it trained; None if that was set in steps.
-        steps: None if it was set in epochs.
-        pretrained: whether the encoder started from weights; None if not known.
+        epochs: the configured length; None if it was given in steps.
+        steps: the configured length; None if it was given in epochs.
+        pretrained: whether training started from pretrained weights; None if it is not known.
     """
 
     loss: str
@@ -35,87 +32,71 @@ class Origin:
     pretrained: bool | None = None
 
     def train(self, loss: str, options: str = "", **changed: str) -> str:
-        """The command that trains another run like this one."""
-        known = {"LOSS": loss, **self.variables, **changed}
-        words = [f"{key}={value}" for key, value in known.items()]
+        """The command that trains such a run again with another loss or other variables."""
+        variables = {"LOSS": loss, **self.variables, **changed}
+        words = [f"{key}={value}" for key, value in variables.items()]
         return " ".join(["make train", *words, *([f'ARGS="{options}"'] if options else [])])
 
 
 def origin_of(folder: Path) -> Origin:
-    """Read it off the configuration and the path of a run.
+    """Read the origin of a run from its configuration and its path.
 
     Raises:
         RunError: if the configuration is damaged.
     """
-    config = _config(folder / CONFIG)
-    model, trainer = _part(config, "model"), _part(config, "trainer")
-    written = [str(config.get("run") or ""), str(trainer.get("default_root_dir") or "")]
-    paths = [str(folder.absolute()), *written]
-    found = next((match for path in paths if (match := _FOLDER.search(path))), None)
-    data, network, of_path, seed = found.groups() if found else ("", "", "", "")
-    loss, plain = _loss(str(_part(model, "loss").get("class_path") or ""), of_path)
-    name, _, recipe = data.partition("-")
-    named = _data(str(_part(config, "data").get("class_path") or ""), name)
-    asked = {"DATA": named, "MODEL": network or _network(model), "SEED": seed, "RECIPE": recipe}
-    variables = {key: value for key, value in asked.items() if value}
-    if model.get("weights"):
-        variables["WEIGHTS"] = str(model["weights"])
-    if model.get("init"):
-        variables["INIT"] = str(model["init"])
+    given = {key: value for key, value in options_of(folder).items() if value not in (None, "")}
+    options = {key: str(value) for key, value in given.items()}
+    # A run that was moved elsewhere still says in its configuration where it was trained.
+    paths = (folder.absolute(), Path(options.get("trainer.default_root_dir", "")))
+    name = next((name for path in paths if (name := name_of_place(path.parts))), None)
+    data, _, recipe = name.data.partition("-") if name else ("", "", "")
+    network = [options.get(f"model.{key}", "") for key in ("architecture", "encoder")]
+    loss, plain = _loss(options.get("model.loss.class_path", ""), name.loss if name else "")
+    variables = {
+        "DATA": _data(options.get("data.class_path", ""), data),
+        "MODEL": name.model if name else "_".join(network) if all(network) else "",
+        "SEED": str(name.seed) if name else "",
+        "RECIPE": recipe,
+        "WEIGHTS": options.get("model.weights", ""),
+        "INIT": options.get("model.init", ""),
+    }
+    variables = {key: value for key, value in variables.items() if value}
     return Origin(
         loss,
         plain,
         variables,
-        epochs=_positive(trainer.get("max_epochs")),
-        steps=_positive(trainer.get("max_steps")),
-        pretrained=bool(model.get("weights") or model.get("init")) if model else None,
+        epochs=_positive(options.get("trainer.max_epochs", "")),
+        steps=_positive(options.get("trainer.max_steps", "")),
+        pretrained=bool({"WEIGHTS", "INIT"} & set(variables)) if options else None,
     )
 
 
-def _config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        config = None
-    if not isinstance(config, dict):
-        raise RunError(f"{path}: cannot be read as YAML; it is damaged")
-    return config
+def _loss(class_path: str, in_path: str) -> tuple[str, bool]:
+    """LOSS, and whether it is cross-entropy.
 
-
-def _part(config: dict[str, Any], key: str) -> dict[str, Any]:
-    part = config.get(key)
-    return part if isinstance(part, dict) else {}
-
-
-def _loss(class_path: str, of_path: str) -> tuple[str, bool]:
-    """Name and plainness; the class decides, the path tells names of one class apart."""
+    The class decides. A class may have several names; the path of the run then has the one that
+    was given.
+    """
     for cls in every_loss():
         names = cls.card.name.split(", ")
-        ours = class_path.startswith("lit_seg.") or "." not in class_path
-        same = class_path.rsplit(".", 1)[-1] == cls.__name__ and ours
-        if same or (not class_path and of_path in names):
-            return of_path if of_path in names else names[0], cls.card.family == "plain"
-    return class_path or of_path, False
+        if cls.__name__ == _class_of_ours(class_path) or (not class_path and in_path in names):
+            return in_path if in_path in names else names[0], cls.card.family == "plain"
+    return class_path or in_path, False
 
 
-def _data(class_path: str, of_path: str) -> str:
-    """DATA of a dataset class; the path of a YAML file of somebody's own is not known."""
-    if class_path.rsplit(".", 1)[-1] == "Folder":
-        return f"<path of>/{of_path or 'your'}.yaml"
-    if of_path or not class_path:
-        return of_path
-    from lit_seg.data import DATASETS  # only now: it imports what reads images
-
-    here = [name for name, cls in DATASETS.items() if cls.__name__ == class_path.rsplit(".", 1)[-1]]
-    return here[0] if here else ""
+def _data(class_path: str, in_path: str) -> str:
+    """DATA; for a folder of the user's own, a reminder to give the path of its YAML file."""
+    name = _class_of_ours(class_path)
+    if name == "Folder":
+        return f"<path of>/{in_path or 'your'}.yaml"
+    return in_path or _DATA_NAMES.get(name, name.lower())
 
 
-def _network(model: dict[str, Any]) -> str:
-    parts = [str(model.get(key) or "") for key in ("architecture", "encoder")]
-    return "_".join(parts) if all(parts) else ""
+def _class_of_ours(class_path: str) -> str:
+    """The name of a class of this package; "" for another."""
+    module, _, name = class_path.rpartition(".")
+    return name if not module or module.startswith("lit_seg") else ""
 
 
-def _positive(value: object) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
+def _positive(number: str) -> int | None:
+    return int(number) if number.isdigit() and int(number) else None

@@ -1,36 +1,35 @@
-"""Does rarity hurt, or smallness? Rare and frequent classes compared in masks of one size."""
+"""Does rarity or smallness cost recall? Compares rare and frequent classes in masks of one size."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
-from lit_seg.diagnosis.reading import HITS, LABELLED, Array, Counts
 from lit_seg.diagnosis.rules import below, limit
-
-EDGES = (0.001, 0.01, 0.1)
-"""Of the bins, as shares of the labelled pixels of an image; a lower edge is in its bin."""
-BINS = ("< 0.1 %", "0.1 - 1 %", "1 - 10 %", ">= 10 %")
+from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS, size_bin
+from lit_seg.metrics.scores import HITS, LABELLED
 
 Cause = Literal["rarity", "smallness", "both", "neither", "unknown"]
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of a mask is found, by its size and the frequency of its class.
+    """Recall of masks by their size and by the frequency of their class.
 
-    A mask is what is labelled as one class in one image. Its recall is hits over labelled pixels;
-    all are means over masks.
+    A mask is all pixels that are labelled as one class in one image. Its recall is its hits over
+    its labelled pixels. All values are means over masks.
 
     Attributes:
-        masks: number in each bin, by group of classes.
-        recall: mean recall in each bin, NaN without a mask, by group.
-        gap: mean recall of the masks of the other classes less the tail's.
-        at_equal_size: the same within bins, averaged with the tail's masks as weights; NaN if no
-            bin has enough of both.
+        masks: number of masks in each bin of sizes, by group of classes.
+        recall: mean recall in each bin, by group of classes; NaN without a mask.
+        gap: mean recall of the masks of all other classes minus that of the tail.
+        at_equal_size: the gap within bins, averaged with the tail's number of masks as weights;
+            NaN if no bin has enough masks of both.
         compared: share of the tail's masks that lie in such bins.
-        cause: what that says.
+        cause: what costs the tail its recall.
     """
 
     masks: dict[str, list[int]]
@@ -41,36 +40,47 @@ class Sizes:
     cause: Cause
 
 
-def by_size(counts: Counts, groups: Mapping[str, Sequence[int]]) -> Sizes:
-    """Sort the masks of ``(I, C, 3)`` pixel counts into bins, for groups of class ids."""
-    labelled = counts[:, :, LABELLED]
+def by_size(counts: npt.NDArray[np.int64], groups: Mapping[str, Sequence[int]]) -> Sizes:
+    """Sort the masks of pixel counts ``(I, C, 3)`` into bins, for groups of class ids."""
+    labelled, hits = counts[..., LABELLED], counts[..., HITS]
     image, cls = np.nonzero(labelled)
     pixels = labelled[image, cls]
-    share = pixels / labelled.sum(1)[image]
-    recall = counts[image, cls, HITS] / pixels
-    place = np.digitize(share, EDGES)
-    inside = {name: np.isin(cls, list(ids)) for name, ids in groups.items()}
-    masks = {name: _numbers(place[here]) for name, here in inside.items()}
-    means = {name: _means(place[here], recall[here]) for name, here in inside.items()}
-    tail = inside["tail"]
-    ours, others = _numbers(place[tail]), _numbers(place[~tail])
-    fewest = limit("FEWEST_MASKS")
-    both = [i for i in range(len(BINS)) if min(ours[i], others[i]) >= fewest]
-    compared = sum(ours[i] for i in both) / max(1, sum(ours))
-    mean_ours, mean_others = _means(place[tail], recall[tail]), _means(place[~tail], recall[~tail])
-    gap = _mean(recall[~tail]) - _mean(recall[tail])
-    at_equal_size, in_both = float("nan"), float("nan")
-    if both:
-        weight = np.array([ours[i] for i in both]) / sum(ours[i] for i in both)
-        steps = np.array([mean_others[i] - mean_ours[i] for i in both])
-        at_equal_size = float(weight @ steps)
-        in_both = _mean(recall[~tail]) - float(weight @ [mean_ours[i] for i in both])
-    cause = _cause(in_both, at_equal_size, compared)
-    return Sizes(masks, means, gap, at_equal_size, compared, cause)
+    masks = pd.DataFrame(
+        {
+            "class": cls,
+            "bin": size_bin(pixels / labelled.sum(axis=1)[image]),
+            "recall": hits[image, cls] / pixels,
+        }
+    )
+    by_group = {name: _bins(masks[masks["class"].isin(ids)]) for name, ids in groups.items()}
+    is_tail = masks["class"].isin(groups["tail"])
+    tail, others = _bins(masks[is_tail]), _bins(masks[~is_tail])
+    mean_tail, mean_others = (masks.loc[rows, "recall"].mean() for rows in (is_tail, ~is_tail))
+    both = np.minimum(tail["number"], others["number"]) >= limit("FEWEST_MASKS")
+    compared = tail.loc[both, "number"].sum() / max(1, tail["number"].sum())
+    at_equal_size = gap_of_compared = float("nan")
+    if both.any():
+        weight = tail.loc[both, "number"] / tail.loc[both, "number"].sum()
+        at_equal_size = float(weight @ (others - tail).loc[both, "recall"])
+        gap_of_compared = float(mean_others - weight @ tail.loc[both, "recall"])
+    return Sizes(
+        masks={name: bins["number"].tolist() for name, bins in by_group.items()},
+        recall={name: bins["recall"].tolist() for name, bins in by_group.items()},
+        gap=float(mean_others - mean_tail),
+        at_equal_size=at_equal_size,
+        compared=float(compared),
+        cause=_cause(gap_of_compared, at_equal_size, compared),
+    )
+
+
+def _bins(masks: pd.DataFrame) -> pd.DataFrame:
+    """Number and mean recall of the masks in each bin."""
+    bins = masks.groupby("bin")["recall"].agg(number="size", recall="mean")
+    return bins.reindex(range(len(MASK_SIZE_BINS))).fillna({"number": 0}).astype({"number": int})
 
 
 def _cause(gap: float, at_equal_size: float, compared: float) -> Cause:
-    """``gap`` is of the masks that are compared."""
+    """The cause, where ``gap`` is that of the tail's masks that can be compared."""
     if below(compared, "ENOUGH_COMPARED"):
         return "unknown"
     if below(gap, "LARGE_TAIL_GAP"):
@@ -78,15 +88,3 @@ def _cause(gap: float, at_equal_size: float, compared: float) -> Cause:
     if at_equal_size >= limit("MOST") * gap:
         return "rarity"
     return "smallness" if at_equal_size <= (1 - limit("MOST")) * gap else "both"
-
-
-def _numbers(place: Array) -> list[int]:
-    return [int((place == i).sum()) for i in range(len(BINS))]
-
-
-def _means(place: Array, recall: Array) -> list[float]:
-    return [_mean(recall[place == i]) for i in range(len(BINS))]
-
-
-def _mean(values: Array) -> float:
-    return float(values.mean()) if len(values) else float("nan")

@@ -1,54 +1,42 @@
-"""The verdict: the rules asked in order, with the numbers that answered them."""
+"""The verdict: a list of rules, of which the first that holds decides."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from lit_seg.diagnosis.advice import Advice, advise
-from lit_seg.diagnosis.evidence import Evidence
-from lit_seg.diagnosis.formatting import joined, percent, points
-from lit_seg.diagnosis.reading import RunFiles
+from lit_seg.diagnosis.evidence import Evidence, Scores
+from lit_seg.diagnosis.formatting import listed, percent, points
 from lit_seg.diagnosis.rules import below, exceeds, limit, reaches
+from lit_seg.diagnosis.run_record import RunRecord
 
-Kind = Literal[
-    "too_few_pixels",
-    "too_easy",
-    "not_converged",
-    "flooded",
-    "too_hard",
-    "imbalance",
-    "small_masks",
-    "no_bottleneck",
-]
-
-HEADLINES: dict[Kind, str] = {
+HEADLINES = {
     "too_few_pixels": "cannot tell: too little of the tail is labelled in validation",
     "too_easy": "no: the data is easy for this model",
-    "not_converged": "cannot tell yet: overall accuracy is low and validation still rising",
-    "flooded": "partly: the tail is found, but it drowns in false positives",
+    "not_converged": "cannot tell yet: overall accuracy is low and the mean IoU still rises",
+    "flooded": "partly: the tail is found, but with too many false positives",
     "too_hard": "no: the data is too hard for this model, or the model too weak",
     "imbalance": "yes: imbalance is the bottleneck",
-    "small_masks": "partly: the tail is missed where it is small, not because it is rare",
+    "small_masks": "partly: the tail is missed because its masks are small, not because it is rare",
     "no_bottleneck": "no: nothing here points at imbalance",
 }
+"""The verdict in a line, by its kind."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Is imbalance the bottleneck?
+    """Whether imbalance is the bottleneck.
 
     Attributes:
-        kind: which verdict.
-        reasons: with their numbers, the deciding one first.
+        kind: the verdict, one of ``HEADLINES``.
+        reasons: sentences with the numbers, the deciding one first.
         advice: what to do next.
-        otherwise: what the rest of the rules say of a run that cannot be judged yet.
-        rising: a note on a run whose validation still rises; "" of another.
+        otherwise: what the remaining rules say of a run that cannot be judged yet.
+        rising: a note on a run whose mean IoU still rises; "" for another.
     """
 
-    kind: Kind
+    kind: str
     reasons: tuple[str, ...]
     advice: Advice
-    otherwise: Kind | None = None
+    otherwise: str | None = None
     rising: str = ""
 
     @property
@@ -57,184 +45,138 @@ class Verdict:
         return HEADLINES[self.kind]
 
 
-def judge(run: RunFiles, evidence: Evidence) -> Verdict:
-    """Ask the rules of ``docs/diagnose.md`` in their order; the first that holds decides."""
-    kind, reasons = _decide(evidence, run.origin.plain, _QUESTIONS)
-    otherwise = None
-    if kind == "not_converged":
-        otherwise, more = _decide(evidence, run.origin.plain, _WHEN_CONVERGED)
-        reasons += [f"as it stands now, {HEADLINES[otherwise]}", *more]
-    reasons += _besides(evidence)
-    advice = advise(kind, otherwise, run, evidence)
-    return Verdict(kind, tuple(reasons), advice, otherwise, _rising(evidence))
-
-
-Question = Callable[[Evidence, bool], tuple[Kind, list[str]] | None]
-"""A verdict with its reasons if the rule holds; asked with whether the loss was cross-entropy."""
-
-
-def _decide(
-    evidence: Evidence, plain: bool, questions: tuple[Question, ...]
-) -> tuple[Kind, list[str]]:
-    answers = (question(evidence, plain) for question in questions)
-    return next(answer for answer in answers if answer)
-
-
-def _too_few_pixels(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
-    if of.tail_measured is None:
-        return None
-    enough, number = of.tail_measured
-    if not below(enough / number, "ENOUGH_OF_TAIL"):
-        return None
-    tail = [name for name, group in of.group_of.items() if group == "tail"]
-    found = ", ".join(
-        f"{name} {of.labelled[name][1]} pixels in {of.labelled[name][0]}" for name in tail
+def judge(run: RunRecord, evidence: Evidence) -> Verdict:
+    """Apply the rules of ``docs/diagnose.md`` in their order."""
+    kind, reason = next(
+        (kind, reason) for kind, holds, reason in _rules(evidence, run.origin.plain) if holds
     )
-    return "too_few_pixels", [
-        f"{enough} of {number} tail classes have {limit('FEWEST_PIXELS'):.0f} labelled pixels in "
-        f"{limit('FEWEST_IMAGES'):.0f} images or more, at least half must ({found})"
-    ]
-
-
-def _too_easy(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
-    if not exceeds(of.mean, "EASY_MEAN_ACCURACY"):
-        return None
-    return "too_easy", [
-        f"mean accuracy {percent(of.mean)} is above {percent(limit('EASY_MEAN_ACCURACY'))}: "
-        "every class is found nearly whole, and no loss can find much more"
-    ]
-
-
-def _rising(of: Evidence) -> str:
-    if not reaches(of.rise, "STILL_RISING"):
-        return ""
-    return (
-        f"still rising: mean IoU of the last quarter of {of.validations} validations is "
-        f"{points(of.rise)} above that of the quarter before ({points(limit('STILL_RISING'))} "
-        "count as rising); the verdict is of this length. A learning rate that falls to the end "
-        "makes such a rise at any length, so it alone is no reason to train longer"
+    remarks = (text for holds, text in _remarks(kind, evidence, run.origin.plain) if holds)
+    rising = (
+        f"mean IoU still rises: over the last quarter of the {evidence.validations} validations "
+        f"it is {points(evidence.rise)} above the quarter before ({points(limit('STILL_RISING'))} "
+        "count as rising). The verdict holds for this length of training. A learning rate that "
+        "falls to the end causes such a rise at any length, so it is no reason by itself to train "
+        "longer"
+    )
+    return Verdict(
+        kind,
+        (reason, *remarks),
+        advise(kind, run, evidence),
+        # Its overall accuracy is low, so only more training can show that it is not too hard.
+        otherwise="too_hard" if kind == "not_converged" else None,
+        rising=rising if reaches(evidence.rise, "STILL_RISING") else "",
     )
 
 
-def _not_converged(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
-    """Only where frequent classes are not learned: whether they will be, nothing else says."""
-    if not (reaches(of.rise, "STILL_RISING") and below(of.overall, "HIGH_OVERALL_ACCURACY")):
-        return None
-    return "not_converged", [
-        "mean IoU still rises: whether frequent classes will be learned is open"
-    ]
+def _groups(of: Evidence) -> tuple[Scores, Scores]:
+    """Scores of head and tail; NaN, which satisfies no rule, if they are not known."""
+    unknown = Scores(*[float("nan")] * 3)
+    return of.groups.get("head", unknown), of.groups.get("tail", unknown)
 
 
-def _flooded(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
-    tail = of.groups.get("tail")
-    if tail is None:
-        return None
-    if not (reaches(tail.recall, "FOUND") and below(tail.precision, "FLOODED")):
-        return None
-    return "flooded", [
-        f"tail recall is {percent(tail.recall)}, tail precision {percent(tail.precision)}: of what "
-        f"is called tail, {percent(1 - tail.precision)} is something else"
-    ]
+def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
+    """Each verdict, whether its rule holds, and the numbers that decide."""
+    head, tail = _groups(of)
+    enough, number = of.tail_measured or (1, 1)
+    hard = below(of.overall, "HIGH_OVERALL_ACCURACY")
+    flooded = reaches(tail.recall, "FOUND") and below(tail.precision, "FLOODED")
+    imbalanced = reaches(of.accuracy_gap, "LARGE_ACCURACY_GAP") and (
+        not of.groups or reaches(of.tail_gap, "LARGE_TAIL_GAP")
+    )
+    small = of.sizes is not None and of.sizes.cause == "smallness"
 
-
-def _flooded_by_loss(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
-    """Asked before ``_too_hard``: a loss that floods lowers overall accuracy too."""
-    return None if plain else _flooded(of, plain)
-
-
-def _too_hard(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
-    if not below(of.overall, "HIGH_OVERALL_ACCURACY"):
-        return None
-    reasons = [
+    few_pixels_text = (
+        f"{enough} of {number} tail classes have {limit('FEWEST_PIXELS')} labelled pixels in "
+        f"{limit('FEWEST_IMAGES')} images or more; at least half must"
+    )
+    easy_text = (
+        f"mean accuracy {percent(of.mean)} is above {percent(limit('EASY_MEAN_ACCURACY'))}: no "
+        "loss can find much more"
+    )
+    hard_text = (
         f"overall accuracy {percent(of.overall)} is below "
-        f"{percent(limit('HIGH_OVERALL_ACCURACY'))}: frequent classes are not learned either"
-    ]
-    if of.groups:
-        reasons[0] += f" (head recall {percent(of.groups['head'].recall)})"
-    if not plain:
-        reasons.append("a loss that favours rare classes lowers it too; only LOSS=ce tells")
-    if of.rise != of.rise:
-        reasons.append("or it was not trained long enough: too few validations tell")
-    return "too_hard", reasons
-
-
-def _imbalance(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
-    if not reaches(of.accuracy_gap, "LARGE_ACCURACY_GAP"):
-        return None
-    reasons = [
-        f"overall accuracy {percent(of.overall)} is high, mean accuracy {percent(of.mean)} is "
-        f"{points(of.accuracy_gap)} lower"
-    ]
-    if of.groups:
-        if not reaches(of.tail_gap, "LARGE_TAIL_GAP"):
-            return None
-        head, tail = of.groups["head"], of.groups["tail"]
-        reasons.append(
-            f"recall falls with frequency: head {percent(head.recall)}, tail {percent(tail.recall)}"
-        )
-    if of.sizes is None:
-        return "imbalance", reasons
-    sizes = of.sizes
-    compared = (
-        f"in masks of equal size the tail is {points(sizes.at_equal_size)} below the others, "
-        f"in all masks {points(sizes.gap)}"
+        f"{percent(limit('HIGH_OVERALL_ACCURACY'))}: frequent classes are not learned (head "
+        f"recall {percent(head.recall)})"
     )
-    causes = {
-        "rarity": f"rarity, not smallness: {compared}",
-        "smallness": f"smallness, not rarity: {compared}",
-        "both": f"rarity and smallness: {compared}",
-        "neither": "per mask the tail is found about as well as the rest: its large masks fail",
-        "unknown": f"rarity or smallness cannot be told: {percent(sizes.compared)} of the tail's "
-        "masks are of a size that other classes have as well",
-    }
-    reasons.append(causes[sizes.cause])
-    return "small_masks" if sizes.cause == "smallness" else "imbalance", reasons
+    flooded_text = (
+        f"tail recall is {percent(tail.recall)}, tail precision {percent(tail.precision)}: "
+        f"{percent(1 - tail.precision)} of the pixels predicted as tail are something else"
+    )
+    gap_text = (
+        f"mean accuracy {percent(of.mean)} is {points(of.accuracy_gap)} below overall accuracy "
+        f"{percent(of.overall)}; head recall is {percent(head.recall)}, tail recall "
+        f"{percent(tail.recall)}"
+    )
+    large = f"a large gap is {points(limit('LARGE_ACCURACY_GAP'))}"
+    return [
+        ("too_few_pixels", below(enough / number, "ENOUGH_OF_TAIL"), few_pixels_text),
+        ("too_easy", exceeds(of.mean, "EASY_MEAN_ACCURACY"), easy_text),
+        # A loss that favours rare classes lowers overall accuracy too: too hard comes after it.
+        ("flooded", flooded and not plain, flooded_text),
+        ("not_converged", hard and reaches(of.rise, "STILL_RISING"), hard_text),
+        ("too_hard", hard, hard_text),
+        ("flooded", flooded, flooded_text),
+        ("small_masks", imbalanced and small, gap_text),
+        ("imbalance", imbalanced, gap_text),
+        ("no_bottleneck", True, f"{gap_text}; {large}"),
+    ]
 
 
-def _no_bottleneck(of: Evidence, plain: bool) -> tuple[Kind, list[str]] | None:
-    if not reaches(of.accuracy_gap, "LARGE_ACCURACY_GAP"):
-        reason = (
-            f"mean accuracy {percent(of.mean)} is only {points(of.accuracy_gap)} below overall "
-            f"accuracy {percent(of.overall)} ({points(limit('LARGE_ACCURACY_GAP'))} count as much)"
-        )
-    else:
-        low = sorted(of.per_class.items(), key=lambda pair: pair[1].recall)[:3]
-        head, tail = of.groups["head"].recall, of.groups["tail"].recall
-        lowest = joined([f"{name} {percent(scores.recall)}" for name, scores in low])
-        reason = (
-            f"mean accuracy {percent(of.mean)} is {points(of.accuracy_gap)} below overall "
-            f"{percent(of.overall)}, but it is not the tail that lacks: head recall "
-            f"{percent(head)}, tail {percent(tail)}; lowest are {lowest}"
-        )
-    return "no_bottleneck", [reason]
-
-
-_WHEN_CONVERGED: tuple[Question, ...] = (_too_hard, _flooded, _imbalance, _no_bottleneck)
-_QUESTIONS: tuple[Question, ...] = (
-    *(_too_few_pixels, _too_easy, _flooded_by_loss, _not_converged),
-    *_WHEN_CONVERGED,
-)
-
-
-def _besides(of: Evidence) -> list[str]:
-    """What no rule asks for and everyone wants to know."""
-    lines = []
-    if of.never_found:
-        lines.append(f"never found: {joined(of.never_found)}")
-    if of.flooded:
-        lines.append(f"found, but mostly false positives: {joined(of.flooded)}")
-    tail = of.groups.get("tail")
-    if tail is not None and reaches(of.tail_in_training - tail.recall, "OVERFITTED"):
-        lines.append(
+def _remarks(kind: str, of: Evidence, plain: bool) -> list[tuple[object, str]]:
+    """What limits the verdict, and what no rule uses and everyone wants to know."""
+    _, tail = _groups(of)
+    few = of.rise != of.rise
+    lowest = sorted(of.per_class.items(), key=lambda pair: pair[1].recall)[:3]
+    measured = [
+        f"{name} has {pixels} pixels in {images} images"
+        for name, (images, pixels) in of.labelled.items()
+        if of.group_of.get(name) == "tail"
+    ]
+    return [
+        (kind == "too_few_pixels", ", ".join(measured)),
+        (
+            kind in ("too_hard", "not_converged") and not plain,
+            "a loss that favours rare classes lowers overall accuracy too; a run with LOSS=ce "
+            "tells which it is",
+        ),
+        (kind == "too_hard" and few, "or training was too short: too few validations tell"),
+        (kind in ("imbalance", "small_masks") and of.sizes, _size_text(of)),
+        (
+            kind == "no_bottleneck",
+            "lowest recall: "
+            + ", ".join(f"{name} {percent(scores.recall)}" for name, scores in lowest),
+        ),
+        (of.never_found, f"never found: {listed(of.never_found)}"),
+        (of.flooded, f"found, but mostly false positives: {listed(of.flooded)}"),
+        (
+            reaches(of.tail_in_training - tail.recall, "OVERFITTED"),
             f"tail recall is {percent(of.tail_in_training)} in training and {percent(tail.recall)} "
-            "in validation: it is learned and does not carry over, which no loss mends; more "
-            "images of it, or more augmentation, can"
-        )
-    if of.tail_gradient == of.tail_gradient:
-        lines.append(f"the tail gets {percent(of.tail_gradient)} of the gradient at the end")
-    if of.rise != of.rise:
-        lines.append(
-            f"validations logged: {of.validations}; the curve says whether training is over from "
-            f"{limit('FEWEST_VALIDATIONS'):.0f} on"
-        )
-    return lines
+            "in validation: no loss mends that; more images of the tail or more augmentation can",
+        ),
+        (
+            of.tail_gradient == of.tail_gradient,
+            f"the tail gets {percent(of.tail_gradient)} of the gradient at the end",
+        ),
+        (
+            few,
+            f"validations logged: {of.validations}; at least {limit('FEWEST_VALIDATIONS')} tell "
+            "whether mean IoU still rises",
+        ),
+    ]
+
+
+def _size_text(of: Evidence) -> str:
+    if of.sizes is None:
+        return ""
+    gaps = (
+        f"in masks of equal size the tail's recall is {points(of.sizes.at_equal_size)} below that "
+        f"of the others, in all masks {points(of.sizes.gap)}"
+    )
+    return {
+        "rarity": f"rarity is the cause, not smallness: {gaps}",
+        "smallness": f"smallness is the cause, not rarity: {gaps}",
+        "both": f"rarity and smallness are both causes: {gaps}",
+        "neither": "per mask the tail is found like the rest: its large masks are missed",
+        "unknown": "rarity and smallness cannot be separated: only "
+        f"{percent(of.sizes.compared)} of the tail's masks have a size that other classes have too",
+    }[of.sizes.cause]

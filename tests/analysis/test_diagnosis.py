@@ -12,14 +12,17 @@ import pytest
 import yaml
 from rich.console import Console
 
+from lit_seg.data import DATASETS
 from lit_seg.diagnosis import RULES, Evidence, Verdict, judge, read_run, weigh
-from lit_seg.diagnosis.compare_runs import compare
+from lit_seg.diagnosis.compare_runs import OUTCOMES, compare
 from lit_seg.diagnosis.evidence import Scores
+from lit_seg.diagnosis.origin import origin_of
 from lit_seg.diagnosis.printing import show
 from lit_seg.diagnosis.rules import below, exceeds, reaches
 from lit_seg.diagnosis.sizes import by_size
 from lit_seg.diagnosis.verdict import HEADLINES
 from lit_seg.errors import RunError
+from lit_seg.runs.summary import remove_summary, write_summary
 
 CLASSES = ("road", "car", "sign")
 """Head, medium and tail."""
@@ -58,7 +61,7 @@ def fabricate(
             hits = round(recall[name] * number)
             rows.append((f"{i:03}", name, number, hits + (wrong or {}).get(name, 0), hits))
     write(run / "val_images.csv", ("image", "class", "labelled", "predicted", "hits"), rows)
-    colours = [(name, 100 * labelled[name], "#000000") for name in CLASSES]
+    colours = [(name, 100 * number, "#000000") for name, number in labelled.items()]
     write(run / "dataset.csv", ("class", "train_pixels", "colour"), colours)
     write(
         run / "metrics.csv",
@@ -90,9 +93,8 @@ def test_scores_are_those_of_the_counts(tmp_path: Path) -> None:
 def test_imbalance_is_the_bottleneck_and_recall_loss_is_next(tmp_path: Path) -> None:
     evidence, verdict = diagnose(fabricate(tmp_path, GOOD))
     assert verdict.kind == "imbalance"
-    assert "91.6 %" in verdict.reasons[0]
-    assert "25.9 points" in verdict.reasons[0]
-    assert "head 97.0 %, tail 10.0 %" in verdict.reasons[1]
+    for number in ("91.6 %", "65.7 %", "25.9 points", "97.0 %", "10.0 %"):
+        assert number in verdict.reasons[0]
     assert verdict.advice.command == "make train LOSS=recall DATA=camvid MODEL=unet_resnet18 SEED=1"
     assert "tail precision (now 100.0 %)" in verdict.advice.watch
     assert evidence.sizes is not None
@@ -105,14 +107,16 @@ def test_after_recall_loss_comes_the_next_of_the_ladder_unless_it_floods(tmp_pat
     assert (verdict.kind, verdict.advice.loss) == ("imbalance", "ce_dice")
     _, verdict = diagnose(fabricate(tmp_path / "c", GOOD, loss="wce"))
     assert (verdict.kind, verdict.advice.loss) == ("imbalance", "")
-    assert "as far as losses go" in verdict.advice.why
+    assert "recall, balanced_softmax, wce" in verdict.advice.why
+    assert "docs/datasets.md" in verdict.advice.why
 
 
 def test_flooded_tail_is_partly(tmp_path: Path) -> None:
     found = GOOD | {"sign": 0.8}
     _, verdict = diagnose(fabricate(tmp_path / "a", found, {"sign": 600}, loss="wce"))
     assert verdict.kind == "flooded"
-    assert "tail recall is 80.0 %, tail precision 40.0 %" in verdict.reasons[0]
+    for number in ("80.0 %", "40.0 %", "60.0 %"):
+        assert number in verdict.reasons[0]
     assert verdict.advice.loss == "recall"
     assert "found, but mostly false positives: sign" in verdict.reasons
     _, verdict = diagnose(fabricate(tmp_path / "b", found, {"sign": 600}, loss="recall"))
@@ -132,7 +136,8 @@ def test_too_hard_asks_for_a_better_start_and_then_a_larger_model(tmp_path: Path
     hard = {"road": 0.7, "car": 0.5, "sign": 0.2}
     _, verdict = diagnose(fabricate(tmp_path / "a", hard))
     assert verdict.kind == "too_hard"
-    assert "overall accuracy 64.5 % is below 80.0 %" in verdict.reasons[0]
+    assert "overall accuracy 64.5 %" in verdict.reasons[0]
+    assert "80.0 %" in verdict.reasons[0]
     assert "WEIGHTS=imagenet" in verdict.advice.command
     _, verdict = diagnose(fabricate(tmp_path / "b", hard, weights="imagenet"))
     assert "MODEL=deeplabv3_resnet101" in verdict.advice.command
@@ -157,12 +162,12 @@ def test_still_rising_is_a_note_beside_the_verdict(tmp_path: Path) -> None:
     run = fabricate(tmp_path, GOOD, curve=RISING)
     evidence, verdict = diagnose(run)
     assert (verdict.kind, verdict.otherwise, verdict.advice.loss) == ("imbalance", None, "recall")
-    assert "of 8 validations is 10.0 points above" in verdict.rising
-    assert "the verdict is of this length" in verdict.rising
+    for number in ("8 validations", "10.0 points", "2.0 points"):
+        assert number in verdict.rising
     assert "RESUME" not in verdict.advice.command
     console = Console(file=StringIO(), width=120)
     show(console, read_run(run), evidence, verdict, None)
-    assert "note     still rising:" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert f"note     {verdict.rising}" in console.file.getvalue()  # type: ignore[attr-defined]
     assert diagnose(fabricate(tmp_path / "flat", GOOD))[1].rising == ""
 
 
@@ -180,7 +185,7 @@ def test_what_rises_from_low_accuracy_cannot_be_told(tmp_path: Path) -> None:
 
 def finish(run: Path, miou: float) -> None:
     write(run / "metrics.csv", ("step", "val/miou"), [(99, miou)])
-    (run / "val_table.md").write_text("| class |\n")
+    write_summary(run, steps=100, epochs=1, scores=None)
 
 
 def test_counts_that_do_not_give_the_logged_score_are_refused(tmp_path: Path) -> None:
@@ -190,23 +195,27 @@ def test_counts_that_do_not_give_the_logged_score_are_refused(tmp_path: Path) ->
     assert diagnose(run)[0].mean_iou == miou
     assert not read_run(run).notes
     finish(run, miou + 0.01)
-    with pytest.raises(RunError, match=r"val_images\.csv: is cut .* is 65\.7 %, .* 66\.7 %"):
+    with pytest.raises(RunError, match=r"val_images\.csv: .* 65\.7 %.* 66\.7 %.*RESUME="):
         read_run(run)
-    (run / "val_table.md").unlink()  # still training: one file is written before the other
-    assert any("one of them is behind, or cut" in note for note in read_run(run).notes)
+    remove_summary(run)  # still training: one file is written before the other
+    (note,) = read_run(run).notes
+    assert "65.7 %" in note
+    assert "66.7 %" in note
 
 
 def test_against_another_length_or_seed_is_noted(tmp_path: Path) -> None:
     ce = fabricate(tmp_path / "a", GOOD)
     run = read_run(fabricate(tmp_path / "b", GOOD, loss="recall"))
-    assert compare(run, read_run(ce), weigh(run)).notes == ()
+    assert compare(run, read_run(ce)).notes == ()
     longer = read_run(fabricate(tmp_path / "c", GOOD, curve=(0.5,) * 16))
-    (note,) = compare(run, longer, weigh(run)).notes
-    assert "validated last after 170 steps, this run after 90" in note
+    (note,) = compare(run, longer).notes
+    assert "170 steps" in note
+    assert "after 90" in note
     other = read_run(ce.rename(ce.with_name("seed4")))
-    found = compare(run, other, weigh(run))
+    found = compare(run, other)
     (note,) = found.notes
-    assert "the baseline is of seed 4, this run of 1" in note
+    assert "seed 4" in note
+    assert "seed 1" in note
     console = Console(file=StringIO(), width=120)
     show(console, run, weigh(run), judge(run, weigh(run)), found)
     assert note in console.file.getvalue()  # type: ignore[attr-defined]
@@ -215,7 +224,7 @@ def test_against_another_length_or_seed_is_noted(tmp_path: Path) -> None:
 def test_too_little_of_the_tail(tmp_path: Path) -> None:
     _, verdict = diagnose(fabricate(tmp_path / "a", GOOD, images=4))
     assert verdict.kind == "too_few_pixels"
-    assert "sign 2000 pixels in 4" in verdict.reasons[0]
+    assert "sign has 2000 pixels in 4 images" in verdict.reasons
     _, verdict = diagnose(fabricate(tmp_path / "b", GOOD, images=5))
     assert verdict.kind == "imbalance"
     specks = LABELLED | {"sign": 19}
@@ -233,7 +242,7 @@ def test_no_bottleneck(tmp_path: Path) -> None:
     # the mean is low, but for a class that is not rare
     _, verdict = diagnose(fabricate(tmp_path / "b", {"road": 0.97, "car": 0.1, "sign": 0.9}))
     assert verdict.kind == "no_bottleneck"
-    assert "lowest are car 10.0 %" in verdict.reasons[0]
+    assert any("car 10.0 %, sign 90.0 %" in reason for reason in verdict.reasons)
 
 
 def evidence_of(**changes: object) -> Evidence:
@@ -382,7 +391,7 @@ def test_small_masks_call_for_another_loss(tmp_path: Path) -> None:
     rows = [(0, 50, 0.2), (2, 50, 0.2), (2, 50, 0.2), (2, 500, 0.95)] + 4 * [(0, 500, 0.95)]
     verdict = judge(read_run(run), replace(of, sizes=by_size(masks(*rows), GROUPS)))
     assert (verdict.kind, verdict.advice.loss) == ("small_masks", "ce_dice")
-    assert any("smallness, not rarity" in reason for reason in verdict.reasons)
+    assert any("smallness is the cause" in reason for reason in verdict.reasons)
 
 
 def test_training_tail_that_does_not_carry_over_and_its_gradient(tmp_path: Path) -> None:
@@ -396,7 +405,8 @@ def test_training_tail_that_does_not_carry_over_and_its_gradient(tmp_path: Path)
     evidence, verdict = diagnose(run)
     assert evidence.tail_in_training == pytest.approx(0.8)
     assert evidence.tail_gradient == pytest.approx(0.2)
-    assert any("80.0 % in training and 10.0 %" in reason for reason in verdict.reasons)
+    assert any("80.0 % in training" in r and "10.0 %" in r for r in verdict.reasons)
+    assert any("20.0 % of the gradient" in reason for reason in verdict.reasons)
 
 
 def test_a_run_of_an_older_version_says_what_it_can(tmp_path: Path) -> None:
@@ -415,11 +425,8 @@ def test_a_run_of_an_older_version_says_what_it_can(tmp_path: Path) -> None:
     notes = read_run(run).notes
     assert "older version" in notes[0]
     assert "which classes are rare is not known" in notes[1]
-    table = [
-        "class | train pixels % | IoU %",
-        *(f"{n} | {p / 100} | 1" for n, p in LABELLED.items()),
-    ]
-    (run / "val_table.md").write_text("".join(f"| {line} |\n" for line in table))
+    colours = [(name, 100 * number, "#000000") for name, number in LABELLED.items()]
+    write(run / "dataset.csv", ("class", "train_pixels", "colour"), colours)
     evidence, verdict = diagnose(run)
     assert evidence.groups["tail"].recall == pytest.approx(0.1)
     assert evidence.sizes is None
@@ -438,13 +445,13 @@ def test_bad_runs_are_named(tmp_path: Path) -> None:
         read_run(tmp_path / "nothing")
     run = fabricate(tmp_path, GOOD)
     (run / "val_images.csv").write_text("image,class,labelled,predicted,hits\na,road,1,x,1\n")
-    with pytest.raises(RunError, match="row of road in a is damaged"):
+    with pytest.raises(RunError, match=r"val_images\.csv: .*'predicted'.*train the run anew"):
         read_run(run)
     (run / "val_images.csv").write_text("image,class,labelled,predicted,hits\na,road,3,1,2\n")
     with pytest.raises(RunError, match="row of road in a is damaged"):
         read_run(run)
     (run / "val_images.csv").write_text("image,class,labelled,predicted,hits\na,moon,1,1,1\n")
-    with pytest.raises(RunError, match="class 'moon' is not one of"):
+    with pytest.raises(RunError, match=r"class 'moon' of val_images\.csv is not in dataset\.csv"):
         read_run(run)
     (run / "val_images.csv").write_text("image,label\n")
     with pytest.raises(RunError, match="has no column class, labelled"):
@@ -459,15 +466,15 @@ def test_against_a_baseline_tells_what_the_loss_changed(tmp_path: Path) -> None:
     ce = read_run(fabricate(tmp_path / "a", GOOD))
     better = GOOD | {"sign": 0.8}
     run = read_run(fabricate(tmp_path / "b", better, {"sign": 20}, loss="recall"))
-    comparison = compare(run, ce, weigh(run))
+    comparison = compare(run, ce)
     assert comparison.outcome == "higher"
     change = comparison.changes["tail_recall"]
     assert (change.baseline, change.run) == pytest.approx((0.1, 0.8))
     assert change.low == pytest.approx(0.7)  # images are all alike
     flood = {"road": 0.7, "car": 0.7, "sign": 0.9}
     run = read_run(fabricate(tmp_path / "c", flood, {"sign": 9000}, loss="wce"))
-    assert compare(run, ce, weigh(run)).outcome == "flooded"
-    assert compare(ce, ce, weigh(ce)).outcome == "same"
+    assert compare(run, ce).outcome == "flooded"
+    assert compare(ce, ce).outcome == "same"
 
 
 def test_one_pair_is_no_verdict_and_what_is_undefined_is_no_number(tmp_path: Path) -> None:
@@ -475,35 +482,83 @@ def test_one_pair_is_no_verdict_and_what_is_undefined_is_no_number(tmp_path: Pat
     run = read_run(fabricate(tmp_path / "b", GOOD | {"sign": 0.8}, loss="recall"))
     for one, other, outcome in ((run, none, "higher"), (none, run, "lower")):
         evidence = weigh(one)
-        found = compare(one, other, evidence)
+        found = compare(one, other)
         assert found.outcome == outcome
-        assert found.text.startswith(f"in this pair of runs mean IoU is {outcome}")
-        assert math.isnan(found.changes["tail_precision"].run - 1) == (one is none)
+        assert OUTCOMES[found.outcome] in found.text
+        change = found.changes["tail_precision"]  # one of the runs never predicts the tail
+        assert all(math.isnan(value) for value in (change.baseline, change.run, change.low))
+        assert change.sign == 0
         console = Console(file=StringIO(), width=120)
         show(console, one, evidence, judge(one, evidence), found)
         text = console.file.getvalue()  # type: ignore[attr-defined]
-        assert "one pair of runs cannot tell" in text
+        assert found.limit in text
+        assert "0 of 1 tail classes" in text
         assert "nan" not in text
         (line,) = [line for line in text.splitlines() if "tail precision  " in line]
-        assert line.count("n/a") == 3  # a score, the change and its interval
-    same = compare(none, none, weigh(none))
-    assert same.text.startswith("in this pair of runs no difference")
+        assert line.count("n/a") == 4  # both scores, the change and its interval
+    assert compare(none, none).outcome == "same"
+
+
+def test_precision_is_compared_over_classes_that_both_runs_predict(tmp_path: Path) -> None:
+    labelled = {"road": 5000, "wall": 3000, "car": 900, "fence": 700, "sign": 200, "light": 200}
+    recall = dict.fromkeys(labelled, 0.9)
+    ce = read_run(
+        fabricate(tmp_path / "a", recall | {"light": 0.0}, {"sign": 20}, labelled=labelled)
+    )
+    wrong = {"sign": 20, "light": 420}
+    run = read_run(fabricate(tmp_path / "b", recall, wrong, labelled=labelled, loss="recall"))
+    assert weigh(ce).groups["tail"].precision == pytest.approx(0.9)
+    assert weigh(run).groups["tail"].precision == pytest.approx((0.9 + 0.3) / 2)
+    found = compare(run, ce)  # finding the lights, even poorly, does not lower the precision
+    change = found.changes["tail_precision"]
+    assert (change.baseline, change.run) == pytest.approx((0.9, 0.9))
+    assert (change.low, change.high, change.sign) == (0, 0, 0)
+    (note,) = found.notes
+    assert "1 of 2 tail classes" in note
+    assert "sign" in note
+
+
+def test_a_class_that_is_hardly_ever_predicted_has_no_precision(tmp_path: Path) -> None:
+    evidence, _ = diagnose(fabricate(tmp_path / "a", GOOD | {"sign": 0.008}))
+    assert math.isnan(evidence.per_class["sign"].precision)
+    assert evidence.mean_precision == pytest.approx(1)
+    evidence, _ = diagnose(fabricate(tmp_path / "b", GOOD | {"sign": 0.01}))
+    assert evidence.per_class["sign"].precision == 1
+
+
+def test_data_is_named_as_make_train_takes_it(tmp_path: Path) -> None:
+    def data_of(class_path: str) -> str | None:
+        config = {"trainer": {}, "model": {}, "data": {"class_path": class_path}}
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+        return origin_of(tmp_path).variables.get("DATA")
+
+    names = {name: data_of(f"lit_seg.data.{cls.__name__}") for name, cls in DATASETS.items()}
+    assert names.pop("folder") == "<path of>/your.yaml"
+    assert names == {name: name for name in names}
+    assert data_of("mine.CamVid") is None
+
+
+def test_a_damaged_configuration_is_refused(tmp_path: Path) -> None:
+    run = fabricate(tmp_path, GOOD)
+    (run / "config.yaml").write_text("- no options\n")
+    with pytest.raises(RunError, match=r"config\.yaml"):
+        read_run(run)
 
 
 def test_against_other_images_is_refused(tmp_path: Path) -> None:
     run = read_run(fabricate(tmp_path / "a", GOOD))
     other = read_run(fabricate(tmp_path / "b", GOOD, images=9))
-    with pytest.raises(RunError, match=r"other images than .*\(1 are in one of them only"):
-        compare(run, other, weigh(run))
+    with pytest.raises(RunError, match=r"images differ .*\(1 are in one of them only"):
+        compare(run, other)
     labels = LABELLED | {"car": 1501}
     other = read_run(fabricate(tmp_path / "c", GOOD, labelled=labels))
     with pytest.raises(RunError, match="validation labels differ"):
-        compare(run, other, weigh(run))
+        compare(run, other)
 
 
 def test_every_rule_and_verdict_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "diagnose.md").read_text()
     for name, rule in RULES.items():
-        assert f"| `{name}` | {rule.value:g} | {rule.source} | {rule.why} |" in page
+        assert f"| `{name}` | {rule.value:g} | {rule.source} | {rule.why}" in page
     for headline in HEADLINES.values():
         assert headline in page

@@ -31,7 +31,7 @@ def main(args: Sequence[str]) -> int:
     run = read_run(options.run)
     evidence = weigh(run)
     verdict = judge(run, evidence)
-    against = options.against and compare(run, read_run(options.against), evidence)
+    against = options.against and compare(run, read_run(options.against))
     if options.json:
         text = json.dumps(as_json(run, evidence, verdict, against), indent=2, ensure_ascii=False)
         sys.stdout.write(f"{text}\n")
