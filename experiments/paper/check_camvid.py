@@ -29,7 +29,7 @@ from lit_seg.diagnosis import judge, read_run, weigh
 from lit_seg.diagnosis.verdict import HEADLINES
 from lit_seg.errors import RunError
 from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED, STATS, class_scores, overall_scores
-from lit_seg.report.pictures import pictures_of
+from lit_seg.report.sections.pictures import pictures_of
 
 Array: TypeAlias = npt.NDArray[np.float64]
 

@@ -2,11 +2,15 @@
 
 from functools import partial
 
+import pandas as pd
+
 from lit_seg.analysis.class_figures import plot_mask_sizes, plot_recall_by_size
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.mask_sizes import BINS, masks, recall_by_size, truth
-from lit_seg.report.blocks import Cell, Figure, Panel, Section, Table
-from lit_seg.report.sections.formatting import mean_sd
+from lit_seg.report import texts
+from lit_seg.report.blocks import Cell, Figure, Section, Table
+from lit_seg.report.formatting import mean_sd
+from lit_seg.report.images import draw_panel
 
 
 def section(comparison: Comparison) -> Section | None:
@@ -15,42 +19,32 @@ def section(comparison: Comparison) -> Section | None:
         return None
     found = masks(comparison)
     by_size, of_truth = recall_by_size(found), truth(found)
-    letters = max(len(name) for name in comparison.classes)
-    labels = max(len(arm.label) for arm in comparison.arms)
     height = max(300, 60 + 24 * len(comparison.classes))
-    sizes = Figure(
-        "mask_sizes",
-        f"Left: sizes of the {len(of_truth):,} masks (all pixels of a class in an image) of the "
-        "validation images; each row is scaled to its own highest bar, the tick is the median. "
-        "Right: recall of masks by size, every mask counting once. As Fig. 1 of the PAT paper "
-        "(arXiv 2404.05393).",
-        "Sizes of masks, and recall by size:",
-        [
-            Panel(
-                "How large the masks are",
-                partial(plot_mask_sizes, comparison, of_truth),
-                width=500,
-                height=height,
-                left=20 + 7 * letters,
-                right=14,
-            ),
-            Panel(
-                "How much of them is found",
-                partial(plot_recall_by_size, comparison, by_size),
-                width=500,
-                height=height,
-                right=22 + 7 * labels,
-            ),
-        ],
-        columns=2,
-    )
-    return Section("sizes", "Small masks", [sizes, _table(comparison, by_size, of_truth)])
+    panels = [
+        draw_panel(
+            "How large the masks are",
+            partial(plot_mask_sizes, comparison, of_truth),
+            width=500,
+            height=height,
+            left=20 + 7 * max(len(name) for name in comparison.classes),
+            right=14,
+        ),
+        draw_panel(
+            "How much of them is found",
+            partial(plot_recall_by_size, comparison, by_size),
+            width=500,
+            height=height,
+            right=22 + 7 * max(len(arm.label) for arm in comparison.arms),
+        ),
+    ]
+    figure = Figure("mask_sizes", texts.SIZES_ALT, texts.SIZES_CAPTION, panels, columns=2)
+    return Section("sizes", "Small masks", [figure, _table(comparison, by_size, of_truth)])
 
 
-def _table(comparison: Comparison, by_size: "object", of_truth: "object") -> Table:
-    numbers = of_truth["bin"].value_counts()  # type: ignore[index]
+def _table(comparison: Comparison, by_size: pd.DataFrame, of_truth: pd.DataFrame) -> Table:
+    numbers = of_truth["bin"].value_counts()
     there = [name for name in BINS if numbers.get(name, 0)]
-    means = by_size.groupby(["arm", "bin"], observed=True)["value"].agg(["mean", "std"])  # type: ignore[attr-defined]
+    means = by_size.groupby(["arm", "bin"], observed=True)["value"].agg(["mean", "std"])
     rows = []
     for arm in comparison.arms:
         row = [Cell(arm.label)]
@@ -63,7 +57,7 @@ def _table(comparison: Comparison, by_size: "object", of_truth: "object") -> Tab
         rows.append(row)
     base = comparison.baseline
     return Table(
-        "Recall by size of the mask (share of the image), percent",
+        texts.SIZES_TABLE_CAPTION,
         ["loss", *(f"{name} ({numbers[name]} masks)" for name in there)],
         rows,
         sortable=True,

@@ -1,0 +1,201 @@
+"""Which loss to choose: a table of outcomes, and a recommendation that follows fixed rules."""
+
+import pandas as pd
+
+from lit_seg.analysis.comparison import OF_PRECISION, Comparison, paired
+from lit_seg.analysis.run_groups import Arm
+from lit_seg.analysis.settings import changes_training
+from lit_seg.metrics.scores import STAT_NAMES, STATS
+from lit_seg.report import texts
+from lit_seg.report.blocks import Cell, Section, Table, Text
+from lit_seg.report.formatting import interval, listed, mean_sd, outcome, plural
+
+DECISIVE = ("miou", "macc", "tail_recall", "tail_precision", "pixel_acc")
+"""The scores of the decision table, in the order of its columns."""
+
+
+def section(comparison: Comparison) -> Section:
+    """The first part of the report: warnings, the recommendation, and the table behind it."""
+    tail = listed([comparison.classes[c] for c in comparison.tail])
+    return Section(
+        "decision",
+        "Which loss to pick",
+        [
+            *(Text(warning, "warning") for warning in warnings_of(comparison)),
+            Text(" ".join(recommendation(comparison)), "lead"),
+            score_table(comparison, DECISIVE, texts.DECISION_CAPTION),
+            Text(texts.DECISION_NOTE.format(tail=tail), "note"),
+        ],
+    )
+
+
+def warnings_of(comparison: Comparison) -> list[str]:
+    """What may make the runs unfit to compare; differences of their settings come first."""
+    found = []
+    for option, values in comparison.settings.items():
+        if changes_training(option):
+            parts = [f"{value} ({listed(labels)})" for value, labels in values.items()]
+            found.append(texts.SETTINGS_WARNING.format(option=option, values=" or ".join(parts)))
+    return found + comparison.warnings
+
+
+def score_table(comparison: Comparison, stats: tuple[str, ...], caption: str) -> Table:
+    """A row per loss and budget, a column per score."""
+    base = comparison.baseline
+    return Table(
+        caption,
+        ["loss", *(STAT_NAMES[stat] for stat in stats)],
+        [
+            [
+                Cell(arm.label, _compared_with(comparison, arm)),
+                *(_score_cell(comparison, arm.label, stat) for stat in stats),
+            ]
+            for arm in comparison.arms
+        ],
+        sortable=True,
+        strong=[i for i, arm in enumerate(comparison.arms) if base and arm.loss == base.loss],
+    )
+
+
+def _compared_with(comparison: Comparison, arm: Arm) -> str:
+    row = comparison.difference(arm.label, "miou")
+    reference = f", against {row['against']}" if row is not None else ""
+    return plural(len(arm.runs), "seed") + reference
+
+
+def _score_cell(comparison: Comparison, label: str, stat: str) -> Cell:
+    """Mean and standard deviation over seeds; below them the outcome against the reference.
+
+    Where some seeds have no such score, the cell tells how many seeds or pairs have one.
+    """
+    table = comparison.mean_sd(stat)
+    mean, sd = float(table.at[label, "mean"]), float(table.at[label, "std"])
+    runs, scored = len(comparison.arm(label).runs), int(table.at[label, "count"])
+    notes = [f"{scored} of {plural(runs, 'seed')}"] if 0 < scored < runs else []
+    row = comparison.difference(label, stat)
+    if row is not None:
+        notes.append(_outcome_text(comparison, row))
+    return Cell(
+        mean_sd(mean, sd), "; ".join(notes), outcome(row), None if mean != mean else mean
+    )
+
+
+def _outcome_text(comparison: Comparison, row: pd.Series) -> str:
+    """``better +9.1 [+3.3, +15.0]``; ``n/a`` and the reason where nothing is decided."""
+    unknown = row["value"] != row["value"]
+    if unknown or (row["stat"] in OF_PRECISION and row["low"] != row["low"]):
+        return "n/a"  # a difference of precision without an interval hangs on a few pixels
+    seeds = (set(comparison.arm(row[key]).seeds) for key in ("arm", "against"))
+    pairs = len(set.intersection(*seeds))
+    number = f" ({row['seeds']} of {plural(pairs, 'pair')})" if row["seeds"] < pairs else ""
+    word = outcome(row) or ("n/a, one pair:" if row["seeds"] == 1 else "n/a, no interval:")
+    return f"{word} {interval(comparison, row)}{number}"
+
+
+def recommendation(comparison: Comparison) -> list[str]:
+    """At most three sentences, by the first of these rules that applies.
+
+    1. Without a baseline, or without another loss, there is nothing to recommend.
+    2. Without an interval over seeds nothing is recommended; the highest mean IoU is named.
+    3. Of the losses whose mean IoU is shown to be better than the baseline's at the usual budget,
+       the one with the highest mean is recommended.
+    4. Otherwise no loss is shown to be better. The loss with the highest tail recall of those
+       that are shown to be better in it is named for readers who need the rare classes most.
+
+    The second sentence gives the outcome of the named loss in the other scores: its price. The
+    third gives the best mean IoU among losses with another budget than the usual one.
+    """
+    base = comparison.baseline
+    if base is None:
+        return [texts.NO_BASELINE]
+    candidates = [arm for arm in comparison.arms if _is_candidate(comparison, arm)]
+    usual = [arm for arm in candidates if arm.steps == comparison.arms[0].steps]
+    longer = [arm for arm in candidates if arm not in usual]
+    if not candidates:
+        return [texts.ONLY_BASELINE.format(base=base.label)]
+    if not any(_outcome(comparison, arm, "miou") for arm in candidates):
+        top = _highest(comparison, [base, *candidates], "miou")
+        sentences = [texts.NO_INTERVAL.format(base=base.label)]
+        return sentences + [texts.HIGHEST.format(**_words(comparison, top, "miou"))] * bool(top)
+    sentences = []
+    if best := _best(comparison, usual, "miou"):
+        tied = [arm.label for arm in _tied_with(comparison, best, usual)]
+        also = texts.TIED_WITH_IT.format(losses=listed(tied)) if tied else ""
+        sentences.append(texts.CHOOSE.format(**_words(comparison, best, "miou"), also=also))
+    else:
+        sentences.append(texts.NONE_BETTER.format(base=base.label))
+        best = _best(comparison, usual, "tail_recall")
+        if best:
+            sentences[0] += texts.RARE.format(**_words(comparison, best, "tail_recall"))
+    if best:
+        sentences.append(_price(comparison, best))
+    if winner := _best(comparison, longer, "miou"):
+        sentences.append(
+            texts.OTHER_BUDGET.format(**_words(comparison, winner, "miou"), steps=winner.steps)
+        )
+    elif longer:
+        sentences.append(texts.OTHER_BUDGET_NONE.format(base=base.label))
+    return sentences
+
+
+def _is_candidate(comparison: Comparison, arm: Arm) -> bool:
+    """Whether a loss is compared with the baseline at the same budget and on the same data."""
+    base, row = comparison.baseline, comparison.difference(arm.label, "miou")
+    if base is None or row is None or arm.loss == base.loss:
+        return False
+    return arm.label.removeprefix(arm.loss) == str(row["against"]).removeprefix(base.loss)
+
+
+def _outcome(comparison: Comparison, arm: Arm, stat: str) -> str:
+    return outcome(comparison.difference(arm.label, stat))
+
+
+def _best(comparison: Comparison, arms: list[Arm], stat: str) -> Arm | None:
+    better = [arm for arm in arms if _outcome(comparison, arm, stat) == "better"]
+    return _highest(comparison, better, stat)
+
+
+def _highest(comparison: Comparison, arms: list[Arm], stat: str) -> Arm | None:
+    means = comparison.mean_sd(stat)["mean"]
+    scored = [arm for arm in arms if means[arm.label] == means[arm.label]]
+    return max(scored, key=lambda arm: means[arm.label], default=None)
+
+
+def _tied_with(comparison: Comparison, best: Arm, arms: list[Arm]) -> list[Arm]:
+    """The losses whose mean IoU is not shown to be lower than that of the best."""
+    found = []
+    for arm in arms:
+        if arm is not best:
+            differences, seeds = paired(comparison, best, arm)
+            if len(seeds) > 1 and not differences[STATS.index("miou")].is_real:
+                found.append(arm)
+    return found
+
+
+def _words(comparison: Comparison, arm: Arm | None, stat: str) -> dict[str, str]:
+    """The values that the sentences name."""
+    assert arm is not None
+    table, row = comparison.mean_sd(stat), comparison.difference(arm.label, stat)
+    return {
+        "loss": arm.label,
+        "score": mean_sd(float(table.at[arm.label, "mean"]), float(table.at[arm.label, "std"])),
+        "reference": "" if row is None else str(row["against"]),
+        "difference": "" if row is None else interval(comparison, row),
+    }
+
+
+def _price(comparison: Comparison, arm: Arm) -> str:
+    """The outcome of a loss in each score; intervals are given for what it is worse in."""
+    names: dict[str, list[str]] = {"better": [], "tied": [], "worse": [], "": []}
+    for stat in DECISIVE:
+        row = comparison.difference(arm.label, stat)
+        name = STAT_NAMES[stat]
+        if row is not None and outcome(row) == "worse":
+            name += f" ({interval(comparison, row)} points)"
+        names[outcome(row)].append(name)
+    parts = [
+        f"{word} in {listed(names[mark])}"
+        for mark, word in texts.OUTCOMES.items()
+        if names[mark]
+    ]
+    return texts.PRICE.format(loss=arm.label, parts=listed(parts))
