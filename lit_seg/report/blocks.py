@@ -5,7 +5,7 @@ Texts may hold ``**bold**`` and ``code`` in backticks, nothing else.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from PIL import Image
 
@@ -18,7 +18,6 @@ SIGNS: dict[Mark, str] = {"": "", "better": "▲", "tied": "≈", "worse": "▼"
 class Text:
     """A paragraph."""
 
-    template: ClassVar = "text"
     text: str
     kind: Literal["plain", "lead", "note", "warning"] = "plain"
 
@@ -39,7 +38,6 @@ class Cell:
 class Table:
     """Rows of cells; the first cell of a row is its heading."""
 
-    template: ClassVar = "table"
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -54,52 +52,30 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot of a figure."""
+    """A plot or a picture of a figure."""
 
     title: str
     image: Image.Image
+    lines: Sequence[str] = ()
+    """Text below the picture."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Plots side by side; ``name`` is the name of their PNG file."""
+    """Panels side by side; ``name`` is the name of their PNG file."""
 
-    template: ClassVar = "figure"
     name: str
     alt: str
     caption: str
     panels: Sequence[Panel]
     columns: int = 3
-    """Plots per row of the PNG file."""
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A picture, its inset, and the lines below."""
-
-    name: str
-    image: Image.Image
-    inset: Image.Image
-    lines: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """A validation image with its truth and predictions; ``name`` is the name of the PNG file."""
-
-    template: ClassVar = "pictures"
-    name: str
-    title: str
-    tiles: Sequence[Tile]
-    box: tuple[float, float, float, float]
-    """Left, top, width and height of the inset, as shares of the image."""
+    """Panels per row of the PNG file."""
 
 
 @dataclass(frozen=True)
 class Legend:
     """Classes and their colours, ``#rrggbb`` first."""
 
-    template: ClassVar = "legend"
     title: str
     entries: Sequence[tuple[str, str]]
 
@@ -108,12 +84,11 @@ class Legend:
 class Choice:
     """Tables or figures of which the page shows one at a time, and a print all."""
 
-    template: ClassVar = "choice"
     label: str
     options: Sequence[tuple[str, Table | Figure]]
 
 
-Block = Text | Table | Figure | Pictures | Legend | Choice
+Block = Text | Table | Figure | Legend | Choice
 
 
 @dataclass(frozen=True)

@@ -59,3 +59,9 @@ def listed(names: Sequence[str]) -> str:
 def plural(number: int, noun: str) -> str:
     """Write ``3 seeds`` or ``1 seed``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def baseline_rows(comparison: Comparison) -> list[int]:
+    """Indices of the arms of the baseline, whose rows stand out in a table of arms."""
+    base = comparison.baseline
+    return [i for i, arm in enumerate(comparison.arms) if base and arm.loss == base.loss]

@@ -11,12 +11,13 @@ from matplotlib.figure import Figure as MplFigure
 from PIL import Image, ImageDraw, ImageFont
 
 from lit_seg.analysis.style import PAPER, figure_style
-from lit_seg.report.blocks import Panel, Pictures
+from lit_seg.report.blocks import Panel
 
 SCALE = 2
-"""Pixels of a plot per CSS pixel, so that it is sharp on dense screens and in print."""
+"""Pixels of an image per CSS pixel, so that plots are sharp on dense screens and in print."""
 _TITLE = 24  # CSS pixels above a plot
 _LINE = 14  # pixels of a line below a picture
+_GAP = 8  # pixels around a picture
 
 
 def draw_panel(
@@ -30,20 +31,37 @@ def draw_panel(
     top: int = 10,
 ) -> Panel:
     """Draw a plot with its title; sizes and margins are in CSS pixels."""
-    above = top + (_TITLE if title else 0)
-    whole = height + above - top
+    whole = height + (_TITLE if title else 0)
     with figure_style():
         figure = MplFigure((width / 72, whole / 72), dpi=72 * SCALE, facecolor=PAPER)
-        canvas = FigureCanvasAgg(figure)
+        FigureCanvasAgg(figure)
         figure.text(8 / width, 1 - 16 / whole, title, fontweight="bold")
-        box = (left, bottom, width - left - right, whole - bottom - above)
-        axes = figure.add_axes(
-            (box[0] / width, box[1] / whole, box[2] / width, box[3] / whole)
-        )
-        draw(axes)
-        canvas.draw()
-        image = Image.frombuffer("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
-    return Panel(title, _few_colours(image.convert("RGB")))
+        inside = (width - left - right) / width, (height - top - bottom) / whole
+        draw(figure.add_axes((left / width, bottom / whole, *inside)))
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
+    with Image.open(file) as image:
+        return Panel(title, _few_colours(image.convert("RGB")))
+
+
+def with_inset(image: Image.Image, box: tuple[int, int, int, int], width: int) -> Image.Image:
+    """A picture with a window marked, and the window enlarged below.
+
+    Args:
+        image: a photo, or class ids with a palette.
+        box: left, top, right and bottom of the window.
+        width: of the result.
+    """
+    # Class ids must not be mixed at their borders, but a photo may be.
+    method = Image.Resampling.NEAREST if image.mode == "P" else Image.Resampling.BICUBIC
+    height = round(width * image.height / image.width)
+    result = Image.new("RGB", (width, round(1.75 * height) + 4), PAPER)
+    result.paste(image.convert("RGB").resize((width, height), method))
+    inset = image.crop(box).convert("RGB").resize((width, result.height - height - 4), method)
+    result.paste(inset, (0, height + 4))
+    marked = [round(edge * width / image.width) for edge in box]
+    ImageDraw.Draw(result).rectangle(marked, outline="white", width=2)
+    return result.quantize(256) if image.mode == "P" else result
 
 
 def data_uri(image: Image.Image) -> str:
@@ -59,49 +77,23 @@ def encode(image: Image.Image, kind: str = "png") -> bytes:
     return file.getvalue()
 
 
-def panel_sheet(panels: Sequence[Panel], columns: int) -> Image.Image:
-    """All plots of a figure in one image."""
+def sheet(panels: Sequence[Panel], columns: int) -> Image.Image:
+    """All panels of a figure in one image, each above its lines."""
     columns = min(columns, len(panels))
-    width = max(panel.image.width for panel in panels)
-    height = max(panel.image.height for panel in panels)
-    rows = math.ceil(len(panels) / columns)
-    sheet = Image.new("RGB", (columns * width, rows * height), PAPER)
+    lines = max(len(panel.lines) for panel in panels)
+    gap = _GAP if lines else 0
+    width = max(panel.image.width for panel in panels) + gap
+    height = max(panel.image.height for panel in panels) + lines * _LINE + gap
+    whole = Image.new("RGB", (columns * width, math.ceil(len(panels) / columns) * height), PAPER)
+    draw, font = ImageDraw.Draw(whole), ImageFont.load_default(11)
     for i, panel in enumerate(panels):
-        sheet.paste(panel.image.convert("RGB"), (i % columns * width, i // columns * height))
-    return _few_colours(sheet)
-
-
-def picture_sheet(block: Pictures) -> Image.Image:
-    """The pictures of an image side by side, each above its inset and its lines."""
-    first = block.tiles[0].image
-    width = min(320, max(160, first.width))
-    height = round(width * first.height / first.width)
-    inset = round(height * 0.75)
-    columns = min(4, len(block.tiles))
-    lines = 1 + max(len(tile.lines) for tile in block.tiles)
-    tall = height + inset + 16 + lines * _LINE
-    rows = math.ceil(len(block.tiles) / columns)
-    sheet = Image.new("RGB", (columns * (width + 8) + 8, rows * tall + 8), "white")
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(11)
-    left, top, wide, high = block.box
-    for i, tile in enumerate(block.tiles):
-        x, y = 8 + i % columns * (width + 8), 8 + i // columns * tall
-        for image, at, size in (
-            (tile.image, y, (width, height)),
-            (tile.inset, y + height + 4, (width, inset)),
-        ):
-            # Class ids must not be mixed at their borders, a photo may be.
-            method = Image.Resampling.NEAREST if image.mode == "P" else Image.Resampling.BICUBIC
-            sheet.paste(image.convert("RGB").resize(size, method), (x, at))
-        corner = (x + left * width, y + top * height)
-        end = (corner[0] + wide * width, corner[1] + high * height)
-        draw.rectangle((*corner, *end), outline="white", width=2)
-        for k, line in enumerate((tile.name, *tile.lines)):
-            draw.text((x, y + height + inset + 8 + k * _LINE), line, fill="black", font=font)
-    return sheet.quantize(128)
+        x, y = i % columns * width, i // columns * height
+        whole.paste(panel.image.convert("RGB"), (x, y))
+        text = "\n".join(panel.lines).replace("*", "")
+        draw.multiline_text((x, y + panel.image.height), text, fill="black", font=font, spacing=2)
+    return _few_colours(whole)
 
 
 def _few_colours(image: Image.Image) -> Image.Image:
     """Plots have few colours; a palette makes their files a third as large."""
-    return image.quantize(96, dither=Image.Dither.NONE)
+    return image.quantize(128, dither=Image.Dither.NONE)

@@ -1,18 +1,7 @@
 """A report as Markdown, and the PNG files that it shows."""
 
-from lit_seg.report.blocks import (
-    SIGNS,
-    Block,
-    Cell,
-    Choice,
-    Figure,
-    Legend,
-    Pictures,
-    Report,
-    Table,
-    Text,
-)
-from lit_seg.report.images import encode, panel_sheet, picture_sheet
+from lit_seg.report.blocks import SIGNS, Block, Cell, Choice, Figure, Legend, Report, Table, Text
+from lit_seg.report.images import encode, sheet
 
 
 def to_markdown(report: Report) -> tuple[str, dict[str, bytes]]:
@@ -43,11 +32,9 @@ def _block(block: Block, pictures: dict[str, bytes]) -> list[str]:
         case Table():
             return [f"{escape(block.caption)}:", _table(block)]
         case Figure():
-            pictures[f"{block.name}.png"] = encode(panel_sheet(block.panels, block.columns))
-            return [_image(block.alt, block.name), escape(block.caption)]
-        case Pictures():
-            pictures[f"{block.name}.png"] = encode(picture_sheet(block))
-            return [f"### {escape(block.title)}", _image(block.title, block.name)]
+            pictures[f"{block.name}.png"] = encode(sheet(block.panels, block.columns))
+            alt = escape(block.alt).replace("[", "").replace("]", "")
+            return [f"![{alt}]({block.name}.png)", escape(block.caption)]
         case Legend():
             entries = [f"{escape(name)} `{colour}`" for colour, name in block.entries]
             return [f"{escape(block.title)}: " + ", ".join(entries)]
@@ -58,10 +45,6 @@ def _block(block: Block, pictures: dict[str, bytes]) -> list[str]:
             return parts
 
 
-def _image(alt: str, name: str) -> str:
-    return f"![{escape(alt).replace('[', '').replace(']', '')}]({name}.png)"
-
-
 def _table(table: Table) -> str:
     columns = range(len(table.columns))
     lines = [
@@ -69,8 +52,7 @@ def _table(table: Table) -> str:
         "|" + "".join("---|" if i in (0, *table.words) else "---:|" for i in columns),
     ]
     for i, row in enumerate([*table.rows, *table.foot]):
-        first, *rest = map(_cell, row)
-        lines.append(_row([f"**{first}**" if i in table.strong else first, *rest]))
+        lines.append(_row([_cell(cell, i in table.strong and cell is row[0]) for cell in row]))
     return "\n".join(lines)
 
 
@@ -78,6 +60,7 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cell(cell: Cell) -> str:
-    text = " ".join(filter(None, (SIGNS[cell.mark], escape(cell.text))))
+def _cell(cell: Cell, strong: bool) -> str:
+    text = f"**{escape(cell.text)}**" if strong else escape(cell.text)
+    text = " ".join(filter(None, (SIGNS[cell.mark], text)))
     return f"{text}<br>{escape(cell.note)}" if cell.note else text

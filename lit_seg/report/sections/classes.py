@@ -23,7 +23,6 @@ def section(comparison: Comparison) -> Section:
     if rows := _without_precision(comparison):
         columns = ["loss", *(f"predicted {how}" for how in _HOW_RARELY)]
         blocks.append(Table(texts.NEVER_CAPTION, columns, rows, words=(1, 2, 3)))
-        blocks.append(Text(texts.NEVER_NOTE, "note"))
     return Section("classes", "Class by class", blocks)
 
 

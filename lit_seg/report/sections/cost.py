@@ -6,7 +6,7 @@ from lit_seg.analysis.comparison import Comparison, opponent
 from lit_seg.analysis.run_groups import Arm
 from lit_seg.report import texts
 from lit_seg.report.blocks import Block, Cell, Section, Table, Text
-from lit_seg.report.formatting import NBSP
+from lit_seg.report.formatting import NBSP, baseline_rows
 
 # Heading, format and factor of each measured cost.
 _COSTS = {
@@ -45,7 +45,7 @@ def section(comparison: Comparison) -> Section | None:
             for arm in comparison.arms
         ],
         sortable=True,
-        strong=[i for i, arm in enumerate(comparison.arms) if base and arm.loss == base.loss],
+        strong=baseline_rows(comparison),
     )
     blocks: list[Block] = [table, Text(texts.COST_NOTE, "note")]
     used = values[values["cost"] == "utilisation"].groupby("arm")["value"].mean()

@@ -8,7 +8,7 @@ from lit_seg.analysis.settings import changes_training
 from lit_seg.metrics.scores import STAT_NAMES, STATS
 from lit_seg.report import texts
 from lit_seg.report.blocks import Cell, Section, Table, Text
-from lit_seg.report.formatting import interval, listed, mean_sd, outcome, plural
+from lit_seg.report.formatting import baseline_rows, interval, listed, mean_sd, outcome, plural
 
 DECISIVE = ("miou", "macc", "tail_recall", "tail_precision", "pixel_acc")
 """The scores of the decision table, in the order of its columns."""
@@ -41,7 +41,6 @@ def warnings_of(comparison: Comparison) -> list[str]:
 
 def score_table(comparison: Comparison, stats: tuple[str, ...], caption: str) -> Table:
     """A row per loss and budget, a column per score."""
-    base = comparison.baseline
     return Table(
         caption,
         ["loss", *(STAT_NAMES[stat] for stat in stats)],
@@ -53,14 +52,17 @@ def score_table(comparison: Comparison, stats: tuple[str, ...], caption: str) ->
             for arm in comparison.arms
         ],
         sortable=True,
-        strong=[i for i, arm in enumerate(comparison.arms) if base and arm.loss == base.loss],
+        strong=baseline_rows(comparison),
     )
 
 
 def _compared_with(comparison: Comparison, arm: Arm) -> str:
-    row = comparison.difference(arm.label, "miou")
-    reference = f", against {row['against']}" if row is not None else ""
-    return plural(len(arm.runs), "seed") + reference
+    """The number of seeds, and the reference where that is not the baseline."""
+    row, base = comparison.difference(arm.label, "miou"), comparison.baseline
+    seeds = plural(len(arm.runs), "seed")
+    if row is None or base is None or row["against"] == base.label:
+        return seeds
+    return f"{seeds}, against {row['against']}"
 
 
 def _score_cell(comparison: Comparison, label: str, stat: str) -> Cell:
@@ -75,21 +77,19 @@ def _score_cell(comparison: Comparison, label: str, stat: str) -> Cell:
     row = comparison.difference(label, stat)
     if row is not None:
         notes.append(_outcome_text(comparison, row))
-    return Cell(
-        mean_sd(mean, sd), "; ".join(notes), outcome(row), None if mean != mean else mean
-    )
+    return Cell(mean_sd(mean, sd), "; ".join(notes), outcome(row), None if mean != mean else mean)
 
 
 def _outcome_text(comparison: Comparison, row: pd.Series) -> str:
-    """``better +9.1 [+3.3, +15.0]``; ``n/a`` and the reason where nothing is decided."""
-    unknown = row["value"] != row["value"]
-    if unknown or (row["stat"] in OF_PRECISION and row["low"] != row["low"]):
+    """``better +9.1 [+3.3, +15.0]``, with the number of pairs where some or all but one lack it."""
+    if row["value"] != row["value"] or (row["stat"] in OF_PRECISION and row["low"] != row["low"]):
         return "n/a"  # a difference of precision without an interval hangs on a few pixels
     seeds = (set(comparison.arm(row[key]).seeds) for key in ("arm", "against"))
     pairs = len(set.intersection(*seeds))
-    number = f" ({row['seeds']} of {plural(pairs, 'pair')})" if row["seeds"] < pairs else ""
-    word = outcome(row) or ("n/a, one pair:" if row["seeds"] == 1 else "n/a, no interval:")
-    return f"{word} {interval(comparison, row)}{number}"
+    text = f"{outcome(row) or 'n/a'} {interval(comparison, row)}"
+    if row["seeds"] < pairs:
+        return f"{text} ({row['seeds']} of {plural(pairs, 'pair')})"
+    return f"{text} (1 pair)" if pairs == 1 else text
 
 
 def recommendation(comparison: Comparison) -> list[str]:
@@ -110,31 +110,27 @@ def recommendation(comparison: Comparison) -> list[str]:
         return [texts.NO_BASELINE]
     candidates = [arm for arm in comparison.arms if _is_candidate(comparison, arm)]
     usual = [arm for arm in candidates if arm.steps == comparison.arms[0].steps]
-    longer = [arm for arm in candidates if arm not in usual]
     if not candidates:
         return [texts.ONLY_BASELINE.format(base=base.label)]
     if not any(_outcome(comparison, arm, "miou") for arm in candidates):
         top = _highest(comparison, [base, *candidates], "miou")
-        sentences = [texts.NO_INTERVAL.format(base=base.label)]
-        return sentences + [texts.HIGHEST.format(**_words(comparison, top, "miou"))] * bool(top)
-    sentences = []
+        highest = [texts.HIGHEST.format(**_words(comparison, top, "miou"))] if top else []
+        return [texts.NO_INTERVAL.format(base=base.label), *highest]
     if best := _best(comparison, usual, "miou"):
-        tied = [arm.label for arm in _tied_with(comparison, best, usual)]
+        tied = _tied_with(comparison, best, usual)
         also = texts.TIED_WITH_IT.format(losses=listed(tied)) if tied else ""
-        sentences.append(texts.CHOOSE.format(**_words(comparison, best, "miou"), also=also))
+        first = texts.CHOOSE.format(**_words(comparison, best, "miou"), tied=also)
+    elif best := _best(comparison, usual, "tail_recall"):
+        first = texts.RARE.format(**_words(comparison, best, "tail_recall"))
     else:
-        sentences.append(texts.NONE_BETTER.format(base=base.label))
-        best = _best(comparison, usual, "tail_recall")
-        if best:
-            sentences[0] += texts.RARE.format(**_words(comparison, best, "tail_recall"))
-    if best:
-        sentences.append(_price(comparison, best))
+        first = texts.NONE_BETTER.format(base=base.label)
+    sentences = [first, _price(comparison, best)] if best else [first]
+    longer = [arm for arm in candidates if arm not in usual]
     if winner := _best(comparison, longer, "miou"):
-        sentences.append(
-            texts.OTHER_BUDGET.format(**_words(comparison, winner, "miou"), steps=winner.steps)
-        )
-    elif longer:
-        sentences.append(texts.OTHER_BUDGET_NONE.format(base=base.label))
+        values = _words(comparison, winner, "miou")
+        sentences.append(texts.OTHER_BUDGET.format(**values, steps=winner.steps))
+    elif longer and best is None:
+        sentences.append(texts.OTHER_BUDGET_NONE)
     return sentences
 
 
@@ -161,41 +157,35 @@ def _highest(comparison: Comparison, arms: list[Arm], stat: str) -> Arm | None:
     return max(scored, key=lambda arm: means[arm.label], default=None)
 
 
-def _tied_with(comparison: Comparison, best: Arm, arms: list[Arm]) -> list[Arm]:
-    """The losses whose mean IoU is not shown to be lower than that of the best."""
+def _tied_with(comparison: Comparison, best: Arm, arms: list[Arm]) -> list[str]:
+    """Labels of the losses whose mean IoU is not shown to be lower than that of the best."""
     found = []
     for arm in arms:
-        if arm is not best:
-            differences, seeds = paired(comparison, best, arm)
-            if len(seeds) > 1 and not differences[STATS.index("miou")].is_real:
-                found.append(arm)
+        differences, seeds = paired(comparison, best, arm) if arm is not best else ([], [])
+        if len(seeds) > 1 and not differences[STATS.index("miou")].is_real:
+            found.append(arm.label)
     return found
 
 
-def _words(comparison: Comparison, arm: Arm | None, stat: str) -> dict[str, str]:
+def _words(comparison: Comparison, arm: Arm, stat: str) -> dict[str, str]:
     """The values that the sentences name."""
-    assert arm is not None
-    table, row = comparison.mean_sd(stat), comparison.difference(arm.label, stat)
-    return {
-        "loss": arm.label,
-        "score": mean_sd(float(table.at[arm.label, "mean"]), float(table.at[arm.label, "std"])),
-        "reference": "" if row is None else str(row["against"]),
-        "difference": "" if row is None else interval(comparison, row),
-    }
+    mean, sd = (float(comparison.mean_sd(stat).at[arm.label, key]) for key in ("mean", "std"))
+    words = {"loss": arm.label, "score": mean_sd(mean, sd)}
+    row = comparison.difference(arm.label, stat)
+    if row is not None:
+        words |= {"reference": row["against"], "difference": interval(comparison, row)}
+    return words
 
 
 def _price(comparison: Comparison, arm: Arm) -> str:
     """The outcome of a loss in each score; intervals are given for what it is worse in."""
-    names: dict[str, list[str]] = {"better": [], "tied": [], "worse": [], "": []}
+    names: dict[str, list[str]] = {mark: [] for mark in texts.OUTCOMES}
     for stat in DECISIVE:
-        row = comparison.difference(arm.label, stat)
-        name = STAT_NAMES[stat]
-        if row is not None and outcome(row) == "worse":
+        row, name = comparison.difference(arm.label, stat), STAT_NAMES[stat]
+        mark = outcome(row)
+        if row is not None and mark == "worse":
             name += f" ({interval(comparison, row)} points)"
-        names[outcome(row)].append(name)
-    parts = [
-        f"{word} in {listed(names[mark])}"
-        for mark, word in texts.OUTCOMES.items()
-        if names[mark]
-    ]
-    return texts.PRICE.format(loss=arm.label, parts=listed(parts))
+        names[mark].append(name)
+    outcomes = [f"{texts.OUTCOMES[mark]} in {listed(part)}" for mark, part in names.items() if part]
+    reference = _words(comparison, arm, "miou")["reference"]
+    return texts.PRICE.format(reference=reference, outcomes=listed(outcomes))

@@ -10,7 +10,7 @@ from lit_seg.analysis.run_groups import Arm
 from lit_seg.analysis.score_figures import plot_curves
 from lit_seg.report import texts
 from lit_seg.report.blocks import Block, Cell, Figure, Section, Table, Text
-from lit_seg.report.formatting import outcome, percent
+from lit_seg.report.formatting import baseline_rows, outcome, percent
 from lit_seg.report.images import draw_panel
 
 _LISTED = 5  # seeds
@@ -72,7 +72,7 @@ def _table(comparison: Comparison, base: Arm) -> Table:
         rows,
         sortable=True,
         words=(3, 4, 6, 7),
-        strong=[i for i, arm in enumerate(comparison.arms) if arm.loss == base.loss],
+        strong=baseline_rows(comparison),
     )
 
 

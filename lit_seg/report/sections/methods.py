@@ -15,8 +15,6 @@ from lit_seg.report import texts
 from lit_seg.report.blocks import Block, Cell, Section, Table, Text
 from lit_seg.report.formatting import interval, listed, points
 
-_HARDLY = 0.01  # recall
-
 
 def section(comparison: Comparison) -> Section:
     """Everything that is needed to doubt the numbers and to make them again."""
@@ -41,21 +39,9 @@ def _limits(comparison: Comparison) -> list[str]:
             f"{STAT_NAMES[stat]} of {label}"
             for label, stat in zip(lost["arm"], lost["stat"], strict=True)
         ]
-        numbers = {"tested": len(tested), "real": len(real), "left": len(real) - len(lost)}
-        found.append(texts.CHANCE.format(**numbers, lost=listed(names) or "none"))
-    if names := _not_learned(comparison):
-        found.append(texts.NOT_LEARNED.format(names=listed(names)))
+        counts = {"tested": len(tested), "real": len(real), "left": len(real) - len(lost)}
+        found.append(texts.CHANCE.format(**counts, lost=listed(names) or "none"))
     return [*found, texts.SCOPE]
-
-
-def _not_learned(comparison: Comparison) -> list[str]:
-    """Classes that the baseline hardly finds."""
-    if comparison.baseline is None or len(comparison.arms) < 2:
-        return []
-    rows = comparison.class_scores
-    rows = rows[(rows["arm"] == comparison.baseline.label) & (rows["stat"] == "recall")]
-    means = rows.groupby("class", sort=False)["value"].mean()
-    return [str(name) for name, mean in means.items() if mean < _HARDLY]
 
 
 def _intervals(comparison: Comparison) -> list[str]:
@@ -69,8 +55,6 @@ def _intervals(comparison: Comparison) -> list[str]:
     if pairs:
         quantiles = [f"{student.ppf(0.975, n - 1):.2f} for {n} pairs" for n in pairs]
         found.append(texts.INTERVALS.format(quantiles=listed(quantiles)))
-    if (seeds == 1).any():
-        found.append(texts.ONE_PAIR)
     resamples = texts.RESAMPLES.format(draws=comparison.draws, images=images)
     return [*found, resamples, texts.PRECISION]
 

@@ -12,12 +12,13 @@ from lit_seg.analysis.run_groups import Run
 from lit_seg.data.palette import distinct_colours
 from lit_seg.metrics.labels import VOID
 from lit_seg.report import texts
-from lit_seg.report.blocks import Legend, Pictures, Section, Text, Tile
+from lit_seg.report.blocks import Block, Figure, Legend, Panel, Section, Text
+from lit_seg.report.images import with_inset
 from lit_seg.runs.layout import PICTURES
 
 Label = npt.NDArray[np.uint8]
 
-_WIDEST = 320  # pixels; larger pictures are thinned out
+_WIDTH = 320  # pixels of a picture
 _INSET = 0.36  # of width and height
 _FEWEST = 12  # pixels of a class to look at
 
@@ -28,12 +29,16 @@ def section(comparison: Comparison) -> Section | None:
     if not found:
         return None
     entries = [*zip(_colours(comparison), comparison.classes, strict=True), ("#000000", "void")]
-    blocks = [Text(texts.PICTURES_NOTE), Legend("Colours", entries), *found]
+    blocks: list[Block] = [Text(texts.PICTURES_NOTE), Legend("Colours", entries), *found]
     return Section("pictures", "Side by side", blocks)
 
 
-def pictures_of(comparison: Comparison) -> list[Pictures]:
-    """A block per image in the ``pictures/`` folders of runs, with one seed of each arm."""
+def pictures_of(comparison: Comparison) -> list[Figure]:
+    """A figure per image in the ``pictures/`` folders of runs, with one seed of each arm.
+
+    Its caption names the image and the class of the window, and the lines below a prediction are
+    its label, its wrong pixels, and what it finds of that class.
+    """
     runs = _runs(comparison)
     if not runs:
         return []
@@ -43,14 +48,16 @@ def pictures_of(comparison: Comparison) -> list[Pictures]:
         for path in folder.rglob("*_truth.png")
     )
     looked_at: set[int] = set()
-    blocks = []
+    figures = []
     for number, name in enumerate(names, 1):
         truth = _label(folder / f"{name}_truth.png")
         assert truth is not None
         rare = _rarest(comparison, truth, looked_at)
         looked_at |= set() if rare is None else {rare}
-        blocks.append(_block(comparison, runs, name, number, truth, rare))
-    return blocks
+        caption = name if rare is None else f"{name}, looking at {comparison.classes[rare]}"
+        panels = _panels(comparison, runs, name, truth, rare)
+        figures.append(Figure(f"pictures_{number}", caption, caption, panels, columns=4))
+    return figures
 
 
 def _colours(comparison: Comparison) -> list[str]:
@@ -72,35 +79,38 @@ def _runs(comparison: Comparison) -> list[tuple[str, Run]]:
     return [(label, run) for label, run in there if run.seed == seed]
 
 
-def _block(
+def _panels(
     comparison: Comparison,
     runs: Sequence[tuple[str, Run]],
     name: str,
-    number: int,
     truth: Label,
     rare: int | None,
-) -> Pictures:
-    box = _box(truth, rare)
+) -> list[Panel]:
+    """The photo, the truth, and the prediction of each run."""
     palette = [int(c[i : i + 2], 16) for c in _colours(comparison) for i in (1, 3, 5)]
-    tiles = []
+    palette += [0] * (768 - len(palette))  # void is black
+    box = _box(truth, rare)
+
+    def panel(title: str, image: Image.Image, lines: Sequence[str] = ()) -> Panel:
+        return Panel(title, with_inset(image, box, _WIDTH), [f"**{title}**", *lines])
+
+    def coloured(label: Label) -> Image.Image:
+        image = Image.fromarray(label)
+        image.putpalette(palette)
+        return image
+
+    panels = []
     photo = runs[0][1].path / PICTURES / f"{name}_image.jpg"
     if photo.is_file():
         with Image.open(photo) as image:
-            tiles.append(_tile("image", image.convert("RGB").resize(truth.shape[::-1]), box))
-    tiles.append(_tile("truth", _coloured(truth, palette), box))
+            panels.append(panel("image", image.convert("RGB").resize(truth.shape[::-1])))
+    panels.append(panel("truth", coloured(truth)))
     for label, run in runs:
         prediction = _label(run.path / PICTURES / f"{name}_prediction.png")
         if prediction is not None and prediction.shape == truth.shape:
             lines = _errors(comparison, truth, prediction, rare)
-            tiles.append(_tile(label, _coloured(prediction, palette), box, lines))
-    rows, columns = truth.shape
-    top, left, height, width = box
-    return Pictures(
-        name=f"pictures_{number}",
-        title=name if rare is None else f"{name}, looking at {comparison.classes[rare]}",
-        tiles=tiles,
-        box=(left / columns, top / rows, width / columns, height / rows),
-    )
+            panels.append(panel(label, coloured(prediction), lines))
+    return panels
 
 
 def _rarest(comparison: Comparison, truth: Label, looked_at: set[int]) -> int | None:
@@ -111,11 +121,12 @@ def _rarest(comparison: Comparison, truth: Label, looked_at: set[int]) -> int | 
 
 
 def _box(truth: Label, rare: int | None) -> tuple[int, int, int, int]:
-    """Top, left, height and width of the window with the most pixels of the class."""
+    """Left, top, right and bottom of the window with the most pixels of the class."""
     rows, columns = truth.shape
     height, width = max(1, round(rows * _INSET)), max(1, round(columns * _INSET))
     if rare is None:
-        return (rows - height) // 2, (columns - width) // 2, height, width
+        left, top = (columns - width) // 2, (rows - height) // 2
+        return left, top, left + width, top + height
     sums = np.pad((truth == rare).astype(np.int64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
     inside = (
         sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width]
@@ -123,8 +134,8 @@ def _box(truth: Label, rare: int | None) -> tuple[int, int, int, int]:
     )  # fmt: skip
     # The middle one of windows with the same pixels also shows what is around the class.
     best = np.argwhere(inside == inside.max())
-    middle = best[np.abs(best - best.mean(axis=0)).sum(axis=1).argmin()]
-    return int(middle[0]), int(middle[1]), height, width
+    top, left = map(int, best[np.abs(best - best.mean(axis=0)).sum(axis=1).argmin()])
+    return left, top, left + width, top + height
 
 
 def _errors(comparison: Comparison, truth: Label, prediction: Label, rare: int | None) -> list[str]:
@@ -139,26 +150,9 @@ def _errors(comparison: Comparison, truth: Label, prediction: Label, rare: int |
     return lines
 
 
-def _tile(
-    name: str, image: Image.Image, box: tuple[int, int, int, int], lines: Sequence[str] = ()
-) -> Tile:
-    """A picture of at most ``_WIDEST`` pixels, and its window in all pixels."""
-    top, left, height, width = box
-    step = -(-image.width // _WIDEST)
-    small = image.resize((image.width // step, image.height // step), Image.Resampling.NEAREST)
-    return Tile(name, small, image.crop((left, top, left + width, top + height)), lines)
-
-
 def _label(path: Path) -> Label | None:
     """8-bit class ids, or None if there is no such file."""
     if not path.is_file():
         return None
     with Image.open(path) as image:
         return np.array(image, np.uint8)
-
-
-def _coloured(label: Label, palette: list[int]) -> Image.Image:
-    """Class ids in the colours of their classes; void is black."""
-    image = Image.fromarray(label)
-    image.putpalette(palette + [0] * (768 - len(palette)))
-    return image

@@ -7,8 +7,8 @@ from lit_seg.analysis.score_figures import plot_differences, plot_scatter
 from lit_seg.metrics.scores import STAT_NAMES, STATS
 from lit_seg.report import texts
 from lit_seg.report.blocks import Block, Figure, Section
-from lit_seg.report.sections.decision import DECISIVE, score_table
 from lit_seg.report.images import draw_panel
+from lit_seg.report.sections.decision import DECISIVE, score_table
 
 _DRAWN = ("miou", "macc", "tail_recall", "tail_precision")
 

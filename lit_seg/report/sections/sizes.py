@@ -9,7 +9,7 @@ from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.mask_sizes import BINS, masks, recall_by_size, truth
 from lit_seg.report import texts
 from lit_seg.report.blocks import Cell, Figure, Section, Table
-from lit_seg.report.formatting import mean_sd
+from lit_seg.report.formatting import baseline_rows, mean_sd
 from lit_seg.report.images import draw_panel
 
 
@@ -55,11 +55,10 @@ def _table(comparison: Comparison, by_size: pd.DataFrame, of_truth: pd.DataFrame
             else:
                 row.append(Cell("n/a"))
         rows.append(row)
-    base = comparison.baseline
     return Table(
         texts.SIZES_TABLE_CAPTION,
         ["loss", *(f"{name} ({numbers[name]} masks)" for name in there)],
         rows,
         sortable=True,
-        strong=[i for i, arm in enumerate(comparison.arms) if base and arm.loss == base.loss],
+        strong=baseline_rows(comparison),
     )

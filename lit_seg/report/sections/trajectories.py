@@ -31,8 +31,8 @@ def section(comparison: Comparison) -> Section | None:
             options.append((_NAMES[stat], Figure(name, alt, texts.TRAJECTORIES_CAPTION, panels)))
     if not options:
         return None
-    blocks = [Text(texts.TRAJECTORIES_NOTE), Choice("Statistic", options)]
-    return Section("trajectories", "Class dynamics", blocks)
+    note = Text(texts.TRAJECTORIES_NOTE)
+    return Section("trajectories", "Class dynamics", [note, Choice("Statistic", options)])
 
 
 def _panels(comparison: Comparison, stat: str) -> list[Panel]:
