@@ -8,7 +8,15 @@ from lit_seg.analysis.settings import changes_training
 from lit_seg.metrics.scores import STAT_NAMES, STATS
 from lit_seg.report import texts
 from lit_seg.report.blocks import Cell, Section, Table, Text
-from lit_seg.report.formatting import baseline_rows, interval, listed, mean_sd, outcome, plural
+from lit_seg.report.formatting import (
+    NBSP,
+    baseline_rows,
+    interval,
+    listed,
+    mean_sd,
+    outcome,
+    plural,
+)
 
 DECISIVE = ("miou", "macc", "tail_recall", "tail_precision", "pixel_acc")
 """The scores of the decision table, in the order of its columns."""
@@ -81,15 +89,16 @@ def _score_cell(comparison: Comparison, label: str, stat: str) -> Cell:
 
 
 def _outcome_text(comparison: Comparison, row: pd.Series) -> str:
-    """``better +9.1 [+3.3, +15.0]``, with the number of pairs where some or all but one lack it."""
+    """``better +9.1 [+3.3, +15.0]``, with the number of pairs where it is small."""
     if row["value"] != row["value"] or (row["stat"] in OF_PRECISION and row["low"] != row["low"]):
         return "n/a"  # a difference of precision without an interval hangs on a few pixels
     seeds = (set(comparison.arm(row[key]).seeds) for key in ("arm", "against"))
     pairs = len(set.intersection(*seeds))
     text = f"{outcome(row) or 'n/a'} {interval(comparison, row)}"
-    if row["seeds"] < pairs:
-        return f"{text} ({row['seeds']} of {plural(pairs, 'pair')})"
-    return f"{text} (1 pair)" if pairs == 1 else text
+    if row["seeds"] == pairs > 1:
+        return text
+    number = plural(pairs, "pair") if row["seeds"] == pairs else f"{row['seeds']} of {pairs} pairs"
+    return f"{text} ({number.replace(' ', NBSP)})"
 
 
 def recommendation(comparison: Comparison) -> list[str]:
