@@ -176,7 +176,7 @@ def _baseline(comparison: Comparison) -> str:
 
 
 def _ellipse(points: Points, colour: str) -> Ellipse:
-    """Of one standard deviation, of the sample covariance of ``(S, 2)``."""
+    """The ellipse of one standard deviation of points ``(S, 2)``."""
     values, vectors = np.linalg.eigh(np.cov(points.T))
     width, height = 2 * np.sqrt(np.maximum(values, 1e-9))
     angle = float(np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0])))

@@ -23,7 +23,8 @@ TIED_WITH_IT = ", and statistically tied with that of {losses}"
 NONE_BETTER = "No loss is shown to have a better mean IoU than {base}."
 RARE = (
     "No loss is shown to have a better mean IoU than {reference}; if the rare classes matter most, "
-    "choose **{loss}**, whose tail recall is better than that of {reference} ({difference} points)."
+    "choose **{loss}**, whose tail recall is better than that of {reference} "
+    "({difference} points){tied}."
 )
 PRICE = "Against {reference} it is {outcomes}."
 OUTCOMES = {"better": "better", "worse": "**worse**", "tied": "tied", "": "not comparable"}

@@ -107,12 +107,12 @@ def recommendation(comparison: Comparison) -> list[str]:
     1. Without a baseline, or without another loss, there is nothing to recommend.
     2. Without an interval over seeds nothing is recommended; the highest mean IoU is named.
     3. Of the losses whose mean IoU is shown to be better than the baseline's at the usual budget,
-       the one with the highest mean is recommended.
+       the one with the highest mean is recommended, and losses that are tied with it are named.
     4. Otherwise no loss is shown to be better. The loss with the highest tail recall of those
        that are shown to be better in it is named for readers who need the rare classes most.
 
-    The second sentence gives the outcome of the named loss in the other scores: its price. The
-    third gives the best mean IoU among losses with another budget than the usual one.
+    The second sentence gives the outcomes of the named loss in all scores, and so its price. The
+    third names the best of the losses that are better at another budget.
     """
     base = comparison.baseline
     if base is None:
@@ -125,15 +125,15 @@ def recommendation(comparison: Comparison) -> list[str]:
         top = _highest(comparison, [base, *candidates], "miou")
         highest = [texts.HIGHEST.format(**_words(comparison, top, "miou"))] if top else []
         return [texts.NO_INTERVAL.format(base=base.label), *highest]
-    if best := _best(comparison, usual, "miou"):
-        tied = _tied_with(comparison, best, usual)
-        also = texts.TIED_WITH_IT.format(losses=listed(tied)) if tied else ""
-        first = texts.CHOOSE.format(**_words(comparison, best, "miou"), tied=also)
-    elif best := _best(comparison, usual, "tail_recall"):
-        first = texts.RARE.format(**_words(comparison, best, "tail_recall"))
+    for stat, sentence in (("miou", texts.CHOOSE), ("tail_recall", texts.RARE)):
+        if best := _best(comparison, usual, stat):
+            tied = _tied_with(comparison, best, usual, stat)
+            also = texts.TIED_WITH_IT.format(losses=listed(tied)) if tied else ""
+            values = _words(comparison, best, stat)
+            sentences = [sentence.format(**values, tied=also), _price(comparison, best)]
+            break
     else:
-        first = texts.NONE_BETTER.format(base=base.label)
-    sentences = [first, _price(comparison, best)] if best else [first]
+        sentences = [texts.NONE_BETTER.format(base=base.label)]
     longer = [arm for arm in candidates if arm not in usual]
     if winner := _best(comparison, longer, "miou"):
         values = _words(comparison, winner, "miou")
@@ -166,12 +166,12 @@ def _highest(comparison: Comparison, arms: list[Arm], stat: str) -> Arm | None:
     return max(scored, key=lambda arm: means[arm.label], default=None)
 
 
-def _tied_with(comparison: Comparison, best: Arm, arms: list[Arm]) -> list[str]:
-    """Labels of the losses whose mean IoU is not shown to be lower than that of the best."""
+def _tied_with(comparison: Comparison, best: Arm, arms: list[Arm], stat: str) -> list[str]:
+    """Labels of the losses whose score is not shown to differ from that of the best."""
     found = []
     for arm in arms:
         differences, seeds = paired(comparison, best, arm) if arm is not best else ([], [])
-        if len(seeds) > 1 and not differences[STATS.index("miou")].is_real:
+        if len(seeds) > 1 and not differences[STATS.index(stat)].is_real:
             found.append(arm.label)
     return found
 
