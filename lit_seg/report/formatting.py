@@ -1,12 +1,13 @@
 """How numbers are written: scores in percent, differences in points with their interval."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from lit_seg.analysis.comparison import Comparison
+from lit_seg.analysis.run_groups import Arm
 from lit_seg.analysis.score_figures import possible_interval
-from lit_seg.report.blocks import Mark
+from lit_seg.report.blocks import Cell, Mark, Table
 
 MINUS = "−"  # noqa: RUF001  # as wide as +
 NBSP = "\N{NO-BREAK SPACE}"
@@ -61,7 +62,16 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def baseline_rows(comparison: Comparison) -> list[int]:
-    """Indices of the arms of the baseline, whose rows stand out in a table of arms."""
-    base = comparison.baseline
-    return [i for i, arm in enumerate(comparison.arms) if base and arm.loss == base.loss]
+def arm_table(
+    comparison: Comparison,
+    caption: str,
+    columns: Sequence[str],
+    cells: Callable[[Arm], Sequence[Cell]],
+    note: Callable[[Arm], str] = lambda arm: "",
+    words: Sequence[int] = (),
+) -> Table:
+    """A table with a row per arm, in which those of the baseline stand out."""
+    base, arms = comparison.baseline, comparison.arms
+    rows = [[Cell(arm.label, note(arm)), *cells(arm)] for arm in arms]
+    strong = [i for i, arm in enumerate(arms) if base and arm.loss == base.loss]
+    return Table(caption, ["loss", *columns], rows, True, strong, words=words)

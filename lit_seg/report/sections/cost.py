@@ -5,8 +5,8 @@ import pandas as pd
 from lit_seg.analysis.comparison import Comparison, opponent
 from lit_seg.analysis.run_groups import Arm
 from lit_seg.report import texts
-from lit_seg.report.blocks import Block, Cell, Section, Table, Text
-from lit_seg.report.formatting import NBSP, baseline_rows
+from lit_seg.report.blocks import Block, Cell, Section, Text
+from lit_seg.report.formatting import NBSP, arm_table
 
 # Heading, format and factor of each measured cost.
 _COSTS = {
@@ -29,29 +29,23 @@ def section(comparison: Comparison) -> Section | None:
     measured = [cost for cost in _COSTS if (values["cost"] == cost).any()]
     means = values.groupby(["arm", "cost"])["value"].agg(["mean", "min", "max"])
     ratios = [cost for cost in _RATIOS if base and cost in measured]
-    table = Table(
+    table = arm_table(
+        comparison,
         texts.COST_CAPTION,
         [
-            "loss",
             *(f"{_RATIOS[cost]}, {base.loss}{NBSP}={NBSP}1" for cost in ratios if base),
             *(_COSTS[cost][0] for cost in measured),
         ],
-        [
-            [
-                Cell(arm.label),
-                *(_ratio(comparison, arm, means, cost) for cost in ratios),
-                *(_cost(means, arm.label, cost) for cost in measured),
-            ]
-            for arm in comparison.arms
+        lambda arm: [
+            *(_ratio(comparison, arm, means, cost) for cost in ratios),
+            *(_cost(means, arm.label, cost) for cost in measured),
         ],
-        sortable=True,
-        strong=baseline_rows(comparison),
     )
     blocks: list[Block] = [table, Text(texts.COST_NOTE, "note")]
-    used = values[values["cost"] == "utilisation"].groupby("arm")["value"].mean()
-    if len(used) and used.max() - used.min() > _UNEVEN:
-        low, high = {"low": used.min(), "least": used.idxmin()}, {"high": used.max()}
-        warning = texts.UNEVEN_WARNING.format(**low, **high, most=used.idxmax())
+    used = values[values["cost"] == "utilisation"].groupby("arm")["value"].mean().sort_values()
+    if len(used) and used.iloc[-1] - used.iloc[0] > _UNEVEN:
+        ends = {"low": used.iloc[0], "high": used.iloc[-1]}
+        warning = texts.UNEVEN_WARNING.format(**ends, least=used.index[0], most=used.index[-1])
         blocks.insert(0, Text(warning, "warning"))
     return Section("cost", "What it costs", blocks)
 

@@ -1,5 +1,7 @@
 """Which loss to choose: a table of outcomes, and a recommendation that follows fixed rules."""
 
+from functools import partial
+
 import pandas as pd
 
 from lit_seg.analysis.comparison import OF_PRECISION, Comparison, paired
@@ -10,7 +12,7 @@ from lit_seg.report import texts
 from lit_seg.report.blocks import Cell, Section, Table, Text
 from lit_seg.report.formatting import (
     NBSP,
-    baseline_rows,
+    arm_table,
     interval,
     listed,
     mean_sd,
@@ -49,18 +51,12 @@ def warnings_of(comparison: Comparison) -> list[str]:
 
 def score_table(comparison: Comparison, stats: tuple[str, ...], caption: str) -> Table:
     """A row per loss and budget, a column per score."""
-    return Table(
+    return arm_table(
+        comparison,
         caption,
-        ["loss", *(STAT_NAMES[stat] for stat in stats)],
-        [
-            [
-                Cell(arm.label, _compared_with(comparison, arm)),
-                *(_score_cell(comparison, arm.label, stat) for stat in stats),
-            ]
-            for arm in comparison.arms
-        ],
-        sortable=True,
-        strong=baseline_rows(comparison),
+        [STAT_NAMES[stat] for stat in stats],
+        lambda arm: [_score_cell(comparison, arm, stat) for stat in stats],
+        partial(_compared_with, comparison),
     )
 
 
@@ -73,16 +69,15 @@ def _compared_with(comparison: Comparison, arm: Arm) -> str:
     return f"{seeds}, against {row['against']}"
 
 
-def _score_cell(comparison: Comparison, label: str, stat: str) -> Cell:
+def _score_cell(comparison: Comparison, arm: Arm, stat: str) -> Cell:
     """Mean and standard deviation over seeds; below them the outcome against the reference.
 
     Where some seeds have no such score, the cell tells how many seeds or pairs have one.
     """
-    table = comparison.mean_sd(stat)
-    mean, sd = float(table.at[label, "mean"]), float(table.at[label, "std"])
-    runs, scored = len(comparison.arm(label).runs), int(table.at[label, "count"])
-    notes = [f"{scored} of {plural(runs, 'seed')}"] if 0 < scored < runs else []
-    row = comparison.difference(label, stat)
+    mean, sd, scored = (float(value) for value in comparison.mean_sd(stat).loc[arm.label])
+    runs = len(arm.runs)
+    notes = [f"{scored:.0f} of {plural(runs, 'seed')}"] if 0 < scored < runs else []
+    row = comparison.difference(arm.label, stat)
     if row is not None:
         notes.append(_outcome_text(comparison, row))
     return Cell(mean_sd(mean, sd), "; ".join(notes), outcome(row), None if mean != mean else mean)
@@ -178,7 +173,7 @@ def _tied_with(comparison: Comparison, best: Arm, arms: list[Arm], stat: str) ->
 
 def _words(comparison: Comparison, arm: Arm, stat: str) -> dict[str, str]:
     """The values that the sentences name."""
-    mean, sd = (float(comparison.mean_sd(stat).at[arm.label, key]) for key in ("mean", "std"))
+    mean, sd, _ = (float(value) for value in comparison.mean_sd(stat).loc[arm.label])
     words = {"loss": arm.label, "score": mean_sd(mean, sd)}
     row = comparison.difference(arm.label, stat)
     if row is not None:

@@ -10,7 +10,7 @@ from lit_seg.analysis.run_groups import Arm
 from lit_seg.analysis.score_figures import plot_curves
 from lit_seg.report import texts
 from lit_seg.report.blocks import Block, Cell, Figure, Section, Table, Text
-from lit_seg.report.formatting import baseline_rows, outcome, percent
+from lit_seg.report.formatting import arm_table, outcome, percent
 from lit_seg.report.images import draw_panel
 
 _LISTED = 5  # seeds
@@ -21,18 +21,13 @@ def section(comparison: Comparison) -> Section | None:
     curves = {stat: curve(comparison, stat) for stat in CURVES}
     if not any(table.groupby("arm")["step"].nunique().gt(1).any() for table in curves.values()):
         return None
+    ends = {stat: final_of_baseline(comparison, stat) for stat in CURVES}
     usual = [arm for arm in comparison.arms if arm.steps == comparison.arms[0].steps]
     several = [arm for arm in comparison.arms if _has_budgets(comparison, arm)]
     panels = [
         draw_panel(
             name + note,
-            partial(
-                plot_curves,
-                comparison,
-                curves[stat],
-                arms,
-                target=final_of_baseline(comparison, stat),
-            ),
+            partial(plot_curves, comparison, curves[stat], arms, target=ends[stat]),
             width=520,
             height=330,
             right=22 + 7 * max(len(arm.label) for arm in arms),
@@ -54,26 +49,23 @@ def _has_budgets(comparison: Comparison, arm: Arm) -> bool:
 
 
 def _table(comparison: Comparison, base: Arm) -> Table:
-    columns = ["loss", "steps trained"]
-    rows = [[Cell(arm.label), Cell(str(arm.steps), value=arm.steps)] for arm in comparison.arms]
-    for stat, name in CURVES.items():
-        columns += [f"reaches {name} {percent(target(comparison, stat))}", "start", "end"]
-        reached = first_reached(comparison, stat)
-        first = reached.loc[reached["arm"] == base.label, "step"].min()
-        for arm, row in zip(comparison.arms, rows, strict=True):
-            steps = reached.loc[reached["arm"] == arm.label, "step"]
+    reached = {stat: first_reached(comparison, stat) for stat in CURVES}
+
+    def cells(arm: Arm) -> list[Cell]:
+        row = [Cell(str(arm.steps), value=arm.steps)]
+        for stat, table in reached.items():
+            steps = table.loc[table["arm"] == arm.label, "step"]
+            first = table.loc[table["arm"] == base.label, "step"].min()
             row += [_reached(steps), _start(steps, first, arm is base)]
             difference = comparison.difference(arm.label, stat)
             mark = outcome(difference)
             row.append(Cell(mark or ("baseline" if difference is None else "n/a"), mark=mark))
-    return Table(
-        texts.REACHED_CAPTION,
-        columns,
-        rows,
-        sortable=True,
-        words=(3, 4, 6, 7),
-        strong=baseline_rows(comparison),
-    )
+        return row
+
+    columns = ["steps trained"]
+    for stat, name in CURVES.items():
+        columns += [f"reaches {name} {percent(target(comparison, stat))}", "start", "end"]
+    return arm_table(comparison, texts.REACHED_CAPTION, columns, cells, words=(3, 4, 6, 7))
 
 
 def _reached(steps: "pd.Series[float]") -> Cell:

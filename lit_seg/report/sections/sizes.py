@@ -1,15 +1,17 @@
 """Sizes of masks, and what each loss finds of masks of a size."""
 
 from functools import partial
+from math import nan
 
 import pandas as pd
 
 from lit_seg.analysis.class_figures import plot_mask_sizes, plot_recall_by_size
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.mask_sizes import BINS, masks, recall_by_size, truth
+from lit_seg.analysis.run_groups import Arm
 from lit_seg.report import texts
 from lit_seg.report.blocks import Cell, Figure, Section, Table
-from lit_seg.report.formatting import baseline_rows, mean_sd
+from lit_seg.report.formatting import arm_table, mean_sd
 from lit_seg.report.images import draw_panel
 
 
@@ -45,20 +47,14 @@ def _table(comparison: Comparison, by_size: pd.DataFrame, of_truth: pd.DataFrame
     numbers = of_truth["bin"].value_counts()
     there = [name for name in BINS if numbers.get(name, 0)]
     means = by_size.groupby(["arm", "bin"], observed=True)["value"].agg(["mean", "std"])
-    rows = []
-    for arm in comparison.arms:
-        row = [Cell(arm.label)]
+
+    def cells(arm: Arm) -> list[Cell]:
+        row = []
         for name in there:
-            if (arm.label, name) in means.index:
-                mean, sd = (float(value) for value in means.loc[(arm.label, name)])
-                row.append(Cell(mean_sd(mean, sd), value=mean))
-            else:
-                row.append(Cell("n/a"))
-        rows.append(row)
-    return Table(
-        texts.SIZES_TABLE_CAPTION,
-        ["loss", *(f"{name} ({numbers[name]} masks)" for name in there)],
-        rows,
-        sortable=True,
-        strong=baseline_rows(comparison),
-    )
+            found = (arm.label, name) in means.index
+            mean, sd = (float(v) for v in means.loc[(arm.label, name)]) if found else (nan, nan)
+            row.append(Cell(mean_sd(mean, sd), value=mean if found else None))
+        return row
+
+    columns = [f"{name} ({numbers[name]} masks)" for name in there]
+    return arm_table(comparison, texts.SIZES_TABLE_CAPTION, columns, cells)
