@@ -27,7 +27,7 @@ from lit_seg.diagnosis import judge, read_run, weigh
 from lit_seg.diagnosis.verdict import HEADLINES
 from lit_seg.errors import RunError
 from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED, STATS, class_scores, overall_scores
-from lit_seg.report.pictures import pictures_of
+from lit_seg.report.sections.pictures import pictures_of
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -358,20 +358,20 @@ def pictures(checks: Checks, losses: Sequence[str]) -> Iterator[str]:
     """The counted errors below the pictures of ``lit_seg report``, and the head classes found."""
     comparison = checks.comparison
     names = sorted(comparison.images["image"].unique())
-    blocks = pictures_of(comparison)
+    figures = pictures_of(comparison)
     seed = min(checks.seeds(*losses))
     rows = []
-    for block in blocks:
-        image, _, looked_at = block.title.partition(", looking at ")
-        for tile in block.tiles:
-            if tile.name not in losses:
+    for figure in figures:
+        image, _, looked_at = figure.caption.partition(", looking at ")
+        for panel in figure.panels:
+            if panel.title not in losses:
                 continue
-            sums = comparison.counts[tile.name, seed][names.index(image)]
+            sums = comparison.counts[panel.title, seed][names.index(image)]
             head = sums[comparison.groups["head"]].sum(axis=0)
-            wrong, *rare = tile.lines
+            _, wrong, *rare = panel.lines
             counted = rare[0].removeprefix(f"{looked_at}: ") if rare else ""
             found = f"{100 * head[HITS] / head[LABELLED]:.1f} %"
-            rows.append([image, tile.name, wrong, found, f"{looked_at}: {counted}"])
+            rows.append([image, panel.title, wrong, found, f"{looked_at}: {counted}"])
     yield f"Seed {seed}."
     yield ""
     heads = ["image", "loss", "wrong, whole image", ">head pixels found", "looked at"]

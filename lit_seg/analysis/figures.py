@@ -1,4 +1,4 @@
-"""Pictures of runs."""
+"""The figure of class trajectories for notebooks."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lit_seg.analysis.style import _apart
+from lit_seg.analysis.style import spread_apart
 
 _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", ":", "-.")
@@ -49,7 +49,7 @@ def plot_trajectories(
     axes.set(xlabel="step", ylabel=stat)
     axes.spines[["top", "right"]].set_visible(False)
     gap = 0.045 * (table.max().max() - table.min().min())
-    heights = _apart(np.array([end for end, _, _ in ends]), gap)
+    heights = spread_apart(np.array([end for end, _, _ in ends]), gap)
     for height, (_, name, colour) in zip(heights, ends, strict=True):
         axes.annotate(
             name,

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
-from lit_seg.analysis.comparison import Comparison
+from lit_seg.analysis.comparison import OF_PRECISION, Comparison
 from lit_seg.analysis.learning import over_seeds
 from lit_seg.analysis.run_groups import Arm
 from lit_seg.analysis.style import FONT_SIZE, INK, MUTED, PAPER, end_labels, looks
@@ -33,8 +33,31 @@ _AROUND = [
 _LETTER = 0.6  # width of a letter over its height, on average
 
 
+def possible_interval(comparison: Comparison, row: pd.Series) -> tuple[float, float]:
+    """The 95 % interval of a difference, without what no score can reach.
+
+    Given the mean of the reference over the paired seeds, the score of an arm is between 0 and 1.
+    Differences of precision are over the classes that both predict, for which the reference has
+    another mean, so they are only cut at -1 and 1. The outcome of a difference never changes.
+
+    Args:
+        comparison: of ``compare``.
+        row: one of ``comparison.differences``.
+    """
+    least, most = -1.0, 1.0
+    if row["stat"] not in OF_PRECISION:
+        scores = comparison.scores
+        seeds = set(comparison.arm(row["arm"]).seeds)
+        of_reference = (scores["arm"] == row["against"]) & scores["seed"].isin(seeds)
+        mean = scores.loc[of_reference & (scores["stat"] == row["stat"]), "value"].mean()
+        if mean == mean:
+            least, most = -mean, 1 - mean
+    low, high = float(row["low"]), float(row["high"])
+    return (max(low, least), min(high, most)) if low == low else (low, high)
+
+
 def plot_differences(comparison: Comparison, stat: str, axes: Axes) -> None:
-    """Difference of each arm to its baseline in points, with the interval of 95 %.
+    """Difference of each arm to its baseline in points, with the possible interval of 95 %.
 
     A full marker is an interval that excludes zero.
     """
@@ -45,7 +68,8 @@ def plot_differences(comparison: Comparison, stat: str, axes: Axes) -> None:
     axes.axvline(0, color=INK, linewidth=1)
     for y, label in enumerate(labels):
         row = rows[rows["arm"] == label].iloc[0]
-        value, low, high = (100 * float(row[key]) for key in ("value", "low", "high"))
+        value = 100 * float(row["value"])
+        low, high = (100 * end for end in possible_interval(comparison, row))
         if value != value:
             axes.text(
                 0.02, y, "no value", transform=axes.get_yaxis_transform(), color=MUTED, va="center"
@@ -152,7 +176,7 @@ def _baseline(comparison: Comparison) -> str:
 
 
 def _ellipse(points: Points, colour: str) -> Ellipse:
-    """Of one standard deviation, of the sample covariance of ``(S, 2)``."""
+    """The ellipse of one standard deviation of points ``(S, 2)``."""
     values, vectors = np.linalg.eigh(np.cov(points.T))
     width, height = 2 * np.sqrt(np.maximum(values, 1e-9))
     angle = float(np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0])))

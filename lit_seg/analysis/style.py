@@ -38,13 +38,13 @@ FONT_SIZE = 11
 
 @dataclass(frozen=True)
 class Look:
-    """Of one arm."""
+    """How one arm is drawn."""
 
     colour: str
     marker: str
     dashes: Dashes
     hollow: bool
-    """Of another budget than the usual one."""
+    """Whether the arm has another budget than the usual one."""
 
     @property
     def face(self) -> str:
@@ -133,7 +133,7 @@ def end_labels(
     scale = figure.dpi / 72
     to_pixels = axes.transData.transform
     wanted = np.array([to_pixels((x, y))[1] for x, y, _, _ in ends])
-    placed = _apart(wanted, gap * scale)
+    placed = spread_apart(wanted, gap * scale)
     leaders = []
     bottom, top = (axes.transAxes.transform((0, y))[1] for y in (0, 1))
     placed += max(0.0, bottom - placed.min()) - max(0.0, placed.max() - top - 4 * scale)
@@ -151,8 +151,8 @@ def end_labels(
     axes.add_collection(lines, autolim=False)
 
 
-def _apart(wanted: Heights, gap: float) -> Heights:
-    """Heights at least ``gap`` apart, in the same order, with the least squared movement."""
+def spread_apart(wanted: Heights, gap: float) -> Heights:
+    """Move heights at least ``gap`` apart, in the same order and as little as possible."""
     order = np.argsort(wanted, kind="stable")
     gaps = gap * np.arange(len(wanted))
     placed = np.empty(len(wanted))

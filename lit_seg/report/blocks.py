@@ -1,17 +1,17 @@
-"""What a report is made of, before it is HTML or Markdown.
+"""The parts of a report before they become HTML or Markdown.
 
 Texts may hold ``**bold**`` and ``code`` in backticks, nothing else.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from matplotlib.axes import Axes
+from PIL import Image
 
-Mark = Literal["", "better", "worse", "same"]
-MARKS: dict[Mark, str] = {"": "", "better": "▲", "worse": "▼", "same": "≈"}
-"""Said by a sign as well as by a colour."""
+Mark = Literal["", "better", "tied", "worse"]
+SIGNS: dict[Mark, str] = {"": "", "better": "▲", "tied": "≈", "worse": "▼"}
+"""A sign says what the colour of a cell says, for readers who do not see the colour."""
 
 
 @dataclass(frozen=True)
@@ -23,129 +23,72 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Points:
-    """A list."""
-
-    items: Sequence[str]
-    kind: Literal["plain", "warning"] = "plain"
-
-
-@dataclass(frozen=True)
-class Card:
-    """An answer that is read first: what was asked, the answer, a number, and more words."""
-
-    question: str
-    answer: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Cards:
-    """Answers side by side."""
-
-    cards: Sequence[Card]
-
-
-@dataclass(frozen=True)
 class Cell:
-    """Of a table; sorted by ``value`` where there is one."""
+    """A cell of a table."""
 
     text: str
     note: str = ""
-    """Below it, smaller."""
+    """A second line in smaller letters."""
     mark: Mark = ""
-    """Against the baseline."""
     value: float | None = None
+    """The number by which the rows are sorted; None sorts last."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells, the first of each row being its heading."""
+    """Rows of cells; the first cell of a row is its heading."""
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     sortable: bool = False
     strong: Sequence[int] = ()
-    """Rows that stand out: those of the baseline."""
+    """Indices of the rows of the baseline, which stand out."""
     foot: Sequence[Sequence[Cell]] = ()
-    """Rows that stay last."""
+    """Rows that stay last when the table is sorted."""
     words: Sequence[int] = ()
-    """Columns of words beside the first: they begin at the left."""
+    """Indices of further columns that hold words and are aligned to the left."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot of a figure, sizes in CSS pixels."""
+    """A plot or a picture of a figure."""
 
     title: str
-    draw: Callable[[Axes], None]
-    width: int = 340
-    height: int = 260
-    left: int = 48
-    right: int = 90
-    bottom: int = 40
-    top: int = 10
+    image: Image.Image
+    lines: Sequence[str] = ()
+    """Text below the picture."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Plots side by side, as many as fit; ``name`` is that of its PNG."""
+    """Panels side by side; ``name`` is the name of their PNG file."""
 
     name: str
-    caption: str
     alt: str
+    caption: str
     panels: Sequence[Panel]
     columns: int = 3
-    """In the PNG."""
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A picture, its inset, and what is said below."""
-
-    name: str
-    png: bytes
-    inset: bytes
-    lines: Sequence[str]
-    media: str = "image/png"
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """An image with its truth and predictions."""
-
-    name: str
-    title: str
-    tiles: Sequence[Tile]
-    box: tuple[float, float, float, float]
-    """Of the inset: left, top, width, height as shares of the image."""
-    size: tuple[int, int]
-    """Width and height of the pictures in pixels."""
-    alt: str
+    """Panels per row of the PNG file."""
 
 
 @dataclass(frozen=True)
 class Legend:
-    """Colours and what they stand for."""
+    """Classes and their colours, ``#rrggbb`` first."""
 
     title: str
     entries: Sequence[tuple[str, str]]
-    """``#rrggbb`` and name."""
-
-
-Simple = Text | Points | Cards | Table | Figure | Pictures | Legend
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several shown at a time, all of them on paper."""
+    """Tables or figures of which the page shows one at a time, and a print all."""
 
     label: str
-    options: Sequence[tuple[str, Sequence[Simple]]]
+    options: Sequence[tuple[str, Table | Figure]]
 
 
-Block = Simple | Choice
+Block = Text | Table | Figure | Legend | Choice
 
 
 @dataclass(frozen=True)
@@ -154,7 +97,7 @@ class Section:
 
     anchor: str
     title: str
-    blocks: Sequence[Block] = field(default_factory=list)
+    blocks: Sequence[Block]
 
 
 @dataclass(frozen=True)

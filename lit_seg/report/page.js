@@ -1,44 +1,47 @@
 "use strict";
 document.documentElement.classList.add("scripted");
 
-// One of several at a time.
+// Shows one option of a choice at a time, by buttons with the names of the options.
 for (const choice of document.querySelectorAll(".choice")) {
-  const buttons = [...choice.querySelectorAll(":scope > .buttons > button")];
-  const show = (chosen) => {
-    for (const button of buttons) {
-      const on = button === chosen;
-      button.setAttribute("aria-pressed", String(on));
-      document.getElementById(button.getAttribute("aria-controls")).hidden = !on;
-    }
-  };
-  for (const button of buttons) button.addEventListener("click", () => show(button));
-  show(buttons[0]);
+  const options = [...choice.querySelectorAll(":scope > .option")];
+  const bar = document.createElement("div");
+  bar.className = "buttons";
+  const show = (chosen) => options.forEach((option, i) => {
+    option.hidden = i !== chosen;
+    bar.children[i].setAttribute("aria-pressed", String(i === chosen));
+  });
+  options.forEach((option, i) => {
+    const button = document.createElement("button");
+    button.textContent = option.querySelector("h3").textContent;
+    button.addEventListener("click", () => show(i));
+    bar.append(button);
+  });
+  choice.prepend(bar);
+  show(0);
 }
 
-// Rows by a column: first descending, for scores; what has no value stays last.
-for (const button of document.querySelectorAll("button.sort")) {
+// Sorts the rows by a column. Scores are sorted downwards first, and rows without a value stay last.
+for (const heading of document.querySelectorAll("table.sortable thead th")) {
+  const button = document.createElement("button");
+  button.className = "sort";
+  button.append(...heading.childNodes);
+  heading.append(button);
   button.addEventListener("click", () => {
-    const heading = button.closest("th");
     const column = heading.cellIndex;
     const body = heading.closest("table").tBodies[0];
-    const first = column === 0 ? "ascending" : "descending";
-    const other = column === 0 ? "descending" : "ascending";
+    const [first, other] = column ? ["descending", "ascending"] : ["ascending", "descending"];
     const order = heading.getAttribute("aria-sort") === first ? other : first;
     for (const cell of heading.parentElement.cells) cell.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", order);
     const sign = order === "ascending" ? 1 : -1;
-    const key = (row) => {
-      const cell = row.cells[column];
-      if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
-      return column === 0 ? cell.textContent : NaN;
+    const number = (row) => Number(row.cells[column].dataset.value ?? NaN);
+    const text = (row) => row.cells[column].textContent;
+    const numeric = [...body.rows].some((row) => !Number.isNaN(number(row)));
+    const compare = (a, b) => {
+      if (!numeric) return sign * text(a).localeCompare(text(b), "en");
+      const missing = Number.isNaN(number(a)) - Number.isNaN(number(b));
+      return missing || sign * (number(a) - number(b)) || 0;
     };
-    const rows = [...body.rows].map((row, place) => ({ row, place, key: key(row) }));
-    rows.sort((a, b) => {
-      if (typeof a.key === "string") return sign * a.key.localeCompare(b.key, "en");
-      const none = Number.isNaN(a.key) - Number.isNaN(b.key);
-      if (none || Number.isNaN(a.key) || a.key === b.key) return none || a.place - b.place;
-      return sign * (a.key < b.key ? -1 : 1);
-    });
-    body.append(...rows.map(({ row }) => row));
+    body.append(...[...body.rows].sort(compare));
   });
 }

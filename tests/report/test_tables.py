@@ -1,13 +1,16 @@
-"""Marks of classes, and what losses cost."""
+"""Tables of classes, learning curves, costs and methods."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
 from lit_seg.analysis.comparison import Comparison, compare
+from lit_seg.report import texts
 from lit_seg.report.blocks import Choice, Section, Table, Text
-from lit_seg.report.sections import classes, cost
+from lit_seg.report.sections import classes, cost, learning, methods
 from tests.analysis.fabricated import write_run
 
 
@@ -27,14 +30,27 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
 
 def tables(section: Section | None) -> dict[str, Table]:
+    """The tables of a section by caption, those of a choice by name."""
     assert section is not None
-    choice = section.blocks[-1]
-    assert isinstance(choice, Choice)
-    return {name: table for name, (table,) in choice.options if isinstance(table, Table)}
+    found = {block.caption: block for block in section.blocks if isinstance(block, Table)}
+    for block in section.blocks:
+        if isinstance(block, Choice):
+            found |= {name: table for name, table in block.options if isinstance(table, Table)}
+    return found
+
+
+def rows_of(table: Table) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def paragraphs(section: Section | None) -> str:
+    assert section is not None
+    return " ".join(block.text for block in section.blocks if isinstance(block, Text))
 
 
 def test_a_class_is_marked_where_its_interval_excludes_zero(comparison: Comparison) -> None:
-    table = tables(classes.section(comparison))["Precision"]
+    found = tables(classes.section(comparison))
+    table = found["Precision"]
     rows = comparison.class_scores
     rows = rows[rows["stat"] == "precision"]
     rows = rows.set_index(["arm", "class", "seed"])["value"].sort_index()
@@ -50,11 +66,8 @@ def test_a_class_is_marked_where_its_interval_excludes_zero(comparison: Comparis
                     expected = "better" if ours.mean() > theirs.mean() else "worse"
             assert cell.mark == expected, (label, name)
             seen.add(cell.mark)
-    marks = {c.mark for row in tables(classes.section(comparison))["Recall"].rows for c in row}
+    marks = {cell.mark for row in found["Recall"].rows for cell in row}
     assert seen | marks == {"", "better", "worse"}
-    # two losses of three seeds, less the class without a precision in one of them
-    assert "marked by chance alone, here 1 of 20" in table.caption
-    assert "here 1 of 22" in tables(classes.section(comparison))["IoU"].caption
 
 
 def test_one_seed_marks_nothing(tmp_path: Path) -> None:
@@ -62,7 +75,59 @@ def test_one_seed_marks_nothing(tmp_path: Path) -> None:
         write(tmp_path, loss, 0)
     table = tables(classes.section(compare([tmp_path], draws=20)))["Recall"]
     assert {cell.mark for row in table.rows for cell in row} == {""}
-    assert "Nothing is marked" in table.caption
+
+
+def test_classes_that_are_not_predicted_are_listed_by_how_rarely(tmp_path: Path) -> None:
+    few = {"images": 3, "logged": 2, "pictures": False}
+    for seed, never in enumerate((["pole", "fence"], ["pole", "fence", "pedestrian"])):
+        run = write_run(tmp_path, "ce", seed, never=never, **few)  # type: ignore[arg-type]
+        write_run(tmp_path, "wce", seed, **few)  # type: ignore[arg-type]
+        if seed:  # one pixel, and it hits
+            table = pd.read_csv(run / "val_images.csv")
+            place = (table["class"] == "fence") & (table["labelled"] > 0)
+            table.loc[table.index[place][0], ["predicted", "hits"]] = 1
+            table.to_csv(run / "val_images.csv", index=False)
+            log = run / "metrics.csv"  # which would say that the counts are damaged
+            pd.read_csv(log).drop(columns="val/miou").to_csv(log, index=False)
+    found = tables(classes.section(compare([tmp_path], draws=50)))[texts.NEVER_CAPTION]
+    assert rows_of(found) == [["ce", "pole", "fence", "pedestrian"]]
+
+
+def test_learning_curves_are_summed_up_by_start_and_end(comparison: Comparison) -> None:
+    differences = comparison.differences.copy()
+    of_recall = differences["arm"] == "recall"
+    differences.loc[of_recall & (differences["stat"] == "miou"), ["value", "low", "real"]] = (
+        *(0.1, 0.05),
+        True,
+    )
+    known = replace(comparison, differences=differences)
+    table = tables(learning.section(known))[texts.REACHED_CAPTION]
+    assert [name.split(" ")[0] for name in table.columns[2:]] == ["reaches", "start", "end"] * 2
+    cells = {row[0].text: row for row in table.rows}
+    assert [cell.text for cell in cells["ce"][3:5]] == ["baseline"] * 2
+    assert cells["recall"][4].text == cells["recall"][4].mark == "better"
+    assert cells["pat"][4].text == "n/a"  # one pair of seeds
+    steps = learning.first_reached(known, "miou")
+    steps = steps.set_index("arm")["step"]
+    sooner = steps["recall"].max() < steps["ce"].min()
+    assert cells["recall"][3].text == ("sooner" if sooner else "not sooner")
+
+
+@pytest.mark.parametrize(
+    ("steps", "first", "expected"),
+    [
+        ([90, 180], 270, "sooner"),
+        ([90, 270], 270, "not sooner"),
+        ([90, None], 270, "not sooner"),
+        ([90, 180], None, "sooner"),  # the baseline never is there
+        ([None, None], None, "not sooner"),
+    ],
+)
+def test_sooner_is_before_the_first_seed_of_the_baseline(
+    steps: list[float | None], first: float | None, expected: str
+) -> None:
+    there = pd.Series(steps, dtype=float)
+    assert learning._start(there, float("nan" if first is None else first), False).text == expected
 
 
 def costs(run: Path, **values: float) -> None:
@@ -77,20 +142,19 @@ def test_a_loss_costs_what_the_baseline_of_its_budget_does(tmp_path: Path) -> No
     costs(write(tmp_path, "ce", 0, **long), step_seconds=0.4, cpu_seconds=0.3, utilisation=45)
     costs(write(tmp_path, "recall", 0, **long), step_seconds=0.4, cpu_seconds=0.33, utilisation=44)
     found = cost.section(compare([tmp_path], draws=20))
-    assert found is not None
-    table = found.blocks[-1]
-    assert isinstance(table, Table)
+    table = tables(found)[texts.COST_CAPTION]
     assert list(table.columns[:3]) == [
         "loss",
         "time, ce\u00a0=\u00a01",
         "processor time, ce\u00a0=\u00a01",
     ]
-    assert [[cell.text for cell in row[:3]] for row in table.rows] == [
+    assert [row[:3] for row in rows_of(table)] == [
         ["ce", "1.00", "1.00"],
         ["recall", "1.50", "1.20"],
         ["recall, 3x", "1.00", "1.10"],
         ["ce, 3x", "1.00", "1.00"],
     ]
+    assert found is not None
     (note,) = [b.text for b in found.blocks if isinstance(b, Text) and b.kind == "warning"]
     assert "from 44 % (recall, 3x) to 80 % (ce)" in note
 
@@ -100,8 +164,36 @@ def test_an_even_machine_needs_no_note_and_no_processor_time_no_column(tmp_path:
         costs(write(tmp_path, loss, 0), step_seconds=0.2, utilisation=used)
     found = cost.section(compare([tmp_path], draws=20))
     assert found is not None
-    text, table = found.blocks
-    assert isinstance(text, Text)
-    assert "experiments/paper/loss_memory.py" in text.text
-    assert isinstance(table, Table)
+    assert not any(isinstance(b, Text) and b.kind == "warning" for b in found.blocks)
+    assert "experiments/paper/loss_memory.py" in paragraphs(found)
+    table = tables(found)[texts.COST_CAPTION]
     assert not any(name.startswith("processor time, ce") for name in table.columns)
+
+
+def test_what_the_correction_leaves_is_counted(comparison: Comparison) -> None:
+    row = comparison.differences.iloc[0].to_dict()
+    real = {"value": 0.1, "low": 0.05, "high": 0.15, "p": 0.01, "real": True, "seeds": 3}
+    nan = float("nan")
+    rows = [
+        {**row, **real, "arm": "recall", "stat": "miou", "p_holm": 0.02},
+        {**row, **real, "arm": "wce", "stat": "tail_iou", "p_holm": 0.06},
+        {**row, **real, "arm": "pat", "stat": "miou", "p": nan, "p_holm": nan, "seeds": 1},
+    ]
+    known = replace(comparison, differences=pd.DataFrame(rows))
+    text = paragraphs(methods.section(known))
+    assert texts.CHANCE.format(tested=2, real=2, left=1, lost="tail IoU of wce") in text
+
+
+def test_methods_tell_seeds_resamples_and_what_is_missing(comparison: Comparison) -> None:
+    section = methods.section(comparison)
+    text = paragraphs(section)
+    assert texts.SEEDS.format(least=1, most=3) in text
+    assert texts.RESAMPLES.format(draws=20, images=8) in text
+    assert "4.30 for 3 pairs" in text  # Student's t of two degrees of freedom
+    found = tables(section)
+    runs = rows_of(found[texts.RUNS_CAPTION])
+    assert len(runs) == 10 + 2
+    assert [row[:2] for row in runs[-2:]] == [[f"pat, seed {s}", "missing"] for s in (0, 2)]
+    by_seed = {row[0]: row for row in rows_of(found[texts.BY_SEED_CAPTION])}
+    assert len(by_seed["recall"][2].split(", ")) == 3
+    assert by_seed["pat"][-2:] == ["n/a", "n/a"]

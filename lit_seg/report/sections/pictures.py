@@ -1,27 +1,158 @@
-"""The same images seen by each loss."""
+"""Validation images with their truth and what each loss predicts, and an inset on a rare class."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
 
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.report.blocks import Block, Legend, Section, Text
-from lit_seg.report.pictures import colours_of, pictures_of
+from lit_seg.analysis.run_groups import Run
+from lit_seg.data.palette import distinct_colours
+from lit_seg.metrics.labels import VOID
+from lit_seg.report import texts
+from lit_seg.report.blocks import Block, Figure, Legend, Panel, Section, Text
+from lit_seg.report.images import with_inset
+from lit_seg.runs.layout import PICTURES
+
+Label = npt.NDArray[np.uint8]
+
+_WIDTH = 320  # pixels of a picture
+_INSET = 0.36  # of width and height
+_FEWEST = 12  # pixels of a class to look at
 
 
 def section(comparison: Comparison) -> Section | None:
-    """Image, truth and predictions, with an inset; nothing if no run left pictures."""
+    """Image, truth and predictions of each image for which a run left pictures."""
     found = pictures_of(comparison)
     if not found:
         return None
-    blocks: list[Block] = [
-        Text(
-            "Validation images chosen from their labels alone, one seed of each loss. Below each: "
-            "the window with most pixels of one class, the rarest in the image that no image above "
-            "was about, enlarged; how many pixels of the whole image are wrong; and of that class "
-            "how many are found, and how many predicted falsely. Few images prove nothing: that is "
-            "for the tables."
-        ),
-        Legend(
-            "Colours",
-            [*zip(colours_of(comparison), comparison.classes, strict=True), ("#000000", "void")],
-        ),
-        *found,
-    ]
+    entries = [*zip(_colours(comparison), comparison.classes, strict=True), ("#000000", "void")]
+    blocks: list[Block] = [Text(texts.PICTURES_NOTE), Legend("Colours", entries), *found]
     return Section("pictures", "Side by side", blocks)
+
+
+def pictures_of(comparison: Comparison) -> list[Figure]:
+    """A figure per image in the ``pictures/`` folders of runs, with one seed of each arm.
+
+    Its caption names the image and the class of the window, and the lines below a prediction are
+    its label, its wrong pixels, and what it finds of that class.
+    """
+    runs = _runs(comparison)
+    if not runs:
+        return []
+    folder = runs[0][1].path / PICTURES
+    names = sorted(  # which may lie in subfolders
+        path.relative_to(folder).as_posix().removesuffix("_truth.png")
+        for path in folder.rglob("*_truth.png")
+    )
+    looked_at: set[int] = set()
+    figures = []
+    for number, name in enumerate(names, 1):
+        truth = _label(folder / f"{name}_truth.png")
+        assert truth is not None
+        rare = _rarest(comparison, truth, looked_at)
+        looked_at |= set() if rare is None else {rare}
+        caption = name if rare is None else f"{name}, looking at {comparison.classes[rare]}"
+        panels = _panels(comparison, runs, name, truth, rare)
+        figures.append(Figure(f"pictures_{number}", caption, caption, panels, columns=4))
+    return figures
+
+
+def _colours(comparison: Comparison) -> list[str]:
+    """``#rrggbb`` of each class, those of the dataset if the runs have them."""
+    distinct = distinct_colours(len(comparison.classes))
+    return comparison.colours or ["#" + bytes(colour).hex() for colour in distinct]
+
+
+def _runs(comparison: Comparison) -> list[tuple[str, Run]]:
+    """Label and run of each arm that has pictures, of the lowest seed that most arms have."""
+    there = [
+        (arm.label, run)
+        for arm in comparison.arms
+        for run in arm.runs
+        if (run.path / PICTURES).is_dir()
+    ]
+    seeds = [run.seed for _, run in there]
+    seed = min(seeds, key=lambda seed: (-seeds.count(seed), seed), default=None)
+    return [(label, run) for label, run in there if run.seed == seed]
+
+
+def _panels(
+    comparison: Comparison,
+    runs: Sequence[tuple[str, Run]],
+    name: str,
+    truth: Label,
+    rare: int | None,
+) -> list[Panel]:
+    """The photo, the truth, and the prediction of each run."""
+    palette = [int(c[i : i + 2], 16) for c in _colours(comparison) for i in (1, 3, 5)]
+    palette += [0] * (768 - len(palette))  # void is black
+    box = _box(truth, rare)
+
+    def panel(title: str, image: Image.Image, lines: Sequence[str] = ()) -> Panel:
+        return Panel(title, with_inset(image, box, _WIDTH), [f"**{title}**", *lines])
+
+    def coloured(label: Label) -> Image.Image:
+        image = Image.fromarray(label)
+        image.putpalette(palette)
+        return image
+
+    panels = []
+    photo = runs[0][1].path / PICTURES / f"{name}_image.jpg"
+    if photo.is_file():
+        with Image.open(photo) as image:
+            panels.append(panel("image", image.convert("RGB").resize(truth.shape[::-1])))
+    panels.append(panel("truth", coloured(truth)))
+    for label, run in runs:
+        prediction = _label(run.path / PICTURES / f"{name}_prediction.png")
+        if prediction is not None and prediction.shape == truth.shape:
+            lines = _errors(comparison, truth, prediction, rare)
+            panels.append(panel(label, coloured(prediction), lines))
+    return panels
+
+
+def _rarest(comparison: Comparison, truth: Label, looked_at: set[int]) -> int | None:
+    """The class least frequent in training that the truth shows, if possible a new one."""
+    rarest_first = reversed(comparison.by_frequency())
+    shown = [c for c in rarest_first if (truth == c).sum() >= _FEWEST]
+    return next((c for c in shown if c not in looked_at), shown[0] if shown else None)
+
+
+def _box(truth: Label, rare: int | None) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the window with the most pixels of the class."""
+    rows, columns = truth.shape
+    height, width = max(1, round(rows * _INSET)), max(1, round(columns * _INSET))
+    if rare is None:
+        left, top = (columns - width) // 2, (rows - height) // 2
+        return left, top, left + width, top + height
+    sums = np.pad((truth == rare).astype(np.int64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    inside = (
+        sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width]
+        + sums[:-height, :-width]
+    )  # fmt: skip
+    # The middle one of windows with the same pixels also shows what is around the class.
+    best = np.argwhere(inside == inside.max())
+    top, left = map(int, best[np.abs(best - best.mean(axis=0)).sum(axis=1).argmin()])
+    return left, top, left + width, top + height
+
+
+def _errors(comparison: Comparison, truth: Label, prediction: Label, rare: int | None) -> list[str]:
+    valid = truth != VOID
+    wrong = int((valid & (truth != prediction)).sum())
+    lines = [f"{wrong:,} pixels wrong ({100 * wrong / max(1, valid.sum()):.1f} %)"]
+    if rare is not None:
+        labelled, predicted = truth == rare, (prediction == rare) & valid
+        hits = int((labelled & predicted).sum())
+        name = comparison.classes[rare]
+        lines.append(f"{name}: {hits} of {labelled.sum()}, {predicted.sum() - hits} false")
+    return lines
+
+
+def _label(path: Path) -> Label | None:
+    """8-bit class ids, or None if there is no such file."""
+    if not path.is_file():
+        return None
+    with Image.open(path) as image:
+        return np.array(image, np.uint8)

@@ -1,13 +1,16 @@
-"""What happened to each class while each loss trained. Recall loss paper, Fig. 4."""
+"""What happens to each class while each loss trains. Recall loss paper, Fig. 4."""
 
 from functools import partial
 
+import pandas as pd
 from matplotlib.axes import Axes
 
 from lit_seg.analysis.class_figures import plot_class_lines, trajectories
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.trajectories import TRAJECTORIES
-from lit_seg.report.blocks import Choice, Figure, Panel, Section, Simple, Text
+from lit_seg.report import texts
+from lit_seg.report.blocks import Choice, Figure, Panel, Section, Table, Text
+from lit_seg.report.images import draw_panel
 
 _LOGARITHMIC = ("recall_focal_ratio",)
 _NAMES = {
@@ -21,45 +24,37 @@ _NAMES = {
 
 def section(comparison: Comparison) -> Section | None:
     """A small plot per loss, one statistic at a time."""
-    options: list[tuple[str, list[Simple]]] = []
+    options: list[tuple[str, Table | Figure]] = []
     for stat, words in TRAJECTORIES.items():
-        table = trajectories(comparison, stat)
-        labels = [arm.label for arm in comparison.arms if (table["arm"] == arm.label).any()]
-        if not labels:
-            continue
-        letters = max(len(str(name)) for name in table["class"].unique())
-        panels = [
-            Panel(
-                label,
-                partial(_draw, comparison, table, label, stat),
-                width=340,
-                height=250,
-                left=40,
-                right=16 + 6 * letters,
-            )
-            for label in labels
-        ]
-        figure = Figure(
-            f"trajectories_{stat}",
-            f"{words[0].upper()}{words[1:]}, per class: mean over seeds, smoothed. Blue is head, "
-            "green medium, vermilion tail; the same axis for all losses.",
-            f"{words} per class against optimizer steps",
-            panels,
-        )
-        options.append((_NAMES[stat], [figure]))
+        if panels := _panels(comparison, stat):
+            name, alt = f"trajectories_{stat}", f"{words} per class against optimizer steps"
+            options.append((_NAMES[stat], Figure(name, alt, texts.TRAJECTORIES_CAPTION, panels)))
     if not options:
         return None
-    text = (
-        "As Fig. 4 of the recall loss paper, for every loss. **1 − recall** is what recall loss "  # noqa: RUF001
-        "weighs a class by, **focal weight** the mean of 1 − p over its pixels; both are shown as "  # noqa: RUF001
-        "shares of all classes, measured alike whatever loss trains. Their **ratio** above 1 says "
-        "that recall loss would weigh the class more than focal loss does. The **gradient share** "
-        "is that of the class's pixels in the sum of |∂L/∂z| of the loss that trains."
-    )
-    return Section("trajectories", "Class dynamics", [Text(text), Choice("Statistic", options)])
+    note = Text(texts.TRAJECTORIES_NOTE)
+    return Section("trajectories", "Class dynamics", [note, Choice("Statistic", options)])
 
 
-def _draw(comparison: Comparison, table: object, label: str, stat: str, axes: Axes) -> None:
-    if stat in _LOGARITHMIC:
+def _panels(comparison: Comparison, stat: str) -> list[Panel]:
+    table = trajectories(comparison, stat)
+    letters = max((len(str(name)) for name in table["class"].unique()), default=0)
+    drawn = set(table["arm"])
+    return [
+        draw_panel(
+            arm.label,
+            partial(_draw, comparison, table, arm.label, stat in _LOGARITHMIC),
+            height=250,
+            left=40,
+            right=16 + 6 * letters,
+        )
+        for arm in comparison.arms
+        if arm.label in drawn
+    ]
+
+
+def _draw(
+    comparison: Comparison, table: pd.DataFrame, label: str, logarithmic: bool, axes: Axes
+) -> None:
+    if logarithmic:
         axes.set_yscale("log")
     plot_class_lines(comparison, table, label, axes)

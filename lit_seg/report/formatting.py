@@ -1,0 +1,77 @@
+"""How numbers are written: scores in percent, differences in points with their interval."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from lit_seg.analysis.comparison import Comparison
+from lit_seg.analysis.run_groups import Arm
+from lit_seg.analysis.score_figures import possible_interval
+from lit_seg.report.blocks import Cell, Mark, Table
+
+MINUS = "−"  # noqa: RUF001  # as wide as +
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def percent(value: float) -> str:
+    """Write a score as ``52.1``, and NaN as ``n/a``."""
+    return "n/a" if value != value else f"{100 * value:.1f}"
+
+
+def points(value: float) -> str:
+    """Write a difference as ``+2.1``, with a minus sign that is as wide as the plus sign."""
+    if value != value:
+        return "n/a"
+    text = f"{100 * value:+.1f}"
+    return text.replace("-", MINUS) if float(text) else "0.0"
+
+
+def mean_sd(mean: float, sd: float) -> str:
+    """Write ``52.1 ± 0.4``, without a deviation where there is one seed."""
+    return percent(mean) if sd != sd else f"{percent(mean)} ± {percent(sd)}"
+
+
+def interval(comparison: Comparison, row: pd.Series) -> str:
+    """Write a row of ``Comparison.differences`` as ``+2.1 [+1.0, +3.3]``, without line breaks."""
+    low, high = possible_interval(comparison, row)
+    text = points(row["value"])
+    if low == low:
+        text += f"{NBSP}[{points(low)},{NBSP}{points(high)}]"
+    return text
+
+
+def outcome(row: "pd.Series | None") -> Mark:
+    """Whether a difference is shown to be better or worse, or is statistically tied.
+
+    Nothing is known without an interval over at least two pairs of seeds.
+    """
+    if row is None or row["seeds"] < 2 or row["low"] != row["low"]:
+        return ""
+    if not row["real"]:
+        return "tied"
+    return "better" if row["value"] > 0 else "worse"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
+
+
+def plural(number: int, noun: str) -> str:
+    """Write ``3 seeds`` or ``1 seed``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def arm_table(
+    comparison: Comparison,
+    caption: str,
+    columns: Sequence[str],
+    cells: Callable[[Arm], Sequence[Cell]],
+    note: Callable[[Arm], str] = lambda arm: "",
+    words: Sequence[int] = (),
+) -> Table:
+    """A table with a row per arm, in which those of the baseline stand out."""
+    base, arms = comparison.baseline, comparison.arms
+    rows = [[Cell(arm.label, note(arm)), *cells(arm)] for arm in arms]
+    strong = [i for i, arm in enumerate(arms) if base and arm.loss == base.loss]
+    return Table(caption, ["loss", *columns], rows, True, strong, words=words)

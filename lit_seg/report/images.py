@@ -1,0 +1,99 @@
+"""Plots and pictures as images, and images as files and data URIs."""
+
+import io
+import math
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as MplFigure
+from PIL import Image, ImageDraw, ImageFont
+
+from lit_seg.analysis.style import PAPER, figure_style
+from lit_seg.report.blocks import Panel
+
+SCALE = 2
+"""Pixels of an image per CSS pixel, so that plots are sharp on dense screens and in print."""
+_TITLE = 24  # CSS pixels above a plot
+_LINE = 14  # pixels of a line below a picture
+_GAP = 8  # pixels around a picture
+
+
+def draw_panel(
+    title: str,
+    draw: Callable[[Axes], None],
+    width: int = 340,
+    height: int = 260,
+    left: int = 48,
+    right: int = 90,
+    bottom: int = 40,
+    top: int = 10,
+) -> Panel:
+    """Draw a plot with its title; sizes and margins are in CSS pixels."""
+    whole = height + (_TITLE if title else 0)
+    with figure_style():
+        figure = MplFigure((width / 72, whole / 72), dpi=72 * SCALE, facecolor=PAPER)
+        FigureCanvasAgg(figure)
+        figure.text(8 / width, 1 - 16 / whole, title, fontweight="bold")
+        inside = (width - left - right) / width, (height - top - bottom) / whole
+        draw(figure.add_axes((left / width, bottom / whole, *inside)))
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
+    with Image.open(file) as image:
+        return Panel(title, _few_colours(image.convert("RGB")))
+
+
+def with_inset(image: Image.Image, box: tuple[int, int, int, int], width: int) -> Image.Image:
+    """A picture with a window marked, and the window enlarged below.
+
+    Args:
+        image: a photo, or class ids with a palette.
+        box: left, top, right and bottom of the window.
+        width: of the result.
+    """
+    # Class ids must not be mixed at their borders, but a photo may be.
+    method = Image.Resampling.NEAREST if image.mode == "P" else Image.Resampling.BICUBIC
+    height = round(width * image.height / image.width)
+    result = Image.new("RGB", (width, round(1.75 * height) + 4), PAPER)
+    result.paste(image.convert("RGB").resize((width, height), method))
+    inset = image.crop(box).convert("RGB").resize((width, result.height - height - 4), method)
+    result.paste(inset, (0, height + 4))
+    marked = [round(edge * width / image.width) for edge in box]
+    ImageDraw.Draw(result).rectangle(marked, outline="white", width=2)
+    return result.quantize(256) if image.mode == "P" else result
+
+
+def data_uri(image: Image.Image) -> str:
+    """The address of an image that is part of the page: JPEG of a photo, PNG of anything else."""
+    kind = "png" if image.mode == "P" else "jpeg"
+    return f"data:image/{kind};base64,{b64encode(encode(image, kind)).decode()}"
+
+
+def encode(image: Image.Image, kind: str = "png") -> bytes:
+    """The bytes of an image file."""
+    file = io.BytesIO()
+    image.save(file, format=kind, optimize=True, quality=80)
+    return file.getvalue()
+
+
+def sheet(panels: Sequence[Panel], columns: int) -> Image.Image:
+    """All panels of a figure in one image, each above its lines."""
+    columns = min(columns, len(panels))
+    lines = max(len(panel.lines) for panel in panels)
+    gap = _GAP if lines else 0
+    width = max(panel.image.width for panel in panels) + gap
+    height = max(panel.image.height for panel in panels) + lines * _LINE + gap
+    whole = Image.new("RGB", (columns * width, math.ceil(len(panels) / columns) * height), PAPER)
+    draw, font = ImageDraw.Draw(whole), ImageFont.load_default(11)
+    for i, panel in enumerate(panels):
+        x, y = i % columns * width, i // columns * height
+        whole.paste(panel.image.convert("RGB"), (x, y))
+        text = "\n".join(panel.lines).replace("*", "")
+        draw.multiline_text((x, y + panel.image.height), text, fill="black", font=font, spacing=2)
+    return _few_colours(whole)
+
+
+def _few_colours(image: Image.Image) -> Image.Image:
+    """Plots have few colours; a palette makes their files a third as large."""
+    return image.quantize(128, dither=Image.Dither.NONE)
