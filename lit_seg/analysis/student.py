@@ -1,6 +1,6 @@
 """Student's t distribution."""
 
-from scipy.stats import t as student  # type: ignore[import-untyped]
+from scipy.stats import t as student
 
 
 def two_sided(t: float, freedom: int) -> float:
