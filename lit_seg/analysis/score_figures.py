@@ -11,26 +11,9 @@ from matplotlib.patches import Ellipse
 from lit_seg.analysis.comparison import OF_PRECISION, Comparison
 from lit_seg.analysis.learning import over_seeds
 from lit_seg.analysis.run_groups import Arm
-from lit_seg.analysis.style import FONT_SIZE, INK, MUTED, PAPER, end_labels, looks
+from lit_seg.analysis.style import INK, MUTED, PAPER, end_labels, looks
 
 Points = npt.NDArray[np.float64]
-
-# Where a name may go around its point, in points; the nearest first.
-_AROUND = [
-    (dx * r, dy * r)
-    for r in (9, 15, 22, 30, 40, 52)
-    for dx, dy in (
-        (1, 0),
-        (-1, 0),
-        (0.6, 0.9),
-        (0.6, -0.9),
-        (-0.6, 0.9),
-        (-0.6, -0.9),
-        (0, 1),
-        (0, -1),
-    )
-]
-_LETTER = 0.6  # width of a letter over its height, on average
 
 
 def possible_interval(comparison: Comparison, row: pd.Series) -> tuple[float, float]:
@@ -97,30 +80,24 @@ def plot_scatter(comparison: Comparison, axes: Axes, x: str = "miou", y: str = "
         index=["arm", "seed"], columns="stat", values="value", dropna=False
     )
     look = looks(comparison.arms, _baseline(comparison))
-    names = []
-    points = []
     for arm in comparison.arms:
         seeds = 100 * table.loc[arm.label, [x, y]].dropna().to_numpy(float)
         if not len(seeds):
             continue
         style = look[arm.label]
-        points += [tuple(point) for point in seeds]
         axes.plot(
             *seeds.T, style.marker, color=style.colour, markersize=4, alpha=0.55,
             markerfacecolor=style.face,
         )  # fmt: skip
-        mean = seeds.mean(axis=0)
         axes.plot(
-            *mean, style.marker, color=style.colour, markersize=9, markerfacecolor=style.face,
-            markeredgewidth=1.4,
+            *seeds.mean(axis=0), style.marker, color=style.colour, markersize=9,
+            markerfacecolor=style.face, markeredgewidth=1.4, label=arm.label,
         )  # fmt: skip
         if len(seeds) > 2:
             axes.add_patch(_ellipse(seeds, style.colour))
-        names.append((mean, arm.label, style.colour))
     axes.set(xlabel="mean IoU, %", ylabel="mean accuracy (recall), %")
     axes.margins(0.12)
-    axes.autoscale_view()
-    _name_points(axes, names, points)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)  # covers no point
 
 
 def plot_curves(
@@ -184,47 +161,3 @@ def _ellipse(points: Points, colour: str) -> Ellipse:
         tuple(points.mean(axis=0)), width, height, angle=angle, facecolor=colour, alpha=0.15,
         edgecolor=colour, linewidth=1,
     )  # fmt: skip
-
-
-def _name_points(
-    axes: Axes,
-    names: Sequence[tuple[Points, str, str]],
-    points: Sequence[tuple[float, ...]],
-) -> None:
-    """Each name where it covers least of the points and of other names."""
-    figure = axes.get_figure()
-    assert figure is not None
-    scale = figure.dpi / 72
-    inside = axes.get_window_extent()
-    dots = [axes.transData.transform(point) for point in points]
-    dots += [axes.transData.transform(mean) for mean, _, _ in names]
-    boxes: list[tuple[float, float, float, float]] = []
-    for mean, text, colour in names:
-        x, y = axes.transData.transform(mean)
-        width, height = _LETTER * FONT_SIZE * len(text) * scale, 1.1 * FONT_SIZE * scale
-        best, best_cost = None, np.inf
-        for reach, (dx, dy) in enumerate(_AROUND):
-            left = x + dx * scale - (width if dx < 0 else 0 if dx > 0 else width / 2)
-            bottom = y + dy * scale - height / 2
-            box = (left, bottom, left + width, bottom + height)
-            cost = 0.3 * reach + sum(20.0 for other in boxes if _overlap(box, other))
-            cost += sum(3.0 for px, py in dots if _overlap(box, (px - 3, py - 3, px + 3, py + 3)))
-            out = box[0] < inside.x0 or box[2] > inside.x1 + 60 * scale
-            cost += 50.0 * (out or box[1] < inside.y0 or box[3] > inside.y1 + 8 * scale)
-            if cost < best_cost:
-                best, best_cost = (dx, dy, box), cost
-        assert best is not None
-        dx, dy, box = best
-        boxes.append(box)
-        axes.annotate(
-            text, (float(mean[0]), float(mean[1])), (dx, dy), textcoords="offset points",
-            color=colour, fontweight="bold",
-            ha="right" if dx < 0 else "left" if dx > 0 else "center", va="center",
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6}
-            if np.hypot(dx, dy) > 20
-            else None,
-        )  # fmt: skip
-
-
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -19,11 +19,16 @@ def percent(value: float) -> str:
 
 
 def points(value: float) -> str:
-    """Write a difference as ``+2.1``, with a minus sign that is as wide as the plus sign."""
+    """Write a difference as ``+2.1``, with a minus sign that is as wide as the plus sign.
+
+    A value next to zero has more digits, so that its sign is seen: it decides an outcome.
+    """
     if value != value:
         return "n/a"
     text = f"{100 * value:+.1f}"
-    return text.replace("-", MINUS) if float(text) else "0.0"
+    if not float(text):
+        text = f"{100 * value:+.1g}" if abs(100 * value) >= 0.001 else "0.0"
+    return text.replace("-", MINUS)
 
 
 def mean_sd(mean: float, sd: float) -> str:

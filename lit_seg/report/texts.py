@@ -23,8 +23,8 @@ TIED_WITH_IT = ", and statistically tied with that of {losses}"
 NONE_BETTER = "No loss is shown to have a better mean IoU than {base}."
 RARE = (
     "No loss is shown to have a better mean IoU than {reference}; if the rare classes matter most, "
-    "choose **{loss}**, whose tail recall is better than that of {reference} "
-    "({difference} points){tied}."
+    "choose **{loss}**, whose tail recall is better than that of {reference} ({difference} "
+    "points){tied}."
 )
 PRICE = "Against {reference} it is {outcomes}."
 OUTCOMES = {"better": "better", "worse": "**worse**", "tied": "tied", "": "not comparable"}
@@ -142,9 +142,9 @@ SEEDS = (
 )
 CHANCE = (
     "**Chance**: {tested} differences have an interval over seeds, and {real} of the intervals "
-    "exclude zero; of differences that do not exist, up to one in twenty would. Holm's correction "
-    "for the number of losses, which better and worse do without, leaves {left} below p = 0.05. It "
-    "does not leave: {lost}."
+    "exclude zero; of differences that do not exist, up to one in twenty would. Better and worse "
+    "are decided by the interval alone. Holm's correction for the number of losses leaves {left} "
+    "below p = 0.05; those that it takes away: {lost}."
 )
 SCOPE = (
     "**Scope**: one set of options per loss, none of them tuned here, on the data, network and "

@@ -13,7 +13,7 @@ from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.analysis.score_figures import possible_interval
 from lit_seg.metrics.scores import STATS
 from lit_seg.report.blocks import Cell, Table, Text
-from lit_seg.report.formatting import MINUS, NBSP, outcome
+from lit_seg.report.formatting import MINUS, NBSP, outcome, points
 from lit_seg.report.sections import decision
 from lit_seg.report.sections.decision import DECISIVE, recommendation, score_table
 from tests.analysis.fabricated import write_run
@@ -86,6 +86,12 @@ def test_an_outcome_is_that_of_the_interval(
     difference: dict[str, object] | None, expected: str
 ) -> None:
     assert outcome(None if difference is None else pd.Series(difference)) == expected
+
+
+def test_the_sign_of_a_small_difference_is_seen() -> None:
+    values = [0.021, -0.021, 0.0004, -0.0004, 0.0, -1e-12, NAN]
+    shown = ["+2.1", f"{MINUS}2.1", "+0.04", f"{MINUS}0.04", "0.0", "0.0", "n/a"]
+    assert [points(value) for value in values] == shown
 
 
 BETTER = (0.5, 0.1, 0.05)

@@ -35,6 +35,7 @@ def section(comparison: Comparison) -> Section:
                 "differences", texts.DIFFERENCES_ALT, texts.DIFFERENCES_CAPTION, panels, columns=2
             )
         )
-    scatter = draw_panel("", partial(plot_scatter, comparison), width=640, height=430, right=70)
+    right = 50 + 7 * max(len(arm.label) for arm in comparison.arms)  # for the legend
+    scatter = draw_panel("", partial(plot_scatter, comparison), 570 + right, 430, right=right)
     blocks.append(Figure("scatter", texts.SCATTER_ALT, texts.SCATTER_CAPTION, [scatter]))
     return Section("tradeoff", "Gains and price", blocks)
