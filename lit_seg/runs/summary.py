@@ -115,7 +115,7 @@ def run_scores(
 def write_summary(folder: Path, steps: int, scores: RunScores | None) -> Summary:
     """Write ``summary.json`` of the run in ``folder``, which has just finished, in one move."""
     _, epochs = logged_length(folder / METRICS)
-    installed = {str(d.name).lower(): d.version for d in distributions()}
+    installed = {str(d.name).lower().replace("_", "-"): d.version for d in distributions()}
     versions = {name: installed[name] for name in _PACKAGES if name in installed}
     summary = Summary(
         steps, epochs, scores, options_of(folder), _cost(folder),
