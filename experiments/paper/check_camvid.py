@@ -14,12 +14,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from math import inf, nan
-from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from lit_seg.analysis import Comparison, compare
 from lit_seg.analysis.bootstrap import Difference, paired_bootstrap
@@ -402,11 +400,10 @@ def costs(checks: Checks) -> Iterator[str]:
         if loss not in checks.labels:
             return
         for run in checks.comparison.arm(loss).runs:
-            rows = pd.read_csv(Path(run.path) / "cost.csv")
-            times = rows.loc[rows["cost"] == "cpu_seconds", "value"]
-            if times.empty:
+            cost = run.summary.cost if run.summary else {}
+            if "cpu_seconds" not in cost:
                 return
-            seconds.setdefault(loss, {})[run.seed] = float(times.median())
+            seconds.setdefault(loss, {})[run.seed] = cost["cpu_seconds"]
     seeds = sorted(set(seconds["pat"]) & set(seconds["ce"]))
     ratios = [seconds["pat"][seed] / seconds["ce"][seed] for seed in seeds]
     if not ratios:

@@ -1,4 +1,4 @@
-"""Reading runs back. Needs the ``notebooks`` extra (pandas, matplotlib)."""
+"""Runs compared, in numbers and figures. Needs the ``notebooks`` extra (matplotlib)."""
 
 from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.analysis.figures import plot_trajectories

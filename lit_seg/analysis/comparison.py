@@ -247,21 +247,13 @@ def _differences(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
                 f"{arm.label} and {against.label} were not scored on the same labels pixel by "
                 f"pixel ({VAL_IMAGES}): their differences have no interval"
             )
-        for stat, d in zip(STATS, found, strict=True):
-            rows.append(
-                {
-                    "arm": arm.label,
-                    "against": against.label,
-                    "stat": stat,
-                    "value": d.value,
-                    "low": d.low,
-                    "high": d.high,
-                    "p": d.p,
-                    "real": d.is_real,
-                    "same_sign": int((np.sign(d.by_seed) == np.sign(d.value)).sum()),
-                    "seeds": d.seeds,
-                }
+        rows += [
+            (
+                *(arm.label, against.label, stat, d.value, d.low, d.high, d.p, d.is_real),
+                *(int((np.sign(d.by_seed) == np.sign(d.value)).sum()), d.seeds),
             )
+            for stat, d in zip(STATS, found, strict=True)
+        ]
     notes += [
         f"{', '.join(labels)}: compared with {how} for one of them; means are over all there are"
         for how, labels in uneven.items()

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from scipy.optimize import isotonic_regression  # type: ignore[import-untyped]
 
 from lit_seg.analysis.run_groups import Arm
 
@@ -153,15 +154,7 @@ def end_labels(
 def _apart(wanted: Heights, gap: float) -> Heights:
     """Heights at least ``gap`` apart, in the same order, with the least squared movement."""
     order = np.argsort(wanted, kind="stable")
-    blocks: list[tuple[float, int]] = []  # mean of what is left after taking the gaps out, length
-    for rank, i in enumerate(order):
-        value, length = float(wanted[i]) - rank * gap, 1
-        while blocks and blocks[-1][0] > value:
-            mean, number = blocks.pop()
-            value = (mean * number + value * length) / (number + length)
-            length += number
-        blocks.append((value, length))
-    flat = [value for value, length in blocks for _ in range(length)]
+    gaps = gap * np.arange(len(wanted))
     placed = np.empty(len(wanted))
-    placed[order] = np.array(flat) + gap * np.arange(len(wanted))
+    placed[order] = isotonic_regression(wanted[order] - gaps).x + gaps
     return placed

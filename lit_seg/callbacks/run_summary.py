@@ -65,7 +65,7 @@ class RunSummary(Callback):
     def _end_of_run(self, trainer: Trainer, module: LitSegmenter) -> None:
         folder = Path(trainer.default_root_dir)
         scores = _scores(module) if module.scores else None
-        write_summary(folder, trainer.global_step, trainer.current_epoch, scores)
+        write_summary(folder, trainer.global_step, scores)
         if scores:
             _report(scores, f"val scores after {module.scored_step} steps", folder / TABLE)
         else:

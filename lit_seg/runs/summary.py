@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from platform import python_version
 from typing import Any
@@ -78,14 +78,13 @@ class Summary:
 
     def stopped_early(self) -> str:
         """``6 of the 12 epochs``; empty if the run is as long as its options say."""
-        steps, epochs = (_positive(self.options.get(f"trainer.max_{of}")) for of in _LENGTHS)
-        long_enough = steps and (self.steps > steps or same_length(self.steps, steps))
-        if self.epochs is not None and epochs and self.epochs < epochs and not long_enough:
-            return f"{self.epochs} of the {epochs} epochs"
-        return f"{self.steps} of the {steps} steps" if steps and not (epochs or long_enough) else ""
-
-
-_LENGTHS = ("steps", "epochs")
+        of = {unit: self.options.get(f"trainer.max_{unit}") or -1 for unit in ("steps", "epochs")}
+        short = self.steps < of["steps"] and not same_length(self.steps, of["steps"])
+        if of["epochs"] > 0:
+            long_enough = of["steps"] > 0 and not short
+            early = self.epochs is not None and self.epochs < of["epochs"] and not long_enough
+            return f"{self.epochs} of the {of['epochs']} epochs" if early else ""
+        return f"{self.steps} of the {of['steps']} steps" if short else ""
 
 
 def same_length(steps: int, others: int) -> bool:
@@ -113,12 +112,14 @@ def run_scores(
     return RunScores(dict(zip(STATS, overall, strict=True)), dict(zip(names, rows, strict=True)))
 
 
-def write_summary(folder: Path, steps: int, epochs: int, scores: RunScores | None) -> Summary:
+def write_summary(folder: Path, steps: int, scores: RunScores | None) -> Summary:
     """Write ``summary.json`` of the run in ``folder``, which has just finished, in one move."""
-    installed = {name: found for name in _PACKAGES if (found := _version(name))}
+    _, epochs = logged_length(folder / METRICS)
+    installed = {str(d.name).lower(): d.version for d in distributions()}
+    versions = {name: installed[name] for name in _PACKAGES if name in installed}
     summary = Summary(
         steps, epochs, scores, options_of(folder), _cost(folder),
-        {"python": python_version(), **installed},
+        {"python": python_version(), **versions},
     )  # fmt: skip
     content = {"schema": SCHEMA, **asdict(summary)}
     text = json.dumps(_without_nan(content), indent=1, default=str, allow_nan=False)
@@ -142,10 +143,8 @@ def read_summary(folder: Path) -> Summary | None:
             raise RunError(f"{path}: is of another version of lit_seg; read it with that version")
         scores = content.pop("scores")
         if scores is not None:
-            overall = {key: _number(value) for key, value in scores["overall"].items()}
-            rows = scores["classes"].items()
-            classes = {name: {k: _number(v) for k, v in row.items()} for name, row in rows}
-            scores = RunScores(overall, classes)
+            classes = {name: _with_nan(row) for name, row in scores["classes"].items()}
+            scores = RunScores(_with_nan(scores["overall"]), classes)
         return Summary(**content, scores=scores)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path}: is damaged ({error}); finish the run again by --resume") from None
@@ -229,13 +228,6 @@ def _cost(folder: Path) -> dict[str, float]:
     return {str(stat).removeprefix("cost/"): float(value) for stat, value in medians.items()}
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
-
-
 def _without_nan(content: Any) -> Any:
     """JSON has no NaN; an undefined score is null."""
     if isinstance(content, dict):
@@ -245,9 +237,5 @@ def _without_nan(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _positive(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+def _with_nan(scores: Mapping[str, float | None]) -> dict[str, float]:
+    return {key: math.nan if value is None else value for key, value in scores.items()}

@@ -124,7 +124,7 @@ def write_run(
         labelled, _, hits = counts.sum(axis=(0, 1))
         per_class = class_scores(counts.sum(axis=0))
         scores = run_scores(names, PIXELS[:classes], per_class, hits / labelled)
-        write_summary(folder, steps, 1, scores)
+        write_summary(folder, steps, scores)
     return folder
 
 

@@ -80,7 +80,8 @@ def test_a_cut_log_of_a_finished_run_is_told(root: Path) -> None:
 
 def test_a_run_that_was_stopped_early_is_told(root: Path) -> None:
     path = folder(root) / "summary.json"
-    path.write_text(path.read_text().replace('"trainer.max_steps": 540', '"trainer.max_epochs": 2'))
+    content = path.read_text().replace('"epochs": null', '"epochs": 1')
+    path.write_text(content.replace('"trainer.max_steps": 540', '"trainer.max_epochs": 2'))
     seeds, (warning,), _ = found(root)
     assert seeds == {"ce": [0, 1, 2], "recall": [0, 1, 2]}
     assert warning.startswith("camvid/unet_resnet18/recall/seed0 finished after 1 of the 2 epochs")

@@ -77,8 +77,9 @@ def test_the_summary_is_read_as_it_was_written(tmp_path: Path) -> None:
     config = {"data": {"class_path": "x"}, "model": {"lr": 1e-3}, "trainer": {"max_epochs": 3}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     (tmp_path / "cost.csv").write_text("step,cost,value\n1,step_seconds,2\n2,step_seconds,4\n")
+    (tmp_path / "metrics.csv").write_text("step,epoch,train/loss\n0,0,1\n29,2,1\n")
     assert read_summary(tmp_path) is None
-    written = write_summary(tmp_path, 30, 3, scores_of())
+    written = write_summary(tmp_path, 30, scores_of())
     found = read_summary(tmp_path)
     assert found is not None
     assert repr(found) == repr(written)  # NaN is not equal to itself
@@ -96,7 +97,7 @@ def test_the_summary_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_never_validated_has_no_scores(tmp_path: Path) -> None:
-    write_summary(tmp_path, 30, 3, None)
+    write_summary(tmp_path, 30, None)
     found = read_summary(tmp_path)
     assert found is not None
     assert found.scores is None
