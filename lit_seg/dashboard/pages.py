@@ -103,11 +103,7 @@ def spec_of(workspace: Any, report: Any) -> dict[str, Any]:
         "entity": workspace.entity,
         "project": workspace.project,
         "workspace": {"name": view.display_name, "spec": view_spec},
-        "report": {
-            "title": text.display_name,
-            "description": text.description,
-            "spec": text_spec,
-        },
+        "report": {"title": text.display_name, "description": text.description, "spec": text_spec},
     }
 
 

@@ -103,9 +103,8 @@ def _classes(stat: str, title: str) -> Any:
 
 
 def _confusion() -> Any:
-    columns = ("Actual", "Predicted", "nPredictions")
     return wr.CustomChart(
         query={"summaryTable": {"tableKey": keys.CONFUSION}},
         chart_name="wandb/confusion_matrix/v1",
-        chart_fields={name: name for name in columns},
+        chart_fields={name: name for name in ("Actual", "Predicted", "nPredictions")},
     )
