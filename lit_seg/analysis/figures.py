@@ -1,12 +1,13 @@
 """Pictures of runs."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
-from lit_seg.analysis.style import _apart
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", ":", "-.")
@@ -15,7 +16,7 @@ _DASHES = ("-", "--", ":", "-.")
 def plot_trajectories(
     runs: pd.DataFrame,
     stat: str,
-    axes: Axes,
+    axes: "Axes",
     colours: Mapping[str, str] | None = None,
     smooth: int = 1,
 ) -> None:
@@ -32,6 +33,8 @@ def plot_trajectories(
     Raises:
         ValueError: if the run has no such statistic.
     """
+    from lit_seg.analysis.style import _apart  # only now: other analyses run without matplotlib
+
     rows = runs[(runs["stat"] == stat) & (runs["class"] != "")]
     if rows.empty:
         found = ", ".join(sorted(runs.loc[runs["class"] != "", "stat"].unique()))
