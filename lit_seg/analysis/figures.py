@@ -1,12 +1,15 @@
 """The figure of class trajectories for notebooks."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from lit_seg.analysis.style import spread_apart
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", ":", "-.")
@@ -15,7 +18,7 @@ _DASHES = ("-", "--", ":", "-.")
 def plot_trajectories(
     runs: pd.DataFrame,
     stat: str,
-    axes: Axes,
+    axes: "Axes",
     colours: Mapping[str, str] | None = None,
     smooth: int = 1,
 ) -> None:
@@ -32,6 +35,7 @@ def plot_trajectories(
     Raises:
         ValueError: if the run has no such statistic.
     """
+
     rows = runs[(runs["stat"] == stat) & (runs["class"] != "")]
     if rows.empty:
         found = ", ".join(sorted(runs.loc[runs["class"] != "", "stat"].unique()))

@@ -1,12 +1,10 @@
 """W&B dashboards as code: a saved view of a project's runs, and a report that explains it.
 
-``topics`` says what is shown, ``workspace`` and ``report`` where, ``publish`` sends it. Needs
-``wandb-workspaces``, which the command `python -m lit_seg dashboard` asks for where it is missing.
+``topics`` has the questions and their panels, ``pages`` puts them into both pages and publishes
+them. It needs ``wandb-workspaces``; the command `python -m lit_seg dashboard` says so where that is
+missing.
 """
 
-from lit_seg.dashboard.publishing import Published, publish
-from lit_seg.dashboard.spec import spec_of
-from lit_seg.dashboard.wandb_report import build_report
-from lit_seg.dashboard.workspace import build_workspace
+from lit_seg.dashboard.pages import Published, build_report, build_workspace, publish, spec_of
 
 __all__ = ["Published", "build_report", "build_workspace", "publish", "spec_of"]

@@ -3,9 +3,7 @@
 import re
 
 STEP = "trainer/global_step"
-"""The step axis of all curves but those of the classes."""
-CLASS_STEP = "class_step"
-"""The step axis of ``class/<stat>/<class>``."""
+"""The step axis of all curves but ``class/<stat>/<class>``, which run over ``CLASS_STEP``."""
 
 SCORES = {
     "val/miou": "mean IoU",
@@ -21,12 +19,12 @@ COSTS = {
     "cost/peak_memory_mb": "peak memory, MB",
     "cost/utilisation": "utilisation, %",
 }
-WHAT_HAPPENS = {
+CLASS_SCORES = {
     "class/recall": "recall",
     "class/precision": "precision",
     "class/fpr": "false-positive rate",
 }
-WHAT_THE_LOSS_SEES = {
+CLASS_SHARES = {
     "class/miss_norm": "share of 1 - recall: what recall loss would look at",
     "class/focal_norm": "share of the focal weight: what focal loss would look at",
     "class/recall_focal_ratio": "the first over the second",
@@ -42,9 +40,9 @@ CONFUSION = "val/confusion_table"
 GROUP = "Group"
 """W&B's own name for the group of a run: dataset, network and loss, without the seed."""
 DATA = "data_name"
-"""In the configuration of a run."""
+"""The option of a run's configuration that holds its dataset."""
 
 
 def of_each_class(stat: str) -> str:
-    """The expression that finds ``<stat>/<class>`` for every class, whatever the classes are."""
+    """The regular expression for ``<stat>/<class>`` of every class."""
     return f"^{re.escape(stat)}/.+$"

@@ -6,6 +6,9 @@ from typing import Any
 import wandb_workspaces.reports.v2 as wr
 
 from lit_seg.dashboard import keys
+from lit_seg.runs.layout import CLASS_STEP
+
+_OVER_SEEDS = {"groupby": keys.GROUP, "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
 
 
 @dataclass(frozen=True)
@@ -18,14 +21,14 @@ class Topic:
 
 
 def topics() -> list[Topic]:
-    """All of them, made anew: a panel belongs to one place."""
+    """All topics with new panels, because a panel belongs to one page."""
     return [
         Topic(
             "Which loss ends better, and which learns sooner?",
             "A line is the mean over the seeds of one dataset, network and loss; the band is one "
-            "standard deviation. Cross-entropy is that of plain cross-entropy for every loss, so "
-            "it can be compared where `val/loss` cannot.",
-            [_scores(key, title) for key, title in keys.SCORES.items()],
+            "standard deviation. Plain cross-entropy is measured for every loss, so it can be "
+            "compared where `val/loss` cannot.",
+            [_line(title, keys.STEP, key=key) for key, title in keys.SCORES.items()],
         ),
         Topic(
             "Does more recall cost IoU?",
@@ -42,9 +45,9 @@ def topics() -> list[Topic]:
         ),
         Topic(
             "What happens to each class while it trains?",
-            "Of the training batches, a line per class. Rare classes whose recall rises late, and "
-            "whose precision falls then, are flooded with false positives.",
-            [_classes(stat, title) for stat, title in keys.WHAT_HAPPENS.items()]
+            "A line per class, measured on the training batches. Where the recall of a rare class "
+            "rises late and its precision falls then, it gets many false positives.",
+            [_classes(stat, title) for stat, title in keys.CLASS_SCORES.items()]
             + [_line("IoU at each validation", keys.STEP, stat="val/iou")],
         ),
         Topic(
@@ -52,12 +55,12 @@ def topics() -> list[Topic]:
             "Shares add up to 1 over the classes of a batch. They are measured for every loss, "
             "also one that does not use them: the ratio tells where recall loss would push "
             "harder than focal loss (above 1) and where less.",
-            [_classes(stat, title) for stat, title in keys.WHAT_THE_LOSS_SEES.items()],
+            [_classes(stat, title) for stat, title in keys.CLASS_SHARES.items()],
         ),
         Topic(
             "How did each class end?",
-            "After the last validation: scores per class, what was taken for what, and a few "
-            "images with truth and prediction. The first two read best with one run selected.",
+            "Scores per class after the last validation, the confusion matrix, and a few images "
+            "with truth and prediction. The first two read best with one run selected.",
             [
                 wr.WeavePanelSummaryTable(table_name=keys.CLASS_TABLE),
                 _confusion(),
@@ -68,16 +71,19 @@ def topics() -> list[Topic]:
         ),
         Topic(
             "What does it cost?",
-            "A bar is the mean over seeds. Compare runs of the same machine only.",
-            [_cost(key, title) for key, title in keys.COSTS.items()],
+            "A bar is the mean over seeds. Only compare runs of the same machine.",
+            [
+                wr.BarPlot(title=title, metrics=[key], **_OVER_SEEDS)
+                for key, title in keys.COSTS.items()
+            ],
         ),
     ]
 
 
 def _line(title: str, x: str, key: str = "", stat: str = "", log_y: bool = False) -> Any:
-    """Of one key, or of a statistic of every class: a curve per group of seeds.
+    """A curve per group of seeds of one key, or of a statistic of every class.
 
-    The curve is the mean, the band around it one standard deviation.
+    The curve is the mean over seeds, the band around it one standard deviation.
     """
     return wr.LinePlot(
         title=title,
@@ -86,36 +92,19 @@ def _line(title: str, x: str, key: str = "", stat: str = "", log_y: bool = False
         metric_regex=keys.of_each_class(stat) if stat else None,
         title_x="step",
         log_y=log_y,
-        groupby=keys.GROUP,
-        groupby_aggfunc="mean",
-        groupby_rangefunc="stddev",
         smoothing_type="none",
+        **_OVER_SEEDS,
     )
-
-
-def _scores(key: str, title: str) -> Any:
-    return _line(title, keys.STEP, key=key)
 
 
 def _classes(stat: str, title: str) -> Any:
-    # a ratio of 2 lies as far from 1 as one of 1/2
-    return _line(title, keys.CLASS_STEP, stat=stat, log_y=stat.endswith("_ratio"))
-
-
-def _cost(key: str, title: str) -> Any:
-    return wr.BarPlot(
-        title=title,
-        metrics=[key],
-        groupby=keys.GROUP,
-        groupby_aggfunc="mean",
-        groupby_rangefunc="stddev",
-    )
+    # On a logarithmic axis a ratio of 2 lies as far from 1 as one of 1/2.
+    return _line(title, CLASS_STEP, stat=stat, log_y=stat.endswith("_ratio"))
 
 
 def _confusion() -> Any:
-    columns = ("Actual", "Predicted", "nPredictions")
     return wr.CustomChart(
         query={"summaryTable": {"tableKey": keys.CONFUSION}},
         chart_name="wandb/confusion_matrix/v1",
-        chart_fields={name: name for name in columns},
+        chart_fields={name: name for name in ("Actual", "Predicted", "nPredictions")},
     )

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from lit_seg.analysis.bootstrap import bootstrap_pairs
+from lit_seg.diagnosis.formatting import listed
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.errors import RunError
 from lit_seg.metrics.frequency_groups import frequency_groups
@@ -23,16 +23,14 @@ from lit_seg.runs.summary import same_length
 
 _RESAMPLES = 2000
 
-Outcome = Literal["higher", "traded", "flooded", "lower", "same"]
-
-OUTCOMES: dict[Outcome, str] = {
+OUTCOMES = {
     "higher": "mean IoU is higher",
     "lower": "mean IoU is lower",
     "flooded": "tail recall is higher, but tail precision and mean IoU are lower",
     "traded": "mean IoU is statistically tied, but other scores differ",
     "same": "all scores are statistically tied",
 }
-"""What happened to this pair of runs; it is no verdict on the loss."""
+"""What happened to a pair of runs, by a word for it; it is no verdict on the loss."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Comparison:
         baseline: the folder of the baseline.
         loss: the loss of the baseline.
         changes: by score.
-        outcome: what happened to this pair of runs.
+        outcome: what happened to this pair of runs, one of ``OUTCOMES``.
         text: the outcome as a sentence.
         notes: in what the runs differ besides the loss, and which classes were compared.
         limit: what the comparison cannot say.
@@ -67,7 +65,7 @@ class Comparison:
     baseline: str
     loss: str
     changes: dict[str, Change]
-    outcome: Outcome
+    outcome: str
     text: str
     notes: tuple[str, ...] = ()
     limit: str = (
@@ -91,12 +89,8 @@ def compare(run: RunRecord, baseline: RunRecord) -> Comparison:
     tail = frequency_groups(run.pixels)["tail"]
     sums, their_sums = run.counts.sum(axis=0), theirs.sum(axis=0)
     both = is_predicted(sums) & is_predicted(their_sums)
-    differences = bootstrap_pairs(
-        run.counts[None],
-        theirs[None],
-        partial(score_differences, tail=tail, both=both),
-        _RESAMPLES,
-    )
+    statistic = partial(score_differences, tail=tail, both=both)
+    differences = bootstrap_pairs(run.counts[None], theirs[None], statistic, _RESAMPLES)
     before, after = (overall_scores(of, tail, both).tolist() for of in (their_sums, sums))
     changes = {
         stat: Change(before[i], after[i], differences[i].low, differences[i].high)
@@ -114,15 +108,13 @@ def compare(run: RunRecord, baseline: RunRecord) -> Comparison:
     )
 
 
-def _outcome(changes: dict[str, Change]) -> Outcome:
+def _outcome(changes: dict[str, Change]) -> str:
     if not any(change.sign for change in changes.values()):
         return "same"
-    miou, recall, precision = (
-        changes[stat].sign for stat in ("miou", "tail_recall", "tail_precision")
-    )
-    if (recall, precision, miou) == (1, -1, -1):
+    miou = changes["miou"].sign
+    if (miou, changes["tail_recall"].sign, changes["tail_precision"].sign) == (-1, 1, -1):
         return "flooded"
-    return "higher" if miou > 0 else "lower" if miou < 0 else "traded"
+    return {1: "higher", 0: "traded", -1: "lower"}[miou]
 
 
 def _notes(
@@ -157,16 +149,15 @@ def _aligned_counts(run: RunRecord, baseline: RunRecord) -> npt.NDArray[np.int64
                 f"{one.folder}: the run has no {VAL_IMAGES} to compare image by image; train it "
                 f"again, or longer by make train RESUME={one.folder}"
             )
-    if names := sorted(set(run.classes) ^ set(baseline.classes)):
-        raise RunError(
-            f"{baseline.folder}: its classes differ from those of {run.folder} "
-            f"({', '.join(names[:5])}); give a run on the same data"
-        )
-    if images := set(run.images) ^ set(baseline.images):
-        raise RunError(
-            f"{baseline.folder}: its validation images differ from those of {run.folder} "
-            f"({len(images)} are in one of them only); give a run on the same data"
-        )
+    for what, ours, theirs in (
+        ("classes", run.classes, baseline.classes),
+        ("validation images", run.images, baseline.images),
+    ):
+        if names := sorted(set(ours) ^ set(theirs)):
+            raise RunError(
+                f"{baseline.folder}: its {what} differ from those of {run.folder} ({len(names)} "
+                f"are in one of them only: {listed(names)}); give a run on the same data"
+            )
     rows = [baseline.images.index(name) for name in run.images]
     columns = [baseline.classes.index(name) for name in run.classes]
     counts = baseline.counts[np.ix_(rows, columns)]

@@ -55,23 +55,21 @@ def show(
         line(f"  - {reason}")
     if verdict.rising:
         line(f"note     {verdict.rising}")
-    for text in _advice_lines(run, "next", verdict.advice):
-        line(text)
+    line(_advice_text(run, "next", verdict.advice))
     if verdict.advice.instead is not None:
-        for text in _advice_lines(run, "or, within the same budget,", verdict.advice.instead):
-            line(text)
+        line(_advice_text(run, "or, within the same budget,", verdict.advice.instead))
     if comparison is None and not run.origin.plain and run.origin.loss:
         line(f"note     {_needs_baseline(run)}")
 
 
-def _advice_lines(run: RunRecord, title: str, advice: Advice) -> list[str]:
+def _advice_text(run: RunRecord, title: str, advice: Advice) -> str:
     lines = [f"{title:8} {f'LOSS={advice.loss}: ' if advice.loss else ''}{advice.why}"]
     if advice.command:
         lines.append(f"         {advice.command}")
     if advice.command.startswith("make train LOSS"):
         unknown = "" if "DATA" in run.origin.variables else "DATA and "
         lines.append(f"         with the {unknown}ARGS of this run, if any; over three seeds")
-    return [*lines, f"watch    {advice.watch}"]
+    return "\n".join([*lines, f"watch    {advice.watch}"])
 
 
 def as_json(

@@ -185,7 +185,7 @@ def test_what_rises_from_low_accuracy_cannot_be_told(tmp_path: Path) -> None:
 
 def finish(run: Path, miou: float) -> None:
     write(run / "metrics.csv", ("step", "val/miou"), [(99, miou)])
-    write_summary(run, steps=100, epochs=1, scores=None)
+    write_summary(run, steps=100, scores=None)
 
 
 def test_counts_that_do_not_give_the_logged_score_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """`python -m lit_seg diagnose`: what it prints, as JSON too, and its exit codes."""
 
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,16 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert captured.err.startswith("error: ")
     assert captured.err.count("\n") == 1
     assert message in captured.err
+
+
+def test_it_needs_no_matplotlib(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = ("lit_seg.analysis", "lit_seg.diagnosis", "lit_seg.cli.commands.diagnose")
+    for name in [name for name in sys.modules if name.startswith((*ours, "matplotlib"))]:
+        monkeypatch.delitem(sys.modules, name)  # so that it is imported anew
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    command = importlib.import_module("lit_seg.cli.commands.diagnose")
+    run = str(fabricate(tmp_path, GOOD))
+    assert command.main([run, "--against", run, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["against"]["outcome"] == "same"

@@ -44,6 +44,6 @@ def test_the_table_is_what_is_shown() -> None:
     for title in shown:
         assert title in table, title
     named = set(re.findall(r"`([^`]+?)(?:/\*)?`", table))
-    stats = {*keys.WHAT_HAPPENS, *keys.WHAT_THE_LOSS_SEES, "val/iou"}
+    stats = {*keys.CLASS_SCORES, *keys.CLASS_SHARES, "val/iou"}
     objects = {keys.OVERLAYS, keys.CLASS_TABLE, keys.CONFUSION.removesuffix("_table")}
     assert named == {*keys.SCORES, *stats, *objects, "cost"}

@@ -58,7 +58,7 @@ def logged(records: list[dict[str, Any]]) -> dict[str, str]:
 @pytest.mark.parametrize("part", ["workspace", "report"])
 def test_every_key_of_a_panel_is_logged(part: str, logged: dict[str, str]) -> None:
     used = used_keys(SPEC[part]["spec"])
-    assert used >= {*keys.SCORES, *keys.COSTS, keys.STEP, keys.CLASS_STEP}
+    assert used >= {*keys.SCORES, *keys.COSTS, keys.STEP, layout.CLASS_STEP}
     assert used >= {keys.OVERLAYS, keys.CLASS_TABLE, keys.CONFUSION}
     assert used <= logged.keys(), f"not logged: {sorted(used - logged.keys())}"
     objects = {key: kind for key, kind in logged.items() if key in used and kind != "number"}
@@ -71,7 +71,7 @@ def test_every_expression_finds_the_classes_of_its_statistic(
     part: str, logged: dict[str, str]
 ) -> None:
     found = {p["metricRegex"] for p in dicts(SPEC[part]["spec"]) if "metricRegex" in p}
-    stats = [*keys.WHAT_HAPPENS, *keys.WHAT_THE_LOSS_SEES, "val/iou"]
+    stats = [*keys.CLASS_SCORES, *keys.CLASS_SHARES, "val/iou"]
     assert found == {keys.of_each_class(stat) for stat in stats}
     for stat in stats:
         classes = {key for key in logged if re.search(keys.of_each_class(stat), key)}
@@ -129,10 +129,6 @@ def logged_config(records: list[dict[str, Any]]) -> dict[str, Any]:
 def test_without_data_all_runs_are_shown() -> None:
     spec = spec_of(*(build("me", "losses") for build in (build_workspace, build_report)))
     assert not [f for p in dicts(spec) for f in p.get("filters", ()) if isinstance(f, dict)]
-
-
-def test_the_axis_is_that_of_the_logger() -> None:
-    assert keys.CLASS_STEP == layout.CLASS_STEP
 
 
 def test_view_and_report_show_the_same_panels() -> None:

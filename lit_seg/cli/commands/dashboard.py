@@ -1,4 +1,4 @@
-"""``python -m lit_seg dashboard``: publishes a view and a report of the runs in W&B."""
+"""``python -m lit_seg dashboard`` publishes a view and a report of the runs in W&B."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from lit_seg.errors import RunError
 
 @one_line_errors
 def main(args: Sequence[str]) -> int:
-    """Publish, or with ``--dry-run`` write down what would be."""
+    """Publish both pages, or with ``--dry-run`` write what would be published."""
     given = _parse(args)
     try:
         from lit_seg import dashboard

@@ -1,4 +1,4 @@
-"""``python -m lit_seg diagnose RUN``: is imbalance its bottleneck, and what to try next."""
+"""``python -m lit_seg diagnose RUN`` tells whether imbalance is its bottleneck, and what to try."""
 
 import json
 import sys
