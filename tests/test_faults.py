@@ -251,7 +251,7 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     io.save_checkpoint({"value": torch.ones(3)}, path)
     assert io.load_checkpoint(path)["value"].tolist() == [1, 1, 1]
     before = path.read_bytes()
-    with files_of_at_most(10_000), pytest.raises(WriteError, match="the one before is kept"):
+    with files_of_at_most(10_000), pytest.raises(WriteError, match="the old one is kept"):
         io.save_checkpoint({"value": torch.zeros(10_000)}, path)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]

@@ -1,4 +1,4 @@
-"""Reading runs back. Needs the ``notebooks`` extra (pandas, matplotlib)."""
+"""Tables, comparisons and figures of finished runs; needs pandas and matplotlib."""
 
 from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.analysis.figures import plot_trajectories

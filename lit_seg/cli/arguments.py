@@ -1,5 +1,6 @@
-"""Command-line arguments: the name of a run becomes the options that LightningCLI understands."""
+"""Command-line arguments: the name of a run is replaced by options of LightningCLI."""
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 from lit_seg.errors import RunError
@@ -57,12 +58,10 @@ def run_is_missing(command: str | None) -> RunError:
 
 
 def _take(args: list[str], option: str) -> tuple[str | None, list[str]]:
-    """The value of an option, given as ``--x v`` or ``--x=v``, and the other arguments."""
-    for i, arg in enumerate(args):
-        if arg == option and i + 1 == len(args):
-            raise RunError(f"{option} needs a run, such as runs/streets/unet_resnet18/recall/seed0")
-        if arg == option:
-            return args[i + 1], args[:i] + args[i + 2 :]
-        if arg.startswith(f"{option}="):
-            return arg.split("=", 1)[1], args[:i] + args[i + 1 :]
-    return None, args
+    """The value of an option, None if it is not given, and the other arguments."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(option, nargs="?", const="", dest="run")
+    given, others = parser.parse_known_args(args)
+    if given.run == "":
+        raise RunError(f"{option} needs a run, such as runs/streets/unet_resnet18/recall/seed0")
+    return given.run, others

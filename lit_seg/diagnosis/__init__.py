@@ -1,4 +1,4 @@
-"""Is class imbalance the bottleneck of a run? From the files it left; needs no data, no pandas."""
+"""Tells from the files of a run whether class imbalance is its bottleneck."""
 
 from lit_seg.diagnosis.evidence import Evidence, weigh
 from lit_seg.diagnosis.reading import RunFiles, read_run
