@@ -21,7 +21,7 @@ def explain(report: str, command: str | None = None) -> str:
     if denied := _DENIED.search(report):
         return refusal(denied[1], denied[1])
     keys = list(dict.fromkeys(_KEY.findall(report)))
-    reason = _innermost(report)
+    reason = (_innermost(report) if keys else " ".join(report.split())).rstrip(". ")
     if "`" in reason:  # the message of one of our constructors says everything
         return reason
     given = re.search(r"^ *Given value: ([^\s(]+)$", report, re.MULTILINE)
@@ -55,5 +55,5 @@ def _innermost(report: str) -> str:
         words = words.strip().removeprefix("- ").partition(". Got value: Namespace(")[0]
         if words and not words.startswith(_FRAME):
             words = words.replace("Expected a dot import path string:", "there is no class")
-            indents[words.rstrip(". ")] = len(line) - len(line.lstrip(" "))
+            indents[words] = len(line) - len(line.lstrip(" "))
     return "; ".join(words for words, n in indents.items() if n == max(indents.values()))

@@ -1,7 +1,7 @@
 """W&B dashboards as code: a saved view of a project's runs, and a report that explains it.
 
-``topics`` says what is shown, ``workspace`` and ``report`` where, ``publish`` sends it. Needs
-``wandb-workspaces``, which the command `python -m lit_seg dashboard` asks for where it is missing.
+``topics`` lists the plots, ``workspace`` and ``wandb_report`` arrange them, and ``publishing``
+sends them to W&B. The package ``wandb-workspaces`` is needed.
 """
 
 from lit_seg.dashboard.publishing import Published, publish
