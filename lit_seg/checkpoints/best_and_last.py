@@ -34,7 +34,7 @@ class BestCheckpoint(Checkpoint):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the checkpoint if the score is the highest so far."""
-        if not _writes(trainer):
+        if not _is_fitting(trainer):
             return
         if self.monitor not in trainer.callback_metrics:
             keys = ", ".join(sorted(trainer.callback_metrics))
@@ -110,7 +110,7 @@ class LastCheckpoint(Checkpoint):
         is kept then. If the weights are finite, ``nonfinite.ckpt`` gets the state in which the step
         fails, for debugging.
         """
-        if not trainer.global_step or not _writes(trainer):
+        if not trainer.global_step or not _is_fitting(trainer):
             return
         last = Path(_path(self.dirpath, trainer, "last"))
         if isinstance(exception, NonFiniteError):
@@ -130,15 +130,15 @@ class LastCheckpoint(Checkpoint):
             )
 
     def _save(self, trainer: Trainer) -> None:
-        if _writes(trainer) and trainer.global_step and _finite(trainer):
+        if _is_fitting(trainer) and trainer.global_step and _weights_are_finite(trainer):
             trainer.save_checkpoint(_path(self.dirpath, trainer, "last"), False)
             self._saved_step = trainer.global_step
 
 
 def _save_alone(trainer: Trainer, path: Path, error: BaseException) -> None:
     """Save without a collective, because other ranks may be gone, and only a whole state."""
-    torn = _exact_resume(trainer).torn and not _while_fetching(error)
-    if torn or not trainer.is_global_zero or not _finite(trainer):
+    mid_update = _exact_resume(trainer).mid_update and not _while_fetching(error)
+    if mid_update or not trainer.is_global_zero or not _weights_are_finite(trainer):
         return
     try:
         state = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
@@ -147,7 +147,7 @@ def _save_alone(trainer: Trainer, path: Path, error: BaseException) -> None:
         rank_zero_info(str(failure))
 
 
-def _finite(trainer: Trainer) -> bool:
+def _weights_are_finite(trainer: Trainer) -> bool:
     """Whether the weights are finite, on all ranks alike; one gradient may break them unnoticed."""
     return all(bool(p.isfinite().all()) for p in trainer.lightning_module.parameters())
 
@@ -162,7 +162,7 @@ def _exact_resume(trainer: Trainer) -> ExactResume:
     return next(c for c in trainer.callbacks if isinstance(c, ExactResume))  # type: ignore[attr-defined]
 
 
-def _writes(trainer: Trainer) -> bool:
+def _is_fitting(trainer: Trainer) -> bool:
     fitting = trainer.state.fn == TrainerFn.FITTING
     trying = trainer.sanity_checking or getattr(trainer, "fast_dev_run", False)
     return fitting and not trying

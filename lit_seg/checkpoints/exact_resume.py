@@ -43,7 +43,7 @@ class ExactResume(Callback):
         self._buffers: dict[str, Tensor] | None = None  # at the start of the current step
         self.validation_due = False
         """Whether a validation has begun whose results are not all written."""
-        self.torn = False
+        self.mid_update = False
         """Whether the weights are being changed, or the change is not logged yet."""
         self.roll_back = True
         """Whether a checkpoint within a step holds the buffers of the step's start."""
@@ -68,7 +68,7 @@ class ExactResume(Callback):
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
         if batch_idx % trainer.accumulate_grad_batches:
             return
-        self._batches, self.validation_due, self.torn = batch_idx, False, False
+        self._batches, self.validation_due, self.mid_update = batch_idx, False, False
         _seed(_data(trainer).seed, trainer.global_rank, trainer.global_step)
         self._buffers = {name: b.detach().clone() for name, b in pl_module.named_buffers()}
 
@@ -76,22 +76,22 @@ class ExactResume(Callback):
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
         """The weights are about to change."""
-        self.torn = True
+        self.mid_update = True
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """After the last batch of a step the weights have changed; logging comes next."""
-        if self.torn:
+        if self.mid_update:
             self._batches, self._buffers = batch_idx + 1, None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Checkpoints from here on repeat the validation, until `BestCheckpoint` ends it."""
-        self.validation_due, self.torn = True, False
+        self.validation_due, self.mid_update = True, False
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Everything of the epoch is logged."""
-        self.torn = False
+        self.mid_update = False
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
