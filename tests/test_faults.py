@@ -204,8 +204,9 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     with files_of_at_most(1_000_000):  # the checkpoint has two
         assert main(["fit", "--resume", str(tmp_path / "a"), *EPOCHS]) == 2
     said = capsys.readouterr()
-    assert "checkpoints/best.ckpt: the checkpoint cannot be written (File too large); the old one" in (
-        said.err + said.out
+    assert (
+        "checkpoints/best.ckpt: the checkpoint cannot be written (File too large); the old one"
+        in (said.err + said.out)
     )
     assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 4
     assert not list(tmp_path.rglob("*.tmp"))
@@ -229,7 +230,9 @@ def test_a_checkpoint_that_cannot_be_written_is_made_up_for(
         patch.setattr(Path, "replace", failing)
         assert fit(tmp_path / "a", *EPOCHS) == 2
     said = capsys.readouterr().err
-    assert f"{name}: the checkpoint cannot be written (No space left on device); the old one" in said
+    assert (
+        f"{name}: the checkpoint cannot be written (No space left on device); the old one" in said
+    )
     assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
     assert differences(tmp_path / "a", reference) == []
 
