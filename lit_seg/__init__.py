@@ -1,1 +1,1 @@
-"""Losses for imbalanced semantic segmentation, and what happens to each class as they train."""
+"""Losses for class-imbalanced segmentation, and the training of each class recorded over time."""

@@ -1,16 +1,16 @@
-"""The errors a user can mend: each names the thing, the value and the way out."""
+"""Errors that a user can mend: each message names the thing, the value and the way out."""
 
 
 class LitSegError(ValueError):
-    """Something outside the code is wrong; the command line prints it without a traceback."""
+    """The cause lies outside the code; the command line prints the message without a traceback."""
 
 
 class DataError(LitSegError):
-    """A dataset is missing, incomplete or holds something that it must not."""
+    """A dataset is missing, incomplete or holds values that are not allowed."""
 
 
 class NotThereError(DataError):
-    """A split is not there at all, or a dataset has none of its name."""
+    """A split is missing as a whole, or the dataset has no split of this name."""
 
 
 class RunError(LitSegError):
@@ -18,21 +18,17 @@ class RunError(LitSegError):
 
 
 class WriteError(RunError):
-    """A file of the run cannot be written; what was there before is as it was."""
+    """A file of the run cannot be written; the old file is unchanged."""
 
 
 class NonFiniteError(RunError):
-    """The loss or the logits are NaN or infinite; ``checkpoint`` is the last good one, if any."""
+    """The loss or the logits are NaN or infinite; ``checkpoint`` is the last good one, or None."""
 
     checkpoint: str | None = None
 
     def __str__(self) -> str:
-        kept = (
-            f"the last good checkpoint is {self.checkpoint}"
-            if self.checkpoint
-            else ("there is no checkpoint yet")
-        )
-        return f"{super().__str__()}; {kept}"
+        kept = f"the last good checkpoint is {self.checkpoint}"
+        return f"{super().__str__()}; {kept if self.checkpoint else 'there is no checkpoint yet'}"
 
 
 class StopRequest(BaseException):

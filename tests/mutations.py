@@ -64,7 +64,7 @@ MUTATIONS = [
         "focal",
         "focal",
         ("** gamma", "** (gamma + 1)"),
-        ("-torch.expm1(-surprise)", "torch.exp(-surprise)"),
+        ("-torch.expm1(-nll)", "torch.exp(-nll)"),
         (".clamp(min=torch.finfo(missing.dtype).tiny)", ""),
     ),
     *of(
@@ -90,7 +90,7 @@ MUTATIONS = [
         ("(missing - self.epsilon)", "(missing + self.epsilon)"),
         ("images * num_classes + target", "target"),
         ("(missing * self.num_classes).exp() / 2", "(missing * self.num_classes).exp()"),
-        ("surprise.detach() if self.detach", "surprise.detach() if not self.detach"),
+        ("nll.detach() if self.detach", "nll.detach() if not self.detach"),
         ("valid.flatten(1).any(1).sum()", "valid.flatten(1).all(1).sum()"),
     ),
     *of(

@@ -204,8 +204,9 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     with files_of_at_most(1_000_000):  # the checkpoint has two
         assert main(["fit", "--resume", str(tmp_path / "a"), *EPOCHS]) == 2
     said = capsys.readouterr()
-    assert "checkpoints/best.ckpt: the checkpoint cannot be written (File too large); the one" in (
-        said.err + said.out
+    assert (
+        "checkpoints/best.ckpt: the checkpoint cannot be written (File too large); the old one"
+        in (said.err + said.out)
     )
     assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 4
     assert not list(tmp_path.rglob("*.tmp"))
@@ -229,7 +230,9 @@ def test_a_checkpoint_that_cannot_be_written_is_made_up_for(
         patch.setattr(Path, "replace", failing)
         assert fit(tmp_path / "a", *EPOCHS) == 2
     said = capsys.readouterr().err
-    assert f"{name}: the checkpoint cannot be written (No space left on device); the one" in said
+    assert (
+        f"{name}: the checkpoint cannot be written (No space left on device); the old one" in said
+    )
     assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
     assert differences(tmp_path / "a", reference) == []
 
@@ -251,7 +254,7 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     io.save_checkpoint({"value": torch.ones(3)}, path)
     assert io.load_checkpoint(path)["value"].tolist() == [1, 1, 1]
     before = path.read_bytes()
-    with files_of_at_most(10_000), pytest.raises(WriteError, match="the one before is kept"):
+    with files_of_at_most(10_000), pytest.raises(WriteError, match="the old one is kept"):
         io.save_checkpoint({"value": torch.zeros(10_000)}, path)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]

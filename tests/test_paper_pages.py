@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from pytorch_lightning.cli import LightningArgumentParser
 
 from experiments import compare
 from experiments.paper import cost, gradient_terms, pat_weights
 from lit_seg.cli import main as cli
 from lit_seg.cli.commands import COMMANDS
-from lit_seg.cli.main import LitSegCLI
+from lit_seg.cli.lightning_cli import LitSegCLI
 from lit_seg.cli.option_checks import check_options
 from lit_seg.data import DATASETS
 from lit_seg.tasks.network import build_network
@@ -87,18 +88,18 @@ def planned(words: Call) -> list[compare.Run]:
 
 
 @pytest.fixture(scope="module")
-def fit_parser() -> cli.LightningArgumentParser:
+def fit_parser() -> LightningArgumentParser:
     """That of the command line, which nothing but its construction is needed of."""
 
     class Parser(LitSegCLI):
-        def parse_arguments(self, parser: cli.LightningArgumentParser, args: object) -> None:
+        def parse_arguments(self, parser: LightningArgumentParser, args: object) -> None:
             raise StopIteration(parser)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cli, "LitSegCLI", Parser)
         with pytest.raises(StopIteration) as stopped:
             cli._run_command()
-    parser: cli.LightningArgumentParser = stopped.value.value
+    parser: LightningArgumentParser = stopped.value.value
     return parser
 
 
@@ -162,7 +163,7 @@ def test_losses_that_are_trained_exist() -> None:
 
 @pytest.mark.parametrize("words", settings(), ids=" ".join)
 def test_a_training_is_one_that_the_command_line_takes(
-    words: Call, fit_parser: cli.LightningArgumentParser
+    words: Call, fit_parser: LightningArgumentParser
 ) -> None:
     done = make("train", *words)
     assert done.returncode == 0, done.stderr
@@ -182,7 +183,7 @@ def test_a_training_is_one_that_the_command_line_takes(
 
 @pytest.mark.parametrize("words", comparisons(), ids=" ".join)
 def test_a_comparison_trains_what_the_command_line_takes(
-    words: Call, fit_parser: cli.LightningArgumentParser
+    words: Call, fit_parser: LightningArgumentParser
 ) -> None:
     for run in planned(words):
         if run.seed == 0:

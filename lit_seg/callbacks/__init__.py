@@ -1,4 +1,4 @@
-"""Callbacks: they read what training does and write it down; they know no loss and no dataset."""
+"""Callbacks that observe training and record it; they know no loss and no dataset."""
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.callbacks.cost import Cost

@@ -1,4 +1,4 @@
-"""What happens to each class while it trains, whatever the loss, over the steps."""
+"""Statistics of each class over the training steps, for any loss."""
 
 import math
 from typing import Any
@@ -13,27 +13,24 @@ from lit_seg.metrics.collectives import sum_over_ranks
 from lit_seg.runs.records import join_key
 from lit_seg.tasks import LitSegmenter
 
-_ALL_PIXELS = 40  # classes up to which all pixels cost less than 2 % of a step: `make bench`
+_ALL_PIXELS = 40  # up to so many classes all pixels cost less than 2 % of a step (`make bench`)
 
 
 class ClassDynamics(Callback):
-    """Logs per true class what a step did, as ``class/<stat>/<class>``.
+    """Logs ``class/<stat>/<class>``, the statistics of a training step per class.
 
-    The statistics are those of :func:`lit_seg.metrics.class_step.class_step`, measured here on the
-    logits and labels that reach the loss, so they are the same quantities for every loss: recall,
-    1 - recall, focal weight, confidence, false-positive rate, precision, each also normalised over
-    the classes, the ratio of recall weight to focal weight (arXiv 2106.14917, Fig. 4), and the
-    share of the gradient. They are of all pixels of the step: of all ranks, and of all batches that
-    are accumulated. Only with more than 40 classes are rows and columns left out, since looking at
-    a pixel then costs as much as a part of the network: of 150 classes every second is looked at.
+    The statistics are those of :func:`lit_seg.metrics.class_step.class_step`. They are computed
+    from the logits and labels that reach the loss, so they mean the same for every loss. They cover
+    all pixels of the step, on all ranks and in all accumulated batches. With more than 40 classes
+    rows and columns are skipped to save time: with 150 classes every second one is used.
 
-    What the loss itself tells by ``class_stats()`` is logged too, its ``weight`` also normalised; a
-    name that is taken already gets the prefix ``loss_``. Nothing is logged for a class whose value
-    is not defined, such as the recall of one that is absent.
+    The values of the loss's ``class_stats()`` are logged too, and its ``weight`` also normalised. A
+    name that is taken gets the prefix ``loss_``. Undefined values, such as the recall of an absent
+    class, are not logged.
 
     Args:
-        every_n_steps: how often. Steps between cost nothing.
-        gamma: exponent of the focal weight; the paper's figure has 1.
+        every_n_steps: steps between two records; the steps between cost nothing.
+        gamma: exponent of the focal weight; it is 1 in Fig. 4 of arXiv 2106.14917.
 
     Raises:
         ValueError: if ``every_n_steps`` is below 1, or ``gamma`` negative.
@@ -46,17 +43,17 @@ class ClassDynamics(Callback):
             raise ValueError(f"`gamma` must not be negative, got {gamma}")
         self.every_n_steps = every_n_steps
         self.gamma = gamma
-        self._step = 0  # that is under way
-        self._sums: Tensor | None = None  # of its pixels so far, if it will be logged
+        self._step = 0  # the current step
+        self._sums: Tensor | None = None  # over the step's pixels so far; None if it is not logged
         self._hook: RemovableHandle | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen to what reaches the loss."""
+        """Hook into the loss, to see its inputs."""
         assert isinstance(pl_module, LitSegmenter)
         self._hook = pl_module.loss.register_forward_pre_hook(self._watch)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Listen no longer, also after an error."""
+        """Remove the hook, also after an error."""
         if self._hook is not None:
             self._hook.remove()
             self._hook = self._sums = None
@@ -64,7 +61,7 @@ class ClassDynamics(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Begin to sum, where a step begins that will be logged."""
+        """Start the sums of a step that will be logged."""
         assert isinstance(pl_module, LitSegmenter)
         if batch_idx % trainer.accumulate_grad_batches == 0:
             self._step = trainer.global_step
@@ -72,12 +69,12 @@ class ClassDynamics(Callback):
             self._sums = pl_module.pixel_mean.new_zeros(()) if logged else None
 
     def _watch(self, loss: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Sum over a batch that goes into the loss, and over its gradient when that comes."""
+        """Add the pixels of a batch, and their gradient once it is computed."""
         if self._sums is None or not loss.training:
             return inputs
         logits, target = inputs
         if logits.requires_grad:
-            logits = logits.view_as(logits)  # torch loses hooks on a view that was changed in place
+            logits = logits.view_as(logits)  # torch loses hooks on a view that is changed in place
         step = math.ceil(math.sqrt(logits.shape[1] / _ALL_PIXELS)) if logits.ndim == 4 else 1
         self._sums = self._sums + class_sums(*_thinned(logits, target, step), self.gamma)
         if logits.requires_grad:
@@ -93,10 +90,10 @@ class ClassDynamics(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Log the statistics of this step, when it is done."""
+        """Log the statistics after the last batch of the step."""
         assert isinstance(pl_module, LitSegmenter)
-        step = trainer.global_step - 1  # of the step just done, counted from 0 like all metrics
-        if self._sums is None or step < self._step:  # more batches are to be accumulated
+        step = trainer.global_step - 1  # the step just done; all metrics count from 0
+        if self._sums is None or step < self._step:  # more batches will be accumulated
             return
         sums, self._sums = sum_over_ranks(self._sums), None
         stats = {name: values.cpu() for name, values in class_step(sums).items()}
@@ -116,7 +113,7 @@ class ClassDynamics(Callback):
 
 
 def _thinned(values: Tensor, target: Tensor, step: int) -> tuple[Tensor, Tensor]:
-    """Every ``step``-th row and column; with a step of 1 all, also of what has none."""
+    """Every ``step``-th row and column; everything for 1, also if there are no rows."""
     if step == 1:
         return values, target
     return values[..., ::step, ::step], target[..., ::step, ::step]

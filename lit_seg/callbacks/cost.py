@@ -1,4 +1,4 @@
-"""What training costs: time and processor time of a step, waiting for data, memory, utilisation."""
+"""The cost of training: time per step, waiting for data, memory and utilisation."""
 
 import os
 import sys
@@ -13,18 +13,18 @@ _MEGABYTE = 2**20
 
 
 class Cost(Callback):
-    """Logs ``cost/<cost>`` at the end of each epoch, of the first rank.
+    """Logs ``cost/<cost>`` of the first rank at the end of each epoch.
 
-    - ``step_seconds``: median time of a step, waiting for its data included, validation not;
+    - ``step_seconds``: median time of a step, with waiting for its data and without validation;
     - ``data_seconds``: median time that a step waited for its data;
-    - ``cpu_seconds``: mean processor time of a step, of this process without the loader's workers:
-      the steadier number on a machine that does other things, too;
-    - ``peak_memory_mb``: of the GPU what torch allocated at most in a step, validation not, in MiB;
-      on a CPU the process's largest resident memory ever, which hardly tells losses apart;
-    - ``utilisation``: of the GPU in percent, sampled at each step, where its driver tells; on a CPU
-      processor time over time and threads.
+    - ``cpu_seconds``: mean processor time of a step in this process, without the loader's workers;
+      on a machine that also does other work it is the steadier number;
+    - ``peak_memory_mb``: on a GPU the most memory in MiB that torch allocated in a step; on a CPU
+      the largest resident memory of the process, which hardly differs between losses;
+    - ``utilisation``: on a GPU its utilisation in percent, sampled at each step, if the driver
+      reports it; on a CPU processor time divided by time and threads.
 
-    The first step of a process is left out: it warms up.
+    The first step of a process is not counted, because it warms up.
     """
 
     def __init__(self) -> None:
@@ -34,18 +34,18 @@ class Cost(Callback):
         self._waited = 0.0
         self._step = -1
         self._in_step = False  # or validating
-        self._peak = 0.0  # of the steps before the last validation
+        self._peak = 0.0  # in the steps before the last validation
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The first step warms up."""
+        """Do not count the first step, which warms up."""
         self._begun, self._steps, self._busy = None, [], []
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """The data is here."""
+        """Measure how long the step waited for its data."""
         if not self._in_step and pl_module.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(pl_module.device)  # what validation took
+            torch.cuda.reset_peak_memory_stats(pl_module.device)  # without validation
         self._in_step = True
         if batch_idx % trainer.accumulate_grad_batches == 0:
             self._step, self._waited = trainer.global_step, 0.0
@@ -55,9 +55,9 @@ class Cost(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Note what the step took, when it is done."""
+        """Store the cost of the step after its last batch."""
         self._last = time.perf_counter()
-        if trainer.global_step == self._step:  # more batches are to be accumulated
+        if trainer.global_step == self._step:  # more batches will be accumulated
             return
         now = self._last, time.process_time()
         if self._begun is not None:
@@ -67,7 +67,7 @@ class Cost(Callback):
         self._begun = now
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What comes now is no part of a step."""
+        """Stop measuring: a validation is no part of a step."""
         self._begun = None
         if self._in_step and not trainer.sanity_checking:
             self._peak = max(self._peak, _peak_memory(pl_module.device))
@@ -95,7 +95,7 @@ class Cost(Callback):
 
 
 def _utilisation(device: torch.device, wall: float, cpu: float) -> float:
-    """Percent; NaN where it cannot be known."""
+    """Utilisation in percent; NaN if it is unknown."""
     if device.type == "cpu":
         threads = min(torch.get_num_threads(), os.cpu_count() or 1)
         return 100 * cpu / (wall * threads)
@@ -106,7 +106,7 @@ def _utilisation(device: torch.device, wall: float, cpu: float) -> float:
 
 
 def _peak_memory(device: torch.device) -> float:
-    """MiB."""
+    """Peak memory in MiB; NaN if it is unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / _MEGABYTE
     try:
@@ -114,4 +114,6 @@ def _peak_memory(device: torch.device) -> float:
     except ModuleNotFoundError:  # Windows has none
         return float("nan")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / _MEGABYTE if sys.platform == "darwin" else peak / 1024  # bytes there, KiB here
+    return (
+        peak / _MEGABYTE if sys.platform == "darwin" else peak / 1024
+    )  # macOS counts bytes, Linux KiB

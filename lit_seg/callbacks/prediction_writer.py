@@ -1,4 +1,4 @@
-"""Predictions as files: what ``python -m lit_seg predict`` leaves behind."""
+"""The files that ``python -m lit_seg predict`` writes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ from lit_seg.files.atomic_io import writing
 class PredictionWriter(BasePredictionWriter):
     """Writes ``<name>.png`` (8-bit class ids) and ``<name>_overlay.png`` for each image.
 
-    Names keep the subfolders of a dataset that has some.
+    Names keep the subfolders of the dataset.
 
     Args:
-        folder: where to; ``predictions`` in the run's folder by default.
+        folder: to write to; ``predictions`` in the run's folder by default.
     """
 
     def __init__(self, folder: str | None = None) -> None:
@@ -45,7 +45,7 @@ class PredictionWriter(BasePredictionWriter):
         labels = prediction.cpu().numpy().astype(np.uint8)
         images = batch["image"].cpu().numpy().transpose(0, 2, 3, 1)
         for name, image, label in zip(batch["name"], images, labels, strict=True):
-            if not name:  # it fills the batch of a rank without an image; another one writes it
+            if not name:  # a copy that fills the batch of a rank; another rank writes the image
                 continue
             overlay = blend(image, colourise(label, data.palette))
             with writing(folder / f"{name}.png"):
@@ -54,7 +54,7 @@ class PredictionWriter(BasePredictionWriter):
                 Image.fromarray(overlay).save(folder / f"{name}_overlay.png")
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say where they are."""
+        """Print the folder."""
         if trainer.is_global_zero:
             folder = self.folder or Path(trainer.default_root_dir) / "predictions"
             print(f"predictions: {folder}")  # noqa: T201  the result of the command

@@ -1,4 +1,4 @@
-"""The two checkpoints of a run: the best by validation, and the last, to go on from."""
+"""The two checkpoints of a run: the best by validation, and the last, to resume from."""
 
 import math
 import traceback
@@ -17,14 +17,14 @@ from lit_seg.runs.layout import CHECKPOINTS
 
 
 class BestCheckpoint(Checkpoint):
-    """``best.ckpt``: the highest ``val/miou`` so far.
+    """Writes ``best.ckpt`` when ``val/miou`` is higher than in all validations before.
 
     Args:
-        dirpath: the folder it is written to; set by the command line.
-        monitor: the metric that chooses, larger is better.
+        dirpath: the folder of the checkpoint; the command line sets it.
+        monitor: the metric to compare; larger is better.
 
     Raises:
-        RunError: if a validation does not give the metric.
+        RunError: if a validation does not log the metric.
     """
 
     def __init__(self, dirpath: str | None = None, monitor: str = "val/miou") -> None:
@@ -33,18 +33,18 @@ class BestCheckpoint(Checkpoint):
         self.best_score: float | None = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write it, if the score is higher than before."""
-        if not _writes(trainer):
+        """Write the checkpoint if the score is the highest so far."""
+        if not _is_fitting(trainer):
             return
         if self.monitor not in trainer.callback_metrics:
             keys = ", ".join(sorted(trainer.callback_metrics))
             raise RunError(f"`best_checkpoint.monitor`: there is no {self.monitor!r}; given {keys}")
         score = float(trainer.callback_metrics[self.monitor])
         before, resume = self.best_score, _exact_resume(trainer)
-        resume.validation_due = False  # but for this
+        resume.validation_due = False  # except for this checkpoint
         if before is None or math.isnan(before) or score > before:
-            self.best_score = score  # within the checkpoint, too
-            resume.roll_back = False  # what was scored, also within an accumulated step
+            self.best_score = score  # set before saving, because the checkpoint holds it
+            resume.roll_back = False  # the scored state is saved, also within an accumulated step
             try:
                 trainer.save_checkpoint(_path(self.dirpath, trainer, "best"), False)
             except BaseException:
@@ -58,16 +58,16 @@ class BestCheckpoint(Checkpoint):
         return {"best_score": self.best_score}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from it, wherever the run's folder lies now."""
+        """Take over the best score; the folder is not read, because the run may have moved."""
         self.best_score = state_dict["best_score"]
 
 
 class LastCheckpoint(Checkpoint):
-    """``last.ckpt``: at the end of each epoch, and when a signal or an error ends the run.
+    """Writes ``last.ckpt`` after each epoch, and when a signal or an error ends the run.
 
     Args:
-        dirpath: the folder it is written to; set by the command line.
-        every_n_train_steps: write it after so many steps as well, for epochs of hours.
+        dirpath: the folder of the checkpoint; the command line sets it.
+        every_n_train_steps: also write it after so many steps, for epochs that take hours.
 
     Raises:
         ValueError: if ``every_n_train_steps`` is below 1.
@@ -83,13 +83,13 @@ class LastCheckpoint(Checkpoint):
         self._saved_step = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What a resumed run starts from is saved already."""
+        """The state that a resumed run starts from is saved already."""
         self._saved_step = trainer.global_step
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Write it every so many steps: only now all that belongs to the last step is logged."""
+        """Write it every so many steps, at a step's start: all of the last step is logged then."""
         if (
             self.every_n_train_steps
             and batch_idx % trainer.accumulate_grad_batches == 0
@@ -98,26 +98,26 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write it after an epoch and its validation."""
+        """Write the checkpoint after an epoch and its validation."""
         self._save(trainer)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Write it, where it can be trusted, and say how to go on.
+        """Write the checkpoint if the state can be trusted, and print how to resume.
 
-        When the loss is NaN, the weights have often been going astray for some steps. The
-        checkpoint of before is kept then, and ``nonfinite.ckpt`` holds the state in which the step
-        fails, for a closer look, if its weights are finite.
+        When the loss is NaN, the weights have often diverged some steps before. The old checkpoint
+        is kept then. If the weights are finite, ``nonfinite.ckpt`` gets the state in which the step
+        fails, for debugging.
         """
-        if not trainer.global_step or not _writes(trainer):
+        if not trainer.global_step or not _is_fitting(trainer):
             return
         last = Path(_path(self.dirpath, trainer, "last"))
         if isinstance(exception, NonFiniteError):
             exception.checkpoint = f"{last} (step {self._saved_step})" if last.exists() else None
             _save_alone(trainer, last.with_name("nonfinite.ckpt"), exception)
             return
-        # rows or files that could not be written would be missing from a run that goes on here
+        # after a WriteError, rows or files would be missing from a run that resumes here
         if self._saved_step != trainer.global_step and not isinstance(exception, WriteError):
             if isinstance(exception, StopRequest) and exception.agreed:
                 self._save(trainer)
@@ -125,35 +125,35 @@ class LastCheckpoint(Checkpoint):
                 _save_alone(trainer, last, exception)
         if last.exists():
             rank_zero_info(
-                f"stopped after {trainer.global_step} steps; go on by "
+                f"stopped after {trainer.global_step} steps; resume by "
                 f"`make train RESUME={trainer.default_root_dir}`"
             )
 
     def _save(self, trainer: Trainer) -> None:
-        if _writes(trainer) and trainer.global_step and _finite(trainer):
+        if _is_fitting(trainer) and trainer.global_step and _weights_are_finite(trainer):
             trainer.save_checkpoint(_path(self.dirpath, trainer, "last"), False)
             self._saved_step = trainer.global_step
 
 
 def _save_alone(trainer: Trainer, path: Path, error: BaseException) -> None:
-    """Without a word to the other ranks, which may be gone, and only a state that is whole."""
-    torn = _exact_resume(trainer).torn and not _while_fetching(error)
-    if torn or not trainer.is_global_zero or not _finite(trainer):
+    """Save without a collective, because other ranks may be gone, and only a whole state."""
+    mid_update = _exact_resume(trainer).mid_update and not _while_fetching(error)
+    if mid_update or not trainer.is_global_zero or not _weights_are_finite(trainer):
         return
     try:
         state = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
         trainer.strategy.checkpoint_io.save_checkpoint(state, path)
-    except WriteError as failure:  # the reason to stop is told already
+    except WriteError as failure:  # the error that ended the run is raised; this one is printed
         rank_zero_info(str(failure))
 
 
-def _finite(trainer: Trainer) -> bool:
-    """Whether the weights are; the same on all ranks. A gradient may break them unnoticed."""
+def _weights_are_finite(trainer: Trainer) -> bool:
+    """Whether the weights are finite, on all ranks alike; one gradient may break them unnoticed."""
     return all(bool(p.isfinite().all()) for p in trainer.lightning_module.parameters())
 
 
 def _while_fetching(error: BaseException) -> bool:
-    """Whether the next batch could not be had: all that belongs to the step before is logged."""
+    """Whether loading the next batch failed, so that the last step is logged completely."""
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_code.co_filename == fetchers.__file__ for frame, _ in frames)
 
@@ -162,7 +162,7 @@ def _exact_resume(trainer: Trainer) -> ExactResume:
     return next(c for c in trainer.callbacks if isinstance(c, ExactResume))  # type: ignore[attr-defined]
 
 
-def _writes(trainer: Trainer) -> bool:
+def _is_fitting(trainer: Trainer) -> bool:
     fitting = trainer.state.fn == TrainerFn.FITTING
     trying = trainer.sanity_checking or getattr(trainer, "fast_dev_run", False)
     return fitting and not trying

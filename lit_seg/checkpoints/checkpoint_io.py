@@ -1,4 +1,4 @@
-"""Writing and reading checkpoints: whole or not at all, and no code in them is run."""
+"""Checkpoint files: written whole or not at all, and read without running code in them."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from lit_seg.files.atomic_io import replace_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the file and then takes its place, so that a kill leaves the one before.
+    """Writes a new file and renames it, so that a killed process leaves the old file whole.
 
-    Lightning's own writer moves a file from the system's temporary folder, which is a copy, that
-    can be cut short, when the run lies on another disk.
+    Lightning moves a file from the system's temporary folder. If the run lies on another disk, that
+    is a copy, which a kill cuts short.
     """
 
     def save_checkpoint(
@@ -23,8 +23,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint.
 
         Raises:
-            WriteError: if the disk is full or the folder cannot be written; the file that was
-                there is as it was.
+            WriteError: if the disk is full or the folder cannot be written; the old file is
+                unchanged.
         """
         path = Path(path)
         try:
@@ -33,7 +33,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             cause = _os_error(error)
             if cause is None:
                 raise
-            kept = "; the one before is kept" if path.exists() else ""
+            kept = "; the old one is kept" if path.exists() else ""
             raise WriteError(
                 f"{path}: the checkpoint cannot be written ({cause.strerror or cause}){kept}. Make "
                 "room or give another folder by --run_dir"
@@ -42,13 +42,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint; only tensors and plain values, whatever ``weights_only`` is."""
+        """Read tensors and plain values only, whatever ``weights_only`` is."""
         content: dict[str, Any] = super().load_checkpoint(path, map_location, weights_only=True)
         return content
 
 
 def _os_error(error: BaseException | None) -> OSError | None:
-    """What the system said; torch wraps it in an error of its own."""
+    """The error of the system, which torch wraps in an error of its own."""
     while error is not None and not isinstance(error, OSError):
         error = error.__context__
     return error

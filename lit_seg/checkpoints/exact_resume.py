@@ -1,4 +1,4 @@
-"""What makes a resumed run end bit by bit where an uninterrupted one ends."""
+"""Exact resume: a resumed run ends bit by bit where an uninterrupted one ends."""
 
 import random
 import shutil
@@ -21,35 +21,35 @@ _POSITION = "position"
 
 
 class ExactResume(Callback):
-    """Puts the position of training into every checkpoint, and goes on from there.
+    """Saves the position of training in every checkpoint, and resumes from there.
 
-    - A position is (epoch, samples seen of it, whether a validation is due). Samples, not batches:
-      so a run can go on with another number of ranks.
-    - A step begins with random numbers that depend on (seed, rank, step) alone, so no generator's
-      state needs to be saved, and ranks drop out different units.
+    - A position is (epoch, samples seen in the epoch, whether a validation is due). It counts
+      samples, not batches, so that a run can resume with another number of ranks.
+    - Each step seeds the random numbers by (seed, rank, step). So no generator's state needs to be
+      saved, and ranks drop out different units.
     - Order and augmentation are functions of (seed, epoch, index), see ``data.samplers``.
-    - A checkpoint that is written in the middle of a step, because something failed there, holds
-      the buffers (batch statistics, recall) of the step's beginning: it is done again as a whole.
-      Under gradient accumulation a step is all batches between two updates.
-    - Rows that were logged after the checkpoint are dropped, for they will be logged again.
+    - If a step fails, its checkpoint holds the buffers (batch statistics, recall) from the start of
+      the step, and the step is repeated as a whole. Under gradient accumulation a step is all
+      batches between two updates.
+    - Rows that were logged after the checkpoint are dropped, because they are logged again.
 
-    Lightning saves its own counters of loops. They depend on the hook that saved them and on the
-    number of ranks, so they are replaced by what the position says.
+    Lightning's own counters of loops depend on the hook that saved them and on the number of ranks,
+    so they are set from the position.
     """
 
     def __init__(self) -> None:
         self._loaded: dict[str, Any] | None = None
-        self._batches = 0  # of this epoch, when the current step began or the last one ended
-        self._buffers: dict[str, Tensor] | None = None  # of the step's beginning, within a step
+        self._batches = 0  # of this epoch, before the current step or after the last one
+        self._buffers: dict[str, Tensor] | None = None  # at the start of the current step
         self.validation_due = False
-        """Whether a validation has begun, and what it leaves is not all written."""
-        self.torn = False
-        """Whether the weights are just being changed, or the change is not logged yet."""
+        """Whether a validation has begun whose results are not all written."""
+        self.mid_update = False
+        """Whether the weights are being changed, or the change is not logged yet."""
         self.roll_back = True
-        """Whether a checkpoint within a step holds the buffers of its beginning."""
+        """Whether a checkpoint within a step holds the buffers of the step's start."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drop the rows of steps that will be done again."""
+        """Drop the logged rows of steps that will be repeated."""
         if self._loaded is None:
             return
         if trainer.is_global_zero:
@@ -63,12 +63,12 @@ class ExactResume(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Remember where a step begins, and seed its random numbers."""
-        # Lightning logs at this count, and loses it when a run goes on
+        """Store the state at the start of a step, and seed its random numbers."""
+        # Lightning logs with this count, and loses it when a run is resumed
         trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
         if batch_idx % trainer.accumulate_grad_batches:
             return
-        self._batches, self.validation_due, self.torn = batch_idx, False, False
+        self._batches, self.validation_due, self.mid_update = batch_idx, False, False
         _seed(_data(trainer).seed, trainer.global_rank, trainer.global_step)
         self._buffers = {name: b.detach().clone() for name, b in pl_module.named_buffers()}
 
@@ -76,31 +76,31 @@ class ExactResume(Callback):
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
         """The weights are about to change."""
-        self.torn = True
+        self.mid_update = True
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """The weights have changed, if this batch was the step's last; to be logged after this."""
-        if self.torn:
+        """After the last batch of a step the weights have changed; logging comes next."""
+        if self.mid_update:
             self._batches, self._buffers = batch_idx + 1, None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What is saved from here on has it still to do, until `BestCheckpoint` says otherwise."""
-        self.validation_due, self.torn = True, False
+        """Checkpoints from here on repeat the validation, until `BestCheckpoint` ends it."""
+        self.validation_due, self.mid_update = True, False
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """All that belongs to the epoch is logged."""
-        self.torn = False
+        """Everything of the epoch is logged."""
+        self.mid_update = False
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add the position, and the buffers that belong to it."""
+        """Add the position, and the buffers at that position."""
         if trainer.state.fn != TrainerFn.FITTING:
             return
         epoch, batches = trainer.current_epoch, self._batches
-        # one that falls within an accumulated step comes again with the step
+        # a validation within an accumulated step is repeated with the step
         due = self.validation_due and self._buffers is None
         progress = trainer.fit_loop.epoch_loop.batch_progress
         before = progress.total.ready - progress.current.ready
@@ -120,18 +120,18 @@ class ExactResume(Callback):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Point the data and Lightning's loops to the position."""
+        """Set the data and Lightning's loops to the position."""
         if trainer.state.fn != TrainerFn.FITTING or _POSITION not in checkpoint:
             return
         position, step = checkpoint[_POSITION], checkpoint["global_step"]
         epoch, due = position["epoch"], position["validation_due"]
         data = _data(trainer)
         batches = data.start_at(epoch, position["samples"])
-        due = due or batches == data.batches_per_epoch  # where batches have grown to that
+        due = due or batches == data.batches_per_epoch  # with larger batches
         loops = checkpoint["loops"]["fit_loop"]
         before = position["samples_before"] // data.samples_per_batch
         _set_batches(loops, epoch, batches, before, due)
-        # a validation is logged at the step that was done last
+        # a validation is logged with the number of the last step
         loops["epoch_loop.state_dict"]["_batches_that_stepped"] = step - 1 if due else step
         _set_steps(loops, step, -(-batches // trainer.accumulate_grad_batches))
         self._loaded = {"step": step, "validation_due": due}
@@ -139,9 +139,9 @@ class ExactResume(Callback):
 
 
 def _take_place_of_last(checkpoint: Path, run: Path) -> None:
-    """Make the checkpoint that a run goes on from its last one, before rows after it are dropped.
+    """Copy the checkpoint that a run resumes from to ``last.ckpt``, before rows are dropped.
 
-    Else a kill before the next checkpoint would leave a last one without its rows.
+    Otherwise a kill before the next checkpoint would leave a newer ``last.ckpt`` without its rows.
     """
     last = run / CHECKPOINTS / "last.ckpt"
     if checkpoint.resolve() != last.resolve():
@@ -150,14 +150,14 @@ def _take_place_of_last(checkpoint: Path, run: Path) -> None:
 
 
 def _set_batches(loops: dict[str, Any], epoch: int, batches: int, before: int, due: bool) -> None:
-    """Lightning's counters of epochs and batches; an epoch without a batch has not begun."""
+    """Set Lightning's counters of epochs and batches; an epoch begins with its first batch."""
     begun = epoch + bool(batches)
     _count(loops["epoch_progress"], ready=begun, started=begun, processed=epoch, completed=epoch)
     progress = loops["epoch_loop.batch_progress"]
     _count(progress["current"], batches)
     _count(progress["total"], before + batches)
     progress["is_last_batch"] = False
-    # a batch that was begun and not processed is how Lightning knows of a validation to repeat
+    # Lightning repeats a validation if a batch of it was started and not processed
     validation = loops["epoch_loop.val_loop.batch_progress"]
     for counter in validation["total"], validation["current"]:
         _count(counter, ready=int(due), started=int(due), processed=0, completed=0)
@@ -165,7 +165,7 @@ def _set_batches(loops: dict[str, Any], epoch: int, batches: int, before: int, d
 
 
 def _set_steps(loops: dict[str, Any], step: int, of_epoch: int) -> None:
-    """Lightning's counters of updates."""
+    """Set Lightning's counters of updates."""
     optimizer = loops["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]
     for counter in (optimizer["step"], optimizer["zero_grad"]):
         _count(counter["total"], step)
@@ -174,7 +174,7 @@ def _set_steps(loops: dict[str, Any], step: int, of_epoch: int) -> None:
 
 
 def _count(tracker: dict[str, Any], all_of_them: int = 0, **values: int) -> None:
-    """Set the counters of a progress tracker, or of its total and its current part."""
+    """Set the counters of a progress tracker: of its total and its current part, if it has both."""
     for part in (tracker["total"], tracker["current"]) if "total" in tracker else (tracker,):
         for key in part:
             part[key] = values.get(key, all_of_them)

@@ -1,0 +1,1 @@
+"""The command line: the entry, the options of a training, and one module per other command."""

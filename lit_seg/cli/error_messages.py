@@ -1,20 +1,20 @@
-"""What the command line says of an error: one line, or nothing where the code is at fault."""
+"""The message that the command line prints for an error."""
 
 from argparse import ArgumentError
 
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-from lit_seg.config.parse_errors import complaint_about_options, explain
+from lit_seg.config.parse_errors import explain
 from lit_seg.distributed.rank_timeout import lost_rank
 from lit_seg.errors import LitSegError
 
 
 def message_of(error: Exception, command: str) -> str | None:
-    """The line for an error that a user can mend; None for one that needs its traceback.
+    """One line for an error that a user can mend; None for one that needs its traceback.
 
     Args:
-        error: what ended the command.
+        error: the error that ended the command.
         command: its name, or "" if it was not understood.
     """
     if isinstance(error, ArgumentError):
@@ -22,10 +22,10 @@ def message_of(error: Exception, command: str) -> str | None:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; look at its path, rights and free space"
     if isinstance(error, LitSegError | OSError | MisconfigurationException):
-        # an error of a loader's worker comes wrapped in the worker's traceback
+        # an error in a worker of the loader comes wrapped in the worker's traceback
         return str(error).rsplit(f"{type(error).__name__}: ", 1)[-1].strip()
     if isinstance(error, ValueError):
-        return complaint_about_options(error)
+        return _about_an_option(error)
     text = str(error).strip()
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
         first = text.splitlines()[0] if text else "no memory is left"
@@ -36,3 +36,20 @@ def message_of(error: Exception, command: str) -> str | None:
             "memory; take fewer by `data.init_args.num_workers`"
         )
     return lost_rank(error)
+
+
+def _about_an_option(error: ValueError) -> str | None:
+    """The message if Lightning or an optimizer refused an option; None if our code is at fault."""
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    module = str(frame.tb_frame.f_globals.get("__name__")) if frame else ""
+    for raised_in, option in (
+        ("torch.optim.lr_scheduler", "`model.lr_scheduler`: "),
+        ("torch.optim.", "`model.optimizer`: "),
+        ("lightning_fabric.utilities.seed", "`seed_everything`: "),
+        ("pytorch_lightning.", ""),
+    ):
+        if module.startswith(raised_in):
+            return option + str(error).strip()
+    return None

@@ -1,13 +1,15 @@
-"""What a configuration may import: classes of known packages, and what the user asked for.
+"""Which packages a configuration may import code from.
 
-``class_path: x.y`` in a configuration imports ``x`` and may call ``y``. A configuration that came
-from elsewhere must not choose freely: all but :data:`KNOWN` is refused, unless it is typed on the
-command line or allowed by ``--trust PACKAGE``. jsonargparse enforces it wherever an import path
-comes from; the files given by ``--config`` are read before, for an error that names the file.
+``class_path: x.y`` in a configuration imports ``x`` and may call ``y``. A configuration from
+elsewhere must not choose freely: only classes of :data:`KNOWN` packages are allowed, and those that
+the user types on the command line or allows by ``--trust PACKAGE``. jsonargparse enforces this for
+every import path. The files given by ``--config`` are also checked before, so that the error names
+the file.
 """
 
 import os
 import re
+from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,15 +34,15 @@ KNOWN = (
         for part in ("accelerators", "callbacks", "loggers", "plugins", "profilers", "strategies")
     ),
 )
-"""Packages whose classes a configuration may name; none of them runs code that a file brings.
+"""Packages whose classes a configuration may name; none of them runs code from a file.
 
-An object is judged by where it is defined: ``torch.optim.optimizer.torch.load`` is none of these.
+The package that defines an object counts: ``torch.optim.optimizer.torch.load`` is not allowed.
 """
 
 _BELOW_KNOWN = tuple(f"{known}." for known in KNOWN)
 
 VARIABLE = "LIT_SEG_TRUST"
-"""The environment variable that takes the trust to the other processes of a DDP run."""
+"""The environment variable that tells the other processes of a DDP run what is trusted."""
 
 _IMPORT_KEYS = (
     *("class_path", "loss", "losses", "optimizer", "lr_scheduler", "data", "callbacks", "logger"),
@@ -54,29 +56,23 @@ def take_trusted(args: Sequence[str]) -> tuple[list[str], list[str]]:
     """The arguments without ``--trust PACKAGE``, and the packages.
 
     Raises:
-        RunError: if one is no name of a package.
+        RunError: if a value is no name of a package.
     """
-    rest: list[str] = []
-    packages: list[str] = []
-    words = iter(args)
-    for word in words:
-        name, _, value = word.partition("=")
-        if name != "--trust":
-            rest.append(word)
-            continue
-        value = value or next(words, "")
-        if not all(part.isidentifier() for part in value.split(".")):
-            raise RunError(f"--trust needs a package, such as `--trust my_losses`, got {value!r}")
-        packages.append(value)
-    return rest, packages
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--trust", nargs="?", const="", action="append", default=[])
+    given, others = parser.parse_known_args(args)
+    for package in given.trust:
+        if not all(part.isidentifier() for part in package.split(".")):
+            raise RunError(f"--trust needs a package, such as `--trust my_losses`, got {package!r}")
+    return others, given.trust
 
 
 @contextmanager
 def only_trusted(args: Sequence[str] = (), packages: Sequence[str] = ()) -> Iterator[None]:
-    """Within it, nothing is imported for a configuration but what the user knows of.
+    """Within this context configurations import code of known and trusted packages only.
 
     Args:
-        args: of the command line; what it names is asked for, what its files name is not.
+        args: the command line; packages that it names are trusted, those that its files name not.
         packages: given by ``--trust``; those in ``$LIT_SEG_TRUST`` are trusted too.
 
     Raises:
@@ -85,7 +81,7 @@ def only_trusted(args: Sequence[str] = (), packages: Sequence[str] = ()) -> Iter
     """
     given = os.environ.get(VARIABLE)
     packages = [*packages, *(given.split(",") if given else ())]
-    allowed = [*KNOWN, *packages, *_asked_for(args)]
+    allowed = [*KNOWN, *packages, *_typed_packages(args)]
     _check_configs(args, allowed)
     before = dict(parsing_settings)
     set_parsing_settings(
@@ -105,7 +101,7 @@ def only_trusted(args: Sequence[str] = (), packages: Sequence[str] = ()) -> Iter
             os.environ.pop(VARIABLE, None)
 
 
-def _asked_for(args: Sequence[str]) -> list[str]:
+def _typed_packages(args: Sequence[str]) -> list[str]:
     """The packages of the import paths that are typed on the command line."""
     found: list[str] = []
     for option, value in _options(args):
@@ -113,13 +109,13 @@ def _asked_for(args: Sequence[str]) -> list[str]:
             key = option.removesuffix("+").rpartition(".")[2].removeprefix("--")
             typed = _import_paths(_parsed(value), key)
             found += [path.partition(".")[0] for path in typed if not path.startswith(_BELOW_KNOWN)]
-    return [package for package in found if package != "jsonargparse"]  # it refuses that itself
+    return [package for package in found if package != "jsonargparse"]  # it refuses its own
 
 
 def _check_configs(args: Sequence[str], allowed: Sequence[str]) -> None:
     for option, value in _options(args):
         if option not in _CONFIG or isinstance(_parsed(value), dict):
-            continue  # a configuration that is typed is asked for
+            continue  # a configuration typed on the command line is trusted
         for path in _import_paths(_read(Path(value)), ""):
             if not any(path == known or path.startswith(f"{known}.") for known in allowed):
                 raise RunError(refusal(f"{value} names {path}", path))
@@ -129,7 +125,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise RunError(f"{path}: there is no such configuration file")
     if not path.is_file():
-        raise RunError(f"{path}: is a folder, --config takes a file")
+        raise RunError(f"{path}: is a folder, but --config takes a file")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -145,7 +141,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _import_paths(content: Any, key: str) -> Iterator[str]:
-    """The strings in it that would be imported; ``key`` is where it is found."""
+    """The strings in ``content`` that would be imported; ``key`` is the option that holds it."""
     if isinstance(content, dict):
         for name, value in content.items():
             yield from _import_paths(value, str(name).rpartition(".")[2])

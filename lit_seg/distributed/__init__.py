@@ -1,0 +1,1 @@
+"""Several processes that train together: time limits, stopping, and what they exchange."""

@@ -1,0 +1,1 @@
+"""The loggers of a run: CSV files in its folder, and W&B."""

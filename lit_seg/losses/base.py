@@ -1,7 +1,7 @@
 """The protocol that every segmentation loss follows: it behaves like BatchNorm.
 
-Facts of the dataset come with the constructor, state lives in buffers that change in ``forward``
-only while ``self.training``, and the fraction of training done arrives by one setter.
+The constructor takes the facts of the dataset. State lives in buffers, which ``forward`` changes
+only in training mode. One setter takes the fraction of the training that is done.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,11 +20,11 @@ __all__ = ["VOID", "Card", "ClassCounts", "LossFactory", "SegLoss"]
 
 
 class Card(NamedTuple):
-    """What ``python -m lit_seg losses`` says of a loss.
+    """What ``python -m lit_seg losses`` prints about a loss.
 
     Attributes:
-        name: what LOSS calls it; several where one class serves several names.
-        family: how it departs from cross-entropy: ``weighted`` by class, ``modulated`` by pixel,
+        name: the value of LOSS; several names where one class serves several.
+        family: how it differs from cross-entropy: ``weighted`` by class, ``modulated`` by pixel,
             ``adjusted`` logits, region ``overlap``, ``wrapper`` of other losses.
         formula: in plain characters; p is the probability of the true class y.
         needs: beyond logits and labels: the class ``counts`` of the training set, a ``state`` that
@@ -42,9 +42,9 @@ class Card(NamedTuple):
 
 
 class SegLoss(Exact):
-    """Base of all losses: checks the inputs, brings logits to the labels' size.
+    """Base of all losses: checks the inputs and brings logits to the labels' size.
 
-    Half precision is computed in float32, float64 as it is.
+    Logits in half precision are computed in float32, float64 logits in float64.
 
     A subclass implements :meth:`loss`, adds its hyperparameters as keywords and fills its ``card``.
 
@@ -71,19 +71,19 @@ class SegLoss(Exact):
             raise ValueError(f"`class_counts` must be whole numbers >= 0, got {list(pixels)}")
         self.num_classes = len(pixels)
         self.void = void_of(self.num_classes)
-        """The label that does not count: 255, or 65535 where there are more than 255 classes."""
+        """The label of pixels that do not count: 255, or 65535 with more than 255 classes."""
         # int64: float32 stops counting at 16.7 million pixels, thirty images of 1024x512
         self.register_buffer(
             "class_pixels", torch.tensor([int(n) for n in pixels]), persistent=False
         )
         self.align_corners = False
-        """How low-resolution logits are upsampled; the task, which knows the head, sets it."""
+        """The ``align_corners`` of upsampling; the task sets it, because it knows the head."""
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of a batch.
 
         Args:
-            logits: ``(N, C, *)``; spatially smaller than the target they are upsampled bilinearly.
+            logits: ``(N, C, *)``; if they are smaller than the target they are upsampled.
             target: ``(N, *)`` integer class ids, with :attr:`void` where a pixel does not count.
 
         Returns:
@@ -135,21 +135,22 @@ class SegLoss(Exact):
         return ", ".join(f"{name}={getattr(self, name)}" for name in options)
 
     def class_stats(self) -> dict[str, Tensor]:
-        """What the loss has to tell about each class: name to ``(C,)`` tensor."""
+        """Values per class to log, such as the weights: name to ``(C,)`` tensor."""
         return {}
 
     def over_ranks(self, counts: Tensor) -> Tensor:
-        """``counts`` summed over all ranks while training: a step is the batches of all of them.
+        """``counts`` summed over all ranks in training mode, where a step is the batches of all.
 
-        Not in eval mode, where ranks may hold different numbers of batches and waiting would hang.
+        In eval mode they are returned as they are: ranks may hold different numbers of batches, and
+        waiting for another rank could hang.
         """
         return sum_over_ranks(counts) if self.training else counts
 
     def mean(self, total: Tensor, count: Tensor) -> Tensor:
-        """This rank's ``total`` over the ``count`` of all ranks; 0 where there is nothing.
+        """This rank's ``total`` divided by the ``count`` of all ranks; 0 if the count is 0.
 
-        While training times the number of ranks, so that the average that DDP takes is exact also
-        when ranks hold different amounts of void.
+        In training mode it is multiplied by the number of ranks, so that DDP's average is exact
+        even if ranks hold different amounts of void.
         """
         if self.training:
             total = total * world_size()
@@ -176,7 +177,7 @@ class SegLoss(Exact):
 
 
 def _shrunk(logits: torch.Size, target: torch.Size) -> bool:
-    """Whether images of logits are those of labels divided by one stride, give or take a pixel."""
+    """Whether the logits have the labels' size divided by one stride, up to one pixel."""
     sides = list(zip(logits[2:], target[1:], strict=True))
     stride = max(full / (own + 1) for own, full in sides)  # the least that fits all sides
     fits = (own <= full and stride * (own - 1) <= full for own, full in sides)
@@ -187,16 +188,16 @@ LossFactory = Callable[[Sequence[int] | ClassCounts], SegLoss]
 """Makes a loss from the class counts: a loss class, or one with its options fixed."""
 
 
-def made(loss: LossFactory, class_counts: Sequence[int] | ClassCounts) -> SegLoss:
-    """The loss that a factory makes.
+def build_loss(loss: LossFactory, class_counts: Sequence[int] | ClassCounts) -> SegLoss:
+    """Build the loss of a factory.
 
     Raises:
-        ValueError: if it is a loss already.
+        ValueError: if it is an instance of a loss instead.
     """
     if isinstance(loss, SegLoss):
         name = type(loss).__name__
         raise ValueError(
-            f"give what makes a loss, such as `{name}` or `functools.partial({name}, ...)`, and no "
-            f"instance of it, got {loss}"
+            f"give a loss class or factory, such as `{name}` or `functools.partial({name}, ...)`, "
+            f"not an instance, got {loss}"
         )
     return loss(class_counts)

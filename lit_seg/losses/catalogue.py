@@ -1,7 +1,7 @@
-"""The table of all losses, made from their cards: of this package's docstring, and of the command.
+"""The table of all losses, built from their cards.
 
-``python -m lit_seg losses`` prints it with formulas, ``python -m lit_seg.losses.catalogue`` prints
-the one that ``lit_seg.losses`` holds as its docstring.
+``python -m lit_seg losses`` prints it with formulas. ``python -m lit_seg.losses.catalogue`` prints
+the table that ``lit_seg.losses`` has in its docstring.
 """
 
 import inspect

@@ -18,8 +18,8 @@ class ClassBalancedFocalLoss(ClassBalancedLoss):
         class_counts: pixels per class, or a :class:`ClassCounts`.
         gamma: of focal loss, at least 0.
         beta: as in :class:`ClassBalancedLoss`.
-        unit: likewise.
-        normalizer: likewise; ``"weight_sum"`` sums the class weights, without the focal factor.
+        unit: as in :class:`ClassBalancedLoss`.
+        normalizer: ``"valid"`` pixels or their ``"weight_sum"``, without the focal factor.
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 

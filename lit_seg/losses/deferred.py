@@ -6,25 +6,25 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss, made
+from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss, build_loss
 from lit_seg.losses.frequency import class_balanced_weights
 
 
 class DeferredReweightingLoss(SegLoss):
-    r"""A loss that weighs all classes alike until ``start``, then class-balanced.
+    r"""A loss that weighs all classes alike until ``start`` and is class-balanced afterwards.
 
-    From there on the mean over pixels is weighted by :math:`w_c \propto (1 - \beta) /
-    (1 - \beta^{n_c})`, the divisor too, whatever the loss itself makes of a pixel. (PAT still
-    divides by images, and OHEM by the number of pixels that it keeps.)
+    After ``start``, sum and divisor of the mean over pixels are weighted by :math:`w_c \propto
+    (1 - \beta) / (1 - \beta^{n_c})`, on top of what the loss itself does. (PAT still divides by
+    images, and OHEM by the number of pixels that it keeps.)
 
     Args:
         class_counts: pixels per class.
         loss: makes the loss; any mean over pixels, such as ``LDAMLoss`` or ``FocalLoss``.
         start: fraction of the training after which classes are weighed, in [0, 1].
         beta: as in :class:`ClassBalancedLoss`.
-        unit: likewise.
+        unit: as in :class:`ClassBalancedLoss`.
 
-    Whether it has started is part of the state, so that a checkpoint is scored as it was in
+    The state holds whether re-weighting has started, so that a checkpoint is scored as it was in
     training.
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
@@ -70,7 +70,7 @@ class DeferredReweightingLoss(SegLoss):
         if not 0 <= start <= 1:
             raise ValueError(f"`start` must be in [0, 1], got {start}")
         self.start = start
-        self.part = made(loss, class_counts)
+        self.part = build_loss(loss, class_counts)
         self.register_buffer(
             "balanced", class_balanced_weights(class_counts, beta, unit), persistent=False
         )
@@ -87,7 +87,7 @@ class DeferredReweightingLoss(SegLoss):
         self.part.set_progress(done)
 
     def class_stats(self) -> dict[str, Tensor]:
-        """What the loss tells, with the weight of each class."""
+        """What the wrapped loss logs, with the weight of each class."""
         self._weigh()
         return self.part.class_stats()
 

@@ -1,4 +1,4 @@
-"""Focal loss: cross-entropy that fades where the model is sure."""
+"""Focal loss: cross-entropy that is weaker where the model is confident."""
 
 from collections.abc import Sequence
 from math import inf
@@ -65,9 +65,9 @@ def focal_sum(
 ) -> Tensor:
     r"""The sum over pixels of :math:`w_y (1 - p_y)^\gamma (-\log p_y)`."""
 
-    def modulate(surprise: Tensor) -> Tensor:
+    def modulate(nll: Tensor) -> Tensor:
         # 1 - p with all its digits; where it is 0 the slope of a root would be infinite times 0
-        missing = -torch.expm1(-surprise)
+        missing = -torch.expm1(-nll)
         return missing.clamp(min=torch.finfo(missing.dtype).tiny) ** gamma
 
     return modulated_sum(logits, target, weight, modulate, void)

@@ -1,4 +1,4 @@
-"""Class weights from how frequent the classes are, each scheme under its own name."""
+"""Class weights from class frequencies, each scheme under its own name."""
 
 import math
 import warnings
@@ -14,10 +14,10 @@ Scheme = Literal["inverse", "sqrt_inverse", "median", "segnet", "enet"]
 
 
 def pixels_of(class_counts: Sequence[int] | ClassCounts) -> Tensor:
-    """``(C,)`` float64 pixels (or whatever is counted) per class.
+    """``(C,)`` float64 pixels, or other counts, per class.
 
     Raises:
-        ValueError: if there are none at all.
+        ValueError: if all counts are 0.
     """
     counts = class_counts.pixels if isinstance(class_counts, ClassCounts) else class_counts
     pixels = torch.tensor(list(counts), dtype=torch.float64)
@@ -31,10 +31,10 @@ def frequency_weights(class_counts: Sequence[int] | ClassCounts, scheme: Scheme)
 
     With :math:`f_c` the share of class c in all pixels:
 
-    - ``inverse``: :math:`1 / f_c`, scaled so that the mean pixel of the training set weighs 1, and
+    - ``inverse``: :math:`1 / f_c`, scaled so that the mean weight over training pixels is 1, and
       the loss and its gradient keep the size that they have with cross-entropy.
-    - ``sqrt_inverse``: :math:`1 / \sqrt{f_c}`, scaled likewise.
-    - ``median``: :math:`median(f) / f_c` over the classes there are.
+    - ``sqrt_inverse``: :math:`1 / \sqrt{f_c}`, scaled the same way.
+    - ``median``: :math:`median(f) / f_c` over the classes with pixels.
     - ``segnet``: the same with :math:`f_c` the share of class c in the pixels of the images that
       contain it (Eigen & Fergus, arXiv 1411.4734; SegNet, arXiv 1511.00561).
     - ``enet``: :math:`1 / \ln(1.02 + f_c)` (ENet, arXiv 1606.02147).
@@ -62,7 +62,7 @@ def frequency_weights(class_counts: Sequence[int] | ClassCounts, scheme: Scheme)
     elif scheme == "enet":
         weight = 1 / torch.log(1.02 + share)
     else:
-        # of an even number the mean of the middle two, as usual; torch's is the lower one
+        # `quantile` is the mean of the middle two for an even number, torch's median the lower one
         weight = share[present].quantile(0.5) / share
     return torch.where(present, weight, 0.0)
 
@@ -86,8 +86,8 @@ def class_balanced_weights(
         ValueError: if an argument is out of range, or images are not counted.
 
     Warns:
-        UserWarning: if all weights come out alike, as with ``beta=0.9999`` and pixel counts, where
-            every class has all the effective samples there can be.
+        UserWarning: if all weights are nearly equal, as with ``beta=0.9999`` and pixel counts,
+            where every class reaches the largest possible effective number.
     """
     if unit not in ("pixels", "images"):
         raise ValueError(f"`unit` must be 'pixels' or 'images', got {unit!r}")

@@ -1,4 +1,4 @@
-"""Cross-entropy weighted by the inverse of how frequent a class is."""
+"""Cross-entropy weighted by the inverse class frequency."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Logit adjustment: cross-entropy of logits shifted by the log of how frequent a class is."""
+"""Logit adjustment: cross-entropy of logits shifted by the log of the class frequency."""
 
 from collections.abc import Sequence
 from math import inf
@@ -26,13 +26,13 @@ def post_hoc_adjusted(
 ) -> Tensor:
     r""":math:`z - \tau \log \pi`, for a network that was trained with plain cross-entropy.
 
-    The other half of the paper: nothing is trained anew, only predictions change. A network trained
-    with :class:`LogitAdjustmentLoss` must not be adjusted once more.
+    This is the paper's second method: nothing is trained anew, only predictions change. A network
+    trained with :class:`LogitAdjustmentLoss` must not be adjusted again.
 
     Args:
         logits: ``(N, C, *)``.
         class_counts: pixels per class of the training set.
-        tau: how strongly, at least 0.
+        tau: strength of the adjustment, at least 0.
 
     Raises:
         ValueError: if ``tau`` is negative, or the counts do not fit the channels.

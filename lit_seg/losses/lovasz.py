@@ -20,9 +20,9 @@ class LovaszSoftmaxLoss(SegLoss):
         class_counts: pixels per class; only their number is used.
         per_image: the mean over images in place of the loss of the batch.
 
-    With several ranks the pixels of each rank are sorted by themselves, so a batch spread over
-    ranks is not the batch of one process; ``per_image`` is exact. It sorts all pixels once per
-    class: 25 times the time of cross-entropy (`make bench`).
+    Each rank sorts its own pixels, so a batch spread over ranks does not give the loss of one
+    process; with ``per_image`` it does. All pixels are sorted once per class, which takes 25 times
+    the time of cross-entropy (`make bench`).
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar in [0, 1].
 
@@ -67,7 +67,7 @@ class LovaszSoftmaxLoss(SegLoss):
         p = p.movedim(1, 0).flatten(1)[:, valid]  # (C, P)
         present = torch.bincount(label, minlength=self.num_classes).nonzero().flatten().tolist()
         if not present:
-            return p.sum(), 0  # of nothing: 0 with a graph
+            return p.sum(), 0  # 0, still attached to the graph
         losses = [lovasz((label == c), p[c]) for c in present]
         return torch.stack(losses).mean(), 1
 
@@ -80,6 +80,6 @@ def lovasz(labelled: Tensor, p: Tensor) -> Tensor:
     hits = labelled.sum() - labelled.cumsum(0)
     union = labelled.sum() + (~labelled).cumsum(0)
     jaccard = 1 - hits.to(exact_dtype(p.device)) / union
-    # exactly, since neighbours differ by one part in as many as there are pixels; and no dot
-    # product, which adds one by one
+    # differences in float64, because neighbours differ by about one part in the number of pixels;
+    # and no dot product, which adds one by one and loses digits
     return (errors * jaccard.diff(prepend=jaccard.new_zeros(1)).to(p.dtype)).sum()

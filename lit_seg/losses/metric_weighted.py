@@ -1,4 +1,4 @@
-"""Recall loss with another metric in recall's place: the ablation that shows why it is recall."""
+"""Recall loss with another metric in place of recall: the ablation that shows why it is recall."""
 
 from collections.abc import Sequence
 from typing import Literal

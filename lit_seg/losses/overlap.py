@@ -1,4 +1,4 @@
-"""What the region losses share: soft counts of hits and misses, and the overlap that they give."""
+"""The base of the region losses: soft counts of hits and misses, and the overlap from them."""
 
 from collections.abc import Sequence
 from math import inf
@@ -12,7 +12,7 @@ from lit_seg.metrics.exact import exact_dtype
 
 
 class OverlapLoss(SegLoss):
-    r"""Base of the region losses: 1 - the mean soft overlap of the classes that are there.
+    r"""Base of the region losses: 1 - the mean soft overlap of the classes present.
 
     .. math::
 
@@ -57,8 +57,8 @@ class OverlapLoss(SegLoss):
             loss = self.mean(self._of_counts(counts).sum(), self.over_ranks(images))
         elif self.training:
             loss = self._of_counts(differentiable_sum_over_ranks(counts.sum(1)))
-            # every rank has the same value already, and a share of the gradient of which DDP takes
-            # the mean: the value must stay, the gradient grow
+            # every rank already has the whole value but only its share of the gradient, and DDP
+            # averages gradients: so the gradient is scaled and the value kept
             loss = loss + (world_size() - 1) * (loss - loss.detach())
         else:
             loss = self._of_counts(counts.sum(1))
@@ -69,7 +69,7 @@ class OverlapLoss(SegLoss):
         hits, predicted, labelled = counts
         missed = self.fp_weight * (predicted - hits) + self.fn_weight * (labelled - hits)
         present = labelled > 0
-        # a class that is not there would be 0/0, whose gradient no mask can stop
+        # an absent class would give 0/0, whose NaN gradient no mask can remove
         overlap = hits / torch.where(present, hits + missed, 1)
         total = torch.where(present, 1 - overlap, 0).sum(-1)
         mean: Tensor = total / present.sum(-1).clamp(min=1)
@@ -79,14 +79,14 @@ class OverlapLoss(SegLoss):
 def soft_counts(logits: Tensor, target: Tensor, void: int) -> Tensor:
     r"""``(3, N, C)`` per image: :math:`\sum_{y=c} p_c`, :math:`\sum p_c`, pixels of c.
 
-    Valid pixels only. Sums over the pixels of a class are in float64: float32 would lose digits,
-    as they are added one by one.
+    Only valid pixels count. Sums over the pixels of a class are in float64, because they are added
+    one by one and float32 would lose digits.
     """
     p = logits.softmax(1).flatten(2) if logits.ndim > 2 else logits.softmax(1).unsqueeze(2)
     label = target.reshape(len(target), 1, p.shape[2])
     valid = label != void
     label = label.masked_fill(~valid, 0)
-    # filled, not multiplied: what is not finite under void must not get out
+    # filled, not multiplied, because 0 times a non-finite value under void would be NaN
     predicted = p.masked_fill(~valid, 0).sum(-1)
     hit = p.gather(1, label).masked_fill(~valid, 0).squeeze(1)
     zeros = torch.zeros(p.shape[:2], dtype=exact_dtype(p.device), device=p.device)

@@ -1,4 +1,4 @@
-"""Pixel-wise adaptive training: pixels weigh by their confidence, masks all the same."""
+"""Pixel-wise adaptive training: pixels are weighted by confidence, all masks equally."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -19,7 +19,7 @@ def mask_sizes(target: Tensor, num_classes: int, void: int) -> Tensor:
 
 
 class PATLoss(PixelLoss):
-    r"""Cross-entropy whose pixels are weighed by confidence and divided by the size of their mask.
+    r"""Cross-entropy whose pixels are weighted by confidence and divided by the size of their mask.
 
     .. math::
 
@@ -114,17 +114,17 @@ class PATLoss(PixelLoss):
         return self.weight, self.over_ranks(count)
 
     def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        def modulate(surprise: Tensor) -> Tensor:
-            factors = self.factors(surprise.detach() if self.detach else surprise)
+        def modulate(nll: Tensor) -> Tensor:
+            factors = self.factors(nll.detach() if self.detach else nll)
             if self.divide_by == "mask":
                 factors = factors / mask_sizes(target, self.num_classes, self.void)
             return factors
 
         return modulated_sum(logits, target, weight, modulate, self.void)
 
-    def factors(self, surprise: Tensor) -> Tensor:
-        r"""What pixels with this :math:`-\log p` weigh, before the division by their mask."""
-        missing = -torch.expm1(-surprise)  # 1 - p
+    def factors(self, nll: Tensor) -> Tensor:
+        r"""The weights of pixels with this :math:`-\log p`, before the division by their mask."""
+        missing = -torch.expm1(-nll)  # 1 - p
         if self.weight_form == "ina":
             return (missing * self.num_classes).exp() / 2
         if self.weight_form == "inap":

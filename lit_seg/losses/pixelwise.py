@@ -1,4 +1,4 @@
-"""What the means over pixels share: cross-entropy that is weighted, adjusted or modulated."""
+"""The base of all means over pixels: cross-entropy that is weighted, adjusted or modulated."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -17,18 +17,18 @@ class PixelLoss(SegLoss):
 
     .. math:: L = \frac{1}{Z} \sum_n w_{y_n} \ell_n, \qquad \ell_n = -\log p_n
 
-    with three places to differ: the class weights :math:`w` (:meth:`weigh`), the logits under the
+    with three methods to override: the class weights :math:`w` (:meth:`weigh`), the logits of the
     softmax (:meth:`adjust`) and the pixel loss :math:`\ell` (:meth:`total`). This class alone is
     plain cross-entropy.
 
     Args:
         class_counts: pixels per class.
-        class_weight: ``(C,)`` fixed weights, none for 1.
+        class_weight: ``(C,)`` fixed weights; None stands for 1.
         normalizer: ``Z``. ``"valid"`` is the number of valid pixels; ``"weight_sum"`` the sum of
             their class weights, where a factor common to all weights cancels.
 
     Raises:
-        ValueError: if ``normalizer`` is another.
+        ValueError: if ``normalizer`` is neither.
     """
 
     class_weight: Tensor | None
@@ -54,7 +54,7 @@ class PixelLoss(SegLoss):
         return self.mean(self.total(self.adjust(logits, target), target, weight), norm)
 
     def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
-        """The class weights of this step, ``(C,)`` or none for 1, and ``Z`` over all ranks."""
+        """The class weights of this step, ``(C,)`` or None for 1, and ``Z`` over all ranks."""
         if self._norm_weight is None:
             return self.weight, self.over_ranks((target != self.void).sum())
         support = class_pixels(target, self.num_classes, self.void)
@@ -67,28 +67,28 @@ class PixelLoss(SegLoss):
 
     @property
     def _norm_weight(self) -> Tensor | None:
-        # given weights make a weighted mean of any mean: they are always in `Z`
+        # `set_class_weight` turns any mean into a weighted mean, so its weights are always in `Z`
         return self.given_weight if self.normalizer == "valid" else self.weight
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The logits that the softmax gets."""
+        """The logits for the softmax; a subclass may shift or scale them."""
         return logits
 
     def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        """The weighted sum over this rank's pixels, of adjusted logits."""
+        """The weighted sum of the pixel losses on this rank, from adjusted logits."""
         return F.cross_entropy(logits, target, weight, ignore_index=self.void, reduction="sum")
 
     @property
     def weight(self) -> Tensor | None:
-        """``(C,)`` what each class weighs now, none where all weigh 1."""
+        """``(C,)`` the current weight of each class; None if all are 1."""
         return self.given_weight if self.class_weight is None else self.on_given(self.class_weight)
 
     def on_given(self, weight: Tensor) -> Tensor:
-        """``weight`` on top of what :meth:`set_class_weight` was given."""
+        """``weight`` times the weights that :meth:`set_class_weight` was given."""
         return weight if self.given_weight is None else weight * self.given_weight
 
     def set_class_weight(self, weight: Tensor) -> None:
-        """Make the mean over pixels one that is weighted by ``(C,)`` class weights >= 0.
+        """Weigh the mean over pixels by ``(C,)`` class weights >= 0 from now on.
 
         Raises:
             ValueError: if there is not one weight per class.
@@ -101,7 +101,7 @@ class PixelLoss(SegLoss):
         self.given_weight = weight.to(self.class_pixels.device)
 
     def class_stats(self) -> dict[str, Tensor]:
-        """The weight of each class, if they differ from 1."""
+        """The weight of each class, if the loss has weights."""
         return {} if self.weight is None else {"weight": self.weight}
 
 
@@ -123,12 +123,12 @@ def modulated_sum(
     Args:
         logits: ``(N, C, *)``.
         target: ``(N, *)`` class ids or void.
-        weight: ``(C,)`` class weights in the logits' dtype, none for 1.
-        modulate: from :math:`-\log p`, ``(N, *)``, 0 where void, to the factors :math:`m`.
+        weight: ``(C,)`` class weights in the logits' dtype; None stands for 1.
+        modulate: maps ``(N, *)`` :math:`-\log p`, 0 where void, to the factors :math:`m`.
         void: the label that does not count.
     """
-    surprise = F.cross_entropy(logits, target, ignore_index=void, reduction="none")
-    losses = modulate(surprise) * surprise
+    nll = F.cross_entropy(logits, target, ignore_index=void, reduction="none")
+    losses = modulate(nll) * nll
     if weight is not None:
         losses = losses * weight[target.masked_fill(target == void, 0)]
     return losses.sum()

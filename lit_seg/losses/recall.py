@@ -19,21 +19,21 @@ class RecallLoss(ScoreWeightedLoss):
         w_c = 1 - R_c = \frac{FN_c}{FN_c + TP_c}
 
     with recall from hard argmax predictions of the current step, over all ranks. The weights are
-    constants for the gradient. A step is one call in training mode: under gradient accumulation,
-    each batch. In eval mode the stored recall is used and nothing changes; a
-    class never seen weighs ``max_weight``, that is 1.
+    constants for the gradient. A step is one call in training mode, so each batch under gradient
+    accumulation. In eval mode the stored recall is used and not changed. A class that was never
+    seen has the weight ``max_weight``, which is 1 by default.
 
     Args:
         class_counts: pixels per class; only their number is used.
         momentum: 0 is the paper, this step's recall. Above 0 the recall is an exponential moving
-            average, ``momentum`` old and the rest new, that only classes present update.
+            average with this share of the old value, updated for the classes present only.
         normalizer: ``Z``. ``"valid"`` divides by the number of valid pixels, so the loss shrinks
             as recall rises; ``"weight_sum"`` by the summed weights of the valid pixels, where a
             factor common to all weights cancels.
         floor_one: count at least one miss for every class, as the published code does: a class
             without a miss then weighs 1 / N_c in place of 0.
-        min_weight: no class weighs less, to keep a well recalled class from falling silent.
-        max_weight: no class weighs more.
+        min_weight: lower bound of the weights, so that a well recalled class keeps a gradient.
+        max_weight: upper bound of the weights.
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
@@ -90,7 +90,7 @@ class RecallLoss(ScoreWeightedLoss):
 
     @property
     def weight(self) -> Tensor:
-        """``(C,)`` the weights that the stored recall gives."""
+        """``(C,)`` weights from the stored recall."""
         weight = (1 - self.state.recall).nan_to_num(nan=1.0)
         return self.on_given(weight.clamp(self.min_weight, self.max_weight))
 

@@ -16,8 +16,8 @@ class RecallFocalLoss(RecallLoss):
     Args:
         class_counts: pixels per class; only their number is used.
         gamma: of focal loss, at least 0; 0 is recall loss.
-        momentum: as in :class:`RecallLoss`, like those below.
-        normalizer: likewise; ``"weight_sum"`` sums the class weights, without the focal factor.
+        momentum: as in :class:`RecallLoss`, as are the options that follow.
+        normalizer: ``"valid"`` pixels or their ``"weight_sum"``, without the focal factor.
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
@@ -25,7 +25,7 @@ class RecallFocalLoss(RecallLoss):
         ValueError: if an argument is out of range.
 
     No paper proposes it: arXiv 2106.14917 (section 4.4) sets the two weights against each other,
-    and this is their product, to be tried.
+    and this loss multiplies them.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""What the losses share that weigh a class by how well the model does on it now."""
+"""The base of losses that weigh a class by the model's current score on it."""
 
 from torch import Tensor
 
@@ -9,8 +9,9 @@ from lit_seg.metrics.class_score import ClassScore
 class ScoreWeightedLoss(PixelLoss):
     """Base of the losses whose class weights follow a score of hard predictions.
 
-    A subclass makes :attr:`state` and says what its scores weigh. A step in training mode moves the
-    state by the counts of all ranks, in one exchange; eval mode uses it and changes nothing.
+    A subclass sets :attr:`state` and derives weights from its scores. In training mode a step
+    updates the state by the counts of all ranks, in one exchange; in eval mode the state is used
+    and not changed.
     """
 
     state: ClassScore

@@ -20,9 +20,9 @@ class SeesawLoss(PixelLoss):
         M_{ij} = \min\left(1, \frac{N_j}{N_i}\right)^p, \qquad
         C_{ij} = \max\left(1, \frac{\sigma_j}{\sigma_i}\right)^q
 
-    *Mitigation* M keeps a frequent class i from pushing down a rarer class j; *compensation* C
-    pushes j more where it is mistaken for i. :math:`N` counts the pixels seen so far, of all ranks,
-    this step's included; it is part of the checkpoint. C is a constant for the gradient.
+    *Mitigation* M keeps a frequent class i from pushing down a rarer class j. *Compensation* C
+    pushes j down more where the model prefers it to i. :math:`N` counts the pixels seen so far on
+    all ranks, this step's included; it is part of the checkpoint. C is a constant for the gradient.
 
     Args:
         class_counts: pixels per class; only their number is used.
@@ -96,7 +96,7 @@ class SeesawLoss(PixelLoss):
         log_true = log_p.gather(1, label.unsqueeze(1))
         if self.min_confidence:
             log_true = log_true.clamp(min=log(self.min_confidence))
-        # of the true class both are 0
+        # both shifts are 0 for the true class
         return logits + shift + self.compensation * (log_p - log_true).clamp(min=0)
 
     def class_stats(self) -> dict[str, Tensor]:

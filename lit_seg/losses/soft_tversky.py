@@ -11,8 +11,8 @@ class SoftTverskyLoss(OverlapLoss):
 
     Args:
         class_counts: pixels per class; only their number is used.
-        fp_weight: :math:`\alpha \ge 0`, what a false positive costs.
-        fn_weight: :math:`\beta > 0`, what a miss costs.
+        fp_weight: :math:`\alpha \ge 0`, the weight of false positives.
+        fn_weight: :math:`\beta > 0`, the weight of misses.
         per_image: the mean over images in place of the loss of the batch.
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar in [0, 1].

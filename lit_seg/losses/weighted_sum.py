@@ -1,4 +1,4 @@
-"""Several losses at once."""
+"""A weighted sum of several losses."""
 
 from collections.abc import Sequence
 from math import inf
@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss, made
+from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss, build_loss
 
 
 class WeightedSumLoss(SegLoss):
@@ -15,7 +15,7 @@ class WeightedSumLoss(SegLoss):
 
     Args:
         class_counts: pixels per class.
-        losses: make the losses.
+        losses: loss classes or factories.
         factors: :math:`\lambda_k \ge 0`, one per loss; all 1 by default.
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
@@ -49,13 +49,13 @@ class WeightedSumLoss(SegLoss):
         super().__init__(class_counts)
         factors = [1.0] * len(losses) if factors is None else list(factors)
         if not losses:
-            raise ValueError("`losses` must hold a loss at least")
+            raise ValueError("`losses` must hold at least one loss")
         if len(factors) != len(losses) or not all(0 <= f < inf for f in factors):
             raise ValueError(
                 f"`factors` must be {len(losses)} numbers >= 0, one per loss, got {factors}"
             )
         self.factors = factors
-        self._losses = nn.ModuleList([made(loss, class_counts) for loss in losses])
+        self._losses = nn.ModuleList([build_loss(loss, class_counts) for loss in losses])
 
     @property
     def parts(self) -> list[SegLoss]:
@@ -76,7 +76,7 @@ class WeightedSumLoss(SegLoss):
             part.set_class_weight(weight)
 
     def class_stats(self) -> dict[str, Tensor]:
-        """What the losses tell; ``weight_1`` is the second one's, if the first has one too."""
+        """What the losses log; ``weight_1`` is the second loss's, if the first has weights too."""
         stats: dict[str, Tensor] = {}
         for k, part in enumerate(self.parts):
             for name, stat in part.class_stats().items():

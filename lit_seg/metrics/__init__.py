@@ -1,4 +1,4 @@
-"""Counting: pure functions first, thin torchmetrics around them. Nothing here knows Lightning."""
+"""Metrics: pure functions of pixel counts, and thin torchmetrics around them."""
 
 from lit_seg.metrics.class_recall import ClassRecall, recall_counts
 from lit_seg.metrics.class_tversky import ClassTversky

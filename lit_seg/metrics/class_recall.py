@@ -1,4 +1,4 @@
-"""Recall per class while training: the state behind recall loss."""
+"""Recall per class during training: the state of recall loss."""
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ def recall_counts(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
 
 
 def hit_counts(hits: Tensor, target: Tensor, num_classes: int) -> Tensor:
-    """Likewise, from whether each pixel was predicted rightly; void pixels do not count."""
+    """True positives and support of each class, from whether each pixel was predicted rightly."""
     # One count of 2y for a miss, 2y + 1 for a hit, and one bin past the end for void. On a GPU
     # `bincount` waits for the result; boolean indexing would wait too, and more often.
     void_bin = 2 * num_classes
@@ -33,14 +33,14 @@ def hit_counts(hits: Tensor, target: Tensor, num_classes: int) -> Tensor:
 
 
 def hits_of(logits: Tensor, target: Tensor) -> Tensor:
-    """Where the true class has the largest logit, the lowest id among equals.
+    """Whether the true class has the largest logit; among equal logits the lowest id wins.
 
-    The same as ``predict_labels(logits) == target``, in a third of the time on the CPU: only the
-    true class is compared with the best of the others.
+    This equals ``predict_labels(logits) == target`` and takes a third of its time on the CPU: only
+    the true class is compared with the best of the others.
 
     Args:
         logits: ``(N, C, *)``.
-        target: ``(N, *)`` int64 class ids or void, where the answer means nothing.
+        target: ``(N, *)`` int64 class ids or void, where the result has no meaning.
     """
     logits = logits.detach()
     if logits.is_cuda or not logits.is_contiguous():  # as there: one call that does not wait

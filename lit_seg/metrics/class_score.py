@@ -1,4 +1,4 @@
-"""A score of each class while training, smoothed over steps if asked."""
+"""A score of each class during training, optionally smoothed over steps."""
 
 from abc import abstractmethod
 
@@ -56,7 +56,7 @@ class ClassScore(ExactMetric):
         """``(rows, C)`` int64 counts of ``(N, *)`` predicted and true class ids."""
 
     def count_logits(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Likewise, of ``(N, C, *)`` logits whose largest is the prediction."""
+        """``(rows, C)`` int64 counts of ``(N, C, *)`` logits, whose largest is the prediction."""
         return self.count(predict_labels(logits), target)
 
     @abstractmethod
@@ -84,7 +84,7 @@ class ClassScore(ExactMetric):
         self.counts += self.count(preds, target)
 
     def update_counts(self, counts: Tensor) -> None:
-        """Add ``(rows, C)`` counts that were made elsewhere."""
+        """Add ``(rows, C)`` counts that were taken elsewhere."""
         self.counts += counts
         # what torchmetrics' wrapped `update` does: drop the cached result, count the update
         self._computed = None

@@ -1,4 +1,4 @@
-"""What a training step does to each class, whatever the loss: sums over pixels, then ratios."""
+"""Statistics of a training step per class, for any loss: sums over pixels, then ratios."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What ranks exchange: sums while training, and lists after a validation."""
+"""Exchanges between ranks: sums in training, lists after a validation."""
 
 from typing import Any
 
@@ -21,14 +21,14 @@ def sum_over_ranks(counts: Tensor) -> Tensor:
 
 
 def differentiable_sum_over_ranks(sums: Tensor) -> Tensor:
-    """Likewise, with the gradient of this rank's part."""
+    """``sums`` summed over all ranks, with the gradient of this rank's part."""
     if world_size() == 1:
         return sums
     return sums + (sum_over_ranks(sums) - sums.detach())
 
 
 def gather_over_ranks(values: list[Any]) -> list[Any]:
-    """The items of all ranks' lists, the first rank's first; for few and small ones."""
+    """The items of all ranks' lists, in the order of ranks; meant for few and small items."""
     if world_size() == 1:
         return values
     lists: list[list[Any]] = [[] for _ in range(world_size())]

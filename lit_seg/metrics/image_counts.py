@@ -1,4 +1,4 @@
-"""Counts per image and class: what scores of single images, and of resampled sets, are made of."""
+"""Counts per image and class, from which scores of images and of resampled sets follow."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What a label map may hold, and how much of each class a dataset holds."""
+"""The labels that a label map may hold, and the counts of a dataset's classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 VOID = 255
-"""The label of pixels that no loss and no metric looks at. Datasets map their own value to it."""
+"""The label of pixels that no loss and no metric counts. Datasets map their own value to it."""
 
 WIDE_VOID = 65535
-"""Void where there are more than 255 classes: the largest 16-bit label, as ``VOID`` of 8 bits."""
+"""The void label with more than 255 classes: the largest 16-bit value."""
 
 
 def void_of(num_classes: int) -> int:
@@ -89,8 +89,8 @@ def check_same_shape(preds: Tensor, target: Tensor) -> None:
 def check_labels(labels: Tensor, num_classes: int, what: str = "target", void: bool = True) -> None:
     """Refuse labels that are neither a class nor, if that is allowed, void.
 
-    They would be counted in a foreign class, read foreign memory, or stop CUDA without a reason.
-    On a GPU the check does not wait for the result: the message is then CUDA's.
+    Such a label would be counted in another class, read foreign memory, or stop CUDA without a
+    reason. On a GPU the check does not wait for its result, so the message is CUDA's.
 
     Raises:
         ValueError: naming the labels (on the CPU).

@@ -1,4 +1,4 @@
-"""A comparison of losses as one HTML page without outside parts, and as Markdown with PNG."""
+"""The report that compares losses: one self-contained HTML page, and Markdown with PNG files."""
 
 from lit_seg.report.write import write_report
 

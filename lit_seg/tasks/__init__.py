@@ -1,4 +1,4 @@
-"""Tasks: a network, a loss, metrics and an optimizer, as LightningModules."""
+"""Tasks: LightningModules that put a network, a loss, metrics and an optimizer together."""
 
 from lit_seg.tasks.segmentation import LitSegmenter
 

@@ -19,16 +19,16 @@ def predicted(scores):
     return scores.index(max(scores))
 
 
-def surprise(scores, label):
+def nll(scores, label):
     """-log p of the label under the softmax."""
     top = max(scores)  # taken out so that exp does not overflow
     return top - scores[label] + math.log(sum(math.exp(s - top) for s in scores))
 
 
 def cross_entropy(logits, target):
-    """Eq. 1 as a mean: the surprise of a valid pixel."""
+    """Eq. 1 as a mean: the nll of a valid pixel."""
     pixels = valid_pixels(logits, target)
-    return sum(surprise(s, y) for s, y in pixels) / len(pixels)
+    return sum(nll(s, y) for s, y in pixels) / len(pixels)
 
 
 def misses_and_support(logits, target):
@@ -66,7 +66,7 @@ def weighted_cross_entropy(logits, target, weights, normalizer="valid", given=No
     total = norm = 0.0
     for scores, label in valid_pixels(logits, target):
         times = given[label] if given else 1
-        total += times * weights[label] * surprise(scores, label)
+        total += times * weights[label] * nll(scores, label)
         norm += times * (weights[label] if normalizer == "weight_sum" else 1)
     return total / norm if norm else 0.0
 

@@ -12,10 +12,10 @@ def log_prior(counts):
 
 
 def shifted_cross_entropy(logits, target, shift):
-    """The mean surprise with ``shift[c]`` added to the scores of class c."""
+    """The mean nll with ``shift[c]`` added to the scores of class c."""
     total, pixels = 0.0, oracle.valid_pixels(logits, target)
     for scores, label in pixels:
-        total += oracle.surprise([s + a for s, a in zip(scores, shift, strict=True)], label)
+        total += oracle.nll([s + a for s, a in zip(scores, shift, strict=True)], label)
     return total / len(pixels)
 
 
@@ -47,7 +47,7 @@ def ldam(logits, target, counts, max_margin=0.5, scale=20.0, weights=None):
     for scores, label in oracle.valid_pixels(logits, target):
         scores[label] -= margin[label]
         weight = 1 if weights is None else weights[label]
-        total += weight * oracle.surprise([scale * s for s in scores], label)
+        total += weight * oracle.nll([scale * s for s in scores], label)
         norm += weight
     return total / norm
 
@@ -62,7 +62,7 @@ def blv(logits, target, counts, noise):
         noisy = [
             s + abs(min(max(d, -1), 1)) * c for s, d, c in zip(scores, deltas, size, strict=True)
         ]
-        total += oracle.surprise(noisy, label)
+        total += oracle.nll(noisy, label)
     return total / len(pixels)
 
 
@@ -77,7 +77,7 @@ def seesaw(logits, target, seen, mitigation=0.8, compensation=2.0, min_confidenc
     sources = pixels if frozen is None else oracle.valid_pixels(frozen, target)
     total = 0.0
     for (scores, label), (source, _) in zip(pixels, sources, strict=True):
-        sigma = [math.exp(-oracle.surprise(source, c)) for c in range(len(source))]
+        sigma = [math.exp(-oracle.nll(source, c)) for c in range(len(source))]
         denominator = 0.0
         for c, score in enumerate(scores):
             factor = 1.0

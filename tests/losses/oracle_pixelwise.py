@@ -124,7 +124,7 @@ def focal(logits, target, gamma, weights=None, normalizer="valid", given=None):
     for scores, label in oracle.valid_pixels(logits, target):
         times = given[label] if given else 1
         hard = missing(scores, label) ** gamma
-        total += times * weights[label] * hard * oracle.surprise(scores, label)
+        total += times * weights[label] * hard * oracle.nll(scores, label)
         norm += times * (weights[label] if normalizer == "weight_sum" else 1)
     return total / norm if norm else 0.0
 
@@ -167,12 +167,12 @@ def next_metrics(old, logits, target, metric, momentum=0.0, **options):
 def hardest(logits, target, keep=0.7, threshold=None, min_kept=100_000):
     """The -log p that online hard example mining takes the mean of, largest first."""
     pixels = oracle.valid_pixels(logits, target)
-    surprises = sorted((oracle.surprise(s, y) for s, y in pixels), reverse=True)
+    nlls = sorted((oracle.nll(s, y) for s, y in pixels), reverse=True)
     if threshold is None:
         number = max(int(keep * len(pixels)), 1)
     else:
-        number = max(sum(math.exp(-s) < threshold for s in surprises), min_kept)
-    return surprises[:number]
+        number = max(sum(math.exp(-s) < threshold for s in nlls), min_kept)
+    return nlls[:number]
 
 
 def ohem(logits, target, **options):
@@ -213,7 +213,7 @@ def pat_pixels(logits, target, weights=None, divide_by="mask", **options):
 def pat(logits, target, **options):
     """Eq. 4 with Eq. 5, and the other forms of either."""
     pixels = pat_pixels(logits, target, **options)
-    return sum(weight * oracle.surprise(scores, label) for scores, label, weight in pixels)
+    return sum(weight * oracle.nll(scores, label) for scores, label, weight in pixels)
 
 
 def frozen_gradient(pixels):
@@ -223,8 +223,7 @@ def frozen_gradient(pixels):
         pixels: scores, label and weight of each.
     """
     return [
-        [w * (math.exp(-oracle.surprise(s, c)) - (c == y)) for c in range(len(s))]
-        for s, y, w in pixels
+        [w * (math.exp(-oracle.nll(s, c)) - (c == y)) for c in range(len(s))] for s, y, w in pixels
     ]
 
 

@@ -7,7 +7,7 @@ from tests.losses import oracle
 
 def probabilities(scores):
     """The softmax."""
-    return [math.exp(-oracle.surprise(scores, c)) for c in range(len(scores))]
+    return [math.exp(-oracle.nll(scores, c)) for c in range(len(scores))]
 
 
 def of_images(logits, target):

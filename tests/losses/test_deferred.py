@@ -42,8 +42,8 @@ def focal(logits, target, weights):
     """Focal loss with γ = 2, weighted like cross-entropy in the oracle."""
     total = norm = 0.0
     for scores, label in oracle.valid_pixels(logits, target):
-        surprise = oracle.surprise(scores, label)
-        total += weights[label] * (1 - math.exp(-surprise)) ** 2 * surprise
+        nll = oracle.nll(scores, label)
+        total += weights[label] * (1 - math.exp(-nll)) ** 2 * nll
         norm += weights[label]
     return total / norm
 

@@ -87,8 +87,8 @@ def test_sure_pixels_have_a_finite_gradient(gamma):
 def test_sure_pixels_keep_their_digits():
     """1 - p is .001 here, which 1 - exp(log p) gives to five digits in float32."""
     problem = torch.tensor([[0.0, math.log(math.expm1(1e-3))]]), torch.tensor([0])
-    surprise = CrossEntropyLoss([1] * 2)(*problem).item()
-    want = -math.expm1(-surprise) * surprise
+    nll = CrossEntropyLoss([1] * 2)(*problem).item()
+    want = -math.expm1(-nll) * nll
     assert FocalLoss([1] * 2, gamma=1.0)(*problem).item() == pytest.approx(want, rel=1e-6)
 
 

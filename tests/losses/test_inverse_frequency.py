@@ -48,7 +48,7 @@ def test_every_class_has_the_same_share():
     logits, target = draw(20)
     pixels = oracle.valid_pixels(logits, target)
     probabilities = [
-        [math.exp(-oracle.surprise(s, c)) for s, y in pixels if y == c] for c in (0, 1, 2, 3)
+        [math.exp(-oracle.nll(s, c)) for s, y in pixels if y == c] for c in (0, 1, 2, 3)
     ]
     want = -sum(math.log(math.prod(p) ** (1 / len(p))) for p in probabilities) / 4
     value = InverseFrequencyLoss([len(p) for p in probabilities])(logits, target)

@@ -29,10 +29,10 @@ def ce(problem):
     return CrossEntropyLoss([1] * problem[0].shape[1])(*problem)
 
 
-def with_surprises(surprises):
+def with_surprises(nlls):
     """A problem of two classes, all pixels of class 0, whose -log p are these."""
-    logits = torch.tensor([[[-math.log(math.expm1(s)) for s in surprises], [0.0] * len(surprises)]])
-    return logits, torch.zeros(1, len(surprises), dtype=torch.long)
+    logits = torch.tensor([[[-math.log(math.expm1(s)) for s in nlls], [0.0] * len(nlls)]])
+    return logits, torch.zeros(1, len(nlls), dtype=torch.long)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -56,7 +56,7 @@ def test_only_the_hardest_have_a_gradient(options):
     pixels = oracle.valid_pixels(logits, target)
     chosen = slow.hardest(logits, target, **options)
     last = min(chosen)
-    hard = [oracle.surprise(s, y) >= last for s, y in pixels]
+    hard = [oracle.nll(s, y) >= last for s, y in pixels]
     assert sum(hard) == len(chosen)
     want = slow.frozen_gradient(
         [(s, y, is_hard / len(chosen)) for (s, y), is_hard in zip(pixels, hard, strict=True)]
@@ -114,7 +114,7 @@ def test_fewer_pixels_are_harder():
     keeps = [1.0, 0.7, 0.4, 0.1, 0.001]
     values = [OHEMLoss([1] * 4, keep=keep)(*problem).item() for keep in keeps]
     assert all(less < more for less, more in itertools.pairwise(values))
-    hardest = max(oracle.surprise(s, y) for s, y in oracle.valid_pixels(*problem))
+    hardest = max(oracle.nll(s, y) for s, y in oracle.valid_pixels(*problem))
     assert values[-1] == pytest.approx(hardest, rel=1e-6)  # one pixel at least
 
 
@@ -136,13 +136,13 @@ def test_share_is_of_the_batch_and_not_of_each_image():
 @pytest.mark.parametrize("k", range(1, 9))
 def test_pixels_as_hard_as_the_last_share_its_place(k):
     """Whichever of them a sort would have come upon first."""
-    surprises = [3.0, 1.0, 2.0, 2.0, 2.0, 0.5, 1.0, 2.0]
-    logits, target = with_surprises(surprises)
+    nlls = [3.0, 1.0, 2.0, 2.0, 2.0, 0.5, 1.0, 2.0]
+    logits, target = with_surprises(nlls)
     loss = OHEMLoss([1] * 2, threshold=0.01, min_kept=k)  # 0.01 is below all
     value, grad = value_and_grad(loss, logits, target)
-    ranked = sorted(surprises, reverse=True)
+    ranked = sorted(nlls, reverse=True)
     assert value.item() == pytest.approx(sum(ranked[:k]) / k, rel=1e-6)
-    for s, slope in zip(surprises, grad[0, 1].tolist(), strict=True):
+    for s, slope in zip(nlls, grad[0, 1].tolist(), strict=True):
         taken, ties = ranked[:k].count(s), ranked.count(s)
         assert slope == pytest.approx(taken / ties / k * -math.expm1(-s), rel=1e-5)
 
@@ -186,10 +186,10 @@ def test_minus_zero_is_the_smallest_loss(options):
     """-log 1 is -0.0 in torch, whose bits are those of the smallest integer."""
     logits = torch.tensor([[[100.0, 100.0, 100.0, 0.0], [0.0, 0.0, 0.0, 1.0]]])
     target = torch.zeros(1, 4, dtype=torch.long)
-    surprise = torch.nn.functional.cross_entropy(logits, target, reduction="none")
-    assert surprise[0, 0].signbit()
+    nll = torch.nn.functional.cross_entropy(logits, target, reduction="none")
+    assert nll[0, 0].signbit()
     value, grad = value_and_grad(OHEMLoss([1] * 2, **options), logits, target)
-    assert value.item() == pytest.approx(surprise[0, 3].item() / 2, rel=1e-6)
+    assert value.item() == pytest.approx(nll[0, 3].item() / 2, rel=1e-6)
     assert grad.isfinite().all()
     value, _ = value_and_grad(OHEMLoss([1] * 2, **options), logits[..., :3], target[:, :3])
     assert value == 0

@@ -120,8 +120,8 @@ def test_recall_loss_weighs_by_the_recall_of_both(normalizer):
     assert loss.weight.tolist() == pytest.approx(weights, abs=1e-12)
     parts = zip(weights, pixels, strict=True)
     norm = sum(pixels) if normalizer == "valid" else sum(w * n for w, n in parts)
-    surprises = [weights[y] * oracle.surprise(s, y) for s, y in oracle.valid_pixels(logits, target)]
-    assert value == pytest.approx(2 * sum(surprises) / norm, rel=1e-6)
+    nlls = [weights[y] * oracle.nll(s, y) for s, y in oracle.valid_pixels(logits, target)]
+    assert value == pytest.approx(2 * sum(nlls) / norm, rel=1e-6)
 
 
 def test_a_rank_of_only_void_gives_zero_and_still_takes_part():

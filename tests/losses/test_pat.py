@@ -92,18 +92,17 @@ def test_table_1_of_the_paper(temperature, weight_form, printed):
 @every_form
 def test_factors_of_confidences(options):
     confidences = [1e-6, 0.1, 0.5, 0.9, 0.999999, 1.0]
-    surprise = -torch.tensor(confidences, dtype=torch.float64).log()
-    factors = PATLoss([1] * 4, **options).factors(surprise)
+    nll = -torch.tensor(confidences, dtype=torch.float64).log()
+    factors = PATLoss([1] * 4, **options).factors(nll)
     want = [slow.pat_factor(1 - p, 4, **options) for p in confidences]
     assert factors.tolist() == pytest.approx(want, rel=1e-9)
 
 
 def test_low_confidence_weighs_more_and_by_the_reciprocal_less():
     """The text of the paper against its table."""
-    surprise = torch.linspace(0, 5, 9, dtype=torch.float64)
+    nll = torch.linspace(0, 5, 9, dtype=torch.float64)
     paper, reciprocal = (
-        PATLoss([1] * 2, 3.0, weight_form=form).factors(surprise)
-        for form in ("paper", "reciprocal")
+        PATLoss([1] * 2, 3.0, weight_form=form).factors(nll) for form in ("paper", "reciprocal")
     )
     assert paper.diff().min() > 0
     assert reciprocal.diff().max() < 0
@@ -125,7 +124,7 @@ def test_infinite_temperature_is_the_mean_over_masks():
     for i in range(3):
         for label in range(4):
             pixels = oracle.valid_pixels(logits[i : i + 1], target[i : i + 1])
-            mask = [oracle.surprise(s, y) for s, y in pixels if y == label]
+            mask = [oracle.nll(s, y) for s, y in pixels if y == label]
             total += sum(mask) / len(mask) if mask else 0
     for temperature, rel in ((1e9, 1e-6), (math.inf, 1e-6)):
         value = PATLoss([1] * 4, temperature)(logits, target).item()

@@ -158,7 +158,7 @@ def geometric_means(logits, target):
     """P^c of Eq. 1 for the classes present, as the product and root it is defined by."""
     probs = {}
     for scores, label in oracle.valid_pixels(logits, target):
-        probs.setdefault(label, []).append(math.exp(-oracle.surprise(scores, label)))
+        probs.setdefault(label, []).append(math.exp(-oracle.nll(scores, label)))
     return {c: math.prod(p) ** (1 / len(p)) for c, p in probs.items()}
 
 
@@ -230,7 +230,7 @@ def test_gradient_of_binary_problems(seed):
     confidence = {0: [], 1: []}  # in the first class, of the pixels of either
     fn_1 = fn_2 = fp_1 = 0
     for scores, label in pixels:
-        confidence[label].append(math.exp(-oracle.surprise(scores, 0)))
+        confidence[label].append(math.exp(-oracle.nll(scores, 0)))
         fn_1 += label == 0 and oracle.predicted(scores) != 0
         fn_2 += label == 1 and oracle.predicted(scores) != 1
         fp_1 += label != 0 and oracle.predicted(scores) == 0
@@ -253,7 +253,7 @@ def test_weights_are_constants_for_the_gradient(normalizer):
     for n, c in itertools.product(range(25), range(4)):
         label, want = target[0, n].item(), 0.0
         if label != VOID:
-            probability = math.exp(-oracle.surprise(logits[0, :, n].tolist(), c))
+            probability = math.exp(-oracle.nll(logits[0, :, n].tolist(), c))
             want = weights[label] * (probability - (label == c)) / norm
         assert grad[0, c, n].item() == pytest.approx(want, rel=1e-5, abs=1e-7)
 

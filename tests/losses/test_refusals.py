@@ -92,7 +92,7 @@ def test_progress_that_is_no_fraction(make, done):
 @pytest.mark.parametrize("cls", [WeightedSumLoss, DeferredReweightingLoss])
 def test_a_loss_in_place_of_what_makes_it(cls):
     part = FocalLoss(COUNTS)
-    with pytest.raises(ValueError, match=r"such as `FocalLoss` .* no instance of it, got Focal"):
+    with pytest.raises(ValueError, match=r"such as `FocalLoss` .* not an instance, got Focal"):
         cls(COUNTS, [part] if cls is WeightedSumLoss else part)
 
 

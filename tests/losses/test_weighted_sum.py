@@ -158,7 +158,7 @@ def test_sum_of_sums():
 @pytest.mark.parametrize(
     ("losses", "factors", "message"),
     [
-        ([], None, "`losses` must hold a loss at least"),
+        ([], None, "`losses` must hold at least one loss"),
         ([CrossEntropyLoss], [1.0, 2.0], r"must be 1 numbers >= 0, .*, got \[1.0, 2.0\]"),
         ([CrossEntropyLoss] * 2, [1.0], r"must be 2 numbers >= 0, one per loss, got \[1.0\]"),
         ([CrossEntropyLoss] * 2, [], r"`factors` must be 2 numbers >= 0, one per loss, got \[\]"),

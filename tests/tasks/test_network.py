@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from lit_seg.errors import RunError
-from lit_seg.tasks import network
-from lit_seg.tasks.network import build_network, load_encoder_weights, load_local_weights
+from lit_seg.tasks import weights
+from lit_seg.tasks.network import build_network
+from lit_seg.tasks.weights import load_encoder_weights, load_local_weights
 
 ENCODER = "timm-mobilenetv3_small_minimal_100"
 OPTIONS = {"decoder_channels": [8, 8, 8, 8, 8]}
@@ -60,7 +61,7 @@ def test_a_hub_that_never_answers_does_not_hang(
 
     never = threading.Event()
     monkeypatch.setattr(smp.encoders, "get_encoder", lambda *a, **k: never.wait())
-    monkeypatch.setattr(network, "_DOWNLOAD_SECONDS", 0.1)
+    monkeypatch.setattr(weights, "_DOWNLOAD_SECONDS", 0.1)
     assert not load_encoder_weights(net, ENCODER, "imagenet")
     never.set()
 

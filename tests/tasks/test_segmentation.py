@@ -162,7 +162,7 @@ def test_a_checkpoint_reloads_without_the_command_line(counts: object, tmp_path:
 def test_bf16_true_keeps_the_counts_exact() -> None:
     model = LitSegmenter([3, 4], loss=RecallLoss, **SMALL).to(torch.bfloat16)
     assert model.loss.state.recall.dtype == torch.float64
-    assert model.confusion.confusion.dtype == torch.int64
+    assert model.evaluation.confusion.confusion.dtype == torch.int64
     loss = model.loss(torch.randn(1, 2, 4, 4).bfloat16(), torch.zeros(1, 4, 4, dtype=torch.long))
     assert loss.dtype == torch.float32
 

@@ -1,4 +1,4 @@
-"""``python -m lit_seg losses [NAME]``: the table of all losses, or all about one."""
+"""``python -m lit_seg losses [NAME]``: the table of all losses, or the documentation of one."""
 
 import inspect
 import sys
@@ -13,8 +13,8 @@ from lit_seg.losses.catalogue import every_loss
 
 
 def main(args: Sequence[str] = ()) -> int:
-    """Print it; 2 if there is no such loss."""
-    if isinstance(sys.stdout, TextIOWrapper):  # a terminal without Greek letters gets ?
+    """Print the table or the loss; returns 2 if there is no such loss."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal without Greek letters shows "?"
         sys.stdout.reconfigure(errors="replace")
     if not args:
         _print_table()
@@ -32,7 +32,7 @@ def main(args: Sequence[str] = ()) -> int:
     lines = [f"LOSS={cls.card.name}, class lit_seg.losses.{cls.__name__}"]
     for option in list(inspect.signature(cls).parameters.values())[1:]:
         note = f"default {option.default}"
-        if option.default is option.empty:  # of the wrappers
+        if option.default is option.empty:  # only the wrappers have such options
             more = "all of them, as '[FocalLoss, SoftDiceLoss]' or in a YAML file"
             one = f"its options: --model.loss.{option.name}.<option>"
             note = f"set by LOSS; {more if option.name == 'losses' else one}"
@@ -48,7 +48,7 @@ def _names(cls: type[SegLoss]) -> list[str]:
 def _print_table() -> None:
     table = Table("LOSS", "formula", "needs", "arXiv", "public code differs")
     table.columns[0].no_wrap = True
-    table.columns[1].overflow = "fold"  # in a narrow terminal; three dots would hide what matters
+    table.columns[1].overflow = "fold"  # in a narrow terminal, where the default would cut it
     family = ""
     for cls in every_loss():
         card = cls.card
@@ -56,16 +56,16 @@ def _print_table() -> None:
             family = card.family
             table.add_section()
             table.add_row(f"[bold]{family}")
-        # names below each other: they must not be cut
+        # several names are written below each other, because they must not be cut
         table.add_row(
             card.name.replace(", ", "\n"), card.formula, card.needs, card.paper, card.differs
         )
     console = Console()
     if not console.is_terminal:
-        console.width = 240  # a pipe has no edge to wrap at
+        console.width = 240  # a pipe has no width
     console.print(table)
     console.print(
         "p is the probability of the true class y, f_c the share of class c in all pixels.\n"
-        "python -m lit_seg losses NAME tells all about one; docs/losses.md when to use which.",
+        "python -m lit_seg losses NAME documents one; docs/losses.md says when to use which.",
         highlight=False,
     )

@@ -1,4 +1,4 @@
-"""How commands are called: bad arguments and errors in one line, exit codes as everywhere else."""
+"""How commands are run: errors become one line, and exit codes are those of the training."""
 
 import functools
 import sys
@@ -12,27 +12,26 @@ Command = Callable[[Sequence[str]], int]
 
 
 class Parser(ArgumentParser):
-    """Raises what is wrong with the arguments, in place of a usage and an exit."""
+    """An ArgumentParser that raises an error instead of printing its usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
         raise RunError(f"{message}; see `{self.prog} --help`")
 
 
 def one_line_errors(main: Command) -> Command:
-    """A command that ends with 2 and one line where it raises, and with 130 after Ctrl-C."""
+    """Wrap a command: an error ends it with one line and code 2, Ctrl-C with code 130."""
 
     @functools.wraps(main)
     def command(args: Sequence[str]) -> int:
         try:
             return main(args)
         except (LitSegError, OSError) as error:
-            from lit_seg.cli.error_messages import (
-                message_of,  # it imports torch, some commands do not
-            )
+            # imported late because it needs torch, which some commands do without
+            from lit_seg.cli.error_messages import message_of
 
             sys.stderr.write(f"error: {message_of(error, '')}\n")
             return 2
-        except SystemExit as stop:  # of --help
+        except SystemExit as stop:  # --help ends so
             return int(stop.code or 0)
         except KeyboardInterrupt:
             sys.stderr.write("stopped\n")

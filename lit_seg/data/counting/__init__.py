@@ -1,1 +1,1 @@
-"""Looking at every label of a split: counts of classes, kept for the next time."""
+"""Counts the classes over every label of a split, and caches the counts."""

@@ -1,0 +1,1 @@
+"""The datasets: one module or package with a DataModule for each."""

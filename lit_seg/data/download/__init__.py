@@ -1,1 +1,1 @@
-"""Fetching the archives of datasets."""
+"""Downloads and unpacks the archives of datasets."""

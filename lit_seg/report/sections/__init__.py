@@ -1,4 +1,4 @@
-"""The parts of a report, one module each, in the order in which they are read."""
+"""The sections of the report, one module each, in reading order."""
 
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.report.blocks import Report

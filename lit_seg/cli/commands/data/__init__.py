@@ -1,4 +1,4 @@
-"""``python -m lit_seg data list | download | check | count | show``."""
+"""The command ``python -m lit_seg data``: lists, downloads, checks, counts and shows datasets."""
 
 import sys
 from collections.abc import Sequence

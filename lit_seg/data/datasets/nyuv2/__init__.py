@@ -1,1 +1,1 @@
-"""NYUv2 in the layouts that it is passed on in."""
+"""NYUv2, from each of the file layouts in which it is distributed."""

@@ -1,1 +1,1 @@
-"""Your own folder of images and masks."""
+"""A dataset of your own: a folder of images and masks, described by options."""

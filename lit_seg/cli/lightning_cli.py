@@ -1,0 +1,175 @@
+"""LightningCLI for one run: its folder, its loggers, its callbacks and its checkpoint."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse.typing import PositiveFloat
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+
+from lit_seg.callbacks import (
+    BestCheckpoint,
+    ClassDynamics,
+    Cost,
+    ExactResume,
+    ImbalanceReport,
+    LastCheckpoint,
+    PredictionWriter,
+    RunSummary,
+    StopSignal,
+    ValidationReport,
+)
+from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
+from lit_seg.cli.arguments import run_is_missing
+from lit_seg.cli.option_checks import check_options
+from lit_seg.cli.precision import fast_precision
+from lit_seg.config.parse_errors import explain
+from lit_seg.distributed import rank_timeout as ranks
+from lit_seg.errors import LitSegError, RunError
+from lit_seg.files.atomic_io import replace_text
+from lit_seg.loggers.csv_log import CSVLog
+from lit_seg.loggers.run_loggers import run_loggers
+from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
+from lit_seg.runs.layout import CHECKPOINTS, CONFIG, free_folder
+
+_CALLBACKS = {
+    "best_checkpoint": BestCheckpoint,
+    "last_checkpoint": LastCheckpoint,
+    "class_dynamics": ClassDynamics,
+    "cost": Cost,
+    "validation_report": ValidationReport,
+    "prediction_writer": PredictionWriter,
+    "imbalance_report": ImbalanceReport,
+    "run_summary": RunSummary,
+}
+
+
+class RunConfig(SaveConfigCallback):
+    """Writes ``config.yaml`` into the run's folder, and its content to W&B.
+
+    It waits until training starts: a resumed run whose checkpoint is refused must keep the
+    configuration it had.
+    """
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Lightning would write here; :meth:`on_train_start` does instead."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the configuration."""
+        self.save_config(trainer, pl_module, "fit")
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write it on the first rank, without the checkpoint's path."""
+        if not trainer.is_global_zero or getattr(trainer, "fast_dev_run", False):
+            return
+        config = deepcopy(self.config)
+        config.ckpt_path = None  # the run can be repeated from its config, not only resumed
+        text = self.parser.dump(config, skip_none=False)
+        replace_text(Path(trainer.default_root_dir) / CONFIG, text)
+        for logger in trainer.loggers:
+            logger.log_hyperparams(yaml.safe_load(text))
+
+
+class LitSegCLI(LightningCLI):
+    """LightningCLI with a run folder, this project's loggers and callbacks, and data-model links.
+
+    The class counts and class names of the data are passed on to the model.
+    """
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        return super().init_parser(exit_on_error=False, **kwargs)  # `main` prints the error
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--run_dir",
+            default="runs/run",
+            help="Folder of the run; `fit` appends a number if the folder already holds a run.",
+        )
+        parser.add_argument(
+            "--rank_timeout",
+            type=PositiveFloat,
+            default=300,
+            help="Seconds after which a rank that waits for another ends the job. What a rank does "
+            "alone must fit: slow loading, a checkpoint, one more validation batch.",
+        )
+        for key, callback in _CALLBACKS.items():
+            parser.add_lightning_class_args(callback, key)
+        parser.link_arguments("data.class_counts", "model.class_counts", apply_on="instantiate")
+        parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
+        parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+
+    def _parse_ckpt_path(self) -> None:
+        """Do nothing, where Lightning lets the checkpoint's hyperparameters override the user's.
+
+        The run's ``config.yaml`` holds the same hyperparameters and is read first.
+        """
+
+    def after_fit(self) -> None:
+        """Validate the final weights if training ended between two validations."""
+        if self.model.needs_scoring:
+            step = self.trainer.global_step - 1  # steps are counted from 0
+            logs = [lg for lg in self.trainer.loggers if isinstance(lg, CSVLog)]
+            if any(log.has_scores_of(step) for log in logs):
+                self.trainer.loggers = []  # a finished run was resumed; only its summary is missing
+            self.trainer.fit_loop.epoch_loop._batches_that_stepped = step
+            self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+
+    def before_instantiate_classes(self) -> None:
+        config = self.config[self.subcommand]
+        check_options(config)
+        if self.subcommand == "fit" and config.ckpt_path is None:
+            config.run_dir = str(free_folder(Path(config.run_dir)))
+        if config.ckpt_path is not None:
+            checkpoint = find_checkpoint(Path(config.ckpt_path), prefer="last")
+            if self.subcommand == "fit":
+                check_length(checkpoint, config.trainer.max_epochs, config.trainer.max_steps)
+            config.ckpt_path = str(checkpoint)
+        elif self.subcommand != "fit":
+            raise run_is_missing(self.subcommand)
+        config.trainer.default_root_dir = config.run_dir
+        for key in ("best_checkpoint", "last_checkpoint"):
+            config[key].dirpath = str(Path(config.run_dir) / CHECKPOINTS)
+        if config.trainer.precision is None:
+            config.trainer.precision = fast_precision(config.trainer.accelerator)
+
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except LitSegError:
+            raise
+        except ValueError as error:  # from a constructor, which names the value it refuses
+            raise RunError(explain(str(error), self.subcommand)) from error
+        except (MisconfigurationException, ModuleNotFoundError) as error:
+            raise RunError(str(error)) from error
+        if self.subcommand == "fit" and self.config.fit.ckpt_path:
+            # the checkpoint holds all weights, and the file that the run started from may be gone
+            self.model.weights = self.model.init = None
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = self.config_init[self.subcommand].trainer
+        timeout = self.config_init[self.subcommand].rank_timeout
+        if config.logger in (None, True):
+            kwargs["logger"] = False
+            if self.subcommand == "fit":
+                resumed = self.config_init.fit.ckpt_path is not None
+                kwargs["logger"] = run_loggers(Path(config.default_root_dir), resumed)
+        # `ExactResume` comes first, so that its hooks run before others that may fail
+        callbacks = [
+            *(ExactResume(), StopSignal(), ranks.RankTimeout(timeout)),
+            *_as_list(config.callbacks),
+        ]
+        kwargs["plugins"] = [AtomicCheckpointIO(), *_as_list(config.plugins)]
+        if config.enable_progress_bar is not False:
+            callbacks.append(RichProgressBar())
+        trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        ranks.watch_ranks(trainer, timeout)
+        return trainer
+
+
+def _as_list(value: Any) -> list[Any]:
+    """An option that may be one object, several or None, as a list."""
+    return [] if value is None else value if isinstance(value, list) else [value]

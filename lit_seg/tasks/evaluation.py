@@ -1,0 +1,92 @@
+"""The scores of a validation or test set, counted batch by batch."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lit_seg.data.dataset import Sample
+from lit_seg.distributed.step_exchange import is_finite, non_finite
+from lit_seg.errors import NonFiniteError
+from lit_seg.metrics import (
+    ClassScores,
+    ConfusionMatrix,
+    PixelMean,
+    confusion_scores,
+    image_counts,
+    predict_labels,
+)
+from lit_seg.metrics.collectives import gather_over_ranks, sum_over_ranks
+from lit_seg.metrics.labels import void_of
+
+
+class Evaluation(nn.Module):
+    """Counts the batches of one pass over a dataset, and scores the pass over all ranks.
+
+    Args:
+        class_names: in the order of the class ids.
+    """
+
+    def __init__(self, class_names: Sequence[str]) -> None:
+        super().__init__()
+        self.class_names = class_names
+        self.void = void_of(len(class_names))
+        self.confusion = ConfusionMatrix(len(class_names))
+        self.mean_loss = PixelMean()
+        self.mean_ce = PixelMean()
+        self._image_counts: list[tuple[str, Tensor]] = []  # of this rank, with the image's name
+        self._non_finite: NonFiniteError | None = None  # the first such batch of this rank
+
+    def update(self, logits: Tensor, loss: Tensor, batch: Sample, stage: str) -> None:
+        """Count a batch, given its logits and its loss."""
+        target = batch["target"]
+        pixels = (target != self.void).sum()
+        if self._non_finite is None and not is_finite(loss, logits):
+            self._non_finite = non_finite(stage, loss, logits, batch["name"])
+        self.mean_loss.update(loss, pixels)
+        ce = F.cross_entropy(logits, target, ignore_index=self.void, reduction="sum")
+        self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
+        preds = predict_labels(logits)
+        self.confusion.update(preds, target)
+        counts = image_counts(preds, target, len(self.class_names)).cpu()
+        # a rank without an image left fills its batch with one that has no name
+        named = zip(batch["name"], counts, strict=True)
+        self._image_counts += [(name, count) for name, count in named if name]
+
+    def compute(self, stage: str) -> tuple[ClassScores, dict[str, Tensor]]:
+        """The scores per class, and all values to log.
+
+        Raises:
+            NonFiniteError: on all ranks, if a loss or logits of one were NaN or infinite.
+        """
+        failure, self._non_finite = self._non_finite, None
+        device = self.confusion.device
+        if sum_over_ranks(torch.tensor(failure is not None, dtype=torch.long, device=device)):
+            self.reset()
+            raise failure or NonFiniteError(f"{stage}: logits of another rank are NaN or infinite")
+        scores = confusion_scores(self.confusion.compute().cpu())
+        values = {
+            "loss": self.mean_loss.compute(),
+            "ce": self.mean_ce.compute(),
+            "miou": scores.miou,
+            "macc": scores.macc,
+            "mprec": scores.mprec,
+            "pixel_acc": scores.pixel_acc,
+            "classes_scored": torch.tensor(float(scores.num_scored)),
+        }
+        for c, name in enumerate(self.class_names):
+            values[f"iou/{name}"] = scores.iou[c]
+            values[f"recall/{name}"] = scores.recall[c]
+            values[f"precision/{name}"] = scores.precision[c]
+        return scores, values
+
+    def counts_per_image(self) -> dict[str, Tensor]:
+        """``(3, C)`` pixels labelled, predicted and hit of each image of all ranks, by name."""
+        return dict(sorted(gather_over_ranks(self._image_counts)))
+
+    def reset(self) -> None:
+        """Forget all batches, for the next pass."""
+        self._image_counts = []
+        for metric in (self.mean_loss, self.mean_ce, self.confusion):
+            metric.reset()
