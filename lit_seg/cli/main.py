@@ -16,7 +16,7 @@ from jsonargparse.typing import PositiveFloat
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.callbacks import ProgressBar, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
@@ -28,18 +28,21 @@ from lit_seg.callbacks import (
     ImbalanceReport,
     LastCheckpoint,
     PredictionWriter,
+    ProgressLines,
     RunSummary,
     StopSignal,
     ValidationReport,
 )
 from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
+from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.commands import COMMANDS
 from lit_seg.cli.error_messages import message_of
 from lit_seg.cli.option_checks import check_options, trainer_error
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted, take_trusted
 from lit_seg.data import SegDataModule
-from lit_seg.distributed import rank_timeout as ranks
+from lit_seg.distributed.rank_timeout import check_ranks, end_process, trainer_options
+from lit_seg.distributed.torch_private import cpu_has_amx
 from lit_seg.errors import LitSegError, RunError, StopRequest
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.loggers.run_loggers import CSVLog, run_loggers
@@ -122,7 +125,7 @@ class LitSegCLI(LightningCLI):
             logs = [lg for lg in self.trainer.loggers if isinstance(lg, CSVLog)]
             if any(log.has_scores_of(step) for log in logs):
                 self.trainer.loggers = []  # a finished run was resumed: only the table is missing
-            self.trainer.fit_loop.epoch_loop._batches_that_stepped = step
+            set_logged_step(self.trainer, step)
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
     def before_instantiate_classes(self) -> None:
@@ -158,22 +161,23 @@ class LitSegCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
-        timeout = self.config_init[self.subcommand].rank_timeout
+        kwargs.update(trainer_options(config, self.config_init[self.subcommand].rank_timeout))
         if config.logger in (None, True):
             kwargs["logger"] = False
             if self.subcommand == "fit":
                 resumed = self.config_init.fit.ckpt_path is not None
                 kwargs["logger"] = run_loggers(Path(config.default_root_dir), resumed)
         # `ExactResume` first: in each hook it comes before what may fail there
-        callbacks = [
-            *(ExactResume(), StopSignal(), ranks.RankTimeout(timeout)),
-            *_listed(config.callbacks),
-        ]
+        callbacks = [ExactResume(), StopSignal(), *_listed(config.callbacks)]
         kwargs["plugins"] = [AtomicCheckpointIO(), *_listed(config.plugins)]
         if config.enable_progress_bar is not False:
-            callbacks.append(RichProgressBar())
+            if sys.stdout.isatty():
+                callbacks.append(RichProgressBar())
+            elif not any(isinstance(callback, ProgressBar) for callback in callbacks):
+                callbacks.append(ProgressLines())
+                kwargs["enable_progress_bar"] = False  # that of Lightning
         trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
-        ranks.watch_ranks(trainer, timeout)
+        check_ranks(trainer, self.subcommand)
         return trainer
 
 
@@ -200,14 +204,13 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.argv[1:] = args
     code = 1
     try:
-        # in place, since DDP starts its other processes with sys.argv
         sys.argv[1:], packages = take_trusted(sys.argv[1:])
         sys.argv[1:] = complete_arguments(sys.argv[1:])
         with only_trusted(sys.argv[1:], packages):
             _run_command()
         code = 0
     except StopRequest as stop:
-        code = 2 if ranks.rank_was_lost() else 128 + stop.signum
+        code = 128 + stop.signum
     except SIGTERMException:  # of Lightning, before ours listens; its exit code would be 0
         code = 128 + signal.SIGTERM
     except Exception as error:
@@ -218,10 +221,9 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {message}\n")
         code = 2
     finally:
-        code = ranks.leave(code)
         if wandb.run is not None:
             wandb.finish(exit_code=code)
-    return ranks.end_process(code)
+    return end_process(code)
 
 
 _DESCRIPTION = "Segmentation with imbalanced classes. Beside the subcommands below: " + "; ".join(
@@ -274,7 +276,9 @@ def complete_arguments(args: list[str]) -> list[str]:
         checkpoint = find_checkpoint(Path(value), prefer="best")
         if "--config" in rest:  # the user's own
             return [command, *others, "--ckpt_path", str(checkpoint)]
-        rest, run = [_QUIET[command], *others], find_run(Path(value))
+        # its scores are the same on any number of ranks: those that are started now
+        here = ["--trainer.devices", "auto", "--trainer.num_nodes", "1"]
+        rest, run = [_QUIET[command], *here, *others], find_run(Path(value))
     config = ["--config", str(run / CONFIG)]
     return [command, *config, *rest, "--run_dir", str(run), "--ckpt_path", str(checkpoint)]
 
@@ -307,12 +311,8 @@ def _fast_precision(accelerator: str) -> str:
     if torch.cuda.is_available() and accelerator in ("auto", "gpu", "cuda"):
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = accelerator in ("auto", "cpu") and _cpu_has_bf16()
+        # `make bench` shows the gain with AMX; elsewhere none was measured, so float32 stays
+        fast = accelerator in ("auto", "cpu") and cpu_has_amx()
     precision = "bf16-mixed" if fast else "32-true"
     rank_zero_info(f"precision {precision}, chosen for this processor; --trainer.precision sets it")
     return precision
-
-
-def _cpu_has_bf16() -> bool:
-    # `make bench` shows the gain with AMX; elsewhere none was measured, so float32 stays
-    return bool(torch.cpu._is_amx_tile_supported())

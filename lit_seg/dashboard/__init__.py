@@ -5,8 +5,7 @@
 """
 
 from lit_seg.dashboard.publishing import Published, publish
-from lit_seg.dashboard.spec import spec_of
 from lit_seg.dashboard.wandb_report import build_report
 from lit_seg.dashboard.workspace import build_workspace
 
-__all__ = ["Published", "build_report", "build_workspace", "publish", "spec_of"]
+__all__ = ["Published", "build_report", "build_workspace", "publish"]

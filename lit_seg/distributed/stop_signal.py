@@ -41,19 +41,19 @@ class StopSignal(Callback):
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen from the first batch on; the trainer puts back the handlers that were there."""
-        self._listen(trainer, pl_module)
+        self._listen(pl_module)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen."""
-        self._listen(trainer, pl_module)
+        self._listen(pl_module)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen."""
-        self._listen(trainer, pl_module)
+        self._listen(pl_module)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen."""
-        self._listen(trainer, pl_module)
+        self._listen(pl_module)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -68,7 +68,7 @@ class StopSignal(Callback):
         """Leave the validation to the run that goes on; listen, where there is no training."""
         assert isinstance(pl_module, Stoppable)
         if trainer.state.fn != TrainerFn.FITTING:
-            self._listen(trainer, pl_module)
+            self._listen(pl_module)
         if pl_module.all_stop:  # of several ranks, told in the last step before
             raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
         self._stop_evaluation()
@@ -93,7 +93,7 @@ class StopSignal(Callback):
             for signum in _SIGNALS:
                 signal.signal(signum, signal.SIG_IGN)
 
-    def _listen(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def _listen(self, pl_module: LightningModule) -> None:
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may
         assert isinstance(pl_module, Stoppable)
@@ -107,8 +107,6 @@ class StopSignal(Callback):
             self._signum, self._since = signum, time.monotonic()
             pl_module.wants_to_stop = True
             rank_zero_info(f"{signal.Signals(signum).name}: stopping after this step")
-            if trainer.strategy.launcher is not None:  # the ranks that this process started
-                trainer.strategy.launcher.kill(signal.Signals(signum))
 
         for signum in _SIGNALS:
             signal.signal(signum, note)

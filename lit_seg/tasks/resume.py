@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lit_seg.distributed.torch_private import closed_form_rates
 from lit_seg.errors import RunError
 
 _HORIZON = ("total_iters", "T_max", "base_lrs", "power", "eta_min")
@@ -102,9 +103,9 @@ def put_on_schedule(scheduler: Any) -> None:
     Schedulers step from the last rate: one that had reached 0 would stay there when a run is made
     longer. A rate that is right but for its rounding stays as it is, to the last bit.
     """
-    closed_form = getattr(scheduler, "_get_closed_form_lr", None)
-    if closed_form is None:
+    rates = closed_form_rates(scheduler)
+    if rates is None:
         return
-    for group, rate in zip(scheduler.optimizer.param_groups, closed_form(), strict=True):
+    for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
         if not math.isclose(group["lr"], rate, rel_tol=1e-6):
             group["lr"] = rate

@@ -1,4 +1,4 @@
-"""Dashboards written down: what would be sent to W&B, without asking it."""
+"""The private names of wandb-workspaces, which has no public way to see what it would send."""
 
 from typing import Any
 
