@@ -30,6 +30,8 @@ class ProgressLines(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Print the step, and at the first one without a wait."""
+        if trainer.global_step == 0:
+            return  # gradients are accumulated for the first step
         if self._first is None:
             self._first = trainer.global_step, self._clock()
             self._print(trainer, self._training_line(trainer))

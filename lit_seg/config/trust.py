@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from lit_seg.config.jsonargparse_private import temporary_parsing_settings
 from lit_seg.config.parse_errors import refusal
 from lit_seg.errors import RunError
