@@ -52,9 +52,7 @@ def private_names(tree: ast.AST) -> set[tuple[str, str]]:
                 found.add((owner, node.attr))
         elif isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("lit_seg"):
             parts = (node.module or "").split(".")
-            found |= {
-                (node.module or "", name) for name in parts if private(name) and name != "_abc_impl"
-            }
+            found |= {(node.module or "", name) for name in parts if private(name)}
             found |= {
                 (node.module or "", alias.name) for alias in node.names if private(alias.name)
             }

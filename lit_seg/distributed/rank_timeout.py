@@ -11,15 +11,15 @@ from datetime import timedelta
 from typing import Any
 
 import torch.distributed as dist
-from lightning_fabric.plugins.environments import SLURMEnvironment
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Trainer
+from pytorch_lightning.plugins.environments import SLURMEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 from torch import cuda
 
 from lit_seg.errors import RunError
 
-_STRATEGIES: dict[Any, dict[str, bool]] = {
+_STRATEGIES: dict[str, dict[str, Any]] = {
     "auto": {},
     "ddp": {},
     "ddp_find_unused_parameters_false": {"find_unused_parameters": False},
@@ -62,7 +62,7 @@ def trainer_options(config: Any, timeout: float) -> dict[str, Any]:
     return options
 
 
-def check_ranks(trainer: Trainer, command: str) -> None:
+def check_ranks(trainer: Trainer, command: str | None) -> None:
     """Refuse a trainer whose ranks were not started, before it waits for them.
 
     Raises:
