@@ -5,8 +5,9 @@ It reads these variables of the environment:
 - ``RECALL_FOLDER``: at the end each rank writes its recall, its scores and the collectives of its
   third step there, a list of (operation, file that called it; "" for DDP, which is in C++).
 - ``VAL_IMAGES``: number of validation scenes.
-- ``FAIL=rank:step:how``: within this step the rank sends itself a signal, such as ``KILL``, or
-  sleeps for ``HANG``; the file ``failed`` in the run's folder tells when.
+- ``FAIL=rank:step:how``: within this step the rank sends itself a signal, such as ``KILL``,
+  sleeps for ``HANG``, or kills torchrun for ``ORPHAN``; the time of the file ``failed``
+  in the run's folder tells when.
 """
 
 import os
@@ -83,7 +84,10 @@ def before_step(module: LitSegmenter, batch: object, batch_idx: int) -> None:
         (Path(module.trainer.default_root_dir) / "failed").touch()
         if name == "HANG":
             time.sleep(1000)
-        os.kill(os.getpid(), signal.Signals[f"SIG{name}"])
+        if name == "ORPHAN":
+            os.kill(os.getppid(), signal.SIGKILL)
+        else:
+            os.kill(os.getpid(), signal.Signals[f"SIG{name}"])
 
 
 start_of_step = LitSegmenter.on_train_batch_start

@@ -99,6 +99,24 @@ def test_a_lost_rank_ends_the_job_and_the_run_goes_on(
     assert classes == (alone["recall"] / "run/classes.csv").read_bytes()
 
 
+@slow
+def test_ranks_stop_when_torchrun_is_killed(folder: Path) -> None:
+    steps = ["--trainer.max_epochs", "1000", "--trainer.limit_val_batches", "0"]
+    process = subprocess.run(
+        [*torchrun(2), *arguments(folder, "recall", ranks=2), *steps],
+        env={**os.environ, "FAIL": f"0:{FAILED_STEP}:ORPHAN"},
+        stderr=subprocess.DEVNULL,
+        timeout=300,
+    )
+    assert process.returncode == -signal.SIGKILL
+    failed = (folder / "run/failed").stat().st_mtime
+    while processes(folder):
+        assert time.time() < failed + MARGIN
+        time.sleep(0.1)
+    checkpoint = torch.load(folder / "run/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] in (FAILED_STEP + 1, FAILED_STEP + 2)
+
+
 @pytest.mark.parametrize(
     "text",
     [

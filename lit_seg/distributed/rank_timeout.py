@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 import torch.distributed as dist
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Trainer
-from pytorch_lightning.plugins.environments import SLURMEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 from torch import cuda
 

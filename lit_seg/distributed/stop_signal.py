@@ -1,11 +1,13 @@
 """Ctrl-C, SIGTERM and a scheduler's warning: finish the step, save, stop."""
 
+import os
 import signal
 import threading
 import time
 from types import FrameType
 from typing import Any, Protocol, runtime_checkable
 
+import torch.distributed as dist
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
@@ -38,6 +40,7 @@ class StopSignal(Callback):
     def __init__(self) -> None:
         self._signum: int | None = None
         self._since = 0.0
+        self._launcher = os.getppid()
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen from the first batch on; the trainer puts back the handlers that were there."""
@@ -60,6 +63,8 @@ class StopSignal(Callback):
     ) -> None:
         """Stop between two steps, all ranks at the same."""
         assert isinstance(pl_module, Stoppable)
+        if dist.is_torchelastic_launched() and os.getppid() != self._launcher:
+            pl_module.wants_to_stop = True  # nobody is left who would end a rank that hangs
         stop = pl_module.all_stop if trainer.world_size > 1 else pl_module.wants_to_stop
         if stop and batch_idx % trainer.accumulate_grad_batches == 0:
             raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
