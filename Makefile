@@ -9,7 +9,10 @@ SEEDS  ?= 0 1 2
 JOBS   ?= 1
 PYTHON ?= python3
 VENV   ?= .venv
-RUN     = $(VENV)/bin/python -m lit_seg
+# GPUS or PROCESSES (on a CPU) ranks are started by torchrun; without them there is one process.
+RANKS   = $(or $(GPUS),$(PROCESSES))
+RUN     = $(if $(RANKS),$(VENV)/bin/torchrun --standalone --nproc-per-node=$(RANKS) -m,$(VENV)/bin/python -m) lit_seg
+ON      = $(if $(RANKS),--trainer.devices $(RANKS) --trainer.accelerator $(if $(GPUS),gpu,cpu)) $(ARGS)
 # A process per core, files kept together for what their tests share; ARGS="-n 0" for one.
 PYTEST  = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 INSTALLED = $(VENV)/.installed
@@ -50,13 +53,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-train: $(INSTALLED)  ## train LOSS on DATA with MODEL (DATA=<file>.yaml for your own, RECIPE=<paper's>); RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights
+train: $(INSTALLED)  ## train LOSS on DATA with MODEL (DATA=<file>.yaml for your own, RECIPE=<paper's>); RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights, GPUS=<n> or PROCESSES=<n> (CPU) trains on n ranks
 ifdef RESUME
 	$(foreach v,LOSS DATA MODEL RECIPE SEED,$(if $(filter command line,$(origin $(v))),$(error $(v) cannot change: RESUME goes on with the run as it was)))\
-	$(RUN) fit --resume "$(RESUME)" $(ARGS)
+	$(RUN) fit --resume "$(RESUME)" $(ON)
 else
 	$(strip $(CHECKS))$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run_dir $(FOLDER) \
-		$(if $(INIT),--model.init "$(INIT)") $(if $(WEIGHTS),--model.weights $(WEIGHTS)) $(ARGS)
+		$(if $(INIT),--model.init "$(INIT)") $(if $(WEIGHTS),--model.weights $(WEIGHTS)) $(ON)
 endif
 
 compare: $(INSTALLED)  ## train all LOSSES on all SEEDS and report on them; goes on where it was stopped (JOBS=<runs at a time>, RUNS=<folder>, OUT=<folder of the report>)
@@ -67,11 +70,11 @@ compare: $(INSTALLED)  ## train all LOSSES on all SEEDS and report on them; goes
 
 validate: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its validation set
 	$(if $(CKPT),,$(error give the run or checkpoint to score: make validate CKPT=runs/...))\
-	$(RUN) validate --ckpt_path "$(CKPT)" $(ARGS)
+	$(RUN) validate --ckpt_path "$(CKPT)" $(ON)
 
 predict: $(INSTALLED)  ## write predictions of CKPT=<run or checkpoint> as pictures
 	$(if $(CKPT),,$(error give the run or checkpoint to use: make predict CKPT=runs/...))\
-	$(RUN) predict --ckpt_path "$(CKPT)" $(ARGS)
+	$(RUN) predict --ckpt_path "$(CKPT)" $(ON)
 
 test: $(INSTALLED)  ## the tests, without the slow ones
 	$(PYTEST) tests lit_seg $(ARGS)

@@ -1,8 +1,9 @@
-"""Run a function on two processes that train together, for tests of what ranks exchange.
+"""Processes that train together: a function on two ranks, or the command line on any number.
 
 - Two, because that is the fewest that can disagree, over gloo, which needs no GPU.
-- Spawned, not forked: a fork copies the threads' locks without the threads and may hang.
-- Kept for the whole session, because a process takes seconds to import torch.
+- Forked from a server without threads, which imports everything once: a fork of this process would
+  copy the locks of its threads without the threads and may hang; a fresh one imports for seconds.
+- The two that run functions are kept for the whole session.
 - One executor per rank: a pool would be free to give both calls to the same process.
 - This process holds the store on a port that the system chooses. Looking for a free port and
   binding it later would leave time for another process to take it.
@@ -13,11 +14,13 @@ import functools
 import multiprocessing
 import os
 import sys
+import uuid
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 WORLD_SIZE = 2
 TIMEOUT = 60  # seconds
@@ -44,12 +47,40 @@ def run_on_ranks(fn, *args):
         raise
 
 
+def run_command_line(args, ranks, **environment):
+    """The exit code of ``tests/few_streets_cli.py`` on each rank, as `torchrun` starts them.
+
+    The agent of torchrun runs in this process; a rank that fails raises its ``ChildFailedError``.
+    """
+    from tests import few_streets_cli
+
+    _server()
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=ranks,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        run_id=uuid.uuid4().hex,
+        max_restarts=0,
+        start_method="forkserver",
+    )
+    launch = elastic_launch(config, few_streets_cli.run_rank)
+    codes = launch(args, {**os.environ, **environment})
+    return [codes[rank] for rank in range(ranks)]
+
+
+@functools.cache
+def _server():
+    multiprocessing.set_forkserver_preload(["tests.few_streets_cli"])
+    return multiprocessing.get_context("forkserver")
+
+
 @functools.cache
 def _processes():
     store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
-    spawn = multiprocessing.get_context("spawn")
     ranks = [
-        ProcessPoolExecutor(1, spawn, initializer=_join, initargs=(rank, store.port))
+        ProcessPoolExecutor(1, _server(), initializer=_join, initargs=(rank, store.port))
         for rank in range(WORLD_SIZE)
     ]
     return ranks, store  # the store lives as long as it is held

@@ -1,12 +1,13 @@
 """`python tests/few_streets_cli.py fit ...`: the command line on few streets, in its own process.
 
-What the environment may say:
+It reads these variables of the environment:
 
-- ``RECALL_FOLDER``: at the end each rank leaves its recall, its scores and the collectives of its
+- ``RECALL_FOLDER``: at the end each rank writes its recall, its scores and the collectives of its
   third step there, a list of (operation, file that called it; "" for DDP, which is in C++).
-- ``VAL_IMAGES``: how many validation scenes there are.
-- ``FAIL=rank:step:how``: within this step the rank sends itself a signal, such as ``KILL``, or
-  sleeps for ``HANG``; the file ``failed`` in the run's folder tells when.
+- ``VAL_IMAGES``: number of validation scenes.
+- ``FAIL=rank:step:how``: within this step the rank sends itself a signal, such as ``KILL``,
+  sleeps for ``HANG``, or kills torchrun for ``ORPHAN``; the time of the file ``failed``
+  in the run's folder tells when.
 """
 
 import os
@@ -25,7 +26,7 @@ from lit_seg.cli.main import main
 from lit_seg.data.datasets import streets
 from lit_seg.tasks import LitSegmenter
 
-SPLITS = {"train": (0, 16), "val": (1, int(os.environ.get("VAL_IMAGES", "7"))), "test": (2, 6)}
+SPLITS = {"train": (0, 16), "val": (1, 7), "test": (2, 6)}
 calls: list[tuple[str, str]] = []
 collectives: list[tuple[str, str]] = []
 seen = profile()
@@ -52,8 +53,9 @@ def count_third_step(module: LitSegmenter, step: int) -> None:
         seen.__exit__(None, None, None)
         collectives.extend(calls)
         called = [name.replace("_", "") for name, _ in calls]
-        names = [e.name.strip("_") for e in seen.function_events if e.name.startswith("c10d::")]
-        for name in (name.removeprefix("c10d::") for name in names):
+        # `function_events` would make objects of a hundred thousand other events, for seconds
+        names = [event.name() for event in seen.kineto_results.events()]
+        for name in (n[len("c10d::") :].strip("_") for n in names if n.startswith("c10d::")):
             if name in called:
                 called.remove(name)
             else:
@@ -82,13 +84,28 @@ def before_step(module: LitSegmenter, batch: object, batch_idx: int) -> None:
         (Path(module.trainer.default_root_dir) / "failed").touch()
         if name == "HANG":
             time.sleep(1000)
-        os.kill(os.getpid(), signal.Signals[f"SIG{name}"])
+        if name == "ORPHAN":
+            os.kill(os.getppid(), signal.SIGKILL)
+        else:
+            os.kill(os.getpid(), signal.Signals[f"SIG{name}"])
 
 
 start_of_step = LitSegmenter.on_train_batch_start
 
-if __name__ == "__main__":
-    streets._SPLITS = SPLITS
+
+def run(args: list[str] | None = None) -> int:
+    """The command line, by default with the arguments of this process; returns the exit code."""
+    streets._SPLITS = {**SPLITS, "val": (1, int(os.environ.get("VAL_IMAGES", "7")))}
     LitSegmenter.on_train_batch_start = before_step
     LitSegmenter.on_fit_end = save_recall
-    sys.exit(main())
+    return main(args)
+
+
+def run_rank(args: list[str], environment: dict[str, str]) -> int:
+    """The command line in a rank that was forked from a process with another environment."""
+    os.environ.update(environment)
+    return run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,29 +1,33 @@
 """A rank that dies or hangs ends the job in time, with a message, and the run goes on."""
 
 import os
+import re
 import signal
 import subprocess
 import time
+from argparse import Namespace
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
-from lightning_fabric.plugins.environments import LightningEnvironment
+import torch.distributed as dist
 from pytorch_lightning import Trainer
+from pytorch_lightning.strategies import DDPStrategy
 
 from lit_seg.cli.main import main
 from lit_seg.data.datasets import streets
-from lit_seg.distributed import rank_timeout as ranks
-from lit_seg.distributed.rank_timeout import RankLauncher, lost_rank, watch_ranks
+from lit_seg.distributed.rank_timeout import check_ranks, lost_rank, trainer_options
+from lit_seg.errors import RunError
 from tests import few_streets_cli
 from tests.conftest import layers
-from tests.test_ranks import LIGHTNING, TORCHRUN, alone, arguments, command
+from tests.test_ranks import alone, arguments, torchrun
 
 __all__ = ["alone"]  # the fixture: what the run gives that nothing disturbs
 TIMEOUT = 10  # --rank_timeout
 MARGIN = 15  # seconds; about one is needed on an idle machine
-GRACE = 30  # what torchrun, and our launcher, leave a rank that does not end
+GRACE = 30  # seconds that torchrun leaves a rank that does not end
 FAILED_STEP = 2
 slow = pytest.mark.slow
 
@@ -44,20 +48,16 @@ def processes(folder: Path) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("launcher", "rank", "how", "seconds"),
+    ("rank", "how", "seconds"),
     [
-        (LIGHTNING, 1, "KILL", 0),
-        pytest.param(TORCHRUN, 0, "KILL", 0, marks=slow),
-        pytest.param(LIGHTNING, 0, "KILL", 0, marks=slow),
-        pytest.param(TORCHRUN, 1, "KILL", 0, marks=slow),
-        pytest.param(LIGHTNING, 1, "STOP", TIMEOUT, marks=slow),
-        pytest.param(LIGHTNING, 0, "HANG", TIMEOUT + GRACE, marks=slow),
-        pytest.param(TORCHRUN, 0, "STOP", TIMEOUT + GRACE, marks=slow),
-        pytest.param(TORCHRUN, 1, "STOP", TIMEOUT + GRACE, marks=slow),
+        (1, "KILL", 0),
+        pytest.param(0, "KILL", 0, marks=slow),
+        pytest.param(0, "HANG", TIMEOUT + GRACE, marks=slow),
+        pytest.param(0, "STOP", TIMEOUT + GRACE, marks=slow),
+        pytest.param(1, "STOP", TIMEOUT + GRACE, marks=slow),
     ],
 )
 def test_a_lost_rank_ends_the_job_and_the_run_goes_on(
-    launcher: str,
     rank: int,
     how: str,
     seconds: int,
@@ -67,7 +67,7 @@ def test_a_lost_rank_ends_the_job_and_the_run_goes_on(
 ) -> None:
     process = subprocess.Popen(
         [
-            *(*command(2, launcher), *arguments(folder, "recall", ranks=2)),
+            *(*torchrun(2), *arguments(folder, "recall", ranks=2)),
             *("--rank_timeout", str(TIMEOUT), "--last_checkpoint.every_n_train_steps", "1"),
         ],
         env={
@@ -86,6 +86,7 @@ def test_a_lost_rank_ends_the_job_and_the_run_goes_on(
     assert process.returncode not in (0, None)
     assert f"error: rank {1 - rank} of 2 lost another rank" in errors
     assert "make train RESUME" in errors
+    assert re.search(rf"rank *: {rank} \(local_rank: {rank}\)", errors)  # torchrun
     assert "Traceback" not in errors.split("torch/distributed/elastic")[0]  # torchrun has its own
     checkpoint = torch.load(folder / "run/checkpoints/last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == FAILED_STEP
@@ -98,54 +99,22 @@ def test_a_lost_rank_ends_the_job_and_the_run_goes_on(
     assert classes == (alone["recall"] / "run/classes.csv").read_bytes()
 
 
-def test_a_rank_in_a_long_validation_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """It exchanges nothing there, so no broken connection could tell it."""
-
-    def told(signum: int, frame: object) -> None:
-        raise InterruptedError
-
-    other = subprocess.Popen(["sleep", "1000"])
-    launcher = RankLauncher(LightningEnvironment(), num_processes=2, num_nodes=1)
-    launcher.procs = [other]
-    before = signal.signal(signal.SIGTERM, told)
-    try:
-        ranks._watch(launcher.procs, launcher._dead, timeout=0)
-        assert not ranks.rank_was_lost()
-        other.kill()
-        with pytest.raises(InterruptedError):
-            time.sleep(20)
-        assert ranks.rank_was_lost()
-    finally:
-        assert ranks.leave(code=2) == 2
-        signal.signal(signal.SIGTERM, before)
-    assert f"rank 1 of 2 (process {other.pid}) ended: SIGKILL" in capsys.readouterr().err
-
-
-def test_a_rank_that_was_asked_to_stop_is_not_lost() -> None:
-    launcher = RankLauncher(LightningEnvironment(), num_processes=2, num_nodes=1)
-    for code, lost in [(0, False), (128 + signal.SIGTERM, False), (1, True)]:
-        launcher.procs = [subprocess.Popen(["sh", "-c", f"exit {code}"])]
-        launcher.procs[0].wait()
-        assert (launcher._dead() is not None) == lost
-
-
-def test_a_rank_sees_whether_the_one_that_started_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    for parent, lost in [(os.getppid(), False), (os.getpid(), True)]:
-        monkeypatch.setenv(ranks._PARENT, str(parent))
-        assert (ranks._dead_parent() is not None) == lost
-
-
-@pytest.mark.parametrize("code", [0, 2])
-def test_leaving_waits_for_what_was_started_and_ends_it(
-    code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ranks, "_STRAGGLER_SECONDS", 1.0)
-    quick, stuck = subprocess.Popen(["sleep", "0.1"]), subprocess.Popen(["sleep", "1000"])
-    stuck.send_signal(signal.SIGSTOP)
-    ranks._watch([quick, stuck], lambda: None, timeout=1.0)
-    assert ranks.leave(code) == (code or 1)  # one did not end by itself
-    assert (quick.returncode, stuck.returncode) == (0, -signal.SIGKILL)
-    assert ranks.leave(code) == code  # nothing is left to wait for
+@slow
+def test_ranks_stop_when_torchrun_is_killed(folder: Path) -> None:
+    steps = ["--trainer.max_epochs", "1000", "--trainer.limit_val_batches", "0"]
+    process = subprocess.run(
+        [*torchrun(2), *arguments(folder, "recall", ranks=2), *steps],
+        env={**os.environ, "FAIL": f"0:{FAILED_STEP}:ORPHAN"},
+        stderr=subprocess.DEVNULL,
+        timeout=300,
+    )
+    assert process.returncode == -signal.SIGKILL
+    failed = (folder / "run/failed").stat().st_mtime
+    while processes(folder):
+        assert time.time() < failed + MARGIN
+        time.sleep(0.1)
+    checkpoint = torch.load(folder / "run/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] in (FAILED_STEP + 1, FAILED_STEP + 2)
 
 
 @pytest.mark.parametrize(
@@ -169,22 +138,59 @@ def test_other_errors_are_not_taken_for_a_lost_rank() -> None:
     assert lost_rank(torch.distributed.DistBackendError("NCCL error")) is not None
 
 
+@pytest.fixture
+def two_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment in which torchrun starts the first of two ranks."""
+    ranks = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    for name, value in {**ranks, "GROUP_WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "x"}.items():
+        monkeypatch.setenv(name, value)
+
+
+def options(**given: object) -> Namespace:
+    asked = {"devices": "auto", "num_nodes": 1, "strategy": "auto", "accelerator": "cpu"}
+    return Namespace(**{**asked, **given})
+
+
+@pytest.mark.usefixtures("two_started")
 @pytest.mark.parametrize("strategy", ["auto", "ddp", "ddp_find_unused_parameters_true"])
-def test_the_time_limit_reaches_the_strategy(strategy: str, tmp_path: Path) -> None:
-    trainer = Trainer(
-        accelerator="cpu", devices=2, strategy=strategy, logger=False, default_root_dir=tmp_path
-    )
-    watch_ranks(trainer, 400)
-    assert trainer.strategy._timeout.total_seconds() == 400
-    assert isinstance(trainer.strategy.launcher, RankLauncher)
-    watch_ranks(trainer, 10)  # less holds from when all ranks are there: imports take their time
-    assert trainer.strategy._timeout.total_seconds() == 300
+def test_the_time_limit_reaches_the_process_group(
+    strategy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = trainer_options(options(strategy=strategy), timeout=40)
+    trainer = Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path, **found)
+    assert (trainer.world_size, type(trainer.strategy)) == (2, DDPStrategy)
+    check_ranks(trainer, "fit")
+    joined: dict[str, object] = {}
+    monkeypatch.setattr(dist, "init_process_group", lambda *args, **given: joined.update(given))
+    trainer.strategy.setup_environment()
+    assert joined["timeout"] == timedelta(seconds=40)
+
+
+@pytest.mark.usefixtures("two_started")
+def test_ranks_that_do_not_fit_the_options_are_refused(tmp_path: Path) -> None:
+    found = trainer_options(options(devices=1), timeout=40)
+    assert "devices" not in found  # the user's word counts
+    trainer = Trainer(accelerator="cpu", devices=1, logger=False, default_root_dir=tmp_path)
+    with pytest.raises(RunError, match="ask for 1 processes, and 2 were started"):
+        check_ranks(trainer, "fit")
 
 
 def test_one_process_needs_no_limit(tmp_path: Path) -> None:
-    trainer = Trainer(accelerator="cpu", devices=1, logger=False, default_root_dir=tmp_path)
-    watch_ranks(trainer, 10)
-    assert trainer.strategy.launcher is None
+    found = trainer_options(options(), timeout=40)
+    assert found == {"devices": 1}
+    trainer = Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path, **found)
+    check_ranks(trainer, "fit")
+
+
+def test_ranks_that_nobody_started_are_refused_with_the_command_that_starts_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = ["--run_dir", str(tmp_path / "run")]
+    assert main(["fit", *layers(), *folder, "--trainer.devices", "2"]) == 2
+    errors = capsys.readouterr().err
+    for way_out in ("GPUS=2", "PROCESSES=2", "torchrun --standalone --nproc-per-node 2"):
+        assert way_out in errors
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_time_limit_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

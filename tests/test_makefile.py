@@ -34,6 +34,26 @@ def test_train_layers_configurations_in_order() -> None:
     assert "--seed_everything 7 --run_dir runs/camvid/deeplabv3_resnet18/ce/seed7" in done.stdout
 
 
+@pytest.mark.parametrize(("name", "accelerator"), [("GPUS", "gpu"), ("PROCESSES", "cpu")])
+@pytest.mark.parametrize(
+    ("target", "of_run"), [("train", "RESUME"), ("validate", "CKPT"), ("predict", "CKPT")]
+)
+def test_several_ranks_are_started_by_torchrun(
+    name: str, accelerator: str, target: str, of_run: str
+) -> None:
+    ranks = f"--trainer.devices 4 --trainer.accelerator {accelerator}"
+    for options in (["train", "LOSS=ce"], [target, f"{of_run}=runs/x"]):
+        shown = make(*options, f"{name}=4", "ARGS=--trainer.precision 32-true").stdout.strip()
+        assert ".venv/bin/torchrun --standalone --nproc-per-node=4 -m lit_seg" in shown
+        assert shown.endswith(f"{ranks} --trainer.precision 32-true")
+
+
+def test_one_process_needs_no_torchrun() -> None:
+    shown = make("train").stdout
+    assert "torchrun" not in shown
+    assert "--trainer.devices" not in shown
+
+
 def test_a_recipe_comes_after_the_data_and_names_the_run() -> None:
     shown = make("train", "DATA=cityscapes", "RECIPE=pat_cityscapes").stdout
     data, recipe = "experiments/data/cityscapes.yaml", "experiments/recipe/pat_cityscapes.yaml"

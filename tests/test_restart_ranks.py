@@ -5,28 +5,19 @@ As in ``test_ranks``, whose runs these are: no batch statistics, no augmentation
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 import torch
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from lit_seg.cli.main import main
 from lit_seg.data.datasets import streets
 from lit_seg.tasks import LitSegmenter
 from tests import few_streets_cli
+from tests.distributed import run_command_line
 from tests.test_faults import at_call, step_of
-from tests.test_ranks import (
-    BATCH,
-    LIGHTNING,
-    TORCHRUN,
-    VAL_IMAGES,
-    alone,
-    arguments,
-    at_the_end,
-    column,
-    command,
-)
+from tests.test_ranks import BATCH, VAL_IMAGES, alone, arguments, at_the_end, column
 
 __all__ = ["alone"]  # a fixture
 
@@ -55,12 +46,10 @@ def assert_same_run(folder: Path, alone: Path) -> None:
 
 
 def test_two_ranks_stop_and_one_goes_on(tmp_path: Path, alone: dict[str, Path]) -> None:
-    stopped = subprocess.run(
-        [*command(2, LIGHTNING), *arguments(tmp_path, "recall", 2)],
-        env={**os.environ, "FAIL": "0:2:TERM"},
-        timeout=300,
-    )
-    assert stopped.returncode == 128 + signal.SIGTERM
+    with pytest.raises(ChildFailedError) as stopped:
+        run_command_line(arguments(tmp_path, "recall", 2), ranks=2, FAIL="0:2:TERM")
+    codes = {failure.exitcode for failure in stopped.value.failures.values()}
+    assert codes == {128 + signal.SIGTERM}
     # both finished the step in which one was told
     assert step_of(tmp_path / "run/checkpoints/last.ckpt") == 3
     assert main(["fit", "--resume", str(tmp_path / "run"), *on(1)]) == 0
@@ -71,9 +60,5 @@ def test_one_stops_and_two_ranks_go_on(tmp_path: Path, alone: dict[str, Path]) -
     with at_call(2, LitSegmenter, "training_step", lambda: os.kill(os.getpid(), signal.SIGTERM)):
         assert main(arguments(tmp_path, "recall", 1)) == 128 + signal.SIGTERM
     assert step_of(tmp_path / "run/checkpoints/last.ckpt") == 2
-    subprocess.run(
-        [*command(2, TORCHRUN), "fit", "--resume", str(tmp_path / "run"), *on(2)],
-        timeout=300,
-        check=True,
-    )
+    assert run_command_line(["fit", "--resume", str(tmp_path / "run"), *on(2)], ranks=2) == [0, 0]
     assert_same_run(tmp_path, alone["recall"])

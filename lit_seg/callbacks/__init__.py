@@ -4,6 +4,7 @@ from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.callbacks.cost import Cost
 from lit_seg.callbacks.imbalance_report import ImbalanceReport
 from lit_seg.callbacks.prediction_writer import PredictionWriter
+from lit_seg.callbacks.progress import ProgressLines
 from lit_seg.callbacks.run_summary import RunSummary
 from lit_seg.callbacks.validation_report import ValidationReport
 from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
@@ -18,6 +19,7 @@ __all__ = [
     "ImbalanceReport",
     "LastCheckpoint",
     "PredictionWriter",
+    "ProgressLines",
     "RunSummary",
     "StopSignal",
     "ValidationReport",

@@ -12,6 +12,7 @@ from pytorch_lightning.loops import fetchers
 from pytorch_lightning.trainer.states import TrainerFn
 
 from lit_seg.checkpoints.exact_resume import ExactResume
+from lit_seg.checkpoints.lightning_private import save_on_this_rank
 from lit_seg.errors import NonFiniteError, RunError, StopRequest, WriteError
 from lit_seg.runs.layout import CHECKPOINTS
 
@@ -141,8 +142,7 @@ def _save_alone(trainer: Trainer, path: Path, error: BaseException) -> None:
     if mid_update or not trainer.is_global_zero or not _weights_are_finite(trainer):
         return
     try:
-        state = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
-        trainer.strategy.checkpoint_io.save_checkpoint(state, path)
+        save_on_this_rank(trainer, path)
     except WriteError as failure:  # the error that ended the run is raised; this one is printed
         rank_zero_info(str(failure))
 

@@ -12,6 +12,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.data.base import SegDataModule
 from lit_seg.files.atomic_io import replace_file, writing
 from lit_seg.loggers.csv_log import CSVLog
@@ -64,8 +65,7 @@ class ExactResume(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Store the state at the start of a step, and seed its random numbers."""
-        # Lightning logs with this count, and loses it when a run is resumed
-        trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
+        set_logged_step(trainer, trainer.global_step)
         if batch_idx % trainer.accumulate_grad_batches:
             return
         self._batches, self.validation_due, self.mid_update = batch_idx, False, False
@@ -132,7 +132,7 @@ class ExactResume(Callback):
         before = position["samples_before"] // data.samples_per_batch
         _set_batches(loops, epoch, batches, before, due)
         # a validation is logged with the number of the last step
-        loops["epoch_loop.state_dict"]["_batches_that_stepped"] = step - 1 if due else step
+        loops["epoch_loop.state_dict"][LOGGED_STEP] = step - 1 if due else step
         _set_steps(loops, step, -(-batches // trainer.accumulate_grad_batches))
         self._loaded = {"step": step, "validation_due": due}
         self._batches, self.validation_due = batches, due

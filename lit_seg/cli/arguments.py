@@ -46,7 +46,9 @@ def complete_arguments(args: list[str]) -> list[str]:
         checkpoint = find_checkpoint(Path(value), prefer="best")
         if "--config" in rest:  # the user gives the whole configuration
             return [command, *others, "--ckpt_path", str(checkpoint)]
-        rest = [_QUIET[command], *others]
+        # scores are the same on any number of ranks, so it takes those that are started now
+        here = ["--trainer.devices", "auto", "--trainer.num_nodes", "1"]
+        rest = [_QUIET[command], *here, *others]
     run = find_run(Path(value))
     config = ["--config", str(run / CONFIG)]
     return [command, *config, *rest, "--run_dir", str(run), "--ckpt_path", str(checkpoint)]

@@ -1,5 +1,6 @@
 """LightningCLI for one run: its folder, its loggers, its callbacks and its checkpoint."""
 
+import sys
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import yaml
 from jsonargparse.typing import PositiveFloat
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.callbacks import ProgressBar, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from lit_seg.callbacks import (
@@ -19,16 +20,18 @@ from lit_seg.callbacks import (
     ImbalanceReport,
     LastCheckpoint,
     PredictionWriter,
+    ProgressLines,
     RunSummary,
     StopSignal,
     ValidationReport,
 )
 from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
+from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.option_checks import check_options
 from lit_seg.cli.precision import fast_precision
 from lit_seg.config.parse_errors import explain
-from lit_seg.distributed import rank_timeout as ranks
+from lit_seg.distributed.rank_timeout import check_ranks, trainer_options
 from lit_seg.errors import LitSegError, RunError
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.loggers.csv_log import CSVLog
@@ -115,7 +118,7 @@ class LitSegCLI(LightningCLI):
             logs = [lg for lg in self.trainer.loggers if isinstance(lg, CSVLog)]
             if any(log.has_scores_of(step) for log in logs):
                 self.trainer.loggers = []  # a finished run was resumed; only its summary is missing
-            self.trainer.fit_loop.epoch_loop._batches_that_stepped = step
+            set_logged_step(self.trainer, step)
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
     def before_instantiate_classes(self) -> None:
@@ -151,22 +154,23 @@ class LitSegCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = self.config_init[self.subcommand].trainer
-        timeout = self.config_init[self.subcommand].rank_timeout
+        kwargs.update(trainer_options(config, self.config_init[self.subcommand].rank_timeout))
         if config.logger in (None, True):
             kwargs["logger"] = False
             if self.subcommand == "fit":
                 resumed = self.config_init.fit.ckpt_path is not None
                 kwargs["logger"] = run_loggers(Path(config.default_root_dir), resumed)
         # `ExactResume` comes first, so that its hooks run before others that may fail
-        callbacks = [
-            *(ExactResume(), StopSignal(), ranks.RankTimeout(timeout)),
-            *_as_list(config.callbacks),
-        ]
+        callbacks = [ExactResume(), StopSignal(), *_as_list(config.callbacks)]
         kwargs["plugins"] = [AtomicCheckpointIO(), *_as_list(config.plugins)]
         if config.enable_progress_bar is not False:
-            callbacks.append(RichProgressBar())
+            if sys.stdout.isatty():
+                callbacks.append(RichProgressBar())
+            elif not any(isinstance(callback, ProgressBar) for callback in callbacks):
+                callbacks.append(ProgressLines())
+                kwargs["enable_progress_bar"] = False  # the bar of Lightning
         trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
-        ranks.watch_ranks(trainer, timeout)
+        check_ranks(trainer, self.subcommand)
         return trainer
 
 

@@ -15,7 +15,7 @@ from lit_seg.cli.error_messages import message_of
 from lit_seg.cli.lightning_cli import LitSegCLI, RunConfig
 from lit_seg.config.trust import only_trusted, take_trusted
 from lit_seg.data import SegDataModule
-from lit_seg.distributed import rank_timeout as ranks
+from lit_seg.distributed.rank_timeout import end_process
 from lit_seg.errors import StopRequest
 from lit_seg.tasks import LitSegmenter
 
@@ -41,14 +41,13 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.argv[1:] = args
     code = 1
     try:
-        # in place, because DDP starts its other processes with sys.argv
         sys.argv[1:], packages = take_trusted(sys.argv[1:])
         sys.argv[1:] = complete_arguments(sys.argv[1:])
         with only_trusted(sys.argv[1:], packages):
             _run_command()
         code = 0
     except StopRequest as stop:
-        code = 2 if ranks.rank_was_lost() else 128 + stop.signum
+        code = 128 + stop.signum
     except SIGTERMException:  # Lightning's, before our handler is set; its exit code would be 0
         code = 128 + signal.SIGTERM
     except Exception as error:
@@ -59,10 +58,9 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {message}\n")
         code = 2
     finally:
-        code = ranks.leave(code)
         if wandb.run is not None:
             wandb.finish(exit_code=code)
-    return ranks.end_process(code)
+    return end_process(code)
 
 
 _DESCRIPTION = "Segmentation with imbalanced classes. Besides the subcommands below, " + "; ".join(

@@ -3,18 +3,16 @@
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_info
 
+from lit_seg.distributed.torch_private import cpu_has_amx
+
 
 def fast_precision(accelerator: str) -> str:
     """``bf16-mixed`` where the hardware multiplies bfloat16 natively, else ``32-true``."""
     if torch.cuda.is_available() and accelerator in ("auto", "gpu", "cuda"):
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = accelerator in ("auto", "cpu") and _cpu_has_bf16()
+        # `make bench` shows the gain with AMX; elsewhere none was measured, so float32 stays
+        fast = accelerator in ("auto", "cpu") and cpu_has_amx()
     precision = "bf16-mixed" if fast else "32-true"
     rank_zero_info(f"precision {precision}, chosen for this processor; --trainer.precision sets it")
     return precision
-
-
-def _cpu_has_bf16() -> bool:
-    # `make bench` shows the gain with AMX; elsewhere none was measured, so float32 stays
-    return bool(torch.cpu._is_amx_tile_supported())

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import set_parsing_settings
-from jsonargparse._common import parsing_settings
 
+from lit_seg.config.jsonargparse_private import temporary_parsing_settings
 from lit_seg.config.parse_errors import refusal
 from lit_seg.errors import RunError
 
@@ -83,18 +82,16 @@ def only_trusted(args: Sequence[str] = (), packages: Sequence[str] = ()) -> Iter
     packages = [*packages, *(given.split(",") if given else ())]
     allowed = [*KNOWN, *packages, *_typed_packages(args)]
     _check_configs(args, allowed)
-    before = dict(parsing_settings)
-    set_parsing_settings(
-        import_path_denylist=["*"],
-        import_path_allowlist=allowed,
-        config_read_mode_fsspec_enabled=False,  # Lightning turns it on: files from URLs
-    )
     if packages:
         os.environ[VARIABLE] = ",".join(packages)
     try:
-        yield
+        with temporary_parsing_settings(
+            import_path_denylist=["*"],
+            import_path_allowlist=allowed,
+            config_read_mode_fsspec_enabled=False,  # Lightning turns it on: files from URLs
+        ):
+            yield
     finally:
-        parsing_settings.update(before)
         if given is not None:
             os.environ[VARIABLE] = given
         else:

@@ -5,6 +5,6 @@ them. It needs ``wandb-workspaces``; the command `python -m lit_seg dashboard` s
 missing.
 """
 
-from lit_seg.dashboard.pages import Published, build_report, build_workspace, publish, spec_of
+from lit_seg.dashboard.pages import Published, build_report, build_workspace, publish
 
-__all__ = ["Published", "build_report", "build_workspace", "publish", "spec_of"]
+__all__ = ["Published", "build_report", "build_workspace", "publish"]

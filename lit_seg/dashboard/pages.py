@@ -90,23 +90,6 @@ def build_report(entity: str, project: str, data: str | None = None) -> Any:
     )
 
 
-def spec_of(workspace: Any, report: Any) -> dict[str, Any]:
-    """The pages as plain values, as W&B would store them; it is not asked.
-
-    Panels and sets of runs get new random identifiers each time.
-    """
-    view, text = workspace._to_model(), report._to_model()
-    view_spec, text_spec = (
-        page.spec.model_dump(mode="json", by_alias=True, exclude_none=True) for page in (view, text)
-    )
-    return {
-        "entity": workspace.entity,
-        "project": workspace.project,
-        "workspace": {"name": view.display_name, "spec": view_spec},
-        "report": {"title": text.display_name, "description": text.description, "spec": text_spec},
-    }
-
-
 def publish(workspace: Any, report: Any) -> Published:
     """Send both pages to W&B. Each call makes new ones, and the project if it does not exist.
 

@@ -202,15 +202,6 @@ class SegDataModule(LightningDataModule, ABC):
             split.load(0)
             if name == "train" and self.sampling is not None:
                 _ = self.image_counts  # the first rank counts, the others then find it
-        if (
-            self.trainer
-            and self.trainer.world_size > 1
-            and self.trainer._accelerator_connector.use_distributed_sampler
-        ):
-            raise DataError(
-                "`trainer.use_distributed_sampler` must be false: Lightning's sampler scores some "
-                "validation images twice, the one of this DataModule none"
-            )
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Shuffled, augmented; the same number of full batches on every rank."""

@@ -1,9 +1,12 @@
-"""Which samples a rank sees, as pure functions of (seed, epoch, rank)."""
+"""Which samples a rank sees, as pure functions of (seed, epoch, rank).
+
+Both samplers are a ``DistributedSampler`` of torch, which Lightning leaves in its place.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from torch.utils.data import Sampler
+from torch.utils.data import DistributedSampler
 
 Key = tuple[int, int, int]
 """(epoch, index, time): a sample, and what seeds its augmentation: the epoch, and how many times
@@ -13,7 +16,7 @@ FILLER = -1
 """The index of a sample that counts nowhere."""
 
 
-class TrainSampler(Sampler[Key]):
+class TrainSampler(DistributedSampler[Key]):
     """Takes its part of the order of each epoch; every rank gets equally many samples.
 
     Ranks take turns along one order, so a step of ``k`` ranks with batches of ``b`` sees
@@ -39,9 +42,9 @@ class TrainSampler(Sampler[Key]):
         epoch: int = 0,
         done: int = 0,
     ) -> None:
+        super().__init__(range(size), ranks, rank)  # type: ignore[arg-type]
         self.order = order
         self.size = size
-        self.rank = rank
         self.ranks = ranks
         self.epoch = epoch
         self.done = done
@@ -69,7 +72,7 @@ def _timed(epoch: int, order: Sequence[int]) -> list[Key]:
     return keys
 
 
-class EvalSampler(Sampler[Key]):
+class EvalSampler(DistributedSampler[Key]):
     """Every sample exactly once over all ranks, in order.
 
     ``DistributedSampler`` pads: with 7 images on 2 ranks it scores one of them twice. A rank that
@@ -83,6 +86,7 @@ class EvalSampler(Sampler[Key]):
     """
 
     def __init__(self, size: int, rank: int = 0, ranks: int = 1) -> None:
+        super().__init__(range(size), ranks, rank)  # type: ignore[arg-type]
         self.indices = list(range(rank, size, ranks)) or [FILLER]
 
     def __iter__(self) -> Iterator[Key]:

@@ -1,11 +1,13 @@
 """Ctrl-C, SIGTERM and a scheduler's warning: finish the step, save, stop."""
 
+import os
 import signal
 import threading
 import time
 from types import FrameType
 from typing import Any, Protocol, runtime_checkable
 
+import torch.distributed as dist
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
@@ -38,28 +40,31 @@ class StopSignal(Callback):
     def __init__(self) -> None:
         self._signum: int | None = None
         self._since = 0.0
+        self._launcher = os.getppid()
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen from the first batch on; the trainer puts back the handlers that were there."""
-        self._listen(trainer, pl_module)
+        self._listen(pl_module)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen."""
-        self._listen(trainer, pl_module)
+        self._listen(pl_module)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen."""
-        self._listen(trainer, pl_module)
+        self._listen(pl_module)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen."""
-        self._listen(trainer, pl_module)
+        self._listen(pl_module)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Stop between two steps, all ranks at the same."""
         assert isinstance(pl_module, Stoppable)
+        if dist.is_torchelastic_launched() and os.getppid() != self._launcher:
+            pl_module.wants_to_stop = True  # nobody is left who would end a rank that hangs
         stop = pl_module.all_stop if trainer.world_size > 1 else pl_module.wants_to_stop
         if stop and batch_idx % trainer.accumulate_grad_batches == 0:
             raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
@@ -68,7 +73,7 @@ class StopSignal(Callback):
         """Leave the validation to the run that goes on; listen, where there is no training."""
         assert isinstance(pl_module, Stoppable)
         if trainer.state.fn != TrainerFn.FITTING:
-            self._listen(trainer, pl_module)
+            self._listen(pl_module)
         if pl_module.all_stop:  # of several ranks, told in the last step before
             raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
         self._stop_evaluation()
@@ -93,7 +98,7 @@ class StopSignal(Callback):
             for signum in _SIGNALS:
                 signal.signal(signum, signal.SIG_IGN)
 
-    def _listen(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def _listen(self, pl_module: LightningModule) -> None:
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may
         assert isinstance(pl_module, Stoppable)
@@ -107,8 +112,6 @@ class StopSignal(Callback):
             self._signum, self._since = signum, time.monotonic()
             pl_module.wants_to_stop = True
             rank_zero_info(f"{signal.Signals(signum).name}: stopping after this step")
-            if trainer.strategy.launcher is not None:  # the ranks that this process started
-                trainer.strategy.launcher.kill(signal.Signals(signum))
 
         for signum in _SIGNALS:
             signal.signal(signum, note)

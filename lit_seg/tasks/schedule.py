@@ -11,6 +11,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lit_seg.distributed.torch_private import closed_form_rates
 from lit_seg.errors import RunError
 
 _RUN_LENGTH = ("total_iters", "T_max", "base_lrs", "power", "eta_min")
@@ -127,10 +128,10 @@ def _put_on_schedule(scheduler: Any) -> None:
     Schedulers compute a rate from the last one, so a rate that had reached 0 would stay 0 when a
     run is made longer. A rate that differs by rounding only is kept, so that resuming is exact.
     """
-    closed_form = getattr(scheduler, "_get_closed_form_lr", None)
-    if closed_form is None:
+    rates = closed_form_rates(scheduler)
+    if rates is None:
         return
-    for group, rate in zip(scheduler.optimizer.param_groups, closed_form(), strict=True):
+    for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
         if not math.isclose(group["lr"], rate, rel_tol=1e-6):
             group["lr"] = rate
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from pytorch_lightning import Trainer
 
 from lit_seg.data import base
 from lit_seg.tasks import LitSegmenter
@@ -28,11 +27,6 @@ def _gpu(world: World) -> int:
 def _more_ranks_than_images(world: World) -> int:
     world.patch.setattr(base, "_rank_and_ranks", lambda: (0, 999))
     return world.fit()
-
-
-def _lightnings_sampler(world: World) -> int:
-    world.patch.setattr(Trainer, "world_size", 2)
-    return world.fit("--trainer.use_distributed_sampler", "true")
 
 
 def _diverges(world: World) -> int:
@@ -64,7 +58,7 @@ CASES = [
     ),
     Case("ranks-strategy", lambda w: w.fit("--trainer.strategy", "nosuch"), ("nosuch",)),
     Case("ranks-nodes", lambda w: w.fit("--trainer.num_nodes", "0")),
-    Case("ranks-sampler", _lightnings_sampler),
+    Case("ranks-started", lambda w: w.fit("--trainer.devices", "3"), ("GPUS=3", "PROCESSES=3")),
     Case("ranks-images", _more_ranks_than_images, ("16", "streets", "999")),
     Case("numbers-not-finite", _diverges, ("scene_0", "nan")),
     Case(

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lit_seg.dashboard import build_report, build_workspace, keys, spec_of
+from lit_seg.cli.wandb_private import spec_of
+from lit_seg.dashboard import build_report, build_workspace, keys
 from lit_seg.dashboard.topics import topics
 from lit_seg.runs import layout
 from tests.test_wandb import read

@@ -38,12 +38,9 @@ def trainer(folder):
     )
 
 
-def state(fn, world_size=1, use_distributed_sampler=False):
+def state(fn):
     """What a DataModule looks at in a trainer, which is hard to bring there without a run."""
-    connector = SimpleNamespace(use_distributed_sampler=use_distributed_sampler)
-    return SimpleNamespace(
-        state=SimpleNamespace(fn=fn), world_size=world_size, _accelerator_connector=connector
-    )
+    return SimpleNamespace(state=SimpleNamespace(fn=fn))
 
 
 @pytest.mark.parametrize("dataset", [CamVid, Cityscapes])
@@ -135,14 +132,3 @@ def test_a_rank_without_a_validation_image_gets_one_that_counts_nowhere(
     assert all(names[:2])
     assert names[0] != names[1]
     assert names[2] == ""  # so that no prediction is written for it
-
-
-def test_lightnings_sampler_is_refused_on_several_ranks(tmp_path):
-    layouts.cityscapes(tmp_path, per_city=1)
-    data = Cityscapes(root=str(tmp_path))
-    data.trainer = state(TrainerFn.FITTING, world_size=2, use_distributed_sampler=True)
-    with pytest.raises(DataError, match="use_distributed_sampler"):
-        data.prepare_data()
-    for world_size, use in [(1, True), (2, False)]:
-        data.trainer = state(TrainerFn.FITTING, world_size, use)
-        data.prepare_data()

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from lit_seg.cli.commands.run_command import Parser, one_line_errors
+from lit_seg.cli.wandb_private import spec_of
 from lit_seg.errors import RunError
 
 
@@ -29,7 +30,7 @@ def main(args: Sequence[str]) -> int:
     where = given.entity, given.project, given.data
     workspace, report = dashboard.build_workspace(*where), dashboard.build_report(*where)
     if given.dry_run:
-        _write(dashboard.spec_of(workspace, report), given.dry_run)
+        _write(spec_of(workspace, report), given.dry_run)
         return 0
     urls = dashboard.publish(workspace, report)
     sys.stdout.write(f"view    {urls.workspace}\nreport  {urls.report}\n")

@@ -1,0 +1,20 @@
+"""The private names of Lightning that have no public counterpart; nothing else here uses any."""
+
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Trainer
+
+LOGGED_STEP = "_batches_that_stepped"
+"""The key of the step for loggers in the state of Lightning's loop over batches."""
+
+
+def set_logged_step(trainer: Trainer, step: int) -> None:
+    """Make Lightning log at this step; it loses its own count when a run goes on."""
+    trainer.fit_loop.epoch_loop._batches_that_stepped = step
+
+
+def save_on_this_rank(trainer: Trainer, path: Path) -> None:
+    """Write a checkpoint without the barrier that ``Trainer.save_checkpoint`` enters."""
+    state: dict[str, Any] = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+    trainer.strategy.checkpoint_io.save_checkpoint(state, path)
