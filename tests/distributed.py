@@ -1,8 +1,7 @@
 """Run a function on two processes that train together, for tests of what ranks exchange.
 
 - Two, because that is the fewest that can disagree, over gloo, which needs no GPU.
-- Forked from a server that has no threads: a fork of this process would copy the locks of its
-  threads without the threads and may hang. The server imports torch once for both.
+- Spawned, not forked: a fork copies the threads' locks without the threads and may hang.
 - Kept for the whole session, because a process takes seconds to import torch.
 - One executor per rank: a pool would be free to give both calls to the same process.
 - This process holds the store on a port that the system chooses. Looking for a free port and
@@ -48,10 +47,9 @@ def run_on_ranks(fn, *args):
 @functools.cache
 def _processes():
     store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.losses.every"])
+    spawn = multiprocessing.get_context("spawn")
     ranks = [
-        ProcessPoolExecutor(1, context, initializer=_join, initargs=(rank, store.port))
+        ProcessPoolExecutor(1, spawn, initializer=_join, initargs=(rank, store.port))
         for rank in range(WORLD_SIZE)
     ]
     return ranks, store  # the store lives as long as it is held
