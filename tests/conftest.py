@@ -1,6 +1,7 @@
 """What several tests share: few and small streets, and runs made by the command line."""
 
 import functools
+import gc
 import hashlib
 import os
 import shutil
@@ -35,6 +36,12 @@ TINY = [
     *("--class_dynamics.every_n_steps", "1", "--trainer.log_every_n_steps", "1"),
     *("--validation_report.num_images", "1"),
 ]
+
+
+def pytest_collection_finish() -> None:
+    """Python looks for garbage among what the tests make, not in all that was imported."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -102,9 +109,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run(
-    few_streets: None, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def run(few_streets: None, shared_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of two epochs with recall loss, as `make train` makes it.
 
     It is trained once per test session; each process has a copy, into which tests may write.
