@@ -27,7 +27,6 @@ from lit_seg.losses.pixelwise import PixelLoss
 from lit_seg.metrics.labels import VOID
 from tests.losses.every import COUNTS, LOSSES, every_kind_of_loss
 
-
 INF, NAN = float("inf"), float("nan")
 
 every_class = pytest.mark.parametrize("make", [m for m in LOSSES if m.plain], ids=repr)
