@@ -156,12 +156,12 @@ def test_killed_anywhere_it_ends_with_the_same_report(place: Path, tmp_path: Pat
     (undisturbed / "lit_seg").symlink_to(place / "lit_seg")
     assert compare(undisturbed, *args)[0] == 0
     chance = random.Random(0)
-    for _ in range(8):
+    for _ in range(5):
         lines = len(log(place))
-        process = start(place, *args, SECONDS_EACH="0.15")
+        process = start(place, *args, SECONDS_EACH="0.1")
         while len(log(place)) == lines and process.poll() is None:
             time.sleep(0.02)
-        time.sleep(chance.uniform(0, 0.7))  # of the 0.75 that a run takes
+        time.sleep(chance.uniform(0, 0.45))  # of the 0.5 that a run takes
         process.kill()
         process.wait()
         if chance.random() < 0.7:  # and all that it started; else that goes on by itself
@@ -174,10 +174,10 @@ def test_killed_anywhere_it_ends_with_the_same_report(place: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_lets_the_runs_write_their_checkpoint(place: Path, number: int) -> None:
-    process = start(place, "--losses", "ce", "recall", "--seeds", "0", SECONDS_EACH="0.6")
+    process = start(place, "--losses", "ce", "recall", "--seeds", "0", SECONDS_EACH="0.4")
     while not log(place):
         time.sleep(0.05)
-    time.sleep(0.9)  # one count is done, the first checkpoint is not due
+    time.sleep(0.6)  # one count is done, the first checkpoint is not due
     process.send_signal(number)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 128 + number
@@ -282,10 +282,10 @@ def test_a_task_of_an_array_is_warned_and_goes_on(place: Path, number: int, requ
     task = {"SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "1", "PYTHON": sys.executable}
     env = {**os.environ, **task, "PATH": f"{place}/bin:{os.environ['PATH']}", "LOSSES": "ce pat"}
     script = ["bash", str(ROOT / "experiments/slurm/compare.sbatch")]
-    with subprocess.Popen(script, cwd=place, env={**env, "SECONDS_EACH": "0.6"}) as job:
+    with subprocess.Popen(script, cwd=place, env={**env, "SECONDS_EACH": "0.4"}) as job:
         while not log(place):
             time.sleep(0.05)
-        time.sleep(0.9)
+        time.sleep(0.6)
         job.send_signal(number)
     assert job.returncode == 128 + signal.SIGTERM
     assert [line.split()[1:3] for line in log(place)] == [["pat", "seed0"]]

@@ -1,6 +1,7 @@
 """Each LOSS trains through the command that `make train` runs, on few and small streets."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +12,24 @@ import yaml
 from lit_seg.cli.main import main
 from lit_seg.losses.catalogue import every_loss
 from lit_seg.tasks import LitSegmenter
-from tests.conftest import EXPERIMENTS, TINY, layers
+from tests.conftest import EXPERIMENTS
 from tests.same import differences
-from tests.test_cli import rows_of
+from tests.test_cli import fit, rows_of
 
 LOSSES = sorted(path.stem for path in (EXPERIMENTS / "loss").glob("*.yaml"))
-SHORT = ["--trainer.max_epochs", "-1", "--trainer.limit_val_batches", "2"]
+SHORT = ("--trainer.max_epochs", "-1", "--trainer.limit_val_batches", "1")
 
 pytestmark = pytest.mark.usefixtures("few_streets")
 
 
-def fit(loss: str, folder: Path, steps: int) -> Path:
-    run = ["--run_dir", str(folder), "--trainer.max_steps", str(steps)]
-    assert main(["fit", *layers(loss), *TINY, *SHORT, *run]) == 0
-    return folder
+def config_of(loss: str) -> dict[str, Any]:
+    config = yaml.safe_load((EXPERIMENTS / "loss" / f"{loss}.yaml").read_text())
+    found: dict[str, Any] = config["model"]["loss"]
+    return found
 
 
 def class_of(loss: str) -> str:
-    config = yaml.safe_load((EXPERIMENTS / "loss" / f"{loss}.yaml").read_text())
-    path: str = config["model"]["loss"]["class_path"]
+    path: str = config_of(loss)["class_path"]
     return path.removeprefix("lit_seg.losses.")
 
 
@@ -40,12 +40,12 @@ def test_each_configuration_is_named_on_the_card_of_its_class() -> None:
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_it_trains_and_its_checkpoint_loads(loss: str, tmp_path: Path) -> None:
-    run = fit(loss, tmp_path / "run", steps=4)
+    run = tmp_path / "run"
+    assert fit(run, *SHORT, "--trainer.max_steps", "2", loss=loss) == 0
     rows = rows_of(run / "metrics.csv")
     losses = [float(row["train/loss"]) for row in rows if row["train/loss"]]
-    assert len(losses) == 4
     assert all(math.isfinite(value) and value > 0 for value in losses)
-    assert len(set(losses)) == 4
+    assert len(set(losses)) == 2
     scores = [row for row in rows if row["val/miou"]]
     assert math.isfinite(float(scores[-1]["val/ce"]))
     model = LitSegmenter.load_from_checkpoint(run / "checkpoints" / "last.ckpt")
@@ -54,12 +54,19 @@ def test_it_trains_and_its_checkpoint_loads(loss: str, tmp_path: Path) -> None:
     assert model.loss.eval()(logits, torch.zeros(1, 4, 4, dtype=torch.long)).isfinite()
 
 
-@pytest.mark.parametrize("loss", ["blv", "ldam_drw", "metric_weighted", "seesaw"])
+PARTS = ["blv", "ldam_drw", "metric_weighted", "seesaw"]
+
+
 def test_a_stopped_run_ends_like_an_undisturbed_one(
-    loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted: Callable[..., Path]
 ) -> None:
     """Noise, progress, scores and counts: each kind of state that recall loss does not have."""
-    whole = fit(loss, tmp_path / "whole", steps=6)
+    losses = [config_of(name) for name in PARTS]
+    everything = {"class_path": "WeightedSumLoss", "init_args": {"losses": losses}}
+    config = tmp_path / "loss.yaml"
+    config.write_text(yaml.safe_dump({"model": {"loss": everything}}))
+    options = ("--config", str(config), *SHORT, "--trainer.max_steps", "6")
+    whole = uninterrupted(*options)
     step = LitSegmenter.training_step
 
     def fails(self: LitSegmenter, *args: Any) -> torch.Tensor:
@@ -70,6 +77,6 @@ def test_a_stopped_run_ends_like_an_undisturbed_one(
     with monkeypatch.context() as patch:
         patch.setattr(LitSegmenter, "training_step", fails)
         with pytest.raises(RuntimeError, match="stopped"):
-            fit(loss, tmp_path / "parts", steps=6)
+            fit(tmp_path / "parts", *options)
     assert main(["fit", "--resume", str(tmp_path / "parts")]) == 0
     assert differences(whole, tmp_path / "parts") == []

@@ -27,12 +27,10 @@ EPOCHS = ("--trainer.max_epochs", "2")
 pytestmark = pytest.mark.usefixtures("few_streets")
 
 
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory, few_streets: None) -> Path:
+@pytest.fixture
+def reference(uninterrupted: Callable[..., Path]) -> Path:
     """A run in which nothing fails."""
-    folder = tmp_path_factory.mktemp("reference") / "seed0"
-    assert fit(folder, *EPOCHS) == 0
-    return folder
+    return uninterrupted(*EPOCHS)
 
 
 def step_of(checkpoint: Path) -> int:
@@ -71,7 +69,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("bad", [float("nan"), -float("inf")])
 def test_a_broken_logit_stops_the_run_before_the_weights_change(
     bad: float, tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,9 +85,10 @@ def test_a_broken_logit_stops_the_run_before_the_weights_change(
         patch.setattr(LitSegmenter, "forward", breaking)
         assert fit(tmp_path / "a", *EPOCHS) == 2
     said = capsys.readouterr().err
-    assert "error: step 6: the loss is" in said
-    assert "and 1 of 294912 logits are NaN or infinite, on the images scene_00" in said
-    assert f"the last good checkpoint is {tmp_path}/a/checkpoints/last.ckpt (step 4)" in said
+    assert "step 6" in said
+    assert f"1 of {4 * 12 * 64 * 96} logits" in said
+    assert "scene_00" in said
+    assert f"{tmp_path}/a/checkpoints/last.ckpt (step 4)" in said
     assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 4
     # the state in which the step failed, with the batch statistics of its beginning
     look = tmp_path / "a/checkpoints/nonfinite.ckpt"
@@ -107,8 +106,9 @@ def test_diverging_weights_are_not_saved(
     options = ("--model.optimizer.init_args.lr", "1e30", "--trainer.max_steps", "3")
     assert fit(tmp_path / "a", *options) == 2
     said = capsys.readouterr().err
-    assert "error: step 1: the loss is nan" in said
-    assert "there is no checkpoint yet" in said
+    assert "step 1" in said
+    assert "nan" in said
+    assert not list(tmp_path.rglob("last.ckpt"))
 
 
 def test_weights_that_a_gradient_broke_are_not_saved(
@@ -145,12 +145,22 @@ def test_a_broken_logit_in_validation_stops_the_run(
         patch.setattr(LitSegmenter, "forward", breaking)
         assert fit(tmp_path / "a", "--trainer.max_epochs", "1") == 2
     said = capsys.readouterr().err
-    assert "error: validation: the loss is nan" in said
+    assert "nan" in said
     assert "scene_0000, scene_0001, scene_0002, scene_0003" in said
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
-@pytest.mark.parametrize("method", ["training_step", "validation_step"])
+@pytest.mark.parametrize(
+    ("sent", "method"),
+    [
+        (signal.SIGTERM, "training_step"),
+        (signal.SIGUSR1, "training_step"),
+        (signal.SIGINT, "validation_step"),
+        # the handler does not look at what is done when it is called
+        pytest.param(signal.SIGINT, "training_step", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "validation_step", marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, "validation_step", marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_ends_the_run_at_a_safe_point(
     sent: signal.Signals, method: str, tmp_path: Path, reference: Path
 ) -> None:
@@ -201,20 +211,18 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fit(tmp_path / "a", "--trainer.max_epochs", "1") == 0
-    with files_of_at_most(1_000_000):  # the checkpoint has two
+    with files_of_at_most(100_000):  # the checkpoint has more
         assert main(["fit", "--resume", str(tmp_path / "a"), *EPOCHS]) == 2
     said = capsys.readouterr()
-    assert (
-        "checkpoints/best.ckpt: the checkpoint cannot be written (File too large); the old one"
-        in (said.err + said.out)
-    )
+    (line,) = [line for line in (said.err + said.out).splitlines() if "File too large" in line]
+    assert "checkpoints/best.ckpt" in line
     assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 4
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize(("name", "n"), [("best.ckpt", 2), ("last.ckpt", 2)])
+@pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt"])
 def test_a_checkpoint_that_cannot_be_written_is_made_up_for(
-    name: str, n: int, tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Also the choice of the best one: a score whose weights were not written does not count."""
     replace, calls = Path.replace, []
@@ -222,7 +230,7 @@ def test_a_checkpoint_that_cannot_be_written_is_made_up_for(
     def failing(self: Path, target: Path) -> Path:
         if target.name == name:
             calls.append(target)
-            if len(calls) == n:
+            if len(calls) == 2:
                 full_disk()
         return replace(self, target)
 
@@ -230,21 +238,22 @@ def test_a_checkpoint_that_cannot_be_written_is_made_up_for(
         patch.setattr(Path, "replace", failing)
         assert fit(tmp_path / "a", *EPOCHS) == 2
     said = capsys.readouterr().err
-    assert (
-        f"{name}: the checkpoint cannot be written (No space left on device); the old one" in said
-    )
+    assert f"checkpoints/{name}" in said
+    assert "No space left on device" in said
     assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
     assert differences(tmp_path / "a", reference) == []
 
 
-@pytest.mark.parametrize("n", [6, 7, 16])
+@pytest.mark.parametrize("n", [7, 16])
 def test_a_row_that_cannot_be_written_is_not_missing_later(
     n: int, tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The step is done but its rows are not written: it is done again."""
     with at_call(n, csv_log.csv, "writer", full_disk):
         assert fit(tmp_path / "a", *EPOCHS, "--last_checkpoint.every_n_train_steps", "1") == 2
-    assert "s.csv: cannot be written (No space left on device)" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "s.csv" in said
+    assert "No space left on device" in said
     assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
     assert differences(tmp_path / "a", reference) == []
 
@@ -254,7 +263,7 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     io.save_checkpoint({"value": torch.ones(3)}, path)
     assert io.load_checkpoint(path)["value"].tolist() == [1, 1, 1]
     before = path.read_bytes()
-    with files_of_at_most(10_000), pytest.raises(WriteError, match="the old one is kept"):
+    with files_of_at_most(10_000), pytest.raises(WriteError, match=r"last\.ckpt"):
         io.save_checkpoint({"value": torch.zeros(10_000)}, path)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]
@@ -262,7 +271,7 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(WriteError, match=r"file/last.ckpt: .* \(File exists\)\. Make room or"):
+    with pytest.raises(WriteError, match=r"file/last.ckpt.*File exists"):
         AtomicCheckpointIO().save_checkpoint({}, tmp_path / "file" / "last.ckpt")
 
 

@@ -147,6 +147,14 @@ every_exact_class_of_losses = pytest.mark.parametrize(
     ids=repr,
 )
 
+every_kind_of_loss = pytest.mark.parametrize(
+    "make", [Make(cls, {}) for cls in (CrossEntropyLoss, RecallLoss, SoftDiceLoss)], ids=repr
+)
+"""A mean over pixels, one with a state, and one over regions.
+
+They represent all losses where :meth:`SegLoss.forward` alone is tested, which no loss overrides.
+"""
+
 COUNTS = [90, 30, 10, 5]
 
 

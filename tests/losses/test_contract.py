@@ -26,8 +26,31 @@ from lit_seg.losses import (
 )
 from lit_seg.metrics import exact
 from lit_seg.metrics.labels import VOID, void_of
-from tests.losses.every import COUNTS, LOSSES, SameNoise, every_exact_loss, every_loss
+from tests.losses.every import (
+    COUNTS,
+    LOSSES,
+    SameNoise,
+    every_exact_loss,
+    every_kind_of_loss,
+    every_loss,
+)
 from tests.losses.problems import draw, value_and_grad
+
+
+def below(cls):
+    """Every class of this package that derives from ``cls``."""
+    for derived in cls.__subclasses__():
+        if derived.__module__.startswith("lit_seg."):
+            yield derived
+            yield from below(derived)
+
+
+def test_the_inputs_are_checked_in_one_place():
+    """No loss overrides what `every_kind_of_loss` is tested for on three representatives."""
+    own = {"forward", "__call__", "_check_shapes"}
+    losses = set(below(SegLoss))
+    assert losses >= {make.cls for make in LOSSES}
+    assert [cls for cls in losses if own & vars(cls).keys()] == []
 
 
 def test_some_losses_are_exported():
@@ -36,76 +59,57 @@ def test_some_losses_are_exported():
     assert len({repr(make) for make in LOSSES}) == len(LOSSES)
 
 
-@every_loss
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize(
-    "problem",
-    [
-        draw(0),
-        draw(1, absent=(1, 3)),
-        draw(2, absent=(0, 1, 3)),
-        draw(3, (1, 4, 1, 1), void=0),
-        draw(4, (1, 4), void=0),
-        draw(5, (20, 4)),
-        draw(6, (2, 4, 3, 4, 2)),
-        draw(7, (2, 2, 5, 6)),
-        draw(8, (2, 255, 4, 4)),
-        draw(8, (2, 256, 4, 4)),
-        draw(8, (2, 1000, 4, 4)),
-        draw(9, skill=1e4),
-        draw(10, skill=-1e4),
-    ],
-    ids=[
-        "plain",
-        "absent",
-        "one class",
-        "one pixel",
-        "one sample",
-        "no space",
-        "volume",
-        "C=2",
-        "C=255",
-        "C=256",
-        "C=1000",
-        "sure",
-        "surely wrong",
-    ],
-)
-def test_finite_scalar_not_negative(make, problem, training):
-    logits, target = problem
-    if logits.shape[1] > make.most_classes:
-        pytest.skip("refused: see test_refusals")
-    loss = make([10] * logits.shape[1]).train(training)
-    value, grad = value_and_grad(loss, logits, target)
-    assert value.shape == ()
-    assert value.isfinite()
-    assert value >= 0
-    assert grad.isfinite().all()
+PROBLEMS = {
+    "plain": draw(0),
+    "absent": draw(1, absent=(1, 3)),
+    "one class": draw(2, absent=(0, 1, 3)),
+    "one pixel": draw(3, (1, 4, 1, 1), void=0),
+    "one sample": draw(4, (1, 4), void=0),
+    "no space": draw(5, (20, 4)),
+    "volume": draw(6, (2, 4, 3, 4, 2)),
+    "C=2": draw(7, (2, 2, 5, 6)),
+    "C=255": draw(8, (2, 255, 4, 4)),
+    "C=256": draw(8, (2, 256, 4, 4)),
+    "C=1000": draw(8, (2, 1000, 4, 4)),
+    "sure": draw(9, skill=1e4),
+    "surely wrong": draw(10, skill=-1e4),
+}
 
 
 @every_loss
-@pytest.mark.parametrize("training", [True, False])
-def test_perfect_prediction_costs_nothing(make, training):
+def test_finite_scalar_not_negative(make):
+    for name, (logits, target) in PROBLEMS.items():
+        if logits.shape[1] > make.most_classes:
+            continue  # it is refused: see test_refusals
+        for training in (True, False):
+            loss = make([10] * logits.shape[1]).train(training)
+            value, grad = value_and_grad(loss, logits, target)
+            assert value.shape == (), (name, training)
+            assert value.isfinite(), (name, training)
+            assert value >= 0, (name, training)
+            assert grad.isfinite().all(), (name, training)
+
+
+@every_loss
+def test_perfect_prediction_costs_nothing(make):
     logits, target = draw(11, skill=100)
-    loss = make(COUNTS).train(training)
-    assert loss(logits, target) < 1e-3
+    for training in (True, False):
+        assert make(COUNTS).train(training)(logits, target) < 1e-3, training
     assert make(COUNTS)(*draw(11, skill=-100)) > 0.1  # and it is not 0 for whatever is predicted
 
 
 @every_loss
-@pytest.mark.parametrize("size", [(4, (3, 3)), (4, ()), (300, (2,))], ids=str)
-@pytest.mark.parametrize("training", [True, False])
-def test_only_void_gives_zero_with_a_graph(make, training, size):
+def test_only_void_gives_zero_with_a_graph(make):
     """DDP waits for every parameter's gradient, so 0 without a graph would hang it."""
-    classes, space = size
-    classes = min(classes, make.most_classes)
-    logits = torch.randn(2, classes, *space, requires_grad=True)
-    void = torch.full((2, *space), void_of(classes))
-    value = make([10] * classes).train(training)(logits, void)
-    assert value.item() == 0.0
-    assert value.grad_fn is not None
-    value.backward()
-    assert torch.equal(logits.grad, torch.zeros_like(logits))
+    for classes, space in ((4, (3, 3)), (4, ()), (min(300, make.most_classes), (2,))):
+        for training in (True, False):
+            logits = torch.randn(2, classes, *space, requires_grad=True)
+            void = torch.full((2, *space), void_of(classes))
+            value = make([10] * classes).train(training)(logits, void)
+            assert value.item() == 0.0, (classes, space, training)
+            assert value.grad_fn is not None
+            value.backward()
+            assert torch.equal(logits.grad, torch.zeros_like(logits)), (classes, space, training)
 
 
 @every_loss
@@ -122,25 +126,25 @@ def test_void_gives_neither_value_nor_gradient(make):
 
 
 @every_loss
-@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
-def test_what_is_no_number_stays_under_void(make, number):
+def test_what_is_no_number_stays_under_void(make):
     logits, target = draw(12, void=0.4)
     void = (target == VOID).unsqueeze(1).expand_as(logits)
     value, grad = value_and_grad(SameNoise(make(COUNTS)), logits, target)
-    bad = logits.masked_fill(void, number)
-    bad_value, bad_grad = value_and_grad(SameNoise(make(COUNTS)), bad, target)
-    torch.testing.assert_close(bad_value, value)
-    torch.testing.assert_close(bad_grad[~void], grad[~void])
+    for number in (float("nan"), float("inf"), -float("inf")):
+        bad = logits.masked_fill(void, number)
+        bad_value, bad_grad = value_and_grad(SameNoise(make(COUNTS)), bad, target)
+        torch.testing.assert_close(bad_value, value)
+        torch.testing.assert_close(bad_grad[~void], grad[~void])
 
 
 @every_loss
-@pytest.mark.parametrize("shape", [(0, 4, 5, 6), (2, 4, 0, 0), (0, 4), (2, 4, 0)])
-def test_no_pixels_at_all_give_zero_with_a_graph(make, shape):
-    logits = torch.zeros(shape, requires_grad=True)
-    value = make(COUNTS)(logits, torch.zeros(shape[0], *shape[2:], dtype=torch.long))
-    assert value.item() == 0
-    value.backward()
-    assert logits.grad.shape == shape
+def test_no_pixels_at_all_give_zero_with_a_graph(make):
+    for shape in ((0, 4, 5, 6), (2, 4, 0, 0), (0, 4), (2, 4, 0)):
+        logits = torch.zeros(shape, requires_grad=True)
+        value = make(COUNTS)(logits, torch.zeros(shape[0], *shape[2:], dtype=torch.long))
+        assert value.item() == 0, shape
+        value.backward()
+        assert logits.grad.shape == shape
 
 
 @every_exact_loss
@@ -192,7 +196,7 @@ def test_batch_twice_costs_the_same(make):
     torch.testing.assert_close(make(COUNTS)(logits, target), twice)
 
 
-@every_loss
+@every_kind_of_loss
 @pytest.mark.parametrize("size", [(8, 10), (7, 9), (15, 19)])
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_small_logits_are_upsampled(make, align_corners, size):
@@ -206,7 +210,7 @@ def test_small_logits_are_upsampled(make, align_corners, size):
     )
 
 
-@every_loss
+@every_kind_of_loss
 def test_align_corners_is_heeded(make):
     """Otherwise the test above could not tell one from the other."""
     logits, _ = draw(18, (2, 4, 4, 5))
@@ -217,7 +221,7 @@ def test_align_corners_is_heeded(make):
     assert abs(SameNoise(aligned)(logits, target) - plain) > 1e-5
 
 
-@every_loss
+@every_kind_of_loss
 @pytest.mark.parametrize("layout", ["channels_last", "channels at the end", "every second"])
 def test_memory_layout_does_not_matter(make, layout):
     logits, target = draw(20)
@@ -238,20 +242,16 @@ def test_memory_layout_does_not_matter(make, layout):
     assert torch.equal(grad, want_grad)
 
 
-@every_loss
+@every_kind_of_loss
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
 def test_any_integer_holds_labels(make, dtype):
     """Datasets keep labels in 8 bits, where arithmetic on them would wrap around."""
     logits, target = draw(21, (2, 200, 5, 6))
-    classes = min(200, make.most_classes)
-    logits, counts = logits[:, :classes], [1] * classes
-    target = torch.where(target < classes, target, VOID)
     narrow = target.to(torch.int16).to(dtype)
-    losses = [SameNoise(make(counts)) for _ in range(2)]
-    assert torch.equal(losses[0](logits, narrow), losses[1](logits, target))
+    assert torch.equal(make([1] * 200)(logits, narrow), make([1] * 200)(logits, target))
 
 
-@every_loss
+@every_kind_of_loss
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("autocast", [True, False])
 def test_half_precision_logits(make, dtype, autocast):
@@ -315,8 +315,7 @@ def test_eval_leaves_the_state_alone(make):
 
 
 @every_loss
-@pytest.mark.parametrize("training", [True, False])
-def test_gradient_is_that_of_the_value(make, training):
+def test_gradient_is_that_of_the_value(make):
     """In float64, against differences. Weights from hard predictions stand still meanwhile."""
     if make.cls is SeesawLoss and make.options.get("compensation") != 0:
         pytest.skip("its compensation is a constant for the gradient: see test_seesaw")
@@ -324,16 +323,18 @@ def test_gradient_is_that_of_the_value(make, training):
         pytest.skip("its weight is a constant for the gradient: see test_pat")
     logits, target = draw(29, (2, 3, 2, 3))
 
-    def value(logits):
-        return SameNoise(make([90, 30, 10]).train(training).loss)(logits, target)
+    for training in (True, False):
 
-    assert torch.autograd.gradcheck(value, logits.double().requires_grad_())
+        def value(logits, training=training):
+            return SameNoise(make([90, 30, 10]).train(training).loss)(logits, target)
+
+        assert torch.autograd.gradcheck(value, logits.double().requires_grad_()), training
 
 
 @every_loss
-@pytest.mark.parametrize("classes", [256, 1000])
-def test_above_255_classes_void_is_65535(make, classes):
+def test_above_255_classes_void_is_65535(make):
     """255 is a class like any other then."""
+    classes = 256
     if classes > make.most_classes:
         pytest.skip("refused: see test_pat")
     logits, target = draw(30, (2, classes, 3, 4), void=0)
@@ -377,22 +378,19 @@ def test_only_state_is_saved(make):
 
 
 @every_loss
-@pytest.mark.parametrize("by", ["state dict", "copy", "pickle"])
 @pytest.mark.parametrize("done", [0.0, 1.0])
-def test_a_copy_goes_on_alike(make, by, done):
+def test_a_copy_goes_on_alike(make, done):
     loss = make(COUNTS)
     loss.set_progress(done)
     loss(*draw(32))
-    if by == "state dict":
-        other = make(COUNTS)
-        other.load_state_dict(loss.state_dict())
-    else:
-        other = copy.deepcopy(loss) if by == "copy" else pickle.loads(pickle.dumps(loss))
+    restored = make(COUNTS)
+    restored.load_state_dict(loss.state_dict())
+    copies = [restored, copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))]
     for _ in range(2):  # a step, then eval with what it left
-        values = [SameNoise(each)(*draw(33)) for each in (loss, other)]
-        assert torch.equal(*values)
-        loss.eval()
-        other.eval()
+        value = SameNoise(loss)(*draw(33))
+        assert [torch.equal(SameNoise(other)(*draw(33)), value) for other in copies] == [True] * 3
+        for each in (loss, *copies):
+            each.eval()
 
 
 class NoFloat64(TorchDispatchMode):
@@ -427,11 +425,11 @@ def test_inputs_are_not_changed(make):
 
 
 @every_loss
-@pytest.mark.parametrize("done", [0, 0.5, 1])
-def test_progress_is_accepted(make, done):
+def test_progress_is_accepted(make):
     loss = make(COUNTS)
-    assert loss.set_progress(done) is None
-    assert loss(*draw(26)).isfinite()
+    for done in (0, 0.5, 1):
+        assert loss.set_progress(done) is None
+        assert loss(*draw(26)).isfinite()
 
 
 @every_loss
@@ -446,13 +444,13 @@ def test_class_stats_have_one_entry_per_class(make):
 
 
 @pytest.mark.parametrize("make", [m for m in LOSSES if not m.needs_images], ids=repr)
-@pytest.mark.parametrize("images", [None, [4, 3, 2, 1]], ids=["pixels only", "images too"])
-def test_class_counts_object(make, images):
-    counts = ClassCounts(COUNTS, images, images and [200, 150, 99, 50])
-    step = draw(28)
-    losses = [make.cls(given, **make.options) for given in (counts, COUNTS)]
-    assert losses[0].num_classes == len(counts) == 4
-    assert torch.equal(*(SameNoise(loss)(*step) for loss in losses))
+def test_class_counts_object(make):
+    want = SameNoise(make.cls(COUNTS, **make.options))(*draw(28))
+    for parts in ((), ([4, 3, 2, 1], [200, 150, 99, 50])):
+        counts = ClassCounts(COUNTS, *parts)
+        loss = make.cls(counts, **make.options)
+        assert loss.num_classes == len(counts) == 4
+        assert torch.equal(SameNoise(loss)(*draw(28)), want)
 
 
 @every_loss

@@ -25,28 +25,28 @@ from lit_seg.losses import (
 )
 from lit_seg.losses.pixelwise import PixelLoss
 from lit_seg.metrics.labels import VOID
-from tests.losses.every import COUNTS, LOSSES, every_loss
+from tests.losses.every import COUNTS, LOSSES, every_kind_of_loss
+
+INF, NAN = float("inf"), float("nan")
+
+every_class = pytest.mark.parametrize("make", [m for m in LOSSES if m.plain], ids=repr)
 
 
-@every_loss
-@pytest.mark.parametrize(
-    ("counts", "message"),
-    [
-        ([3], "2 to 65535 classes, got 1"),
-        ([1] * 65536, "2 to 65535 classes, got 65536"),
-        ([3, -2, 1], r"must be whole numbers >= 0, got \[3, -2, 1\]"),
-        ([1.5, 2], r"must be whole numbers >= 0, got \[1.5, 2\]"),
-        ([float("inf"), 2], r"must be whole numbers >= 0, got \[inf, 2\]"),
-        ([float("nan"), 2], r"must be whole numbers >= 0, got \[nan, 2\]"),
-    ],
-    ids=["1 class", "65536 classes", "negative", "fraction", "infinite", "not a number"],
-)
-def test_bad_counts(make, counts, message):
-    with pytest.raises(ValueError, match=message):
-        make.cls(counts, **make.options)
+@every_class
+def test_bad_counts(make):
+    for counts, value in (
+        ([3], "1"),
+        ([1] * 65536, "65536"),
+        ([3, -2, 1], "[3, -2, 1]"),
+        ([1.5, 2], "[1.5, 2]"),
+        ([INF, 2], "[inf, 2]"),
+        ([NAN, 2], "[nan, 2]"),
+    ):
+        with pytest.raises(ValueError, match=rf"`class_counts` .* got {re.escape(value)}"):
+            make.cls(counts, **make.options)
 
 
-@every_loss
+@every_kind_of_loss
 @pytest.mark.parametrize(
     ("logits", "target", "message"),
     [
@@ -65,14 +65,14 @@ def test_bad_shapes(make, logits, target, message):
         make(COUNTS)(torch.zeros(logits), torch.zeros(target, dtype=torch.long))
 
 
-@every_loss
+@every_kind_of_loss
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bool])
 def test_target_that_is_no_integer(make, dtype):
     with pytest.raises(ValueError, match=f"integer class ids, got {dtype}"):
         make(COUNTS)(torch.zeros(1, 4, 3), torch.zeros(1, 3, dtype=dtype))
 
 
-@every_loss
+@every_kind_of_loss
 @pytest.mark.parametrize("label", [4, 254, -1, -100, 256])
 def test_label_out_of_range_is_named(make, label):
     target = torch.tensor([[0, VOID, label]])
@@ -81,7 +81,7 @@ def test_label_out_of_range_is_named(make, label):
         loss(torch.zeros(1, 4, 3), target)
 
 
-@every_loss
+@every_class
 @pytest.mark.parametrize("done", [-0.1, 1.1, float("nan"), 40])
 def test_progress_that_is_no_fraction(make, done):
     """An epoch, say, which would start what is deferred at once."""
@@ -129,9 +129,6 @@ def test_a_loss_without_a_formula_is_no_loss():
         loss(torch.zeros(1, 3, 2), torch.zeros(1, 2, dtype=torch.long))
     with pytest.raises(NotImplementedError):
         loss(torch.zeros(1, 4, 2), torch.zeros(1, 2, dtype=torch.long))
-
-
-INF, NAN = float("inf"), float("nan")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +192,7 @@ def test_counts_that_cannot_be(parts, message):
         ClassCounts([5, 5], **parts)
 
 
-@pytest.mark.parametrize("make", [m for m in LOSSES if m.plain], ids=repr)
+@every_class
 def test_no_option_takes_what_is_no_number(make):
     """Of every loss every option that is a number, so that none is forgotten."""
     for name, parameter in list(inspect.signature(make.cls).parameters.items())[1:]:

@@ -1,0 +1,141 @@
+"""A module imports only from rooms that lie below its own, and its name stands once."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "lit_seg"
+
+ROOMS = [
+    *("errors", "files", "metrics", "losses", "config", "runs", "loggers", "data", "distributed"),
+    *("tasks", "checkpoints", "callbacks", "analysis", "report", "diagnosis", "dashboard", "cli"),
+]
+"""From the lowest to the highest: a room may import from those before it."""
+
+AFTER_TRAINING = {
+    "analysis": {"errors", "files", "metrics", "runs"},
+    # the palette and the overlays are those of the datasets
+    "report": {"errors", "files", "metrics", "runs", "analysis", "data"},
+    # what a loss needs is on its card
+    "diagnosis": {"errors", "files", "metrics", "losses", "runs", "analysis"},
+    "dashboard": {"errors", "files", "metrics", "runs", "loggers", "analysis"},
+}
+"""These read what runs have left: they need neither datasets nor networks."""
+
+DATA_OF_THE_REPORT = {"lit_seg.data.overlays", "lit_seg.data.palette"}
+
+LOOSE = {"__init__.py", "__main__.py", "errors.py"}
+
+SAME_NAME = {
+    "base.py": "the base class of a room, which every room may have",
+}
+"""Names that several modules may have, and why."""
+
+NAMED_AFTER_THEIR_SUBJECT = ("cli/commands", "report/sections")
+"""Commands and chapters have the names of what they do and show, also where a room has them."""
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(PACKAGE), ast.parse(path.read_text())
+
+
+def room_of(path: Path) -> str:
+    return path.parts[0] if len(path.parts) > 1 else path.stem
+
+
+def imported(path: Path, tree: ast.Module) -> Iterator[str]:
+    """The names of this package that a module imports, at its top or in a function."""
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno}: a relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        yield from (name for name in names if name.startswith("lit_seg."))
+
+
+def arrows() -> Iterator[tuple[Path, str, str, str]]:
+    """Module, its room, what it imports and the room of that, where the rooms differ."""
+    for path, tree in modules():
+        for name in imported(path, tree):
+            room, other = room_of(path), name.split(".")[1]
+            if room not in (other, "__main__", "__init__"):
+                yield path, room, name, other
+
+
+def test_the_rooms_are_those_of_the_table() -> None:
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert folders | {"errors"} == set(ROOMS)
+    assert {path.name for path in PACKAGE.glob("*.py")} == LOOSE
+
+
+def test_a_room_imports_from_lower_rooms_only() -> None:
+    """So that there is no circle between rooms either."""
+    found = list(arrows())
+    assert len(found) > 200
+    wrong = [
+        f"{path} imports {name}"
+        for path, room, name, other in found
+        if ROOMS.index(other) >= ROOMS.index(room)
+    ]
+    assert wrong == []
+
+
+def test_what_looks_at_runs_needs_no_training() -> None:
+    wrong = [
+        f"{path} imports {name}"
+        for path, room, name, other in arrows()
+        if room in AFTER_TRAINING and other not in AFTER_TRAINING[room]
+    ]
+    wrong += [
+        f"{path} imports {name}"
+        for path, room, name, other in arrows()
+        if (room, other) == ("report", "data") and name.rpartition(".")[0] not in DATA_OF_THE_REPORT
+    ]
+    assert wrong == []
+
+
+def test_modules_import_each_other_without_a_circle() -> None:
+    known = {name_of(path): tree for path, tree in modules()}
+    needs = {
+        name: {module_of(each, known) for each in imported(Path(name), tree)} - {name}
+        for name, tree in known.items()
+    }
+    # what needs nothing that is left, or is needed by nothing that is left, is in no circle
+    while ends := [
+        name
+        for name, others in needs.items()
+        if not others & needs.keys() or not any(name in each for each in needs.values())
+    ]:
+        for name in ends:
+            del needs[name]
+    assert sorted(needs) == []
+
+
+def name_of(path: Path) -> str:
+    return ".".join(("lit_seg", *path.with_suffix("").parts)).removesuffix(".__init__")
+
+
+def module_of(name: str, known: dict[str, ast.Module]) -> str:
+    """The module that an imported name is, or stands in."""
+    return name if name in known else name.rpartition(".")[0]
+
+
+def test_no_two_modules_have_one_name() -> None:
+    found: dict[str, list[str]] = {}
+    for path, _ in modules():
+        place = path.parent.as_posix()
+        if path.name not in SAME_NAME and not place.startswith(NAMED_AFTER_THEIR_SUBJECT):
+            found.setdefault(path.name, []).append(place)
+    twice = {name: places for name, places in found.items() if len(places) > 1}
+    del twice["__init__.py"]
+    assert twice == {}
+
+
+def test_exceptions_are_needed() -> None:
+    for name in SAME_NAME:
+        assert len(list(PACKAGE.rglob(name))) > 1, name
+    for place in NAMED_AFTER_THEIR_SUBJECT:
+        assert (PACKAGE / place).is_dir(), place
