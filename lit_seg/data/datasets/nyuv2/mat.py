@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.datasets.nyuv2.mat5 import read_mat5
+from lit_seg.data.datasets.nyuv2.matlab_file import read_matlab
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
@@ -42,7 +42,7 @@ class MatSplit:
     ) -> None:
         self.path = root / LABELED
         self.mapping = root / MAPPING
-        of_40 = _read_numbers(self.mapping, "mapClass", 1, 40, how_to_get)
+        (of_40,) = _read_numbers(self.mapping, ("mapClass",), 40, how_to_get)
         ids = {0: VOID} | {label: ids_of_40[group] for label, group in enumerate(of_40, 1)}
         self.label_map = LabelMap(ids)
         self.meaning = self.label_map.meaning
@@ -94,9 +94,7 @@ def official_numbers(root: Path, name: SplitName, most: int, how_to_get: str) ->
         DataError: if ``splits.mat`` is missing, damaged, or not that of so many images.
     """
     path = root / "splits.mat"
-    train, test = (
-        _read_numbers(path, key, 1, most, how_to_get) for key in ("trainNdxs", "testNdxs")
-    )
+    train, test = _read_numbers(path, ("trainNdxs", "testNdxs"), most, how_to_get)
     if len({*train, *test}) < len(train) + len(test):
         raise DataError(
             f"{path}: holds an image twice, so it is no split; fetch it again. {how_to_get}"
@@ -132,26 +130,32 @@ def _open(path: Path) -> h5py.File:
     return file
 
 
-def _read_numbers(path: Path, key: str, least: int, most: int, how_to_get: str) -> Sequence[int]:
-    """The whole numbers of a variable of an older .mat file."""
+def _read_numbers(
+    path: Path, names: Sequence[str], most: int, how_to_get: str
+) -> list[list[int]]:
+    """Variables of an older .mat file that must hold whole numbers from 1 to ``most``."""
     if not path.is_file():
         raise DataError(f"{path}: not found. {how_to_get}")
     try:
-        values = read_mat5(path, key)
+        found = read_matlab(path, *names)
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: cannot be read as a .mat file ({_reason(error)}); fetch it again. "
             f"{how_to_get}"
         ) from None
-    if values is None:
-        raise DataError(f"{path}: holds no `{key}`; it is another file of this name. {how_to_get}")
-    wrong = values[~((values >= least) & (values <= most) & (values == np.floor(values)))]
-    if len(wrong) or not len(values):
-        raise DataError(
-            f"{path}: `{key}` holds {np.unique(wrong).tolist()[:10] or 'nothing'}, expected "
-            f"whole numbers from {least} to {most}. {how_to_get}"
-        )
-    return [int(value) for value in values]
+    for name in names:
+        if name not in found:
+            raise DataError(
+                f"{path}: holds no `{name}`; it is another file of this name. {how_to_get}"
+            )
+        values = found[name]
+        wrong = values[~((values >= 1) & (values <= most) & (values == np.floor(values)))]
+        if len(wrong) or not len(values):
+            raise DataError(
+                f"{path}: `{name}` holds {np.unique(wrong).tolist()[:10] or 'nothing'}, expected "
+                f"whole numbers from 1 to {most}. {how_to_get}"
+            )
+    return [found[name].astype(int).tolist() for name in names]
 
 
 def _reason(error: Exception) -> str:
