@@ -6,7 +6,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast, get_args
 
-import yaml
 from jsonargparse import ArgumentParser
 
 from lit_seg.config.parse_errors import refusal
@@ -15,6 +14,7 @@ from lit_seg.data import DATASETS, SegDataModule
 from lit_seg.data.card import SplitName
 from lit_seg.data.counting.count import ImageCounts, count_images
 from lit_seg.errors import RunError
+from lit_seg.files.yaml_file import read_yaml
 
 _SUFFIXES = (".yaml", ".yml")
 _ANY_SIZE = 512  # where a dataset has no size of its own; what looks at files needs none
@@ -94,13 +94,7 @@ def _of_name(name: str) -> tuple[type[SegDataModule], dict[str, Any]]:
 def _of_file(
     path: Path, packages: Sequence[str] = ()
 ) -> tuple[type[SegDataModule], dict[str, Any]]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RunError(f"{path}: is no YAML file ({' '.join(str(error).split())})") from None
-    section = content.get("data") if isinstance(content, dict) else None
+    section = read_yaml(path).get("data")
     if not isinstance(section, dict) or "class_path" not in section:
         raise RunError(f"{path}: has no `data` section with a `class_path`")
     options = section.get("init_args") or {}

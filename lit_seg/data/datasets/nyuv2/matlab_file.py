@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.io import loadmat, whosmat
 
 _SECONDS = 60
 _MOST_BYTES, _MOST_VALUES = 2**20, 2**20
@@ -25,6 +24,8 @@ def read_matlab(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
         ValueError: if the file is damaged or of another kind, or a variable is no array of
             numbers.
     """
+    import scipy.io  # noqa: F401  it takes long: only NYUv2 waits for it, once, and its forks do not
+
     # SciPy does not only raise on damaged files: some end its process, some keep it busy
     context = get_context("fork" if os.name == "posix" and os.uname().sysname == "Linux" else None)
     receiver, sender = context.Pipe(duplex=False)
@@ -55,6 +56,8 @@ def _send(sender: Connection, path: Path, names: Sequence[str]) -> None:
 
 
 def _read(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    from scipy.io import loadmat, whosmat
+
     if (size := path.stat().st_size) > _MOST_BYTES:
         raise ValueError(f"it has {size} bytes, expected at most {_MOST_BYTES}")
     found = {name: (shape, kind) for name, shape, kind in whosmat(path) if name in names}
