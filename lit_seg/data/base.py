@@ -16,10 +16,11 @@ from torch.utils.data import DataLoader, Sampler
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.counting.cache import cached_counts
 from lit_seg.data.counting.count import ImageCounts, class_counts
-from lit_seg.data.dataset import Sample, SegDataset, Split
+from lit_seg.data.dataset import Sample, SegDataset
 from lit_seg.data.label_maps import Colour
 from lit_seg.data.samplers import EvalSampler, Key, TrainSampler
 from lit_seg.data.sampling import Sampling, shuffled
+from lit_seg.data.splits import Split
 from lit_seg.data.transforms import EvalTransform, Fit, TrainTransform
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID, ClassCounts

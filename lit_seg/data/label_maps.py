@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from lit_seg.data.decode import decode_colour_label, decode_label
 from lit_seg.data.transforms import Array
@@ -18,18 +19,31 @@ Colour = tuple[int, int, int]
 
 
 def read_ids(path: Path) -> Stored:
-    """A label file as ``(H, W)`` integers, as stored: palette indices stay indices.
+    """Read a label file as ``(H, W)`` integers, as they are stored.
+
+    Indices of a palette stay indices; a 1-bit label is 0 and 1.
 
     Raises:
-        DataError: if the file cannot be decoded to its end or has several channels.
+        DataError: if the file cannot be decoded to its end or holds no ids.
     """
-    label = np.asarray(decode_label(path))
-    if label.ndim != 2 or not np.issubdtype(label.dtype, np.integer):
+    return ids_of(decode_label(path), path)
+
+
+def ids_of(image: Image.Image, path: Path) -> Stored:
+    """Take the integers of a label that is decoded already; ``path`` is for the message.
+
+    Raises:
+        DataError: if it holds colours or floats.
+    """
+    if len(image.getbands()) > 1:
         raise DataError(
-            f"{path}: labels must be one channel of integers, got shape {label.shape} of "
-            f"{label.dtype}; colour-coded labels must be converted to class ids first"
+            f"{path}: holds colours ({image.mode}), not ids; give the classes by `colours`, or "
+            "convert the labels to one channel of class ids"
         )
-    return label
+    label = np.asarray(image)
+    if np.issubdtype(label.dtype, np.floating):
+        raise DataError(f"{path}: holds {label.dtype}, not ids; save it as integers")
+    return label.astype(np.uint8) if label.dtype == np.bool_ else label
 
 
 _NONE = 254

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lit_seg.data.image_files import inside
+from lit_seg.data.file_lists import inside
 from lit_seg.losses import CrossEntropyLoss
 from lit_seg.metrics.labels import ClassCounts
 from tests.bad_input.case import Case, World

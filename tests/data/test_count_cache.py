@@ -16,8 +16,8 @@ from PIL import Image
 
 from lit_seg.data.counting import cache as count_cache
 from lit_seg.data.counting.cache import cache_folder, cached_counts
-from lit_seg.data.image_files import FileSplit
 from lit_seg.data.label_maps import LabelMap
+from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 from tests.data import layouts

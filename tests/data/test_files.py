@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from lit_seg.data.decode import read_image
-from lit_seg.data.image_files import FileSplit, require_files
+from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import ColourMap, LabelMap, _class_of_rgb, read_ids
-from lit_seg.data.random_split import drawn
+from lit_seg.data.splits import FileSplit, random_parts
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 from tests.data.layouts import save
@@ -295,6 +295,6 @@ def test_the_table_of_colours_stays_where_it_is_used():
 
 
 def test_a_draw_is_the_same_for_ever():
-    assert drawn(12, (8, 1, 1)) == [[1, 2, 3, 4, 6, 7, 8, 9, 10, 11], [0], [5]]
-    assert [len(part) for part in drawn(19, (9, 1))] == [18, 1]
-    assert [len(part) for part in drawn(1449, (8, 1, 1))] == [1160, 145, 144]
+    assert random_parts(12, (8, 1, 1)) == [[1, 2, 3, 4, 6, 7, 8, 9, 10, 11], [0], [5]]
+    assert [len(part) for part in random_parts(19, (9, 1))] == [18, 1]
+    assert [len(part) for part in random_parts(1449, (8, 1, 1))] == [1160, 145, 144]

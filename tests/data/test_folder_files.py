@@ -7,7 +7,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from lit_seg.data.image_files import faults_listed
+from lit_seg.data.file_lists import faults_listed
 from lit_seg.errors import DataError
 from tests.data.layout_of_folder import folder, images, masks, stems, write_folder, write_pair
 from tests.data.layouts import save

@@ -22,7 +22,7 @@ from lit_seg.data.datasets.nyuv2 import matlab_file
 from lit_seg.data.datasets.nyuv2 import mtan as nyuv2_mtan
 from lit_seg.data.datasets.nyuv2.matlab_file import read_matlab
 from lit_seg.data.datasets.nyuv2.nyuv2 import NYUv2
-from lit_seg.data.image_files import faults_listed
+from lit_seg.data.file_lists import faults_listed
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 from tests.data import layout_of_nyuv2 as layout_of
@@ -480,9 +480,7 @@ def test_a_damaged_mat_file_that_ends_scipy_is_refused(copy):
     ("read", "reason"),
     [(lambda *_: os._exit(11), "SciPy ended"), (lambda *_: time.sleep(60), "0.1 s")],
 )
-def test_a_mat_file_that_scipy_does_not_come_back_from_is_refused(
-    copy, monkeypatch, read, reason
-):
+def test_a_mat_file_that_scipy_does_not_come_back_from_is_refused(copy, monkeypatch, read, reason):
     monkeypatch.setattr(matlab_file, "_SECONDS", 0.1 if reason == "0.1 s" else 60)
     monkeypatch.setattr(matlab_file, "_read", read)
     start = time.monotonic()

@@ -16,7 +16,7 @@ import numpy as np
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 
 from lit_seg.data.counting.count import ImageCounts, count_images
-from lit_seg.data.dataset import Split
+from lit_seg.data.splits import Split
 from lit_seg.errors import DataError
 from lit_seg.files.atomic_io import draft_of_process, replace_file
 

@@ -15,7 +15,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.progress import track
 
-from lit_seg.data.dataset import Split
+from lit_seg.data.splits import Split
 from lit_seg.errors import DataError
 
 T = TypeVar("T")

@@ -6,9 +6,9 @@ from typing import Any, Literal
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.download.archive import Archive
-from lit_seg.data.image_files import FileSplit, inside, read_lines, require_files
+from lit_seg.data.file_lists import inside, read_lines, require_files
 from lit_seg.data.label_maps import Colour, LabelMap
-from lit_seg.data.random_split import drawn
+from lit_seg.data.splits import FileSplit, random_parts
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 
@@ -129,4 +129,4 @@ class OxfordPet(SegDataModule):
 
 
 def _parts(stems: list[str], tenths: tuple[int, ...]) -> list[list[str]]:
-    return [[stems[i] for i in part] for part in drawn(len(stems), tenths)]
+    return [[stems[i] for i in part] for part in random_parts(len(stems), tenths)]

@@ -9,8 +9,9 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.image_files import FileSplit, require_files
-from lit_seg.data.label_maps import LabelMap, Stored
+from lit_seg.data.file_lists import require_files
+from lit_seg.data.label_maps import Colour, LabelMap, Stored
+from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 
@@ -24,6 +25,22 @@ _FRAMES = 787
 """Of each camera."""
 _VOID_ID = 0
 _TRAINED_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
+_CLASSES: dict[str, Colour] = {
+    "sky": (128, 128, 128),
+    "building": (128, 0, 0),
+    "road": (128, 64, 128),
+    "sidewalk": (0, 0, 192),
+    "fence": (64, 64, 128),
+    "vegetation": (128, 128, 0),
+    "pole": (192, 192, 128),
+    "car": (64, 0, 128),
+    "traffic_sign": (192, 128, 128),
+    "pedestrian": (64, 64, 0),
+    "bicycle": (0, 128, 192),
+    "lane_marking": (0, 175, 0),
+    "traffic_light": (0, 128, 128),
+}
+"""RGB of each class, in the order of the ids."""
 
 
 class Synthia(SegDataModule):
@@ -57,36 +74,8 @@ class Synthia(SegDataModule):
     """
 
     folder = "synthia"
-    names = (
-        "sky",
-        "building",
-        "road",
-        "sidewalk",
-        "fence",
-        "vegetation",
-        "pole",
-        "car",
-        "traffic_sign",
-        "pedestrian",
-        "bicycle",
-        "lane_marking",
-        "traffic_light",
-    )
-    colours = (
-        (128, 128, 128),
-        (128, 0, 0),
-        (128, 64, 128),
-        (0, 0, 192),
-        (64, 64, 128),
-        (128, 128, 0),
-        (192, 192, 128),
-        (64, 0, 128),
-        (192, 128, 128),
-        (64, 64, 0),
-        (0, 128, 192),
-        (0, 175, 0),
-        (0, 128, 128),
-    )
+    names = tuple(_CLASSES)
+    colours = tuple(_CLASSES.values())
     native_size = (760, 1280)
     card = DataCard(
         what="a rendered drive through a town in summer, eight cameras, 13 classes",
@@ -105,9 +94,11 @@ class Synthia(SegDataModule):
         images, labels = sequence / "RGB", sequence / "GT" / "LABELS"
         if not images.is_dir():
             raise self._missing(images)
-        # of either kind, so that a half that was lost is missed and does not move the split
-        cameras = {camera: _frames(images / camera, labels / camera) for camera in _CAMERAS}
-        found = sum(map(len, cameras.values()))
+        cameras = [
+            matching_pairs(images / camera, ".png", labels / camera, ".png", "[0-9]*")
+            for camera in _CAMERAS
+        ]
+        found = sum(map(len, cameras))
         if not found:
             raise DataError(
                 f"{images}: holds no Stereo_Left/Omni_F/<number>.png nor any of another camera. "
@@ -118,11 +109,7 @@ class Synthia(SegDataModule):
                 f"{sequence}: holds {found} frames, {_SEQUENCE} has {_FRAMES * len(_CAMERAS)}; "
                 "the splits are not those of the recall-loss paper, and others once it grows"
             )
-        pairs = [
-            (images / camera / frame, labels / camera / frame)
-            for camera, frames in cameras.items()
-            for frame in _of_split(frames, name)
-        ]
+        pairs = [pair for frames in cameras for pair in _of_split(frames, name)]
         if not pairs:
             raise DataError(
                 f"{sequence}: {found} frames leave none for the {name} split, which takes 10 of a "
@@ -133,12 +120,7 @@ class Synthia(SegDataModule):
         return FileSplit(pairs, LabelMap(ids, _read_ids), root=images)
 
 
-def _frames(*folders: Path) -> list[str]:
-    """File names in order; what starts with a dot is none."""
-    return sorted({path.name for folder in folders for path in folder.glob("[0-9]*.png")})
-
-
-def _of_split(frames: list[str], name: SplitName) -> list[str]:
+def _of_split(frames: list[Pair], name: SplitName) -> list[Pair]:
     """The authors' cut; their shuffle is Python's own, which has no version of its own."""
     shuffled = list(frames)
     Random(0).shuffle(shuffled)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lit_seg.data.paths import leads_out
+from lit_seg.data.file_lists import leads_out
 
 _CHECKSUM = "md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}"
 _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")

@@ -17,8 +17,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, build_opener
 
 from lit_seg.data.download.archive import Archive
-from lit_seg.data.download.bytes_bar import bytes_bar
-from lit_seg.data.download.unpack import unpack
+from lit_seg.data.download.unpack import bytes_bar, unpack
 from lit_seg.errors import DataError
 from lit_seg.files.atomic_io import replace_file
 

@@ -7,15 +7,34 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from lit_seg.data.download.bytes_bar import bytes_bar
-from lit_seg.data.paths import leads_out
+from rich import progress
+
+from lit_seg.data.file_lists import leads_out
 from lit_seg.errors import DataError
 
 _CHUNK = 2**20
+
+
+@contextmanager
+def bytes_bar(what: str, total: int | None, shown: bool = True) -> Iterator[Callable[..., None]]:
+    """Show a progress bar over bytes.
+
+    Yields:
+        A function of the number of bytes done and, if it is known by then, of their total.
+    """
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),  # names may hold brackets
+        *(progress.BarColumn(), progress.DownloadColumn()),
+        *(progress.TransferSpeedColumn(), progress.TimeRemainingColumn()),
+    )
+    with progress.Progress(*columns, disable=not shown) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, total=None: bar.update(task, completed=done, total=total)
 
 
 def unpack(path: Path, target: Path, draft: Path) -> None:

@@ -16,8 +16,8 @@ from lit_seg.data import SegDataModule
 from lit_seg.data.card import SplitName
 from lit_seg.data.counting.count import pixels_of_labels
 from lit_seg.data.counting.walk import walk
-from lit_seg.data.dataset import Split
-from lit_seg.data.image_files import faults_listed
+from lit_seg.data.file_lists import faults_listed
+from lit_seg.data.splits import Split
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID
 

@@ -10,7 +10,7 @@ import numpy as np
 from lit_seg.cli.commands.data.dataset_argument import split_counts, which
 from lit_seg.data import SegDataModule
 from lit_seg.data.counting.count import ImageCounts, class_counts
-from lit_seg.data.dataset import Split
+from lit_seg.data.splits import Split
 from lit_seg.errors import RunError
 
 

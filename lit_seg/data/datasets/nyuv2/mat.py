@@ -130,9 +130,7 @@ def _open(path: Path) -> h5py.File:
     return file
 
 
-def _read_numbers(
-    path: Path, names: Sequence[str], most: int, how_to_get: str
-) -> list[list[int]]:
+def _read_numbers(path: Path, names: Sequence[str], most: int, how_to_get: str) -> list[list[int]]:
     """Variables of an older .mat file that must hold whole numbers from 1 to ``most``."""
     if not path.is_file():
         raise DataError(f"{path}: not found. {how_to_get}")

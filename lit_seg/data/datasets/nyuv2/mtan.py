@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.image_files import FileSplit, require_files
+from lit_seg.data.file_lists import require_files
+from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID

@@ -1,12 +1,9 @@
 """NYUv2: indoor scenes in 13 or 40 classes, from the official .mat, from PNGs or from MTAN."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.dataset import Split
 from lit_seg.data.datasets.nyuv2.class_names import (
     COLOURS_13,
     COLOURS_40,
@@ -25,8 +22,7 @@ from lit_seg.data.datasets.nyuv2.png import (
 )
 from lit_seg.data.download.archive import Archive
 from lit_seg.data.label_maps import Colour
-from lit_seg.data.random_split import drawn
-from lit_seg.data.transforms import Array
+from lit_seg.data.splits import MixedSplit, Split, random_parts
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 
@@ -149,10 +145,10 @@ class NYUv2(SegDataModule):
         if self.protocol == "official":
             return self._official(name)
         splits = [self._official(part) for part in ("train", "val")]
-        places = [(split, index) for split in splits for index in range(len(split))]
-        places.sort(key=lambda place: place[0].name(place[1]))
-        parts = dict(zip(get_args(SplitName), drawn(len(places), (8, 1, 1)), strict=True))
-        return _Drawn([places[i] for i in parts[name]])
+        samples = [(split, index) for split in splits for index in range(len(split))]
+        samples.sort(key=lambda sample: sample[0].name(sample[1]))
+        parts = random_parts(len(samples), (8, 1, 1))
+        return MixedSplit([samples[i] for i in parts[get_args(SplitName).index(name)]])
 
     def _official(self, name: SplitName) -> Split:
         found, how_to_get = self._found(), self.card.how_to_get
@@ -189,32 +185,3 @@ class NYUv2(SegDataModule):
             both = " and ".join(f"{seen} ({_LAYOUTS[seen]})" for seen in found)
             raise DataError(f"{self.root}: holds more than one layout, {both}; {way_out}")
         return found[0]
-
-
-class _Drawn:
-    """Samples of several splits."""
-
-    def __init__(self, places: Sequence[tuple[Split, int]]) -> None:
-        self.places = places
-        self.meaning = places[0][0].meaning if places else ""
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def name(self, index: int) -> str:
-        split, place = self.places[index]
-        return split.name(place)
-
-    def load(self, index: int) -> tuple[Array, Array]:
-        split, place = self.places[index]
-        return split.load(place)
-
-    def label(self, index: int) -> Array:
-        split, place = self.places[index]
-        return split.label(place)
-
-    def label_files(self) -> list[Path]:
-        """Of the splits that they are drawn from: some keep all labels in one file."""
-        splits = {id(split): split for split, _ in self.places}
-        files = [path for split in splits.values() for path in split.label_files()]
-        return list(dict.fromkeys(files))

@@ -6,15 +6,9 @@ from pathlib import Path, PurePosixPath
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.datasets.nyuv2.mat import IMAGES, official_numbers
-from lit_seg.data.image_files import (
-    FileSplit,
-    inside,
-    listing_faults,
-    read_lines,
-    require_files,
-    single_fault,
-)
+from lit_seg.data.file_lists import inside, listing_faults, read_lines, require_files, single_fault
 from lit_seg.data.label_maps import LabelMap
+from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID

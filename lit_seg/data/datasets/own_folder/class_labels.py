@@ -2,15 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from lit_seg.data.decode import decode_label
-from lit_seg.data.label_maps import Colour, ColourMap, LabelMap, Stored
-from lit_seg.data.palette import distinct_colours
-from lit_seg.errors import DataError
+from lit_seg.data.label_maps import Colour, ColourMap, LabelMap
+from lit_seg.data.overlays import distinct_colours
 from lit_seg.metrics.labels import VOID
 
 MAX_CLASSES = VOID - 1
@@ -42,24 +37,7 @@ class FolderClasses:
         """Reads the masks."""
         if self.by_colour:
             return ColourMap(self.values)
-        return LabelMap({value: class_id for (value,), class_id in self.values.items()}, read_ids)
-
-
-def read_ids(path: Path) -> Stored:
-    """A mask as ``(H, W)`` integers, as stored: indices of a palette; 0 and 1 of a 1-bit mask.
-
-    Raises:
-        DataError: if the file cannot be decoded to its end or holds no ids.
-    """
-    image = decode_label(path)
-    if len(image.getbands()) > 1:
-        raise DataError(
-            f"{path}: holds colours ({image.mode}), not ids; give the classes by `colours`"
-        )
-    mask = np.asarray(image)
-    if np.issubdtype(mask.dtype, np.floating):
-        raise DataError(f"{path}: holds {mask.dtype}, not ids; save it as integers")
-    return mask.astype(np.uint8) if mask.dtype == np.bool_ else mask
+        return LabelMap({value: class_id for (value,), class_id in self.values.items()})
 
 
 def folder_classes(

@@ -9,7 +9,7 @@ from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.datasets.own_folder.class_labels import folder_classes
 from lit_seg.data.datasets.own_folder.pairs import FolderFiles
-from lit_seg.data.image_files import FileSplit
+from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 

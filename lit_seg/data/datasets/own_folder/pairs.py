@@ -10,9 +10,9 @@ from unicodedata import normalize
 from lightning_utilities.core.rank_zero import rank_zero_info
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.datasets.own_folder.splits import check_splits, drawn_parts, refuse_leaks
-from lit_seg.data.image_files import Pair, inside, listing_faults, read_lines, single_fault
-from lit_seg.data.paths import leads_out
+from lit_seg.data.datasets.own_folder.division import check_splits, drawn_parts, refuse_leaks
+from lit_seg.data.file_lists import inside, leads_out, listing_faults, read_lines, single_fault
+from lit_seg.data.splits import Pair
 from lit_seg.errors import DataError, NotThereError
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")

@@ -8,7 +8,8 @@ from typing import get_args
 from unicodedata import normalize
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.image_files import Pair, single_fault
+from lit_seg.data.file_lists import single_fault
+from lit_seg.data.splits import Pair
 from lit_seg.errors import DataError
 
 
