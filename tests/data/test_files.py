@@ -224,7 +224,7 @@ def test_deep_colours_are_not_read_by_their_high_byte(tmp_path, kind):
     for read in (read_image, ColourMap({(1, 0, 0): 0, (1, 0, 2): 1, (1, 1, 1): 2})):
         with pytest.raises(DataError, match=says):
             read(path)
-    with pytest.raises(DataError, match="one channel of integers"):
+    with pytest.raises(DataError, match="holds colours .* one channel of class ids"):
         read_ids(path)
 
 
@@ -262,19 +262,19 @@ def test_few_bits_pass_as_colours(tmp_path):
 
 
 def test_a_mask_of_nothing_but_illegal_colours_is_told_in_no_time():
-    """By rows, NumPy takes 7 seconds for as many."""
-    label = np.random.default_rng(0).integers(0, 256, (1000, 2000, 4), np.uint8)
+    """By rows, NumPy takes 2 seconds for as many."""
+    label = np.random.default_rng(0).integers(0, 256, (500, 1000, 4), np.uint8)
     label[0, :3] = [(3, 2, 1, 255), (0, 0, 9, 1), (0, 0, 9, 0)]
     label[..., 0] |= 1
     label[0, 1:3, 0] = 0
     start = time.process_time()
     with pytest.raises(DataError) as error:
         ColourMap({(2, 2, 2): 0}).map(label, "m.png")
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 0.5
     different = len(np.unique(label.view(np.uint32)))
     assert f"m.png: holds {different} colours that are no class " in str(error.value)
     assert "((0, 0, 9, 0), (0, 0, 9, 1), (1, " in str(error.value)
-    assert ", ..., as RGBA) on 2000000 pixels" in str(error.value)
+    assert ", ..., as RGBA) on 500000 pixels" in str(error.value)
 
 
 def test_the_table_of_colours_stays_where_it_is_used():

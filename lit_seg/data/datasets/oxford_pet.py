@@ -6,6 +6,7 @@ from typing import Any, Literal
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.download.archive import Archive
+from lit_seg.data.facts import check_choice
 from lit_seg.data.file_lists import inside, read_lines, require_files
 from lit_seg.data.label_maps import Colour, LabelMap
 from lit_seg.data.splits import FileSplit, random_parts
@@ -76,10 +77,8 @@ class OxfordPet(SegDataModule):
         protocol: Literal["official", "pat"] = "official",
         **options: Any,
     ) -> None:
-        if border not in ("class", "void"):
-            raise ValueError(f"`border` must be 'class' or 'void', got {border!r}")
-        if protocol not in ("official", "pat"):
-            raise ValueError(f"`protocol` must be 'official' or 'pat', got {protocol!r}")
+        check_choice("border", border, ("class", "void"))
+        check_choice("protocol", protocol, ("official", "pat"))
         if border == "class" and options.get("void") == "train":  # a class without a pixel
             raise ValueError("`void` cannot be 'train' with border 'class': then no pixel is void")
         self.protocol = protocol

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lit_seg.data import DATASETS, SegDataModule
-from lit_seg.data.base import default_root
+from lit_seg.data.facts import default_root
 from lit_seg.errors import RunError
 
 

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,7 +25,7 @@ def read_matlab(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
         ValueError: if the file is damaged or of another kind, or a variable is no array of
             numbers.
     """
-    import scipy.io  # noqa: F401  it takes long: only NYUv2 waits for it, once, and its forks do not
+    import_module("scipy.io")  # slow, so only NYUv2 imports it, and a fork finds it imported
 
     # SciPy does not only raise on damaged files: some end its process, some keep it busy
     context = get_context("fork" if os.name == "posix" and os.uname().sysname == "Linux" else None)
@@ -56,15 +57,14 @@ def _send(sender: Connection, path: Path, names: Sequence[str]) -> None:
 
 
 def _read(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-    from scipy.io import loadmat, whosmat
-
+    scipy_io: Any = import_module("scipy.io")
     if (size := path.stat().st_size) > _MOST_BYTES:
         raise ValueError(f"it has {size} bytes, expected at most {_MOST_BYTES}")
-    found = {name: (shape, kind) for name, shape, kind in whosmat(path) if name in names}
+    found = {name: (shape, kind) for name, shape, kind in scipy_io.whosmat(path) if name in names}
     for name, (shape, kind) in found.items():
         if kind not in ("single", "double") and "int" not in kind:
             raise ValueError(f"`{name}` is no array of numbers")
         if math.prod(shape) > _MOST_VALUES:  # SciPy would allocate them before it reads
             raise ValueError(f"`{name}` has shape {shape}, expected at most {_MOST_VALUES} values")
-    values = loadmat(path, variable_names=list(found)) if found else {}
+    values = scipy_io.loadmat(path, variable_names=list(found)) if found else {}
     return {name: np.asarray(values[name]).ravel(order="F") for name in found}

@@ -21,6 +21,7 @@ from lit_seg.data.datasets.nyuv2.png import (
     label40_split,
 )
 from lit_seg.data.download.archive import Archive
+from lit_seg.data.facts import check_choice
 from lit_seg.data.label_maps import Colour
 from lit_seg.data.splits import MixedSplit, Split, random_parts
 from lit_seg.errors import DataError
@@ -126,12 +127,9 @@ class NYUv2(SegDataModule):
         protocol: Literal["official", "pat"] = "official",
         **options: Any,
     ) -> None:
-        if classes not in (13, 40):
-            raise ValueError(f"`classes` must be 13 or 40, got {classes!r}")
-        if layout not in ("auto", "mat", "png", "mtan"):
-            raise ValueError(f"`layout` must be 'auto', 'mat', 'png' or 'mtan', got {layout!r}")
-        if protocol not in ("official", "pat"):
-            raise ValueError(f"`protocol` must be 'official' or 'pat', got {protocol!r}")
+        check_choice("classes", classes, (13, 40))
+        check_choice("layout", layout, ("auto", "mat", "png", "mtan"))
+        check_choice("protocol", protocol, ("official", "pat"))
         self.names, self.colours = _NAMES[classes], _COLOURS[classes]
         self.layout = layout
         self.protocol = protocol
