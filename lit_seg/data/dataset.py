@@ -26,12 +26,12 @@ class Sample(TypedDict):
 class SegDataset(Dataset[Sample]):
     """A split and a transform; each sample's augmentation depends on (seed, key) alone.
 
-    The sample ``FILLER`` is an image without a name, all of it void: it is not scored anywhere.
+    The sample ``FILLER`` is an image without a name whose pixels are all void: no score counts it.
 
     Args:
-        split: where images and labels come from.
-        transform: applied to both.
-        seed: of the augmentations.
+        split: the images and labels.
+        transform: what is applied to images and labels.
+        seed: seed of the augmentations.
         void_class: the id that void pixels of the split train as; ``VOID`` ignores them.
     """
 

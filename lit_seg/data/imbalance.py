@@ -1,4 +1,4 @@
-"""How unevenly classes share the training pixels: groups by frequency, and two numbers."""
+"""How unevenly classes share the training pixels: groups by frequency, Gini index, ratio."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from rich.table import Table
 
 from lit_seg.metrics.labels import ClassCounts
 
-_SHOWN = 12  # of each end of a long list
+_SHOWN = 12  # classes at each end of a long table
 
 
 def frequency_groups(pixels: Sequence[int]) -> dict[str, list[int]]:
     """Class ids of head, medium and tail: the most, middle and least frequent third.
 
-    Of two classes one is the head and the other the tail.
+    If there are two classes, one is the head and the other the tail.
     """
     order = sorted(range(len(pixels)), key=lambda c: -pixels[c])
     labels = ("head", "medium", "tail") if len(order) > 2 else ("head", "tail")
@@ -25,7 +25,8 @@ def frequency_groups(pixels: Sequence[int]) -> dict[str, list[int]]:
 def gini(pixels: Sequence[int]) -> float:
     """Gini index of the classes' pixels: 0 if all have equally many, 1 - 1/C if one has all.
 
-    NaN without any pixel. Half the mean difference of two classes, over their mean.
+    It is half the mean difference between two classes, divided by their mean; NaN without any
+    pixel.
     """
     ascending = np.sort(np.array(pixels, np.float64))
     total, number = ascending.sum(), len(ascending)
@@ -36,7 +37,7 @@ def gini(pixels: Sequence[int]) -> float:
 
 
 def imbalance_line(counts: ClassCounts, names: Sequence[str]) -> str:
-    """The imbalance in one line."""
+    """Describe the imbalance in one line."""
     pixels = counts.pixels
     seen = [(n, name) for n, name in zip(pixels, names, strict=True) if n]
     line = f"imbalance: Gini {gini(pixels):.2f}"
@@ -51,7 +52,7 @@ def imbalance_line(counts: ClassCounts, names: Sequence[str]) -> str:
 
 
 def imbalance_table(counts: ClassCounts, names: Sequence[str], title: str) -> Table:
-    """Share of pixels and images of each class, the most frequent first; long lists are cut."""
+    """Tabulate the pixels and images of each class, the most frequent first; long lists are cut."""
     table = Table(title=escape(title))
     for column in ("class", "pixels %", "images", "group"):
         table.add_column(column, justify="right" if column in ("pixels %", "images") else "left")

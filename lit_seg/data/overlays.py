@@ -31,7 +31,7 @@ def distinct_colours(number: int) -> tuple[Colour, ...]:
 
 
 def colourise(label: npt.NDArray[np.integer], palette: Sequence[Colour]) -> Picture:
-    """``(H, W)`` class ids to ``(H, W, 3)`` RGB; void is black."""
+    """Turn ``(H, W)`` class ids into ``(H, W, 3)`` RGB; void is black."""
     table = np.zeros((VOID + 1, 3), np.uint8)
     table[: len(palette)] = palette
     picture: Picture = table[label]
@@ -39,7 +39,7 @@ def colourise(label: npt.NDArray[np.integer], palette: Sequence[Colour]) -> Pict
 
 
 def blend(image: Picture, colours: Picture, opacity: float = 0.55) -> Picture:
-    """Colours laid over an image, both ``(H, W, 3)``."""
+    """Lay colours over an image, both ``(H, W, 3)``."""
     mixed = (1 - opacity) * image + opacity * colours
     return mixed.round().astype(np.uint8)
 
@@ -50,7 +50,7 @@ def side_by_side(
     prediction: npt.NDArray[np.integer],
     palette: Sequence[Colour],
 ) -> Picture:
-    """Image, truth, prediction and (white on image) where they differ, in a row."""
+    """Put image, truth, prediction and errors (white on the image) in a row."""
     wrong = (truth != prediction) & (truth != VOID)
     errors = np.where(wrong[..., None], np.uint8(255), image // 3)
     return np.concatenate(

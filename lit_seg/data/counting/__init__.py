@@ -1,1 +1,1 @@
-"""Looking at every label of a split: counts of classes, kept for the next time."""
+"""Counting the classes in the labels of a split, and keeping the counts."""

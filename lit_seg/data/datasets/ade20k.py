@@ -23,9 +23,9 @@ class ADE20K(SegDataModule):
     Layout below ``root``, which may also be the folder ``ADEChallengeData2016`` itself:
     ``ADEChallengeData2016/images/{training,validation}/<stem>.jpg`` and
     ``ADEChallengeData2016/annotations/{training,validation}/<stem>.png``. Labels are 8-bit, 1 to
-    150 for the classes and 0 for all other objects, which becomes void; the challenge does not
-    score it either. Fewer images are accepted, and scored as what they are; an image without its
-    label or a label without its image is not.
+    150 for the classes and 0 for all other objects, which becomes void: the challenge does not
+    score it. A part of the images is accepted; an image without its label or a label without
+    its image is not.
 
     The *full* ADE20K release is another download, of the same images with colour-coded labels of
     some 3000 classes: it is refused. The labels of the test split are not public.

@@ -32,8 +32,8 @@ class CamVid(SegDataModule):
 
     Layout below ``root``: ``{train,val,test}.txt`` with lines ``/SegNet/CamVid/train/x.png
     /SegNet/CamVid/trainannot/x.png``, and the folders that they name. Labels are 8-bit, 0 to 10
-    and 11 for unlabelled, which becomes void. A split that is not there matters only when asked
-    for.
+    and 11 for unlabelled, which becomes void. A missing split is an error only when it is
+    needed.
 
     Reference: Brostow et al., *Semantic object classes in video*, Pattern Recognition Letters
     2009; split and labels of Badrinarayanan et al., *SegNet*, TPAMI 2017
@@ -74,7 +74,7 @@ class CamVid(SegDataModule):
         listing = self.root / f"{name}.txt"
         if not listing.is_file():
             raise self._missing(listing)
-        for other, size in self.card.images.items():  # of each split that is there
+        for other, size in self.card.images.items():  # every split that exists
             path = self.root / f"{other}.txt"
             with single_fault():
                 if path.is_file() and (found := len(read_lines(path))) != size:
@@ -99,6 +99,6 @@ class CamVid(SegDataModule):
 
 
 def _end(listed: str) -> str:
-    """The last two parts, which are on disk; the published lists start with /SegNet/CamVid/."""
+    """The last two parts of a path: the published lists put /SegNet/CamVid/ before them."""
     parts = PurePosixPath(listed).parts
     return listed if ".." in parts else "/".join(parts[-2:])

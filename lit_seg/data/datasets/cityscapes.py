@@ -43,9 +43,9 @@ class Cityscapes(SegDataModule):
     Layout below ``root``, as in the two official archives:
     ``leftImg8bit/{train,val}/<city>/<stem>_leftImg8bit.png`` and
     ``gtFine/{train,val}/<city>/<stem>_gtFine_labelIds.png``. Label ids 0 to 33 become the 19
-    official training classes by lookup, all others void; ``labelTrainIds`` files, which the
-    archive does not hold, are not needed. A part of the cities is accepted, and scored as what it
-    is; an image without its label or a label without its image is not.
+    official training classes, all others become void; ``labelTrainIds`` files, which the
+    archive does not hold, are not needed. A part of the cities is accepted; an image without its
+    label or a label without its image is not.
 
     The labels of the official test split are dummies, so it cannot be scored.
 

@@ -22,7 +22,7 @@ _CAMERAS = tuple(
     for view in ("Omni_B", "Omni_F", "Omni_L", "Omni_R")
 )
 _FRAMES = 787
-"""Of each camera."""
+"""Frames of each camera."""
 _VOID_ID = 0
 _TRAINED_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
 _CLASSES: dict[str, Colour] = {
@@ -53,20 +53,20 @@ class Synthia(SegDataModule):
     this order, 0 becomes void, the reserved 13 and 14 are refused.
 
     Most readers, Pillow among them, keep the high byte of such files, which makes every id 0. A
-    file that was saved again by one of them is refused, and so is a label that is all void: a
-    frame without road, sky and buildings does not occur.
+    file that was saved again by one of them is refused, and so is a label that is all void:
+    every frame shows road, sky or buildings.
 
     There is no official split. As in the authors' code, the frames of each camera are shuffled
-    with seed 0 and cut at 70 % and 80 %; theirs come in the order of their file system, which
-    nobody knows, here they are sorted. All cameras are shuffled alike, so the eight views of a
-    moment stay together, but its neighbours in time do not: validation and test images resemble
-    training images by design. The ``seed`` of the DataModule does not move the split.
+    with seed 0 and cut at 70 % and 80 %; their frames come in the unknown order of their
+    file system, here they are sorted. All cameras are shuffled alike, so the eight views of a
+    moment share a split. Neighbours in time do not: validation and test images resemble training
+    images. The ``seed`` of the DataModule does not change the split.
 
-    A part of the cameras or frames is accepted with a warning: it is split by the same rule, so
-    only the full set has the paper's splits, and adding frames moves others between splits.
+    A part of the cameras or frames is accepted with a warning: the same rule divides it, so only
+    the full set has the paper's splits, and added frames move others between splits.
 
-    The paper trains and scores void as one more class: ``void: train``, and last here, first
-    there.
+    The paper trains and scores void as one more class: ``void: train``. It is the last class here
+    and the first one there.
 
     Reference: Ros et al., *The SYNTHIA Dataset*, CVPR 2016; ids and split of Tian et al.,
     *Striking the Right Balance: Recall Loss for Semantic Segmentation*, ICRA 2022
@@ -121,7 +121,7 @@ class Synthia(SegDataModule):
 
 
 def _of_split(frames: list[Pair], name: SplitName) -> list[Pair]:
-    """The authors' cut; their shuffle is Python's own, which has no version of its own."""
+    """Cut the frames of a camera as the authors do, who shuffle with Python's generator."""
     shuffled = list(frames)
     Random(0).shuffle(shuffled)
     train = int(0.7 * len(frames))
@@ -131,13 +131,13 @@ def _of_split(frames: list[Pair], name: SplitName) -> list[Pair]:
 
 
 def _read_ids(path: Path) -> Stored:
-    """The first channel of a 16-bit label.
+    """Read the first channel of a 16-bit label.
 
     Raises:
         DataError: if it cannot be read, or is not as SYNTHIA stores it.
     """
     try:
-        content = np.fromfile(path, np.uint8)  # OpenCV itself opens no path beyond ASCII on Windows
+        content = np.fromfile(path, np.uint8)  # on Windows, OpenCV opens only ASCII paths
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); fetch it again") from None
     label = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None

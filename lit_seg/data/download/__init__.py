@@ -1,1 +1,1 @@
-"""Fetching the archives of datasets."""
+"""Downloading and unpacking the archives of datasets."""

@@ -1,4 +1,4 @@
-"""What datasets there are, where to get them, and which of them are here."""
+"""Listing the datasets, where to get them, and which of them are here."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from lit_seg.errors import RunError
 
 
 def main(args: Sequence[str]) -> int:
-    """Print a table, or all about one."""
+    """Print a table of all datasets, or all facts about one."""
     if args and args[0] in ("-h", "--help"):
         sys.stdout.write("usage: python -m lit_seg data list [NAME]\n")
         return 0

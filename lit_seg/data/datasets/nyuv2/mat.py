@@ -22,16 +22,16 @@ IMAGES = 1449
 
 
 class MatSplit:
-    """Some images of ``nyu_depth_v2_labeled.mat``, read one at a time.
+    """The images of a split in ``nyu_depth_v2_labeled.mat``, read one at a time.
 
-    Each process opens the file for itself: HDF5 does not allow two to share it, and workers of a
-    loader are forked from a process that may have it open.
+    Each process opens the file for itself: HDF5 does not allow processes to share an open file,
+    and the workers of a loader are forked from a process that may have it open.
 
     Args:
-        root: folder of the file.
-        name: train or val, by ``splits.mat`` beside it.
-        ids_of_40: class of 0 (void) to 40, to which ``classMapping40.mat`` leads.
-        how_to_get: for messages.
+        root: the folder of the file.
+        name: the split; ``splits.mat`` beside the file lists its images.
+        ids_of_40: class id of each label, 0 (void) to 40, of ``classMapping40.mat``.
+        how_to_get: how to get the data, for messages.
 
     Raises:
         DataError: if a file is missing or damaged.
@@ -65,7 +65,7 @@ class MatSplit:
         return self.label_map.map(stored, f"{self.path}: label {self.numbers[index]}")
 
     def label_files(self) -> list[Path]:
-        """The second one decides what the labels of the first one mean."""
+        """The labels, and the mapping that decides what they mean."""
         return [self.path, self.mapping]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class MatSplit:
         number = self.numbers[index]
         try:
             return np.asarray(self._file()[what][number - 1])
-        except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py's, on damage
+        except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py raises all on damage
             raise DataError(
                 f"{self.path}: {what[:-1]} {number} cannot be read ({_reason(error)}); "
                 "fetch the file again"
@@ -91,7 +91,7 @@ def official_numbers(root: Path, name: SplitName, most: int, how_to_get: str) ->
     """The numbers, from 1, of the images of an official split; val and test are the same.
 
     Raises:
-        DataError: if ``splits.mat`` is missing, damaged, or not that of so many images.
+        DataError: if ``splits.mat`` is missing, damaged, or lists a number above ``most``.
     """
     path = root / "splits.mat"
     train, test = _read_numbers(path, ("trainNdxs", "testNdxs"), most, how_to_get)
@@ -131,7 +131,7 @@ def _open(path: Path) -> h5py.File:
 
 
 def _read_numbers(path: Path, names: Sequence[str], most: int, how_to_get: str) -> list[list[int]]:
-    """Variables of an older .mat file that must hold whole numbers from 1 to ``most``."""
+    """Read variables of an older .mat file; they must hold whole numbers from 1 to ``most``."""
     if not path.is_file():
         raise DataError(f"{path}: not found. {how_to_get}")
     try:

@@ -33,7 +33,7 @@ _CLASS13 = f"{LABEL_13}NNNN.png"
 _LABEL40 = "RGB/ and Label/"
 _MTAN = "{train,val}/image/"
 _LAYOUTS = {LABELED: "mat", _CLASS13: "png", _LABEL40: "png", _MTAN: "mtan"}
-"""What is seen below the root, and the ``layout`` that it is of."""
+"""What identifies a layout below the root, and its ``layout`` option."""
 
 _META_DATA = (
     "https://raw.githubusercontent.com/ankurhanda/nyuv2-meta-data/"
@@ -45,36 +45,36 @@ class NYUv2(SegDataModule):
     """NYUv2: 795 / 654 images of 480x640, 13 or 40 classes.
 
     As the field does, validation is on the official test set, and ``test`` is the same images. The
-    best checkpoint of a run is thus chosen on the images that it is scored on, so its scores, of
-    ``val`` and ``test``, are optimistic. Those of ``last.ckpt`` have no such choice in them, nor
-    have the ``test`` scores of ``protocol="pat"``, which has validation images of its own.
+    best checkpoint of a run is thus chosen on the images that it is scored on, so its ``val`` and
+    ``test`` scores are optimistic. The scores of ``last.ckpt`` are not, nor are the ``test`` scores
+    of ``protocol="pat"``, which has separate validation images.
 
     Layouts below ``root``, each alone or named by ``layout``:
 
     * ``mat``: ``nyu_depth_v2_labeled.mat``, and beside it ``splits.mat`` and
       ``classMapping40.mat``. It is HDF5 with swapped axes; labels are 16-bit, 0 for void and 1 to
-      894, which the second file takes to 40 classes.
+      894, which ``classMapping40.mat`` maps to 40 classes.
     * ``png``, 13 classes: ``new_nyu_class13_NNNN.png`` and ``nyu_rgb_NNNN.png`` in ``root`` or up
-      to two folders deeper, and ``splits.mat``. Numbers are those of the .mat, from 1, and pair
-      them: sorted, the archives do not agree. Labels are 0 for void and 1 to 13. Some of the
-      files are accepted, and scored as what they are; labels alone can be counted.
+      to two folders deeper, and ``splits.mat``. Images and labels are paired by their numbers,
+      which are those of the .mat, from 1. Labels are 0 for void and 1 to 13. A part of the files
+      is accepted; labels without images can be counted.
     * ``png``, 40 classes: ``RGB/<x>.jpg`` (or .png), ``Label/<x>.png``, ``train.txt`` and
       ``test.txt``, as in repositories for RGB-D. Labels are 0 for void and 1 to 40.
     * ``mtan``: ``{train,val}/{image,label}/<i>.npy`` of 288x384, whose labels are -1 for void and
       0 to 12. They are scaled to ``height`` and ``width`` like the others.
 
-    Images have a white frame of some pixels, where most labels are void; it is left as it is. (The
+    Images have a white frame of some pixels, where most labels are void; it is not cropped. (The
     benchmark crop of the toolbox, rows 45 to 471 and columns 41 to 601 from 1, is where depth is
     known. Labels reach beyond it.)
 
     Args:
         classes: 13, or 40 where the layout has them.
-        layout: ``"auto"`` takes the one that is there.
+        layout: ``"auto"`` takes the layout that the root holds.
         protocol: ``"official"``, or ``"pat"`` for that of Pixel-wise Adaptive Training: all 1449
-            images, drawn anew into 1160 / 145 / 144. Frames of one scene then stand on
-            both sides. The authors draw without a seed, so theirs is lost; here it is always the
-            same draw, from the sorted names. They also train void: ``void="train"``.
-        **options: of :class:`SegDataModule`.
+            images, divided at random into 1160 / 145 / 144, so that splits share scenes. The
+            authors draw without a seed, so their splits are lost; here the sorted names are always
+            divided in the same way. They also train void: ``void="train"``.
+        **options: options of :class:`SegDataModule`.
 
     Raises:
         ValueError: if an argument is none of its choices.
@@ -166,7 +166,7 @@ class NYUv2(SegDataModule):
         return MtanSplit(self.root, name, how_to_get)
 
     def _found(self) -> str:
-        """The one layout that is there, of those that were asked for."""
+        """The one layout that the root holds, among those that the option allows."""
         there = {
             LABELED: (self.root / LABELED).is_file(),
             _CLASS13: has_class13(self.root),
