@@ -272,6 +272,7 @@ def test_download_says_what_must_be_done_by_hand(capsys):
     assert run(capsys, "download", "streets")[0] == 0
 
 
+@pytest.mark.slow
 def test_it_is_found_from_the_command_line_without_loading_lightning_cli():
     code = (
         "import sys; sys.argv[1:] = ['data', 'list']\n"

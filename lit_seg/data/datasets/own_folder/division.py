@@ -8,13 +8,13 @@ from typing import get_args
 from unicodedata import normalize
 
 from lit_seg.data.card import SplitName
+from lit_seg.data.datasets.own_folder.matching import HOW
 from lit_seg.data.file_lists import single_fault
 from lit_seg.data.splits import Pair
 from lit_seg.errors import DataError
 
 Splits = Mapping[str, float | str]
 """Each split to its list, its folder or its fraction."""
-HOW = "docs/own_data.md shows how to describe your images and masks"
 _FOLDERS: dict[str, SplitName] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),

@@ -1,14 +1,18 @@
-"""Which mask belongs to an image, by the names of files."""
+"""The mask that belongs to an image, by the names of files, and pairs that cannot be."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from unicodedata import normalize
 
+from lit_seg.data.file_lists import listing_faults, single_fault
+from lit_seg.data.splits import Pair
 from lit_seg.errors import DataError
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 JPEG = (".jpg", ".jpeg")  # changes values
+HOW = "docs/own_data.md shows how to describe your images and masks"
 
 
 class NameMatcher:
@@ -117,6 +121,39 @@ class NameMatcher:
             return None
         path = folder / found[0]
         return path if os.path.isfile(path) else None
+
+
+def possible_pairs(pairs: Sequence[Pair]) -> list[Pair]:
+    """Refuse pairs of missing files, masks that are JPEG, and images that are their own mask.
+
+    Raises:
+        DataError: naming the first such file.
+    """
+    missing = [pair for pair in pairs if not all(map(os.path.isfile, pair))]
+    if missing and not listing_faults():
+        image, mask = missing[0]
+        path = image if not os.path.isfile(image) else mask
+        if path.is_symlink():
+            what = f"is a link to {os.readlink(path)}, where no file is"
+        else:
+            what = "is a folder, not a file" if path.is_dir() else "there is no such file"
+        of = "" if path == image else f", the mask of {image}"
+        raise DataError(
+            f"{path}: {what}{of} ({len(missing)} of {len(pairs)} pairs are not complete). {HOW}"
+        )
+    possible: list[Pair] = []
+    for image, mask in pairs:
+        with single_fault():
+            if image == mask:
+                raise DataError(
+                    f"{image}: would be its own mask; `mask_suffix` tells masks from images. {HOW}"
+                )
+            if mask.suffix.lower() in JPEG:
+                raise DataError(
+                    f"{mask}: JPEG changes the values of masks; save them as PNG from their source"
+                )
+            possible.append((image, mask))
+    return possible
 
 
 def files_below(folder: Path, apart: Path) -> list[Path]:

@@ -1,8 +1,7 @@
 """The pairs of images and masks in a user's folder, and the split that each belongs to."""
 
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +9,6 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.datasets.own_folder.division import (
-    HOW,
     Splits,
     check_splits,
     divide_by_fractions,
@@ -18,7 +16,13 @@ from lit_seg.data.datasets.own_folder.division import (
     refuse_leaks,
     split_folders,
 )
-from lit_seg.data.datasets.own_folder.matching import IMAGES, JPEG, NameMatcher, files_below
+from lit_seg.data.datasets.own_folder.matching import (
+    HOW,
+    IMAGES,
+    NameMatcher,
+    files_below,
+    possible_pairs,
+)
 from lit_seg.data.file_lists import inside, leads_out, listing_faults, read_lines, single_fault
 from lit_seg.data.splits import Pair
 from lit_seg.errors import DataError, NotThereError
@@ -165,7 +169,7 @@ class FolderFiles:
                     raise DataError(f"{where}: {line!r} is the image of line {lines[name]} again")
                 lines[name] = number
                 pairs.append(pair)
-        return _possible(pairs)
+        return possible_pairs(pairs)
 
     def _line(self, line: str, where: str) -> Pair:
         """The pair of a line: an image, or an image and a mask; names may hold spaces."""
@@ -223,7 +227,7 @@ class FolderFiles:
         for path in stems.values():
             with single_fault():
                 pairs.append((path, self.names.mask(path, folder, masks)))
-        return _possible(pairs)
+        return possible_pairs(pairs)
 
     def _folder(self, folder: str, split: str) -> Path:
         _check_below("splits", split)
@@ -235,32 +239,3 @@ def _check_below(option: str, folder: str) -> None:
         raise ValueError(
             f"`{option}` must name a folder below `root`, without `..`, got {folder!r}"
         )
-
-
-def _possible(pairs: Sequence[Pair]) -> list[Pair]:
-    """Refuse pairs of missing files, and pairs that make no sense."""
-    missing = [pair for pair in pairs if not all(map(os.path.isfile, pair))]
-    if missing and not listing_faults():
-        image, mask = missing[0]
-        path = image if not os.path.isfile(image) else mask
-        if path.is_symlink():
-            what = f"is a link to {os.readlink(path)}, where no file is"
-        else:
-            what = "is a folder, not a file" if path.is_dir() else "there is no such file"
-        of = "" if path == image else f", the mask of {image}"
-        raise DataError(
-            f"{path}: {what}{of} ({len(missing)} of {len(pairs)} pairs are not complete). {HOW}"
-        )
-    possible: list[Pair] = []
-    for image, mask in pairs:
-        with single_fault():
-            if image == mask:
-                raise DataError(
-                    f"{image}: would be its own mask; `mask_suffix` tells masks from images. {HOW}"
-                )
-            if mask.suffix.lower() in JPEG:
-                raise DataError(
-                    f"{mask}: JPEG changes the values of masks; save them as PNG from their source"
-                )
-            possible.append((image, mask))
-    return possible
