@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -25,6 +26,14 @@ def read_matlab(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
         ValueError: if the file is damaged or of another kind, or a variable is no array of
             numbers.
     """
+    stat = path.stat()
+    return _read_apart(path, names, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+
+
+@lru_cache(maxsize=8)  # each split reads the same two files
+def _read_apart(
+    path: Path, names: Sequence[str], version: tuple[int, int, int]
+) -> dict[str, npt.NDArray[Any]]:
     import_module("scipy.io")  # slow, so only NYUv2 imports it, and a fork finds it imported
 
     # SciPy does not only raise on damaged files: some end its process, some keep it busy
