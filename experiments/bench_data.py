@@ -24,9 +24,9 @@ from PIL import Image
 
 from lit_seg.data.counting.count import count_labels
 from lit_seg.data.dataset import SegDataset
-from lit_seg.data.image_files import FileSplit
 from lit_seg.data.label_maps import ColourMap, LabelMap
-from lit_seg.data.palette import distinct_colours
+from lit_seg.data.overlays import distinct_colours
+from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import TrainTransform
 
 ROUNDS = 7

@@ -122,7 +122,7 @@ def test_the_lines_of_a_list(tmp_path: Path) -> None:
         write_pair(tmp_path, f"images/{image}.jpg", f"masks/{mask}.png")
     (tmp_path / "train.txt").write_text(LINES)
     data = Folder(root=str(tmp_path), ids=["a", "b", "c"], height=8, width=8, splits=None)
-    found = [(image.stem, mask.stem) for image, mask in data._files._given("train.txt")]
+    found = [(image.stem, mask.stem) for image, mask in data._files._listed("train.txt")]
     assert found == [("a", "a"), ("b 2", "b 2"), ("c", "other name")]
 
 

@@ -32,7 +32,7 @@ DOCUMENTED = {("os", "_exit"), ("rule", "_asdict")}
 """Names of Python that begin with an underscore and are public."""
 OVERRIDDEN = {
     ("lit_seg.metrics.exact", "Exact", "_apply"),
-    ("lit_seg.cli.main", "LitSegCLI", "_parse_ckpt_path"),
+    ("lit_seg.cli.lightning_cli", "LitSegCLI", "_parse_ckpt_path"),
 }
 """Private methods of other libraries that a class of ours replaces."""
 NOT_FOREIGN = ("lit_seg", "builtins", "abc", "enum", "typing")

@@ -20,6 +20,7 @@ import yaml
 from lit_seg.config.jsonargparse_private import temporary_parsing_settings
 from lit_seg.config.parse_errors import refusal
 from lit_seg.errors import RunError
+from lit_seg.files.yaml_file import read_yaml
 
 KNOWN = (
     "lit_seg.callbacks",
@@ -113,28 +114,9 @@ def _check_configs(args: Sequence[str], allowed: Sequence[str]) -> None:
     for option, value in _options(args):
         if option not in _CONFIG or isinstance(_parsed(value), dict):
             continue  # a configuration typed on the command line is trusted
-        for path in _import_paths(_read(Path(value)), ""):
+        for path in _import_paths(read_yaml(Path(value)), ""):
             if not any(path == known or path.startswith(f"{known}.") for known in allowed):
                 raise RunError(refusal(f"{value} names {path}", path))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise RunError(f"{path}: there is no such configuration file")
-    if not path.is_file():
-        raise RunError(f"{path}: is a folder, but --config takes a file")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).replace("<unicode string>", path.name).split())
-        raise RunError(f"{path}: cannot be read as YAML ({reason}); mend it") from None
-    if not isinstance(content, dict):
-        found = "nothing" if content is None else repr(content)[:60]
-        raise RunError(
-            f"{path}: holds {found}; a configuration is a mapping such as "
-            "`trainer: {max_epochs: 3}`"
-        )
-    return content
 
 
 def _import_paths(content: Any, key: str) -> Iterator[str]:

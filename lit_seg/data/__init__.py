@@ -16,7 +16,7 @@ _ALL: tuple[type[SegDataModule], ...] = (
     Folder,
 )
 DATASETS = {dataset.folder: dataset for dataset in _ALL}
-"""By the name that ``make train DATA=<name>`` takes."""
+"""Each DataModule by the name that ``make train DATA=<name>`` takes."""
 
 __all__ = [
     "ADE20K",

@@ -1,10 +1,8 @@
-"""What all datasets share: a DataModule that a dataset completes with its facts and its files."""
+"""Batches of a dataset: the options, samplers and loaders that all DataModules share."""
 
 import os
 import signal
-from abc import ABC, abstractmethod
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal, get_args
 
 import torch
 import torch.distributed as dist
@@ -13,65 +11,51 @@ from pytorch_lightning import LightningDataModule
 from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader, Sampler
 
-from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.counting.cache import cached_counts
-from lit_seg.data.counting.count import ImageCounts, class_counts
-from lit_seg.data.dataset import Sample, SegDataset, Split
-from lit_seg.data.label_maps import Colour
+from lit_seg.data.card import SplitName
+from lit_seg.data.dataset import Sample, SegDataset
+from lit_seg.data.facts import DatasetFacts, check_choice
 from lit_seg.data.samplers import EvalSampler, Key, TrainSampler
 from lit_seg.data.sampling import Sampling, shuffled
 from lit_seg.data.transforms import EvalTransform, Fit, TrainTransform
-from lit_seg.errors import DataError, NotThereError
-from lit_seg.metrics.labels import VOID, ClassCounts
+from lit_seg.errors import DataError
 
 _LARGEST = 2**15
-"""Pixels of a side that OpenCV can resize to and pad."""
+"""The longest side, in pixels, that OpenCV can resize to and pad."""
 
 
-class SegDataModule(LightningDataModule, ABC):
-    """Base of all DataModules: samplers, transforms and loaders.
+class SegDataModule(DatasetFacts, LightningDataModule):
+    """Base of all DataModules: options, transforms, samplers and loaders.
 
-    A dataset is a subclass that states the facts below and implements :meth:`split`.
+    A dataset is a subclass that states its :class:`DatasetFacts` and implements :meth:`split`.
 
     Args:
         root: folder of the dataset; ``$DATA_ROOT/<name>`` by default, and ``data/<name>`` without
             that variable.
-        height: of the images that the network sees in evaluation, in pixels; 0 for the data's.
-        width: likewise.
-        fit: what becomes of an image of another shape: ``"stretch"`` takes it out of proportion,
-            ``"pad"`` puts void beside it. The data's own way by default.
+        height: height of the images that the network sees in evaluation, in pixels; 0 for the
+            height of the dataset's images.
+        width: width of these images, in pixels; 0 for the width of the dataset's images.
+        fit: how an image of another shape is brought to this size: ``"stretch"`` changes its
+            proportions, ``"pad"`` adds void beside it. By default ``"stretch"`` for datasets
+            whose images have one size, else ``"pad"``.
         batch_size: samples per step and rank.
-        crop: height and width of what training sees; ``height`` and ``width`` by default.
+        crop: height and width of training crops; ``height`` and ``width`` by default.
         scale: range of the random scale in training, relative to the size in evaluation.
         flip: probability of a horizontal flip in training.
         jitter: strength of the colour changes in training, 0 for none.
-        class_crops: probability that a training crop is placed on a pixel of a class drawn evenly
-            from those in the image.
+        class_crops: probability that a training crop is placed on a pixel of a class that is
+            drawn uniformly from those in the image.
         sampling: shows images with rare classes more often, such as ``RepeatFactor`` and
-            ``ClassAware``; every image once by default.
+            ``ClassAware``; by default every image is shown once per epoch.
         void: ``"ignore"`` leaves void pixels out, ``"train"`` makes them one more class, the last
-            (what the code of the recall-loss and PAT papers does).
-        count_labels: count the training labels also where ``counts`` are published, which some
-            publish without the images that hold a class.
+            (as the code of the recall-loss and PAT papers does).
+        count_labels: count the training labels also where ``counts`` are published; some are
+            published without the number of images that hold a class.
         num_workers: processes that load samples, per rank.
-        seed: of order and augmentation. The command line sets it to ``seed_everything``.
+        seed: seed of order and augmentation. The command line sets it to ``seed_everything``.
 
     Raises:
         ValueError: if an argument is out of range.
     """
-
-    folder: str
-    """Name of the dataset in ``make train DATA=<name>`` and of its folder in ``$DATA_ROOT``."""
-    card: ClassVar[DataCard]
-    """What is to be known of it before having it."""
-    names: tuple[str, ...]
-    """Class names in the order of their ids."""
-    colours: tuple[Colour, ...]
-    """RGB of each class."""
-    native_size: tuple[int, int] | None = None
-    """Height and width of the dataset's images; None if they differ."""
-    counts: ClassCounts | None = None
-    """Of the official training split; None where they are counted from the files."""
 
     def __init__(
         self,
@@ -91,10 +75,10 @@ class SegDataModule(LightningDataModule, ABC):
         num_workers: int = 2,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        LightningDataModule.__init__(self)
         native = self.native_size or (0, 0)
         self.height, self.width = height or native[0], width or native[1]
-        needed = f"must be 4 to {_LARGEST}, or 0 for the data's"
+        needed = f"must be 4 to {_LARGEST}, or 0 for the size of the dataset's images"
         if not self.native_size:
             needed = f"must be given, 4 to {_LARGEST}: the images of {self.folder} differ in size"
         for name, size in (("height", self.height), ("width", self.width)):
@@ -109,12 +93,9 @@ class SegDataModule(LightningDataModule, ABC):
             raise ValueError(
                 f"`num_workers` must be 0 to {most}, 16 per processor, got {num_workers}"
             )
-        if void not in ("ignore", "train"):
-            raise ValueError(f"`void` must be 'ignore' or 'train', got {void!r}")
-        if fit not in (None, "stretch", "pad"):
-            raise ValueError(f"`fit` must be 'stretch' or 'pad', got {fit!r}")
-        self.root = Path(root).expanduser() if root else default_root(self.folder)
+        DatasetFacts.__init__(self, root, void, count_labels)
         self.fit: Fit = fit or ("stretch" if self.native_size else "pad")
+        check_choice("fit", self.fit, get_args(Fit))
         self.batch_size = batch_size
         self.crop = (crop[0], crop[1]) if crop else None
         self.scale = scale
@@ -122,75 +103,13 @@ class SegDataModule(LightningDataModule, ABC):
         self.jitter = jitter
         self.class_crops = class_crops
         self.sampling = sampling
-        self.void = void
-        self.count_labels = count_labels
         self.num_workers = num_workers
         self.seed = seed
         self._eval = EvalTransform(self.height, self.width, self.fit)
         self._train = TrainTransform(
             (self.height, self.width), self.fit, self.crop, scale, flip, jitter, class_crops
         )
-        self._splits: dict[SplitName, Split] = {}
-        self._counts: ImageCounts | None = None
         self._start = {"epoch": 0, "done": 0}
-
-    @abstractmethod
-    def split(self, name: SplitName) -> Split:
-        """Find the samples of a split.
-
-        Raises:
-            DataError: if it is not there or not complete.
-        """
-
-    def without_partner(self) -> list[Path]:
-        """Labels that no image belongs to, as far as that can be told.
-
-        Raises:
-            DataError: if the folders cannot be listed.
-        """
-        return []
-
-    @property
-    def class_names(self) -> list[str]:
-        """Names of the classes that are trained, in the order of their ids."""
-        return [*self.names, "void"] if self.void == "train" else list(self.names)
-
-    @property
-    def palette(self) -> list[Colour]:
-        """RGB of each class that is trained."""
-        if self.void == "ignore":
-            return list(self.colours)
-        free = (c for c in ((0, 0, 0), (255, 255, 255), (255, 0, 255)) if c not in self.colours)
-        return [*self.colours, next(free, (1, 1, 1))]
-
-    @property
-    def class_counts(self) -> ClassCounts:
-        """What the training split holds of each class that is trained.
-
-        Raises:
-            DataError: if it must be counted and a label cannot be read.
-        """
-        if self.counts is None or self.count_labels or self.void == "train":
-            return class_counts(self.image_counts, void=self.void == "train")
-        return self.counts
-
-    @property
-    def image_counts(self) -> ImageCounts:
-        """Pixels of each class in each training image, void last, counted on first use.
-
-        Raises:
-            DataError: if a label cannot be read.
-        """
-        if self._counts is None:
-            split, classes = self._split("train"), len(self.names)
-            what = f"{len(split)} training labels of {self.folder}"
-            self._counts = cached_counts(split, classes, what, self.label_meaning)
-        return self._counts
-
-    @property
-    def label_meaning(self) -> str:
-        """What tells which data this is: counts are kept for it and what its split says."""
-        return repr((type(self).__qualname__, self.names))
 
     def prepare_data(self) -> None:
         """Check what can be checked cheaply, once, before loggers and workers start."""
@@ -231,14 +150,14 @@ class SegDataModule(LightningDataModule, ABC):
         return self._eval_loader("val")
 
     def start_at(self, epoch: int, done: int) -> int:
-        """Let training start within an epoch; to be called before its loader is made.
+        """Let training start within an epoch; call this before the training loader is made.
 
         Args:
-            epoch: counted from 0.
-            done: samples of it that all ranks together have seen.
+            epoch: number of the epoch, from 0.
+            done: samples of the epoch that all ranks together have seen.
 
         Returns:
-            How many batches of a rank that is; rounded down, should the batches have grown.
+            Batches per rank that these samples make, rounded down if batches have grown.
         """
         batches = min(done // self.samples_per_batch, self.batches_per_epoch)
         self._start = {"epoch": epoch, "done": batches * self.samples_per_batch}
@@ -246,10 +165,10 @@ class SegDataModule(LightningDataModule, ABC):
 
     @property
     def samples_per_batch(self) -> int:
-        """Training samples that all ranks together see at a time.
+        """Training samples per step, of all ranks together.
 
         Raises:
-            DataError: if there are fewer than ranks.
+            DataError: if there are fewer training images than ranks.
         """
         ranks, images = _rank_and_ranks()[1], len(self._split("train"))
         if images < ranks:
@@ -261,7 +180,7 @@ class SegDataModule(LightningDataModule, ABC):
 
     @property
     def batches_per_epoch(self) -> int:
-        """Of each rank; what does not fill one is left out."""
+        """Batches per rank per epoch; the incomplete last batch is dropped."""
         return len(self._split("train")) // self.samples_per_batch
 
     def _order(self, epoch: int) -> list[int]:
@@ -288,36 +207,17 @@ class SegDataModule(LightningDataModule, ABC):
             pin_memory=torch.cuda.is_available(),
             drop_last=drop_last,
             worker_init_fn=_leave_signals_to_the_trainer,
-            # workers draw a seed here; from the global generator it would change with their number
+            # the loader draws a seed for its workers here: from the global generator, all later
+            # numbers would depend on whether there are workers
             generator=torch.Generator().manual_seed(self.seed),
         )
 
-    def _split(self, name: SplitName) -> Split:
-        if name not in self._splits:
-            self._splits[name] = self.split(name)
-        return self._splits[name]
-
-    @property
-    def _void_class(self) -> int:
-        return len(self.names) if self.void == "train" else VOID
-
-    def _missing(self, what: Path) -> DataError:
-        how = self.card.how_to_get
-        if self.card.downloads:
-            how = f"`python -m lit_seg data download {self.folder}` fetches it. {how}"
-        return NotThereError(
-            f"{what}: not found. {how} Then put it into {self.root}, or set DATA_ROOT to the "
-            f"folder that holds `{self.folder}/`."
-        )
-
-
-def default_root(folder: str) -> Path:
-    """Where a dataset lies unless it is said to lie elsewhere."""
-    return Path(os.environ.get("DATA_ROOT", "data")).expanduser() / folder
-
 
 def _leave_signals_to_the_trainer(worker: int) -> None:
-    """Ctrl-C and schedulers signal all processes: those that load go on until they are told."""
+    """Ignore the signals that Ctrl-C and schedulers send to all processes of a run.
+
+    Workers load on until the trainer, which handles the signal, ends them.
+    """
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(signum, signal.SIG_IGN)
 

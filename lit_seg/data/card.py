@@ -1,4 +1,4 @@
-"""What is to be known of a dataset before having it: shown by ``python -m lit_seg data list``."""
+"""What a user should know before getting a dataset; ``python -m lit_seg data list`` shows it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ class DataCard:
 
     Attributes:
         what: the dataset in a few words.
-        images: images of each split that can be scored, official or as this project splits them;
-            empty where the user decides.
-        licence: under which it may be used.
+        images: number of images in each split that can be scored, official or as this project
+            splits them; empty where the user decides.
+        licence: the licence under which it may be used.
         citation: the publication to cite.
-        how_to_get: sentences for those who do not have the data.
+        how_to_get: how to get the data, in whole sentences.
         downloads: what ``python -m lit_seg data download`` fetches; empty where an account or a
             form is needed, or no checksum is published.
     """

@@ -1,8 +1,6 @@
 """From a split's images and labels to the samples that a DataLoader collates."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -10,29 +8,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lit_seg.data.samplers import FILLER, Key
-from lit_seg.data.transforms import Array, Transform
+from lit_seg.data.splits import Split
+from lit_seg.data.transforms import Transform
 from lit_seg.metrics.labels import VOID
-
-
-class Split(Protocol):
-    """The images and labels of one split, before any transform."""
-
-    meaning: str
-    """How stored labels become classes: counts are kept for this and no other."""
-
-    def __len__(self) -> int: ...
-
-    def name(self, index: int) -> str:
-        """What to call the sample in messages and file names."""
-
-    def load(self, index: int) -> tuple[Array, Array]:
-        """``(H, W, 3)`` uint8 RGB image and ``(H, W)`` uint8 class ids or ``VOID``."""
-
-    def label(self, index: int) -> Array:
-        """The labels alone, for what needs no image."""
-
-    def label_files(self) -> Sequence[Path]:
-        """The files that hold the labels; none where they are made."""
 
 
 class Sample(TypedDict):
@@ -48,12 +26,12 @@ class Sample(TypedDict):
 class SegDataset(Dataset[Sample]):
     """A split and a transform; each sample's augmentation depends on (seed, key) alone.
 
-    The sample ``FILLER`` is an image without a name, all of it void: it is not scored anywhere.
+    The sample ``FILLER`` is an image without a name whose pixels are all void: no score counts it.
 
     Args:
-        split: where images and labels come from.
-        transform: applied to both.
-        seed: of the augmentations.
+        split: the images and labels.
+        transform: what is applied to images and labels.
+        seed: seed of the augmentations.
         void_class: the id that void pixels of the split train as; ``VOID`` ignores them.
     """
 

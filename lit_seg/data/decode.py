@@ -5,8 +5,9 @@ shades of 2 or 4 bits, or of a PGM with a small maximum, over 0 to 255. Labels m
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -17,11 +18,11 @@ from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 
 _BITS_PER_SAMPLE = 258
-"""Of TIFF: its tag for the bits of each channel."""
+"""The TIFF tag for the bits of each channel."""
 
 
 def read_image(path: Path) -> Array:
-    """An image file as ``(H, W, 3)`` uint8 RGB.
+    """Read an image file as ``(H, W, 3)`` uint8 RGB.
 
     Raises:
         DataError: if the file cannot be decoded to its end, holds more than 8 bits per channel, or
@@ -29,7 +30,7 @@ def read_image(path: Path) -> Array:
     """
     found = _decode(path)
     image = found.image
-    if image.mode.startswith("I") or image.mode == "F":  # conversion would clip them to white
+    if _holds_numbers(image):  # conversion would clip them to white
         raise _too_deep(path, image.mode)
     _refuse_deep_colours(path, found)
     if image.format == "TIFF":  # of an animation, the first picture is the natural one
@@ -38,14 +39,13 @@ def read_image(path: Path) -> Array:
 
 
 def decode_label(path: Path) -> Image.Image:
-    """A label file with its numbers or palette indices as they are stored.
+    """Decode a label file; its numbers or palette indices stay as they are stored.
 
     Raises:
         DataError: if it cannot be decoded to its end, has several pages, or was compressed in a way
             that changes values.
     """
-    found = _decode(path)
-    _refuse_what_changes_labels(path, found)
+    found = _decode_label(path)
     image = found.image
     if found.spread:
         top = 255 if image.mode == "L" else 65535
@@ -55,13 +55,17 @@ def decode_label(path: Path) -> Image.Image:
 
 
 def decode_colour_label(path: Path) -> Image.Image:
-    """The same of a label whose colours count.
+    """Decode a label file whose classes are colours.
 
     Raises:
-        DataError: likewise, or if its colours have more than 8 bits per channel.
+        DataError: as :func:`decode_label`, or if it holds numbers or colours of more than 8 bits
+            per channel.
     """
-    found = _decode(path)
-    _refuse_what_changes_labels(path, found)
+    found = _decode_label(path)
+    if _holds_numbers(found.image):
+        raise DataError(
+            f"{path}: holds numbers ({found.image.mode}), not colours; give the classes by `ids`"
+        )
     _refuse_deep_colours(path, found)
     return found.image
 
@@ -69,9 +73,9 @@ def decode_colour_label(path: Path) -> Image.Image:
 class _Decoded(NamedTuple):
     image: Image.Image
     bits: int
-    """Per channel in the file, 8 but where PNG, TIFF, PNM or SGI say otherwise."""
+    """Bits per channel in the file: 8 unless PNG, TIFF, PNM or SGI say otherwise."""
     spread: int
-    """The largest shade, where Pillow has spread shades of fewer bits over all there are."""
+    """The largest stored shade if Pillow has spread the shades over all values, else 0."""
     pages: int
 
 
@@ -96,21 +100,24 @@ def _decode(path: Path) -> _Decoded:
         raise DataError(f"{path}: cannot be read as an image ({reason}); fetch it again") from None
 
 
-def _refuse_what_changes_labels(path: Path, found: _Decoded) -> None:
+def _decode_label(path: Path) -> _Decoded:
+    found = _decode(path)
     _refuse_pages(path, found)
-    image = found.image
-    if image.format in ("JPEG", "MPO") or image.info.get("compression") == "jpeg":
+    if found.image.format in ("JPEG", "MPO") or found.image.info.get("compression") == "jpeg":
         raise DataError(
             f"{path}: holds JPEG data, which changes the values of masks; save them as PNG from "
             "their source"
         )
+    return found
+
+
+def _holds_numbers(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"
 
 
 def _refuse_deep_colours(path: Path, found: _Decoded) -> None:
-    """Numbers and shades of grey pass."""
-    mode = found.image.mode
-    if found.bits > 8 and not mode.startswith("I") and mode != "F":
-        raise _too_deep(path, f"{mode} from {found.bits} bits")
+    if found.bits > 8:
+        raise _too_deep(path, f"{found.image.mode} from {found.bits} bits")
 
 
 def _refuse_pages(path: Path, found: _Decoded) -> None:
@@ -125,24 +132,28 @@ def _too_deep(path: Path, mode: str) -> DataError:
     )
 
 
+def _decoder_args(image: ImageFile) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The name of each decoder that Pillow would use, and its arguments."""
+    for tile in image.tile:
+        yield tile.codec_name, tile.args if isinstance(tile.args, tuple) else (tile.args,)
+
+
 def _bits(image: ImageFile) -> int:
     if isinstance(image, TiffImageFile):
         return int(max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))))
-    for tile in image.tile:
-        args = tile.args if isinstance(tile.args, tuple) else (tile.args,)
-        if tile.codec_name.startswith("ppm") and isinstance(args[-1], int):
-            return args[-1].bit_length()  # of the largest value
-        # with the order of two bytes behind; `BGR;16` of BMP is 16 bits of all channels together
+    for codec, args in _decoder_args(image):
+        if codec.startswith("ppm") and isinstance(args[-1], int):
+            return args[-1].bit_length()  # the last argument is the largest value
+        # a suffix tells the order of two bytes; `BGR;16` of BMP has 16 bits for three channels
         deep = any(isinstance(arg, str) and re.search(";16[BLN]$", arg) for arg in args)
-        if deep or tile.codec_name == "SGI16":
+        if deep or codec == "SGI16":
             return 16
     return 8
 
 
 def _spread(image: ImageFile) -> int:
-    for tile in image.tile:
-        args = tile.args if isinstance(tile.args, tuple) else (tile.args,)
-        if tile.codec_name.startswith("ppm") and isinstance(args[-1], int):
+    for codec, args in _decoder_args(image):
+        if codec.startswith("ppm") and isinstance(args[-1], int):
             return 0 if args[-1] in (255, 65535) else args[-1]
         for arg in args:
             if isinstance(arg, str) and (few := re.match(r"L;([24])", arg)):

@@ -8,11 +8,11 @@ from rich.table import Table
 from lit_seg.metrics.frequency_groups import frequency_groups, gini
 from lit_seg.metrics.labels import ClassCounts
 
-_SHOWN = 12  # of each end of a long list
+_SHOWN = 12  # classes at each end of a long table
 
 
 def imbalance_line(counts: ClassCounts, names: Sequence[str]) -> str:
-    """The imbalance in one line."""
+    """Describe the imbalance in one line."""
     pixels = counts.pixels
     seen = [(n, name) for n, name in zip(pixels, names, strict=True) if n]
     line = f"imbalance: Gini {gini(pixels):.2f}"
@@ -27,7 +27,7 @@ def imbalance_line(counts: ClassCounts, names: Sequence[str]) -> str:
 
 
 def imbalance_table(counts: ClassCounts, names: Sequence[str], title: str) -> Table:
-    """Share of pixels and images of each class, the most frequent first; long lists are cut."""
+    """Tabulate the pixels and images of each class, the most frequent first; long lists are cut."""
     table = Table(title=escape(title))
     for column in ("class", "pixels %", "images", "group"):
         table.add_column(column, justify="right" if column in ("pixels %", "images") else "left")

@@ -1,4 +1,4 @@
-"""From label files, as stored, to class ids: by number or by colour, each by one lookup."""
+"""From stored labels to class ids: by number or by colour, with one lookup per pixel."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from lit_seg.data.decode import decode_colour_label, decode_label
 from lit_seg.data.transforms import Array
@@ -18,22 +19,35 @@ Colour = tuple[int, int, int]
 
 
 def read_ids(path: Path) -> Stored:
-    """A label file as ``(H, W)`` integers, as stored: palette indices stay indices.
+    """Read a label file as ``(H, W)`` integers, as they are stored.
+
+    Indices of a palette stay indices; a 1-bit label is 0 and 1.
 
     Raises:
-        DataError: if the file cannot be decoded to its end or has several channels.
+        DataError: if the file cannot be decoded to its end or holds no ids.
     """
-    label = np.asarray(decode_label(path))
-    if label.ndim != 2 or not np.issubdtype(label.dtype, np.integer):
+    return ids_of(decode_label(path), path)
+
+
+def ids_of(image: Image.Image, path: Path) -> Stored:
+    """Take the integers of a label that is decoded already; ``path`` is for the message.
+
+    Raises:
+        DataError: if it holds colours or floats.
+    """
+    if len(image.getbands()) > 1:
         raise DataError(
-            f"{path}: labels must be one channel of integers, got shape {label.shape} of "
-            f"{label.dtype}; colour-coded labels must be converted to class ids first"
+            f"{path}: holds colours ({image.mode}), not ids; give the classes by `colours`, or "
+            "convert the labels to one channel of class ids"
         )
-    return label
+    label = np.asarray(image)
+    if np.issubdtype(label.dtype, np.floating):
+        raise DataError(f"{path}: holds {label.dtype}, not ids; save it as integers")
+    return label.astype(np.uint8) if label.dtype == np.bool_ else label
 
 
 _NONE = 254
-"""Of a colour that is no class: the last of 255 ids, which no class can have, see ``Folder``."""
+"""The mark of a colour that is no class: no class can have this id, see ``Folder``."""
 
 
 class LabelMap:
@@ -48,7 +62,7 @@ class LabelMap:
         self.legal = sorted(ids)
         self.meaning = repr(sorted(ids.items()))
         self.read = read
-        # 8- and 16-bit values, and a last entry for what lies outside
+        # one entry for each 8- or 16-bit value, and a last one for all other values
         self._table = np.full(2**16 + 1, VOID, np.uint8)
         self._known = np.zeros(2**16 + 1, np.uint8)
         for value, class_id in ids.items():
@@ -56,7 +70,7 @@ class LabelMap:
             self._known[value] = 1
 
     def __call__(self, path: Path) -> Array:
-        """``(H, W)`` uint8 class ids of a file.
+        """Read a file as ``(H, W)`` uint8 class ids.
 
         Raises:
             DataError: if it cannot be read, or naming its illegal values and the legal ones.
@@ -64,7 +78,7 @@ class LabelMap:
         return self.map(self.read(path), path)
 
     def map(self, label: Stored, path: Path | str) -> Array:
-        """The same for stored values that were read already; ``path`` is for the message."""
+        """Map stored values that were read already; ``path`` is for the message."""
         known: Array
         mapped: Array
         if label.dtype == np.uint8:  # OpenCV looks up several times faster
@@ -97,28 +111,23 @@ class ColourMap:
         self._opaque = tuple((_word(c), i) for c, i in ids.items() if len(c) == 3)
 
     def __call__(self, path: Path) -> Array:
-        """``(H, W)`` uint8 class ids of a file; a palette is resolved to its colours.
+        """Read a file as ``(H, W)`` uint8 class ids; a palette is resolved to its colours.
 
         Raises:
             DataError: if it cannot be read, has more than 8 bits per channel, or naming its
                 illegal colours.
         """
-        image = decode_colour_label(path)
-        if image.mode.startswith("I") or image.mode == "F":
-            raise DataError(
-                f"{path}: holds numbers ({image.mode}), not colours; give the classes by `ids`"
-            )
-        return self.map(np.asarray(image.convert("RGBA")), path)
+        return self.map(np.asarray(decode_colour_label(path).convert("RGBA")), path)
 
     def map(self, label: Array, path: Path | str) -> Array:
-        """The same for ``(H, W, 4)`` colours that were read already."""
+        """Map ``(H, W, 4)`` colours that were read already; ``path`` is for the message."""
         words = np.ascontiguousarray(label).view(">u4")[..., 0].astype(np.uint32)
         mapped: Array = _class_of_rgb(self._opaque)[words >> np.uint32(8)]
         for colour, class_id in self._with_alpha.items():
             mapped[words == _word(colour)] = class_id
         if (mapped == _NONE).any():
             illegal = words[mapped == _NONE]
-            found = np.unique(illegal)  # of whole words: of rows it takes seconds
+            found = np.unique(illegal)  # of numbers: to compare rows takes seconds
             first = [tuple(word.to_bytes(4, "big")) for word in found[:5].tolist()]
             shown = ", ".join(map(str, first)) + (", ..." if len(found) > 5 else "")
             raise DataError(
@@ -129,16 +138,16 @@ class ColourMap:
 
 
 def _word(colour: tuple[int, ...]) -> int:
-    """A colour as one number; those of as many channels sort alike."""
+    """A colour as one number, red in its highest byte."""
     return int.from_bytes(bytes(colour), "big")
 
 
 @lru_cache(maxsize=2)
 def _class_of_rgb(ids: tuple[tuple[int, int], ...]) -> Array:
-    """Class id of each of all RGB colours, by their word: several times faster than a search.
+    """Class id of every RGB colour, by its number: several times faster than a search.
 
-    It has 16 MB, so it is made where a label is first read, once for the splits of a dataset, and
-    never sent to another process.
+    The table has 16 MB. It is made where a label is first read, once for all splits of a dataset,
+    and is never sent to another process.
     """
     table = np.full(2**24, _NONE, np.uint8)
     for word, class_id in ids:
@@ -148,7 +157,7 @@ def _class_of_rgb(ids: tuple[tuple[int, int], ...]) -> Array:
 
 
 def _ranges(values: Sequence[int]) -> str:
-    """``[0, 1, 2, 5]`` as ``0-2, 5``."""
+    """Write ``[0, 1, 2, 5]`` as ``0-2, 5``."""
     runs: list[list[int]] = []
     for value in values:
         if runs and value == runs[-1][1] + 1:

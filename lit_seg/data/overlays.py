@@ -1,17 +1,37 @@
-"""Label maps as colours, and predictions beside the truth."""
+"""Colours of classes, label maps as colours, and predictions beside the truth."""
 
+import colorsys
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from lit_seg.data.label_maps import Colour
 from lit_seg.metrics.labels import VOID
 
 Picture = npt.NDArray[np.uint8]
+_OKABE_ITO: tuple[Colour, ...] = (
+    *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66)),
+    *((0, 114, 178), (213, 94, 0), (204, 121, 167), (150, 150, 150)),
+)
+"""Colours that colour-blind people can distinguish, with a grey in place of black."""
 
 
-def colourise(label: npt.NDArray[np.integer], palette: Sequence[tuple[int, int, int]]) -> Picture:
-    """``(H, W)`` class ids to ``(H, W, 3)`` RGB; void is black."""
+def distinct_colours(number: int) -> tuple[Colour, ...]:
+    """As many different colours for classes that have none of their own; none is black (void)."""
+    found = dict.fromkeys(_OKABE_ITO)
+    step = 0
+    while len(found) < number:
+        # multiples of the golden ratio never repeat a hue; neighbours differ in brightness
+        hue, value = step * 0.618034 % 1, (1.0, 0.75, 0.5)[step % 3]
+        red, green, blue = colorsys.hsv_to_rgb(hue, 0.9 if step % 2 else 0.5, value)
+        found[round(255 * red), round(255 * green), round(255 * blue)] = None
+        step += 1
+    return tuple(found)[:number]
+
+
+def colourise(label: npt.NDArray[np.integer], palette: Sequence[Colour]) -> Picture:
+    """Turn ``(H, W)`` class ids into ``(H, W, 3)`` RGB; void is black."""
     table = np.zeros((VOID + 1, 3), np.uint8)
     table[: len(palette)] = palette
     picture: Picture = table[label]
@@ -19,7 +39,7 @@ def colourise(label: npt.NDArray[np.integer], palette: Sequence[tuple[int, int, 
 
 
 def blend(image: Picture, colours: Picture, opacity: float = 0.55) -> Picture:
-    """Colours laid over an image, both ``(H, W, 3)``."""
+    """Lay colours over an image, both ``(H, W, 3)``."""
     mixed = (1 - opacity) * image + opacity * colours
     return mixed.round().astype(np.uint8)
 
@@ -28,9 +48,9 @@ def side_by_side(
     image: Picture,
     truth: npt.NDArray[np.integer],
     prediction: npt.NDArray[np.integer],
-    palette: Sequence[tuple[int, int, int]],
+    palette: Sequence[Colour],
 ) -> Picture:
-    """Image, truth, prediction and (white on image) where they differ, in a row."""
+    """Put image, truth, prediction and errors (white on the image) in a row."""
     wrong = (truth != prediction) & (truth != VOID)
     errors = np.where(wrong[..., None], np.uint8(255), image // 3)
     return np.concatenate(

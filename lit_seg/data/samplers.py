@@ -1,4 +1,4 @@
-"""Which samples a rank sees, as pure functions of (seed, epoch, rank).
+"""The samples that each rank sees, as pure functions of (seed, epoch, rank).
 
 Both samplers are a ``DistributedSampler`` of torch, which Lightning leaves in its place.
 """
@@ -9,28 +9,28 @@ from collections.abc import Callable, Iterator, Sequence
 from torch.utils.data import DistributedSampler
 
 Key = tuple[int, int, int]
-"""(epoch, index, time): a sample, and what seeds its augmentation: the epoch, and how many times
-the sample came in it before."""
+"""``(epoch, index, repeat)``: a sample and the seed of its augmentation; ``repeat`` is how many
+times the epoch has shown the sample before."""
 
 FILLER = -1
-"""The index of a sample that counts nowhere."""
+"""The index of a sample that no score counts."""
 
 
 class TrainSampler(DistributedSampler[Key]):
-    """Takes its part of the order of each epoch; every rank gets equally many samples.
+    """Gives a rank its share of the order of each epoch; all ranks get equally many samples.
 
     Ranks take turns along one order, so a step of ``k`` ranks with batches of ``b`` sees
     the samples that one process with batches of ``k * b`` sees. The epoch travels with the index,
-    so that worker processes need no message to know it, and a resumed run needs no RNG state: it
-    starts at ``epoch`` and leaves out what was ``done`` of it.
+    so worker processes need no message to know it, and a resumed run needs no state of a random
+    generator: it starts at ``epoch`` and skips the samples that were ``done``.
 
     Args:
-        order: gives the indices of an epoch, always equally many, the same on all ranks.
-        size: how many.
-        rank: of this process.
+        order: gives the indices of an epoch: always equally many, and the same on all ranks.
+        size: number of indices.
+        rank: rank of this process.
         ranks: number of processes.
-        epoch: the first one.
-        done: samples of the first epoch that the ranks together have seen already.
+        epoch: the first epoch.
+        done: samples of the first epoch that all ranks together have seen already.
     """
 
     def __init__(
@@ -55,33 +55,33 @@ class TrainSampler(DistributedSampler[Key]):
             self.epoch, self.done = epoch, 0
 
     def __iter__(self) -> Iterator[Key]:
-        keys = _timed(self.epoch, self.order(self.epoch))
+        keys = _with_repeats(self.epoch, self.order(self.epoch))
         return iter(keys[self.rank :: self.ranks][self.done // self.ranks : len(self)])
 
     def __len__(self) -> int:
-        """Of a whole epoch, also where a part of it is done: the trainer counts on from there."""
+        """Samples per whole epoch, also after a resume: the trainer counts on from there."""
         return self.size // self.ranks
 
 
-def _timed(epoch: int, order: Sequence[int]) -> list[Key]:
-    times: Counter[int] = Counter()
+def _with_repeats(epoch: int, order: Sequence[int]) -> list[Key]:
+    repeats: Counter[int] = Counter()
     keys = []
     for index in order:
-        keys.append((epoch, index, times[index]))
-        times[index] += 1
+        keys.append((epoch, index, repeats[index]))
+        repeats[index] += 1
     return keys
 
 
 class EvalSampler(DistributedSampler[Key]):
     """Every sample exactly once over all ranks, in order.
 
-    ``DistributedSampler`` pads: with 7 images on 2 ranks it scores one of them twice. A rank that
-    is left without a sample gets one ``FILLER``, since all ranks must go through an evaluation:
-    they exchange their counts at its end.
+    ``DistributedSampler`` repeats samples: with 7 images on 2 ranks it scores one of them twice.
+    Here a rank without a sample gets one ``FILLER``, because all ranks must take part in an
+    evaluation: they exchange their counts at its end.
 
     Args:
-        size: samples in the dataset.
-        rank: of this process.
+        size: number of samples in the dataset.
+        rank: rank of this process.
         ranks: number of processes.
     """
 

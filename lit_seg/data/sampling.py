@@ -1,8 +1,8 @@
-"""How often an epoch shows each training image: evenly, or rare classes more often.
+"""How often an epoch shows each training image: once, or rare classes more often.
 
 Each order is a pure function of (seed, epoch), so a resumed run and all ranks agree without
-exchanging anything. An epoch keeps its number of samples whatever the sampling: two runs that
-differ in it alone do the same number of steps.
+any exchange. The number of samples in an epoch does not depend on the sampling: two runs that
+differ only in it take the same number of steps.
 """
 
 from abc import ABC, abstractmethod
@@ -13,41 +13,40 @@ import numpy.typing as npt
 from lit_seg.errors import DataError
 
 Counts = npt.NDArray[np.int64]
-"""Pixels of each class, void left out, in each image: ``(N, C)``."""
+"""Pixels of each class in each image, without void: ``(N, C)``."""
 Order = npt.NDArray[np.int64]
-"""Indices of images, in the order of an epoch: ``(N,)``."""
+"""Indices of images in the order of an epoch: ``(N,)``."""
 
 
 class Sampling(ABC):
-    """What a DataModule takes as ``sampling``."""
+    """Base of the values of a DataModule's option ``sampling``."""
 
     def fit(self, counts: Counts) -> None:
-        """Look at what the training images hold, once.
+        """Prepare for the class counts of the training images; called once.
 
         Raises:
-            DataError: if they hold nothing to sample by.
+            DataError: if no image holds a class.
         """
         self.counts = counts
 
     @abstractmethod
     def order(self, seed: int, epoch: int) -> Order:
-        """The samples of an epoch."""
+        """The indices of an epoch's samples, in order."""
 
 
 class RepeatFactor(Sampling):
-    """Images with a rare class come more often: repeat-factor sampling.
+    """Repeat-factor sampling: images with a rare class are shown more often.
 
-    With f_c the share of images that contain class c, an image counts max over its classes c of
-    max(1, sqrt(threshold / f_c)). Its expected number of appearances in an epoch is that, scaled
-    so that all add up to the number of images; each epoch it appears that often rounded up or
-    down.
+    With f_c the share of images that contain class c, the weight of an image is the maximum over
+    its classes c of max(1, sqrt(threshold / f_c)). The weights, scaled to add up to the number of
+    images, are how often an image is expected in an epoch; each epoch rounds this up or down.
 
     Source: Gupta et al., *LVIS*, CVPR 2019 (arXiv 1908.03195), §4. There an epoch grows; here it
-    keeps its length, so that a frequent image may be left out of one.
+    keeps its length, so an epoch may omit a frequent image.
 
     Args:
         threshold: share of images below which a class is rare, in (0, 1]. The paper's .001 is for
-            its 1203 classes; of the few classes of a street scene most are in most images.
+            its 1203 classes; street scenes have few classes, most of them in most images.
 
     Raises:
         ValueError: if it is out of range.
@@ -65,33 +64,33 @@ class RepeatFactor(Sampling):
         factors = np.sqrt(self.threshold / np.where(share > 0, share, 1))
         weights = np.where(present, np.maximum(factors, 1), 1).max(axis=1)
         self.expected = weights * (len(weights) / weights.sum())
-        """Appearances of each image in an epoch."""
+        """How often each image is expected in an epoch."""
 
     def order(self, seed: int, epoch: int) -> Order:
         rng = _generator(seed, epoch)
         shuffled = rng.permutation(len(self.expected))
-        # systematic sampling: one offset for all, so that the number of samples is always the same
+        # systematic sampling: one offset for all images keeps the number of samples the same
         ends = np.cumsum(self.expected[shuffled])
-        ends[-1] = len(ends)  # not a rounding error less, nor, by the sum's own rounding, more:
+        ends[-1] = len(ends)  # the sum may end a rounding error below, and the next one above:
         whole = np.minimum(np.floor(ends + rng.random()), len(ends)).astype(np.int64)
         times: Order = np.diff(whole, prepend=0)
         return rng.permutation(np.repeat(shuffled, times))
 
 
 class ClassAware(Sampling):
-    """Draws a class, then an image that contains it: rare-class sampling.
+    """Rare-class sampling: draws a class, then an image that contains it.
 
     The class is drawn with probability softmax((1 - f_c) / temperature), with f_c its share of
     the labelled pixels; the image evenly from those with at least ``min_pixels`` of it (or any,
     where no image has as many).
 
     Source: Hoyer et al., *DAFormer*, CVPR 2022 (arXiv 2111.14887), §3.3, with its .01 and 3000
-    pixels of 512x512. An infinite temperature draws all classes alike, as Shen et al., *Relay
-    backpropagation*, ECCV 2016 (arXiv 1512.05830).
+    pixels of 512x512. An infinite temperature draws all classes equally often, as Shen
+    et al., *Relay backpropagation*, ECCV 2016 (arXiv 1512.05830).
 
     Args:
-        temperature: above 0; the lower, the more the rarest class leads.
-        min_pixels: of the class in the image, before it is resized.
+        temperature: above 0; the lower it is, the more often the rarest class is drawn.
+        min_pixels: pixels of the class that an image needs, before it is resized.
 
     Raises:
         ValueError: if one is out of range.
@@ -138,7 +137,7 @@ class ClassAware(Sampling):
 
 
 def shuffled(size: int, seed: int, epoch: int) -> Order:
-    """Every image once: what is done without a ``Sampling``."""
+    """Every image once, in random order: the order without a ``Sampling``."""
     return _generator(seed, epoch).permutation(size)
 
 

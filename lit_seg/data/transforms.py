@@ -1,7 +1,7 @@
 """What happens to an image and its labels between the file and the network.
 
-The only module that knows albumentations. Labels are never interpolated, and what a crop or a
-shrunken image leaves empty is void.
+This is the only module that knows albumentations. Labels are never interpolated. Where a crop
+reaches beyond the image, its pixels are void.
 """
 
 import os
@@ -18,24 +18,24 @@ import cv2
 
 Array = npt.NDArray[np.uint8]
 Fit = Literal["stretch", "pad"]
-"""How an image comes to a size of another shape: out of proportion, or with void beside it."""
+"""How an image is brought to another shape: with changed proportions, or with void beside it."""
 
 
 class Transform(Protocol):
-    """``(H, W, 3)`` image and ``(H, W)`` labels, both uint8, to the same of another size."""
+    """Takes an ``(H, W, 3)`` image and ``(H, W)`` labels, both uint8, to another size."""
 
     def __call__(self, image: Array, label: Array, seed: int) -> tuple[Array, Array]:
         """Transform a pair; equal seeds give equal results."""
 
 
 class EvalTransform:
-    """Bring to one size and nothing else; an image of that size passes untouched.
+    """Resizes to one size and does nothing else; an image of that size stays as it is.
 
     Args:
         height: in pixels.
         width: in pixels.
-        fit: what becomes of an image of another shape. Padding is void, on the right and at the
-            bottom.
+        fit: how an image of another shape is brought to that size. Padding is void, on the right
+            and at the bottom.
     """
 
     def __init__(self, height: int, width: int, fit: Fit = "stretch") -> None:
@@ -61,13 +61,14 @@ class TrainTransform:
 
     Args:
         size: height and width that evaluation sees, in pixels.
-        fit: how it brings an image there; training does the same, times the random scale.
-        crop: height and width of the crop; what an image does not fill of it is void.
+        fit: how evaluation brings an image to that size; training does the same, times the random
+            scale.
+        crop: height and width of the crop; it is void where it reaches beyond the image.
         scale: range of the random factor.
         flip: probability of a horizontal flip.
         jitter: strength of brightness, contrast, saturation and hue changes, 0 for none.
-        class_crops: probability that a crop is placed on a pixel of a class that is drawn evenly
-            from those in the image, so that a cyclist is seen as often as the road.
+        class_crops: probability that a crop is placed on a pixel of a class that is drawn
+            uniformly from those in the image, so that a cyclist is seen as often as the road.
 
     Raises:
         ValueError: if one of them is out of range.
@@ -123,7 +124,7 @@ class TrainTransform:
 
 
 class _FitAndScale(A.DualTransform):  # type: ignore[misc]
-    """One resize for both, since each costs sharpness."""
+    """Fits and scales in one resize, since each resize costs sharpness."""
 
     _targets = (A.core.type_definitions.Targets.IMAGE, A.core.type_definitions.Targets.MASK)
 
@@ -141,9 +142,9 @@ class _FitAndScale(A.DualTransform):  # type: ignore[misc]
         factor = self.py_random.uniform(*self.scale)
         largest = height * width * self.scale[1] ** 2
         return {
-            # a hair more, else 0.29 * 100 is 28
+            # the small summand is for products such as 0.29 * 100, which is below 29
             "to": (max(1, int(height * factor + 1e-6)), max(1, int(width * factor + 1e-6))),
-            # area averages what it shrinks, linear aliases it; enlarging, area is blocky
+            # when shrinking, linear interpolation aliases; when enlarging, area is blocky
             "interpolation": cv2.INTER_AREA if largest <= shape[0] * shape[1] else cv2.INTER_LINEAR,
         }
 
@@ -155,7 +156,7 @@ class _FitAndScale(A.DualTransform):  # type: ignore[misc]
 
 
 class _ClassCrop(A.RandomCrop):  # type: ignore[misc]
-    """A random crop that sometimes must hold a pixel of a class drawn from the image's."""
+    """A random crop that sometimes must hold a pixel of a class that is drawn from the image."""
 
     def __init__(self, height: int, width: int, probability: float) -> None:
         super().__init__(height, width)
@@ -178,7 +179,7 @@ class _ClassCrop(A.RandomCrop):  # type: ignore[misc]
         return found
 
     def _start(self, place: int, length: int, whole: int) -> int:
-        """Where a crop of ``length`` may start so that it lies inside and holds ``place``."""
+        """Draw the start of a crop of ``length`` that lies inside and holds ``place``."""
         first, last = max(0, place - length + 1), min(place, whole - length)
         return int(self.py_random.randint(first, last))
 

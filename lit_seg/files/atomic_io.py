@@ -1,4 +1,4 @@
-"""Writing the files of a run: whole or not at all, and with an error that names the file."""
+"""Writing files completely or not at all, with an error that names the file."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from lit_seg.errors import WriteError
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Within it, what the system refuses becomes an error that names ``path``.
+    """Turn an ``OSError`` within it into an error that names ``path``.
 
     Raises:
         WriteError: in place of an ``OSError``.
@@ -29,12 +29,12 @@ def writing(path: Path) -> Iterator[None]:
 def replace_file(
     path: Path, write: Callable[[BinaryIO], object], draft: Path | None = None
 ) -> None:
-    """Write beside a file, flush, and take its place: a kill or a full disk leaves the one before.
+    """Write a draft and move it into place, so a kill or a full disk leaves the old file.
 
-    ``draft`` is where, if several processes may write the file at the same time.
+    Give ``draft``, its path, if several processes may write the file at the same time.
 
     Raises:
-        OSError: or what else ``write`` raises; the draft is gone then.
+        OSError: or whatever ``write`` raises; the draft is removed then.
     """
     draft = draft or path.with_suffix(".tmp")
     try:
@@ -51,12 +51,12 @@ def replace_file(
 
 
 def draft_of_process(path: Path) -> Path:
-    """Beside a file, for what several processes or hosts may write at the same time."""
+    """The path of a draft that no other process and no other host uses."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
 
 
 def replace_text(path: Path, text: str) -> None:
-    """The same for a text.
+    """Write a text by :func:`replace_file`.
 
     Raises:
         WriteError: if it cannot be written.

@@ -1,4 +1,4 @@
-"""Reading what torch saved, without running code that is in it."""
+"""Reading files of ``torch.save`` without running code from them."""
 
 import pickle
 import re
@@ -12,12 +12,12 @@ from lit_seg.errors import RunError
 
 
 def read_plain(path: Path) -> Any:
-    """What torch saved in a file, if it is tensors and plain values; no code in it is run.
+    """Read a file of ``torch.save`` that holds tensors and plain values only.
 
     Raises:
-        RunError: saying why it cannot be read.
+        RunError: naming the reason if it cannot be read.
     """
-    whole = is_zipfile(path)  # torch writes such since 1.6
+    whole = is_zipfile(path)  # torch writes zip files since 1.6
     try:
         return torch.load(path, map_location="cpu", mmap=whole, weights_only=True)
     except Exception as error:  # torch raises whatever unpickling raises
@@ -38,6 +38,6 @@ def read_plain(path: Path) -> Any:
 
 
 def other_checkpoints(path: Path) -> str:
-    """Other checkpoints in the folder, as a hint."""
+    """A hint that names the other checkpoints in the folder, or an empty text."""
     others = sorted(str(other) for other in path.parent.glob("*.ckpt") if other != path)
     return f"; there is also {', '.join(others[:5])}" if others else ""

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from lit_seg.cli.commands.data import main
 from lit_seg.cli.commands.data.check import look
 from lit_seg.data import DATASETS, CamVid, Cityscapes
-from lit_seg.data.image_files import FileSplit
+from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError, NotThereError
 from tests.data import layout_of_ade20k, layout_of_nyuv2, layouts
 

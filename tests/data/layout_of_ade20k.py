@@ -1,7 +1,8 @@
 """A tiny ADE20K SceneParse150 in the layout of ADEChallengeData2016.zip."""
 
 import numpy as np
-from PIL import Image
+
+from tests.data.pictures import noise_and_ids, save
 
 SIZE = (12, 16)
 NUM_IDS = 151
@@ -16,19 +17,10 @@ def write(root, size=SIZE):
     for split, count in COUNTS.items():
         for i in range(count):
             stem = f"{PREFIXES[split]}_{i + 1:08}"
-            rng = np.random.default_rng([i, len(split)])
-            # far from black, so that it stays so in JPEG
-            image = rng.integers(96, 256, (*size, 3), np.uint8)
-            label = rng.permutation(np.arange(np.prod(size)) % NUM_IDS).reshape(size)
+            image, label = noise_and_ids([i, len(split)], size, NUM_IDS, darkest=96)
             save(release / "images" / split / f"{stem}.jpg", image, quality=95)
             save(release / "annotations" / split / f"{stem}.png", label.astype(np.uint8))
             scenes.append(f"{stem} misc\n")
     (release / "sceneCategories.txt").write_text("".join(scenes))
     head = "Idx\tRatio\tTrain\tVal\tName\n"
     (release / "objectInfo150.txt").write_text(f"{head}1\t0.1576\t11664\t1172\twall\n")
-
-
-def save(path, array, **options):
-    """Write an array, making folders on the way."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path, **options)

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from lit_seg.data import Folder
-from tests.data.layouts import save
+from tests.data.pictures import save
 
 NAMES = ["sky", "road", "car"]
 COLOURS = {"sky": [70, 130, 180], "road": [128, 64, 128], "car": [0, 0, 142]}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from PIL import Image
 from scipy.io import savemat
+
+from tests.data.pictures import MAC, noise, save
 
 SIZE = (12, 16)
 TRAIN = (3, 4, 5, 6, 7, 8, 10, 11, 12, 13)
@@ -62,7 +63,7 @@ def class13(root: Path) -> None:
             save(root / f"nyu_{part}_rgb" / f"nyu_rgb_{number:04}.png", image(number))
         for name in (f"{part}_labels_13/new_nyu_class13", f"nyu_{part}_rgb/nyu_rgb"):
             path = root / f"{name}_{numbers[0]:04}.png"
-            path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+            path.with_name(f"._{path.name}").write_bytes(MAC)
             (path.parent / "Thumbs.db").write_bytes(b"")
     (root / "README.md").write_text("## What does this repository contain?\n")
     (root / "camera_rotations_NYU.txt").write_text("1 0 0\n")
@@ -79,7 +80,7 @@ def label40(root: Path) -> None:
             save(root / f"Depth/{number}.png", np.full(SIZE, 9, np.uint8))
             lines.append(f"RGB/{number}.jpg Label/{number}.png\n")
         (root / f"{part}.txt").write_text("".join(lines))
-    (root / "Label/._1.png").write_bytes(b"\0\5\x16\7")
+    (root / "Label/._1.png").write_bytes(MAC)
 
 
 def mtan(root: Path) -> None:
@@ -88,7 +89,7 @@ def mtan(root: Path) -> None:
         for kind in ("image", "label", "depth", "normal"):
             folder = root / part / kind
             folder.mkdir(parents=True)
-            (folder / "._0.npy").write_bytes(b"\0\5\x16\7")
+            (folder / "._0.npy").write_bytes(MAC)
             for i in range(size if kind in ("image", "label") else 1):
                 if i >= MTAN_DISTINCT:
                     os.link(folder / f"{i % MTAN_DISTINCT}.npy", folder / f"{i}.npy")
@@ -99,8 +100,7 @@ def mtan(root: Path) -> None:
 
 
 def image(seed: int) -> np.ndarray:
-    """Noise without a black pixel, so that padding shows."""
-    return np.random.default_rng(seed).integers(1, 256, (*SIZE, 3), np.uint8)
+    return noise(seed, SIZE)
 
 
 def labels(seed: int, values: int) -> np.ndarray:
@@ -109,8 +109,3 @@ def labels(seed: int, values: int) -> np.ndarray:
     found = (np.arange(pixels) + pixels * seed) % values
     found[:12] = 0
     return np.random.default_rng(seed).permutation(found).reshape(SIZE).astype(np.uint16)
-
-
-def save(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path)

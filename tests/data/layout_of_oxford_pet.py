@@ -1,7 +1,8 @@
 """A tiny Oxford-IIIT Pet in the layout of images.tar.gz and annotations.tar.gz."""
 
 import numpy as np
-from PIL import Image
+
+from tests.data.pictures import noise_and_ids, save
 
 SIZE = (12, 16)
 TRAINVAL = [f"{breed}_{i}" for breed in ("Abyssinian", "pug") for i in range(1, 31)]
@@ -14,15 +15,11 @@ def write(root, size=SIZE):
     """Write photos, trimaps and lists, and what else the two archives hold."""
     images, annotations = root / "images", root / "annotations"
     trimaps = annotations / "trimaps"
-    for folder in (images, trimaps, annotations / "xmls"):
-        folder.mkdir(parents=True, exist_ok=True)
+    (annotations / "xmls").mkdir(parents=True)
     for i, stem in enumerate([*TRAINVAL, *TEST, UNLISTED]):
-        rng = np.random.default_rng(i)
-        # far from black, so that it stays so in JPEG
-        image = Image.fromarray(rng.integers(96, 256, (*size, 3), np.uint8))
-        image.save(images / f"{stem}.jpg", quality=95)
-        ids = rng.permutation(1 + np.arange(np.prod(size)) % 3).reshape(size)
-        Image.fromarray(ids.astype(np.uint8)).save(trimaps / f"{stem}.png")
+        image, ids = noise_and_ids(i, size, 3, darkest=96)
+        save(images / f"{stem}.jpg", image, quality=95)
+        save(trimaps / f"{stem}.png", (1 + ids).astype(np.uint8))
         (trimaps / f"._{stem}.png").write_bytes(b"\x00\x05\x16\x07 of a Mac")
         (annotations / "xmls" / f"{stem}.xml").write_text("<annotation></annotation>")
     (images / "Abyssinian_100.mat").write_bytes(b"MATLAB 5.0 MAT-file")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+
+from tests.data.pictures import MAC, noise_and_ids, save
 
 SIZE = (12, 20)
 IDS = (*range(13), 15)
@@ -21,25 +22,18 @@ def write(root: Path, frames: int = 10, cameras: tuple[str, ...] = CAMERAS) -> N
     sequence = root / "SYNTHIA-SEQS-05-SUMMER"
     for number, camera in enumerate(cameras):
         for i in range(frames):
-            rng = np.random.default_rng((number, i))
             name = f"{camera}/{i:06}.png"
-            image = rng.integers(1, 256, (*SIZE, 3), np.uint8)
-            ids = rng.permutation(np.arange(np.prod(SIZE)) % len(IDS)).reshape(SIZE)
-            save_image(sequence / "RGB" / name, image)
+            image, ids = noise_and_ids((number, i), SIZE, len(IDS))
+            save(sequence / "RGB" / name, image)
             save_label(sequence / "GT" / "LABELS" / name, np.take(IDS, ids))
-        save_image(sequence / "GT" / "COLOR" / camera / "000000.png", np.zeros_like(image))
+        save(sequence / "GT" / "COLOR" / camera / "000000.png", np.zeros_like(image))
         save_label(sequence / "Depth" / camera / "000000.png", np.full(SIZE, 7000))
         parameters = sequence / "CameraParams" / camera / "000000.txt"
         parameters.parent.mkdir(parents=True)
         parameters.write_text("1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1\n")
         for kind in ("RGB", "GT/LABELS"):  # left by the computer that packed it
-            (sequence / kind / camera / "._000000.png").write_bytes(b"\0\5\x16\7")
+            (sequence / kind / camera / "._000000.png").write_bytes(MAC)
             (sequence / kind / camera / "Thumbs.db").write_bytes(b"")
-
-
-def save_image(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path)
 
 
 def save_label(path: Path, ids: np.ndarray) -> None:

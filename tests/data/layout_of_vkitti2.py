@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+
+from tests.data.pictures import MAC, noise_and_ids, save
 
 SIZE = (12, 40)
 SCENES = ("Scene01", "Scene02", "Scene06", "Scene18", "Scene20")
@@ -54,18 +55,10 @@ def write(
             for c, camera in enumerate(CAMERAS):
                 folder = Path(scene, variation, "frames")
                 for i in range(frames):
-                    rng = np.random.default_rng((s, v, c, i))
-                    ids = rng.permutation(np.arange(np.prod(SIZE)) % len(colours)).reshape(SIZE)
-                    # far from black also where JPEG is not exact
-                    image = rng.integers(100, 256, (*SIZE, 3), np.uint8)
+                    image, ids = noise_and_ids((s, v, c, i), SIZE, len(colours), darkest=100)
                     image_path = root / rgb / folder / "rgb" / camera / f"rgb_{i:05}.jpg"
                     save(image_path, image)
                     label = root / labels / folder / "classSegmentation" / camera
                     save(label / f"classgt_{i:05}.png", np.array(colours, np.uint8)[ids])
                 for path in (image_path, label / "classgt_00000.png"):  # left by a packing computer
-                    path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
-
-
-def save(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path)
+                    path.with_name(f"._{path.name}").write_bytes(MAC)

@@ -2,10 +2,8 @@
 
 import os
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from lit_seg.data import DATASETS
 from lit_seg.data.datasets import streets
@@ -16,6 +14,7 @@ from tests.data import (
     layout_of_synthia,
     layout_of_vkitti2,
 )
+from tests.data.pictures import MAC, noise_and_ids, save
 
 SIZES = {
     "streets": (32, 48),
@@ -90,7 +89,7 @@ def cityscapes(root, per_city=3):
                 save(label.with_name(f"{stem}_gtFine_color.png"), np.zeros((2, 2, 4), np.uint8))
                 label.with_name(f"{stem}_gtFine_polygons.json").write_text("{}")
         for path in (image, label):  # of the last
-            path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+            path.with_name(f"._{path.name}").write_bytes(MAC)
 
 
 WRITERS = {
@@ -105,15 +104,7 @@ WRITERS = {
 
 
 def save_pair(image, label, num_ids, size, seed):
-    """Noise without a black pixel, so that padding shows, and labels that hold every id."""
-    rng = np.random.default_rng(seed)
-    save(image, rng.integers(1, 256, (*size, 3), np.uint8))
-    ids = rng.permutation(np.arange(np.prod(size)) % num_ids)
-    save(label, ids.reshape(size).astype(np.uint8))
-
-
-def save(path: Path, array):
-    """Write an array, making folders on the way; returns the path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path)
-    return path
+    """Write noise, and labels that hold every id."""
+    picture, ids = noise_and_ids(seed, size, num_ids)
+    save(image, picture)
+    save(label, ids.astype(np.uint8))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lit_seg.data import CamVid
 from lit_seg.data.counting.count import class_counts, count_images
-from lit_seg.data.image_files import faults_listed
+from lit_seg.data.file_lists import faults_listed
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 from tests.data import layouts

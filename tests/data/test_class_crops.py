@@ -34,9 +34,9 @@ def label_of(*pixels, rest=0, size=SIZE):
 @pytest.mark.parametrize("crop", [(1, 1), (4, 6), (32, 6), (32, 48)])
 def test_it_holds_the_only_labelled_pixel_wherever_that_is(pixel, crop):
     label = label_of((*pixel, 3), rest=VOID)
-    starts = set()
+    transform, starts = crops(1.0, crop), set()
     for seed in range(120):
-        image, cropped = crops(1.0, crop)(places(), label, seed)
+        image, cropped = transform(places(), label, seed)
         assert cropped.shape == crop == image.shape[:2]
         assert (cropped == 3).sum() == 1
         top, left = (int(n) for n in image[0, 0, :2])

@@ -1,9 +1,8 @@
 """Counts are made once, and found again as long as the labels are what they were."""
 
-import io
+import json
 import logging
 import os
-import pickle
 import shutil
 import socket
 import time
@@ -17,8 +16,8 @@ from PIL import Image
 
 from lit_seg.data.counting import cache as count_cache
 from lit_seg.data.counting.cache import cache_folder, cached_counts
-from lit_seg.data.image_files import FileSplit
 from lit_seg.data.label_maps import LabelMap
+from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 from tests.data import layouts
@@ -97,6 +96,13 @@ def kept_in(cache):
     return sorted(path.suffix for path in cache.iterdir() if path.suffix != ".lock")
 
 
+def counts_files(cache):
+    """The counts under the hash of times, and those under the hash of bytes, which has a lock."""
+    by_content = next(cache.glob("*.lock")).with_suffix(".json")
+    (by_time,) = set(cache.glob("*.json")) - {by_content}
+    return by_time, by_content
+
+
 def test_they_are_those_of_a_slow_loop_and_found_again(data, decoded, hashed, cache):
     first = counts_of(data)
     assert decoded == hashed == [f"{i}.png" for i in range(5)]
@@ -108,7 +114,7 @@ def test_they_are_those_of_a_slow_loop_and_found_again(data, decoded, hashed, ca
     np.testing.assert_array_equal(first, second)
     assert second.dtype == np.int64
     assert decoded == hashed == []
-    assert kept_in(cache) == [".npy", ".txt"]
+    assert kept_in(cache) == [".json", ".json"]
 
 
 def test_nothing_is_written_beside_the_data(data):
@@ -214,65 +220,46 @@ def test_touched_files_are_read_once_but_not_counted(data, decoded, hashed):
     assert decoded == []
 
 
-def npy(array, **options):
-    file = io.BytesIO()
-    np.save(file, array, **options)
-    return file.getvalue()
-
-
-def npz():
-    file = io.BytesIO()
-    np.savez(file, np.zeros((5, CLASSES + 1), np.int64))
-    return file.getvalue()
-
-
 DAMAGED = {
     "empty": b"",
     "text": b"counts",
-    "truncated header": npy(np.zeros((5, 5), np.int64))[:40],
-    "truncated data": npy(np.zeros((5, 5), np.int64))[:-8],
-    "huge": npy(np.zeros((5, 5), np.int64)).replace(b"(5, 5), }", b"(5, 5" + 4 * b"0" + b"), }"),
-    "pickle": pickle.dumps(np.zeros((5, 5), np.int64)),
-    "objects": npy(np.full((5, 5), None), allow_pickle=True),
-    "archive": npz(),
-    "no archive": b"PK\x03\x04" + bytes(30),
-    "an image more": npy(np.zeros((6, 5), np.int64)),
-    "a class less": npy(np.zeros((5, 4), np.int64)),
-    "floats": npy(np.zeros((5, 5))),
-    "flat": npy(np.zeros(25, np.int64)),
+    "truncated": json.dumps(np.zeros((5, 5), int).tolist()).encode()[:-8],
+    "ragged": b"[[1, 2], [3]]",
+    "nested": b"[" * 9999,
+    "no text": b"\xff\xfe",
+    "objects": json.dumps([[None] * 5] * 5).encode(),
+    "a mapping": b"{}",
+    "an image more": json.dumps(np.zeros((6, 5), int).tolist()).encode(),
+    "a class less": json.dumps(np.zeros((5, 4), int).tolist()).encode(),
+    "floats": json.dumps(np.zeros((5, 5)).tolist()).encode(),
+    "flags": json.dumps([[True] * 5] * 5).encode(),
+    "flat": json.dumps([0] * 25).encode(),
+    "too large": json.dumps([[2**64] * 5] * 5).encode(),
 }
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-def test_damaged_counts_are_made_again(data, cache, content, decoded):
+def test_damaged_counts_are_made_again(data, cache, content, hashed, decoded):
     first = counts_of(data)
-    kept = next(cache.glob("*.npy"))
-    whole = kept.read_bytes()
-    kept.write_bytes(content)
+    by_time, by_content = counts_files(cache)
+    whole = by_time.read_bytes()
+    by_time.write_bytes(content)
     np.testing.assert_array_equal(counts_of(data), first)
-    assert len(decoded) == 10
-    assert kept.read_bytes() == whole
+    assert (len(hashed), len(decoded)) == (10, 5)
+    for path in (by_time, by_content):
+        path.write_bytes(content)
     np.testing.assert_array_equal(counts_of(data), first)
-    assert len(decoded) == 10
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 9999, b"{", b"../../x", 64 * b"z"])
-def test_a_damaged_pointer_is_made_again(data, cache, content, hashed, decoded):
-    first = counts_of(data)
-    pointer = next(cache.glob("*.txt"))
-    whole = pointer.read_bytes()
-    pointer.write_bytes(content)
+    assert (len(hashed), len(decoded)) == (15, 10)
+    assert by_time.read_bytes() == by_content.read_bytes() == whole
     np.testing.assert_array_equal(counts_of(data), first)
-    assert len(hashed) == 10
-    assert len(decoded) == 5
-    assert pointer.read_bytes() == whole
+    assert (len(hashed), len(decoded)) == (15, 10)
 
 
 def test_a_folder_in_the_place_of_a_file_costs_a_warning(data, cache):
     first = counts_of(data)
-    kept = next(cache.glob("*.npy"))
-    kept.unlink()
-    kept.mkdir()
+    for kept in counts_files(cache):
+        kept.unlink()
+        kept.mkdir()
     with pytest.warns(UserWarning, match="counts cannot be kept"):
         np.testing.assert_array_equal(counts_of(data), first)
 
@@ -350,7 +337,7 @@ def test_processes_that_start_together_count_once(data, tmp_path, cache, decoded
     decoded.clear()
     assert counts_of(data).tolist() == expected
     assert decoded == []
-    assert kept_in(cache) == [".npy", ".txt"]  # no draft
+    assert kept_in(cache) == [".json", ".json"]  # no draft
 
 
 def test_a_draft_is_of_one_process_and_machine(data, cache, monkeypatch):
@@ -418,7 +405,7 @@ def test_a_data_module_counts_once_and_finds_it_again(tmp_path, monkeypatch, cac
     monkeypatch.setattr(count_cache, "count_images", lambda *_: calls.append(1))
     np.testing.assert_array_equal(make().image_counts, first)
     assert calls == []
-    assert len(list(cache.glob("*.npy"))) == 1
+    assert kept_in(cache) == [".json", ".json"]
 
 
 def test_where_counts_are_kept(monkeypatch, tmp_path):

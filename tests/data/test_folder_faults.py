@@ -319,4 +319,4 @@ def test_nothing_is_ever_written_below_the_root(tmp_path, monkeypatch):
     assert below
     assert not {letter for mode in below for letter in mode} & set("wax+")
     assert snapshot(root) == before
-    assert list((tmp_path / "cache").rglob("*.npy"))
+    assert list((tmp_path / "cache").rglob("*.json"))

@@ -3,7 +3,7 @@
 import pytest
 
 from lit_seg.data.datasets.camvid import CamVid
-from lit_seg.data.image_files import inside
+from lit_seg.data.file_lists import inside
 from lit_seg.errors import DataError
 from tests.data import layouts
 

@@ -1,16 +1,13 @@
-"""Counts that were made once, kept outside the data, found again as long as the labels are equal.
+"""Counts of classes, kept in JSON files outside the data for as long as the labels are the same.
 
 ``$XDG_CACHE_HOME/lit_seg/counts`` (or ``~/.cache/lit_seg/counts``; ``LIT_SEG_CACHE`` gives
-another folder) holds counts under a hash of the labels' bytes, so a copied dataset finds them too.
-Since reading all bytes at each start would be slow, a second hash of names, sizes and times
-leads to the first.
+another folder) holds the counts twice: under a hash of the labels' paths, sizes and times, which
+is quick to make at each start, and under a hash of their bytes, which a copied dataset has too.
 """
 
 import hashlib
-import io
+import json
 import os
-import re
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,16 +16,16 @@ import numpy as np
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 
 from lit_seg.data.counting.count import ImageCounts, count_images
-from lit_seg.data.dataset import Split
+from lit_seg.data.splits import Split
 from lit_seg.errors import DataError
-from lit_seg.files.atomic_io import replace_file
+from lit_seg.files.atomic_io import draft_of_process, replace_file
 
-_READING = 1
-"""To be raised when labels are read otherwise than before: then all are counted again."""
+_VERSION = 2
+"""Raise it when labels are read in another way than before: then all are counted again."""
 
 
 def cache_folder() -> Path:
-    """Where counts are kept.
+    """The folder that counts are kept in.
 
     Raises:
         OSError: if there is no home to keep them in.
@@ -44,45 +41,44 @@ def cache_folder() -> Path:
 
 
 def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> ImageCounts:
-    """The counts of a split: kept ones if its labels are what they were, else made and kept.
+    """Find the counts of a split in the cache, or count its labels and keep the counts.
 
     Args:
-        split: to count.
-        num_classes: that its labels may hold.
-        what: the split is, for the user.
-        meaning: of stored labels: whatever turns them into other classes must change it.
+        split: the split to count.
+        num_classes: how many classes its labels may hold.
+        what: a description of the split for the user.
+        meaning: a text that changes whenever stored labels become other classes.
 
     Raises:
         DataError: if the labels cannot be counted.
     """
     files = split.label_files()
-    if not files:  # made, not stored: counting is what finding would be
+    if not files:  # the labels are rendered: to hash them would be to render them
         return count_images(split, num_classes)
     try:
         folder = cache_folder()
     except OSError as error:
         _warn(error)
         return count_images(split, num_classes)
-    head = f"{_READING}\n{meaning}\n{split.meaning}\n{num_classes}\n"
-    to_keep: dict[Path, bytes] = {}
-    by_time = folder / f"{_hash(head, split, files, _place_and_times)}.txt"
-    content = _read_hash(by_time)
-    if content is None:
-        content = _hash(head, split, files, _bytes)
-        to_keep[by_time] = content.encode()
-    kept = folder / f"{content}.npy"
-    counts = _read_counts(kept, len(split), num_classes)
-    if counts is not None and not to_keep:
+    head = f"{_VERSION}\n{meaning}\n{split.meaning}\n{num_classes}\n"
+    shape = (len(split), num_classes + 1)
+    by_time = folder / f"{_hash(head, split, files, _place_and_times)}.json"
+    counts = _read_counts(by_time, shape)
+    if counts is not None:
         return counts
+    content = _hash(head, split, files, _bytes)
+    by_content = folder / f"{content}.json"
+    missing = [by_time]
     with _alone(folder / f"{content}.lock"):  # ranks that start together count once
-        counts = _read_counts(kept, len(split), num_classes)
+        counts = _read_counts(by_content, shape)
         if counts is None:
             rank_zero_info(f"counting the classes of {what} once; kept in {folder}")
             counts = count_images(split, num_classes)
-            to_keep[kept] = _npy(counts)
+            missing.append(by_content)
+        written = json.dumps(counts.tolist(), separators=(",", ":")).encode()
         try:
-            for path, written in to_keep.items():
-                _keep(path, written)
+            for path in missing:  # each process has its own draft: ranks may write together
+                replace_file(path, lambda file: file.write(written), draft_of_process(path))
         except OSError as error:
             error.filename = str(folder)
             _warn(error)
@@ -100,14 +96,8 @@ def _alone(path: Path) -> Iterator[None]:
             file = stack.enter_context(path.open("w"))
             fcntl.flock(file, fcntl.LOCK_EX)
         except (OSError, ImportError):
-            pass  # a folder that cannot be written is told when counts are kept
+            pass  # the warning about a folder that cannot be written comes when counts are kept
         yield
-
-
-def _keep(path: Path, content: bytes) -> None:
-    # a draft of this process alone: ranks may count at the same time
-    draft = path.with_name(f"{path.stem}.{socket.gethostname()}.{os.getpid()}.tmp")
-    replace_file(path, lambda file: file.write(content), draft)
 
 
 def _warn(error: OSError) -> None:
@@ -130,10 +120,8 @@ def _hash(head: str, split: Split, files: Sequence[Path], fact: Callable[[Path],
 
 
 def _place_and_times(path: Path) -> bytes:
-    found = path.stat()
-    return repr(
-        (str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    ).encode()
+    stat = path.stat()
+    return repr((str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)).encode()
 
 
 def _bytes(path: Path) -> bytes:
@@ -141,24 +129,9 @@ def _bytes(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _read_hash(path: Path) -> str | None:
+def _read_counts(path: Path, shape: tuple[int, int]) -> ImageCounts | None:
     try:
-        text = path.read_text()
-    except (OSError, ValueError):
+        counts = np.array(json.loads(path.read_bytes()))
+    except (OSError, ValueError, RecursionError):  # the file is missing or damaged
         return None
-    return text if re.fullmatch("[0-9a-f]{64}", text) else None
-
-
-def _read_counts(path: Path, size: int, num_classes: int) -> ImageCounts | None:
-    try:
-        counts = np.load(path, allow_pickle=False)
-    except Exception:  # there is none, or it is damaged, for which numpy has a dozen errors
-        return None
-    fits = isinstance(counts, np.ndarray) and counts.shape == (size, num_classes + 1)
-    return counts if fits and counts.dtype == np.int64 else None
-
-
-def _npy(counts: ImageCounts) -> bytes:
-    file = io.BytesIO()
-    np.save(file, counts)
-    return file.getvalue()
+    return counts if counts.shape == shape and counts.dtype == np.int64 else None

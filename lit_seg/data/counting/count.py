@@ -1,11 +1,11 @@
-"""How much of each class a split holds, counted from its labels after the label map."""
+"""Pixels and images of each class, counted from the labels of a split."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.counting.walk import walk
-from lit_seg.data.dataset import Split
+from lit_seg.data.splits import Split
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID, ClassCounts
@@ -18,7 +18,7 @@ def count_images(split: Split, num_classes: int, workers: int | None = None) -> 
     """Count every label of a split.
 
     Raises:
-        DataError: if a label cannot be read or holds what is no class.
+        DataError: if a label cannot be read or holds an id that is no class.
     """
     rows = list(walk(split, count_labels, "counting classes", workers))
     counts = np.array(rows, np.int64).reshape(len(rows), VOID + 1)
@@ -32,12 +32,12 @@ def count_images(split: Split, num_classes: int, workers: int | None = None) -> 
 
 
 def count_labels(split: Split, index: int) -> npt.NDArray[np.int64]:
-    """Pixels of each label of a sample: ``(256,)``."""
+    """Count the pixels of each of the 256 labels in a sample: ``(256,)``."""
     return pixels_of_labels(split.label(index))
 
 
 def pixels_of_labels(label: Array) -> npt.NDArray[np.int64]:
-    """Pixels of each of the 256 values: ``(256,)``.
+    """Count the pixels of each of the 256 values: ``(256,)``.
 
     OpenCV counts ten times faster than NumPy, but in float32: exact up to 2**24 pixels at a time.
     """
@@ -51,7 +51,7 @@ def pixels_of_labels(label: Array) -> npt.NDArray[np.int64]:
 
 
 def class_counts(counts: ImageCounts, void: bool = False) -> ClassCounts:
-    """The sums over images, of the classes alone or with void as the last of them."""
+    """Sum counts over images; ``void`` makes void the last class instead of leaving it out."""
     counts = counts if void else counts[:, :-1]
     present = counts > 0
     whole = counts.sum(axis=1, keepdims=True)

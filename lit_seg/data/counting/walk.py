@@ -1,4 +1,4 @@
-"""Looking at every sample of a split, on all processors and with a progress bar."""
+"""Calling a function on every sample of a split, on all processors, with a progress bar."""
 
 import os
 import signal
@@ -15,23 +15,23 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.progress import track
 
-from lit_seg.data.dataset import Split
+from lit_seg.data.splits import Split
 from lit_seg.errors import DataError
 
 T = TypeVar("T")
-_FEW = 64  # samples for which starting processes costs more than it gains
+_FEW = 64  # for fewer samples, starting processes costs more than it gains
 
 
 def walk(
     split: Split, look: Callable[[Split, int], T], what: str, workers: int | None = None
 ) -> Iterator[T]:
-    """What ``look`` gives for each sample, in order.
+    """Yield what ``look`` returns for each sample, in order.
 
     Args:
-        split: whose samples.
-        look: a function of a module, so that other processes find it.
-        what: is done, for the progress bar; the first rank shows it.
-        workers: processes; by default one per processor, and none for few samples.
+        split: the samples.
+        look: a function at the top of a module, so that other processes find it.
+        what: what is done, for the progress bar, which the first rank shows.
+        workers: number of processes; by default one per processor, and none for few samples.
 
     Raises:
         DataError: if a process ends, most often for lack of memory; and what ``look`` raises.
@@ -66,7 +66,7 @@ def walk(
 
 
 def _processors() -> int:
-    """That this process may use."""
+    """The number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -78,8 +78,8 @@ _of_process: tuple[Split, Callable[[Split, int], object]]
 def _begin(split: Split, look: Callable[[Split, int], object]) -> None:
     global _of_process
     _of_process = split, look
-    # Ctrl-C and schedulers signal all processes: these go on until they are told, by SIGTERM or
-    # by the end of the one that made them; a fork has its handlers
+    # Ctrl-C and schedulers signal all processes of a run. A fork inherits the handlers of its
+    # parent: here it works on until the parent sends SIGTERM or ends
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if hasattr(signal, "SIGUSR1"):

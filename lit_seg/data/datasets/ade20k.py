@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.datasets.ade20k_classes import COLOURS, NAMES, PIXELS
 from lit_seg.data.decode import decode_label
 from lit_seg.data.download.archive import Archive
-from lit_seg.data.image_files import FileSplit, require_files
-from lit_seg.data.label_maps import LabelMap, Stored, read_ids
+from lit_seg.data.file_lists import require_files
+from lit_seg.data.label_maps import LabelMap, Stored, ids_of
+from lit_seg.data.splits import FileSplit, matching_pairs
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID, ClassCounts
 
@@ -24,9 +23,9 @@ class ADE20K(SegDataModule):
     Layout below ``root``, which may also be the folder ``ADEChallengeData2016`` itself:
     ``ADEChallengeData2016/images/{training,validation}/<stem>.jpg`` and
     ``ADEChallengeData2016/annotations/{training,validation}/<stem>.png``. Labels are 8-bit, 1 to
-    150 for the classes and 0 for all other objects, which becomes void; the challenge does not
-    score it either. Fewer images are accepted, and scored as what they are; an image without its
-    label or a label without its image is not.
+    150 for the classes and 0 for all other objects, which becomes void: the challenge does not
+    score it. A part of the images is accepted; an image without its label or a label without
+    its image is not.
 
     The *full* ADE20K release is another download, of the same images with colour-coded labels of
     some 3000 classes: it is refused. The labels of the test split are not public.
@@ -63,15 +62,12 @@ class ADE20K(SegDataModule):
         for folder in (images, labels):
             if not folder.is_dir():
                 raise self._missing(folder)
-        stems = {path.stem for path in images.glob(f"{pattern}.jpg")}
-        if not stems:
+        if not any(images.glob(f"{pattern}.jpg")):
             raise DataError(
                 f"{images}: holds no {pattern}.jpg; sub-folders per scene are of the full ADE20K "
                 f"release. {self.card.how_to_get}"
             )
-        # of either kind, so that a half that was lost is missed
-        stems |= {path.stem for path in labels.glob(f"{pattern}.png")}
-        pairs = [(images / f"{stem}.jpg", labels / f"{stem}.png") for stem in sorted(stems)]
+        pairs = matching_pairs(images, ".jpg", labels, ".png", pattern)
         require_files(pairs, self.card.how_to_get)
         ids = {0: VOID} | {1 + i: i for i in range(len(self.names))}
         return FileSplit(pairs, LabelMap(ids, _read))
@@ -83,11 +79,11 @@ class ADE20K(SegDataModule):
 
 
 def _read(path: Path) -> Stored:
-    """Stored values of a label, once it is not one of the full release."""
+    """The stored values of a label, unless it is one of the full release."""
     label = decode_label(path)
     if label.mode in ("RGB", "RGBA"):
         raise DataError(
             f"{path}: is a colour label, as in the full ADE20K release; SceneParse150 has one "
             f"channel with 0 to 150: use the labels of {_ARCHIVE}.zip"
         )
-    return np.asarray(label) if label.mode == "L" else read_ids(path)
+    return ids_of(label, path)

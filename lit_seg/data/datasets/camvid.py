@@ -4,12 +4,27 @@ from pathlib import Path, PurePosixPath
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.image_files import FileSplit, inside, read_lines, require_files, single_fault
-from lit_seg.data.label_maps import LabelMap
+from lit_seg.data.file_lists import inside, read_lines, require_files, single_fault
+from lit_seg.data.label_maps import Colour, LabelMap
+from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID, ClassCounts
 
 _UNLABELLED = 11
+_CLASSES: dict[str, Colour] = {
+    "sky": (128, 128, 128),
+    "building": (128, 0, 0),
+    "pole": (192, 192, 128),
+    "road": (128, 64, 128),
+    "pavement": (60, 40, 222),
+    "tree": (128, 128, 0),
+    "sign_symbol": (192, 128, 128),
+    "fence": (64, 64, 128),
+    "car": (64, 0, 128),
+    "pedestrian": (64, 64, 0),
+    "bicyclist": (0, 128, 192),
+}
+"""RGB of each class, in the order of the ids."""
 
 
 class CamVid(SegDataModule):
@@ -17,8 +32,8 @@ class CamVid(SegDataModule):
 
     Layout below ``root``: ``{train,val,test}.txt`` with lines ``/SegNet/CamVid/train/x.png
     /SegNet/CamVid/trainannot/x.png``, and the folders that they name. Labels are 8-bit, 0 to 10
-    and 11 for unlabelled, which becomes void. A split that is not there matters only when asked
-    for.
+    and 11 for unlabelled, which becomes void. A missing split is an error only when it is
+    needed.
 
     Reference: Brostow et al., *Semantic object classes in video*, Pattern Recognition Letters
     2009; split and labels of Badrinarayanan et al., *SegNet*, TPAMI 2017
@@ -26,32 +41,8 @@ class CamVid(SegDataModule):
     """
 
     folder = "camvid"
-    names = (
-        "sky",
-        "building",
-        "pole",
-        "road",
-        "pavement",
-        "tree",
-        "sign_symbol",
-        "fence",
-        "car",
-        "pedestrian",
-        "bicyclist",
-    )
-    colours = (
-        (128, 128, 128),
-        (128, 0, 0),
-        (192, 192, 128),
-        (128, 64, 128),
-        (60, 40, 222),
-        (128, 128, 0),
-        (192, 128, 128),
-        (64, 64, 128),
-        (64, 0, 128),
-        (64, 64, 0),
-        (0, 128, 192),
-    )
+    names = tuple(_CLASSES)
+    colours = tuple(_CLASSES.values())
     native_size = (360, 480)
     card = DataCard(
         what="street scenes from a car in Cambridge, 11 classes, the split of SegNet",
@@ -83,7 +74,7 @@ class CamVid(SegDataModule):
         listing = self.root / f"{name}.txt"
         if not listing.is_file():
             raise self._missing(listing)
-        for other, size in self.card.images.items():  # of each split that is there
+        for other, size in self.card.images.items():  # every split that exists
             path = self.root / f"{other}.txt"
             with single_fault():
                 if path.is_file() and (found := len(read_lines(path))) != size:
@@ -108,6 +99,6 @@ class CamVid(SegDataModule):
 
 
 def _end(listed: str) -> str:
-    """The last two parts, which are on disk; the published lists start with /SegNet/CamVid/."""
+    """The last two parts of a path: the published lists put /SegNet/CamVid/ before them."""
     parts = PurePosixPath(listed).parts
     return listed if ".." in parts else "/".join(parts[-2:])

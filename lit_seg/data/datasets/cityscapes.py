@@ -1,11 +1,10 @@
 """Cityscapes: 19 classes of street scenes from 50 cities, in the official layout."""
 
-from pathlib import Path
-
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.image_files import FileSplit, require_files
-from lit_seg.data.label_maps import LabelMap
+from lit_seg.data.file_lists import require_files
+from lit_seg.data.label_maps import Colour, LabelMap
+from lit_seg.data.splits import FileSplit, matching_pairs
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID, ClassCounts
 
@@ -13,6 +12,29 @@ _TRAINED_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31
 _NUM_IDS = 34
 _IMAGE = "_leftImg8bit.png"
 _LABEL = "_gtFine_labelIds.png"
+_STEM = "[!.]*/[!.]*"  # <city>/<stem>, without what macOS leaves
+_CLASSES: dict[str, Colour] = {
+    "road": (128, 64, 128),
+    "sidewalk": (244, 35, 232),
+    "building": (70, 70, 70),
+    "wall": (102, 102, 156),
+    "fence": (190, 153, 153),
+    "pole": (153, 153, 153),
+    "traffic_light": (250, 170, 30),
+    "traffic_sign": (220, 220, 0),
+    "vegetation": (107, 142, 35),
+    "terrain": (152, 251, 152),
+    "sky": (70, 130, 180),
+    "person": (220, 20, 60),
+    "rider": (255, 0, 0),
+    "car": (0, 0, 142),
+    "truck": (0, 0, 70),
+    "bus": (0, 60, 100),
+    "train": (0, 80, 100),
+    "motorcycle": (0, 0, 230),
+    "bicycle": (119, 11, 32),
+}
+"""RGB of each class, in the order of the ids."""
 
 
 class Cityscapes(SegDataModule):
@@ -21,9 +43,9 @@ class Cityscapes(SegDataModule):
     Layout below ``root``, as in the two official archives:
     ``leftImg8bit/{train,val}/<city>/<stem>_leftImg8bit.png`` and
     ``gtFine/{train,val}/<city>/<stem>_gtFine_labelIds.png``. Label ids 0 to 33 become the 19
-    official training classes by lookup, all others void; ``labelTrainIds`` files, which the
-    archive does not hold, are not needed. A part of the cities is accepted, and scored as what it
-    is; an image without its label or a label without its image is not.
+    official training classes, all others become void; ``labelTrainIds`` files, which the
+    archive does not hold, are not needed. A part of the cities is accepted; an image without its
+    label or a label without its image is not.
 
     The labels of the official test split are dummies, so it cannot be scored.
 
@@ -31,48 +53,8 @@ class Cityscapes(SegDataModule):
     """
 
     folder = "cityscapes"
-    names = (
-        "road",
-        "sidewalk",
-        "building",
-        "wall",
-        "fence",
-        "pole",
-        "traffic_light",
-        "traffic_sign",
-        "vegetation",
-        "terrain",
-        "sky",
-        "person",
-        "rider",
-        "car",
-        "truck",
-        "bus",
-        "train",
-        "motorcycle",
-        "bicycle",
-    )
-    colours = (
-        (128, 64, 128),
-        (244, 35, 232),
-        (70, 70, 70),
-        (102, 102, 156),
-        (190, 153, 153),
-        (153, 153, 153),
-        (250, 170, 30),
-        (220, 220, 0),
-        (107, 142, 35),
-        (152, 251, 152),
-        (70, 130, 180),
-        (220, 20, 60),
-        (255, 0, 0),
-        (0, 0, 142),
-        (0, 0, 70),
-        (0, 60, 100),
-        (0, 80, 100),
-        (0, 0, 230),
-        (119, 11, 32),
-    )
+    names = tuple(_CLASSES)
+    colours = tuple(_CLASSES.values())
     native_size = (1024, 2048)
     card = DataCard(
         what="street scenes of 50 cities, 19 classes",
@@ -102,20 +84,9 @@ class Cityscapes(SegDataModule):
         images, labels = (self.root / kind / name for kind in ("leftImg8bit", "gtFine"))
         if not images.is_dir():
             raise self._missing(images)
-        stems = _stems(images, _IMAGE)
-        if not stems:
+        if not any(images.glob(f"{_STEM}{_IMAGE}")):
             raise DataError(f"{images}: holds no <city>/*{_IMAGE}. {self.card.how_to_get}")
-        # of either kind, so that a half that was lost is missed
-        stems |= _stems(labels, _LABEL)
-        pairs = sorted((images / f"{stem}{_IMAGE}", labels / f"{stem}{_LABEL}") for stem in stems)
+        pairs = matching_pairs(images, _IMAGE, labels, _LABEL, _STEM)
         require_files(pairs, self.card.how_to_get)
         ids = dict.fromkeys(range(_NUM_IDS), VOID) | {v: i for i, v in enumerate(_TRAINED_IDS)}
         return FileSplit(pairs, LabelMap(ids))
-
-
-def _stems(folder: Path, end: str) -> set[str]:
-    """``<city>/<stem>`` of the files with this end; what starts with a dot is none."""
-    return {
-        f"{path.parent.name}/{path.name.removesuffix(end)}"
-        for path in folder.glob(f"[!.]*/[!.]*{end}")
-    }

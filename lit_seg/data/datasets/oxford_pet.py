@@ -6,9 +6,10 @@ from typing import Any, Literal
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.download.archive import Archive
-from lit_seg.data.image_files import FileSplit, inside, read_lines, require_files
+from lit_seg.data.facts import check_choice
+from lit_seg.data.file_lists import inside, read_lines, require_files
 from lit_seg.data.label_maps import Colour, LabelMap
-from lit_seg.data.random_split import drawn
+from lit_seg.data.splits import FileSplit, random_parts
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 
@@ -23,25 +24,25 @@ class OxfordPet(SegDataModule):
     ``annotations/{trainval,test}.txt`` with lines ``<stem> <class> <species> <breed>``, officially
     3680 and 3669 of them; lists of other lengths are taken as they are. Labels are 8-bit: 1 pet,
     2 background, 3 border (*not classified*, says the dataset); any other value is an error. Only
-    what the lists name is read: the archives also hold photos without a place in them and
+    files that the lists name are read: the archives also hold photos that no list names, and
     ``trimaps/._*.png``, which are no pictures. Some ``.jpg`` are PNG or GIF inside.
 
     There is no official validation split. The PAT paper gives 80 / 10 / 10 % (§5), its code
     another split: all of trainval and 80 % of test for training. Of that code
     (github.com/KhoiDOO/ibla, dataset/ox.py and getds.py), ``protocol="pat"`` keeps the shares but
-    not the rest: there the split is drawn anew in each run, here once for all; classes are
-    numbered by the values that an image happens to hold, so one without background has its border
-    taken for background; and the training photos from the test list are never augmented.
+    not the rest. There each run draws another split; here it is always the same. There classes are
+    numbered by the values that occur in an image, so that without background the border becomes
+    background; and training photos from the test list are never augmented.
 
     Reference: Parkhi et al., *Cats and Dogs*, CVPR 2012.
 
     Args:
         border: ``"class"`` scores it as the third class (as PAT does), ``"void"`` leaves it out.
-        protocol: ``"official"`` keeps the test list for testing, and a tenth of trainval, drawn
-            once for all, for validation: the best checkpoint is chosen on that, so the test list
-            must not serve for both. ``"pat"``: trainval and eight tenths of the test list for
+        protocol: ``"official"`` keeps the test list for testing and takes a fixed random tenth of
+            trainval for validation: the best checkpoint is chosen on that tenth, so it must not
+            come from the test list. ``"pat"``: trainval and eight tenths of the test list for
             training, a tenth each for validation and test.
-        **options: of ``SegDataModule``.
+        **options: options of :class:`SegDataModule`.
 
     Raises:
         ValueError: if an argument is out of range, or void is to be trained and there is none.
@@ -49,7 +50,7 @@ class OxfordPet(SegDataModule):
 
     folder = "oxford_pet"
     names: tuple[str, ...] = ("pet", "background", "border")
-    # none are official
+    # there are no official colours
     colours: tuple[Colour, ...] = ((220, 120, 60), (70, 110, 150), (250, 230, 80))
     card = DataCard(
         what="photos of cats and dogs of 37 breeds: pet, background and border",
@@ -76,10 +77,8 @@ class OxfordPet(SegDataModule):
         protocol: Literal["official", "pat"] = "official",
         **options: Any,
     ) -> None:
-        if border not in ("class", "void"):
-            raise ValueError(f"`border` must be 'class' or 'void', got {border!r}")
-        if protocol not in ("official", "pat"):
-            raise ValueError(f"`protocol` must be 'official' or 'pat', got {protocol!r}")
+        check_choice("border", border, ("class", "void"))
+        check_choice("protocol", protocol, ("official", "pat"))
         if border == "class" and options.get("void") == "train":  # a class without a pixel
             raise ValueError("`void` cannot be 'train' with border 'class': then no pixel is void")
         self.protocol = protocol
@@ -116,7 +115,7 @@ class OxfordPet(SegDataModule):
             raise self._missing(listing)
         stems: set[str] = set()
         for number, line in read_lines(listing):
-            if line.startswith("#"):  # as at the head of list.txt
+            if line.startswith("#"):  # list.txt has such a head
                 continue
             stem, where = line.split()[0], f"{listing}: line {number}"
             inside(base / "images", stem, where)
@@ -129,4 +128,4 @@ class OxfordPet(SegDataModule):
 
 
 def _parts(stems: list[str], tenths: tuple[int, ...]) -> list[list[str]]:
-    return [[stems[i] for i in part] for part in drawn(len(stems), tenths)]
+    return [[stems[i] for i in part] for part in random_parts(len(stems), tenths)]

@@ -12,7 +12,7 @@ from lit_seg.data.transforms import Array
 from lit_seg.metrics.labels import ClassCounts
 
 _SPLITS: dict[SplitName, tuple[int, int]] = {"train": (0, 400), "val": (1, 100), "test": (2, 100)}
-"""Stream of the random numbers, and number of scenes, of each split."""
+"""The stream of random numbers and the number of scenes of each split."""
 
 
 class RenderedSplit:
@@ -21,8 +21,8 @@ class RenderedSplit:
     Args:
         stream: scenes of different streams share nothing.
         size: number of scenes.
-        height: in pixels.
-        width: in pixels.
+        height: height of the scenes in pixels.
+        width: width of the scenes in pixels.
     """
 
     meaning = "rendered"

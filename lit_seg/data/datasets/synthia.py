@@ -9,8 +9,9 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.image_files import FileSplit, require_files
-from lit_seg.data.label_maps import LabelMap, Stored
+from lit_seg.data.file_lists import require_files
+from lit_seg.data.label_maps import Colour, LabelMap, Stored
+from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 
@@ -21,9 +22,25 @@ _CAMERAS = tuple(
     for view in ("Omni_B", "Omni_F", "Omni_L", "Omni_R")
 )
 _FRAMES = 787
-"""Of each camera."""
+"""Frames of each camera."""
 _VOID_ID = 0
 _TRAINED_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
+_CLASSES: dict[str, Colour] = {
+    "sky": (128, 128, 128),
+    "building": (128, 0, 0),
+    "road": (128, 64, 128),
+    "sidewalk": (0, 0, 192),
+    "fence": (64, 64, 128),
+    "vegetation": (128, 128, 0),
+    "pole": (192, 192, 128),
+    "car": (64, 0, 128),
+    "traffic_sign": (192, 128, 128),
+    "pedestrian": (64, 64, 0),
+    "bicycle": (0, 128, 192),
+    "lane_marking": (0, 175, 0),
+    "traffic_light": (0, 128, 128),
+}
+"""RGB of each class, in the order of the ids."""
 
 
 class Synthia(SegDataModule):
@@ -36,20 +53,20 @@ class Synthia(SegDataModule):
     this order, 0 becomes void, the reserved 13 and 14 are refused.
 
     Most readers, Pillow among them, keep the high byte of such files, which makes every id 0. A
-    file that was saved again by one of them is refused, and so is a label that is all void: a
-    frame without road, sky and buildings does not occur.
+    file that was saved again by one of them is refused, and so is a label that is all void:
+    every frame shows road, sky or buildings.
 
     There is no official split. As in the authors' code, the frames of each camera are shuffled
-    with seed 0 and cut at 70 % and 80 %; theirs come in the order of their file system, which
-    nobody knows, here they are sorted. All cameras are shuffled alike, so the eight views of a
-    moment stay together, but its neighbours in time do not: validation and test images resemble
-    training images by design. The ``seed`` of the DataModule does not move the split.
+    with seed 0 and cut at 70 % and 80 %; their frames come in the unknown order of their
+    file system, here they are sorted. All cameras are shuffled alike, so the eight views of a
+    moment share a split. Neighbours in time do not: validation and test images resemble training
+    images. The ``seed`` of the DataModule does not change the split.
 
-    A part of the cameras or frames is accepted with a warning: it is split by the same rule, so
-    only the full set has the paper's splits, and adding frames moves others between splits.
+    A part of the cameras or frames is accepted with a warning: the same rule divides it, so only
+    the full set has the paper's splits, and added frames move others between splits.
 
-    The paper trains and scores void as one more class: ``void: train``, and last here, first
-    there.
+    The paper trains and scores void as one more class: ``void: train``. It is the last class here
+    and the first one there.
 
     Reference: Ros et al., *The SYNTHIA Dataset*, CVPR 2016; ids and split of Tian et al.,
     *Striking the Right Balance: Recall Loss for Semantic Segmentation*, ICRA 2022
@@ -57,36 +74,8 @@ class Synthia(SegDataModule):
     """
 
     folder = "synthia"
-    names = (
-        "sky",
-        "building",
-        "road",
-        "sidewalk",
-        "fence",
-        "vegetation",
-        "pole",
-        "car",
-        "traffic_sign",
-        "pedestrian",
-        "bicycle",
-        "lane_marking",
-        "traffic_light",
-    )
-    colours = (
-        (128, 128, 128),
-        (128, 0, 0),
-        (128, 64, 128),
-        (0, 0, 192),
-        (64, 64, 128),
-        (128, 128, 0),
-        (192, 192, 128),
-        (64, 0, 128),
-        (192, 128, 128),
-        (64, 64, 0),
-        (0, 128, 192),
-        (0, 175, 0),
-        (0, 128, 128),
-    )
+    names = tuple(_CLASSES)
+    colours = tuple(_CLASSES.values())
     native_size = (760, 1280)
     card = DataCard(
         what="a rendered drive through a town in summer, eight cameras, 13 classes",
@@ -105,9 +94,11 @@ class Synthia(SegDataModule):
         images, labels = sequence / "RGB", sequence / "GT" / "LABELS"
         if not images.is_dir():
             raise self._missing(images)
-        # of either kind, so that a half that was lost is missed and does not move the split
-        cameras = {camera: _frames(images / camera, labels / camera) for camera in _CAMERAS}
-        found = sum(map(len, cameras.values()))
+        cameras = [
+            matching_pairs(images / camera, ".png", labels / camera, ".png", "[0-9]*")
+            for camera in _CAMERAS
+        ]
+        found = sum(map(len, cameras))
         if not found:
             raise DataError(
                 f"{images}: holds no Stereo_Left/Omni_F/<number>.png nor any of another camera. "
@@ -118,11 +109,7 @@ class Synthia(SegDataModule):
                 f"{sequence}: holds {found} frames, {_SEQUENCE} has {_FRAMES * len(_CAMERAS)}; "
                 "the splits are not those of the recall-loss paper, and others once it grows"
             )
-        pairs = [
-            (images / camera / frame, labels / camera / frame)
-            for camera, frames in cameras.items()
-            for frame in _of_split(frames, name)
-        ]
+        pairs = [pair for frames in cameras for pair in _of_split(frames, name)]
         if not pairs:
             raise DataError(
                 f"{sequence}: {found} frames leave none for the {name} split, which takes 10 of a "
@@ -133,13 +120,8 @@ class Synthia(SegDataModule):
         return FileSplit(pairs, LabelMap(ids, _read_ids), root=images)
 
 
-def _frames(*folders: Path) -> list[str]:
-    """File names in order; what starts with a dot is none."""
-    return sorted({path.name for folder in folders for path in folder.glob("[0-9]*.png")})
-
-
-def _of_split(frames: list[str], name: SplitName) -> list[str]:
-    """The authors' cut; their shuffle is Python's own, which has no version of its own."""
+def _of_split(frames: list[Pair], name: SplitName) -> list[Pair]:
+    """Cut the frames of a camera as the authors do, who shuffle with Python's generator."""
     shuffled = list(frames)
     Random(0).shuffle(shuffled)
     train = int(0.7 * len(frames))
@@ -149,13 +131,13 @@ def _of_split(frames: list[str], name: SplitName) -> list[str]:
 
 
 def _read_ids(path: Path) -> Stored:
-    """The first channel of a 16-bit label.
+    """Read the first channel of a 16-bit label.
 
     Raises:
         DataError: if it cannot be read, or is not as SYNTHIA stores it.
     """
     try:
-        content = np.fromfile(path, np.uint8)  # OpenCV itself opens no path beyond ASCII on Windows
+        content = np.fromfile(path, np.uint8)  # on Windows, OpenCV opens only ASCII paths
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); fetch it again") from None
     label = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None

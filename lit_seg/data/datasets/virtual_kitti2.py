@@ -7,8 +7,9 @@ from typing import Any
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.download.archive import Archive
-from lit_seg.data.image_files import FileSplit, Pair, require_files
-from lit_seg.data.label_maps import ColourMap
+from lit_seg.data.file_lists import require_files
+from lit_seg.data.label_maps import Colour, ColourMap
+from lit_seg.data.splits import FileSplit, Pair
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID
@@ -31,6 +32,23 @@ _VARIATIONS = (
 _CAMERAS = ("Camera_0", "Camera_1")
 _UNDEFINED = (0, 0, 0)
 _GUARD_RAIL_OF_1 = (255, 100, 255)
+_CLASSES: dict[str, Colour] = {
+    "terrain": (210, 0, 200),
+    "sky": (90, 200, 255),
+    "tree": (0, 199, 0),
+    "vegetation": (90, 240, 0),
+    "building": (140, 140, 140),
+    "road": (100, 60, 100),
+    "guard_rail": (250, 100, 255),
+    "traffic_sign": (255, 255, 0),
+    "traffic_light": (200, 200, 0),
+    "pole": (255, 130, 0),
+    "misc": (80, 80, 80),
+    "truck": (160, 60, 60),
+    "car": (255, 127, 80),
+    "van": (0, 139, 139),
+}
+"""RGB of each class, in the order of the ids."""
 
 
 class VirtualKITTI2(SegDataModule):
@@ -45,8 +63,8 @@ class VirtualKITTI2(SegDataModule):
 
     There is no official split. Ten variations and two cameras show the same moments, so whole
     scenes are held out for validation: by default Scene20, as others did, which leaves 25,780
-    images for training and 16,740 for validation. There is no test split. Scenes that are not
-    there are not trained; of a scene, all variations and cameras that were asked for must be there.
+    images for training and 16,740 for validation. There is no test split. Missing scenes
+    are not trained; an existing scene must have all chosen variations and cameras.
 
     Reference: Cabon et al., *Virtual KITTI 2*, arXiv 2001.10773. The recall-loss paper (Tian et
     al., appendix B) names it as a case where its loss does not help: plain cross-entropy already
@@ -54,48 +72,18 @@ class VirtualKITTI2(SegDataModule):
 
     Args:
         held_out: scenes to validate on; the others are trained.
-        variations: to use, of both.
-        cameras: to use, of both.
-        **options: of :class:`SegDataModule`.
+        variations: variations to use in training and validation.
+        cameras: cameras to use in training and validation.
+        **options: options of :class:`SegDataModule`.
 
     Raises:
-        ValueError: if one of them is empty, names what does not exist, or something twice, or no
-            scene is left to train on.
+        ValueError: if one of them is empty, holds an unknown or a repeated name, or leaves no scene
+            to train on.
     """
 
     folder = "vkitti2"
-    names = (
-        "terrain",
-        "sky",
-        "tree",
-        "vegetation",
-        "building",
-        "road",
-        "guard_rail",
-        "traffic_sign",
-        "traffic_light",
-        "pole",
-        "misc",
-        "truck",
-        "car",
-        "van",
-    )
-    colours = (
-        (210, 0, 200),
-        (90, 200, 255),
-        (0, 199, 0),
-        (90, 240, 0),
-        (140, 140, 140),
-        (100, 60, 100),
-        (250, 100, 255),
-        (255, 255, 0),
-        (200, 200, 0),
-        (255, 130, 0),
-        (80, 80, 80),
-        (160, 60, 60),
-        (255, 127, 80),
-        (0, 139, 139),
-    )
+    names = tuple(_CLASSES)
+    colours = tuple(_CLASSES.values())
     native_size = (375, 1242)
     card = DataCard(
         what="five drives of KITTI rendered in ten variations for two cameras, 14 classes",
@@ -165,7 +153,7 @@ class VirtualKITTI2(SegDataModule):
 
 
 class _Colours(ColourMap):
-    """Says of colours that are no class where they may come from."""
+    """Adds to the error about an unknown colour where it may come from."""
 
     def map(self, label: Array, path: Path | str) -> Array:
         try:
@@ -179,14 +167,14 @@ class _Colours(ColourMap):
 
 
 def _choice(name: str, chosen: Sequence[str], legal: tuple[str, ...]) -> tuple[str, ...]:
-    """In the order of the release, whatever order was given."""
+    """Check chosen names and put them into the order of the release."""
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(legal):
         raise ValueError(f"`{name}` must be different ones of {', '.join(legal)}, got {chosen}")
     return tuple(one for one in legal if one in chosen)
 
 
 def _pairs(images: Path, labels: Path) -> list[Pair]:
-    """By number, of either kind, so that a half that was lost is missed."""
+    """Pair files by number; one folder is enough for a pair, so a lost half is noticed."""
     numbers = {path.stem.removeprefix("rgb_") for path in images.glob("rgb_*.jpg")}
     numbers |= {path.stem.removeprefix("classgt_") for path in labels.glob("classgt_*.png")}
     return [(images / f"rgb_{n}.jpg", labels / f"classgt_{n}.png") for n in sorted(numbers)]

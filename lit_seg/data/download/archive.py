@@ -1,11 +1,11 @@
-"""A file of a dataset to download, and what must become of it."""
+"""A file of a dataset to download: its URL, its checksum and its place."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lit_seg.data.paths import leads_out
+from lit_seg.data.file_lists import leads_out
 
 _CHECKSUM = "md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}"
 _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -18,12 +18,12 @@ class Archive:
     Args:
         url: ``http:`` or ``https:``; the last part of its path names the file.
         checksum: ``"md5:<hex>"``, ``"sha1:<hex>"`` or ``"sha256:<hex>"``.
-        into: folder below the root of the dataset, "" for the root itself.
-        unpack: if not, the file itself belongs there.
-        size: in bytes, if known: then the free space is checked before the download begins.
+        into: folder below the root of the dataset that it belongs into; "" for the root itself.
+        unpack: whether to unpack it there; else the file itself belongs there.
+        size: size in bytes, if it is known: then free space is checked before the download.
 
     Raises:
-        ValueError: if one of them is none of these.
+        ValueError: naming the argument that is not as described.
     """
 
     url: str
@@ -52,5 +52,5 @@ class Archive:
         return unquote(urlsplit(self.url).path).rpartition("/")[2]
 
     def place(self, root: Path) -> Path:
-        """Where the downloaded file goes, and where one that was downloaded by hand is found."""
+        """The path of the downloaded file, also of one that was downloaded by hand."""
         return root / self.name if self.unpack else root / self.into / self.name

@@ -1,7 +1,4 @@
-"""Downloading the archives of a dataset and unpacking them, in as many calls as it takes.
-
-What a call leaves behind when it is interrupted, the next one goes on with.
-"""
+"""Downloading and unpacking the archives of a dataset; an interrupted download is resumed."""
 
 import hashlib
 import json
@@ -17,33 +14,34 @@ from urllib.error import HTTPError
 from urllib.request import Request, build_opener
 
 from lit_seg.data.download.archive import Archive
-from lit_seg.data.download.bytes_bar import bytes_bar
-from lit_seg.data.download.unpack import unpack
+from lit_seg.data.download.unpack import bytes_bar, unpack
 from lit_seg.errors import DataError
 from lit_seg.files.atomic_io import replace_file
 
 _MARKER = ".downloaded.json"
 _CHUNK = 2**20
 _LONG = 2**27
-"""Bytes from which on a checksum takes long enough for a bar."""
+"""From this number of bytes, a checksum takes long enough for a progress bar."""
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
-"""Seconds before each attempt to go on after a dropped connection."""
+"""Seconds to wait before each attempt to resume a dropped connection."""
 
 
 def download(archives: Sequence[Archive], root: Path, timeout: float = 60.0) -> None:
-    """Download, verify and unpack what is not there yet; later archives replace equal names.
+    """Download, verify and unpack the archives that are missing.
+
+    Files of a later archive replace files of equal names.
 
     Args:
         archives: in the order to unpack them.
-        root: of the dataset; it is made if need be.
-        timeout: seconds to wait for a server that sends nothing.
+        root: folder of the dataset, which is made if it is missing.
+        timeout: how many seconds to wait for a server that sends nothing.
 
     Raises:
-        DataError: naming the url or file, and the way out; what came so far is kept.
+        DataError: naming the URL or file and the way out; the bytes received so far are kept.
     """
     with _usable(root):
         waiting = [archive for archive in archives if not _is_done(archive, root)]
-        if not waiting:  # a root that may only be read is as good
+        if not waiting:  # then a root that is read-only will do
             return
         root.mkdir(parents=True, exist_ok=True)
         with _locked(root):
@@ -57,7 +55,7 @@ def download(archives: Sequence[Archive], root: Path, timeout: float = 60.0) -> 
 
 
 class _DroppedError(Exception):
-    """A connection that ended early, or an answer of no use."""
+    """A connection ended early, or the server gave no usable answer."""
 
 
 def _is_done(archive: Archive, root: Path) -> bool:
@@ -95,7 +93,7 @@ def _fetch(archive: Archive, path: Path, timeout: float) -> None:
 
 
 def _require_room(archive: Archive, part: Path) -> None:
-    """Images hardly shrink: what is unpacked takes about as much as the archive."""
+    """Check the free space: images hardly compress, so unpacking needs the archive's size again."""
     needed = (archive.size or 0) * (2 if archive.unpack else 1) - _size(part)
     free = shutil.disk_usage(part.parent).free
     if free < needed:
@@ -108,7 +106,7 @@ def _require_room(archive: Archive, part: Path) -> None:
 def _receive_all(
     archive: Archive, part: Path, path: Path, timeout: float, show: Callable[..., None]
 ) -> None:
-    """Go on over dropped connections, as long as there comes more than there ever was."""
+    """Resume dropped connections until the end, as long as each one brings new bytes."""
     most, left = _size(part), 0
     while True:
         try:
@@ -127,10 +125,10 @@ def _receive_all(
 
 
 def _receive(archive: Archive, part: Path, timeout: float, show: Callable[..., None]) -> bool:
-    """Bring the part to its end by one connection.
+    """Receive the rest of the partial file over one connection.
 
     Returns:
-        False if the part did not fit to the file and is gone.
+        Whether it is complete; if not, it belonged to another version of the file and is removed.
     """
     known = _read_json(_memo(part))
     have = _size(part) if known.get("url") == archive.url else 0
@@ -140,16 +138,16 @@ def _receive(archive: Archive, part: Path, timeout: float, show: Callable[..., N
         headers |= {"Range": f"bytes={have}-"} | ({"If-Range": before} if before else {})
     with _open(Request(archive.url, headers=headers), timeout) as response:
         extent, validator = response.headers.get("Content-Range", ""), _validator(response)
-        if have and extent == f"bytes */{have}":  # with status 416: there is no more
+        if have and extent == f"bytes */{have}":  # with status 416: it is complete
             return True
         if have and response.status in (206, 416):
-            # some servers know Range and not If-Range
+            # some servers heed Range and ignore If-Range
             if validator not in ("", before) or not extent.startswith(f"bytes {have}-"):
                 part.unlink()
                 return False
         elif response.status == 200:
             have = 0
-            part.unlink(missing_ok=True)  # first: the memo must never speak for another part
+            part.unlink(missing_ok=True)  # first: the memo must describe this part only
             _write_json(_memo(part), {"url": archive.url, "validator": validator})
         else:
             raise _DroppedError(f"HTTP {response.status} {_reason(response)}")
@@ -162,7 +160,7 @@ def _receive(archive: Archive, part: Path, timeout: float, show: Callable[..., N
                 if not chunk:
                     break
                 file.write(chunk)
-                file.flush()  # a kill must not take it
+                file.flush()  # else a kill would lose it
                 have += len(chunk)
                 show(have, end)
     if end is not None and have < end:
@@ -191,14 +189,14 @@ def _reason(error: object) -> str:
 
 
 def _validator(response: HTTPResponse) -> str:
-    """What tells one version of a file from another, byte by byte; "" if nothing does."""
+    """The header that identifies this version of a file byte by byte; "" if there is none."""
     tag: str = response.headers.get("ETag", "W/")
     modified: str = response.headers.get("Last-Modified", "")
     return modified if tag.startswith("W/") else tag
 
 
 def _require_intact(path: Path, archive: Archive) -> bool:
-    """True, or an error: a file with the name of the archive is left to its owner."""
+    """Return True, or raise: a damaged file may be the user's, so it is not removed."""
     if complaint := _complaint(path, archive):
         raise DataError(
             f"{path}: {complaint}; move it away, then it is downloaded from {archive.url}"
@@ -254,7 +252,7 @@ def _size(path: Path) -> int:
 
 
 def _read_json(path: Path) -> dict[str, str]:
-    """A file of ours; one that is damaged is as good as none."""
+    """Read a JSON object that this module wrote; a damaged one counts as empty."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Unpacking an archive whole or not at all, and never outside of where it belongs."""
+"""Unpacking an archive completely or not at all, and never outside of its folder."""
 
 import errno
 import gzip
@@ -7,29 +7,48 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from lit_seg.data.download.bytes_bar import bytes_bar
-from lit_seg.data.paths import leads_out
+from rich import progress
+
+from lit_seg.data.file_lists import leads_out
 from lit_seg.errors import DataError
 
 _CHUNK = 2**20
+
+
+@contextmanager
+def bytes_bar(what: str, total: int | None, shown: bool = True) -> Iterator[Callable[..., None]]:
+    """Show a progress bar over bytes.
+
+    Yields:
+        A function of the number of bytes done and, if it is known by then, of their total.
+    """
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),  # names may hold brackets
+        *(progress.BarColumn(), progress.DownloadColumn()),
+        *(progress.TransferSpeedColumn(), progress.TimeRemainingColumn()),
+    )
+    with progress.Progress(*columns, disable=not shown) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, total=None: bar.update(task, completed=done, total=total)
 
 
 def unpack(path: Path, target: Path, draft: Path) -> None:
     """Unpack a .zip or .tar beside a folder, then move all of it into that folder.
 
     Args:
-        path: the archive.
-        target: the folder; what it holds stays, but for files of equal names.
-        draft: a folder that is made for the time of unpacking.
+        path: path of the archive.
+        target: the folder; its files stay, unless the archive holds files of equal names.
+        draft: a temporary folder, which is made and removed.
 
     Raises:
         DataError: if the archive is damaged or a member of it leads out of the folder.
     """
-    if draft.exists():  # of a killed process
+    if draft.exists():  # a killed process left it
         shutil.rmtree(draft)
     draft.mkdir()
     try:
@@ -45,7 +64,7 @@ def unpack(path: Path, target: Path, draft: Path) -> None:
         _merge(draft, target)
     except (
         *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error),
-        *(EOFError, RuntimeError, ValueError),  # of zipfile and tarfile too, on damage
+        *(EOFError, RuntimeError, ValueError),  # zipfile and tarfile raise these too on damage
     ) as error:
         raise DataError(
             f"{path}: cannot be unpacked ({_plain(error)}), though its checksum is right; look "
@@ -71,17 +90,17 @@ def _extract_tar(raw: BinaryIO, folder: Path) -> Iterator[None]:
                 raise ValueError(f"its member {member.name!r} leads out of it")
             archive.extract(member, folder, filter="data")
             yield
-        # `tarfile` takes a damaged header for the end; and gzip checks its sum only there
+        # `tarfile` takes a damaged header for the end, and gzip checks its sum only at the end
         while rest := cast(BinaryIO, archive.fileobj).read(_CHUNK):
             if rest.strip(b"\0"):
                 raise ValueError("what follows its last member is no archive")
 
 
 def _merge(source: Path, target: Path) -> None:
-    """Move a tree to a place where there may be one: folders are merged, files replaced.
+    """Move a tree onto another one: folders are merged, files are replaced.
 
     Raises:
-        OSError: if a folder and a file meet.
+        OSError: if one has a folder where the other has a file.
     """
     if source.is_dir() and not source.is_symlink() and target.is_dir():
         for entry in source.iterdir():

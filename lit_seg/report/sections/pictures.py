@@ -9,7 +9,7 @@ from PIL import Image
 
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.run_groups import Run
-from lit_seg.data.palette import distinct_colours
+from lit_seg.data.overlays import distinct_colours
 from lit_seg.metrics.labels import VOID
 from lit_seg.report import texts
 from lit_seg.report.blocks import Block, Figure, Legend, Panel, Section, Text

@@ -7,11 +7,11 @@ from importlib import import_module
 from lit_seg.cli.commands.run_command import one_line_errors
 
 _COMMANDS = {
-    "list": "what there is, where to get it and what of it is here",
-    "download": "fetch NAME into its folder, where its licence allows that",
-    "check": "look at every image and label of NAME and list all that is wrong",
+    "list": "list the datasets, where to get them and which of them are here",
+    "download": "fetch NAME into its folder, where its licence allows it",
+    "check": "look at every image and label of NAME and list all faults",
     "count": "count the classes of NAME",
-    "show": "draw images, labels and class frequencies of NAME into a picture",
+    "show": "draw images, labels and class frequencies of NAME into one picture",
 }
 _USAGE = (
     "usage: python -m lit_seg data COMMAND [NAME] [options]\n\n"
@@ -23,7 +23,7 @@ _USAGE = (
 
 @one_line_errors
 def main(args: Sequence[str]) -> int:
-    """Run a command; 0 if all is well, 1 if the data is not, 2 if the command is not."""
+    """Run a command; return 0, or 1 if the data has faults, or 2 if the command has."""
     if not args or args[0] in ("-h", "--help"):
         sys.stdout.write(_USAGE)
         return 0 if args else 2

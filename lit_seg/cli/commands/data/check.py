@@ -1,4 +1,4 @@
-"""Looking at every image and label of a dataset, and telling all that is wrong in one list."""
+"""Checking every image and label of a dataset, and listing all faults."""
 
 import hashlib
 import sys
@@ -11,34 +11,34 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
-from lit_seg.cli.commands.data.dataset_argument import which
+from lit_seg.cli.commands.data.dataset_argument import dataset_of
 from lit_seg.data import SegDataModule
 from lit_seg.data.card import SplitName
 from lit_seg.data.counting.count import pixels_of_labels
 from lit_seg.data.counting.walk import walk
-from lit_seg.data.dataset import Split
-from lit_seg.data.image_files import faults_listed
+from lit_seg.data.file_lists import faults_listed
+from lit_seg.data.splits import Split
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID
 
-_NAMED = 12  # classes without a pixel that are listed
+_NAMED = 12  # more classes without a pixel are counted, not listed
 
 
 @dataclass
 class Finding:
-    """Of one sample."""
+    """The faults and facts of one sample."""
 
     problems: list[str] = field(default_factory=list)
     size: tuple[int, int] | None = None
     pixels: npt.NDArray[np.int64] | None = None
-    """Of each label."""
+    """Number of pixels of each label."""
     image: bytes | None = None
-    """Digest of the decoded image."""
+    """Hash of the decoded image."""
 
 
 @dataclass
 class Seen:
-    """A split that was looked at."""
+    """A split and the findings of its samples."""
 
     name: SplitName
     split: Split
@@ -46,8 +46,8 @@ class Seen:
 
 
 def main(args: Sequence[str]) -> int:
-    """Print what is wrong, one line each, and what was seen; 1 if anything is wrong."""
-    data, _ = which(args, "check")
+    """Print a summary of each split and a line per fault; return 1 if there is a fault."""
+    data, _ = dataset_of(args, "check")
     found: list[str] = []
     splits: list[Seen] = []
     for name in get_args(SplitName):
@@ -59,7 +59,7 @@ def main(args: Sequence[str]) -> int:
             sys.stdout.write(f"{name:5} {_summary(data, name, findings)}\n")
     found += _shared_images(splits)
     found += _odd_sizes(data, splits)
-    with suppress(DataError):  # told by its split already
+    with suppress(DataError):  # its split has told already
         found += [f"{path}: no image belongs to it" for path in data.without_partner()]
     problems = list(dict.fromkeys(found))  # splits may share a file or a list
     for problem in problems:
@@ -73,7 +73,7 @@ def main(args: Sequence[str]) -> int:
 
 
 def _split(data: SegDataModule, name: SplitName, problems: list[str]) -> Split | None:
-    """A split as far as it can be made; adds to the problems."""
+    """Make a split as far as possible, and add its faults to the problems."""
     with faults_listed() as faults:
         try:
             return data.split(name)
@@ -90,7 +90,7 @@ def _split(data: SegDataModule, name: SplitName, problems: list[str]) -> Split |
 
 
 def look(split: Split, index: int) -> Finding:
-    """Load a sample, and go on where a part of it is broken."""
+    """Load a sample; if its image is broken, check its label all the same."""
     finding = Finding()
     try:
         image, label = split.load(index)
@@ -101,7 +101,7 @@ def look(split: Split, index: int) -> Finding:
         finding.image = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         finding.pixels = pixels_of_labels(label)
         return finding
-    try:  # the image may have hidden what is wrong with the label
+    try:  # the fault of the image may have hidden one of the label
         finding.pixels = pixels_of_labels(split.label(index))
     except DataError as error:
         if not finding.problems[0].startswith(str(error)):  # loading may add a hint
@@ -110,7 +110,7 @@ def look(split: Split, index: int) -> Finding:
 
 
 def _shared_images(splits: Sequence[Seen]) -> list[str]:
-    """Images that are trained and scored, pixel by pixel; train comes first."""
+    """Find images of the training split in another split, by their pixels."""
     first: dict[bytes, tuple[str, str]] = {}
     found = []
     for seen in splits:
@@ -125,7 +125,10 @@ def _shared_images(splits: Sequence[Seen]) -> list[str]:
 
 
 def _odd_sizes(data: SegDataModule, splits: Sequence[Seen]) -> list[str]:
-    """Images unlike the others, where all are alike; whoever shrinks a dataset shrinks it all."""
+    """Find images of another size than most, where the dataset has one size.
+
+    Most need not have the native size: a user may have shrunk the whole dataset.
+    """
     if data.native_size is None:
         return []
     sizes = Counter(finding.size for seen in splits for finding in seen.findings if finding.size)

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from lit_seg.cli.commands.data.dataset_argument import split_counts, which
+from lit_seg.cli.commands.data.dataset_argument import dataset_of, split_counts
 from lit_seg.data.counting.count import class_counts
 from lit_seg.data.imbalance import imbalance_line, imbalance_table
 
 
 def main(args: Sequence[str]) -> int:
-    """Print the counts of a split as a table, and as the constant that a dataset may hold."""
-    data, extra = which(args, "count", {"split": "train"})
+    """Print the counts of a split as a table and as a ``ClassCounts`` for its dataset file."""
+    data, extra = dataset_of(args, "count", {"split": "train"})
     split = extra["split"]
     images = split_counts(data, split)
     counts, pixels = class_counts(images), int(images.sum())

@@ -1,4 +1,4 @@
-"""From ``NAME --option value`` to the DataModule that is meant."""
+"""The DataModule that ``NAME --option value`` describes, for the dataset commands."""
 
 from argparse import ArgumentError
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast, get_args
 
-import yaml
 from jsonargparse import ArgumentParser
 
 from lit_seg.config.parse_errors import refusal
@@ -15,29 +14,30 @@ from lit_seg.data import DATASETS, SegDataModule
 from lit_seg.data.card import SplitName
 from lit_seg.data.counting.count import ImageCounts, count_images
 from lit_seg.errors import RunError
+from lit_seg.files.yaml_file import read_yaml
 
 _SUFFIXES = (".yaml", ".yml")
-_ANY_SIZE = 512  # where a dataset has no size of its own; what looks at files needs none
-# they shape what a network is shown, not what is on the disk
+_ANY_SIZE = 512  # for datasets without a native size; the commands need none
+# these options concern training, not the files
 _NOT_OF_FILES = {"sampling", "seed", "num_workers", "batch_size"}
 
 
-def which(
+def dataset_of(
     args: Sequence[str], command: str, extra: dict[str, Any] | None = None
 ) -> tuple[SegDataModule, dict[str, Any]]:
-    """The DataModule that the arguments of a command name.
+    """Make the DataModule that the arguments of a command describe.
 
     Args:
         args: NAME or a YAML file, then options.
-        command: for the messages.
-        extra: more options, each to its default, whose type it has; a dataset's option of the
-            same name is not offered.
+        command: name of the command, for messages.
+        extra: more options with their defaults, which also give their types; they replace options
+            of the dataset of the same names.
 
     Returns:
-        It, and the values of ``extra``.
+        The DataModule and the values of ``extra``.
 
     Raises:
-        RunError: naming what is not understood.
+        RunError: naming the argument that is wrong.
     """
     args, packages = take_trusted(args)
     if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
@@ -65,11 +65,11 @@ def which(
 
 
 def split_counts(data: SegDataModule, name: str) -> ImageCounts:
-    """What the labels of a split hold; counts of training are kept for the next time.
+    """Count the classes of a split; the counts of the training split are cached.
 
     Raises:
         RunError: if there is no split of that name.
-        DataError: if it is not there, or a label cannot be read.
+        DataError: if the split is missing or a label cannot be read.
     """
     if name not in get_args(SplitName):
         raise RunError(f"--split must be one of {', '.join(get_args(SplitName))}, got {name!r}")
@@ -94,13 +94,7 @@ def _of_name(name: str) -> tuple[type[SegDataModule], dict[str, Any]]:
 def _of_file(
     path: Path, packages: Sequence[str] = ()
 ) -> tuple[type[SegDataModule], dict[str, Any]]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RunError(f"{path}: is no YAML file ({' '.join(str(error).split())})") from None
-    section = content.get("data") if isinstance(content, dict) else None
+    section = read_yaml(path).get("data")
     if not isinstance(section, dict) or "class_path" not in section:
         raise RunError(f"{path}: has no `data` section with a `class_path`")
     options = section.get("init_args") or {}
@@ -110,7 +104,7 @@ def _of_file(
 
 
 def _class(name: str, path: Path, packages: Sequence[str]) -> type[SegDataModule]:
-    """Ours by its name or import path; another one only if its package is trusted."""
+    """Find a class of this project, or one of a package that the user trusts."""
     classes = {cls.__name__: cls for cls in DATASETS.values()}
     ours = {f"lit_seg.data.{short}": cls for short, cls in classes.items()} | classes
     ours |= {f"{cls.__module__}.{cls.__name__}": cls for cls in classes.values()}

@@ -1,18 +1,18 @@
-"""Fetching a dataset where its licence allows that; instructions where not."""
+"""Fetching a dataset where its licence allows it, else telling how to get it."""
 
 import shlex
 import sys
 from collections.abc import Sequence
 
-from lit_seg.cli.commands.data.dataset_argument import which
+from lit_seg.cli.commands.data.dataset_argument import dataset_of
 from lit_seg.data import SegDataModule
 from lit_seg.data.download.fetch import download
 from lit_seg.errors import DataError
 
 
 def main(args: Sequence[str]) -> int:
-    """Fetch what is missing; 1 where it must be done by hand."""
-    data, asked = which(args, "download", {"again": False})
+    """Fetch what is missing; return 1 if the user must get it by hand."""
+    data, asked = dataset_of(args, "download", {"again": False})
     card = data.card
     if not card.downloads:
         sys.stdout.write(f"{data.folder} is not fetched by a command. {card.how_to_get}\n")
@@ -30,10 +30,10 @@ def main(args: Sequence[str]) -> int:
 
 
 def _is_there(data: SegDataModule) -> bool:
-    """Whether each split can be made, of whatever came by hand, and training could begin."""
+    """Whether all splits can be made and the first image can be loaded."""
     try:
         splits = [data.split(name) for name in data.card.images]
-        splits[0].load(0)  # of some datasets labels alone make a split
+        splits[0].load(0)  # some datasets make a split of labels alone
     except (DataError, IndexError):
         return False
     return True

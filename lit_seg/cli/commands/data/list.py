@@ -1,4 +1,4 @@
-"""What datasets there are, where to get them, and which of them are here."""
+"""Listing the datasets, where to get them, and which of them are here."""
 
 import sys
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from lit_seg.data import DATASETS, SegDataModule
-from lit_seg.data.base import default_root
+from lit_seg.data.facts import default_root
 from lit_seg.errors import RunError
 
 
 def main(args: Sequence[str]) -> int:
-    """Print a table, or all about one."""
+    """Print a table of all datasets, or all facts about one."""
     if args and args[0] in ("-h", "--help"):
         sys.stdout.write("usage: python -m lit_seg data list [NAME]\n")
         return 0

@@ -1,4 +1,4 @@
-"""A picture of a dataset: images, their labels, and how often each class comes."""
+"""Drawing a dataset: images, their labels, and the frequency of each class."""
 
 import sys
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from lit_seg.cli.commands.data.dataset_argument import split_counts, which
+from lit_seg.cli.commands.data.dataset_argument import dataset_of, split_counts
 from lit_seg.data import SegDataModule
 from lit_seg.data.counting.count import ImageCounts, class_counts
-from lit_seg.data.dataset import Split
+from lit_seg.data.splits import Split
 from lit_seg.errors import RunError
 
 
 def main(args: Sequence[str]) -> int:
-    """Write the picture and say where it is."""
-    data, extra = which(args, "show", {"split": "train", "number": 8, "out": ""})
+    """Write the picture and print its path."""
+    data, extra = dataset_of(args, "show", {"split": "train", "number": 8, "out": ""})
     if extra["out"] and not extra["out"].endswith((".png", ".pdf", ".svg", ".jpg")):
         raise RunError(f"--out must end with .png, .jpg, .svg or .pdf, got {extra['out']}")
     if not 1 <= extra["number"] <= 64:
@@ -30,7 +30,7 @@ def main(args: Sequence[str]) -> int:
 
 
 def _chosen(counts: ImageCounts, number: int) -> list[int]:
-    """Images that together show as many classes as may be, the rarest first; then any."""
+    """Choose images that together show as many classes as possible, the rarest first."""
     number = min(number, len(counts))
     present = counts[:, :-1] > 0
     missing = [int(c) for c in np.argsort(present.sum(axis=0)) if present[:, c].any()]

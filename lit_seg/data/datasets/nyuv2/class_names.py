@@ -1,9 +1,9 @@
-"""The classes of NYUv2: the 40 of Gupta et al., and the 13 of Couprie et al. made of them."""
+"""The classes of NYUv2: the 40 of Gupta et al., and the 13 of Couprie et al. that group them."""
 
 from lit_seg.data.label_maps import Colour
 
 # fmt: off
-# classMapping40.mat, where 24 is spelt "refridgerator"
+# The names in classMapping40.mat; 24 is misspelt there ("refridgerator").
 NAMES_40 = (
     "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf",
     "picture", "counter", "blinds", "desk", "shelves", "curtain", "dresser", "pillow", "mirror",
@@ -15,12 +15,13 @@ NAMES_13 = (
     "bed", "books", "ceiling", "chair", "floor", "furniture", "objects", "picture", "sofa",
     "table", "tv", "wall", "window",
 )
-# class13Mapping.mat: to which of 1 to 13 each of the 40 belongs
+# class13Mapping.mat: the group, 1 to 13, of each of the 40 classes
 OF_13 = (
     12, 5, 6, 1, 4, 9, 10, 12, 13, 6, 8, 6, 13, 10, 6, 13, 6, 7, 7, 5,
     7, 3, 2, 6, 11, 7, 7, 7, 7, 7, 7, 6, 7, 7, 7, 7, 7, 7, 6, 7,
 )
-# Those of ScanNet (github.com/ScanNet/ScanNet, BenchmarkScripts/util.py), which took over the list.
+# The colours of ScanNet (github.com/ScanNet/ScanNet, BenchmarkScripts/util.py), which has the
+# same classes.
 COLOURS_40: tuple[Colour, ...] = (
     (174, 199, 232), (152, 223, 138), (31, 119, 180), (255, 187, 120), (188, 189, 34),
     (140, 86, 75), (255, 152, 150), (214, 39, 40), (197, 176, 213), (148, 103, 189),
@@ -31,7 +32,7 @@ COLOURS_40: tuple[Colour, ...] = (
     (120, 185, 128), (146, 111, 194), (44, 160, 44), (112, 128, 144), (96, 207, 209),
     (227, 119, 194), (213, 92, 176), (94, 106, 211), (82, 84, 163), (100, 85, 144),
 )
-# Those of github.com/TUI-NICR.
+# The colours of github.com/TUI-NICR.
 COLOURS_13: tuple[Colour, ...] = (
     (0, 0, 255), (232, 88, 47), (0, 217, 0), (148, 0, 240), (222, 241, 23), (255, 205, 205),
     (0, 223, 228), (106, 135, 204), (116, 28, 41), (240, 35, 235), (0, 166, 156), (249, 139, 0),

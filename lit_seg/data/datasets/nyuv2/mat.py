@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.datasets.nyuv2.mat5 import read_mat5
+from lit_seg.data.datasets.nyuv2.matlab_file import read_matlab
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
@@ -22,16 +22,16 @@ IMAGES = 1449
 
 
 class MatSplit:
-    """Some images of ``nyu_depth_v2_labeled.mat``, read one at a time.
+    """The images of a split in ``nyu_depth_v2_labeled.mat``, read one at a time.
 
-    Each process opens the file for itself: HDF5 does not allow two to share it, and workers of a
-    loader are forked from a process that may have it open.
+    Each process opens the file for itself: HDF5 does not allow processes to share an open file,
+    and the workers of a loader are forked from a process that may have it open.
 
     Args:
-        root: folder of the file.
-        name: train or val, by ``splits.mat`` beside it.
-        ids_of_40: class of 0 (void) to 40, to which ``classMapping40.mat`` leads.
-        how_to_get: for messages.
+        root: the folder of the file.
+        name: the split; ``splits.mat`` beside the file lists its images.
+        ids_of_40: class id of each label, 0 (void) to 40, of ``classMapping40.mat``.
+        how_to_get: how to get the data, for messages.
 
     Raises:
         DataError: if a file is missing or damaged.
@@ -42,7 +42,7 @@ class MatSplit:
     ) -> None:
         self.path = root / LABELED
         self.mapping = root / MAPPING
-        of_40 = _read_numbers(self.mapping, "mapClass", 1, 40, how_to_get)
+        (of_40,) = _read_numbers(self.mapping, ("mapClass",), 40, how_to_get)
         ids = {0: VOID} | {label: ids_of_40[group] for label, group in enumerate(of_40, 1)}
         self.label_map = LabelMap(ids)
         self.meaning = self.label_map.meaning
@@ -65,7 +65,7 @@ class MatSplit:
         return self.label_map.map(stored, f"{self.path}: label {self.numbers[index]}")
 
     def label_files(self) -> list[Path]:
-        """The second one decides what the labels of the first one mean."""
+        """The labels, and the mapping that decides what they mean."""
         return [self.path, self.mapping]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class MatSplit:
         number = self.numbers[index]
         try:
             return np.asarray(self._file()[what][number - 1])
-        except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py's, on damage
+        except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py raises all on damage
             raise DataError(
                 f"{self.path}: {what[:-1]} {number} cannot be read ({_reason(error)}); "
                 "fetch the file again"
@@ -91,12 +91,10 @@ def official_numbers(root: Path, name: SplitName, most: int, how_to_get: str) ->
     """The numbers, from 1, of the images of an official split; val and test are the same.
 
     Raises:
-        DataError: if ``splits.mat`` is missing, damaged, or not that of so many images.
+        DataError: if ``splits.mat`` is missing, damaged, or lists a number above ``most``.
     """
     path = root / "splits.mat"
-    train, test = (
-        _read_numbers(path, key, 1, most, how_to_get) for key in ("trainNdxs", "testNdxs")
-    )
+    train, test = _read_numbers(path, ("trainNdxs", "testNdxs"), most, how_to_get)
     if len({*train, *test}) < len(train) + len(test):
         raise DataError(
             f"{path}: holds an image twice, so it is no split; fetch it again. {how_to_get}"
@@ -132,26 +130,30 @@ def _open(path: Path) -> h5py.File:
     return file
 
 
-def _read_numbers(path: Path, key: str, least: int, most: int, how_to_get: str) -> Sequence[int]:
-    """The whole numbers of a variable of an older .mat file."""
+def _read_numbers(path: Path, names: Sequence[str], most: int, how_to_get: str) -> list[list[int]]:
+    """Read variables of an older .mat file; they must hold whole numbers from 1 to ``most``."""
     if not path.is_file():
         raise DataError(f"{path}: not found. {how_to_get}")
     try:
-        values = read_mat5(path, key)
+        found = read_matlab(path, *names)
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: cannot be read as a .mat file ({_reason(error)}); fetch it again. "
             f"{how_to_get}"
         ) from None
-    if values is None:
-        raise DataError(f"{path}: holds no `{key}`; it is another file of this name. {how_to_get}")
-    wrong = values[~((values >= least) & (values <= most) & (values == np.floor(values)))]
-    if len(wrong) or not len(values):
-        raise DataError(
-            f"{path}: `{key}` holds {np.unique(wrong).tolist()[:10] or 'nothing'}, expected "
-            f"whole numbers from {least} to {most}. {how_to_get}"
-        )
-    return [int(value) for value in values]
+    for name in names:
+        if name not in found:
+            raise DataError(
+                f"{path}: holds no `{name}`; it is another file of this name. {how_to_get}"
+            )
+        values = found[name]
+        wrong = values[~((values >= 1) & (values <= most) & (values == np.floor(values)))]
+        if len(wrong) or not len(values):
+            raise DataError(
+                f"{path}: `{name}` holds {np.unique(wrong).tolist()[:10] or 'nothing'}, expected "
+                f"whole numbers from 1 to {most}. {how_to_get}"
+            )
+    return [found[name].astype(int).tolist() for name in names]
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""NYUv2 as arrays of 288x384, as prepared for MTAN and taken over for multi-task learning."""
+"""NYUv2 as arrays of 288x384, which were prepared for MTAN and are usual in multi-task papers."""
 
 import tokenize
 from pathlib import Path
@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.image_files import FileSplit, require_files
+from lit_seg.data.file_lists import require_files
+from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
@@ -21,9 +22,9 @@ class MtanSplit(FileSplit):
     """``{train,val}/{image,label}/<i>.npy``, in the order of the numbers from 0.
 
     Args:
-        root: folder of the two splits.
-        name: train, or val or test, which are the same.
-        how_to_get: for messages.
+        root: the folder of the two splits.
+        name: the split; val and test are the same images.
+        how_to_get: how to get the data, for messages.
 
     Raises:
         DataError: if a file is missing.
@@ -38,10 +39,10 @@ class MtanSplit(FileSplit):
 
 
 def read_image(path: Path) -> Array:
-    """An array of ``(H, W, 3)``, float in [0, 1] or uint8, as uint8.
+    """Read an array ``(H, W, 3)`` of floats in [0, 1] or uint8, as uint8.
 
     Raises:
-        DataError: if it is none.
+        DataError: if the file holds no such array.
     """
     image = _read(path)
     if image.ndim != 3 or image.shape[2] != 3 or not image.size:
@@ -62,10 +63,10 @@ def read_image(path: Path) -> Array:
 
 
 def read_label(path: Path) -> Array:
-    """An array of ``(H, W)``, -1 for void and 0 to 12, of any type of numbers, as class ids.
+    """Read an array ``(H, W)`` of any numeric type, -1 for void and 0 to 12, as class ids.
 
     Raises:
-        DataError: if it is none.
+        DataError: if the file holds no such array.
     """
     label = _read(path)
     if label.ndim != 2 or label.dtype.kind not in "iuf":

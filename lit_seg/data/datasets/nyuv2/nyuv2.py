@@ -1,12 +1,9 @@
 """NYUv2: indoor scenes in 13 or 40 classes, from the official .mat, from PNGs or from MTAN."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.dataset import Split
 from lit_seg.data.datasets.nyuv2.class_names import (
     COLOURS_13,
     COLOURS_40,
@@ -24,9 +21,9 @@ from lit_seg.data.datasets.nyuv2.png import (
     label40_split,
 )
 from lit_seg.data.download.archive import Archive
+from lit_seg.data.facts import check_choice
 from lit_seg.data.label_maps import Colour
-from lit_seg.data.random_split import drawn
-from lit_seg.data.transforms import Array
+from lit_seg.data.splits import MixedSplit, Split, random_parts
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 
@@ -36,7 +33,7 @@ _CLASS13 = f"{LABEL_13}NNNN.png"
 _LABEL40 = "RGB/ and Label/"
 _MTAN = "{train,val}/image/"
 _LAYOUTS = {LABELED: "mat", _CLASS13: "png", _LABEL40: "png", _MTAN: "mtan"}
-"""What is seen below the root, and the ``layout`` that it is of."""
+"""What identifies a layout below the root, and its ``layout`` option."""
 
 _META_DATA = (
     "https://raw.githubusercontent.com/ankurhanda/nyuv2-meta-data/"
@@ -48,36 +45,36 @@ class NYUv2(SegDataModule):
     """NYUv2: 795 / 654 images of 480x640, 13 or 40 classes.
 
     As the field does, validation is on the official test set, and ``test`` is the same images. The
-    best checkpoint of a run is thus chosen on the images that it is scored on, so its scores, of
-    ``val`` and ``test``, are optimistic. Those of ``last.ckpt`` have no such choice in them, nor
-    have the ``test`` scores of ``protocol="pat"``, which has validation images of its own.
+    best checkpoint of a run is thus chosen on the images that it is scored on, so its ``val`` and
+    ``test`` scores are optimistic. The scores of ``last.ckpt`` are not, nor are the ``test`` scores
+    of ``protocol="pat"``, which has separate validation images.
 
     Layouts below ``root``, each alone or named by ``layout``:
 
     * ``mat``: ``nyu_depth_v2_labeled.mat``, and beside it ``splits.mat`` and
       ``classMapping40.mat``. It is HDF5 with swapped axes; labels are 16-bit, 0 for void and 1 to
-      894, which the second file takes to 40 classes.
+      894, which ``classMapping40.mat`` maps to 40 classes.
     * ``png``, 13 classes: ``new_nyu_class13_NNNN.png`` and ``nyu_rgb_NNNN.png`` in ``root`` or up
-      to two folders deeper, and ``splits.mat``. Numbers are those of the .mat, from 1, and pair
-      them: sorted, the archives do not agree. Labels are 0 for void and 1 to 13. Some of the
-      files are accepted, and scored as what they are; labels alone can be counted.
+      to two folders deeper, and ``splits.mat``. Images and labels are paired by their numbers,
+      which are those of the .mat, from 1. Labels are 0 for void and 1 to 13. A part of the files
+      is accepted; labels without images can be counted.
     * ``png``, 40 classes: ``RGB/<x>.jpg`` (or .png), ``Label/<x>.png``, ``train.txt`` and
       ``test.txt``, as in repositories for RGB-D. Labels are 0 for void and 1 to 40.
     * ``mtan``: ``{train,val}/{image,label}/<i>.npy`` of 288x384, whose labels are -1 for void and
       0 to 12. They are scaled to ``height`` and ``width`` like the others.
 
-    Images have a white frame of some pixels, where most labels are void; it is left as it is. (The
+    Images have a white frame of some pixels, where most labels are void; it is not cropped. (The
     benchmark crop of the toolbox, rows 45 to 471 and columns 41 to 601 from 1, is where depth is
     known. Labels reach beyond it.)
 
     Args:
         classes: 13, or 40 where the layout has them.
-        layout: ``"auto"`` takes the one that is there.
+        layout: ``"auto"`` takes the layout that the root holds.
         protocol: ``"official"``, or ``"pat"`` for that of Pixel-wise Adaptive Training: all 1449
-            images, drawn anew into 1160 / 145 / 144. Frames of one scene then stand on
-            both sides. The authors draw without a seed, so theirs is lost; here it is always the
-            same draw, from the sorted names. They also train void: ``void="train"``.
-        **options: of :class:`SegDataModule`.
+            images, divided at random into 1160 / 145 / 144, so that splits share scenes. The
+            authors draw without a seed, so their splits are lost; here the sorted names are always
+            divided in the same way. They also train void: ``void="train"``.
+        **options: options of :class:`SegDataModule`.
 
     Raises:
         ValueError: if an argument is none of its choices.
@@ -130,12 +127,9 @@ class NYUv2(SegDataModule):
         protocol: Literal["official", "pat"] = "official",
         **options: Any,
     ) -> None:
-        if classes not in (13, 40):
-            raise ValueError(f"`classes` must be 13 or 40, got {classes!r}")
-        if layout not in ("auto", "mat", "png", "mtan"):
-            raise ValueError(f"`layout` must be 'auto', 'mat', 'png' or 'mtan', got {layout!r}")
-        if protocol not in ("official", "pat"):
-            raise ValueError(f"`protocol` must be 'official' or 'pat', got {protocol!r}")
+        check_choice("classes", classes, (13, 40))
+        check_choice("layout", layout, ("auto", "mat", "png", "mtan"))
+        check_choice("protocol", protocol, ("official", "pat"))
         self.names, self.colours = _NAMES[classes], _COLOURS[classes]
         self.layout = layout
         self.protocol = protocol
@@ -149,10 +143,10 @@ class NYUv2(SegDataModule):
         if self.protocol == "official":
             return self._official(name)
         splits = [self._official(part) for part in ("train", "val")]
-        places = [(split, index) for split in splits for index in range(len(split))]
-        places.sort(key=lambda place: place[0].name(place[1]))
-        parts = dict(zip(get_args(SplitName), drawn(len(places), (8, 1, 1)), strict=True))
-        return _Drawn([places[i] for i in parts[name]])
+        samples = [(split, index) for split in splits for index in range(len(split))]
+        samples.sort(key=lambda sample: sample[0].name(sample[1]))
+        parts = random_parts(len(samples), (8, 1, 1))
+        return MixedSplit([samples[i] for i in parts[get_args(SplitName).index(name)]])
 
     def _official(self, name: SplitName) -> Split:
         found, how_to_get = self._found(), self.card.how_to_get
@@ -172,7 +166,7 @@ class NYUv2(SegDataModule):
         return MtanSplit(self.root, name, how_to_get)
 
     def _found(self) -> str:
-        """The one layout that is there, of those that were asked for."""
+        """The one layout that the root holds, among those that the option allows."""
         there = {
             LABELED: (self.root / LABELED).is_file(),
             _CLASS13: has_class13(self.root),
@@ -189,32 +183,3 @@ class NYUv2(SegDataModule):
             both = " and ".join(f"{seen} ({_LAYOUTS[seen]})" for seen in found)
             raise DataError(f"{self.root}: holds more than one layout, {both}; {way_out}")
         return found[0]
-
-
-class _Drawn:
-    """Samples of several splits."""
-
-    def __init__(self, places: Sequence[tuple[Split, int]]) -> None:
-        self.places = places
-        self.meaning = places[0][0].meaning if places else ""
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def name(self, index: int) -> str:
-        split, place = self.places[index]
-        return split.name(place)
-
-    def load(self, index: int) -> tuple[Array, Array]:
-        split, place = self.places[index]
-        return split.load(place)
-
-    def label(self, index: int) -> Array:
-        split, place = self.places[index]
-        return split.label(place)
-
-    def label_files(self) -> list[Path]:
-        """Of the splits that they are drawn from: some keep all labels in one file."""
-        splits = {id(split): split for split, _ in self.places}
-        files = [path for split in splits.values() for path in split.label_files()]
-        return list(dict.fromkeys(files))

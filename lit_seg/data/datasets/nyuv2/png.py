@@ -1,4 +1,4 @@
-"""NYUv2 as image files: labels of 13 classes numbered like the .mat, or RGB/ and Label/ of 40."""
+"""NYUv2 as image files: 13 classes, numbered as in the .mat, or 40 classes in RGB/ and Label/."""
 
 import re
 from collections.abc import Mapping
@@ -6,36 +6,30 @@ from pathlib import Path, PurePosixPath
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.datasets.nyuv2.mat import IMAGES, official_numbers
-from lit_seg.data.image_files import (
-    FileSplit,
-    inside,
-    listing_faults,
-    read_lines,
-    require_files,
-    single_fault,
-)
+from lit_seg.data.file_lists import inside, listing_faults, read_lines, require_files, single_fault
 from lit_seg.data.label_maps import LabelMap
+from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID
 
 LABEL_13 = "new_nyu_class13_"
 _IMAGE = "nyu_rgb_"
-_DEPTHS = ("", "*/", "*/*/")  # flat, in a folder of each split, in such folders of a repository
+_DEPTHS = ("", "*/", "*/*/")  # flat; in a folder per split; in such folders within a repository
 
 
 def has_class13(root: Path) -> bool:
-    """Whether there are labels of 13 classes."""
+    """Whether the root holds labels of 13 classes."""
     return any(_named(root, depth, LABEL_13) for depth in _DEPTHS)
 
 
 def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
-    """Images and labels with the same number; which split that is of, ``splits.mat`` says.
+    """Pair images and labels by their numbers, which ``splits.mat`` divides into splits.
 
-    Labels without any image can be counted and not loaded.
+    If there is no image at all, the labels can be counted but no sample can be loaded.
 
     Raises:
-        DataError: if there are none, or some lack their partner.
+        DataError: if there is no label of the split, or a file lacks its partner.
     """
     numbers = official_numbers(root, name, IMAGES, how_to_get)
     labels, images = (
@@ -60,21 +54,21 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
             f"their partner). {how_to_get}"
         )
     image, label = next(iter(images.values())), next(iter(labels.values()))
-    for number in alone:  # loading tells which half is not there
+    for number in alone:  # to load such a pair is an error that names the missing half
         images.setdefault(number, image.with_name(f"{_IMAGE}{number:04}.png"))
         labels.setdefault(number, label.with_name(f"{LABEL_13}{number:04}.png"))
     return FileSplit([(images[n], labels[n]) for n in sorted(labels)], to_class)
 
 
 def has_label40(root: Path) -> bool:
-    """Whether there are folders of images and of labels of 40 classes."""
+    """Whether the root holds images and labels of 40 classes."""
     return (root / "RGB").is_dir() and (root / "Label").is_dir()
 
 
 def label40_split(
     root: Path, name: SplitName, ids: Mapping[int, int], how_to_get: str
 ) -> FileSplit:
-    """``RGB/<x>.jpg`` (or .png) and ``Label/<x>.png`` of each line of train.txt or test.txt.
+    """Pair ``RGB/<x>.jpg`` (or .png) and ``Label/<x>.png`` for each line of a list.
 
     Raises:
         DataError: if a list or file is missing, or an image is listed twice.
@@ -114,7 +108,7 @@ class _LabelsOnly(FileSplit):
 
 
 def _listed(root: Path, listing: Path) -> list[str]:
-    """The names of a list: lines are ``RGB/5.jpg Label/5.png``, ``RGB/5.jpg`` or ``5``."""
+    """The stems in a list whose lines are ``RGB/5.jpg Label/5.png``, ``RGB/5.jpg`` or ``5``."""
     stems: dict[str, None] = {}
     for number, line in read_lines(listing):
         where = f"{listing}: line {number}"
@@ -141,7 +135,7 @@ def _by_number(root: Path, stem: str) -> dict[int, Path]:
 
 
 def _named(root: Path, depth: str, stem: str) -> list[tuple[int, Path]]:
-    """Files with a number after the stem, in folders so deep; none that is hidden."""
+    """The files named stem and number, at one depth below the root, without hidden ones."""
     found = []
     for path in sorted(root.glob(f"{depth}{stem}*")):
         match = re.fullmatch(rf"{stem}([0-9]+)\.(png|jpg)", path.name)

@@ -1,16 +1,11 @@
-"""The classes of a user's masks: from what a YAML file says to names, colours and a reader."""
+"""The classes of a user's masks: names, colours and a reader, from the options of ``Folder``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from lit_seg.data.decode import decode_label
-from lit_seg.data.label_maps import Colour, ColourMap, LabelMap, Stored
-from lit_seg.data.palette import distinct_colours
-from lit_seg.errors import DataError
+from lit_seg.data.label_maps import Colour, ColourMap, LabelMap
+from lit_seg.data.overlays import distinct_colours
 from lit_seg.metrics.labels import VOID
 
 MAX_CLASSES = VOID - 1
@@ -19,18 +14,18 @@ MAX_CLASSES = VOID - 1
 Ids = Sequence[str] | Mapping[str, int | Sequence[int]]
 Colours = Mapping[str, Sequence[int] | Sequence[Sequence[int]]]
 Value = tuple[int, ...]
-"""Of a mask's pixel: one id, three or four colour channels."""
+"""The value of a pixel in a mask: one id, or three or four colour channels."""
 
 
 @dataclass(frozen=True)
 class FolderClasses:
-    """What masks hold.
+    """The classes of masks.
 
     Attributes:
-        names: of the classes.
-        palette: RGB of each.
-        values: of pixels, to their class or ``VOID``.
-        by_colour: whether they are colours.
+        names: name of each class.
+        palette: RGB of each class.
+        values: each value of a pixel to its class or ``VOID``.
+        by_colour: whether the values are colours.
     """
 
     names: tuple[str, ...]
@@ -39,27 +34,10 @@ class FolderClasses:
     by_colour: bool
 
     def reader(self) -> LabelMap | ColourMap:
-        """Reads the masks."""
+        """The reader of the masks."""
         if self.by_colour:
             return ColourMap(self.values)
-        return LabelMap({value: class_id for (value,), class_id in self.values.items()}, read_ids)
-
-
-def read_ids(path: Path) -> Stored:
-    """A mask as ``(H, W)`` integers, as stored: indices of a palette; 0 and 1 of a 1-bit mask.
-
-    Raises:
-        DataError: if the file cannot be decoded to its end or holds no ids.
-    """
-    image = decode_label(path)
-    if len(image.getbands()) > 1:
-        raise DataError(
-            f"{path}: holds colours ({image.mode}), not ids; give the classes by `colours`"
-        )
-    mask = np.asarray(image)
-    if np.issubdtype(mask.dtype, np.floating):
-        raise DataError(f"{path}: holds {mask.dtype}, not ids; save it as integers")
-    return mask.astype(np.uint8) if mask.dtype == np.bool_ else mask
+        return LabelMap({value: class_id for (value,), class_id in self.values.items()})
 
 
 def folder_classes(
@@ -67,10 +45,10 @@ def folder_classes(
     colours: Colours | None,
     ignore: Sequence[int] | Sequence[Sequence[int]] | None,
 ) -> FolderClasses:
-    """Make sense of the options of :class:`lit_seg.data.Folder`.
+    """Interpret the options of :class:`lit_seg.data.Folder`.
 
     Raises:
-        ValueError: naming the option, the class and the value that make none.
+        ValueError: naming the option, the class and the value that make no sense.
     """
     if ids is None and colours is None:
         raise ValueError("`ids` or `colours` must name the classes, got neither")
@@ -105,7 +83,7 @@ def folder_classes(
 
 
 def _ids(key: str, given: object) -> list[Value]:
-    """One id, or several."""
+    """Turn one id or several into a list."""
     several = [given] if isinstance(given, int) else given
     if not isinstance(several, Sequence) or not all(
         isinstance(i, int) and 0 <= i < 2**16 for i in several
@@ -115,7 +93,7 @@ def _ids(key: str, given: object) -> list[Value]:
 
 
 def _colours(key: str, given: object) -> list[Value]:
-    """One colour, or several."""
+    """Turn one colour or several into a list."""
     several: Sequence[Any] = [given]
     if isinstance(given, Sequence) and not isinstance(given, str):
         several = [given] if given and isinstance(given[0], int) else given
@@ -133,7 +111,7 @@ def _colours(key: str, given: object) -> list[Value]:
 
 
 def _by_value(classes: Mapping[str, Sequence[Value]], void: Sequence[Value]) -> dict[Value, int]:
-    """Each value to its class or ``VOID``, once."""
+    """Map each value to its one class or to ``VOID``."""
     values: dict[Value, int] = {}
     names = {**dict(enumerate(classes)), VOID: "ignore"}
     for number, found in [*enumerate(classes.values()), (VOID, void)]:

@@ -9,7 +9,7 @@ from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.datasets.own_folder.class_labels import folder_classes
 from lit_seg.data.datasets.own_folder.pairs import FolderFiles
-from lit_seg.data.image_files import FileSplit
+from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 
@@ -19,14 +19,14 @@ class Folder(SegDataModule):
 
     An image and its mask are paired by name: ``images/a/b.jpg`` and ``masks/a/b.png``. Masks hold
     class ids (8 or 16 bits, 0 and 1 of one bit, or the indices of a palette) if ``ids`` is given,
-    else colours (RGB, RGBA, a palette, grey). Hidden files are left out. Images are used as they
-    are stored, an EXIF orientation turns none.
+    else colours (RGB, RGBA, a palette, grey). Hidden files are ignored. Images are used as they
+    are stored: an EXIF orientation does not turn them.
 
     Splits: ``{split}`` in ``images`` and ``masks`` stands for the folders train, val and test.
     Else ``splits`` gives each a list, which is a text file below ``root`` with an image (or an
     image and a mask) per line, or a fraction. Fractions are of the images in no list, or of the
-    training list where there is one; they are drawn by a hash of the paths below ``root``, so that
-    they are always the same and an image that is added moves hardly any other. Without ``splits``
+    training list where there is one. A hash of the paths below ``root`` decides, so the splits are
+    always the same, and an added image moves few others. Without ``splits``
     the folders ``images/{train,val,test}`` (also ``Training``, ``valid`` and the like; ``test``
     only if its masks are there), else the lists ``{train,val,test}.txt`` are taken if
     they are there, with a tenth of the training images for validation if nothing else is; without
@@ -37,7 +37,7 @@ class Folder(SegDataModule):
         ids: class names, whose ids are then 0, 1, ...; or class name to its id or ids in the masks.
         colours: class name to its colour or colours as [red, green, blue], with alpha as a fourth
             number if it counts. With ``ids`` they only colour pictures.
-        ignore: ids, or colours, that are void. 255 is, where masks hold ids and no class has it.
+        ignore: ids or colours that are void. In masks of ids, 255 is void unless a class has it.
         images: folder of the images below ``root``.
         masks: folder of the masks below ``root``; may be the same, or below that of the images.
         image_suffix: end of the names of images, such as ``_rgb.png``, in capitals or not; that of
@@ -46,7 +46,7 @@ class Folder(SegDataModule):
             lossless image by default.
         splits: train, val and test, each to a list, a folder for ``{split}`` or a fraction.
         name: of the dataset, in messages and for its default folder.
-        **options: of :class:`SegDataModule`; ``height`` and ``width`` must be given.
+        **options: options of :class:`SegDataModule`; ``height`` and ``width`` must be given.
 
     Raises:
         ValueError: if the classes, folders or splits make no sense.
@@ -90,7 +90,7 @@ class Folder(SegDataModule):
 
 
 class _FolderSplit(FileSplit):
-    """Tells of photos that lie on their side, which is seen in no viewer."""
+    """Adds to the error about sizes if the image lies on its side, which no viewer shows."""
 
     def load(self, index: int) -> tuple[Array, Array]:
         try:
@@ -105,7 +105,7 @@ def _turned(image_path: Path, mask_path: Path) -> str:
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             fits = mask.size == image.size[::-1] != image.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return ""  # the error that was raised tells why
+        return ""  # the first error tells the reason
     if orientation not in (5, 6, 7, 8) or not fits:
         return ""
     return (

@@ -1,0 +1,138 @@
+"""What a dataset is: its classes, its files, and how often each class occurs in them."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.counting.cache import cached_counts
+from lit_seg.data.counting.count import ImageCounts, class_counts
+from lit_seg.data.label_maps import Colour
+from lit_seg.data.splits import Split
+from lit_seg.errors import DataError, NotThereError
+from lit_seg.metrics.labels import VOID, ClassCounts
+
+
+class DatasetFacts(ABC):
+    """The facts that a dataset states, and what follows from them.
+
+    Args:
+        root: folder of the dataset; ``None`` for its default.
+        void: ``"train"`` makes void pixels one more class.
+        count_labels: count the training labels also where ``counts`` are published.
+    """
+
+    folder: str
+    """Name of the dataset in ``make train DATA=<name>`` and of its folder in ``$DATA_ROOT``."""
+    card: ClassVar[DataCard]
+    """What a user should know before getting the dataset."""
+    names: tuple[str, ...]
+    """Class names in the order of their ids."""
+    colours: tuple[Colour, ...]
+    """RGB of each class."""
+    native_size: tuple[int, int] | None = None
+    """Height and width of the dataset's images; None if they differ."""
+    counts: ClassCounts | None = None
+    """Published counts of the training split; None where its files are counted."""
+
+    def __init__(self, root: str | None, void: Literal["ignore", "train"], count_labels: bool):
+        check_choice("void", void, ("ignore", "train"))
+        self.root = Path(root).expanduser() if root else default_root(self.folder)
+        self.void = void
+        self.count_labels = count_labels
+        self._splits: dict[SplitName, Split] = {}
+        self._counts: ImageCounts | None = None
+
+    @abstractmethod
+    def split(self, name: SplitName) -> Split:
+        """Find the samples of a split.
+
+        Raises:
+            DataError: if it is missing or incomplete.
+        """
+
+    def without_partner(self) -> list[Path]:
+        """Labels that no image belongs to, where the dataset can tell.
+
+        Raises:
+            DataError: if the folders cannot be listed.
+        """
+        return []
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the trained classes, in the order of their ids."""
+        return [*self.names, "void"] if self.void == "train" else list(self.names)
+
+    @property
+    def palette(self) -> list[Colour]:
+        """RGB of each trained class."""
+        if self.void == "ignore":
+            return list(self.colours)
+        free = (c for c in ((0, 0, 0), (255, 255, 255), (255, 0, 255)) if c not in self.colours)
+        return [*self.colours, next(free, (1, 1, 1))]
+
+    @property
+    def class_counts(self) -> ClassCounts:
+        """How much of each trained class the training split holds.
+
+        Raises:
+            DataError: if the labels must be counted and one cannot be read.
+        """
+        if self.counts is None or self.count_labels or self.void == "train":
+            return class_counts(self.image_counts, void=self.void == "train")
+        return self.counts
+
+    @property
+    def image_counts(self) -> ImageCounts:
+        """Pixels of each class in each training image, void last, counted on first use.
+
+        Raises:
+            DataError: if a label cannot be read.
+        """
+        if self._counts is None:
+            split = self._split("train")
+            what = f"{len(split)} training labels of {self.folder}"
+            self._counts = cached_counts(split, len(self.names), what, self.label_meaning)
+        return self._counts
+
+    @property
+    def label_meaning(self) -> str:
+        """A text that identifies these labels; cached counts hold for it and the split's own."""
+        return repr((type(self).__qualname__, self.names))
+
+    def _split(self, name: SplitName) -> Split:
+        if name not in self._splits:
+            self._splits[name] = self.split(name)
+        return self._splits[name]
+
+    @property
+    def _void_class(self) -> int:
+        return len(self.names) if self.void == "train" else VOID
+
+    def _missing(self, path: Path) -> DataError:
+        how = self.card.how_to_get
+        if self.card.downloads:
+            how = f"`python -m lit_seg data download {self.folder}` fetches it. {how}"
+        return NotThereError(
+            f"{path}: not found. {how} Then put it into {self.root}, or set DATA_ROOT to the "
+            f"folder that holds `{self.folder}/`."
+        )
+
+
+def default_root(folder: str) -> Path:
+    """The folder of a dataset where the user names no other."""
+    return Path(os.environ.get("DATA_ROOT", "data")).expanduser() / folder
+
+
+def check_choice(option: str, value: object, choices: Sequence[object]) -> None:
+    """Refuse the value of an option that is none of its choices.
+
+    Raises:
+        ValueError: naming the option, the choices and the value.
+    """
+    if value not in choices:
+        *most, last = map(repr, choices)
+        raise ValueError(f"`{option}` must be {', '.join(most)} or {last}, got {value!r}")

@@ -1,0 +1,111 @@
+"""Lists of files: paths that stay below the root, and what is missing or wrong, once or as a list.
+
+Training stops at the first wrong file. ``data check`` wants them all: within
+:func:`faults_listed` a split is made although single files or lines of a list are wrong.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from lit_seg.errors import DataError
+
+
+def leads_out(path: str) -> bool:
+    """Whether a relative path may lead out of the folder that it is put below."""
+    parts = PureWindowsPath(path)  # knows drives, and both kinds of slashes
+    return bool(parts.anchor) or ".." in parts.parts or "\0" in path
+
+
+def inside(root: Path, listed: str, where: str) -> Path:
+    """The file below ``root`` that a list names.
+
+    Links below the root may lead elsewhere, since the owner of the data put them there; a list
+    may not.
+
+    Args:
+        root: folder of the dataset.
+        listed: a relative path with forward slashes, as it stands in the list.
+        where: list and line, for the message.
+
+    Raises:
+        DataError: if the path is absolute, has a drive letter, or goes up by ``..``.
+    """
+    path = PurePosixPath(listed)
+    if leads_out(listed) or not path.parts:
+        raise DataError(
+            f"{where}: {listed!r} leads out of {root}; paths in a list must lie below it, without "
+            "`..`, a drive or a slash in front"
+        )
+    return root / path
+
+
+def read_lines(listing: Path) -> list[tuple[int, str]]:
+    """The lines of a list that are not blank, with their numbers from 1.
+
+    Raises:
+        DataError: if it is no text.
+    """
+    try:
+        lines = listing.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{listing}: is no UTF-8 text ({error}); save it as UTF-8, or fetch it again"
+        ) from None
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+_faults: ContextVar[list[str] | None] = ContextVar("faults of single files", default=None)
+
+
+@contextmanager
+def faults_listed() -> Iterator[list[str]]:
+    """Collect the faults of single files and lines in the list that this yields.
+
+    A wrong file or line is left out of the split. A missing file stays in it: to load it is an
+    error that names it.
+    """
+    faults: list[str] = []
+    token = _faults.set(faults)
+    try:
+        yield faults
+    finally:
+        _faults.reset(token)
+
+
+def listing_faults() -> bool:
+    """Whether this is within :func:`faults_listed`."""
+    return _faults.get() is not None
+
+
+@contextmanager
+def single_fault() -> Iterator[None]:
+    """Mark what concerns a single file or line: :func:`faults_listed` goes on after its error.
+
+    Raises:
+        DataError: the one that was raised within it, outside of :func:`faults_listed`.
+    """
+    try:
+        yield
+    except DataError as error:
+        faults = _faults.get()
+        if faults is None:
+            raise
+        faults.append(str(error))
+
+
+def require_files(pairs: Sequence[tuple[Path, Path]], how_to_get: str) -> None:
+    """Check that both files of every pair exist.
+
+    Raises:
+        DataError: naming the first missing file and how many are missing.
+    """
+    if listing_faults():
+        return
+    missing = [path for pair in pairs for path in pair if not path.is_file()]
+    if missing:
+        raise DataError(
+            f"{missing[0]}: no such file, its partner is listed "
+            f"({len(missing)} of {2 * len(pairs)} files are missing). {how_to_get}"
+        )

@@ -1,0 +1,156 @@
+"""The images and labels of a split, before any transform: from files, or drawn from others."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from lit_seg.data.decode import read_image
+from lit_seg.data.transforms import Array
+from lit_seg.errors import DataError
+
+Pair = tuple[Path, Path]
+"""An image file and its label file."""
+
+
+class Split(Protocol):
+    """The images and labels of one split, before any transform."""
+
+    meaning: str
+    """How stored labels become classes: cached counts hold for this meaning only."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """Name the sample in messages and file names."""
+
+    def load(self, index: int) -> tuple[Array, Array]:
+        """``(H, W, 3)`` uint8 RGB image and ``(H, W)`` uint8 class ids or ``VOID``."""
+
+    def label(self, index: int) -> Array:
+        """The labels alone, for what needs no image."""
+
+    def label_files(self) -> Sequence[Path]:
+        """The files that hold the labels; none where labels are rendered."""
+
+
+class FileSplit:
+    """A split given as pairs of files.
+
+    Args:
+        pairs: image and label path of each sample.
+        read_label: gives the ``(H, W)`` uint8 class ids of a label file, such as a ``LabelMap``.
+        root: names of samples are their image's path below it, without the suffix; without a root
+            they are the file's name.
+        read_image: gives the ``(H, W, 3)`` uint8 RGB of an image file.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        read_label: Callable[[Path], Array],
+        root: Path | None = None,
+        read_image: Callable[[Path], Array] = read_image,
+    ) -> None:
+        self.pairs = pairs
+        self.read_label = read_label
+        self.read_image = read_image
+        self.root = root
+        name = getattr(read_label, "__qualname__", type(read_label).__qualname__)
+        self.meaning: str = getattr(read_label, "meaning", f"{read_label.__module__}.{name}")
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def name(self, index: int) -> str:
+        image = self.pairs[index][0]
+        if self.root is None:
+            return image.stem
+        return image.relative_to(self.root).with_suffix("").as_posix()
+
+    def load(self, index: int) -> tuple[Array, Array]:
+        image_path, label_path = self.pairs[index]
+        image, label = self.read_image(image_path), self.read_label(label_path)
+        if image.shape[:2] != label.shape:
+            raise DataError(
+                f"{label_path}: is {label.shape[0]}x{label.shape[1]} (height x width), its image "
+                f"{image_path} is {image.shape[0]}x{image.shape[1]}; they must agree"
+            )
+        return image, label
+
+    def label(self, index: int) -> Array:
+        return self.read_label(self.pairs[index][1])
+
+    def label_files(self) -> list[Path]:
+        return [label for _, label in self.pairs]
+
+
+class MixedSplit:
+    """Chosen samples of several splits.
+
+    Args:
+        samples: the split of each sample, and its index there.
+    """
+
+    def __init__(self, samples: Sequence[tuple[Split, int]]) -> None:
+        self.samples = samples
+        self.meaning = samples[0][0].meaning if samples else ""
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def name(self, index: int) -> str:
+        split, place = self.samples[index]
+        return split.name(place)
+
+    def load(self, index: int) -> tuple[Array, Array]:
+        split, place = self.samples[index]
+        return split.load(place)
+
+    def label(self, index: int) -> Array:
+        split, place = self.samples[index]
+        return split.label(place)
+
+    def label_files(self) -> list[Path]:
+        """All label files of the splits: some keep the labels of all samples in one file."""
+        splits = {id(split): split for split, _ in self.samples}
+        files = [path for split in splits.values() for path in split.label_files()]
+        return list(dict.fromkeys(files))
+
+
+def matching_pairs(
+    images: Path, image_end: str, labels: Path, label_end: str, stem: str
+) -> list[Pair]:
+    """Pair the files of two folders by their stems, sorted.
+
+    A stem that only one of the folders has makes a pair too, so that a lost half is noticed.
+
+    Args:
+        images: folder of the images.
+        image_end: what follows the stem in the path of an image.
+        labels: folder of the labels.
+        label_end: what follows the stem in the path of a label.
+        stem: glob pattern of the stems, which should match no hidden file.
+    """
+    stems = {
+        path.relative_to(folder).as_posix().removesuffix(end)
+        for folder, end in ((images, image_end), (labels, label_end))
+        for path in folder.glob(f"{stem}{end}")
+    }
+    return sorted((images / f"{s}{image_end}", labels / f"{s}{label_end}") for s in stems)
+
+
+def random_parts(size: int, tenths: Sequence[int]) -> list[list[int]]:
+    """Divide the numbers below ``size`` at random, each part sorted, always in the same way.
+
+    The remainder goes to the first parts. The sizes are those of
+    ``torch.utils.data.random_split``, which PAT uses.
+    """
+    sizes = [size * share // 10 for share in tenths]
+    for i in range(size - sum(sizes)):
+        sizes[i] += 1
+    # the old generator is the one whose numbers NumPy promises never to change
+    order = np.random.RandomState(0).permutation(size)
+    ends = np.cumsum(sizes)[:-1].tolist()
+    return [np.sort(part).tolist() for part in np.split(order, ends)]
