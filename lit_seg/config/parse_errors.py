@@ -21,7 +21,7 @@ def explain(report: str, command: str | None = None) -> str:
     if denied := _DENIED.search(report):
         return refusal(denied[1], denied[1])
     keys = list(dict.fromkeys(_KEY.findall(report)))
-    reason = (_innermost(report) if keys else " ".join(report.split())).rstrip(". ")
+    reason = _innermost(report).rstrip(". ")
     if "`" in reason:  # the message of one of our constructors says everything
         return reason
     given = re.search(r"^ *Given value: ([^\s(]+)$", report, re.MULTILINE)
