@@ -236,7 +236,7 @@ def test_text_is_escaped() -> None:
 def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
-        f"error: {tmp_path / 'none'}: no such folder; give folders of runs, such as runs/camvid\n"
+        f"error: {tmp_path / 'none'}: there is no such folder; give a run or a folder of runs\n"
     )
     run = write_run(tmp_path / "runs", "ce", 0, classes=2, images=2, logged=2, validations=1)
     (run / "classes.csv").unlink()
