@@ -22,7 +22,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     root = tmp_path_factory.mktemp("runs")
     for loss in ("ce", "recall"):
         run = write_run(root, loss, 0, classes=3, images=3, logged=4, validations=2)
-        for path in run.glob("*.csv"):
+        for path in [*run.glob("*.csv"), run / "summary.json"]:
             text = path.read_text()
             for before, after in NAMES.items():
                 text = re.sub(rf"\b{before}\b", lambda _, name=after: name, text)  # type: ignore[misc]
