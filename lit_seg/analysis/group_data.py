@@ -67,7 +67,7 @@ def cube_of(rows: pd.DataFrame, images: Sequence[str], classes: Sequence[str]) -
     c = pd.Index(classes).get_indexer(rows["class"])
     if (c < 0).any():
         unknown = rows["class"].to_numpy()[c < 0][0]
-        raise RunError(f"class {unknown!r} of {VAL_IMAGES} is not in {DATASET}; is the run whole?")
+        raise RunError(f"class {unknown!r} of {VAL_IMAGES} is none of its run; is the run whole?")
     cube[i, c] = rows[COUNTS].to_numpy(np.int64)
     return cube
 

@@ -26,11 +26,14 @@ def _command(name: str, *args: str):
 
 
 def _unfinished(world: World) -> int:
-    (world.stopped / "summary.json").rename(world.tmp / "summary")
+    names = ("summary.json", "val_table.md")
+    for name in names:
+        (world.stopped / name).rename(world.tmp / name)
     try:
         return _command("report", "run", "--out", "out")(world)
     finally:
-        (world.tmp / "summary").rename(world.stopped / "summary.json")
+        for name in names:
+            (world.tmp / name).rename(world.stopped / name)
 
 
 def _damaged(name: str, file: str):
