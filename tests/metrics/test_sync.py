@@ -1,5 +1,6 @@
 """Sums over ranks; two real ranks exchange them in the tests of losses and metrics."""
 
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 import torch.distributed as dist
 
 from lit_seg.metrics import ClassRecall
-from lit_seg.metrics.collectives import sum_over_ranks, world_size
+from lit_seg.metrics.collectives import gather_over_ranks, sum_over_ranks, world_size
+from lit_seg.metrics.labels import check_labels
 from tests.metrics.one_of_two import one_of_two_ranks
 
 
@@ -57,3 +59,28 @@ def test_advance_folds_the_counts_of_both_ranks():
         assert metric.advance().tolist() == [[2, 4], [8, 4]]
     assert metric.recall.tolist() == [0.5 + 0.5 * 2 / 8, 1]
     assert not metric.counts.any()
+
+
+def test_lists_of_all_ranks_are_joined_in_their_order(monkeypatch):
+    assert gather_over_ranks([3, 4]) == [3, 4]  # one process has no one to ask
+
+    def from_both(lists, own):
+        lists[:] = [own, [5]]
+
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "all_gather_object", from_both)
+    assert gather_over_ranks([3, 4]) == [3, 4, 5]
+
+
+class OnCuda(torch.Tensor):
+    """A tensor of the CPU that says it is on a GPU."""
+
+    device = SimpleNamespace(type="cuda")
+
+
+def test_labels_on_a_gpu_are_checked_without_waiting():
+    legal = torch.tensor([0, 1, 255]).as_subclass(OnCuda)
+    check_labels(legal, 2)
+    with pytest.raises(RuntimeError):  # torch's own, as CUDA would raise it later
+        check_labels(legal + 1, 2)
