@@ -18,7 +18,7 @@ from lit_seg.tasks import LitSegmenter
 from tests import few_streets_cli
 from tests.same import differences
 from tests.test_cli import fit, rows_of
-from tests.test_ranks import TORCHRUN, arguments, at_the_end, column, command
+from tests.test_ranks import arguments, at_the_end, column, torchrun
 
 REPEAT_FACTOR = ("--data.init_args.sampling", "RepeatFactor")
 CLASS_AWARE = (
@@ -183,7 +183,7 @@ def test_two_ranks_train_on_what_one_process_trains_on(
         patch.setattr(streets, "_SPLITS", {**few_streets_cli.SPLITS, "val": (1, 1)})
         assert main([*arguments(tmp_path / "one", "ce", ranks=1), *CLASS_AWARE, *CLASS_CROPS]) == 0
     subprocess.run(
-        [*command(2, TORCHRUN), *arguments(tmp_path / "two", "ce", 2), *CLASS_AWARE, *CLASS_CROPS],
+        [*torchrun(2), *arguments(tmp_path / "two", "ce", 2), *CLASS_AWARE, *CLASS_CROPS],
         env={**os.environ, "VAL_IMAGES": "1"},
         timeout=300,
         check=True,

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.mask_sizes import BINS
+from lit_seg.analysis.recall_by_size import BINS
 from lit_seg.analysis.style import GROUP_COLOURS, INK, class_looks, end_labels, looks
 
 _MOST_CLASSES = 16  # that can be told apart; beyond, groups are drawn

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from lit_seg.diagnosis.evidence import Evidence
-from lit_seg.diagnosis.formatting import percent
+from lit_seg.diagnosis.number_text import percent
 from lit_seg.diagnosis.origin import Origin
 from lit_seg.diagnosis.rules import below
 from lit_seg.diagnosis.run_record import RunRecord

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.analysis.bootstrap import bootstrap_pairs
-from lit_seg.diagnosis.formatting import listed
+from lit_seg.diagnosis.number_text import listed
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.errors import RunError
 from lit_seg.metrics.frequency_groups import frequency_groups

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lit_seg.analysis.group_data import cube_of
-from lit_seg.diagnosis.formatting import percent
+from lit_seg.diagnosis.number_text import percent
 from lit_seg.diagnosis.origin import Origin, origin_of
 from lit_seg.errors import RunError
 from lit_seg.metrics.scores import LABELLED, class_mean, class_scores

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lit_seg.diagnosis.advice import Advice, advise
 from lit_seg.diagnosis.evidence import Evidence, Scores
-from lit_seg.diagnosis.formatting import listed, percent, points
+from lit_seg.diagnosis.number_text import listed, percent, points
 from lit_seg.diagnosis.rules import below, exceeds, limit, reaches
 from lit_seg.diagnosis.run_record import RunRecord
 

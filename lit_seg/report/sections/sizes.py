@@ -7,7 +7,7 @@ import pandas as pd
 
 from lit_seg.analysis.class_figures import plot_mask_sizes, plot_recall_by_size
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.mask_sizes import BINS, masks, recall_by_size, truth
+from lit_seg.analysis.recall_by_size import BINS, masks, recall_by_size, truth
 from lit_seg.analysis.run_groups import Arm
 from lit_seg.report import texts
 from lit_seg.report.blocks import Cell, Figure, Section, Table
