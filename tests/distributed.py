@@ -13,6 +13,7 @@
 import functools
 import multiprocessing
 import os
+import signal
 import sys
 import uuid
 from concurrent.futures import ProcessPoolExecutor
@@ -66,7 +67,13 @@ def run_command_line(args, ranks, **environment):
         start_method="forkserver",
     )
     launch = elastic_launch(config, few_streets_cli.run_rank)
-    codes = launch(args, {**os.environ, **environment})
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+    handlers = {signum: signal.getsignal(signum) for signum in signals}
+    try:
+        codes = launch(args, {**os.environ, **environment})
+    finally:
+        for signum, handler in handlers.items():  # the agent leaves its own behind
+            signal.signal(signum, handler)
     return [codes[rank] for rank in range(ranks)]
 
 
