@@ -55,6 +55,7 @@ def execute(shell: Shell, name: str, parameters: dict[str, Any]) -> list[dict[st
 
     `test_notebooks_run_in_a_kernel` runs them as a user does.
     """
+    plt.close("all")  # which another test may have left
     outputs: list[dict[str, Any]] = []
     for cell in json.loads((FOLDER / f"{name}.ipynb").read_text())["cells"]:
         if cell["cell_type"] == "code":

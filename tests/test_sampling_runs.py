@@ -137,7 +137,7 @@ SAMPLING = "--data.init_args.sampling"
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((SAMPLING, "RepeatFactr"), ("`data.sampling`", "'RepeatFactr'")),
+        ((SAMPLING, "RepeatFactr"), ("`data.sampling`", "RepeatFactr")),
         ((*REPEAT_FACTOR, f"{SAMPLING}.treshold", "1"), ("`data.sampling", "'treshold'")),
         ((*REPEAT_FACTOR, f"{SAMPLING}.threshold", "0"), ("`threshold`", "got 0")),
         ((*CLASS_AWARE, f"{SAMPLING}.temperature", "0"), ("`temperature`", "got 0")),

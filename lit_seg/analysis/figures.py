@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lit_seg.analysis.style import spread_apart
+from lit_seg.analysis.label_heights import spread_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

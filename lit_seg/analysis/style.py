@@ -8,11 +8,10 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from scipy.optimize import isotonic_regression
 
+from lit_seg.analysis.label_heights import spread_apart
 from lit_seg.analysis.run_groups import Arm
 
 INK, MUTED, GRID, PAPER = "#1b1b1b", "#666666", "#dcdcdc", "#ffffff"
@@ -23,7 +22,6 @@ VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY = (
 )
 COLOURS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY)
 _MARKERS = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-Heights = npt.NDArray[np.float64]
 Dashes = tuple[float, tuple[float, ...] | None]
 _DASHES: tuple[Dashes, ...] = (
     (0, None),
@@ -149,12 +147,3 @@ def end_labels(
     lines.set_transform(axes.transAxes)
     lines.set_clip_on(False)
     axes.add_collection(lines, autolim=False)
-
-
-def spread_apart(wanted: Heights, gap: float) -> Heights:
-    """Move heights at least ``gap`` apart, in the same order and as little as possible."""
-    order = np.argsort(wanted, kind="stable")
-    gaps = gap * np.arange(len(wanted))
-    placed = np.empty(len(wanted))
-    placed[order] = isotonic_regression(wanted[order] - gaps).x + gaps
-    return placed

@@ -97,7 +97,7 @@ def test_elsewhere_the_configuration_names_the_run(run: Path, tmp_path: Path) ->
     for file in ("metrics.csv", "classes.csv", "config.yaml"):
         shutil.copy(run / file, folder)
     row = load_runs(folder).iloc[0]
-    encoder = "unet_timm-mobilenetv3_small_minimal_100"
+    encoder = "unet_tu-test_byobnet"
     assert list(row[COLUMNS[1:5]]) == ["streets", encoder, "recall", 0]
     (folder / "config.yaml").write_text("seed_everything: 0\n")
     with pytest.raises(RunError, match=r"mine: its path does not end in <data>/.* move it to such"):
