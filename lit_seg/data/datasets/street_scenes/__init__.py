@@ -4,13 +4,14 @@ A few large classes (road, building, sky) fill most of every picture, while the 
 for safety (pedestrian, cyclist, sign, traffic light) are small, rare, and painted in the same
 colours as everything else.
 
-`scene.py` lays out a scene in metres along a street (`plan.py`). One module for each kind of object
-says where it stands and how it looks. A random camera (`camera.py`) projects the objects, a canvas
-(`canvas.py`) paints image and labels together from far to near, and `photo.py` adds the flaws of a
-photo. All random numbers come from the generator that is passed in.
+`scene.py` lays out a scene in metres along a street (`plan.py`). `backdrop.py`, `buildings.py`,
+`furniture.py` and `traffic.py` say where each kind of object stands and how it looks. A random
+camera projects the objects, a canvas (`canvas.py`) paints image and labels together from far to
+near, and `photo.py` adds the flaws of a photo. All random numbers come from the generator that is
+passed in.
 """
 
+from lit_seg.data.datasets.street_scenes.colours import CLASS_NAMES, PALETTE
 from lit_seg.data.datasets.street_scenes.scene import render_scene
-from lit_seg.data.datasets.street_scenes.scene_classes import CLASS_NAMES, PALETTE
 
 __all__ = ["CLASS_NAMES", "PALETTE", "render_scene"]

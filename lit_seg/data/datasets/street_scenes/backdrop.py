@@ -1,15 +1,19 @@
-"""The backdrop of a scene: the sky, and the skyline at the end of the street."""
+"""The backdrop of a scene: sky, skyline, road, sidewalks, and the shadows on the ground."""
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from lit_seg.data.datasets.street_scenes.canvas import Canvas
-from lit_seg.data.datasets.street_scenes.colours import mix, smooth_noise
-from lit_seg.data.datasets.street_scenes.scene_classes import StreetClass
-from lit_seg.data.datasets.street_scenes.shapes import upright
+from lit_seg.data.datasets.street_scenes.canvas import Camera, Canvas, Floats, upright
+from lit_seg.data.datasets.street_scenes.colours import StreetClass, mix, smooth_noise
+from lit_seg.data.datasets.street_scenes.plan import Box, Street
 
 _SKYLINE_DEPTH = 110.0  # metres
+_NEAREST_SHADOW = 1.5  # metres; a shadow may fall behind the camera, where nothing is projected
 
 
 def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -40,3 +44,106 @@ def paint_skyline(canvas: Canvas, rng: np.random.Generator) -> None:
             colour, label = (0.8 * grey, grey, 0.7 * grey), StreetClass.TREE
         canvas.fill(upright(x, x + wide, 0.0, tall, _SKYLINE_DEPTH), colour, label)
         x += wide
+
+
+def paint_ground(canvas: Canvas, rng: np.random.Generator, street: Street) -> None:
+    """Asphalt with repairs and markings, and paving on either side of it."""
+    height, width = canvas.labels.shape
+    top = canvas.camera.first_ground_row
+    x, z = canvas.camera.ground(height, width)
+    off_road = np.abs(x) - street.road
+    on_road = off_road < 0.0
+    canvas.labels[top:] = np.where(on_road, StreetClass.ROAD, StreetClass.SIDEWALK)
+
+    asphalt = rng.uniform(62.0, 125.0)
+    paving = min(asphalt * rng.uniform(0.85, 1.5), 175.0)
+    level = np.where(on_road, asphalt, paving)
+    level *= 1.0 + 0.05 * smooth_noise(rng, height - top, width, (6, 6))
+    ground = _Ground(level, x, z, off_road)
+    _add_repairs(rng, street, ground)
+    _add_paving(rng, ground)
+    _add_markings(rng, ground)
+
+    warm = np.where(on_road, rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.1))
+    kept = np.exp(-canvas.haze_density * z)
+    for channel, tint in enumerate((1.0 + warm, 1.0, 1.0 - warm)):
+        seen = level * tint * kept + canvas.haze_colour[channel] * (1.0 - kept)
+        canvas.image[top:, :, channel] = np.minimum(seen, 255.0)
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What each pixel below the horizon shows, arrays of shape (rows, W) or, for ``z``, (rows, 1).
+
+    ``level`` is the brightness, ``x`` and ``z`` the place in metres, and ``off_road`` how far that
+    is from the kerb, negative on the road.
+    """
+
+    level: Floats
+    x: Floats
+    z: Floats
+    off_road: Floats
+
+
+def _add_repairs(rng: np.random.Generator, street: Street, ground: _Ground) -> None:
+    """Rectangles of newer or older asphalt."""
+    for _ in range(int(rng.integers(0, 4))):
+        left, near = rng.uniform(-street.road, street.road), rng.uniform(3.0, 25.0)
+        right, far = left + rng.uniform(0.8, 3.0), near + rng.uniform(1.0, 9.0)
+        patch = (ground.x > left) & (ground.x < right) & (ground.z > near) & (ground.z < far)
+        ground.level[patch & (ground.off_road < 0.0)] *= rng.uniform(0.75, 1.25)
+
+
+def _add_paving(rng: np.random.Generator, ground: _Ground) -> None:
+    """The kerb stone, and joints between slabs where they are near enough to be seen."""
+    aside, slab = ground.off_road, rng.uniform(0.6, 1.2)
+    ground.level[(aside >= 0.0) & (aside < 0.25)] *= rng.uniform(0.75, 1.25)
+    joint = (_cycle(aside, slab) < 0.07) | (_cycle(ground.z, slab) < 0.07)
+    ground.level[joint & (aside > 0.25) & (ground.z < 14.0)] *= 0.86
+
+
+def _add_markings(rng: np.random.Generator, ground: _Ground) -> None:
+    """Worn paint on the road: a dashed centre line, edge lines, sometimes a zebra crossing."""
+    paint, worn = rng.uniform(150.0, 225.0), rng.uniform(0.5, 1.0)
+    dashes = _cycle(ground.z + rng.uniform(0.0, 8.0), rng.uniform(4.5, 9.0)) < 0.45
+    painted = (np.abs(ground.x) < 0.07) & dashes
+    if rng.random() < 0.6:
+        painted |= np.abs(ground.off_road + 0.35) < 0.06
+    if rng.random() < 0.3:
+        near = rng.uniform(5.0, 20.0)
+        crossing = (ground.z > near) & (ground.z < near + 3.0) & (ground.off_road < -0.3)
+        painted |= crossing & (_cycle(ground.x, 1.0) < 0.5)
+    ground.level[painted] += worn * (paint - ground.level[painted])
+
+
+def _cycle(values: Floats, period: float) -> Floats:
+    """Position within a repeating pattern, from 0 to 1."""
+    turns = values / period
+    return turns - np.floor(turns)
+
+
+def paint_shadows(canvas: Canvas, street: Street, boxes: Iterable[Box]) -> None:
+    """Darken the ground around the boxes, once where several shadows meet."""
+    light = np.full(canvas.labels.shape, 255, np.uint8)
+    dusk = round(255 * street.dusk)
+    for box in boxes:
+        cv2.fillConvexPoly(light, _outline(canvas.camera, street.sun, box), (dusk,))
+    soft = cv2.GaussianBlur(light, (3, 3), 0.8)[..., None]
+    top = canvas.camera.first_ground_row
+    canvas.image[top:] = canvas.image[top:].astype(np.uint16) * soft[top:] // 255
+
+
+def _outline(camera: Camera, sun: tuple[float, float], box: Box) -> NDArray[np.int32]:
+    """Pixels (k, 1, 2) around the ground shadow of a box.
+
+    That is the convex hull of the corners it stands on and of where the corners above them throw
+    their shadows.
+    """
+    corners = []
+    for x in (box.x - box.width / 2, box.x + box.width / 2):
+        for z in (box.z, box.z + box.depth):
+            tip_x, tip_z = x + sun[0] * box.height, max(z + sun[1] * box.height, _NEAREST_SHADOW)
+            corners.append(camera.project(x, 0.0, z))
+            corners.append(camera.project(tip_x, 0.0, tip_z))
+    hull: NDArray[np.int32] = cv2.convexHull(np.rint(np.array(corners)).astype(np.int32))
+    return hull

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lit_seg.data.datasets.street_scenes.canvas import Canvas
+from lit_seg.data.datasets.street_scenes.canvas import Canvas, Floats, Wall
 from lit_seg.data.datasets.street_scenes.colours import (
     DARK_GLASS,
     Colour,
+    StreetClass,
     any_colour,
     mix,
     pick,
     shade,
 )
 from lit_seg.data.datasets.street_scenes.plan import SIDES, Box, Street
-from lit_seg.data.datasets.street_scenes.scene_classes import StreetClass
-from lit_seg.data.datasets.street_scenes.shapes import Floats, Wall
 
 _FACADES: tuple[Colour, ...] = (
     (150, 84, 66),  # brick

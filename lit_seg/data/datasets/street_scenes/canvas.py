@@ -1,21 +1,129 @@
 """The canvas: shapes in metres are painted into an image and its label map at once.
 
-Each shape is painted twice, antialiased into the image and crisply into the label map, which keeps
-the two in register by construction.  A shape covers what is already there, so the caller goes from
-far to near.
+Everything is described in metres and projected by one `Camera`, so the size of a thing in the
+picture follows from where it stands. Each shape is painted twice, antialiased into the image and
+crisply into the label map, so the two always agree. A shape covers what is already there, so the
+caller paints from far to near.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_seg.data.datasets.street_scenes.camera import Camera
-from lit_seg.data.datasets.street_scenes.colours import Colour, mix
-from lit_seg.data.datasets.street_scenes.scene_classes import StreetClass
-from lit_seg.data.datasets.street_scenes.shapes import Floats, Point
+from lit_seg.data.datasets.street_scenes.colours import Colour, StreetClass, mix
+
+Point = tuple[float, float, float]
+"""``x`` to the right of the road's centre line, ``y`` up from the ground, ``z`` ahead."""
+Floats = NDArray[np.float64]
+Scalars = TypeVar("Scalars", float, Floats)
+
+CIRCLE = [(math.cos(math.pi * i / 6), math.sin(math.pi * i / 6)) for i in range(12)]
+"""Corners of a polygon that passes for a circle of radius 1 around the origin."""
+
+
+def upright(x0: float, x1: float, y0: float, y1: float, z: float) -> list[Point]:
+    """Corners of a rectangle that faces the camera."""
+    return [(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)]
+
+
+def flat(x0: float, x1: float, y: float, z0: float, z1: float) -> list[Point]:
+    """Corners of a rectangle that faces the sky."""
+    return [(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)]
+
+
+def stick(x0: float, y0: float, x1: float, y1: float, z: float, width: float) -> list[Point]:
+    """Corners of a bar of ``width`` metres from one point to another at depth ``z``."""
+    length = math.hypot(x1 - x0, y1 - y0) or 1.0
+    across, along = (x1 - x0) * width / (2 * length), (y1 - y0) * width / (2 * length)
+    return [
+        (x0 - along, y0 + across, z),
+        (x0 + along, y0 - across, z),
+        (x1 + along, y1 - across, z),
+        (x1 - along, y1 + across, z),
+    ]
+
+
+def shrunk(outline: Sequence[Point], factor: float) -> list[Point]:
+    """The outline pulled towards the mean of its corners."""
+    x, y, z = (sum(values) / len(outline) for values in zip(*outline, strict=True))
+    return [
+        (x + factor * (px - x), y + factor * (py - y), z + factor * (pz - z))
+        for px, py, pz in outline
+    ]
+
+
+@dataclass(frozen=True)
+class Wall:
+    """A vertical plane over the ground line from ``(x0, z0)`` to ``(x1, z1)``."""
+
+    x0: float
+    z0: float
+    x1: float
+    z1: float
+
+    @property
+    def length(self) -> float:
+        """Length of the ground line in metres."""
+        return math.hypot(self.x1 - self.x0, self.z1 - self.z0)
+
+    def panel(self, start: float, end: float, bottom: float, top: float) -> list[Point]:
+        """A rectangle on the wall, from metres along it and metres above the ground."""
+        x0, z0 = self._at(start)
+        x1, z1 = self._at(end)
+        return [(x0, bottom, z0), (x1, bottom, z1), (x1, top, z1), (x0, top, z0)]
+
+    def panels(self, starts: Floats, wide: float, bottoms: Floats, tall: float) -> Floats:
+        """Rectangles of one size on the wall, shape (n, 4, 3)."""
+        along = starts[:, None] + np.array((0.0, wide, wide, 0.0))
+        x, z = self._at(along)
+        y = bottoms[:, None] + np.array((0.0, 0.0, tall, tall))
+        return np.stack([x, y, z], axis=-1)
+
+    def _at(self, along: Scalars) -> tuple[Scalars, Scalars]:
+        share = along / self.length
+        return self.x0 + share * (self.x1 - self.x0), self.z0 + share * (self.z1 - self.z0)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Pinhole camera that looks along a gently bending road.
+
+    World coordinates are metres: ``x`` to the right of the road's centre line, ``y`` up from the
+    ground, ``z`` ahead of the camera.  ``horizon`` (row), ``centre`` (column) and ``focal`` are
+    pixels; ``bend`` is the sideways drift of the road in metres per squared metre ahead.
+    """
+
+    horizon: float
+    centre: float
+    focal: float
+    eye_x: float
+    eye_height: float
+    bend: float
+
+    @property
+    def first_ground_row(self) -> int:
+        """First row of pixels below the horizon."""
+        return math.floor(self.horizon) + 1
+
+    def project(self, x: Scalars, y: Scalars, z: Scalars) -> tuple[Scalars, Scalars]:
+        """Column and row, in pixels, of world points given as numbers or as equal-shape arrays."""
+        scale = self.focal / z
+        column = self.centre + scale * (x - self.eye_x + self.bend * z * z)
+        return column, self.horizon + scale * (self.eye_height - y)
+
+    def ground(self, height: int, width: int) -> tuple[Floats, Floats]:
+        """``x`` (rows, width) and ``z`` (rows, 1) of the ground seen below the horizon."""
+        rows = np.arange(self.first_ground_row, height, dtype=np.float64)[:, None]
+        columns = np.arange(width, dtype=np.float64)
+        z = self.focal * self.eye_height / (rows - self.horizon)
+        x = (columns - self.centre) * z / self.focal + self.eye_x - self.bend * z * z
+        return x, z
+
 
 _SUBPIXEL_BITS = 4
 _SUBPIXELS = 1 << _SUBPIXEL_BITS

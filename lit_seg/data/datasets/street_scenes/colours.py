@@ -1,13 +1,50 @@
-"""Colours of paint, cloth and glass, and how to blend and vary them."""
+"""The classes of a street scene, and the colours that it is painted in."""
 
 import colorsys
 from collections.abc import Sequence
+from enum import IntEnum
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Colour = tuple[float, float, float]
+
+class StreetClass(IntEnum):
+    """Label ids of the things that are drawn."""
+
+    SKY = 0
+    BUILDING = 1
+    ROAD = 2
+    SIDEWALK = 3
+    TREE = 4
+    FENCE = 5
+    CAR = 6
+    POLE = 7
+    SIGN = 8
+    PEDESTRIAN = 9
+    CYCLIST = 10
+    TRAFFIC_LIGHT = 11
+
+
+CLASS_NAMES: tuple[str, ...] = tuple(member.name.lower() for member in StreetClass)
+
+PALETTE: tuple[tuple[int, int, int], ...] = (
+    (70, 130, 180),  # sky
+    (110, 70, 70),  # building
+    (128, 64, 128),  # road
+    (244, 35, 232),  # sidewalk
+    (107, 142, 35),  # tree
+    (190, 153, 153),  # fence
+    (0, 0, 142),  # car
+    (200, 200, 200),  # pole
+    (220, 220, 0),  # sign
+    (220, 20, 60),  # pedestrian
+    (0, 220, 220),  # cyclist
+    (250, 140, 10),  # traffic light
+)
+"""RGB colours to show a label map in, by id; the scene itself is painted in others."""
+
+Colour = tuple[float, ...]
 """Red, green and blue, 0 to 255."""
 
 DARK_GLASS: Colour = (38.0, 44.0, 52.0)
@@ -16,40 +53,33 @@ RUBBER: Colour = (28.0, 28.0, 30.0)
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
     """Blend two colours; ``share`` is the weight of the second."""
-    keep = 1.0 - share
-    return (
-        keep * first[0] + share * second[0],
-        keep * first[1] + share * second[1],
-        keep * first[2] + share * second[2],
-    )
+    return tuple((1.0 - share) * a + share * b for a, b in zip(first, second, strict=True))
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """Brighten or darken a colour, staying within 0..255."""
-    red, green, blue = colour
-    return min(red * factor, 255.0), min(green * factor, 255.0), min(blue * factor, 255.0)
+    """Brighten or darken a colour and keep it within 0..255."""
+    return tuple(min(channel * factor, 255.0) for channel in colour)
 
 
 def pick(rng: np.random.Generator, colours: Sequence[Colour], spread: float) -> Colour:
-    """One of the colours, with its brightness varied by up to ``spread`` (a fraction)."""
+    """Choose one of the colours and vary its brightness by up to ``spread`` (a fraction)."""
     return shade(colours[int(rng.integers(len(colours)))], rng.uniform(1 - spread, 1 + spread))
 
 
 def any_colour(rng: np.random.Generator) -> Colour:
-    """A colour of paint or cloth; classes share it so that colour does not give them away."""
+    """Choose a colour of paint or cloth; all classes share these colours."""
     if rng.random() < 0.45:
         grey = rng.uniform(25.0, 225.0)
         tint = rng.uniform(-10.0, 10.0)
         return grey + tint, grey, grey - tint
     hue, saturation, value = rng.random(), rng.uniform(0.3, 0.95), rng.uniform(0.25, 0.9)
-    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
-    return 255.0 * red, 255.0 * green, 255.0 * blue
+    return tuple(255.0 * part for part in colorsys.hsv_to_rgb(hue, saturation, value))
 
 
 def smooth_noise(
     rng: np.random.Generator, height: int, width: int, cells: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Zero-mean noise of about unit strength, (height, width), that varies over few cells."""
+    """Zero-mean noise of about unit strength, (height, width), interpolated from a few cells."""
     coarse = rng.standard_normal(cells, dtype=np.float32)
     smooth: NDArray[np.float32] = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     return smooth

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_seg.data.datasets.street_scenes.canvas import Canvas
-from lit_seg.data.datasets.street_scenes.colours import any_colour, shade, smooth_noise
-from lit_seg.data.datasets.street_scenes.scene_classes import StreetClass
+from lit_seg.data.datasets.street_scenes.colours import StreetClass, any_colour, shade, smooth_noise
 from lit_seg.metrics.labels import VOID
 
 # Roughness of surfaces: the span of random brightness, by label.

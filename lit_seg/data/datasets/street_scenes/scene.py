@@ -1,28 +1,32 @@
 """Lay out a random street scene, paint it from far to near, and photograph it."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_seg.data.datasets.street_scenes.backdrop import paint_sky, paint_skyline
+from lit_seg.data.datasets.street_scenes.backdrop import (
+    paint_ground,
+    paint_shadows,
+    paint_sky,
+    paint_skyline,
+)
 from lit_seg.data.datasets.street_scenes.buildings import draw_house, place_houses
-from lit_seg.data.datasets.street_scenes.camera import Camera
-from lit_seg.data.datasets.street_scenes.canvas import Canvas
-from lit_seg.data.datasets.street_scenes.cars import place_cars
-from lit_seg.data.datasets.street_scenes.colours import Colour
-from lit_seg.data.datasets.street_scenes.furniture import place_bins, place_fences
-from lit_seg.data.datasets.street_scenes.ground import paint_ground
-from lit_seg.data.datasets.street_scenes.people import place_people
+from lit_seg.data.datasets.street_scenes.canvas import Camera, Canvas
+from lit_seg.data.datasets.street_scenes.furniture import (
+    place_bins,
+    place_fences,
+    place_posts,
+    place_trees,
+)
 from lit_seg.data.datasets.street_scenes.photo import photograph
-from lit_seg.data.datasets.street_scenes.plan import Street, Thing, without_collisions
-from lit_seg.data.datasets.street_scenes.posts import place_posts
-from lit_seg.data.datasets.street_scenes.shadows import paint_shadows
-from lit_seg.data.datasets.street_scenes.trees import place_trees
+from lit_seg.data.datasets.street_scenes.plan import Street, without_collisions
+from lit_seg.data.datasets.street_scenes.traffic import place_cars, place_people
 
 _SMALLEST_SIDE = 32  # pixels
 _LAST_SHADOW = 32.0  # metres ahead; things farther off throw none that could be seen
 _REACH = 3.0  # metres; hardly anything spreads farther to the side from where it stands
+
+_PLACES = (place_people, place_posts, place_cars, place_trees, place_fences, place_bins)
+"""The rarest things come first, since the first to come keeps its place when two collide."""
 
 
 def render_scene(
@@ -50,7 +54,7 @@ def render_scene(
     street = Street.random(rng)
     canvas = _empty_canvas(rng, street, height, width)
     houses = list(place_houses(rng, street))
-    things = without_collisions(_place_things(rng, street))
+    things = without_collisions(thing for place in _PLACES for thing in place(rng, street))
     things.sort(key=lambda thing: thing.box.z + 0.5 * thing.box.depth, reverse=True)
 
     paint_sky(canvas, rng)
@@ -78,18 +82,5 @@ def _empty_canvas(rng: np.random.Generator, street: Street, height: int, width: 
         bend=rng.normal(0.0, 0.0018),
     )
     overcast = rng.uniform(150.0, 235.0)
-    haze: Colour = (overcast - rng.uniform(-6.0, 14.0), overcast, overcast + rng.uniform(0.0, 18.0))
+    haze = (overcast - rng.uniform(-6.0, 14.0), overcast, overcast + rng.uniform(0.0, 18.0))
     return Canvas(height, width, camera, haze, haze_density=rng.uniform(0.001, 0.014))
-
-
-def _place_things(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
-    """Everything that may stand on the road and the sidewalks.
-
-    The rarest come first, since the first to come keeps its place when two collide.
-    """
-    yield from place_people(rng, street)
-    yield from place_posts(rng, street)
-    yield from place_cars(rng, street)
-    yield from place_trees(rng, street)
-    yield from place_fences(rng, street)
-    yield from place_bins(rng, street)

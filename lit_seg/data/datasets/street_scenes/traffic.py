@@ -1,15 +1,98 @@
-"""People: pedestrians and cyclists, in clothes of any colour."""
+"""The traffic: cars, pedestrians and cyclists."""
 
 import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from lit_seg.data.datasets.street_scenes.canvas import Canvas
-from lit_seg.data.datasets.street_scenes.colours import RUBBER, Colour, any_colour, pick, shade
-from lit_seg.data.datasets.street_scenes.plan import Box, Street, Thing, random_depth, random_side
-from lit_seg.data.datasets.street_scenes.scene_classes import StreetClass
-from lit_seg.data.datasets.street_scenes.shapes import CIRCLE, Point, shrunk, stick
+from lit_seg.data.datasets.street_scenes.canvas import (
+    CIRCLE,
+    Canvas,
+    Point,
+    flat,
+    shrunk,
+    stick,
+    upright,
+)
+from lit_seg.data.datasets.street_scenes.colours import (
+    DARK_GLASS,
+    RUBBER,
+    Colour,
+    StreetClass,
+    any_colour,
+    mix,
+    pick,
+    shade,
+)
+from lit_seg.data.datasets.street_scenes.plan import (
+    SIDES,
+    Box,
+    Street,
+    Thing,
+    random_depth,
+    random_side,
+)
+
+_SCALE_OF_DETAILS = 4.5  # pixels per metre; car lamps are less than a pixel below it
+
+
+def place_cars(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
+    """A row of parked cars or none, and at most one driving car, on each side."""
+    for side in SIDES:
+        parked = rng.uniform(0.2, 1.0) if rng.random() < 0.55 else 0.0
+        for z in np.arange(rng.uniform(5.5, 10.0), 42.0, 6.0).tolist():
+            if rng.random() < parked:
+                yield Thing(Box(side * (street.road - 1.05), z, 1.8, 4.8, 1.3), _draw_car)
+        if rng.random() < 0.85:
+            lane = side * rng.uniform(0.3, 0.45) * street.road
+            z = random_depth(rng, 6.5, 35.0)
+            yield Thing(Box(lane, z, 1.8, 4.8, 1.3), _draw_car)
+
+
+def _draw_car(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
+    """Paint a car or a van from its shadow and flank to its nearer end, parallel to the road."""
+    van = bool(rng.random() < 0.15)
+    high = rng.uniform(1.9, 2.3) if van else rng.uniform(1.38, 1.6)
+    half, long = rng.uniform(0.8, 0.95), rng.uniform(3.8, 4.8)
+    waist = 0.62 * high  # the height at which the windows start
+    tuck = 0.04 if van else 0.16  # the roof is that much narrower on either side
+    roof_start, roof_end = z + (0.02 if van else 0.14) * long, z + 0.7 * long
+    paint = any_colour(rng)
+    canvas.fill(flat(x - half, x + half, 0.0, z - 0.1, z + long), (30.0, 30.0, 33.0), None)
+
+    # The flank that is turned to the middle of the picture; a van has no windows there.
+    on_the_right = x + canvas.camera.bend * z * z > canvas.camera.eye_x
+    inward = -1.0 if on_the_right else 1.0
+    low_x, top_x = x + inward * half, x + inward * (half - tuck)
+    side = shade(paint, rng.uniform(0.65, 0.95))
+    door = [(low_x, 0.22, z), (low_x, 0.22, z + long), (low_x, waist, z + long), (low_x, waist, z)]
+    canvas.fill(door, side, StreetClass.CAR)
+    cabin = [(low_x, waist, z), (top_x, high, roof_start)]
+    cabin += [(top_x, high, roof_end), (low_x, waist, z + 0.8 * long)]
+    canvas.fill(cabin, side if van else DARK_GLASS, StreetClass.CAR)
+    for hub in (z + 0.2 * long, z + 0.8 * long):
+        rim = [(low_x, 0.32 + 0.32 * up, hub + 0.32 * ahead) for ahead, up in CIRCLE]
+        canvas.fill(rim, RUBBER, StreetClass.CAR)
+
+    left, right = x - half, x + half
+    roof = flat(left + tuck, right - tuck, high, roof_start, roof_end)
+    canvas.fill(roof, shade(paint, 1.1), StreetClass.CAR)
+    for tyre in (left + 0.03, right - 0.25):
+        canvas.fill(upright(tyre, tyre + 0.22, 0.0, 0.35, z), RUBBER, StreetClass.CAR)
+    canvas.fill(upright(left, right, 0.25, waist, z), paint, StreetClass.CAR)
+    window = [(left, waist, z), (right, waist, z), roof[1], roof[0]]
+    canvas.fill(window, shade(paint, 0.9), StreetClass.CAR)
+    sheen = mix(DARK_GLASS, canvas.haze_colour, rng.uniform(0.0, 0.5))
+    canvas.fill(shrunk(window, 0.86), sheen, None)
+    if canvas.pixels_per_metre(z) < _SCALE_OF_DETAILS:
+        return
+    bumper, plate = shade(paint, 0.6), (215.0, 212.0, 190.0)
+    canvas.fill(upright(left, right, 0.25, 0.42, z), bumper, None)
+    lamps = (190.0, 30.0, 30.0) if rng.random() < 0.6 else (235.0, 232.0, 205.0)
+    for lamp in (left, right - 0.28):
+        canvas.fill(upright(lamp, lamp + 0.28, waist - 0.3, waist - 0.1, z), lamps, None)
+    canvas.fill(upright(x - 0.25, x + 0.25, 0.45, 0.57, z), plate, None)
+
 
 _SKIN: tuple[Colour, ...] = ((224, 178, 150), (190, 138, 104), (138, 94, 66), (86, 58, 44))
 _BROWN_HAIR: Colour = (70.0, 54.0, 40.0)
