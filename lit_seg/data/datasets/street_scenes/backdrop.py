@@ -2,13 +2,11 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from lit_seg.data.datasets.street_scenes.canvas import Camera, Canvas, Floats, upright
+from lit_seg.data.datasets.street_scenes.canvas import Canvas, Floats, upright
 from lit_seg.data.datasets.street_scenes.colours import StreetClass, mix, smooth_noise
 from lit_seg.data.datasets.street_scenes.plan import Box, Street
 
@@ -17,7 +15,7 @@ _NEAREST_SHADOW = 1.5  # metres; a shadow may fall behind the camera, where noth
 
 
 def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
-    """A gradient from the zenith to the hazy horizon, with soft clouds over it."""
+    """Paint a gradient from the zenith to the hazy horizon, with soft clouds over it."""
     height, width = canvas.labels.shape
     rows = min(math.ceil(canvas.camera.horizon) + 1, height)
     blue = (rng.uniform(70, 150), rng.uniform(120, 180), rng.uniform(190, 240))
@@ -32,7 +30,7 @@ def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def paint_skyline(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Distant houses and trees that close the view along the street."""
+    """Paint distant houses and trees that close the view along the street."""
     spread = 0.6 * _SKYLINE_DEPTH * canvas.labels.shape[1] / canvas.camera.focal
     x = -spread
     while x < spread:
@@ -47,11 +45,11 @@ def paint_skyline(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def paint_ground(canvas: Canvas, rng: np.random.Generator, street: Street) -> None:
-    """Asphalt with repairs and markings, and paving on either side of it."""
+    """Paint asphalt with repairs and markings, and paving on either side, pixel by pixel."""
     height, width = canvas.labels.shape
     top = canvas.camera.first_ground_row
     x, z = canvas.camera.ground(height, width)
-    off_road = np.abs(x) - street.road
+    off_road = np.abs(x) - street.road  # metres from the kerb, negative on the road
     on_road = off_road < 0.0
     canvas.labels[top:] = np.where(on_road, StreetClass.ROAD, StreetClass.SIDEWALK)
 
@@ -59,10 +57,9 @@ def paint_ground(canvas: Canvas, rng: np.random.Generator, street: Street) -> No
     paving = min(asphalt * rng.uniform(0.85, 1.5), 175.0)
     level = np.where(on_road, asphalt, paving)
     level *= 1.0 + 0.05 * smooth_noise(rng, height - top, width, (6, 6))
-    ground = _Ground(level, x, z, off_road)
-    _add_repairs(rng, street, ground)
-    _add_paving(rng, ground)
-    _add_markings(rng, ground)
+    _add_repairs(rng, street, level, x, z)
+    _add_paving(rng, level, z, off_road)
+    _add_markings(rng, level, x, z, off_road)
 
     warm = np.where(on_road, rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.1))
     kept = np.exp(-canvas.haze_density * z)
@@ -71,79 +68,61 @@ def paint_ground(canvas: Canvas, rng: np.random.Generator, street: Street) -> No
         canvas.image[top:, :, channel] = np.minimum(seen, 255.0)
 
 
-@dataclass(frozen=True)
-class _Ground:
-    """What each pixel below the horizon shows, arrays of shape (rows, W) or, for ``z``, (rows, 1).
-
-    ``level`` is the brightness, ``x`` and ``z`` the place in metres, and ``off_road`` how far that
-    is from the kerb, negative on the road.
-    """
-
-    level: Floats
-    x: Floats
-    z: Floats
-    off_road: Floats
-
-
-def _add_repairs(rng: np.random.Generator, street: Street, ground: _Ground) -> None:
-    """Rectangles of newer or older asphalt."""
+def _add_repairs(
+    rng: np.random.Generator, street: Street, level: Floats, x: Floats, z: Floats
+) -> None:
+    """Add rectangles of newer or older asphalt."""
     for _ in range(int(rng.integers(0, 4))):
         left, near = rng.uniform(-street.road, street.road), rng.uniform(3.0, 25.0)
         right, far = left + rng.uniform(0.8, 3.0), near + rng.uniform(1.0, 9.0)
-        patch = (ground.x > left) & (ground.x < right) & (ground.z > near) & (ground.z < far)
-        ground.level[patch & (ground.off_road < 0.0)] *= rng.uniform(0.75, 1.25)
+        patch = (x > left) & (x < right) & (z > near) & (z < far) & (np.abs(x) < street.road)
+        level[patch] *= rng.uniform(0.75, 1.25)
 
 
-def _add_paving(rng: np.random.Generator, ground: _Ground) -> None:
-    """The kerb stone, and joints between slabs where they are near enough to be seen."""
-    aside, slab = ground.off_road, rng.uniform(0.6, 1.2)
-    ground.level[(aside >= 0.0) & (aside < 0.25)] *= rng.uniform(0.75, 1.25)
-    joint = (_cycle(aside, slab) < 0.07) | (_cycle(ground.z, slab) < 0.07)
-    ground.level[joint & (aside > 0.25) & (ground.z < 14.0)] *= 0.86
+def _add_paving(rng: np.random.Generator, level: Floats, z: Floats, off_road: Floats) -> None:
+    """Add the kerb stone, and joints between slabs where they are near enough to be seen."""
+    slab = rng.uniform(0.6, 1.2)
+    level[(off_road >= 0.0) & (off_road < 0.25)] *= rng.uniform(0.75, 1.25)
+    joint = (_cycle(off_road, slab) < 0.07) | (_cycle(z, slab) < 0.07)
+    level[joint & (off_road > 0.25) & (z < 14.0)] *= 0.86
 
 
-def _add_markings(rng: np.random.Generator, ground: _Ground) -> None:
-    """Worn paint on the road: a dashed centre line, edge lines, sometimes a zebra crossing."""
+def _add_markings(
+    rng: np.random.Generator, level: Floats, x: Floats, z: Floats, off_road: Floats
+) -> None:
+    """Add worn paint: a dashed centre line, sometimes edge lines and a zebra crossing."""
     paint, worn = rng.uniform(150.0, 225.0), rng.uniform(0.5, 1.0)
-    dashes = _cycle(ground.z + rng.uniform(0.0, 8.0), rng.uniform(4.5, 9.0)) < 0.45
-    painted = (np.abs(ground.x) < 0.07) & dashes
+    dashes = _cycle(z + rng.uniform(0.0, 8.0), rng.uniform(4.5, 9.0)) < 0.45
+    painted = (np.abs(x) < 0.07) & dashes
     if rng.random() < 0.6:
-        painted |= np.abs(ground.off_road + 0.35) < 0.06
+        painted |= np.abs(off_road + 0.35) < 0.06
     if rng.random() < 0.3:
         near = rng.uniform(5.0, 20.0)
-        crossing = (ground.z > near) & (ground.z < near + 3.0) & (ground.off_road < -0.3)
-        painted |= crossing & (_cycle(ground.x, 1.0) < 0.5)
-    ground.level[painted] += worn * (paint - ground.level[painted])
+        crossing = (z > near) & (z < near + 3.0) & (off_road < -0.3)
+        painted |= crossing & (_cycle(x, 1.0) < 0.5)
+    level[painted] += worn * (paint - level[painted])
 
 
 def _cycle(values: Floats, period: float) -> Floats:
-    """Position within a repeating pattern, from 0 to 1."""
+    """Compute the position within a repeating pattern, from 0 to 1."""
     turns = values / period
     return turns - np.floor(turns)
 
 
 def paint_shadows(canvas: Canvas, street: Street, boxes: Iterable[Box]) -> None:
-    """Darken the ground around the boxes, once where several shadows meet."""
+    """Darken the ground around the boxes, only once where several shadows meet."""
     light = np.full(canvas.labels.shape, 255, np.uint8)
-    dusk = round(255 * street.dusk)
     for box in boxes:
-        cv2.fillConvexPoly(light, _outline(canvas.camera, street.sun, box), (dusk,))
+        # A shadow is the convex hull of the corners that the box stands on and of the points where
+        # the corners above them throw their shadows.
+        corners = []
+        for x in (box.x - box.width / 2, box.x + box.width / 2):
+            for z in (box.z, box.z + box.depth):
+                tip_z = max(z + street.sun[1] * box.height, _NEAREST_SHADOW)
+                corners.append(canvas.camera.project(x, 0.0, z))
+                corners.append(canvas.camera.project(x + street.sun[0] * box.height, 0.0, tip_z))
+        hull = cv2.convexHull(np.rint(np.array(corners)).astype(np.int32))
+        cv2.fillConvexPoly(light, hull, (round(255 * street.dusk),))
     soft = cv2.GaussianBlur(light, (3, 3), 0.8)[..., None]
     top = canvas.camera.first_ground_row
     canvas.image[top:] = canvas.image[top:].astype(np.uint16) * soft[top:] // 255
-
-
-def _outline(camera: Camera, sun: tuple[float, float], box: Box) -> NDArray[np.int32]:
-    """Pixels (k, 1, 2) around the ground shadow of a box.
-
-    That is the convex hull of the corners it stands on and of where the corners above them throw
-    their shadows.
-    """
-    corners = []
-    for x in (box.x - box.width / 2, box.x + box.width / 2):
-        for z in (box.z, box.z + box.depth):
-            tip_x, tip_z = x + sun[0] * box.height, max(z + sun[1] * box.height, _NEAREST_SHADOW)
-            corners.append(camera.project(x, 0.0, z))
-            corners.append(camera.project(tip_x, 0.0, tip_z))
-    hull: NDArray[np.int32] = cv2.convexHull(np.rint(np.array(corners)).astype(np.int32))
-    return hull

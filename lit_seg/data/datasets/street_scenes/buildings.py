@@ -41,13 +41,12 @@ class House:
     @property
     def box(self) -> Box:
         """The room it takes up."""
-        front = self.front
-        middle = 0.5 * (front.x0 + front.x1)
-        return Box(middle, front.z0, front.length, self.flank.length, self.height)
+        middle = 0.5 * (self.front.x0 + self.front.x1)
+        return Box(middle, self.front.z0, self.front.length, self.flank.length, self.height)
 
 
 def place_houses(rng: np.random.Generator, street: Street) -> Iterator[House]:
-    """Rows of houses with a few gaps on both sides, in each row the far ones first."""
+    """Place a row of houses with a few gaps on both sides, the far ones first."""
     skyward = rng.uniform(4.0, 10.5)
     for side in SIDES:
         houses = []
@@ -64,7 +63,7 @@ def place_houses(rng: np.random.Generator, street: Street) -> Iterator[House]:
 
 
 def draw_house(canvas: Canvas, rng: np.random.Generator, house: House) -> None:
-    """Both walls of a house, one in brighter light, and perhaps a shop; nothing if out of view."""
+    """Paint both walls of a house in view, one in brighter light, and perhaps a shop."""
     front, flank, height = house.front, house.flank, house.height
     if canvas.columns_across((flank.x1, flank.z1), (front.x0, front.z0), (front.x1, front.z1)) <= 0:
         return
@@ -88,7 +87,7 @@ def draw_house(canvas: Canvas, rng: np.random.Generator, house: House) -> None:
 def _draw_windows(
     canvas: Canvas, rng: np.random.Generator, wall: Wall, floors: Floats, glass: Colour
 ) -> None:
-    """Equal windows whose sills are at the heights ``floors``; some have curtains."""
+    """Paint equal windows whose sills are at the heights ``floors``; some have curtains."""
     pitch = rng.uniform(1.9, 3.0)
     pane = pitch * rng.uniform(0.4, 0.65)
     bays = np.arange(0.5 * (pitch - pane), wall.length - pane, pitch)
@@ -104,7 +103,7 @@ def _draw_windows(
 
 
 def _draw_shop(canvas: Canvas, rng: np.random.Generator, wall: Wall) -> None:
-    """A shop window and a fascia board as bright as any traffic sign, yet part of the building."""
+    """Paint a shop window and a board as bright as a traffic sign, yet part of the building."""
     start = wall.length * rng.uniform(0.0, 0.4)
     end = min(start + rng.uniform(3.0, 8.0), wall.length)
     canvas.fill(wall.panel(start, end, 0.4, 2.4), DARK_GLASS, None)

@@ -9,7 +9,6 @@ import numpy as np
 from lit_seg.data.datasets.street_scenes.canvas import (
     CIRCLE,
     Canvas,
-    Point,
     Wall,
     shrunk,
     stick,
@@ -38,7 +37,7 @@ _BARK: tuple[Colour, ...] = ((84, 66, 52), (96, 90, 84), (58, 48, 40))
 
 
 def place_trees(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
-    """A row of trees on each side, with any share of them missing."""
+    """Place a row of trees on each side; any share of them may be missing."""
     for side in SIDES:
         row = street.road + rng.uniform(0.8, 0.8 * (street.front - street.road))
         density = rng.uniform(0.15, 0.95)
@@ -48,21 +47,15 @@ def place_trees(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
 
 
 def _draw_tree(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """A trunk under a crown of overlapping tufts, lit from above."""
-    crown = rng.uniform(1.4, 2.7)
-    middle = crown + rng.uniform(1.6, 3.0)
+    """Paint a trunk under a crown of overlapping tufts, lit from above."""
+    radius = rng.uniform(1.4, 2.7)
+    middle = radius + rng.uniform(1.6, 3.0)
     trunk = rng.uniform(0.2, 0.4)
     bark = pick(rng, _BARK, 0.2)
     canvas.fill(stick(x, 0.0, x, middle, z, trunk), bark, StreetClass.TREE)
-    _draw_crown(canvas, rng, (x, middle, z), crown, pick(rng, _FOLIAGE, 0.2))
-
-
-def _draw_crown(
-    canvas: Canvas, rng: np.random.Generator, centre: Point, radius: float, leaf: Colour
-) -> None:
-    """Tufts around ``centre``, drawn upwards because the higher ones are brighter; more if near."""
-    x, y, z = centre
-    canvas.blob(centre, 0.75 * radius, shade(leaf, 0.7), StreetClass.TREE)
+    leaf = pick(rng, _FOLIAGE, 0.2)
+    canvas.blob((x, middle, z), 0.75 * radius, shade(leaf, 0.7), StreetClass.TREE)
+    # The tufts are painted upwards because the higher ones are brighter; near trees have more.
     tufts = round(min(max(0.8 * radius * canvas.pixels_per_metre(z), 6.0), 20.0))
     angle = rng.uniform(0.0, 2.0 * math.pi, tufts)
     reach = radius * np.sqrt(rng.uniform(0.05, 0.8, tufts))
@@ -71,7 +64,7 @@ def _draw_crown(
     size = radius * rng.uniform(0.16, 0.36, tufts)
     glow = 0.85 + 0.25 * rise / radius + rng.normal(0.0, 0.14, tufts)
     for right, up, extent, light in np.stack([aside, rise, size, glow], axis=-1).tolist():
-        spot = (x + right, y + up, z)
+        spot = (x + right, middle + up, z)
         canvas.blob(spot, extent, shade(leaf, max(light, 0.4)), StreetClass.TREE)
 
 
@@ -87,7 +80,7 @@ _LAMPS: tuple[Colour, ...] = ((255, 60, 44), (255, 186, 40), (60, 240, 130))
 
 
 def place_posts(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
-    """Lampposts at regular distances, signs anywhere, traffic lights in pairs at a junction."""
+    """Place lampposts at equal distances, signs anywhere, traffic lights in pairs at a junction."""
     kerb = street.road + 0.45
     spacing = rng.uniform(20.0, 34.0)
     for side in SIDES:
@@ -106,7 +99,7 @@ def place_posts(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
 
 
 def _draw_lamppost(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """A tall street lamp with an arm over the road."""
+    """Paint a tall street lamp with an arm over the road."""
     high, width = rng.uniform(5.5, 8.0), rng.uniform(0.08, 0.14)
     paint = pick(rng, _POSTS, 0.25)
     reach = x - math.copysign(rng.uniform(0.8, 1.8), x)
@@ -115,7 +108,7 @@ def _draw_lamppost(canvas: Canvas, rng: np.random.Generator, x: float, z: float)
 
 
 def _draw_sign(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """A traffic sign (disk, triangle, square or board) on a post, in any pair of colours."""
+    """Paint a disk, triangle, square or board in any two colours on a post."""
     size = rng.uniform(0.3, 0.42)
     middle = rng.uniform(2.0, 2.7)
     post = pick(rng, _POSTS, 0.25)
@@ -129,7 +122,7 @@ def _draw_sign(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> 
 
 
 def _sign_outline(rng: np.random.Generator, size: float) -> list[tuple[float, float]]:
-    """Corners of a sign around the origin; ``size`` is half its width."""
+    """Choose the corners of a sign around the origin; ``size`` is half its width."""
     shape = int(rng.integers(4))
     if shape == 0:
         return [(size * right, size * up) for right, up in CIRCLE]
@@ -140,7 +133,7 @@ def _sign_outline(rng: np.random.Generator, size: float) -> list[tuple[float, fl
 
 
 def _draw_traffic_light(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """A signal on a post; on some posts a second signal hangs over the road."""
+    """Paint a signal on a post; on some posts a second signal hangs over the road."""
     high = rng.uniform(3.1, 3.7)
     post = pick(rng, _POSTS, 0.25)
     lit = int(rng.integers(len(_LAMPS)))
@@ -156,7 +149,7 @@ def _draw_traffic_light(canvas: Canvas, rng: np.random.Generator, x: float, z: f
 def _draw_signal(
     canvas: Canvas, rng: np.random.Generator, x: float, bottom: float, z: float, lit: int
 ) -> None:
-    """A housing with one of three lamps lit, counted from the top."""
+    """Paint a housing with one of three lamps lit, counted from the top."""
     box = upright(x - 0.17, x + 0.17, bottom, bottom + 0.9, z)
     canvas.fill(box, pick(rng, _HOUSINGS, 0.2), StreetClass.TRAFFIC_LIGHT)
     canvas.blob((x, bottom + 0.72 - 0.27 * lit, z), 0.13, _LAMPS[lit], None)
@@ -173,7 +166,7 @@ _PANEL_LENGTH = 4.0  # metres
 
 
 def place_fences(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
-    """Fences along the kerb or the house fronts, cut into panels that sort by depth."""
+    """Place fences along the kerb or the house fronts, cut into panels that sort by depth."""
     for _ in range(int(rng.integers(0, 5))):
         side, solid = random_side(rng), bool(rng.random() < 0.35)
         paint = pick(rng, _FENCE_PAINTS, 0.2)
@@ -185,7 +178,7 @@ def place_fences(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
 
 
 def place_bins(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
-    """A few bins and boxes on the sidewalks."""
+    """Place a few bins and boxes on the sidewalks."""
     for _ in range(int(rng.integers(0, 3))):
         x = random_side(rng) * rng.uniform(street.road + 0.5, street.front - 0.5)
         yield Thing(Box(x, random_depth(rng, 7.0, 30.0), 0.8, 0.6, 1.0), _draw_bin)
@@ -194,7 +187,7 @@ def place_bins(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
 def _draw_panel(
     canvas: Canvas, rng: np.random.Generator, x: float, z: float, paint: Colour, solid: bool
 ) -> None:
-    """One panel of a fence: boards, or rails and bars that one can look through."""
+    """Paint a fence panel of boards, or of rails and bars that one can look through."""
     panel, high, long = Wall(x, z, x, z + _PANEL_LENGTH), 1.1, _PANEL_LENGTH
     if solid:
         canvas.fill(panel.panel(0.0, long, 0.0, high), paint, StreetClass.FENCE)

@@ -12,9 +12,6 @@ from lit_seg.data.datasets.street_scenes.canvas import Canvas
 SIDES = (-1.0, 1.0)
 """Left and right of the road's centre line, as signs of ``x``."""
 
-Draw = Callable[[Canvas, np.random.Generator, float, float], None]
-"""Paints a thing that stands at the given ``x`` and ``z``."""
-
 
 @dataclass(frozen=True)
 class Street:
@@ -69,7 +66,7 @@ class Thing:
     """Something on the road or the sidewalk: the room it takes up, and how to paint it."""
 
     box: Box
-    draw: Draw
+    draw: Callable[[Canvas, np.random.Generator, float, float], None]  # at ``x`` and ``z``
 
 
 def without_collisions(things: Iterable[Thing]) -> list[Thing]:

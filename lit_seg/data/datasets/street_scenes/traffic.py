@@ -37,7 +37,7 @@ _SCALE_OF_DETAILS = 4.5  # pixels per metre; car lamps are less than a pixel bel
 
 
 def place_cars(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
-    """A row of parked cars or none, and at most one driving car, on each side."""
+    """Place parked cars, if any, and at most one driving car on each side."""
     for side in SIDES:
         parked = rng.uniform(0.2, 1.0) if rng.random() < 0.55 else 0.0
         for z in np.arange(rng.uniform(5.5, 10.0), 42.0, 6.0).tolist():
@@ -99,7 +99,7 @@ _BROWN_HAIR: Colour = (70.0, 54.0, 40.0)
 
 
 def place_people(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
-    """Pedestrians, mostly on the sidewalks, and cyclists, mostly near the kerb."""
+    """Place pedestrians, mostly on the sidewalks, and cyclists, mostly near the kerb."""
     for _ in range(int(rng.poisson(2.8))):
         x = random_side(rng) * rng.uniform(street.road + 0.4, street.front - 0.4)
         if rng.random() < 0.2:
@@ -111,7 +111,7 @@ def place_people(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
 
 
 def _draw_pedestrian(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """A walking or standing person, now and then a child."""
+    """Paint a walking or standing person, now and then a child."""
     tall = rng.uniform(1.55, 1.9) if rng.random() < 0.88 else rng.uniform(1.0, 1.35)
     trousers, jacket = any_colour(rng), any_colour(rng)
     stride = tall * rng.uniform(0.04, 0.17)
@@ -130,7 +130,7 @@ def _draw_pedestrian(canvas: Canvas, rng: np.random.Generator, x: float, z: floa
 
 
 def _draw_cyclist(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """A rider on a two-wheeler, anywhere between seen from behind and seen from the side."""
+    """Paint a rider on a bicycle, seen from behind, from the side, or between."""
     # Turning away from the camera only foreshortens what lies along the bicycle.
     turn = math.copysign(rng.uniform(0.3, 1.0), rng.uniform(-1.0, 1.0))
     frame, jacket, trousers = any_colour(rng), any_colour(rng), any_colour(rng)
@@ -140,7 +140,12 @@ def _draw_cyclist(canvas: Canvas, rng: np.random.Generator, x: float, z: float) 
         canvas.fill(bar, colour, StreetClass.CYCLIST)
 
     for hub in (-0.52, 0.52):
-        _draw_bicycle_wheel(canvas, x + turn * hub, z, abs(turn))
+        # A wheel is a ring in one outline: around the rim and back inside it.
+        middle, wide = x + turn * hub, 0.36 * abs(turn)
+        rim = [(middle + wide * along, 0.36 + 0.36 * up, z) for along, up in CIRCLE]
+        hollow = shrunk(rim, 0.7)
+        ring = [*rim, rim[0], hollow[0], *reversed(hollow)]
+        canvas.fill(ring, RUBBER, StreetClass.CYCLIST)
     part(-0.52, 0.34, 0.0, 0.4, 0.06, frame)
     part(-0.2, 0.85, 0.0, 0.4, 0.06, frame)
     part(-0.15, 0.75, 0.42, 0.85, 0.06, frame)
@@ -152,18 +157,10 @@ def _draw_cyclist(canvas: Canvas, rng: np.random.Generator, x: float, z: float) 
     _draw_head(canvas, rng, (x + turn * 0.2, 1.6, z), 0.14, StreetClass.CYCLIST)
 
 
-def _draw_bicycle_wheel(canvas: Canvas, x: float, z: float, turn: float) -> None:
-    """A ring that one can look through, in one outline: around the rim and back inside it."""
-    rim = [(x + 0.36 * turn * along, 0.36 + 0.36 * up, z) for along, up in CIRCLE]
-    hollow = shrunk(rim, 0.7)
-    ring = [*rim, rim[0], hollow[0], *reversed(hollow)]
-    canvas.fill(ring, RUBBER, StreetClass.CYCLIST)
-
-
 def _draw_head(
     canvas: Canvas, rng: np.random.Generator, centre: Point, radius: float, label: int
 ) -> None:
-    """A head with hair, or a hat or helmet of any colour."""
+    """Paint a head with hair, or a hat or helmet of any colour."""
     x, y, z = centre
     hair = any_colour(rng) if rng.random() < 0.3 else shade(_BROWN_HAIR, rng.uniform(0.4, 2.0))
     canvas.blob(centre, radius, pick(rng, _SKIN, 0.15), label)
