@@ -27,17 +27,17 @@ CIRCLE = [(math.cos(math.pi * i / 6), math.sin(math.pi * i / 6)) for i in range(
 
 
 def upright(x0: float, x1: float, y0: float, y1: float, z: float) -> list[Point]:
-    """Corners of a rectangle that faces the camera."""
+    """Return the corners of a rectangle that faces the camera."""
     return [(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)]
 
 
 def flat(x0: float, x1: float, y: float, z0: float, z1: float) -> list[Point]:
-    """Corners of a rectangle that faces the sky."""
+    """Return the corners of a rectangle that faces the sky."""
     return [(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)]
 
 
 def stick(x0: float, y0: float, x1: float, y1: float, z: float, width: float) -> list[Point]:
-    """Corners of a bar of ``width`` metres from one point to another at depth ``z``."""
+    """Return the corners of a bar of ``width`` metres from one point to another at depth ``z``."""
     length = math.hypot(x1 - x0, y1 - y0) or 1.0
     across, along = (x1 - x0) * width / (2 * length), (y1 - y0) * width / (2 * length)
     return [
@@ -49,7 +49,7 @@ def stick(x0: float, y0: float, x1: float, y1: float, z: float, width: float) ->
 
 
 def shrunk(outline: Sequence[Point], factor: float) -> list[Point]:
-    """The outline pulled towards the mean of its corners."""
+    """Pull the outline towards the mean of its corners."""
     x, y, z = (sum(values) / len(outline) for values in zip(*outline, strict=True))
     return [
         (x + factor * (px - x), y + factor * (py - y), z + factor * (pz - z))
@@ -72,13 +72,13 @@ class Wall:
         return math.hypot(self.x1 - self.x0, self.z1 - self.z0)
 
     def panel(self, start: float, end: float, bottom: float, top: float) -> list[Point]:
-        """A rectangle on the wall, from metres along it and metres above the ground."""
+        """Return a rectangle, given in metres along the wall and metres above the ground."""
         x0, z0 = self._at(start)
         x1, z1 = self._at(end)
         return [(x0, bottom, z0), (x1, bottom, z1), (x1, top, z1), (x0, top, z0)]
 
     def panels(self, starts: Floats, wide: float, bottoms: Floats, tall: float) -> Floats:
-        """Rectangles of one size on the wall, shape (n, 4, 3)."""
+        """Return n rectangles of one size on the wall, shape (n, 4, 3)."""
         along = starts[:, None] + np.array((0.0, wide, wide, 0.0))
         x, z = self._at(along)
         y = bottoms[:, None] + np.array((0.0, 0.0, tall, tall))
@@ -111,13 +111,13 @@ class Camera:
         return math.floor(self.horizon) + 1
 
     def project(self, x: Scalars, y: Scalars, z: Scalars) -> tuple[Scalars, Scalars]:
-        """Column and row, in pixels, of world points given as numbers or as equal-shape arrays."""
+        """Return column and row, in pixels, of world points (numbers or arrays of one shape)."""
         scale = self.focal / z
         column = self.centre + scale * (x - self.eye_x + self.bend * z * z)
         return column, self.horizon + scale * (self.eye_height - y)
 
     def ground(self, height: int, width: int) -> tuple[Floats, Floats]:
-        """``x`` (rows, width) and ``z`` (rows, 1) of the ground seen below the horizon."""
+        """Return ``x`` (rows, width) and ``z`` (rows, 1) of the ground seen below the horizon."""
         rows = np.arange(self.first_ground_row, height, dtype=np.float64)[:, None]
         columns = np.arange(width, dtype=np.float64)
         z = self.focal * self.eye_height / (rows - self.horizon)
@@ -149,10 +149,7 @@ class Canvas:
         return self.camera.focal / z
 
     def columns_across(self, *ground_points: tuple[float, float]) -> float:
-        """How many columns of the picture the span between ``(x, z)`` ground points takes.
-
-        Not above zero if all of it is outside the picture.
-        """
+        """Count the picture's columns between ``(x, z)`` ground points; <= 0 means out of view."""
         columns = [self.camera.project(x, 0.0, z)[0] for x, z in ground_points]
         width: int = self.labels.shape[1]
         return min(max(columns), width) - max(min(columns), 0.0)
@@ -161,13 +158,17 @@ class Canvas:
         """Fill one polygon given by its world points."""
         columns, rows = zip(*[self.camera.project(*point) for point in outline], strict=True)
         shape = np.array(list(zip(_inset(columns), _inset(rows), strict=True)), np.int32)
-        self._fill_pixels([shape], self._through_haze(colour, outline[0][2]), label)
+        self._fill_pixels([shape], colour, outline[0][2], label)
 
     def fill_all(self, outlines: Floats, colour: Colour, label: int | None) -> None:
         """Fill n disjoint polygons of k world points each, shape (n, k, 3), in one go."""
         column, row = self.camera.project(outlines[..., 0], outlines[..., 1], outlines[..., 2])
-        shapes = list(_inset_all(np.stack([column, row], axis=-1)))
-        self._fill_pixels(shapes, self._through_haze(colour, float(outlines[0, 0, 2])), label)
+        pixels = np.stack([column, row], axis=-1)
+        # These lines do what `_inset` does, for all polygons; for a single one they are slower.
+        offset = pixels - pixels.sum(axis=1, keepdims=True) / pixels.shape[1]
+        inset = pixels - np.minimum(np.maximum(offset, -0.5), 0.5)
+        shapes = list(np.rint(inset * _SUBPIXELS).astype(np.int32))
+        self._fill_pixels(shapes, colour, float(outlines[0, 0, 2]), label)
 
     def blob(self, centre: Point, radius: float, colour: Colour, label: int | None) -> None:
         """Fill a disk of ``radius`` metres that faces the camera."""
@@ -180,24 +181,25 @@ class Canvas:
         if label is not None:
             cv2.circle(self.labels, at, size, (label,), -1, cv2.LINE_8, _SUBPIXEL_BITS)
 
-    def _through_haze(self, colour: Colour, z: float) -> tuple[int, int, int]:
+    def _through_haze(self, colour: Colour, z: float) -> Colour:
         seen = mix(self.haze_colour, colour, math.exp(-self.haze_density * z))
-        return round(seen[0]), round(seen[1]), round(seen[2])
+        return tuple(round(channel) for channel in seen)
 
     def _fill_pixels(
-        self, shapes: list[NDArray[np.int32]], colour: tuple[int, int, int], label: int | None
+        self, shapes: list[NDArray[np.int32]], colour: Colour, z: float, label: int | None
     ) -> None:
-        """Fill polygons, each (k, 2) columns and rows in subpixels."""
-        cv2.fillPoly(self.image, shapes, colour, cv2.LINE_AA, _SUBPIXEL_BITS)
+        """Fill polygons at depth ``z``, each (k, 2) columns and rows in subpixels."""
+        seen = self._through_haze(colour, z)
+        cv2.fillPoly(self.image, shapes, seen, cv2.LINE_AA, _SUBPIXEL_BITS)
         if label is not None:
             cv2.fillPoly(self.labels, shapes, (label,), cv2.LINE_8, _SUBPIXEL_BITS)
 
 
 def _inset(values: Sequence[float]) -> list[int]:
-    """Columns (or rows) of a polygon's corners in subpixels, pulled half a pixel inwards.
+    """Return columns (or rows) of corners in subpixels, pulled half a pixel inwards.
 
-    OpenCV draws a polygon's border too.  That keeps thin shapes at one pixel, but widens every
-    shape by half a pixel on either side, which this makes up for.
+    OpenCV draws a polygon's border too. That keeps thin shapes at one pixel, but widens every
+    shape by half a pixel on either side, and this makes up for it.
     """
     middle = sum(values) / len(values)
     low, high = middle - 0.5, middle + 0.5
@@ -205,10 +207,3 @@ def _inset(values: Sequence[float]) -> list[int]:
         round(_SUBPIXELS * (v - 0.5 if v > high else v + 0.5 if v < low else middle))
         for v in values
     ]
-
-
-def _inset_all(pixels: Floats) -> NDArray[np.int32]:
-    """`_inset` for n polygons of k corners at once, (n, k, 2); for a single one it is slower."""
-    offset = pixels - pixels.sum(axis=1, keepdims=True) / pixels.shape[1]
-    inset: Floats = pixels - np.minimum(np.maximum(offset, -0.5), 0.5)
-    return np.rint(inset * _SUBPIXELS).astype(np.int32)

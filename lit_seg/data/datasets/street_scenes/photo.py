@@ -1,4 +1,4 @@
-"""From a painted scene to a photo and its annotation, with the flaws that both have."""
+"""Makes a photo and its annotation from a painted scene, with the flaws that both have."""
 
 import math
 
@@ -23,7 +23,7 @@ _BULKY[[StreetClass.SIDEWALK, StreetClass.TREE, StreetClass.CAR]] = True
 def photograph(
     canvas: Canvas, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The painted scene as a camera records it and as somebody annotates it: image, labels."""
+    """Return the scene as a camera records it and the labels as somebody annotates them."""
     image, labels = _expose(canvas, rng), canvas.labels.copy()
     _forget_some_labels(labels, rng)
     _paint_bonnet(image, labels, rng)
@@ -31,7 +31,7 @@ def photograph(
 
 
 def _expose(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The painted image with texture, uneven light, and a lens, tones and noise of its own."""
+    """Add texture, uneven light, the blur of a lens, tones and noise to the painted image."""
     height, width = canvas.labels.shape
     grain = (rng.random((height, width), dtype=np.float32) - 0.5) * _GRAIN.take(canvas.labels)
     light = 1.0 + 0.06 * smooth_noise(rng, height, width, (4, 6))
@@ -46,7 +46,7 @@ def _expose(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def _tone_curves(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """One curve per channel, (1, 256, 3): exposure, contrast, gamma and colour temperature."""
+    """Draw exposure, contrast, gamma and colour temperature: one curve per channel, (1, 256, 3)."""
     exposure, contrast = rng.uniform(0.65, 1.2), rng.uniform(0.75, 1.15)
     gamma, warmth = math.exp(rng.normal(0.0, 0.18)), rng.normal(0.0, 0.07)
     tone = np.linspace(0.0, 1.0, 256) ** gamma
@@ -74,7 +74,7 @@ def _forget_some_labels(labels: NDArray[np.uint8], rng: np.random.Generator) -> 
 def _paint_bonnet(
     image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator
 ) -> None:
-    """In some pictures the bonnet of the camera's own car covers the bottom; it has no label."""
+    """Cover the bottom of some pictures with the unlabelled bonnet of the camera's own car."""
     if rng.random() < 0.6:
         return
     height, width = labels.shape

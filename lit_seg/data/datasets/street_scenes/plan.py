@@ -1,4 +1,4 @@
-"""The plan of a scene in metres: the street's cross-section, and things that take up room in it."""
+"""The plan of a scene in metres: the street, and the things that take up room in it."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ class Street:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Self:
-        """A street of two lanes and two sidewalks, from narrow to wide, under any sun."""
+        """Draw a street of two lanes and two sidewalks, from narrow to wide, under any sun."""
         road = rng.uniform(2.9, 4.1)
         return cls(
             road=road,
@@ -53,7 +53,7 @@ class Box:
     height: float
 
     def overlaps(self, other: Self) -> bool:
-        """Whether the two share some of the ground."""
+        """Tell whether the two share some of the ground."""
         return (
             2.0 * abs(self.x - other.x) < self.width + other.width
             and self.z < other.z + other.depth
@@ -70,7 +70,7 @@ class Thing:
 
 
 def without_collisions(things: Iterable[Thing]) -> list[Thing]:
-    """The things that do not stand inside an earlier one."""
+    """Keep the things that do not stand inside an earlier one."""
     kept: list[Thing] = []
     for thing in things:
         if not any(thing.box.overlaps(other.box) for other in kept):
@@ -79,10 +79,10 @@ def without_collisions(things: Iterable[Thing]) -> list[Thing]:
 
 
 def random_side(rng: np.random.Generator) -> float:
-    """One of the `SIDES`."""
+    """Choose one of the `SIDES`."""
     return 1.0 if rng.random() < 0.5 else -1.0
 
 
 def random_depth(rng: np.random.Generator, near: float, far: float) -> float:
-    """A depth drawn so that near and far are seen about equally often."""
+    """Draw a depth so that near and far are seen about equally often."""
     return math.exp(rng.uniform(math.log(near), math.log(far)))

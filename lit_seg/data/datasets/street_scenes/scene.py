@@ -22,7 +22,7 @@ from lit_seg.data.datasets.street_scenes.plan import Street, without_collisions
 from lit_seg.data.datasets.street_scenes.traffic import place_cars, place_people
 
 _SMALLEST_SIDE = 32  # pixels
-_LAST_SHADOW = 32.0  # metres ahead; things farther off throw none that could be seen
+_LAST_SHADOW = 32.0  # metres ahead; the shadows of things farther off could not be seen
 _REACH = 3.0  # metres; hardly anything spreads farther to the side from where it stands
 
 _PLACES = (place_people, place_posts, place_cars, place_trees, place_fences, place_bins)
@@ -36,8 +36,8 @@ def render_scene(
 
     Args:
         rng: the only source of randomness; the same state gives the same scene bit for bit.
-        height: image height in pixels, at least 32.  Things scale with it.
-        width: image width in pixels, at least 32.  A wider image shows more to the sides.
+        height: image height in pixels, at least 32. Things scale with it.
+        width: image width in pixels, at least 32. A wider image shows more to the sides.
 
     Returns:
         The RGB image, (H, W, 3) uint8, and its label map, (H, W) uint8, whose values are positions
@@ -72,7 +72,7 @@ def render_scene(
 
 
 def _empty_canvas(rng: np.random.Generator, street: Street, height: int, width: int) -> Canvas:
-    """A canvas behind a camera on or beside the middle of the road, in thin or thick haze."""
+    """Set up a canvas and a camera on or beside the middle of the road, in thin or thick haze."""
     camera = Camera(
         horizon=height * rng.uniform(0.36, 0.5),
         centre=width * rng.uniform(0.42, 0.58),
