@@ -129,7 +129,7 @@ MUTATIONS = [
         ("logits + self.tau *", "logits - self.tau *"),
         ("if self.training else logits", "if True else logits"),
         ("clamp(min=1)", "clamp(min=2)"),
-        ("logits - _checked(tau) *", "logits + _checked(tau) *"),
+        ("logits - at_least_zero", "logits + at_least_zero"),
     ),
     *of(
         "balanced_softmax",
