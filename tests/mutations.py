@@ -102,7 +102,7 @@ MUTATIONS = [
         ("clamp(self.min_weight, self.max_weight)", "clamp(0, self.max_weight)"),
     ),
     *of(
-        "score_weighted",
+        "pixelwise",
         "recall",
         ("if self.training:", "if True:"),
         ("advance()[1]", "advance()[0]"),

@@ -20,7 +20,7 @@ from lit_seg.losses import CrossEntropyLoss, LossFactory
 from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.labels import ClassCounts
 from lit_seg.tasks.evaluation import Evaluation
-from lit_seg.tasks.network import build_network, check_backend, padded_forward, size_multiple
+from lit_seg.tasks.network import build_network, padded_forward, size_multiple
 from lit_seg.tasks.schedule import ScheduledModule
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
 
@@ -85,7 +85,10 @@ class LitSegmenter(ScheduledModule):
                 f"got {names}"
             )
         if compile is not None:
-            check_backend(compile)
+            known = [*torch.compiler.list_backends(), "eager", "aot_eager"]
+            if compile not in known:
+                there = ", ".join(known)
+                raise ValueError(f"`compile`: there is no backend {compile!r}; there are {there}")
         self.save_hyperparameters()
         if isinstance(class_counts, ClassCounts):
             # a plain dict, so that checkpoints load with weights_only=True
