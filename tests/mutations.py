@@ -102,7 +102,7 @@ MUTATIONS = [
         ("clamp(self.min_weight, self.max_weight)", "clamp(0, self.max_weight)"),
     ),
     *of(
-        "score_weighted",
+        "pixelwise",
         "recall",
         ("if self.training:", "if True:"),
         ("advance()[1]", "advance()[0]"),
@@ -129,7 +129,7 @@ MUTATIONS = [
         ("logits + self.tau *", "logits - self.tau *"),
         ("if self.training else logits", "if True else logits"),
         ("clamp(min=1)", "clamp(min=2)"),
-        ("logits - _checked(tau) *", "logits + _checked(tau) *"),
+        ("logits - at_least_zero", "logits + at_least_zero"),
     ),
     *of(
         "balanced_softmax",

@@ -78,18 +78,15 @@ class ClassDynamics(Callback):
         step = math.ceil(math.sqrt(logits.shape[1] / _ALL_PIXELS)) if logits.ndim == 4 else 1
         self._sums = self._sums + class_sums(*_thinned(logits, target, step), self.gamma)
         if logits.requires_grad:
-            logits.register_hook(  # type: ignore[no-untyped-call]
-                lambda gradient: self._add(gradient, target, step)
-            )
+
+            def add(gradient: Tensor) -> None:
+                if self._sums is not None:
+                    self._sums = self._sums + gradient_sums(*_thinned(gradient, target, step))
+
+            logits.register_hook(add)  # type: ignore[no-untyped-call]
         return logits, target
 
-    def _add(self, gradient: Tensor, target: Tensor, step: int) -> None:
-        if self._sums is not None:
-            self._sums = self._sums + gradient_sums(*_thinned(gradient, target, step))
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Log the statistics after the last batch of the step."""
         assert isinstance(pl_module, LitSegmenter)
         step = trainer.global_step - 1  # the step just done; all metrics count from 0

@@ -52,9 +52,7 @@ class Cost(Callback):
         if self._begun is not None:
             self._waited += time.perf_counter() - self._last
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Store the cost of the step after its last batch."""
         self._last = time.perf_counter()
         if trainer.global_step == self._step:  # more batches will be accumulated
@@ -113,7 +111,5 @@ def _peak_memory(device: torch.device) -> float:
         import resource
     except ModuleNotFoundError:  # Windows has none
         return float("nan")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return (
-        peak / _MEGABYTE if sys.platform == "darwin" else peak / 1024
-    )  # macOS counts bytes, Linux KiB
+    unit = _MEGABYTE if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

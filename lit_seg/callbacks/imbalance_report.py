@@ -1,9 +1,8 @@
 """What the training set holds of each class, shown and written before training starts."""
 
-import csv
-import io
 from pathlib import Path
 
+import pandas as pd
 from pytorch_lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 
@@ -27,7 +26,6 @@ class ImbalanceReport(Callback):
         self.show = show
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print and write it."""
         data = getattr(trainer, "datamodule", None)
         if not trainer.is_global_zero or not isinstance(data, SegDataModule):
             return
@@ -43,10 +41,8 @@ class ImbalanceReport(Callback):
 
 def dataset_table(data: SegDataModule) -> str:
     """CSV: name, training pixels and colour of each class, in the order of their ids."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["class", "train_pixels", "colour"])
-    pixels = data.class_counts.pixels
-    for name, number, rgb in zip(data.class_names, pixels, data.palette, strict=False):
-        writer.writerow([name, number, "#{:02x}{:02x}{:02x}".format(*rgb)])
-    return text.getvalue()
+    colours = ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in data.palette]
+    rows = zip(data.class_names, data.class_counts.pixels, colours, strict=False)
+    table = pd.DataFrame(rows, columns=["class", "train_pixels", "colour"])
+    text: str = table.to_csv(index=False, lineterminator="\n")
+    return text

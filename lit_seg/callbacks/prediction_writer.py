@@ -1,6 +1,5 @@
 """The files that ``python -m lit_seg predict`` writes."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +32,13 @@ class PredictionWriter(BasePredictionWriter):
         trainer: Trainer,
         pl_module: LightningModule,
         prediction: Any,
-        batch_indices: Sequence[int] | None,
+        batch_indices: Any,
         batch: Any,
-        batch_idx: int,
-        dataloader_idx: int,
+        *_: Any,
     ) -> None:
-        """Write the predictions of a batch."""
         assert isinstance(prediction, Tensor)
         data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        folder = Path(self.folder or Path(trainer.default_root_dir) / "predictions")
+        folder = self._folder_of(trainer)
         labels = prediction.cpu().numpy().astype(np.uint8)
         images = batch["image"].cpu().numpy().transpose(0, 2, 3, 1)
         for name, image, label in zip(batch["name"], images, labels, strict=True):
@@ -54,7 +51,8 @@ class PredictionWriter(BasePredictionWriter):
                 Image.fromarray(overlay).save(folder / f"{name}_overlay.png")
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print the folder."""
         if trainer.is_global_zero:
-            folder = self.folder or Path(trainer.default_root_dir) / "predictions"
-            print(f"predictions: {folder}")  # noqa: T201  the result of the command
+            print(f"predictions: {self._folder_of(trainer)}")  # noqa: T201  the command's result
+
+    def _folder_of(self, trainer: Trainer) -> Path:
+        return Path(self.folder or Path(trainer.default_root_dir) / "predictions")

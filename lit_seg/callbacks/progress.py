@@ -26,28 +26,22 @@ class ProgressLines(Callback):
         self._printed = clock() - seconds  # when the last line was
         self._first: tuple[int, float] | None = None  # the first step that ended, and when
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Print the step, and at the first one without a wait."""
         if trainer.global_step == 0:
             return  # gradients are accumulated for the first step
-        if self._first is None:
-            self._first = trainer.global_step, self._clock()
-            self._print(trainer, self._training_line(trainer))
-        elif self._is_due():
-            self._print(trainer, self._training_line(trainer))
+        first = self._first is None
+        self._first = self._first or (trainer.global_step, self._clock())
+        if first or self._is_due():
+            self._print(trainer, self._training_line(trainer, *self._first))
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        """Print the batch of a long validation."""
         self._evaluation(trainer, "validation", trainer.num_val_batches, *args)
 
     def on_test_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        """Print the batch of a long test."""
         self._evaluation(trainer, "test", trainer.num_test_batches, *args)
 
     def on_predict_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        """Print the batch of a long prediction."""
         self._evaluation(trainer, "prediction", trainer.num_predict_batches, *args)
 
     def _evaluation(
@@ -64,19 +58,18 @@ class ProgressLines(Callback):
         if not trainer.sanity_checking and self._is_due():
             self._print(trainer, f"{what}: batch {batch_idx + 1} of {batches[dataloader_idx]}")
 
-    def _training_line(self, trainer: Trainer) -> str:
+    def _training_line(self, trainer: Trainer, first: int, since: float) -> str:
         step, total = trainer.global_step, trainer.estimated_stepping_batches
         parts = [f"step {step} of {total}" if total != float("inf") else f"step {step}"]
         values = trainer.callback_metrics
         if "train/loss" in values:
             parts.append(f"loss {float(values['train/loss']):.4g}")
-        assert self._first is not None
-        done, elapsed = step - self._first[0], self._clock() - self._first[1]
+        done, elapsed = step - first, self._clock() - since
         if done and total != float("inf"):
             left = timedelta(seconds=round((total - step) * elapsed / done))
             parts.append(f"{left} left")
-        scores = [f"{k} {float(values[f'val/{k}']):.3f}" for k in _SCORES if f"val/{k}" in values]
-        return ", ".join([*parts, *scores])
+        shown = [key for key in ("miou", "macc") if f"val/{key}" in values]
+        return ", ".join([*parts, *(f"{key} {float(values[f'val/{key}']):.3f}" for key in shown)])
 
     def _is_due(self) -> bool:
         return self._clock() >= self._printed + self._seconds
@@ -86,6 +79,3 @@ class ProgressLines(Callback):
         if trainer.is_global_zero:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
-
-
-_SCORES = ("miou", "macc")

@@ -52,7 +52,6 @@ class RunSummary(Callback):
             self._of_checkpoint(trainer, pl_module, "val")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The table of the test set."""
         assert isinstance(pl_module, LitSegmenter)
         if trainer.is_global_zero:
             self._of_checkpoint(trainer, pl_module, "test")

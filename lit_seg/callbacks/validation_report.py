@@ -1,12 +1,11 @@
 """After each validation: counts per image, a few predictions to look at, tables for W&B."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 import wandb
 from PIL import Image
@@ -67,14 +66,15 @@ class ValidationReport(Callback):
 
 def image_table(counts: Mapping[str, Tensor], class_names: Sequence[str]) -> str:
     """CSV: a row per image and class that is labelled or predicted in it."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "class", "labelled", "predicted", "hits"])
-    for image, count in counts.items():
-        for name, column in zip(class_names, count.T.tolist(), strict=True):
-            if any(column):
-                writer.writerow([image, name, *column])
-    return text.getvalue()
+    rows = [
+        (image, name, *column)
+        for image, count in counts.items()
+        for name, column in zip(class_names, count.T.tolist(), strict=True)
+        if any(column)
+    ]
+    table = pd.DataFrame(rows, columns=["image", "class", "labelled", "predicted", "hits"])
+    text: str = table.to_csv(index=False, lineterminator="\n")
+    return text
 
 
 def chosen_images(
@@ -138,35 +138,25 @@ def _pictures(
 
 def _masks(images: list[tuple[Any, ...]], class_names: list[str]) -> list[Any]:
     labels = {**dict(enumerate(class_names)), VOID: "void"}
-    return [
-        wandb.Image(
-            image,
-            caption=name,
-            masks={
-                "prediction": {"mask_data": prediction, "class_labels": labels},
-                "truth": {"mask_data": truth, "class_labels": labels},
-            },
-        )
-        for name, image, truth, prediction in images
-    ]
+    found = []
+    for name, image, truth, prediction in images:
+        masks = {"prediction": prediction, "truth": truth}
+        data = {key: {"mask_data": mask, "class_labels": labels} for key, mask in masks.items()}
+        found.append(wandb.Image(image, caption=name, masks=data))
+    return found
 
 
 def _tables(scores: ClassScores, class_names: list[str]) -> dict[str, Any]:
     columns = ["class", "iou", "recall", "precision", "pixels"]
-    pixels = scores.confusion.sum(1)
-    rows = [
-        [
-            name,
-            *(float(column[c]) for column in (scores.iou, scores.recall, scores.precision, pixels)),
-        ]
-        for c, name in enumerate(class_names)
-    ]
+    pixels = scores.confusion.sum(1).double()
+    values = torch.stack([scores.iou, scores.recall, scores.precision, pixels], dim=1).tolist()
+    rows = [[name, *row] for name, row in zip(class_names, values, strict=True)]
     pairs = wandb.Table(
         columns=["Actual", "Predicted", "nPredictions"],
         data=[
-            [class_names[i], class_names[j], int(scores.confusion[i, j])]
-            for i in range(len(class_names))
-            for j in range(len(class_names))
+            [actual, predicted, number]
+            for actual, numbers in zip(class_names, scores.confusion.tolist(), strict=True)
+            for predicted, number in zip(class_names, numbers, strict=True)
         ],
     )
     fields = {name: name for name in pairs.columns}

@@ -55,7 +55,6 @@ class BestCheckpoint(Checkpoint):
                 resume.roll_back = True
 
     def state_dict(self) -> dict[str, Any]:
-        """The best score so far."""
         return {"best_score": self.best_score}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -99,7 +98,6 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the checkpoint after an epoch and its validation."""
         self._save(trainer)
 
     def on_exception(
@@ -163,9 +161,8 @@ def _exact_resume(trainer: Trainer) -> ExactResume:
 
 
 def _is_fitting(trainer: Trainer) -> bool:
-    fitting = trainer.state.fn == TrainerFn.FITTING
     trying = trainer.sanity_checking or getattr(trainer, "fast_dev_run", False)
-    return fitting and not trying
+    return trainer.state.fn == TrainerFn.FITTING and not trying
 
 
 def _path(folder: str | None, trainer: Trainer, name: str) -> str:

@@ -10,7 +10,6 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
-from torch.optim import Optimizer
 
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.data.base import SegDataModule
@@ -72,9 +71,7 @@ class ExactResume(Callback):
         _seed(_data(trainer).seed, trainer.global_rank, trainer.global_step)
         self._buffers = {name: b.detach().clone() for name, b in pl_module.named_buffers()}
 
-    def on_before_optimizer_step(
-        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
-    ) -> None:
+    def on_before_optimizer_step(self, *_: Any) -> None:
         """The weights are about to change."""
         self.mid_update = True
 

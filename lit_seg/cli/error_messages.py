@@ -1,5 +1,6 @@
 """The message that the command line prints for an error."""
 
+import traceback
 from argparse import ArgumentError
 
 import torch
@@ -40,10 +41,8 @@ def message_of(error: Exception, command: str) -> str | None:
 
 def _about_an_option(error: ValueError) -> str | None:
     """The message if Lightning or an optimizer refused an option; None if our code is at fault."""
-    frame = error.__traceback__
-    while frame and frame.tb_next:
-        frame = frame.tb_next
-    module = str(frame.tb_frame.f_globals.get("__name__")) if frame else ""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    module = str(frames[-1].f_globals.get("__name__")) if frames else ""
     for raised_in, option in (
         ("torch.optim.lr_scheduler", "`model.lr_scheduler`: "),
         ("torch.optim.", "`model.optimizer`: "),

@@ -5,9 +5,11 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from jsonargparse.typing import PositiveFloat
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -29,9 +31,9 @@ from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
 from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.option_checks import check_options
-from lit_seg.cli.precision import fast_precision
 from lit_seg.config.parse_errors import explain
 from lit_seg.distributed.rank_timeout import check_ranks, trainer_options
+from lit_seg.distributed.torch_private import cpu_has_amx
 from lit_seg.errors import LitSegError, RunError
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.loggers.csv_log import CSVLog
@@ -62,10 +64,6 @@ class RunConfig(SaveConfigCallback):
         """Lightning would write here; :meth:`on_train_start` does instead."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the configuration."""
-        self.save_config(trainer, pl_module, "fit")
-
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write it on the first rank, without the checkpoint's path."""
         if not trainer.is_global_zero or getattr(trainer, "fast_dev_run", False):
             return
@@ -137,7 +135,7 @@ class LitSegCLI(LightningCLI):
         for key in ("best_checkpoint", "last_checkpoint"):
             config[key].dirpath = str(Path(config.run_dir) / CHECKPOINTS)
         if config.trainer.precision is None:
-            config.trainer.precision = fast_precision(config.trainer.accelerator)
+            config.trainer.precision = _fast_precision(config.trainer.accelerator)
 
     def instantiate_classes(self) -> None:
         try:
@@ -177,3 +175,15 @@ class LitSegCLI(LightningCLI):
 def _as_list(value: Any) -> list[Any]:
     """An option that may be one object, several or None, as a list."""
     return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _fast_precision(accelerator: str) -> str:
+    """``bf16-mixed`` where the hardware multiplies bfloat16 natively, else ``32-true``."""
+    if torch.cuda.is_available() and accelerator in ("auto", "gpu", "cuda"):
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # `make bench` shows the gain with AMX; elsewhere none was measured, so float32 stays
+        fast = accelerator in ("auto", "cpu") and cpu_has_amx()
+    precision = "bf16-mixed" if fast else "32-true"
+    rank_zero_info(f"precision {precision}, chosen for this processor; --trainer.precision sets it")
+    return precision

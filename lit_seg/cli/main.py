@@ -75,7 +75,6 @@ def _run_command() -> None:
         subclass_mode_data=True,
         seed_everything_default=0,
         save_config_callback=RunConfig,
-        save_config_kwargs={"save_to_log_dir": False},
         trainer_defaults={
             "use_distributed_sampler": False,
             "enable_model_summary": False,  # `RunSummary` prints it in one line

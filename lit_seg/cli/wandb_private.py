@@ -21,6 +21,5 @@ def spec_of(workspace: Any, report: Any) -> dict[str, Any]:
     }
 
 
-def _plain(model: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = model.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return plain
+def _plain(model: Any) -> Any:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -29,9 +29,8 @@ def exchange(loss: Tensor, finite: Tensor, stop: bool) -> StepReport:
     """Bring a step's report together; one collective of three numbers, none with one process."""
     if world_size() == 1:
         return StepReport(loss.detach(), bool(finite), stop)
-    flags = loss.new_tensor([0.0, float(stop)])
-    flags[0] = (~finite).to(loss.dtype)
-    total = sum_over_ranks(torch.cat([loss.detach().view(1), flags]))
+    parts = [loss.detach(), (~finite).to(loss.dtype), loss.new_tensor(float(stop))]
+    total = sum_over_ranks(torch.stack(parts))
     _, broken, stops = total.tolist()
     return StepReport(total[0] / world_size(), broken == 0, stops > 0)
 

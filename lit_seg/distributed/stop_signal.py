@@ -46,17 +46,7 @@ class StopSignal(Callback):
         """Listen from the first batch on; the trainer puts back the handlers that were there."""
         self._listen(pl_module)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen."""
-        self._listen(pl_module)
-
-    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen."""
-        self._listen(pl_module)
-
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen."""
-        self._listen(pl_module)
+    on_train_start = on_test_start = on_predict_start = on_sanity_check_start
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -76,23 +66,16 @@ class StopSignal(Callback):
             self._listen(pl_module)
         if pl_module.all_stop:  # of several ranks, told in the last step before
             raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
-        self._stop_evaluation()
+        self.on_validation_batch_start()
 
-    def on_validation_batch_start(self, *args: Any) -> None:
-        """Stop between two batches."""
-        self._stop_evaluation()
+    def on_validation_batch_start(self, *args: Any, **kwargs: Any) -> None:
+        """Stop an evaluation between two batches."""
+        if self._signum is not None:
+            raise StopRequest(self._signum)
 
-    def on_test_batch_start(self, *args: Any) -> None:
-        """Stop between two batches."""
-        self._stop_evaluation()
+    on_test_batch_start = on_predict_batch_start = on_validation_batch_start
 
-    def on_predict_batch_start(self, *args: Any) -> None:
-        """Stop between two batches."""
-        self._stop_evaluation()
-
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, *_: Any) -> None:
         """Let nothing disturb the saving: a launcher signals the others when one rank ends."""
         if self._signum is not None:
             for signum in _SIGNALS:
@@ -115,7 +98,3 @@ class StopSignal(Callback):
 
         for signum in _SIGNALS:
             signal.signal(signum, note)
-
-    def _stop_evaluation(self) -> None:
-        if self._signum is not None:
-            raise StopRequest(self._signum)

@@ -6,6 +6,7 @@ only in training mode. One setter takes the fraction of the training that is don
 
 from collections.abc import Callable, Sequence
 from inspect import signature
+from math import inf
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -182,6 +183,13 @@ def _shrunk(logits: torch.Size, target: torch.Size) -> bool:
     stride = max(full / (own + 1) for own, full in sides)  # the least that fits all sides
     fits = (own <= full and stride * (own - 1) <= full for own, full in sides)
     return len(logits) == 4 and all(fits)
+
+
+def at_least_zero(name: str, value: float) -> float:
+    """``value``, or a ValueError that names the option if it is negative or infinite."""
+    if not 0 <= value < inf:
+        raise ValueError(f"`{name}` must be at least 0 and finite, got {value}")
+    return value
 
 
 LossFactory = Callable[[Sequence[int] | ClassCounts], SegLoss]

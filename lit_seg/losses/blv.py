@@ -1,13 +1,12 @@
 """Balancing logit variation: noise on the logits, more of it where a class is rarer."""
 
 from collections.abc import Sequence
-from math import inf
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Card, ClassCounts, at_least_zero
 from lit_seg.losses.logit_adjustment import log_prior, per_class
 from lit_seg.losses.pixelwise import PixelLoss
 
@@ -60,11 +59,9 @@ class BLVLoss(PixelLoss):
         noise: Literal["gaussian", "uniform", "xavier"] = "gaussian",
     ) -> None:
         super().__init__(class_counts)
-        if not 0 <= sigma < inf:
-            raise ValueError(f"`sigma` must be at least 0 and finite, got {sigma}")
+        self.sigma = at_least_zero("sigma", sigma)
         if noise not in ("gaussian", "uniform", "xavier"):
             raise ValueError(f"`noise` must be 'gaussian', 'uniform' or 'xavier', got {noise!r}")
-        self.sigma = sigma
         self.noise = noise
         scale = -log_prior(class_counts)
         self.register_buffer("noise_scale", scale / scale.max(), persistent=False)

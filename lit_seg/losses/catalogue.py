@@ -6,7 +6,7 @@ the table that ``lit_seg.losses`` has in its docstring.
 
 import inspect
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import lit_seg.losses
 from lit_seg.losses.base import SegLoss
@@ -25,15 +25,9 @@ def every_loss() -> Iterator[type[SegLoss]]:
 
 def table() -> str:
     """The table in reStructuredText."""
-    rows = [_HEADS]
-    for cls in every_loss():
-        card = cls.card
-        rows.append((cls.__name__, card.family, card.needs, card.paper, card.differs))
-    return _simple_table(rows)
-
-
-def _simple_table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    cards = [(cls.__name__, cls.card) for cls in every_loss()]
+    rows = [_HEADS, *((name, c.family, c.needs, c.paper, c.differs) for name, c in cards)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rule = " ".join("=" * width for width in widths)
     lines = [" ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
     return "\n".join([rule, lines[0], rule, *lines[1:], rule])

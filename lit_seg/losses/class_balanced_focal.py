@@ -5,9 +5,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Card, ClassCounts, at_least_zero
 from lit_seg.losses.class_balanced import ClassBalancedLoss
-from lit_seg.losses.focal import checked_gamma, focal_sum
+from lit_seg.losses.focal import focal_sum
 from lit_seg.losses.pixelwise import Normalizer
 
 
@@ -54,7 +54,7 @@ class ClassBalancedFocalLoss(ClassBalancedLoss):
         normalizer: Normalizer = "valid",
     ) -> None:
         super().__init__(class_counts, beta, unit, normalizer)
-        self.gamma = checked_gamma(gamma)
+        self.gamma = at_least_zero("gamma", gamma)
 
     def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         return focal_sum(logits, target, weight, self.gamma, self.void)

@@ -1,12 +1,11 @@
 """Focal loss: cross-entropy that is weaker where the model is confident."""
 
 from collections.abc import Sequence
-from math import inf
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Card, ClassCounts, at_least_zero
 from lit_seg.losses.pixelwise import PixelLoss, modulated_sum
 
 
@@ -47,17 +46,10 @@ class FocalLoss(PixelLoss):
 
     def __init__(self, class_counts: Sequence[int] | ClassCounts, gamma: float = 2.0) -> None:
         super().__init__(class_counts)
-        self.gamma = checked_gamma(gamma)
+        self.gamma = at_least_zero("gamma", gamma)
 
     def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         return focal_sum(logits, target, weight, self.gamma, self.void)
-
-
-def checked_gamma(gamma: float) -> float:
-    """``gamma``, or a ValueError if it is negative or infinite."""
-    if not 0 <= gamma < inf:
-        raise ValueError(f"`gamma` must be at least 0 and finite, got {gamma}")
-    return gamma
 
 
 def focal_sum(

@@ -6,7 +6,7 @@ from math import inf
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Card, ClassCounts, at_least_zero
 from lit_seg.losses.frequency import pixels_of
 from lit_seg.losses.pixelwise import PixelLoss
 
@@ -60,8 +60,7 @@ class LDAMLoss(PixelLoss):
         scale: float = 20.0,
     ) -> None:
         super().__init__(class_counts)
-        if not 0 <= max_margin < inf:
-            raise ValueError(f"`max_margin` must be at least 0 and finite, got {max_margin}")
+        at_least_zero("max_margin", max_margin)
         if not 0 < scale < inf:
             raise ValueError(f"`scale` must be above 0 and finite, got {scale}")
         self.scale = scale

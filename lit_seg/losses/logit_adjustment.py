@@ -1,11 +1,10 @@
 """Logit adjustment: cross-entropy of logits shifted by the log of the class frequency."""
 
 from collections.abc import Sequence
-from math import inf
 
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Card, ClassCounts, at_least_zero
 from lit_seg.losses.frequency import pixels_of
 from lit_seg.losses.pixelwise import PixelLoss
 
@@ -43,13 +42,7 @@ def post_hoc_adjusted(
             f"`logits` must be (N, {len(prior)}, *), a channel per class of `class_counts`, got "
             f"{tuple(logits.shape)}"
         )
-    return logits - _checked(tau) * per_class(prior.to(logits.device), logits)
-
-
-def _checked(tau: float) -> float:
-    if not 0 <= tau < inf:
-        raise ValueError(f"`tau` must be at least 0 and finite, got {tau}")
-    return tau
+    return logits - at_least_zero("tau", tau) * per_class(prior.to(logits.device), logits)
 
 
 class LogitAdjustmentLoss(PixelLoss):
@@ -91,7 +84,7 @@ class LogitAdjustmentLoss(PixelLoss):
 
     def __init__(self, class_counts: Sequence[int] | ClassCounts, tau: float = 1.0) -> None:
         super().__init__(class_counts)
-        self.tau = _checked(tau)
+        self.tau = at_least_zero("tau", tau)
         self.register_buffer("log_prior", log_prior(class_counts), persistent=False)
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:

@@ -6,8 +6,7 @@ from typing import Literal
 from torch import Tensor
 
 from lit_seg.losses.base import Card, ClassCounts
-from lit_seg.losses.pixelwise import Normalizer
-from lit_seg.losses.score_weighted import ScoreWeightedLoss
+from lit_seg.losses.pixelwise import Normalizer, ScoreWeightedLoss
 from lit_seg.metrics.class_tversky import ClassTversky
 
 _FP_AND_FN = {

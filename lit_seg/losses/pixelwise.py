@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.losses.base import ClassCounts, SegLoss
+from lit_seg.metrics.class_score import ClassScore
 
 Normalizer = Literal["valid", "weight_sum"]
 
@@ -103,6 +104,25 @@ class PixelLoss(SegLoss):
     def class_stats(self) -> dict[str, Tensor]:
         """The weight of each class, if the loss has weights."""
         return {} if self.weight is None else {"weight": self.weight}
+
+
+class ScoreWeightedLoss(PixelLoss):
+    """Base of the losses whose class weights follow a score of hard predictions.
+
+    A subclass sets :attr:`state` and derives weights from its scores. In training mode a step
+    updates the state by the counts of all ranks, in one exchange; in eval mode the state is used
+    and not changed.
+    """
+
+    state: ClassScore
+
+    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
+        if self.training:
+            self.state.update_counts(self.state.count_logits(logits, target))
+            support = self.state.advance()[1]
+        else:
+            support = class_pixels(target, self.num_classes, self.void)
+        return self.weight, self.norm(support)
 
 
 def class_pixels(target: Tensor, num_classes: int, void: int) -> Tensor:

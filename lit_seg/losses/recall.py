@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from lit_seg.losses.base import Card, ClassCounts
-from lit_seg.losses.pixelwise import Normalizer
-from lit_seg.losses.score_weighted import ScoreWeightedLoss
+from lit_seg.losses.pixelwise import Normalizer, ScoreWeightedLoss
 from lit_seg.metrics.class_recall import ClassRecall
 
 

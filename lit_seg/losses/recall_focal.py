@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
-from lit_seg.losses.focal import checked_gamma, focal_sum
+from lit_seg.losses.base import Card, ClassCounts, at_least_zero
+from lit_seg.losses.focal import focal_sum
 from lit_seg.losses.pixelwise import Normalizer
 from lit_seg.losses.recall import RecallLoss
 
@@ -54,7 +54,7 @@ class RecallFocalLoss(RecallLoss):
         max_weight: float = 1.0,
     ) -> None:
         super().__init__(class_counts, momentum, normalizer, floor_one, min_weight, max_weight)
-        self.gamma = checked_gamma(gamma)
+        self.gamma = at_least_zero("gamma", gamma)
 
     def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         return focal_sum(logits, target, weight, self.gamma, self.void)

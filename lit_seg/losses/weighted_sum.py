@@ -59,7 +59,6 @@ class WeightedSumLoss(SegLoss):
 
     @property
     def parts(self) -> list[SegLoss]:
-        """The losses."""
         return cast(list[SegLoss], list(self._losses))
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:

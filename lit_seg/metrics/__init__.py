@@ -7,9 +7,9 @@ from lit_seg.metrics.confusion import (
     ConfusionMatrix,
     confusion_matrix,
     confusion_scores,
+    image_counts,
     predict_labels,
 )
-from lit_seg.metrics.image_counts import image_counts
 from lit_seg.metrics.pixel_mean import PixelMean
 
 __all__ = [

@@ -8,7 +8,7 @@ from torch import Tensor
 from lit_seg.metrics.collectives import sum_over_ranks
 from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.exact import ExactMetric
-from lit_seg.metrics.labels import check_labels, check_same_shape, void_of
+from lit_seg.metrics.labels import check_predictions
 
 
 class ClassScore(ExactMetric):
@@ -33,8 +33,6 @@ class ClassScore(ExactMetric):
         ValueError: if an argument is out of range.
     """
 
-    full_state_update = False
-    is_differentiable = False
     higher_is_better = True
     counts: Tensor
     value: Tensor
@@ -77,10 +75,7 @@ class ClassScore(ExactMetric):
         if preds.ndim == target.ndim + 1:
             preds = predict_labels(preds)
         target = target.long()
-        check_same_shape(preds, target)
-        check_labels(target, self.num_classes)
-        counted = preds.masked_fill(target == void_of(self.num_classes), 0)
-        check_labels(counted, self.num_classes, "preds", void=False)
+        check_predictions(preds, target, self.num_classes)
         self.counts += self.count(preds, target)
 
     def update_counts(self, counts: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The confusion matrix over a dataset and the scores per class that follow from it."""
+"""Pixel counts of a dataset and of its images, and the scores per class that follow from them."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lit_seg.metrics.exact import ExactMetric
-from lit_seg.metrics.labels import check_labels, check_same_shape, void_of
+from lit_seg.metrics.labels import check_predictions, void_of
 from lit_seg.metrics.scores import MEANS, class_scores, overall_scores
 
 
@@ -31,6 +31,26 @@ def confusion_matrix(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
     bins = torch.where(target == void_of(num_classes), void_bin, target * num_classes + preds)
     counts = torch.bincount(bins.flatten(), minlength=void_bin + 1)[:-1]
     return counts.view(num_classes, num_classes)
+
+
+def image_counts(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
+    """Pixels of each class in each image: labelled as it, predicted as it, and both.
+
+    Args:
+        preds: ``(N, *)`` predicted class ids.
+        target: ``(N, *)`` int64 class ids or void, where nothing counts.
+        num_classes: C.
+
+    Returns:
+        ``(N, 3, C)`` int64. Summed over images, IoU is hits / (labelled + predicted - hits).
+    """
+    void = target == void_of(num_classes)
+    hits = torch.where(preds == target, target, num_classes)
+    bins = torch.stack([target, preds, hits], dim=1).masked_fill_(void.unsqueeze(1), num_classes)
+    rows = torch.arange(3 * len(target), device=target.device) * (num_classes + 1)
+    flat = bins.view(len(rows), -1) + rows.unsqueeze(1)
+    counts = torch.bincount(flat.flatten(), minlength=len(rows) * (num_classes + 1))
+    return counts.view(len(target), 3, num_classes + 1)[..., :num_classes]
 
 
 @dataclass(frozen=True)
@@ -86,8 +106,6 @@ class ConfusionMatrix(ExactMetric):
                 [0, 0]])
     """
 
-    full_state_update = False
-    is_differentiable = False
     confusion: Tensor
 
     def __init__(self, num_classes: int) -> None:
@@ -105,11 +123,7 @@ class ConfusionMatrix(ExactMetric):
                 no class.
         """
         target = target.long()
-        check_same_shape(preds, target)
-        check_labels(target, self.num_classes)
-        # what is predicted where nothing is labelled does not count
-        counted = preds.masked_fill(target == void_of(self.num_classes), 0)
-        check_labels(counted, self.num_classes, "preds", void=False)
+        check_predictions(preds, target, self.num_classes)
         self.confusion += confusion_matrix(preds, target, self.num_classes)
 
     def compute(self) -> Tensor:

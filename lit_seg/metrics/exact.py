@@ -34,3 +34,6 @@ class Exact(nn.Module):
 
 class ExactMetric(Exact, Metric):
     """A metric whose states keep their precision."""
+
+    full_state_update = False
+    is_differentiable = False

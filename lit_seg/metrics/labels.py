@@ -72,17 +72,22 @@ def are_counts(numbers: Sequence[float]) -> bool:
     return all(n >= 0 and float(n).is_integer() for n in numbers)
 
 
-def check_same_shape(preds: Tensor, target: Tensor) -> None:
-    """Refuse predictions that would be broadcast against labels of another shape.
+def check_predictions(preds: Tensor, target: Tensor, num_classes: int) -> None:
+    """Refuse predictions of another shape, which would be broadcast, and labels that are no class.
+
+    What is predicted where the label is void does not count and may be anything.
 
     Raises:
-        ValueError: naming both shapes.
+        ValueError: naming both shapes, or the labels (on the CPU).
     """
     if preds.shape != target.shape:
         raise ValueError(
             "`preds` and `target` must have the same shape, got "
             f"{tuple(preds.shape)} and {tuple(target.shape)}"
         )
+    check_labels(target, num_classes)
+    counted = preds.masked_fill(target == void_of(num_classes), 0)
+    check_labels(counted, num_classes, "preds", void=False)
 
 
 def check_labels(labels: Tensor, num_classes: int, what: str = "target", void: bool = True) -> None:

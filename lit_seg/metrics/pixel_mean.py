@@ -12,8 +12,6 @@ class PixelMean(ExactMetric):
     The mean of batch means would count a pixel more in a batch with much void.
     """
 
-    full_state_update = False
-    is_differentiable = False
     total: Tensor
 
     def __init__(self) -> None:

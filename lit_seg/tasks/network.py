@@ -36,17 +36,6 @@ def build_network(
     return network
 
 
-def check_backend(name: str) -> None:
-    """Refuse a name that is no backend of ``torch.compile``.
-
-    Raises:
-        ValueError: naming the backends that exist.
-    """
-    known = [*torch.compiler.list_backends(), "eager", "aot_eager"]
-    if name not in known:
-        raise ValueError(f"`compile`: there is no backend {name!r}; there are {', '.join(known)}")
-
-
 def size_multiple(network: nn.Module) -> int:
     """The number that the network's input height and width must be multiples of."""
     return int(getattr(getattr(network, "encoder", None), "output_stride", 32))

@@ -20,12 +20,11 @@ from lit_seg.losses import CrossEntropyLoss, LossFactory
 from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.labels import ClassCounts
 from lit_seg.tasks.evaluation import Evaluation
-from lit_seg.tasks.network import build_network, check_backend, padded_forward, size_multiple
+from lit_seg.tasks.network import build_network, padded_forward, size_multiple
 from lit_seg.tasks.schedule import ScheduledModule
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+_IMAGENET_MEAN_AND_STD = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class LitSegmenter(ScheduledModule):
@@ -86,7 +85,10 @@ class LitSegmenter(ScheduledModule):
                 f"got {names}"
             )
         if compile is not None:
-            check_backend(compile)
+            known = [*torch.compiler.list_backends(), "eager", "aot_eager"]
+            if compile not in known:
+                there = ", ".join(known)
+                raise ValueError(f"`compile`: there is no backend {compile!r}; there are {there}")
         self.save_hyperparameters()
         if isinstance(class_counts, ClassCounts):
             # a plain dict, so that checkpoints load with weights_only=True
@@ -114,7 +116,7 @@ class LitSegmenter(ScheduledModule):
         """``(3, C)`` pixels labelled, predicted and hit of each image of that pass, by name."""
         self.scored_step = -1
         """The number of training steps before that pass."""
-        mean, std = torch.tensor([_IMAGENET_MEAN, _IMAGENET_STD]).mul(255).view(2, 1, 3, 1, 1)
+        mean, std = torch.tensor(_IMAGENET_MEAN_AND_STD).mul(255).view(2, 1, 3, 1, 1)
         self.register_buffer("pixel_mean", mean, persistent=False)
         self.register_buffer("pixel_std", std, persistent=False)
 
@@ -184,11 +186,9 @@ class LitSegmenter(ScheduledModule):
             self.trainer.should_stop = True
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
-        """Count a validation batch."""
         self._evaluate(batch, "validation")
 
     def test_step(self, batch: Sample, batch_idx: int) -> None:
-        """Count a test batch."""
         self._evaluate(batch, "test")
 
     def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
@@ -196,11 +196,9 @@ class LitSegmenter(ScheduledModule):
         return predict_labels(self._logits(batch))
 
     def on_validation_epoch_end(self) -> None:
-        """Score the validation set."""
         self._score("val")
 
     def on_test_epoch_end(self) -> None:
-        """Score the test set."""
         self._score("test")
 
     @property
