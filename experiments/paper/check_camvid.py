@@ -20,9 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.analysis import Comparison, compare
-from lit_seg.analysis.bootstrap import Difference, paired_bootstrap
+from lit_seg.analysis.bootstrap import Difference, paired_bootstrap, quantile
 from lit_seg.analysis.comparison import paired
-from lit_seg.analysis.student import quantile
 from lit_seg.diagnosis import judge, read_run, weigh
 from lit_seg.diagnosis.verdict import HEADLINES
 from lit_seg.errors import RunError

@@ -7,8 +7,7 @@ from math import inf, nan, sqrt
 import numpy as np
 import numpy.typing as npt
 from numpy.random import Generator, default_rng
-
-from lit_seg.analysis.student import quantile, two_sided
+from scipy.stats import t as student
 
 Array = npt.NDArray[np.float64]
 Statistic = Callable[[Array], Array]
@@ -115,21 +114,29 @@ def resamples(random: Generator, draws: int, images: int) -> Iterator[Array]:
 
 def summed(counts: npt.NDArray[np.number], image_weight: Array) -> Array:
     """Counts ``(S, I, C, 3)`` summed over drawn images ``(B, I)``, as ``(B, S, C, 3)``."""
-    seeds, images, classes, kinds = counts.shape
-    flat = np.asarray(counts, np.float64).reshape(seeds, images, classes * kinds)
-    sums: Array = np.einsum("bi,six->bsx", image_weight, flat, optimize=True)
-    return sums.reshape(len(image_weight), seeds, classes, kinds)
+    exact = np.asarray(counts, np.float64)
+    sums: Array = np.einsum("bi,sick->bsck", image_weight, exact, optimize=True)
+    return sums
+
+
+def two_sided(t: float, freedom: int) -> float:
+    """The probability that ``|T|`` of Student's distribution is at least ``|t|``."""
+    return float(2 * student.sf(abs(t), freedom))
+
+
+def quantile(freedom: int, level: float = 0.95) -> float:
+    """The ``t`` within which ``|T|`` stays with probability ``level``: 12.71, 4.30, 3.18, ..."""
+    return float(student.ppf((1 + level) / 2, freedom))
 
 
 def holm(p_values: list[float]) -> list[float]:
     """p-values adjusted for being the smallest of several (Holm 1979); NaN stays out."""
-    adjusted = [nan] * len(p_values)
-    order = sorted((p, i) for i, p in enumerate(p_values) if p == p)
-    largest = 0.0
-    for rank, (p, i) in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * p))
-        adjusted[i] = largest
-    return adjusted
+    p = np.asarray(p_values, np.float64)
+    order = np.argsort(p)[: np.count_nonzero(p == p)]  # NaN is sorted last
+    adjusted = np.full(len(p), nan)
+    larger = np.minimum(1, p[order] * np.arange(len(order), 0, -1))
+    adjusted[order] = np.maximum.accumulate(larger)
+    return list(adjusted.tolist())
 
 
 def _mean(per_seed: Array, there: npt.NDArray[np.bool_]) -> Array:

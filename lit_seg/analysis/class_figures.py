@@ -6,19 +6,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.recall_by_size import BINS
 from lit_seg.analysis.style import GROUP_COLOURS, INK, class_looks, end_labels, looks
+from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS, size_bin
 
 _MOST_CLASSES = 16  # that can be told apart; beyond, groups are drawn
 _POINTS = 60
 
 
 def trajectories(comparison: Comparison, stat: str) -> pd.DataFrame:
-    """A statistic over the steps of each arm, mean over seeds, then a running mean.
-
-    Args:
-        comparison: of ``compare``.
-        stat: as in ``classes.csv``.
+    """A statistic of ``classes.csv`` over the steps, mean over seeds, then a running mean.
 
     Returns:
         arm, step, class (or group, where there are more than 16 classes), value; at most 60 steps.
@@ -44,13 +40,10 @@ def trajectories(comparison: Comparison, stat: str) -> pd.DataFrame:
 
 
 def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, axes: Axes) -> None:
-    """Trajectories of one arm, limits as for all; labelled at the end. Recall loss paper, Fig. 4.
+    """Trajectories of the arm ``label``, named at their ends. Recall loss paper, Fig. 4.
 
-    Args:
-        comparison: of ``compare``.
-        table: of ``trajectories``.
-        label: of the arm.
-        axes: to draw on; a ratio is drawn in logarithms where its axis says so.
+    ``table`` is that of ``trajectories``; its limits are those of the axes, so that the figures of
+    all arms have equal ones. Axes in logarithms are for a ratio, and have a line at 1.
     """
     rows = table[table["arm"] == label]
     styles = class_looks(comparison.groups)
@@ -84,14 +77,34 @@ def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, ax
     end_labels(axes, ends, gap=10, size=9)
 
 
-def plot_mask_sizes(comparison: Comparison, found: pd.DataFrame, axes: Axes) -> None:
-    """A histogram of mask sizes per class, in logarithms. PAT paper, Fig. 1.
+def masks(comparison: Comparison) -> pd.DataFrame:
+    """Every mask of every run: arm, seed, image, class, size, recall, bin."""
+    rows = comparison.images
+    whole = rows.groupby(["arm", "seed", "image"])["labelled"].transform("sum")
+    rows = rows.assign(size=rows["labelled"] / whole.where(whole > 0))
+    rows = rows[rows["labelled"] > 0]
+    return rows.assign(
+        recall=rows["hits"] / rows["labelled"],
+        bin=pd.Categorical.from_codes(size_bin(rows["size"]), list(MASK_SIZE_BINS), ordered=True),
+    )
 
-    Args:
-        comparison: of ``compare``.
-        found: of ``mask_sizes.truth``.
-        axes: to draw on.
-    """
+
+def truth(found: pd.DataFrame) -> pd.DataFrame:
+    """The masks of one run: the labels are the same for all."""
+    if found.empty:
+        return found
+    first = found.iloc[0]
+    return found[(found["arm"] == first["arm"]) & (found["seed"] == first["seed"])]
+
+
+def recall_by_size(found: pd.DataFrame) -> pd.DataFrame:
+    """Mean recall of the masks of a size, every mask counting once: arm, seed, bin, value."""
+    groups = found.groupby(["arm", "seed", "bin"], observed=True, sort=False)
+    return groups["recall"].mean().rename("value").reset_index()
+
+
+def plot_mask_sizes(comparison: Comparison, found: pd.DataFrame, axes: Axes) -> None:
+    """A histogram of mask sizes of ``truth`` per class, in logarithms. PAT paper, Fig. 1."""
     order = comparison.by_frequency()
     styles = class_looks(comparison.groups)
     sizes = 100 * found["size"].astype(float)
@@ -118,16 +131,9 @@ def plot_mask_sizes(comparison: Comparison, found: pd.DataFrame, axes: Axes) -> 
 
 
 def plot_recall_by_size(comparison: Comparison, by_size: pd.DataFrame, axes: Axes) -> None:
-    """Mean recall of masks of a size for each arm: mean and range over seeds.
-
-    Args:
-        comparison: of ``compare``.
-        by_size: of ``mask_sizes.recall_by_size``.
-        axes: to draw on.
-    """
-    baseline = comparison.baseline.loss if comparison.baseline else ""
-    look = looks(comparison.arms, baseline)
-    names = [name for name in BINS if (by_size["bin"] == name).any()]
+    """Mean recall over seeds of masks of a size for each arm; ``by_size`` as ``recall_by_size``."""
+    look = looks(comparison.arms, comparison.baseline)
+    names = [name for name in MASK_SIZE_BINS if (by_size["bin"] == name).any()]
     ends = []
     for arm in comparison.arms:
         rows = by_size[by_size["arm"] == arm.label]
@@ -136,8 +142,8 @@ def plot_recall_by_size(comparison: Comparison, by_size: pd.DataFrame, axes: Axe
             continue
         style = look[arm.label]
         axes.plot(
-            range(len(names)), table, color=style.colour, linestyle=style.dashes, linewidth=1.6,
-            marker=style.marker, markersize=5.5, markerfacecolor=style.face,
+            range(len(names)), table, linestyle=style.dashes, linewidth=1.6, markersize=5.5,
+            **style.points,
         )  # fmt: skip
         ends.append((0.0, float(table.iloc[0]), arm.label, style.colour))
     axes.set_xticks(range(len(names)), names)

@@ -79,10 +79,13 @@ class Comparison:
         """Class ids, the most frequent in training first."""
         return [c for part in self.groups.values() for c in part]
 
+    def score(self, stat: str) -> "pd.Series[float]":
+        """A score of ``STATS`` of every run, by arm and seed."""
+        return self.scores[self.scores["stat"] == stat].set_index(["arm", "seed"])["value"]
+
     def mean_sd(self, stat: str) -> pd.DataFrame:
         """Mean and sample standard deviation over seeds, and their number, by arm."""
-        rows = self.scores[self.scores["stat"] == stat]
-        table = rows.groupby("arm", sort=False)["value"].agg(["mean", "std", "count"])
+        table = self.score(stat).groupby("arm", sort=False).agg(["mean", "std", "count"])
         return table.reindex([arm.label for arm in self.arms])
 
     def difference(self, label: str, stat: str) -> "pd.Series | None":
@@ -176,12 +179,14 @@ def paired(comparison: Comparison, ours: Arm, against: Arm) -> tuple[list[Differ
         return [], []
     counts = comparison.counts
     pairs = [(counts.get((ours.label, s)), counts.get((against.label, s))) for s in seeds]
-    mine = [a for a, _ in pairs if a is not None]
-    theirs = [b for _, b in pairs if b is not None]
-    whole = len(mine) == len(theirs) == len(seeds)
-    if not whole or not all(_same_truth(a, b) for a, b in zip(mine, theirs, strict=True)):
+    same_truth = [
+        (a, b)
+        for a, b in pairs
+        if a is not None and b is not None and np.array_equal(a[..., 0], b[..., 0])
+    ]
+    if len(same_truth) < len(seeds):
         return _without_interval(comparison, ours, against, seeds), seeds
-    a, b = np.stack(mine), np.stack(theirs)
+    a, b = (np.stack(side) for side in zip(*same_truth, strict=True))
     both = is_predicted(a.sum(axis=1)) & is_predicted(b.sum(axis=1))
     statistic = partial(score_differences, tail=comparison.tail, both=both)
     return _with_interval(bootstrap_pairs(a, b, statistic, comparison.draws)), seeds
@@ -202,10 +207,10 @@ def _without_interval(
     comparison: Comparison, ours: Arm, against: Arm, seeds: Sequence[int]
 ) -> list[Difference]:
     """From the scores of runs alone."""
-    scores = comparison.scores.set_index(["arm", "seed", "stat"])["value"]
     found, nan = [], float("nan")
     for stat in STATS:
-        each = [scores[ours.label, s, stat] - scores[against.label, s, stat] for s in seeds]
+        scores = comparison.score(stat)
+        each = [scores[ours.label, s] - scores[against.label, s] for s in seeds]
         found.append(Difference(pd.Series(each).mean(), nan, nan, nan, tuple(map(float, each))))
     return _with_interval(found)
 
@@ -217,13 +222,8 @@ def opponent(comparison: Comparison, arm: Arm) -> Arm | None:
         return None
     if arm.loss == base.loss:
         return base
-    alike = [
-        other
-        for other in comparison.arms
-        if other.loss == base.loss
-        and other.label.removeprefix(base.loss) == arm.label.removeprefix(arm.loss)
-    ]
-    return alike[0] if alike else base
+    label = base.loss + arm.label.removeprefix(arm.loss)
+    return next((other for other in comparison.arms if other.label == label), base)
 
 
 def _differences(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
@@ -270,7 +270,3 @@ def _differences(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
 
 def _seeds(seeds: Sequence[int]) -> str:
     return f"seed{'s'[: len(seeds) - 1]} {', '.join(map(str, seeds))}"
-
-
-def _same_truth(a: Counts, b: Counts) -> bool:
-    return a.shape == b.shape and bool((a[..., 0] == b[..., 0]).all())

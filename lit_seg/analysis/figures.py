@@ -1,18 +1,28 @@
-"""The figure of class trajectories for notebooks."""
+"""The figure of class trajectories for notebooks; its import needs no matplotlib."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-
-from lit_seg.analysis.label_heights import spread_apart
+from scipy.optimize import isotonic_regression
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", ":", "-.")
+Heights = npt.NDArray[np.float64]
+
+
+def spread_apart(wanted: Heights, gap: float) -> Heights:
+    """Move heights at least ``gap`` apart, in the same order and as little as possible."""
+    order = np.argsort(wanted, kind="stable")
+    gaps = gap * np.arange(len(wanted))
+    placed = np.empty(len(wanted))
+    placed[order] = isotonic_regression(wanted[order] - gaps).x + gaps
+    return placed
 
 
 def plot_trajectories(

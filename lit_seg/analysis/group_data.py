@@ -35,17 +35,15 @@ def read_log(arms: Sequence[Arm]) -> pd.DataFrame:
 def read_images(arms: Sequence[Arm]) -> tuple[pd.DataFrame, list[str]]:
     """Counts per image of the runs that have them, and the names of those that do not."""
     columns = ["arm", "seed", "image", "class", *COUNTS]
-    frames = [pd.DataFrame(columns=columns)]
-    without = []
+    frames, without = [], []
     for arm in arms:
         for run in arm.runs:
             if (run.path / VAL_IMAGES).is_file():
-                rows = load_images([run.path]).assign(arm=arm.label, seed=run.seed)
-                frames.append(rows[columns])
+                frames.append(load_images([run.path]).assign(arm=arm.label, seed=run.seed))
             else:
                 without.append(run.name)
-    table = pd.concat(frames[1:], ignore_index=True) if frames[1:] else frames[0]
-    return table.astype({"image": str, "class": str}), without
+    table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+    return table[columns].astype({"image": str, "class": str}), without
 
 
 def read_dataset(arms: Sequence[Arm]) -> tuple[list[str], list[int], list[str], list[str]]:

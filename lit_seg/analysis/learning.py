@@ -10,11 +10,7 @@ CURVES = {"miou": "mean IoU", "tail_recall": "tail recall"}
 
 
 def curve(comparison: Comparison, stat: str) -> pd.DataFrame:
-    """A score at each validation.
-
-    Args:
-        comparison: of ``compare``.
-        stat: ``"tail_recall"``, or a score that runs log as ``val/<stat>``.
+    """``tail_recall``, or a score that runs log as ``val/<stat>``, at each validation.
 
     Returns:
         arm, seed, step, value.

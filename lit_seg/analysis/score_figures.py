@@ -23,16 +23,12 @@ def possible_interval(comparison: Comparison, row: pd.Series) -> tuple[float, fl
     Differences of precision are over the classes that both predict, for which the reference has
     another mean, so they are only cut at -1 and 1. The outcome of a difference never changes.
 
-    Args:
-        comparison: of ``compare``.
-        row: one of ``comparison.differences``.
+    ``row`` is one of ``comparison.differences``.
     """
     least, most = -1.0, 1.0
     if row["stat"] not in OF_PRECISION:
-        scores = comparison.scores
-        seeds = set(comparison.arm(row["arm"]).seeds)
-        of_reference = (scores["arm"] == row["against"]) & scores["seed"].isin(seeds)
-        mean = scores.loc[of_reference & (scores["stat"] == row["stat"]), "value"].mean()
+        of_reference = comparison.score(row["stat"])[row["against"]]
+        mean = of_reference.reindex(comparison.arm(row["arm"]).seeds).mean()
         if mean == mean:
             least, most = -mean, 1 - mean
     low, high = float(row["low"]), float(row["high"])
@@ -46,7 +42,7 @@ def plot_differences(comparison: Comparison, stat: str, axes: Axes) -> None:
     """
     table = comparison.differences
     rows = table[table["stat"] == stat]
-    look = looks(comparison.arms, _baseline(comparison))
+    look = looks(comparison.arms, comparison.baseline)
     labels = [arm.label for arm in comparison.arms if arm.label in set(rows["arm"])]
     axes.axvline(0, color=INK, linewidth=1)
     for y, label in enumerate(labels):
@@ -76,22 +72,17 @@ def plot_scatter(comparison: Comparison, axes: Axes, x: str = "miou", y: str = "
 
     Recall loss paper, Fig. 2 and 3.
     """
-    table = comparison.scores.pivot_table(
-        index=["arm", "seed"], columns="stat", values="value", dropna=False
-    )
-    look = looks(comparison.arms, _baseline(comparison))
+    table = pd.concat([comparison.score(x), comparison.score(y)], axis=1)
+    look = looks(comparison.arms, comparison.baseline)
     for arm in comparison.arms:
-        seeds = 100 * table.loc[arm.label, [x, y]].dropna().to_numpy(float)
+        seeds = 100 * table.loc[arm.label].dropna().to_numpy(float)
         if not len(seeds):
             continue
         style = look[arm.label]
+        axes.plot(*seeds.T, linestyle="", markersize=4, alpha=0.55, **style.points)
         axes.plot(
-            *seeds.T, style.marker, color=style.colour, markersize=4, alpha=0.55,
-            markerfacecolor=style.face,
-        )  # fmt: skip
-        axes.plot(
-            *seeds.mean(axis=0), style.marker, color=style.colour, markersize=9,
-            markerfacecolor=style.face, markeredgewidth=1.4, label=arm.label,
+            *seeds.mean(axis=0), linestyle="", markersize=9, markeredgewidth=1.4, label=arm.label,
+            **style.points,
         )  # fmt: skip
         if len(seeds) > 2:
             axes.add_patch(_ellipse(seeds, style.colour))
@@ -105,14 +96,10 @@ def plot_curves(
 ) -> None:
     """A score at each validation: mean over seeds, and a band from the lowest to the highest.
 
-    Args:
-        comparison: for the looks.
-        curves: of ``learning.curve``.
-        arms: those to draw.
-        axes: to draw on.
-        target: what the baseline ends with, as a line; NaN for none.
+    ``curves`` are those of ``learning.curve``, and ``target`` is what the baseline ends with, drawn
+    as a line; NaN draws none.
     """
-    look = looks(comparison.arms, _baseline(comparison))
+    look = looks(comparison.arms, comparison.baseline)
     ends = []
     longest = max((arm.steps for arm in arms), default=0)
     if target == target:
@@ -127,9 +114,8 @@ def plot_curves(
             steps, table["min"], table["max"], color=style.colour, alpha=0.13, linewidth=0
         )
         axes.plot(
-            steps, table["mean"], color=style.colour, linestyle=style.dashes, linewidth=1.8,
-            marker=style.marker, markersize=4.5, markerfacecolor=style.face,
-            markevery=max(1, len(steps) // 8),
+            steps, table["mean"], linestyle=style.dashes, linewidth=1.8, markersize=4.5,
+            markevery=max(1, len(steps) // 8), **style.points,
         )  # fmt: skip
         last = float(steps[-1]), float(table["mean"].iloc[-1])
         if last[0] < 0.9 * longest:  # its name would be far from it
@@ -146,10 +132,6 @@ def plot_curves(
     low, high = axes.get_ylim()
     axes.set_ylim(low, max(high, low + 5))  # less is not to look like a rise
     end_labels(axes, ends)
-
-
-def _baseline(comparison: Comparison) -> str:
-    return comparison.baseline.loss if comparison.baseline else ""
 
 
 def _ellipse(points: Points, colour: str) -> Ellipse:

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from lit_seg.analysis.label_heights import spread_apart
+from lit_seg.analysis.figures import spread_apart
 from lit_seg.analysis.run_groups import Arm
 
 INK, MUTED, GRID, PAPER = "#1b1b1b", "#666666", "#dcdcdc", "#ffffff"
@@ -45,19 +45,20 @@ class Look:
     """Whether the arm has another budget than the usual one."""
 
     @property
-    def face(self) -> str:
-        """Colour of the inside of a marker."""
-        return PAPER if self.hollow else self.colour
+    def points(self) -> dict[str, Any]:
+        """The arguments of ``Axes.plot`` for markers."""
+        inside = PAPER if self.hollow else self.colour
+        return {"color": self.colour, "marker": self.marker, "markerfacecolor": inside}
 
 
-def looks(arms: Sequence[Arm], baseline: str) -> dict[str, Look]:
+def looks(arms: Sequence[Arm], baseline: Arm | None) -> dict[str, Look]:
     """The look of each arm; budgets of a loss share its colour and marker."""
-    losses = sorted({arm.loss for arm in arms} - {baseline})
+    losses = sorted({arm.loss for arm in arms if not (baseline and arm.loss == baseline.loss)})
     usual = arms[0].steps
     found = {}
     for arm in arms:
         hollow = arm.steps != usual
-        if arm.loss == baseline:
+        if arm.loss not in losses:
             found[arm.label] = Look(INK, "o", _DASHES[2 if hollow else 0], hollow)
             continue
         i = losses.index(arm.loss)
@@ -116,13 +117,9 @@ def figure_style() -> Iterator[None]:
 def end_labels(
     axes: Axes, ends: Sequence[tuple[float, float, str, str]], gap: float = 11.5, size: float = 10
 ) -> None:
-    """Names at the right edge, at the height where their lines end, moved apart.
+    """Names at the right edge of axes with final limits, where their lines end, moved apart.
 
-    Args:
-        axes: with its final limits.
-        ends: x and y of the end of a line, name, colour.
-        gap: least distance, in points.
-        size: of the letters, in points.
+    ``ends`` are x, y, name and colour; ``gap``, the least distance, and ``size`` are in points.
     """
     if not ends:
         return

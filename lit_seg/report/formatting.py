@@ -36,6 +36,11 @@ def mean_sd(mean: float, sd: float) -> str:
     return percent(mean) if sd != sd else f"{percent(mean)} ± {percent(sd)}"
 
 
+def score_cell(mean: float, sd: float, note: str = "", mark: Mark = "") -> Cell:
+    """A cell of ``mean_sd`` by whose mean rows are sorted."""
+    return Cell(mean_sd(mean, sd), note, mark, None if mean != mean else mean)
+
+
 def interval(comparison: Comparison, row: pd.Series) -> str:
     """Write a row of ``Comparison.differences`` as ``+2.1 [+1.0, +3.3]``, without line breaks."""
     low, high = possible_interval(comparison, row)

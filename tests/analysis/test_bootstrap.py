@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 from numpy.random import Generator, default_rng
 
-from lit_seg.analysis.bootstrap import bootstrap_pairs, holm, paired_bootstrap, resamples, summed
-from lit_seg.analysis.student import quantile, two_sided
+from lit_seg.analysis.bootstrap import (
+    bootstrap_pairs,
+    holm,
+    paired_bootstrap,
+    quantile,
+    resamples,
+    summed,
+    two_sided,
+)
 from lit_seg.metrics.scores import STATS, overall_scores, score_differences
 
 scores = partial(overall_scores, tail=[2])

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from lit_seg.analysis.class_figures import masks, recall_by_size, truth
 from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.analysis.learning import curve, first_reached, over_seeds
-from lit_seg.analysis.recall_by_size import masks, recall_by_size, truth
 from lit_seg.errors import RunError
 from tests.analysis.fabricated import write_run
 

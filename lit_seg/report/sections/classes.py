@@ -3,13 +3,13 @@
 from math import sqrt
 
 import pandas as pd
-from scipy.stats import t as student
 
+from lit_seg.analysis.bootstrap import quantile
 from lit_seg.analysis.comparison import CLASS_STATS, Comparison, opponent
 from lit_seg.metrics.scores import PREDICTED
 from lit_seg.report import texts
 from lit_seg.report.blocks import Block, Cell, Choice, Mark, Section, Table, Text
-from lit_seg.report.formatting import mean_sd
+from lit_seg.report.formatting import score_cell
 
 _EASY = 0.8  # IoU of the baseline: the recall loss paper's mark, Tables 2 and 3
 _TITLES = {"iou": "IoU", "recall": "Recall", "precision": "Precision"}
@@ -64,8 +64,7 @@ def _table(comparison: Comparison, stat: str) -> Table:
 
 
 def _cell(seeds: pd.Series, mark: Mark = "") -> Cell:
-    mean = float(seeds.mean())
-    return Cell(mean_sd(mean, float(seeds.std())), "", mark, None if mean != mean else mean)
+    return score_cell(float(seeds.mean()), float(seeds.std()), mark=mark)
 
 
 def _share(percent: float) -> str:
@@ -94,7 +93,7 @@ def _marks(comparison: Comparison, label: str, table: pd.DataFrame) -> dict[str,
         return {}
     pairs = table.loc[label].loc[seeds] - table.loc[against.label].loc[seeds]
     mean = pairs.mean(skipna=False)
-    half = student.ppf(0.975, len(seeds) - 1) * pairs.std(skipna=False) / sqrt(len(seeds))
+    half = quantile(len(seeds) - 1) * pairs.std(skipna=False) / sqrt(len(seeds))
     marks: dict[str, Mark] = dict.fromkeys(map(str, pairs.columns[mean > half]), "better")
     return marks | dict.fromkeys(map(str, pairs.columns[mean < -half]), "worse")
 

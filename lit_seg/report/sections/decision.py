@@ -18,6 +18,7 @@ from lit_seg.report.formatting import (
     mean_sd,
     outcome,
     plural,
+    score_cell,
 )
 
 DECISIVE = ("miou", "macc", "tail_recall", "tail_precision", "pixel_acc")
@@ -80,7 +81,7 @@ def _score_cell(comparison: Comparison, arm: Arm, stat: str) -> Cell:
     row = comparison.difference(arm.label, stat)
     if row is not None:
         notes.append(_outcome_text(comparison, row))
-    return Cell(mean_sd(mean, sd), "; ".join(notes), outcome(row), None if mean != mean else mean)
+    return score_cell(mean, sd, "; ".join(notes), outcome(row))
 
 
 def _outcome_text(comparison: Comparison, row: pd.Series) -> str:

@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 import matplotlib
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
+from lit_seg.analysis.bootstrap import quantile
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.run_groups import Run
 from lit_seg.metrics.scores import STAT_NAMES
@@ -53,7 +53,7 @@ def _intervals(comparison: Comparison) -> list[str]:
     pairs = sorted({int(number) for number in seeds if number > 1})
     found = []
     if pairs:
-        quantiles = [f"{student.ppf(0.975, n - 1):.2f} for {n} pairs" for n in pairs]
+        quantiles = [f"{quantile(n - 1):.2f} for {n} pairs" for n in pairs]
         found.append(texts.INTERVALS.format(quantiles=listed(quantiles)))
     resamples = texts.RESAMPLES.format(draws=comparison.draws, images=images)
     return [*found, resamples, texts.PRECISION]
@@ -61,8 +61,7 @@ def _intervals(comparison: Comparison) -> list[str]:
 
 def _by_seed(comparison: Comparison) -> Table | None:
     """The differences of mIoU with all that is known about them."""
-    values = comparison.scores[comparison.scores["stat"] == "miou"]
-    scores = values.set_index(["arm", "seed"])["value"]
+    scores = comparison.score("miou")
     rows = []
     for arm in comparison.arms:
         row = comparison.difference(arm.label, "miou")
@@ -108,11 +107,11 @@ def _settings(comparison: Comparison) -> Block:
 def _runs(comparison: Comparison) -> Table:
     """Every run that was found, and the seeds that some losses lack."""
     used = {run.path: arm.label for arm in comparison.arms for run in arm.runs}
-    scores = comparison.scores.set_index(["arm", "seed", "stat"])["value"]
+    scores = comparison.score("miou")
     rows = []
     for run in comparison.runs:
         label = used.get(run.path)
-        miou = scores.get((label, run.seed, "miou"), float("nan")) if label else float("nan")
+        miou = scores.get((label, run.seed), float("nan")) if label else float("nan")
         rows.append(
             [
                 Cell(run.name),

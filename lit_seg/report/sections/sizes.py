@@ -1,17 +1,22 @@
 """Sizes of masks, and what each loss finds of masks of a size."""
 
 from functools import partial
-from math import nan
 
 import pandas as pd
 
-from lit_seg.analysis.class_figures import plot_mask_sizes, plot_recall_by_size
+from lit_seg.analysis.class_figures import (
+    masks,
+    plot_mask_sizes,
+    plot_recall_by_size,
+    recall_by_size,
+    truth,
+)
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.recall_by_size import BINS, masks, recall_by_size, truth
 from lit_seg.analysis.run_groups import Arm
+from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
 from lit_seg.report import texts
 from lit_seg.report.blocks import Cell, Figure, Section, Table
-from lit_seg.report.formatting import arm_table, mean_sd
+from lit_seg.report.formatting import arm_table, score_cell
 from lit_seg.report.images import draw_panel
 
 
@@ -45,16 +50,12 @@ def section(comparison: Comparison) -> Section | None:
 
 def _table(comparison: Comparison, by_size: pd.DataFrame, of_truth: pd.DataFrame) -> Table:
     numbers = of_truth["bin"].value_counts()
-    there = [name for name in BINS if numbers.get(name, 0)]
+    there = [name for name in MASK_SIZE_BINS if numbers.get(name, 0)]
     means = by_size.groupby(["arm", "bin"], observed=True)["value"].agg(["mean", "std"])
 
     def cells(arm: Arm) -> list[Cell]:
-        row = []
-        for name in there:
-            found = (arm.label, name) in means.index
-            mean, sd = (float(v) for v in means.loc[(arm.label, name)]) if found else (nan, nan)
-            row.append(Cell(mean_sd(mean, sd), value=mean if found else None))
-        return row
+        of_arm = means.reindex([(arm.label, name) for name in there])
+        return [score_cell(mean, sd) for mean, sd in of_arm.itertuples(index=False)]
 
     columns = [f"{name} ({numbers[name]} masks)" for name in there]
     return arm_table(comparison, texts.SIZES_TABLE_CAPTION, columns, cells)
