@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
 from lit_seg.data.decode import decode_label
-from lit_seg.data.download.archive import Archive
 from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import LabelMap, Stored, ids_of
 from lit_seg.data.splits import FileSplit, matching_pairs

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
-from lit_seg.data.download.archive import Archive
 from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import ColourMap
 from lit_seg.data.splits import FileSplit, Pair

@@ -3,7 +3,7 @@
 from typing import Any, Literal, get_args
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
 from lit_seg.data.datasets.nyuv2.mat import LABELED, MatSplit
 from lit_seg.data.datasets.nyuv2.mtan import MtanSplit
@@ -14,7 +14,6 @@ from lit_seg.data.datasets.nyuv2.png import (
     has_label40,
     label40_split,
 )
-from lit_seg.data.download.archive import Archive
 from lit_seg.data.facts import check_choice
 from lit_seg.data.splits import MixedSplit, Split, random_parts
 from lit_seg.errors import DataError
