@@ -92,28 +92,18 @@ class TrainTransform:
         if not 0 <= jitter < 1:
             raise ValueError(f"`jitter` must be in [0, 1), got {jitter}")
         height, width = crop or size
+        border = {"border_mode": cv2.BORDER_CONSTANT, "fill": 0, "fill_mask": VOID}
+        cropping = (
+            _ClassCrop(height, width, class_crops) if class_crops else A.RandomCrop(height, width)
+        )
+        factors, hues = (1 - jitter, 1 + jitter), (-jitter / 5, jitter / 5)
         self.pipeline = A.Compose(
             [
                 _FitAndScale(size, fit, scale),
-                A.PadIfNeeded(
-                    height,
-                    width,
-                    position="random",
-                    border_mode=cv2.BORDER_CONSTANT,
-                    fill=0,
-                    fill_mask=VOID,
-                ),
-                _ClassCrop(height, width, class_crops)
-                if class_crops
-                else A.RandomCrop(height, width),
+                A.PadIfNeeded(height, width, position="random", **border),
+                cropping,
                 A.HorizontalFlip(p=flip),
-                A.ColorJitter(
-                    (1 - jitter, 1 + jitter),
-                    (1 - jitter, 1 + jitter),
-                    (1 - jitter, 1 + jitter),
-                    (-jitter / 5, jitter / 5),
-                    p=0.5 if jitter > 0 else 0,
-                ),
+                A.ColorJitter(factors, factors, factors, hues, p=0.5 if jitter > 0 else 0),
             ]
         )
 

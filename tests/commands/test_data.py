@@ -13,8 +13,7 @@ from PIL import Image
 
 from lit_seg.cli.commands.data import main
 from lit_seg.data import DATASETS, CamVid
-from lit_seg.data.card import DataCard
-from lit_seg.data.download.archive import Archive
+from lit_seg.data.card import Archive, DataCard
 from tests.data import layouts
 from tests.data.server import Server
 

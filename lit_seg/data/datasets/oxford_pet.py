@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.download.archive import Archive
+from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.facts import check_choice
 from lit_seg.data.file_lists import inside, read_lines, require_files
 from lit_seg.data.label_maps import Colour, LabelMap

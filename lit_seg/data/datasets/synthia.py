@@ -9,8 +9,9 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
+from lit_seg.data.class_table import read_classes
 from lit_seg.data.file_lists import require_files
-from lit_seg.data.label_maps import Colour, LabelMap, Stored
+from lit_seg.data.label_maps import LabelMap, Stored
 from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
@@ -25,22 +26,6 @@ _FRAMES = 787
 """Frames of each camera."""
 _VOID_ID = 0
 _TRAINED_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
-_CLASSES: dict[str, Colour] = {
-    "sky": (128, 128, 128),
-    "building": (128, 0, 0),
-    "road": (128, 64, 128),
-    "sidewalk": (0, 0, 192),
-    "fence": (64, 64, 128),
-    "vegetation": (128, 128, 0),
-    "pole": (192, 192, 128),
-    "car": (64, 0, 128),
-    "traffic_sign": (192, 128, 128),
-    "pedestrian": (64, 64, 0),
-    "bicycle": (0, 128, 192),
-    "lane_marking": (0, 175, 0),
-    "traffic_light": (0, 128, 128),
-}
-"""RGB of each class, in the order of the ids."""
 
 
 class Synthia(SegDataModule):
@@ -74,8 +59,7 @@ class Synthia(SegDataModule):
     """
 
     folder = "synthia"
-    names = tuple(_CLASSES)
-    colours = tuple(_CLASSES.values())
+    names, colours, counts = read_classes("synthia")
     native_size = (760, 1280)
     card = DataCard(
         what="a rendered drive through a town in summer, eight cameras, 13 classes",

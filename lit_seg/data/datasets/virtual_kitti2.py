@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.download.archive import Archive
+from lit_seg.data.card import Archive, DataCard, SplitName
+from lit_seg.data.class_table import read_classes
 from lit_seg.data.file_lists import require_files
-from lit_seg.data.label_maps import Colour, ColourMap
+from lit_seg.data.label_maps import ColourMap
 from lit_seg.data.splits import FileSplit, Pair
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, NotThereError
@@ -32,23 +32,6 @@ _VARIATIONS = (
 _CAMERAS = ("Camera_0", "Camera_1")
 _UNDEFINED = (0, 0, 0)
 _GUARD_RAIL_OF_1 = (255, 100, 255)
-_CLASSES: dict[str, Colour] = {
-    "terrain": (210, 0, 200),
-    "sky": (90, 200, 255),
-    "tree": (0, 199, 0),
-    "vegetation": (90, 240, 0),
-    "building": (140, 140, 140),
-    "road": (100, 60, 100),
-    "guard_rail": (250, 100, 255),
-    "traffic_sign": (255, 255, 0),
-    "traffic_light": (200, 200, 0),
-    "pole": (255, 130, 0),
-    "misc": (80, 80, 80),
-    "truck": (160, 60, 60),
-    "car": (255, 127, 80),
-    "van": (0, 139, 139),
-}
-"""RGB of each class, in the order of the ids."""
 
 
 class VirtualKITTI2(SegDataModule):
@@ -82,8 +65,7 @@ class VirtualKITTI2(SegDataModule):
     """
 
     folder = "vkitti2"
-    names = tuple(_CLASSES)
-    colours = tuple(_CLASSES.values())
+    names, colours, counts = read_classes("vkitti2")
     native_size = (375, 1242)
     card = DataCard(
         what="five drives of KITTI rendered in ten variations for two cameras, 14 classes",

@@ -13,7 +13,7 @@ from typing import cast
 from urllib.error import HTTPError
 from urllib.request import Request, build_opener
 
-from lit_seg.data.download.archive import Archive
+from lit_seg.data.card import Archive
 from lit_seg.data.download.unpack import bytes_bar, unpack
 from lit_seg.errors import DataError
 from lit_seg.files.atomic_io import replace_file

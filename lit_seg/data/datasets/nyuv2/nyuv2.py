@@ -3,14 +3,8 @@
 from typing import Any, Literal, get_args
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.datasets.nyuv2.class_names import (
-    COLOURS_13,
-    COLOURS_40,
-    NAMES_13,
-    NAMES_40,
-    OF_13,
-)
+from lit_seg.data.card import Archive, DataCard, SplitName
+from lit_seg.data.class_table import read_classes
 from lit_seg.data.datasets.nyuv2.mat import LABELED, MatSplit
 from lit_seg.data.datasets.nyuv2.mtan import MtanSplit
 from lit_seg.data.datasets.nyuv2.png import (
@@ -20,15 +14,19 @@ from lit_seg.data.datasets.nyuv2.png import (
     has_label40,
     label40_split,
 )
-from lit_seg.data.download.archive import Archive
 from lit_seg.data.facts import check_choice
-from lit_seg.data.label_maps import Colour
 from lit_seg.data.splits import MixedSplit, Split, random_parts
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 
-_NAMES = {13: NAMES_13, 40: NAMES_40}
-_COLOURS = {13: COLOURS_13, 40: COLOURS_40}
+_CLASSES = {number: read_classes(f"nyuv2_{number}") for number in (13, 40)}
+# class13Mapping.mat: the group, 1 to 13, of each of the 40 classes
+# fmt: off
+_OF_13 = (
+    12, 5, 6, 1, 4, 9, 10, 12, 13, 6, 8, 6, 13, 10, 6, 13, 6, 7, 7, 5,
+    7, 3, 2, 6, 11, 7, 7, 7, 7, 7, 7, 6, 7, 7, 7, 7, 7, 7, 6, 7,
+)
+# fmt: on
 _CLASS13 = f"{LABEL_13}NNNN.png"
 _LABEL40 = "RGB/ and Label/"
 _MTAN = "{train,val}/image/"
@@ -86,8 +84,7 @@ class NYUv2(SegDataModule):
     """
 
     folder = "nyuv2"
-    names: tuple[str, ...] = NAMES_13
-    colours: tuple[Colour, ...] = COLOURS_13
+    names, colours, counts = _CLASSES[13]
     native_size = (480, 640)
     card = DataCard(
         what="indoor scenes from a hand-held camera, 13 or 40 classes",
@@ -130,7 +127,7 @@ class NYUv2(SegDataModule):
         check_choice("classes", classes, (13, 40))
         check_choice("layout", layout, ("auto", "mat", "png", "mtan"))
         check_choice("protocol", protocol, ("official", "pat"))
-        self.names, self.colours = _NAMES[classes], _COLOURS[classes]
+        self.names, self.colours, _ = _CLASSES[classes]
         self.layout = layout
         self.protocol = protocol
         super().__init__(**options)
@@ -155,7 +152,7 @@ class NYUv2(SegDataModule):
                 f"{self.root}: its labels ({found}) hold 13 classes; set `classes` to 13, or take "
                 f"the layout mat. {how_to_get}"
             )
-        classes = OF_13 if len(self.names) == 13 else range(1, 41)
+        classes = _OF_13 if len(self.names) == 13 else range(1, 41)
         ids = {0: VOID} | {i: group - 1 for i, group in enumerate(classes, 1)}
         if found == LABELED:
             return MatSplit(self.root, name, ids, how_to_get)

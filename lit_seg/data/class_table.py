@@ -1,0 +1,30 @@
+"""The classes of a published dataset: a table in a CSV file, whose comments state its sources."""
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+from lit_seg.data.label_maps import Colour
+from lit_seg.metrics.labels import ClassCounts
+
+
+class ClassTable(NamedTuple):
+    """Names and RGB of the classes in the order of their ids, and published counts if any."""
+
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...]
+    counts: ClassCounts | None
+
+
+def read_classes(table: str) -> ClassTable:
+    """Read ``datasets/classes/<table>.csv``; its counts are of the training split."""
+    text = (Path(__file__).parent / "datasets" / "classes" / f"{table}.csv").read_text("utf-8")
+    rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    colours = tuple((int(row["red"]), int(row["green"]), int(row["blue"])) for row in rows)
+    counts = {
+        column: tuple(int(row[column]) for row in rows)
+        for column in ("pixels", "images", "image_pixels")
+        if column in rows[0]
+    }
+    names = tuple(row["name"] for row in rows)
+    return ClassTable(names, colours, ClassCounts(**counts) if counts else None)
