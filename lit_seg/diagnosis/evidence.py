@@ -78,11 +78,8 @@ class Evidence:
     @property
     def flooded(self) -> list[str]:
         """Classes that are found, but most pixels predicted as them are something else."""
-        return [
-            name
-            for name, of in self.per_class.items()
-            if reaches(of.recall, "FOUND") and below(of.precision, "FLOODED")
-        ]
+        found = [name for name, of in self.per_class.items() if reaches(of.recall, "FOUND")]
+        return [name for name in found if below(self.per_class[name].precision, "FLOODED")]
 
 
 def weigh(run: RunRecord) -> Evidence:
