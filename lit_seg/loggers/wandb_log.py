@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import WandbLogger
 
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.runs.layout import CLASS_STEP, WANDB_ID
+from lit_seg.runs.layout import CLASS_STEP, WANDB_ID, short_path
 from lit_seg.runs.run_name import name_of_place
 
 _CONNECT_SECONDS = 20.0
@@ -119,8 +119,7 @@ def sync_command(folder: Path) -> str:
 
 def program(name: str) -> Path:
     """A program of this environment, as one would type it here."""
-    path = Path(sys.executable).with_name(name)
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return short_path(Path(sys.executable).with_name(name))
 
 
 def has_wandb_key() -> bool:
