@@ -59,13 +59,8 @@ def build_workspace(entity: str, project: str, data: str | None = None) -> Any:
 def build_report(entity: str, project: str, data: str | None = None) -> Any:
     """The report, not published: the topics of the view one below the other, with their texts.
 
-    Args:
-        entity: user or team that owns the project.
-        project: the project with the runs.
-        data: show the runs on this dataset only.
-
-    Returns:
-        A ``wandb_workspaces.reports.v2.Report``.
+    Its arguments are those of :func:`build_workspace`, and the result is a
+    ``wandb_workspaces.reports.v2.Report``.
     """
     where = f" on {data}" if data else ""
     blocks: list[Any] = [wr.TableOfContents()]

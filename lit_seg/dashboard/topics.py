@@ -63,7 +63,11 @@ def topics() -> list[Topic]:
             "with truth and prediction. The first two read best with one run selected.",
             [
                 wr.WeavePanelSummaryTable(table_name=keys.CLASS_TABLE),
-                _confusion(),
+                wr.CustomChart(
+                    query={"summaryTable": {"tableKey": keys.CONFUSION}},
+                    chart_name="wandb/confusion_matrix/v1",
+                    chart_fields={name: name for name in ("Actual", "Predicted", "nPredictions")},
+                ),
                 wr.MediaBrowser(
                     title="truth and prediction", media_keys=[keys.OVERLAYS], num_columns=4
                 ),
@@ -100,11 +104,3 @@ def _line(title: str, x: str, key: str = "", stat: str = "", log_y: bool = False
 def _classes(stat: str, title: str) -> Any:
     # On a logarithmic axis a ratio of 2 lies as far from 1 as one of 1/2.
     return _line(title, CLASS_STEP, stat=stat, log_y=stat.endswith("_ratio"))
-
-
-def _confusion() -> Any:
-    return wr.CustomChart(
-        query={"summaryTable": {"tableKey": keys.CONFUSION}},
-        chart_name="wandb/confusion_matrix/v1",
-        chart_fields={name: name for name in ("Actual", "Predicted", "nPredictions")},
-    )

@@ -85,12 +85,8 @@ def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
             losses, why = _FOR_BOTH_ERRORS, "tail precision is low too, and it counts both errors"
         watch = f"tail precision (now {precision}): a loss that favours rare classes lowers it"
         return _next_of(losses, origin, why, watch)
-    return Advice(
-        "",
-        "",
-        "keep this loss; look at the classes with the lowest IoU, and at pictures of them",
-        "mean IoU of a larger model or with more data",
-    )
+    why = "keep this loss; look at the classes with the lowest IoU, and at pictures of them"
+    return Advice("", "", why, "mean IoU of a larger model or with more data")
 
 
 def _train_longer(run: RunRecord) -> Advice:
@@ -105,12 +101,11 @@ def _train_longer(run: RunRecord) -> Advice:
 
 
 def _strengthen(origin: Origin) -> Advice:
-    loss = origin.loss or "ce"
+    why, changed = "a larger model, more data or larger images", {"MODEL": "deeplabv3_resnet101"}
     if origin.pretrained is False:
-        why = "pretrained weights, a larger model, more data or larger images; not another loss"
-        return Advice("", origin.train(loss, WEIGHTS="imagenet"), why, _LEARNED)
-    why = "a larger model, more data or larger images; not another loss"
-    return Advice("", origin.train(loss, MODEL="deeplabv3_resnet101"), why, _LEARNED)
+        why, changed = f"pretrained weights, {why}", {"WEIGHTS": "imagenet"}
+    command = origin.train(origin.loss or "ce", **changed)
+    return Advice("", command, f"{why}; not another loss", _LEARNED)
 
 
 def _next_of(losses: tuple[str, ...], origin: Origin, why: str, watch: str) -> Advice:

@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lit_seg.diagnosis.rules import below, limit, reaches
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.diagnosis.sizes import Sizes, by_size
 from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import CLASS_STATS, HITS, LABELLED, STATS, class_scores, from_classes
+from lit_seg.metrics.scores import HITS, LABELLED, STATS, Array, class_scores, from_classes
+from lit_seg.runs.summary import logged_scores
 
-Array = npt.NDArray[np.float64]
 _NAN = float("nan")
 
 
@@ -79,11 +78,8 @@ class Evidence:
     @property
     def flooded(self) -> list[str]:
         """Classes that are found, but most pixels predicted as them are something else."""
-        return [
-            name
-            for name, of in self.per_class.items()
-            if reaches(of.recall, "FOUND") and below(of.precision, "FLOODED")
-        ]
+        found = [name for name, of in self.per_class.items() if reaches(of.recall, "FOUND")]
+        return [name for name in found if below(self.per_class[name].precision, "FLOODED")]
 
 
 def weigh(run: RunRecord) -> Evidence:
@@ -94,7 +90,7 @@ def weigh(run: RunRecord) -> Evidence:
         iou, recall, precision = class_scores(sums)
         overall = sums[:, HITS].sum() / sums[:, LABELLED].sum()
     else:
-        iou, recall, precision, overall = _logged_scores(run)
+        (iou, recall, precision), overall = logged_scores(run.log, run.curve.index[-1], run.classes)
     groups = frequency_groups(run.pixels) if run.pixels else {}
     order = [c for ids in groups.values() for c in ids] or list(range(len(run.classes)))
     tail = groups.get("tail", [])
@@ -131,16 +127,6 @@ def weigh(run: RunRecord) -> Evidence:
         tail_in_training=float(training.loc["class/recall"].mean()),
         tail_gradient=float(training.loc["class/gradient_share"].sum(min_count=1)),
     )
-
-
-def _logged_scores(run: RunRecord) -> tuple[Array, Array, Array, float]:
-    """IoU, recall and precision ``(C,)`` and overall accuracy of the last validation."""
-    last = run.log[run.log["step"] == run.curve.index[-1]].set_index(["stat", "class"])["value"]
-    iou, recall, precision = (
-        np.array([last.get((f"val/{stat}", name), _NAN) for name in run.classes], np.float64)
-        for stat in CLASS_STATS
-    )
-    return iou, recall, precision, last.get(("val/pixel_acc", ""), _NAN)
 
 
 def _end_of_training(run: RunRecord) -> pd.DataFrame:

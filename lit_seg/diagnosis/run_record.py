@@ -8,15 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from lit_seg.analysis.group_data import cube_of
-from lit_seg.diagnosis.number_text import percent
 from lit_seg.diagnosis.origin import Origin, origin_of
 from lit_seg.errors import RunError
-from lit_seg.metrics.scores import LABELLED, class_mean, class_scores
+from lit_seg.metrics.scores import LABELLED
 from lit_seg.runs.layout import DATASET, METRICS, VAL_IMAGES, find_run
 from lit_seg.runs.reader import load_dataset, load_images, load_runs
+from lit_seg.runs.run import contradiction
 from lit_seg.runs.summary import read_summary
-
-_ROUNDING = 1e-4  # of a mean IoU: metrics are summed in single precision
 
 
 @dataclass(frozen=True)
@@ -95,24 +93,12 @@ def read_run(path: str | Path) -> RunRecord:
     run = RunRecord(
         folder, origin_of(folder), tuple(classes), pixels, tuple(images), counts, log, tuple(notes)
     )
-    problem = _disagreement(run)
+    problem = ""
+    if run.images and not run.curve.empty:
+        problem = contradiction(counts.sum(axis=0), run.curve.iloc[-1])
     if problem and read_summary(folder) is not None:
         raise RunError(
             f"{folder}/{problem}; validate it again by make train RESUME={folder} with a later end"
         )
     # A run that still trains writes one file before the other.
-    return replace(run, notes=(*notes, problem)) if problem else run
-
-
-def _disagreement(run: RunRecord) -> str:
-    """What is wrong if the counts do not give the mean IoU that was logged; "" if they do."""
-    if not run.images or run.curve.empty:
-        return ""
-    iou, _, _ = class_scores(run.counts.sum(axis=0))
-    counted, logged = class_mean(iou), run.curve.iloc[-1]
-    if abs(counted - logged) < _ROUNDING:
-        return ""
-    return (
-        f"{VAL_IMAGES}: its mean IoU is {percent(float(counted))}, that of the last validation in "
-        f"{METRICS} {percent(logged)}: one of the files is cut, of another run or not written yet"
-    )
+    return replace(run, notes=(*notes, f"{problem}, or not written yet")) if problem else run

@@ -96,7 +96,6 @@ class CSVLog(Logger):
 
         for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
             if path.exists():
-                _drop_torn_line(path)
                 _rewrite(path, keep)
 
     def has_scores_of(self, step: int) -> bool:
@@ -131,21 +130,18 @@ def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
         writer.writerows(rows)
 
 
-def _drop_torn_line(path: Path) -> None:
-    """Cut off what a killed process wrote of its last line: a part of a number is a number."""
-    with path.open("r+b") as file:
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
-
-
 def _rewrite(
     path: Path, keep: Callable[[dict[str, str]], bool], columns: list[str] | None = None
 ) -> None:
-    """Rewrite a CSV file with some of its rows, and with more columns if given, in one move."""
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        columns = columns or list(reader.fieldnames or [])
-        rows = [row for row in reader if keep(row)]
+    """Rewrite a CSV file with some of its rows, and with more columns if given, in one move.
+
+    What a killed process wrote of its last line is cut off: a part of a number is a number.
+    """
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1].decode()
+    reader = csv.DictReader(io.StringIO(whole, newline=""))
+    columns = columns or list(reader.fieldnames or [])
+    rows = [row for row in reader if keep(row)]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="")
     writer.writeheader()

@@ -4,6 +4,7 @@ import netrc
 import os
 import sys
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -15,16 +16,13 @@ from pytorch_lightning.loggers import WandbLogger
 
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.runs.layout import CLASS_STEP, WANDB_ID
+from lit_seg.runs.layout import CLASS_STEP, WANDB_ID, short_path
 from lit_seg.runs.run_name import name_of_place
 
 _CONNECT_SECONDS = 20.0
 _MODES = {
-    "online": "online",
-    "run": "online",
-    "shared": "online",
-    "offline": "offline",
-    "dryrun": "offline",
+    **dict.fromkeys(("online", "run", "shared"), "online"),
+    **dict.fromkeys(("offline", "dryrun"), "offline"),
     "disabled": "disabled",
 }
 
@@ -110,10 +108,8 @@ def wandb_log(folder: Path, resumed: bool) -> WandbLog | None:
 
 def wandb_run(trainer: Trainer) -> Any | None:
     """The W&B run of a trainer, for what is not a plain number; None without one."""
-    for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            return logger.experiment
-    return None
+    found = (each for each in trainer.loggers if isinstance(each, WandbLogger))
+    return next((logger.experiment for logger in found), None)
 
 
 def sync_command(folder: Path) -> str:
@@ -123,8 +119,7 @@ def sync_command(folder: Path) -> str:
 
 def program(name: str) -> Path:
     """A program of this environment, as one would type it here."""
-    path = Path(sys.executable).with_name(name)
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return short_path(Path(sys.executable).with_name(name))
 
 
 def has_wandb_key() -> bool:
@@ -133,11 +128,9 @@ def has_wandb_key() -> bool:
         return True
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
     for path in (os.environ.get("NETRC", ""), Path.home() / ".netrc", Path.home() / "_netrc"):
-        try:
+        with suppress(OSError, netrc.NetrcParseError):
             if path and netrc.netrc(str(path)).authenticators(host):
                 return True
-        except (OSError, netrc.NetrcParseError):
-            continue
     return False
 
 
@@ -149,10 +142,5 @@ def _wandb_id(folder: Path, resumed: bool) -> str:
         return path.read_text().strip()
     else:
         new = uuid.uuid4().hex[:8]
-    _write_wandb_id(path, new)
+    rank_zero_only(replace_text)(path, new + "\n")
     return new
-
-
-@rank_zero_only
-def _write_wandb_id(path: Path, new: str) -> None:
-    replace_text(path, new + "\n")

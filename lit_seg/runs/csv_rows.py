@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +28,16 @@ def rows_of_folder(folder: Path) -> pd.DataFrame:
 
 def rows_of_history(history: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """The records in W&B's history, given in the order in which they were logged."""
-    return tidy(pd.DataFrame(_history_rows(history), columns=RECORD))
+    rows: list[tuple[object, ...]] = []
+    for item in history:
+        for key, given in item.items():
+            parts, value = split_key(key), _number(given)
+            if parts is None or value is None:
+                continue
+            step = _number(item.get(CLASS_STEP if key.startswith("class/") else _GLOBAL_STEP))
+            if step is not None and math.isfinite(step):
+                rows.append((int(step), *parts, value))
+    return tidy(pd.DataFrame(rows, columns=RECORD))
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
@@ -128,17 +137,6 @@ def _numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         raise RunError(
             f"{path}: holds what is no number ({error}); take the row out, or move the file away"
         ) from None
-
-
-def _history_rows(history: Iterable[Mapping[str, object]]) -> Iterator[tuple[object, ...]]:
-    for item in history:
-        for key, given in item.items():
-            parts, value = split_key(key), _number(given)
-            if parts is None or value is None:
-                continue
-            step = _number(item.get(CLASS_STEP if key.startswith("class/") else _GLOBAL_STEP))
-            if step is not None and math.isfinite(step):
-                yield int(step), *parts, value
 
 
 def _number(given: object) -> float | None:

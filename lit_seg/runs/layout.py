@@ -56,14 +56,15 @@ def find_run(path: Path) -> Path:
     folder = path.absolute() if path.is_dir() else path.absolute().parent
     for candidate in (folder, folder.parent):
         if (candidate / CONFIG).is_file():
-            return _shortest(candidate)
+            return short_path(candidate)
     raise RunError(
         f"{path}: is not part of a run, no {CONFIG} lies beside it. Give a run's folder; a "
         "checkpoint without its run is scored with --config too, and INIT takes its weights"
     )
 
 
-def _shortest(path: Path) -> Path:
+def short_path(path: Path) -> Path:
+    """A path as one would type it here: relative if it lies below the working directory."""
     cwd = Path.cwd()
     return path.relative_to(cwd) if path.is_relative_to(cwd) else path
 
@@ -78,7 +79,7 @@ def _others(path: Path) -> str:
     patterns = ["/".join([*["*"] * depth, CONFIG]) for depth in range(1, 5)]
     try:
         runs = sorted(
-            str(_shortest(f.parent)) for pattern in patterns for f in parent.glob(pattern)
+            str(short_path(f.parent)) for pattern in patterns for f in parent.glob(pattern)
         )
     except OSError:  # a folder went while it was read
         return ""

@@ -6,6 +6,7 @@ A source is the folder of a run or one above runs, an offline W&B run (``wandb/o
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -66,7 +67,13 @@ def load_images(sources: Source | Sequence[Source]) -> pd.DataFrame:
         path = folder / VAL_IMAGES
         table = _required(path, ["image", "class", *COUNTS])
         table = _integers(table[["image", "class", *COUNTS]], COUNTS, path)
-        _check_counts(table, path)
+        least = table[["labelled", "predicted"]].min(axis=1)
+        if len(wrong := table[(table["hits"] < 0) | (table["hits"] > least)]):
+            row = wrong.iloc[0]
+            raise RunError(
+                f"{path}: the row of {row['class']} in {row['image']} is damaged, its hits are not "
+                "between 0 and its pixels; train the run anew"
+            )
         tables.append((run, name, table))
     return _joined(tables)
 
@@ -131,11 +138,8 @@ def _find(sources: Source | Sequence[Source]) -> Iterator[tuple[str, Source]]:
     """Each run once: its kind, and its folder, ``.wandb`` file or address."""
     seen: set[str] = set()
     for source in _listed(sources):
-        if str(source).startswith(SCHEME):
-            found: list[tuple[str, Source]] = [("online", str(source))]
-        else:
-            found = list(_walk(Path(source)))
-        for kind, place in found:
+        online = str(source).startswith(SCHEME)
+        for kind, place in [("online", str(source))] if online else _walk(Path(source)):
             key = str(place) if kind == "online" else os.path.realpath(place)
             if key not in seen:
                 seen.add(key)
@@ -156,14 +160,14 @@ def _walk(source: Path) -> Iterator[tuple[str, Source]]:
     empty = True
     for root, folders, files in os.walk(source):
         folders.sort()
+        logs = sorted(file for file in files if file.endswith(".wandb"))
+        found = [("offline", Path(root) / log) for log in logs]
         if METRICS in files or CLASSES in files:
+            found = [("folder", Path(root))]
+        if found:
             folders.clear()
             empty = False
-            yield "folder", Path(root)
-        elif logs := sorted(file for file in files if file.endswith(".wandb")):
-            folders.clear()
-            empty = False
-            yield from (("offline", Path(root) / log) for log in logs)
+            yield from found
     if empty:
         begun = f"has a {CONFIG} but logged nothing yet" if (source / CONFIG).is_file() else ""
         raise RunError(
@@ -176,11 +180,8 @@ def _name(folder: Path) -> RunName:
     place = Path(os.path.abspath(folder)).parts
     name = name_of_place(place)
     if name is None:
-        path = folder / CONFIG
-        try:
-            name = name_of_config(place, yaml.safe_load(path.read_text()))
-        except (OSError, ValueError, yaml.YAMLError):
-            name = None
+        with suppress(OSError, ValueError, yaml.YAMLError):
+            name = name_of_config(place, yaml.safe_load((folder / CONFIG).read_text()))
     if name is None:
         raise RunError(
             f"{folder}: its path does not end in <data>/<model>/<loss>/seed<k>, and no {CONFIG} in "
@@ -205,26 +206,12 @@ def _integers(table: pd.DataFrame, columns: list[str], path: Path) -> pd.DataFra
         raise RunError(f"{path}: holds what is no count ({error}); train the run anew") from None
 
 
-def _check_counts(table: pd.DataFrame, path: Path) -> None:
-    """Raise ``RunError`` at a row of ``val_images.csv`` that no validation writes."""
-    least = table[["labelled", "predicted"]].min(axis=1)
-    if len(wrong := table[(table["hits"] < 0) | (table["hits"] > least)]):
-        row = wrong.iloc[0]
-        raise RunError(
-            f"{path}: the row of {row['class']} in {row['image']} is damaged, its hits are not "
-            "between 0 and its pixels; train the run anew"
-        )
-
-
 def _joined(tables: Sequence[tuple[str, RunName, pd.DataFrame]]) -> pd.DataFrame:
     """The tables of runs below each other, with the names of the runs in front."""
     named = []
     for run, name, table in tables:
-        table = table.copy()
-        names = (run, name.data, name.model, name.loss, name.seed)
-        for i, (column, value) in enumerate(
-            zip(("run", "data", "model", "loss", "seed"), names, strict=True)
-        ):
-            table.insert(i, column, value)
-        named.append(table)
+        names = {"run": run} | {
+            key: getattr(name, key) for key in ("data", "model", "loss", "seed")
+        }
+        named.append(table.assign(**names)[[*names, *table]])
     return pd.concat(named, ignore_index=True)

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from lit_seg.errors import RunError
 from lit_seg.metrics.scores import class_mean, class_scores
 from lit_seg.runs.csv_rows import costs, logged_length, metrics
@@ -125,11 +128,21 @@ def _check_files(folder: Path, summary: Summary) -> None:
     if not (folder / VAL_IMAGES).is_file():
         return
     sums = load_images([folder]).groupby("class")[COUNTS].sum().to_numpy()
-    counted = float(class_mean(class_scores(sums)[0]))
     logged = log[log["stat"] == "val/miou"].sort_values("step")["value"].to_numpy()
-    if len(logged) and logged[-1] == logged[-1] and not abs(counted - logged[-1]) < _ROUNDING:
-        raise RunError(
-            f"{folder / VAL_IMAGES}: its mean IoU is {100 * counted:.1f} %, that of the last "
-            f"validation in {METRICS} {100 * logged[-1]:.1f} %: one of the two files is cut or of "
-            "another run"
-        )
+    if len(logged) and (problem := contradiction(sums, logged[-1])):
+        raise RunError(f"{folder}/{problem}")
+
+
+def contradiction(sums: npt.NDArray[np.int64], logged: float) -> str:
+    """What is wrong if counts ``(C, 3)`` do not give the mean IoU of the log; "" if they do.
+
+    A logged NaN, which is undefined, contradicts nothing.
+    """
+    counted = float(class_mean(class_scores(sums)[0]))
+    if logged != logged or abs(counted - logged) < _ROUNDING:
+        return ""
+    return (
+        f"{VAL_IMAGES}: its mean IoU is {100 * counted:.1f} %, that of the last validation in "
+        f"{METRICS} {100 * logged:.1f} %: one of the two files is cut or of another "
+        "run"
+    )

@@ -1,6 +1,7 @@
 """What a run is called: dataset, network, loss and seed, from its place or its configuration."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,19 +47,14 @@ def name_of_config(place: Sequence[str], config: object) -> RunName | None:
 
 def short_names(names: Sequence[RunName]) -> list[str]:
     """``<data>/<model>/<loss>/seed<k>`` of each, with more of its place where runs share that."""
-    length = 4
-    short = [_end(name, length) for name in names]
-    while len(set(short)) < len(short) and length < max(len(name.place) for name in names):
-        length += 1
+    short = ["/".join(name.place[-4:]) for name in names]
+    for length in range(5, 1 + max((len(name.place) for name in names), default=0)):
+        count = Counter(short)
         short = [
-            _end(name, length) if short.count(now) > 1 else now
+            "/".join(name.place[-length:]) if count[now] > 1 else now
             for name, now in zip(names, short, strict=True)
         ]
     return short
-
-
-def _end(name: RunName, length: int) -> str:
-    return "/".join(name.place[-length:])
 
 
 def _class_name(given: str | Mapping[str, Any]) -> str:

@@ -121,9 +121,9 @@ def write_summary(folder: Path, steps: int, scores: RunScores | None) -> Summary
         steps, epochs, scores, options_of(folder), _cost(folder),
         {"python": python_version(), **versions},
     )  # fmt: skip
-    content = {"schema": SCHEMA, **asdict(summary)}
-    text = json.dumps(_without_nan(content), indent=1, default=str, allow_nan=False)
-    replace_text(folder / SUMMARY, text + "\n")
+    text = json.dumps({"schema": SCHEMA, **asdict(summary)}, default=str)
+    content = json.loads(text, parse_constant=lambda name: None)  # JSON has no NaN
+    replace_text(folder / SUMMARY, json.dumps(content, indent=1) + "\n")
     return summary
 
 
@@ -209,12 +209,7 @@ def _scores_of_older_run(folder: Path, log: pd.DataFrame) -> RunScores | None:
         names, pixels = dataset["class"].tolist(), dataset["train_pixels"].tolist()
     if not names or log.empty:
         return None
-    last = log[log["step"] == log["step"].max()].set_index(["stat", "class"])["value"]
-    per_class: Sequence[Array] = [
-        np.array([last.get((f"val/{stat}", name), math.nan) for name in names], np.float64)
-        for stat in CLASS_STATS
-    ]
-    pixel_acc = last.get(("val/pixel_acc", ""), math.nan)
+    per_class, pixel_acc = logged_scores(log, log["step"].max(), names)
     if (folder / VAL_IMAGES).is_file():  # its counts say which classes are hardly predicted
         sums = load_images([folder]).groupby("class")[COUNTS].sum()
         counts = sums.reindex(names, fill_value=0).to_numpy()
@@ -222,19 +217,22 @@ def _scores_of_older_run(folder: Path, log: pd.DataFrame) -> RunScores | None:
     return run_scores(names, pixels, per_class, pixel_acc)
 
 
+def logged_scores(
+    log: pd.DataFrame, step: int, names: Sequence[str]
+) -> tuple[Sequence[Array], float]:
+    """``(C,)`` scores in the order of ``CLASS_STATS`` and the pixel accuracy logged at a step."""
+    last = log[log["step"] == step].set_index(["stat", "class"])["value"]
+    per_class = [
+        np.array([last.get((f"val/{stat}", name), math.nan) for name in names], np.float64)
+        for stat in CLASS_STATS
+    ]
+    return per_class, last.get(("val/pixel_acc", ""), math.nan)
+
+
 def _cost(folder: Path) -> dict[str, float]:
     table = costs(folder / COST)
     medians = table.groupby("stat")["value"].median()
     return {str(stat).removeprefix("cost/"): float(value) for stat, value in medians.items()}
-
-
-def _without_nan(content: Any) -> Any:
-    """JSON has no NaN; an undefined score is null."""
-    if isinstance(content, dict):
-        return {str(key): _without_nan(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [_without_nan(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def _with_nan(scores: Mapping[str, float | None]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +99,10 @@ def _read(file: Path) -> dict[str, Any]:
         if record["type"] == "run":
             run |= {key: content.get(key, "") for key in ("run_id", "display_name", "start_time")}
         elif record["type"] == "config":
-            run["config"] |= _mapping(content.get("update"))
+            update = content.get("update")
+            run["config"] |= update if isinstance(update, dict) else {}
         elif record["type"] == "history":
             run["history"].append(content["item"])
     if "run_id" not in run:
         raise RunError(f"{file}: holds no run of W&B, it is empty or damaged; leave it out")
     return run
-
-
-def _mapping(given: object) -> Mapping[str, Any]:
-    return given if isinstance(given, Mapping) else {}

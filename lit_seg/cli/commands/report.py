@@ -12,20 +12,6 @@ from lit_seg.errors import RunError
 @one_line_errors
 def main(args: Sequence[str]) -> int:
     """Write the report."""
-    options = _parser().parse_args(args)
-    for package in ("pandas", "matplotlib"):
-        if importlib.util.find_spec(package) is None:
-            raise RunError(f"a report needs {package}: pip install 'lit-seg[notebooks]'")
-    from lit_seg.report import write_report
-
-    written = write_report(options.runs, options.out, options.baseline)
-    pictures = len(written) - 2
-    sys.stdout.write(f"{written[0]}  ({written[0].stat().st_size / 1e6:.1f} MB)\n")
-    sys.stdout.write(f"{written[1]}  with {pictures} picture{'s' * (pictures != 1)}\n")
-    return 0
-
-
-def _parser() -> Parser:
     parser = Parser(
         prog="python -m lit_seg report",
         description="Compare the losses of finished runs: which to pick, and at what price.",
@@ -37,4 +23,14 @@ def _parser() -> Parser:
     parser.add_argument(
         "--baseline", default="ce", help="loss that the others are compared with (ce)"
     )
-    return parser
+    options = parser.parse_args(args)
+    for package in ("pandas", "matplotlib"):
+        if importlib.util.find_spec(package) is None:
+            raise RunError(f"a report needs {package}: pip install 'lit-seg[notebooks]'")
+    from lit_seg.report import write_report
+
+    written = write_report(options.runs, options.out, options.baseline)
+    pictures = len(written) - 2
+    sys.stdout.write(f"{written[0]}  ({written[0].stat().st_size / 1e6:.1f} MB)\n")
+    sys.stdout.write(f"{written[1]}  with {pictures} picture{'s' * (pictures != 1)}\n")
+    return 0
