@@ -1,7 +1,8 @@
 """``summary.json``: that a run finished, what it scored, with which options and versions.
 
-It is written once, at the end of a run, and its absence means that the run has not finished. The
-table for people, ``val_table.md``, is made from it and never read.
+It is written once, at the end of a run. The table for people, ``val_table.md``, is made from it and
+its content is never read. Runs of versions before the summary existed left only the table: for them
+a summary is made from their other files.
 """
 
 import json
@@ -152,7 +153,7 @@ def read_summary(folder: Path) -> Summary | None:
 
 def remove_summary(folder: Path) -> None:
     """Take away the summary and the table of a run that goes on."""
-    for name in (SUMMARY, TABLE):
+    for name in (TABLE, SUMMARY):  # a table alone would say that an older run finished
         (folder / name).unlink(missing_ok=True)
 
 

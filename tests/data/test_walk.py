@@ -153,13 +153,13 @@ class Folder(Numbers):
     """A long split, into whose folder each process that looks at it writes its number."""
 
     def __init__(self, path):
-        super().__init__(20000)
+        super().__init__(5000)
         self.path = path
 
 
 def slow(split, index):
     (split.path / str(os.getpid())).touch()
-    time.sleep(0.003)
+    time.sleep(0.01)
     return index
 
 
@@ -196,7 +196,7 @@ def test_an_interrupt_leaves_no_process(tmp_path, signum):
 
 
 def test_leaving_early_leaves_out_the_rest(tmp_path):
-    found = walk(Folder(tmp_path), slow, "looking", 2)  # 30 seconds of it
+    found = walk(Folder(tmp_path), slow, "looking", 2)  # 25 seconds of it
     assert next(found) == 0
     begin = time.monotonic()
     found.close()
