@@ -60,6 +60,19 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _environment_of_each_test() -> Iterator[None]:
+    """What a test leaves in the environment does not reach the next one.
+
+    Lightning writes ``MASTER_PORT`` there: ranks that a later test starts would wait at it.
+    """
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def few_streets() -> Iterator[None]:
     """16 training scenes and 6 others, in place of hundreds, rendered once per process."""

@@ -55,6 +55,7 @@ def run_command_line(args, ranks, **environment):
     """
     from tests import few_streets_cli
 
+    assert "MASTER_PORT" not in os.environ, "the ranks would wait at another port than their own"
     _server()
     config = LaunchConfig(
         min_nodes=1,
