@@ -185,7 +185,7 @@ def test_one_process_needs_no_limit(tmp_path: Path) -> None:
 def test_ranks_that_nobody_started_are_refused_with_the_command_that_starts_them(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WANDB_MODE", "disabled")  # W&B would store the identifier of the run
+    monkeypatch.setenv("WANDB_MODE", "offline")  # W&B stores the identifier of a run in its folder
     folder = ["--run_dir", str(tmp_path / "run")]
     assert main(["fit", *layers(), *folder, "--trainer.devices", "2"]) == 2
     errors = capsys.readouterr().err

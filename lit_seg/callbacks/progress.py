@@ -10,7 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 
 class ProgressLines(Callback):
-    """Prints a line after the first step, and then at most one every ``seconds``.
+    """Prints a line after the first step, then at most one every ``seconds``, and one at the end.
 
     It says step, loss, the time that is left of the whole run (with its validations, at the pace
     since the first step) and the last scores. Within a validation it says the batch.
@@ -34,6 +34,11 @@ class ProgressLines(Callback):
         self._first = self._first or (trainer.global_step, self._clock())
         if first or self._is_due():
             self._print(trainer, self._training_line(trainer, *self._first))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the number of steps done and the last scores."""
+        if self._first is not None:
+            self._print(trainer, f"done: {self._training_line(trainer, *self._first)}")
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
         self._evaluation(trainer, "validation", trainer.num_val_batches, *args)
@@ -65,7 +70,7 @@ class ProgressLines(Callback):
         if "train/loss" in values:
             parts.append(f"loss {float(values['train/loss']):.4g}")
         done, elapsed = step - first, self._clock() - since
-        if done and total != float("inf"):
+        if done and step < total < float("inf"):
             left = timedelta(seconds=round((total - step) * elapsed / done))
             parts.append(f"{left} left")
         shown = [key for key in ("miou", "macc") if f"val/{key}" in values]

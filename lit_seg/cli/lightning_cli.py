@@ -151,13 +151,12 @@ class LitSegCLI(LightningCLI):
             self.model.weights = self.model.init = None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        config = self.config_init[self.subcommand].trainer
-        kwargs.update(trainer_options(config, self.config_init[self.subcommand].rank_timeout))
-        if config.logger in (None, True):
+        asked = self.config_init[self.subcommand]
+        config = asked.trainer
+        kwargs.update(trainer_options(config, asked.rank_timeout))
+        own_loggers = config.logger not in (None, True)
+        if not own_loggers:
             kwargs["logger"] = False
-            if self.subcommand == "fit":
-                resumed = self.config_init.fit.ckpt_path is not None
-                kwargs["logger"] = run_loggers(Path(config.default_root_dir), resumed)
         # `ExactResume` comes first, so that its hooks run before others that may fail
         callbacks = [ExactResume(), StopSignal(), *_as_list(config.callbacks)]
         kwargs["plugins"] = [AtomicCheckpointIO(), *_as_list(config.plugins)]
@@ -169,6 +168,9 @@ class LitSegCLI(LightningCLI):
                 kwargs["enable_progress_bar"] = False  # the bar of Lightning
         trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         check_ranks(trainer, self.subcommand)
+        if self.subcommand == "fit" and not own_loggers and not config.fast_dev_run:
+            # W&B's writes into the folder of the run, which a refused one must not leave
+            trainer.loggers = run_loggers(Path(asked.run_dir), resumed=asked.ckpt_path is not None)
         return trainer
 
 
