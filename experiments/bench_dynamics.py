@@ -19,7 +19,7 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.data import DataLoader
 
-from lit_seg.callbacks import ClassDynamics
+from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.tasks import LitSegmenter
 

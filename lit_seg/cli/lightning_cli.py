@@ -8,31 +8,27 @@ from typing import Any
 import torch
 import yaml
 from jsonargparse.typing import PositiveFloat
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
-from lit_seg.callbacks import (
-    BestCheckpoint,
-    ClassDynamics,
-    Cost,
-    ExactResume,
-    ImbalanceReport,
-    LastCheckpoint,
-    PredictionWriter,
-    ProgressLines,
-    RunSummary,
-    StopSignal,
-    ValidationReport,
-)
+from lit_seg.callbacks.class_dynamics import ClassDynamics
+from lit_seg.callbacks.cost import Cost
+from lit_seg.callbacks.imbalance_report import ImbalanceReport
+from lit_seg.callbacks.prediction_writer import PredictionWriter
+from lit_seg.callbacks.progress import ProgressLines
+from lit_seg.callbacks.run_summary import RunSummary
+from lit_seg.callbacks.validation_report import ValidationReport
+from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
 from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
+from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.option_checks import check_options
 from lit_seg.config.parse_errors import explain
 from lit_seg.distributed.rank_timeout import check_ranks, trainer_options
+from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
 from lit_seg.errors import LitSegError, RunError
 from lit_seg.files.atomic_io import replace_text
@@ -125,7 +121,8 @@ class LitSegCLI(LightningCLI):
         if self.subcommand == "fit" and config.ckpt_path is None:
             config.run_dir = str(free_folder(Path(config.run_dir)))
         if config.ckpt_path is not None:
-            checkpoint = find_checkpoint(Path(config.ckpt_path), prefer="last")
+            prefer = "last" if self.subcommand == "fit" else "best"
+            checkpoint = find_checkpoint(Path(config.ckpt_path), prefer)
             if self.subcommand == "fit":
                 check_length(checkpoint, config.trainer.max_epochs, config.trainer.max_steps)
             config.ckpt_path = str(checkpoint)
@@ -144,7 +141,7 @@ class LitSegCLI(LightningCLI):
             raise
         except ValueError as error:  # from a constructor, which names the value it refuses
             raise RunError(explain(str(error), self.subcommand)) from error
-        except (MisconfigurationException, ModuleNotFoundError) as error:
+        except ModuleNotFoundError as error:
             raise RunError(str(error)) from error
         if self.subcommand == "fit" and self.config.fit.ckpt_path:
             # the checkpoint holds all weights, and the file that the run started from may be gone

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lit_seg.callbacks import PredictionWriter
+from lit_seg.callbacks.prediction_writer import PredictionWriter
 
 
 def test_names_keep_their_subfolders_and_fillers_have_none(tmp_path: Path) -> None:

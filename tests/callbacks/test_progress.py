@@ -8,7 +8,7 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from lit_seg.callbacks import ProgressLines
+from lit_seg.callbacks.progress import ProgressLines
 from lit_seg.cli.main import main
 from tests.conftest import TINY, layers
 
