@@ -41,14 +41,15 @@ class Timed(ClassDynamics):
 
     def __init__(self) -> None:
         super().__init__()
-        for hook in ("on_train_batch_start", "_watch", "_add", "on_train_batch_end"):
+        for hook in ("on_train_batch_start", "_watch", "_add_gradient", "on_train_batch_end"):
             setattr(self, hook, self._timed(getattr(self, hook)))
 
-    def _timed(self, hook: Callable[..., None]) -> Callable[..., None]:
-        def timed(*args: Any) -> None:
+    def _timed(self, hook: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **options: Any) -> Any:
             start = time.perf_counter()
-            hook(*args)
+            result = hook(*args, **options)
             self.seconds += time.perf_counter() - start
+            return result
 
         return timed
 

@@ -1,6 +1,7 @@
 """Statistics of each class over the training steps, for any loss."""
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -75,16 +76,17 @@ class ClassDynamics(Callback):
         logits, target = inputs
         if logits.requires_grad:
             logits = logits.view_as(logits)  # torch loses hooks on a view that is changed in place
-        step = math.ceil(math.sqrt(logits.shape[1] / _ALL_PIXELS)) if logits.ndim == 4 else 1
-        self._sums = self._sums + class_sums(*_thinned(logits, target, step), self.gamma)
+        every = math.ceil(math.sqrt(logits.shape[1] / _ALL_PIXELS)) if logits.ndim == 4 else 1
+        labels = _thinned(target, every)
+        self._sums = self._sums + class_sums(_thinned(logits, every), labels, self.gamma)
         if logits.requires_grad:
-
-            def add(gradient: Tensor) -> None:
-                if self._sums is not None:
-                    self._sums = self._sums + gradient_sums(*_thinned(gradient, target, step))
-
-            logits.register_hook(add)  # type: ignore[no-untyped-call]
+            hook = partial(self._add_gradient, labels=labels, every=every)
+            logits.register_hook(hook)  # type: ignore[no-untyped-call]
         return logits, target
+
+    def _add_gradient(self, gradient: Tensor, labels: Tensor, every: int) -> None:
+        if self._sums is not None:
+            self._sums = self._sums + gradient_sums(_thinned(gradient, every), labels)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Log the statistics after the last batch of the step."""
@@ -109,8 +111,6 @@ class ClassDynamics(Callback):
                 logger.log_metrics(metrics, step)
 
 
-def _thinned(values: Tensor, target: Tensor, step: int) -> tuple[Tensor, Tensor]:
-    """Every ``step``-th row and column; everything for 1, also if there are no rows."""
-    if step == 1:
-        return values, target
-    return values[..., ::step, ::step], target[..., ::step, ::step]
+def _thinned(values: Tensor, every: int) -> Tensor:
+    """Each ``every``-th row and column; with 1 everything, also if there are no rows."""
+    return values if every == 1 else values[..., ::every, ::every]

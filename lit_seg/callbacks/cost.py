@@ -28,8 +28,8 @@ class Cost(Callback):
     """
 
     def __init__(self) -> None:
-        self._steps: list[tuple[float, float, float]] = []  # time, waiting, processor time
-        self._busy: list[float] = []
+        # time, waiting, processor time and utilisation of each step
+        self._steps: list[tuple[float, float, float, float]] = []
         self._begun: tuple[float, float] | None = None  # clocks at the end of the last step
         self._waited = 0.0
         self._step = -1
@@ -38,7 +38,7 @@ class Cost(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Do not count the first step, which warms up."""
-        self._begun, self._steps, self._busy = None, [], []
+        self._begun, self._steps = None, []
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -60,8 +60,8 @@ class Cost(Callback):
         now = self._last, time.process_time()
         if self._begun is not None:
             wall, cpu = now[0] - self._begun[0], now[1] - self._begun[1]
-            self._steps.append((wall, self._waited, cpu))
-            self._busy.append(_utilisation(pl_module.device, wall, cpu))
+            busy = _utilisation(pl_module.device, wall, cpu)
+            self._steps.append((wall, self._waited, cpu, busy))
         self._begun = now
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -78,15 +78,15 @@ class Cost(Callback):
             return
         now = _peak_memory(pl_module.device) if self._in_step else 0.0
         peak, self._peak = max(self._peak, now), 0.0
-        walls, waits, cpus = zip(*self._steps, strict=True)
+        walls, waits, cpus, busy = zip(*self._steps, strict=True)
+        self._steps = []
         costs = {
             "step_seconds": median(walls),
             "data_seconds": median(waits),
             "cpu_seconds": mean(cpus),
             "peak_memory_mb": peak or float("nan"),
-            "utilisation": mean(self._busy),
+            "utilisation": mean(busy),
         }
-        self._steps, self._busy = [], []
         metrics = {f"cost/{cost}": value for cost, value in costs.items() if value == value}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, trainer.global_step - 1)

@@ -105,9 +105,14 @@ def _rich_table(scores: RunScores, title: str) -> Table:
 def _files_and_next(trainer: Trainer) -> list[str]:
     """Where the run's files lie, as far as they exist, and the commands that go on from here."""
     folder = Path(trainer.default_root_dir)
+    last, best = (folder / CHECKPOINTS / f"{name}.ckpt" for name in ("last", "best"))
     lines = [f"run          {folder}"]
-    checkpoints = [folder / CHECKPOINTS / f"{name}.ckpt" for name in ("last", "best")]
-    lines += [f"checkpoint   {c}{_score(trainer, c.stem)}" for c in checkpoints if c.exists()]
+    if last.exists():
+        lines.append(f"checkpoint   {last}")
+    if best.exists():
+        scored = (c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
+        scores = [f"  ({c.monitor} {c.best_score:.4f})" for c in scored if c.best_score is not None]
+        lines.append(f"checkpoint   {best}{''.join(scores)}")
     numbers = [str(folder / name) for name in (METRICS, CLASSES) if (folder / name).exists()]
     if numbers:
         lines.append(f"numbers      {'  '.join(numbers)}")
@@ -117,7 +122,7 @@ def _files_and_next(trainer: Trainer) -> list[str]:
     elif any((folder / "wandb").glob("offline-run-*")):
         lines.append(f"W&B          {folder}/wandb")
         lines.append(f"next         {sync_command(folder)}")
-    if (folder / CHECKPOINTS / "last.ckpt").exists():
+    if last.exists():
         lines.append(f"next         make validate CKPT={folder}")
         lines.append(f'next         make train RESUME={folder} ARGS="{_twice_as_long(trainer)}"')
     if (folder / VAL_IMAGES).exists():
@@ -129,18 +134,8 @@ def _files_and_next(trainer: Trainer) -> list[str]:
     return lines
 
 
-def _score(trainer: Trainer, name: str) -> str:
-    for callback in trainer.checkpoint_callbacks:
-        if name == "best" and isinstance(callback, BestCheckpoint):
-            score = callback.best_score
-            return "" if score is None else f"  ({callback.monitor} {score:.4f})"
-    return ""
-
-
 def _twice_as_long(trainer: Trainer) -> str:
     """The option that lets a resumed run go on for as many steps again."""
-    if trainer.max_steps > 0:
-        return f"--trainer.max_epochs -1 --trainer.max_steps {2 * trainer.global_step}"
-    if trainer.max_epochs and trainer.max_epochs > 0:
+    if trainer.max_steps <= 0 and trainer.max_epochs and trainer.max_epochs > 0:
         return f"--trainer.max_epochs {2 * trainer.max_epochs}"
-    return f"--trainer.max_steps {2 * trainer.global_step}"
+    return f"--trainer.max_epochs -1 --trainer.max_steps {2 * trainer.global_step}"

@@ -24,9 +24,8 @@ def main(args: Sequence[str]) -> int:
         "--baseline", default="ce", help="loss that the others are compared with (ce)"
     )
     options = parser.parse_args(args)
-    for package in ("pandas", "matplotlib"):
-        if importlib.util.find_spec(package) is None:
-            raise RunError(f"a report needs {package}: pip install 'lit-seg[notebooks]'")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise RunError("a report needs matplotlib: pip install 'lit-seg[notebooks]'")
     from lit_seg.report import write_report
 
     written = write_report(options.runs, options.out, options.baseline)

@@ -4,11 +4,12 @@ import functools
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from typing import NoReturn
 
-from lit_seg.errors import LitSegError, RunError
+from rich.console import Console
 
-Command = Callable[[Sequence[str]], int]
+from lit_seg.errors import LitSegError, RunError
 
 
 class Parser(ArgumentParser):
@@ -18,7 +19,17 @@ class Parser(ArgumentParser):
         raise RunError(f"{message}; see `{self.prog} --help`")
 
 
-def one_line_errors(main: Command) -> Command:
+def console_of_width(width: int) -> Console:
+    """A console that writes ``width`` columns where standard output is no terminal."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal without a character shows "?"
+        sys.stdout.reconfigure(errors="replace")
+    console = Console()
+    if not console.is_terminal:
+        console.width = width  # a pipe has no edge to wrap at
+    return console
+
+
+def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
     """Wrap a command: an error ends it with one line and code 2, Ctrl-C with code 130."""
 
     @functools.wraps(main)
