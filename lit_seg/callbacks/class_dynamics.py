@@ -63,11 +63,10 @@ class ClassDynamics(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Start the sums of a step that will be logged."""
-        assert isinstance(pl_module, LitSegmenter)
         if batch_idx % trainer.accumulate_grad_batches == 0:
             self._step = trainer.global_step
             logged = self._step % self.every_n_steps == 0
-            self._sums = pl_module.pixel_mean.new_zeros(()) if logged else None
+            self._sums = torch.zeros((), device=pl_module.device) if logged else None
 
     def _watch(self, loss: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Add the pixels of a batch, and their gradient once it is computed."""

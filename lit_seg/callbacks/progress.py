@@ -50,18 +50,11 @@ class ProgressLines(Callback):
         self._evaluation(trainer, "prediction", trainer.num_predict_batches, *args)
 
     def _evaluation(
-        self,
-        trainer: Trainer,
-        what: str,
-        batches: list[int | float],
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, what: str, batches: list[int | float], *args: Any
     ) -> None:
+        """Print the batch; ``args`` are those of Lightning: module, outputs, batch, its index."""
         if not trainer.sanity_checking and self._is_due():
-            self._print(trainer, f"{what}: batch {batch_idx + 1} of {batches[dataloader_idx]}")
+            self._print(trainer, f"{what}: batch {args[3] + 1} of {batches[0]}")
 
     def _training_line(self, trainer: Trainer, first: int, since: float) -> str:
         step, total = trainer.global_step, trainer.estimated_stepping_batches

@@ -23,14 +23,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint.
 
         Raises:
-            WriteError: if the disk is full or the folder cannot be written; the old file is
-                unchanged.
+            WriteError: if the disk is full or the folder cannot be written; the old file is kept.
         """
         path = Path(path)
         try:
             replace_file(path, lambda file: torch.save(checkpoint, file))
         except (OSError, RuntimeError) as error:
-            cause = _os_error(error)
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, OSError):
+                cause = cause.__context__  # torch wraps the error of the system
             if cause is None:
                 raise
             kept = "; the old one is kept" if path.exists() else ""
@@ -45,10 +46,3 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Read tensors and plain values only, whatever ``weights_only`` is."""
         content: dict[str, Any] = super().load_checkpoint(path, map_location, weights_only=True)
         return content
-
-
-def _os_error(error: BaseException | None) -> OSError | None:
-    """The error of the system, which torch wraps in an error of its own."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__context__
-    return error

@@ -118,15 +118,15 @@ class LitSegCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
         check_options(config)
-        if self.subcommand == "fit" and config.ckpt_path is None:
-            config.run_dir = str(free_folder(Path(config.run_dir)))
+        fits = self.subcommand == "fit"
         if config.ckpt_path is not None:
-            prefer = "last" if self.subcommand == "fit" else "best"
-            checkpoint = find_checkpoint(Path(config.ckpt_path), prefer)
-            if self.subcommand == "fit":
+            checkpoint = find_checkpoint(Path(config.ckpt_path), "last" if fits else "best")
+            if fits:
                 check_length(checkpoint, config.trainer.max_epochs, config.trainer.max_steps)
             config.ckpt_path = str(checkpoint)
-        elif self.subcommand != "fit":
+        elif fits:
+            config.run_dir = str(free_folder(Path(config.run_dir)))
+        else:
             raise run_is_missing(self.subcommand)
         config.trainer.default_root_dir = config.run_dir
         for key in ("best_checkpoint", "last_checkpoint"):
