@@ -36,8 +36,6 @@ class ImbalanceReport(Callback):
             table = pd.DataFrame(rows, columns=["class", "train_pixels", "colour"])
             text = table.to_csv(index=False, lineterminator="\n")
             replace_text(Path(trainer.default_root_dir) / DATASET, text)
-        if not self.show:
-            return
-        console = Console()
-        console.print(imbalance_table(counts, names, f"training set of {data.folder}"))
-        console.print(imbalance_line(counts, names), highlight=False, markup=False, soft_wrap=True)
+        if self.show:
+            Console().print(imbalance_table(counts, names, f"training set of {data.folder}"))
+            Console().out(imbalance_line(counts, names), highlight=False)

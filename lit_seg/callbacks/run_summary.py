@@ -27,12 +27,11 @@ class RunSummary(Callback):
         assert isinstance(pl_module, LitSegmenter)
         if trainer.is_global_zero:
             parameters = sum(p.numel() for p in pl_module.network.parameters())
-            Console().print(
+            Console().out(
                 f"{type(pl_module.network).__name__} with {pl_module.encoder}, "
                 f"{parameters / 1e6:.1f} M parameters, {type(pl_module.loss).__name__}, "
                 f"{len(pl_module.class_names)} classes, run {trainer.default_root_dir}",
                 highlight=False,
-                soft_wrap=True,
             )
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -68,9 +67,8 @@ class RunSummary(Callback):
         if scores:
             _report(scores, f"val scores after {module.scored_step} steps", folder / TABLE)
         else:
-            Console().print("nothing was validated, so there is no table to show")
-        for line in _files_and_next(trainer):
-            Console().print(line, highlight=False, soft_wrap=True)
+            Console().out("nothing was validated, so there is no table to show", highlight=False)
+        Console().out(*_files_and_next(trainer), sep="\n", highlight=False)
 
     def _of_checkpoint(self, trainer: Trainer, module: LitSegmenter, split: str) -> None:
         checkpoint = Path(str(trainer.ckpt_path))
@@ -87,9 +85,8 @@ def _scores(module: LitSegmenter) -> RunScores:
 
 def _report(scores: RunScores, title: str, path: Path) -> None:
     """Print a table of scores and write it to a file."""
-    console = Console()
-    console.print(_rich_table(scores, title))
-    console.print(means_line(scores), highlight=False, soft_wrap=True)
+    Console().print(_rich_table(scores, title))
+    Console().out(means_line(scores), highlight=False)
     replace_text(path, markdown_table(scores))
 
 
