@@ -14,11 +14,8 @@ from lit_seg.diagnosis.printing import as_json, show
 @one_line_errors
 def main(args: Sequence[str]) -> int:
     """Print the diagnosis."""
-    parser = Parser(
-        prog="python -m lit_seg diagnose",
-        description="Is class imbalance the bottleneck of a run, and which loss to try next.",
-        epilog="docs/diagnose.md lists the rules, with their thresholds and sources.",
-    )
+    sources = "docs/diagnose.md lists the rules, with their thresholds and sources."
+    parser = Parser("diagnose", epilog=sources)
     parser.add_argument("run", type=Path, help="the folder of a run")
     parser.add_argument("--against", type=Path, help="a baseline validated on the same images")
     parser.add_argument("--json", action="store_true", help="print the same as JSON")

@@ -16,12 +16,8 @@ from lit_seg.losses.catalogue import every_loss
 @one_line_errors
 def main(args: Sequence[str]) -> int:
     """Print the table or the loss."""
-    parser = Parser(
-        prog="python -m lit_seg losses",
-        usage="python -m lit_seg losses [NAME]",
-        description="Print a table of all losses, or the documentation of one.",
-    )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a LOSS or its class")
+    parser = Parser("losses")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="show all about this LOSS or class")
     name = parser.parse_args(args).name
     console = console_of_width(240)
     if name is None:

@@ -12,10 +12,7 @@ from lit_seg.errors import RunError
 @one_line_errors
 def main(args: Sequence[str]) -> int:
     """Write the report."""
-    parser = Parser(
-        prog="python -m lit_seg report",
-        description="Compare the losses of finished runs: which to pick, and at what price.",
-    )
+    parser = Parser("report")
     parser.add_argument(
         "runs", nargs="+", type=Path, help="folders of runs, or folders that such lie below"
     )

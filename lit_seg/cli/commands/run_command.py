@@ -5,15 +5,23 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 
+from lit_seg.cli.commands import COMMANDS
 from lit_seg.errors import LitSegError, RunError
 
 
 class Parser(ArgumentParser):
-    """An ArgumentParser that raises an error instead of printing its usage and exiting."""
+    """An ArgumentParser of a command that raises an error instead of printing it and exiting."""
+
+    def __init__(self, command: str, **options: Any) -> None:
+        super().__init__(
+            prog=f"python -m lit_seg {command}",
+            description=f"Shows {COMMANDS[command]}.",
+            **options,
+        )
 
     def error(self, message: str) -> NoReturn:
         raise RunError(f"{message}; see `{self.prog} --help`")
