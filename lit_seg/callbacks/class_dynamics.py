@@ -32,9 +32,6 @@ class ClassDynamics(Callback):
     Args:
         every_n_steps: steps between two records; the steps between cost nothing.
         gamma: exponent of the focal weight; it is 1 in Fig. 4 of arXiv 2106.14917.
-
-    Raises:
-        ValueError: if ``every_n_steps`` is below 1, or ``gamma`` negative.
     """
 
     def __init__(self, every_n_steps: int = 10, gamma: float = 1.0) -> None:

@@ -36,9 +36,6 @@ class ValidationReport(Callback):
     Args:
         num_images: pictures of the fixed set, chosen from the truth alone: for each class, the
             rarest in training first, the image with most of it. 0 for none.
-
-    Raises:
-        ValueError: if ``num_images`` is negative.
     """
 
     def __init__(self, num_images: int = 4) -> None:

@@ -20,11 +20,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Write a checkpoint.
-
-        Raises:
-            WriteError: if the disk is full or the folder cannot be written; the old file is kept.
-        """
+        """Write a checkpoint, or raise a WriteError that says why not and keep the old file."""
         path = Path(path)
         try:
             replace_file(path, lambda file: torch.save(checkpoint, file))

@@ -23,9 +23,6 @@ def complete_arguments(args: list[str]) -> list[str]:
     ``fit --resume RUN`` continues a run in its folder; ``validate``, ``test`` and ``predict`` take
     ``--ckpt_path RUN``, or a checkpoint file of a run. All other arguments come after the run's
     configuration, so they override it.
-
-    Raises:
-        RunError: if there is no such run.
     """
     if not args or args[0] not in TRAINER_COMMANDS:
         return args

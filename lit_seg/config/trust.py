@@ -51,11 +51,7 @@ _CONFIG = ("--config", "-c")
 
 
 def take_trusted(args: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The arguments without ``--trust PACKAGE``, and the packages.
-
-    Raises:
-        RunError: if a value is no name of a package.
-    """
+    """The arguments without ``--trust PACKAGE``, and the packages."""
     packages, others = take_option(args, "--trust")
     for package in packages:
         if not all(part.isidentifier() for part in package.split(".")):
@@ -80,8 +76,7 @@ def only_trusted(args: Sequence[str] = (), packages: Sequence[str] = ()) -> Iter
         packages: given by ``--trust``; those in ``$LIT_SEG_TRUST`` are trusted too.
 
     Raises:
-        RunError: if a configuration file is missing, is no YAML mapping, or names a class of
-            another package.
+        RunError: if a configuration file cannot be read, or names a class of another package.
     """
     given = os.environ.get(VARIABLE)
     packages = [*packages, *(given.split(",") if given else ())]
