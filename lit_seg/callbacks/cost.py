@@ -1,6 +1,7 @@
 """The cost of training: time per step, waiting for data, memory and utilisation."""
 
 import os
+import resource
 import sys
 import time
 from statistics import mean, median
@@ -104,12 +105,8 @@ def _utilisation(device: torch.device, wall: float, cpu: float) -> float:
 
 
 def _peak_memory(device: torch.device) -> float:
-    """Peak memory in MiB; NaN if it is unknown."""
+    """Peak memory in MiB."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / _MEGABYTE
-    try:
-        import resource
-    except ModuleNotFoundError:  # Windows has none
-        return float("nan")
     unit = _MEGABYTE if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
