@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_seg.data.datasets.street_scenes.colours import Colour, StreetClass, mix
+from lit_seg.data.datasets.streets.colours import Colour, StreetClass, mix
+from lit_seg.data.transforms import Array
 
 Point = tuple[float, float, float]
 """``x`` to the right of the road's centre line, ``y`` up from the ground, ``z`` ahead."""
@@ -138,8 +139,8 @@ class Canvas:
     def __init__(
         self, height: int, width: int, camera: Camera, haze_colour: Colour, haze_density: float
     ) -> None:
-        self.image: NDArray[np.uint8] = np.zeros((height, width, 3), np.uint8)
-        self.labels: NDArray[np.uint8] = np.full((height, width), StreetClass.SKY, np.uint8)
+        self.image: Array = np.zeros((height, width, 3), np.uint8)
+        self.labels: Array = np.full((height, width), StreetClass.SKY, np.uint8)
         self.camera = camera
         self.haze_colour = haze_colour
         self.haze_density = haze_density
