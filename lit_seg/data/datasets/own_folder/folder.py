@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.datasets.own_folder.class_labels import folder_classes
-from lit_seg.data.datasets.own_folder.pairs import FolderFiles
+from lit_seg.data.datasets.own_folder.division import FolderSplits
 from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
@@ -75,18 +75,17 @@ class Folder(SegDataModule):
         name: str = "folder",
         **options: Any,
     ) -> None:
-        self._classes = folder_classes(ids, colours, ignore)
-        self.names, self.colours = self._classes.names, self._classes.palette
+        self.names, self.colours, self._read = folder_classes(ids, colours, ignore)
         self.folder = name
         super().__init__(root=root, **options)
         layout = (images, masks, image_suffix, mask_suffix, splits)
-        self._files = FolderFiles(self.root, *layout)
+        self._found = FolderSplits(self.root, *layout)
 
     def split(self, name: SplitName) -> FileSplit:
-        return _FolderSplit(self._files.pairs(name), self._classes.reader(), self.root)
+        return _FolderSplit(self._found.pairs(name), self._read, self.root)
 
     def without_partner(self) -> list[Path]:
-        return self._files.masks_without_image()
+        return self._found.masks_without_image()
 
 
 class _FolderSplit(FileSplit):
