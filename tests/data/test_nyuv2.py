@@ -18,9 +18,9 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from lit_seg.data.counting.count import count_images
-from lit_seg.data.datasets.nyuv2 import matlab_file
+from lit_seg.data.datasets.nyuv2 import mat as nyuv2_mat
 from lit_seg.data.datasets.nyuv2 import mtan as nyuv2_mtan
-from lit_seg.data.datasets.nyuv2.matlab_file import read_matlab
+from lit_seg.data.datasets.nyuv2.mat import read_matlab
 from lit_seg.data.datasets.nyuv2.nyuv2 import NYUv2
 from lit_seg.data.file_lists import faults_listed
 from lit_seg.errors import DataError
@@ -481,8 +481,8 @@ def test_a_damaged_mat_file_that_ends_scipy_is_refused(copy):
     [(lambda *_: os._exit(11), "SciPy ended"), (lambda *_: time.sleep(60), "0.1 s")],
 )
 def test_a_mat_file_that_scipy_does_not_come_back_from_is_refused(copy, monkeypatch, read, reason):
-    monkeypatch.setattr(matlab_file, "_SECONDS", 0.1 if reason == "0.1 s" else 60)
-    monkeypatch.setattr(matlab_file, "_read", read)
+    monkeypatch.setattr(nyuv2_mat, "_SECONDS", 0.1 if reason == "0.1 s" else 60)
+    monkeypatch.setattr(nyuv2_mat, "_read", read)
     start = time.monotonic()
     with pytest.raises(DataError, match=rf"splits\.mat: cannot be read .*{reason}"):
         make(copy("class13")).split("train")

@@ -1,7 +1,13 @@
 """NYUv2 as published: all images and labels in one HDF5 file, the official split in another."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.datasets.nyuv2.matlab_file import read_matlab
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
@@ -19,22 +24,17 @@ from lit_seg.metrics.labels import VOID
 LABELED = "nyu_depth_v2_labeled.mat"
 MAPPING = "classMapping40.mat"
 IMAGES = 1449
+_SECONDS = 60
+_MOST_BYTES, _MOST_VALUES = 2**20, 2**20
+"""The older .mat files have 10 kB and 894 values: whatever holds far more is another file."""
 
 
 class MatSplit:
     """The images of a split in ``nyu_depth_v2_labeled.mat``, read one at a time.
 
     Each process opens the file for itself: HDF5 does not allow processes to share an open file,
-    and the workers of a loader are forked from a process that may have it open.
-
-    Args:
-        root: the folder of the file.
-        name: the split; ``splits.mat`` beside the file lists its images.
-        ids_of_40: class id of each label, 0 (void) to 40, of ``classMapping40.mat``.
-        how_to_get: how to get the data, for messages.
-
-    Raises:
-        DataError: if a file is missing or damaged.
+    and the workers of a loader are forked from a process that may have it open. ``ids_of_40`` is
+    the class id of each label, 0 (void) to 40, of ``classMapping40.mat``.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class MatSplit:
 
 
 def official_numbers(root: Path, name: SplitName, most: int, how_to_get: str) -> list[int]:
-    """The numbers, from 1, of the images of an official split; val and test are the same.
+    """The numbers, 1 to ``most``, of the images of an official split in ``splits.mat``.
 
     Raises:
-        DataError: if ``splits.mat`` is missing, damaged, or lists a number above ``most``.
+        DataError: if that file is missing or damaged, or holds other numbers.
     """
     path = root / "splits.mat"
     train, test = _read_numbers(path, ("trainNdxs", "testNdxs"), most, how_to_get)
@@ -154,6 +154,68 @@ def _read_numbers(path: Path, names: Sequence[str], most: int, how_to_get: str) 
                 f"whole numbers from 1 to {most}. {how_to_get}"
             )
     return [found[name].astype(int).tolist() for name in names]
+
+
+def read_matlab(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
+    """Read arrays of numbers from a file of MATLAB 5 to 7 by SciPy, in a process of its own.
+
+    The numbers of each variable are in one row, column by column; variables may be missing.
+
+    Raises:
+        ValueError: if the file is damaged or of another kind, or a variable is no array of
+            numbers.
+    """
+    stat = path.stat()
+    return _read_apart(path, names, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+
+
+@lru_cache(maxsize=8)  # each split reads the same two files
+def _read_apart(
+    path: Path, names: Sequence[str], version: tuple[int, int, int]
+) -> dict[str, npt.NDArray[Any]]:
+    import_module("scipy.io")  # slow, so only NYUv2 imports it, and a fork finds it imported
+
+    # SciPy does not only raise on damaged files: some end its process, some keep it busy
+    context = get_context("fork" if os.name == "posix" and os.uname().sysname == "Linux" else None)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, path, names), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        if not receiver.poll(_SECONDS):
+            raise ValueError(f"it is damaged: SciPy has not read it in {_SECONDS} s")
+        found: dict[str, npt.NDArray[Any]] | str = receiver.recv()
+    except EOFError:
+        raise ValueError("it is damaged: SciPy ended while it read it") from None
+    finally:
+        process.kill()
+        process.join()
+        receiver.close()
+    if isinstance(found, str):
+        raise ValueError(found)
+    return found
+
+
+def _send(sender: Connection, path: Path, names: Sequence[str]) -> None:
+    try:
+        sender.send(_read(path, names))
+    except Exception as error:  # SciPy has a dozen kinds for damaged files
+        with suppress(OSError):
+            sender.send(_reason(error))
+
+
+def _read(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    scipy_io: Any = import_module("scipy.io")
+    if (size := path.stat().st_size) > _MOST_BYTES:
+        raise ValueError(f"it has {size} bytes, expected at most {_MOST_BYTES}")
+    found = {name: (shape, kind) for name, shape, kind in scipy_io.whosmat(path) if name in names}
+    for name, (shape, kind) in found.items():
+        if kind not in ("single", "double") and "int" not in kind:
+            raise ValueError(f"`{name}` is no array of numbers")
+        if math.prod(shape) > _MOST_VALUES:  # SciPy would allocate them before it reads
+            raise ValueError(f"`{name}` has shape {shape}, expected at most {_MOST_VALUES} values")
+    values = scipy_io.loadmat(path, variable_names=list(found)) if found else {}
+    return {name: np.asarray(values[name]).ravel(order="F") for name in found}
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,5 @@
 """NYUv2 as arrays of 288x384, which were prepared for MTAN and are usual in multi-task papers."""
 
-import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,7 @@ _CLASSES = 13
 
 
 class MtanSplit(FileSplit):
-    """``{train,val}/{image,label}/<i>.npy``, in the order of the numbers from 0.
-
-    Args:
-        root: the folder of the two splits.
-        name: the split; val and test are the same images.
-        how_to_get: how to get the data, for messages.
-
-    Raises:
-        DataError: if a file is missing.
-    """
+    """``{train,val}/{image,label}/<i>.npy``, in the order of the numbers from 0."""
 
     def __init__(self, root: Path, name: SplitName, how_to_get: str) -> None:
         part = "train" if name == "train" else "val"
@@ -39,11 +29,7 @@ class MtanSplit(FileSplit):
 
 
 def read_image(path: Path) -> Array:
-    """Read an array ``(H, W, 3)`` of floats in [0, 1] or uint8, as uint8.
-
-    Raises:
-        DataError: if the file holds no such array.
-    """
+    """Read an array ``(H, W, 3)`` of floats in [0, 1] or uint8, as uint8."""
     image = _read(path)
     if image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise DataError(
@@ -63,11 +49,7 @@ def read_image(path: Path) -> Array:
 
 
 def read_label(path: Path) -> Array:
-    """Read an array ``(H, W)`` of any numeric type, -1 for void and 0 to 12, as class ids.
-
-    Raises:
-        DataError: if the file holds no such array.
-    """
+    """Read an array ``(H, W)`` of any numeric type, -1 for void and 0 to 12, as class ids."""
     label = _read(path)
     if label.ndim != 2 or label.dtype.kind not in "iuf":
         raise DataError(
@@ -90,10 +72,6 @@ def _read(path: Path) -> npt.NDArray[Any]:
             return np.lib.format.read_array(file, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    # NumPy raises all of these on damage
-    except (
-        *(OSError, ValueError, EOFError, MemoryError),
-        *(SyntaxError, TypeError, KeyError, OverflowError, RecursionError, tokenize.TokenError),
-    ) as error:
+    except Exception as error:  # NumPy has a dozen kinds for damaged files
         reason = " ".join(str(error).split()) if path.stat().st_size else "it is empty"
         raise DataError(f"{path}: cannot be read as an array ({reason}); fetch it again") from None

@@ -7,13 +7,7 @@ from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
 from lit_seg.data.datasets.nyuv2.mat import LABELED, MatSplit
 from lit_seg.data.datasets.nyuv2.mtan import MtanSplit
-from lit_seg.data.datasets.nyuv2.png import (
-    LABEL_13,
-    class13_split,
-    has_class13,
-    has_label40,
-    label40_split,
-)
+from lit_seg.data.datasets.nyuv2.png import LABEL_13, class13_split, has_class13, label40_split
 from lit_seg.data.facts import check_choice
 from lit_seg.data.splits import MixedSplit, Split, random_parts
 from lit_seg.errors import DataError
@@ -167,7 +161,7 @@ class NYUv2(SegDataModule):
         there = {
             LABELED: (self.root / LABELED).is_file(),
             _CLASS13: has_class13(self.root),
-            _LABEL40: has_label40(self.root),
+            _LABEL40: all((self.root / part).is_dir() for part in ("RGB", "Label")),
             _MTAN: any((self.root / part / "image").is_dir() for part in ("train", "val")),
         }
         asked = [seen for seen in _LAYOUTS if self.layout in ("auto", _LAYOUTS[seen])]

@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.datasets.nyuv2.mat import IMAGES, official_numbers
 from lit_seg.data.file_lists import inside, listing_faults, read_lines, require_files, single_fault
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
-from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID
 
@@ -43,8 +44,9 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
         )
     to_class = LabelMap({0: VOID} | {i: i - 1 for i in range(1, 14)})
     if not images:
-        expected = {number: root / f"{_IMAGE}{number:04}.png" for number in labels}
-        return _LabelsOnly([(expected[n], labels[n]) for n in labels], to_class, how_to_get)
+        pairs = [(root / f"{_IMAGE}{number:04}.png", path) for number, path in labels.items()]
+        refuse = partial(_refuse_image, labels=len(labels), how_to_get=how_to_get)
+        return FileSplit(pairs, to_class, read_image=refuse)
     alone = sorted(labels.keys() ^ images.keys())
     if alone and not listing_faults():
         path = (labels | images)[alone[0]]
@@ -58,11 +60,6 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
         images.setdefault(number, image.with_name(f"{_IMAGE}{number:04}.png"))
         labels.setdefault(number, label.with_name(f"{LABEL_13}{number:04}.png"))
     return FileSplit([(images[n], labels[n]) for n in sorted(labels)], to_class)
-
-
-def has_label40(root: Path) -> bool:
-    """Whether the root holds images and labels of 40 classes."""
-    return (root / "RGB").is_dir() and (root / "Label").is_dir()
 
 
 def label40_split(
@@ -93,18 +90,11 @@ def label40_split(
     return FileSplit(pairs, LabelMap(ids))
 
 
-class _LabelsOnly(FileSplit):
-    def __init__(
-        self, pairs: list[tuple[Path, Path]], read_label: LabelMap, how_to_get: str
-    ) -> None:
-        super().__init__(pairs, read_label)
-        self.how_to_get = how_to_get
-
-    def load(self, index: int) -> tuple[Array, Array]:
-        raise DataError(
-            f"{self.pairs[index][0]}: no such file, here or in a folder beside: there are "
-            f"{len(self)} labels and none of their images. {self.how_to_get}"
-        )
+def _refuse_image(path: Path, labels: int, how_to_get: str) -> NoReturn:
+    raise DataError(
+        f"{path}: no such file, here or in a folder beside: there are {labels} labels and none of "
+        f"their images. {how_to_get}"
+    )
 
 
 def _listed(root: Path, listing: Path) -> list[str]:
