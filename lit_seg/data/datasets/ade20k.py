@@ -28,9 +28,6 @@ class ADE20K(SegDataModule):
 
     The *full* ADE20K release is another download, of the same images with colour-coded labels of
     some 3000 classes: it is refused. The labels of the test split are not public.
-
-    Reference: Zhou et al., *Scene Parsing through ADE20K Dataset*, CVPR 2017; names and colours of
-    github.com/CSAILVision/sceneparsing.
     """
 
     folder = "ade20k"

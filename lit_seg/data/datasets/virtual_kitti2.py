@@ -1,6 +1,7 @@
 """Virtual KITTI 2: 14 classes of five rendered drives, each in ten kinds of weather and view."""
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,8 @@ _RELEASE = "vkitti_2.0.3"
 _URL = f"https://download.europe.naverlabs.com/virtual_kitti_2.0.3/{_RELEASE}"
 _SCENES = ("Scene01", "Scene02", "Scene06", "Scene18", "Scene20")
 _VARIATIONS = (
-    "15-deg-left",
-    "15-deg-right",
-    "30-deg-left",
-    "30-deg-right",
-    "clone",
-    "fog",
-    "morning",
-    "overcast",
-    "rain",
-    "sunset",
+    *("15-deg-left", "15-deg-right", "30-deg-left", "30-deg-right"),
+    *("clone", "fog", "morning", "overcast", "rain", "sunset"),
 )
 _CAMERAS = ("Camera_0", "Camera_1")
 _UNDEFINED = (0, 0, 0)
@@ -49,9 +42,8 @@ class VirtualKITTI2(SegDataModule):
     images for training and 16,740 for validation. There is no test split. Missing scenes
     are not trained; an existing scene must have all chosen variations and cameras.
 
-    Reference: Cabon et al., *Virtual KITTI 2*, arXiv 2001.10773. The recall-loss paper (Tian et
-    al., appendix B) names it as a case where its loss does not help: plain cross-entropy already
-    exceeds 90 % mean accuracy. It gives no table and no settings.
+    The recall-loss paper (Tian et al., appendix B) names it as a case where its loss does not help:
+    plain cross-entropy already exceeds 90 % mean accuracy. It gives no table and no settings.
 
     Args:
         held_out: scenes to validate on; the others are trained.
@@ -109,21 +101,16 @@ class VirtualKITTI2(SegDataModule):
         if not there or (name == "val" and there != scenes):
             raise self._missing(images / next(scene for scene in scenes if scene not in there))
         pairs: list[Pair] = []
-        for scene in there:
-            for variation in self.variations:
-                for camera in self.cameras:
-                    frames = f"{scene}/{variation}/frames"
-                    found = _pairs(
-                        images / frames / "rgb" / camera,
-                        labels / frames / "classSegmentation" / camera,
-                    )
-                    if not found:
-                        raise DataError(
-                            f"{images / frames / 'rgb' / camera}: holds no rgb_<number>.jpg; leave "
-                            "it out by `variations` or `cameras`, or unpack the whole archive. "
-                            f"{self.card.how_to_get}"
-                        )
-                    pairs += found
+        for scene, variation, camera in product(there, self.variations, self.cameras):
+            frames = f"{scene}/{variation}/frames"
+            rgb = images / frames / "rgb" / camera
+            found = _pairs(rgb, labels / frames / "classSegmentation" / camera)
+            if not found:
+                raise DataError(
+                    f"{rgb}: holds no rgb_<number>.jpg; leave it out by `variations` or `cameras`, "
+                    f"or unpack the whole archive. {self.card.how_to_get}"
+                )
+            pairs += found
         require_files(pairs, self.card.how_to_get)
         ids: dict[tuple[int, ...], int] = {c: i for i, c in enumerate(self.colours)}
         ids[_UNDEFINED] = VOID

@@ -70,11 +70,6 @@ class NYUv2(SegDataModule):
 
     Raises:
         ValueError: if an argument is none of its choices.
-
-    Reference: Silberman et al., *Indoor Segmentation and Support Inference from RGBD Images*, ECCV
-    2012; 40 classes of Gupta et al., CVPR 2013; 13 classes of Couprie et al., ICLR 2013; PNGs of
-    github.com/ankurhanda/nyuv2-meta-data; arrays of Liu et al., *MTAN*, CVPR 2019
-    (github.com/lorenmt/mtan).
     """
 
     folder = "nyuv2"

@@ -25,12 +25,10 @@ class Folder(SegDataModule):
     Splits: ``{split}`` in ``images`` and ``masks`` stands for the folders train, val and test.
     Else ``splits`` gives each a list, which is a text file below ``root`` with an image (or an
     image and a mask) per line, or a fraction. Fractions are of the images in no list, or of the
-    training list where there is one. A hash of the paths below ``root`` decides, so the splits are
-    always the same, and an added image moves few others. Without ``splits``
-    the folders ``images/{train,val,test}`` (also ``Training``, ``valid`` and the like; ``test``
-    only if its masks are there), else the lists ``{train,val,test}.txt`` are taken if
+    training list where there is one. Without ``splits`` the folders ``images/{train,val,test}``
+    (``test`` only if its masks are there), else the lists ``{train,val,test}.txt`` are taken if
     they are there, with a tenth of the training images for validation if nothing else is; without
-    them fractions of .8, .1 and .1.
+    them fractions of .8, .1 and .1. docs/own_data.md shows examples.
 
     Args:
         root: the folder; ``$DATA_ROOT/<name>`` by default.
