@@ -33,7 +33,8 @@ def write_files(root, *names):
 def listed(root, *lines, **options):
     """The pairs that the lines of a list give, below the root."""
     (root / "mine.txt").write_text("\n".join(lines))
-    pairs = PairFinder(root, **{"images": "images", "masks": "masks", **options}).listed("mine.txt")
+    folders = (root / options.pop(kind, kind) for kind in KINDS)
+    pairs = PairFinder(root, *folders, **options).listed("mine.txt")
     return [tuple(path.relative_to(root).as_posix() for path in pair) for pair in pairs]
 
 

@@ -61,7 +61,7 @@ class ADE20K(SegDataModule):
                 f"{images}: holds no {pattern}.jpg; sub-folders per scene are of the full ADE20K "
                 f"release. {self.card.how_to_get}"
             )
-        pairs = matching_pairs(images, ".jpg", labels, ".png", pattern)
+        pairs = matching_pairs(images, "{}.jpg", labels, "{}.png", pattern)
         require_files(pairs, self.card.how_to_get)
         ids = {0: VOID} | {1 + i: i for i in range(len(self.names))}
         return FileSplit(pairs, LabelMap(ids, _read))

@@ -74,7 +74,7 @@ class Synthia(SegDataModule):
         if not images.is_dir():
             raise self._missing(images)
         cameras = [
-            matching_pairs(images / camera, ".png", labels / camera, ".png", "[0-9]*")
+            matching_pairs(images / camera, "{}.png", labels / camera, "{}.png", "[0-9]*")
             for camera in _CAMERAS
         ]
         found = sum(map(len, cameras))

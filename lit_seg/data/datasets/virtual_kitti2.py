@@ -10,7 +10,7 @@ from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
 from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import ColourMap
-from lit_seg.data.splits import FileSplit, Pair
+from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID
@@ -104,7 +104,8 @@ class VirtualKITTI2(SegDataModule):
         for scene, variation, camera in product(there, self.variations, self.cameras):
             frames = f"{scene}/{variation}/frames"
             rgb = images / frames / "rgb" / camera
-            found = _pairs(rgb, labels / frames / "classSegmentation" / camera)
+            classes = labels / frames / "classSegmentation" / camera
+            found = matching_pairs(rgb, "rgb_{}.jpg", classes, "classgt_{}.png", "*")
             if not found:
                 raise DataError(
                     f"{rgb}: holds no rgb_<number>.jpg; leave it out by `variations` or `cameras`, "
@@ -140,10 +141,3 @@ def _choice(name: str, chosen: Sequence[str], legal: tuple[str, ...]) -> tuple[s
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(legal):
         raise ValueError(f"`{name}` must be different ones of {', '.join(legal)}, got {chosen}")
     return tuple(one for one in legal if one in chosen)
-
-
-def _pairs(images: Path, labels: Path) -> list[Pair]:
-    """Pair files by number; one folder is enough for a pair, so a lost half is noticed."""
-    numbers = {path.stem.removeprefix("rgb_") for path in images.glob("rgb_*.jpg")}
-    numbers |= {path.stem.removeprefix("classgt_") for path in labels.glob("classgt_*.png")}
-    return [(images / f"rgb_{n}.jpg", labels / f"classgt_{n}.png") for n in sorted(numbers)]

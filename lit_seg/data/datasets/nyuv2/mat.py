@@ -32,9 +32,9 @@ _MOST_BYTES, _MOST_VALUES = 2**20, 2**20
 class MatSplit:
     """The images of a split in ``nyu_depth_v2_labeled.mat``, read one at a time.
 
-    Each process opens the file for itself: HDF5 does not allow processes to share an open file,
-    and the workers of a loader are forked from a process that may have it open. ``ids_of_40`` is
-    the class id of each label, 0 (void) to 40, of ``classMapping40.mat``.
+    The file is opened for each of them, in a millisecond: processes cannot share an open one, and
+    the workers of a loader are forked. ``ids_of_40`` is the class id of each label, 0 (void) to 40,
+    of ``classMapping40.mat``.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class MatSplit:
         ids = {0: VOID} | {label: ids_of_40[group] for label, group in enumerate(of_40, 1)}
         self.label_map = LabelMap(ids)
         self.meaning = self.label_map.meaning
-        self._pid = -1
-        self._open: h5py.File | None = None
-        self.numbers = official_numbers(root, name, len(self._file()["labels"]), how_to_get)
+        with _open(self.path) as file:
+            count = len(file["labels"])
+        self.numbers = official_numbers(root, name, count, how_to_get)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -68,23 +68,16 @@ class MatSplit:
         """The labels, and the mapping that decides what they mean."""
         return [self.path, self.mapping]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pid": -1, "_open": None}
-
     def _read(self, what: str, index: int) -> npt.NDArray[Any]:
         number = self.numbers[index]
         try:
-            return np.asarray(self._file()[what][number - 1])
+            with _open(self.path) as file:
+                return np.asarray(file[what][number - 1])
         except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py raises all on damage
             raise DataError(
                 f"{self.path}: {what[:-1]} {number} cannot be read ({_reason(error)}); "
                 "fetch the file again"
             ) from None
-
-    def _file(self) -> h5py.File:
-        if self._open is None or self._pid != os.getpid():
-            self._open, self._pid = _open(self.path), os.getpid()
-        return self._open
 
 
 def official_numbers(root: Path, name: SplitName, most: int, how_to_get: str) -> list[int]:

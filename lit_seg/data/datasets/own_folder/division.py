@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 from unicodedata import normalize
@@ -25,6 +26,7 @@ _FOLDERS: dict[str, SplitName] = {
 """Usual names of the folders of splits, in lower case."""
 
 
+@dataclass
 class FolderSplits:
     """The splits of a user's folder; see :class:`lit_seg.data.Folder` for the options.
 
@@ -32,33 +34,29 @@ class FolderSplits:
         ValueError: if the folders, suffixes or splits make no sense.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        images: str,
-        masks: str,
-        image_suffix: str | None,
-        mask_suffix: str | None,
-        splits: Splits | None,
-    ) -> None:
-        if ("{split}" in images) != ("{split}" in masks):
+    root: Path
+    images: str
+    masks: str
+    image_suffix: str | None
+    mask_suffix: str | None
+    splits: Splits | None
+
+    def __post_init__(self) -> None:
+        if ("{split}" in self.images) != ("{split}" in self.masks):
             raise ValueError(
-                f"`images` and `masks` must both have {{split}} or neither, got {images!r} and "
-                f"{masks!r}"
+                f"`images` and `masks` must both have {{split}} or neither, got {self.images!r} "
+                f"and {self.masks!r}"
             )
-        _check_splits(splits, "{split}" in images)
-        _check_below("images", images)
-        _check_below("masks", masks)
-        for option, end in (("image_suffix", image_suffix), ("mask_suffix", mask_suffix)):
+        _check_splits(self.splits, "{split}" in self.images)
+        _check_below("images", self.images)
+        _check_below("masks", self.masks)
+        for option in ("image_suffix", "mask_suffix"):
+            end = getattr(self, option)
             if end and (set(end) & set("/\\\0") or ".." in end):
                 raise ValueError(
                     f"`{option}` must be the end of a file name, without slashes and `..`, got "
                     f"{end!r}"
                 )
-        self.root = root
-        self.images, self.masks = images, masks
-        self.suffixes = image_suffix, mask_suffix
-        self.splits = splits
         self._failed: dict[SplitName, DataError] = {}
         self._divided: Mapping[SplitName, list[Pair]] | None = None
         self._told = ""
@@ -150,7 +148,8 @@ class FolderSplits:
     def _finder(self, images: str, masks: str, split: str = "") -> PairFinder:
         _check_below("splits", split)
         images, masks = (folder.replace("{split}", split) for folder in (images, masks))
-        return PairFinder(self.root, images, masks, *self.suffixes)
+        folders = self.root, self.root / images, self.root / masks
+        return PairFinder(*folders, self.image_suffix, self.mask_suffix)
 
 
 def _check_below(option: str, folder: str) -> None:

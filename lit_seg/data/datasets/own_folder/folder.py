@@ -76,8 +76,8 @@ class Folder(SegDataModule):
         self.names, self.colours, self._read = folder_classes(ids, colours, ignore)
         self.folder = name
         super().__init__(root=root, **options)
-        layout = (images, masks, image_suffix, mask_suffix, splits)
-        self._found = FolderSplits(self.root, *layout)
+        suffixes = image_suffix, mask_suffix
+        self._found = FolderSplits(self.root, images, masks, *suffixes, splits)
 
     def split(self, name: SplitName) -> FileSplit:
         return _FolderSplit(self._found.pairs(name), self._read, self.root)

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import normalize
 
@@ -16,24 +17,19 @@ JPEG = (".jpg", ".jpeg")  # changes values
 HOW = "docs/own_data.md shows how to describe your images and masks"
 
 
+@dataclass
 class PairFinder:
     """Pairs the images of a folder with the masks of another, whose names may be in capitals.
 
     See :class:`lit_seg.data.Folder` for the options. Each folder is listed once.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        images: str,
-        masks: str,
-        image_suffix: str | None = None,
-        mask_suffix: str | None = None,
-    ) -> None:
-        self.root = root
-        self.images, self.masks = root / images, root / masks
-        self.image_suffix, self.mask_suffix = image_suffix, mask_suffix
-        self._listings: dict[str, dict[str, list[str]]] = {}
+    root: Path
+    images: Path
+    masks: Path
+    image_suffix: str | None = None
+    mask_suffix: str | None = None
+    _listings: dict[str, dict[str, list[str]]] = field(default_factory=dict, init=False)
 
     def all(self) -> list[Pair]:
         """Every image of the folder with its mask, sorted.
