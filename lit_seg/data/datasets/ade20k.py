@@ -52,7 +52,9 @@ class ADE20K(SegDataModule):
         if name == "test":
             raise NotThereError("the test labels of ADE20K are not public: score on `val`")
         part, pattern = _FOLDERS[name]
-        images, labels = (self._release / kind / part for kind in ("images", "annotations"))
+        below = self.root / _ARCHIVE
+        release = self.root if (self.root / "images").is_dir() and not below.is_dir() else below
+        images, labels = (release / kind / part for kind in ("images", "annotations"))
         for folder in (images, labels):
             if not folder.is_dir():
                 raise self._missing(folder)
@@ -65,11 +67,6 @@ class ADE20K(SegDataModule):
         require_files(pairs, self.card.how_to_get)
         ids = {0: VOID} | {1 + i: i for i in range(len(self.names))}
         return FileSplit(pairs, LabelMap(ids, _read))
-
-    @property
-    def _release(self) -> Path:
-        below = self.root / _ARCHIVE
-        return self.root if (self.root / "images").is_dir() and not below.is_dir() else below
 
 
 def _read(path: Path) -> Stored:

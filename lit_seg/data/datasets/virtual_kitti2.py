@@ -95,7 +95,8 @@ class VirtualKITTI2(SegDataModule):
             raise NotThereError(
                 "Virtual KITTI 2 has no test split: score on `val`, the scenes of `held_out`"
             )
-        images, labels = self._of_archive("rgb"), self._of_archive("classSegmentation")
+        archives = (self.root / f"{_RELEASE}_{kind}" for kind in ("rgb", "classSegmentation"))
+        images, labels = (folder if folder.is_dir() else self.root for folder in archives)
         scenes = [scene for scene in _SCENES if (scene in self.held_out) == (name == "val")]
         there = [scene for scene in scenes if (images / scene).is_dir()]
         if not there or (name == "val" and there != scenes):
@@ -116,10 +117,6 @@ class VirtualKITTI2(SegDataModule):
         ids: dict[tuple[int, ...], int] = {c: i for i, c in enumerate(self.colours)}
         ids[_UNDEFINED] = VOID
         return FileSplit(pairs, _Colours(ids), root=images)
-
-    def _of_archive(self, kind: str) -> Path:
-        folder = self.root / f"{_RELEASE}_{kind}"
-        return folder if folder.is_dir() else self.root
 
 
 class _Colours(ColourMap):

@@ -17,15 +17,17 @@ SIZES = {"train": 795, "val": 654}
 _CLASSES = 13
 
 
-class MtanSplit(FileSplit):
-    """``{train,val}/{image,label}/<i>.npy``, in the order of the numbers from 0."""
+def mtan_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
+    """``{train,val}/{image,label}/<i>.npy``, in the order of the numbers from 0.
 
-    def __init__(self, root: Path, name: SplitName, how_to_get: str) -> None:
-        part = "train" if name == "train" else "val"
-        images, labels = (root / part / kind for kind in ("image", "label"))
-        pairs = [(images / f"{i}.npy", labels / f"{i}.npy") for i in range(SIZES[part])]
-        require_files(pairs, how_to_get)
-        super().__init__(pairs, read_label, root, read_image)
+    Raises:
+        DataError: if a file is missing.
+    """
+    part = "train" if name == "train" else "val"
+    images, labels = (root / part / kind for kind in ("image", "label"))
+    pairs = [(images / f"{i}.npy", labels / f"{i}.npy") for i in range(SIZES[part])]
+    require_files(pairs, how_to_get)
+    return FileSplit(pairs, read_label, root, read_image)
 
 
 def read_image(path: Path) -> Array:

@@ -6,7 +6,7 @@ from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
 from lit_seg.data.datasets.nyuv2.mat import LABELED, MatSplit
-from lit_seg.data.datasets.nyuv2.mtan import MtanSplit
+from lit_seg.data.datasets.nyuv2.mtan import mtan_split
 from lit_seg.data.datasets.nyuv2.png import LABEL_13, class13_split, has_class13, label40_split
 from lit_seg.data.facts import check_choice
 from lit_seg.data.splits import MixedSplit, Split, random_parts
@@ -117,8 +117,7 @@ class NYUv2(SegDataModule):
         check_choice("layout", layout, ("auto", "mat", "png", "mtan"))
         check_choice("protocol", protocol, ("official", "pat"))
         self.names, self.colours, _ = _CLASSES[classes]
-        self.layout = layout
-        self.protocol = protocol
+        self.layout, self.protocol = layout, protocol
         super().__init__(**options)
 
     @property
@@ -149,7 +148,7 @@ class NYUv2(SegDataModule):
             return class13_split(self.root, name, how_to_get)
         if found == _LABEL40:
             return label40_split(self.root, name, ids, how_to_get)
-        return MtanSplit(self.root, name, how_to_get)
+        return mtan_split(self.root, name, how_to_get)
 
     def _found(self) -> str:
         """The one layout that the root holds, among those that the option allows."""

@@ -1,7 +1,7 @@
 """NYUv2 as image files: 13 classes, numbered as in the .mat, or 40 classes in RGB/ and Label/."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
@@ -16,12 +16,11 @@ from lit_seg.metrics.labels import VOID
 
 LABEL_13 = "new_nyu_class13_"
 _IMAGE = "nyu_rgb_"
-_DEPTHS = ("", "*/", "*/*/")  # flat; in a folder per split; in such folders within a repository
 
 
 def has_class13(root: Path) -> bool:
     """Whether the root holds labels of 13 classes."""
-    return any(_named(root, depth, LABEL_13) for depth in _DEPTHS)
+    return any(_named(root, LABEL_13))
 
 
 def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
@@ -116,20 +115,19 @@ def _listed(root: Path, listing: Path) -> list[str]:
 
 def _by_number(root: Path, stem: str) -> dict[int, Path]:
     found: dict[int, Path] = {}
-    for depth in _DEPTHS:
-        for number, path in _named(root, depth, stem):
-            with single_fault():
-                if (first := found.setdefault(number, path)) != path:
-                    raise DataError(f"{path}: has the number of {first}; one of them must go")
+    for number, path in _named(root, stem):
+        with single_fault():
+            if (first := found.setdefault(number, path)) != path:
+                raise DataError(f"{path}: has the number of {first}; one of them must go")
     return found
 
 
-def _named(root: Path, depth: str, stem: str) -> list[tuple[int, Path]]:
-    """The files named stem and number, at one depth below the root, without hidden ones."""
-    found = []
-    for path in sorted(root.glob(f"{depth}{stem}*")):
-        match = re.fullmatch(rf"{stem}([0-9]+)\.(png|jpg)", path.name)
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        if match and not hidden:
-            found.append((int(match[1]), path))
-    return found
+def _named(root: Path, stem: str) -> Iterator[tuple[int, Path]]:
+    """The files named stem and number, the flat ones first, without hidden ones."""
+    # flat; in a folder per split; in such folders within a repository
+    for depth in ("", "*/", "*/*/"):
+        for path in sorted(root.glob(f"{depth}{stem}*")):
+            match = re.fullmatch(rf"{stem}([0-9]+)\.(png|jpg)", path.name)
+            hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+            if match and not hidden:
+                yield int(match[1]), path

@@ -18,10 +18,10 @@ from lit_seg.errors import DataError, NotThereError
 
 Splits = Mapping[str, float | str]
 """Each split to its list, its folder or its fraction."""
-_FOLDERS: dict[str, SplitName] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
+_FOLDERS: dict[SplitName, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
 }
 """Usual names of the folders of splits, in lower case."""
 
@@ -182,12 +182,9 @@ def _split_folders(root: Path, images: str) -> dict[SplitName, str]:
     before, _, after = images.partition("{split}")
     if not (root / before).is_dir():
         return {}
-    found: dict[SplitName, str] = {}
-    for name in sorted(os.listdir(root / before)):
-        split = _FOLDERS.get(name.lower())
-        if split and split not in found and (root / f"{before}{name}{after}").is_dir():
-            found[split] = name
-    return {split: found[split] for split in get_args(SplitName) if split in found}
+    there = [n for n in os.listdir(root / before) if (root / f"{before}{n}{after}").is_dir()]
+    found = {split: [n for n in there if n.lower() in usual] for split, usual in _FOLDERS.items()}
+    return {split: min(names) for split, names in found.items() if names}
 
 
 def _found_splits(root: Path, images: str, masks: str) -> tuple[Splits, str]:

@@ -46,6 +46,7 @@ class PairFinder:
         if not images:
             end = self.image_suffix or ", *".join(IMAGES)
             raise DataError(f"{self.images}: holds no image (*{end}). {HOW}")
+        pairs: list[Pair] = []
         stems: dict[Path, Path] = {}
         for path in images:
             with single_fault():
@@ -56,9 +57,6 @@ class PairFinder:
                         "tells which of them is the image"
                     )
                 stems[stem] = path
-        pairs: list[Pair] = []
-        for path in stems.values():
-            with single_fault():
                 pairs.append((path, self._mask(path)))
         return _possible(pairs)
 

@@ -58,8 +58,16 @@ def paint_ground(canvas: Canvas, rng: Generator, street: Street) -> None:
     paving = min(asphalt * rng.uniform(0.85, 1.5), 175.0)
     level = np.where(on_road, asphalt, paving)
     level *= 1.0 + 0.05 * smooth_noise(rng, height - top, width, (6, 6))
-    _add_repairs(rng, street, level, x, z)
-    _add_paving(rng, level, z, off_road)
+    for _ in range(int(rng.integers(0, 4))):  # rectangles of newer or older asphalt
+        left, near = rng.uniform(-street.road, street.road), rng.uniform(3.0, 25.0)
+        right, far = left + rng.uniform(0.8, 3.0), near + rng.uniform(1.0, 9.0)
+        patch = (x > left) & (x < right) & (z > near) & (z < far) & on_road
+        level[patch] *= rng.uniform(0.75, 1.25)
+    # The kerb stone, and joints between slabs where they are near enough to be seen.
+    slab = rng.uniform(0.6, 1.2)
+    level[(off_road >= 0.0) & (off_road < 0.25)] *= rng.uniform(0.75, 1.25)
+    joint = (_cycle(off_road, slab) < 0.07) | (_cycle(z, slab) < 0.07)
+    level[joint & (off_road > 0.25) & (z < 14.0)] *= 0.86
     _add_markings(rng, level, x, z, off_road)
 
     warm = np.where(on_road, rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.1))
@@ -67,23 +75,6 @@ def paint_ground(canvas: Canvas, rng: Generator, street: Street) -> None:
     for channel, tint in enumerate((1.0 + warm, 1.0, 1.0 - warm)):
         seen = level * tint * kept + canvas.haze_colour[channel] * (1.0 - kept)
         canvas.image[top:, :, channel] = np.minimum(seen, 255.0)
-
-
-def _add_repairs(rng: Generator, street: Street, level: Floats, x: Floats, z: Floats) -> None:
-    """Add rectangles of newer or older asphalt."""
-    for _ in range(int(rng.integers(0, 4))):
-        left, near = rng.uniform(-street.road, street.road), rng.uniform(3.0, 25.0)
-        right, far = left + rng.uniform(0.8, 3.0), near + rng.uniform(1.0, 9.0)
-        patch = (x > left) & (x < right) & (z > near) & (z < far) & (np.abs(x) < street.road)
-        level[patch] *= rng.uniform(0.75, 1.25)
-
-
-def _add_paving(rng: Generator, level: Floats, z: Floats, off_road: Floats) -> None:
-    """Add the kerb stone, and joints between slabs where they are near enough to be seen."""
-    slab = rng.uniform(0.6, 1.2)
-    level[(off_road >= 0.0) & (off_road < 0.25)] *= rng.uniform(0.75, 1.25)
-    joint = (_cycle(off_road, slab) < 0.07) | (_cycle(z, slab) < 0.07)
-    level[joint & (off_road > 0.25) & (z < 14.0)] *= 0.86
 
 
 def _add_markings(rng: Generator, level: Floats, x: Floats, z: Floats, off_road: Floats) -> None:

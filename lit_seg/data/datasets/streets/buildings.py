@@ -82,7 +82,11 @@ def draw_house(canvas: Canvas, rng: Generator, house: House) -> None:
             canvas.fill(wall.panel(0.0, wall.length, height - 0.35, height), cornice, None)
             _draw_windows(canvas, rng, wall, np.arange(1.0, height - 1.9, storey), glass)
     if rng.random() < 0.55:
-        _draw_shop(canvas, rng, flank)
+        # A shop: its board is as bright as a traffic sign, yet part of the building.
+        start = flank.length * rng.uniform(0.0, 0.4)
+        end = min(start + rng.uniform(3.0, 8.0), flank.length)
+        canvas.fill(flank.panel(start, end, 0.4, 2.4), DARK_GLASS, None)
+        canvas.fill(flank.panel(start, end, 2.4, 3.0), any_colour(rng), None)
 
 
 def _draw_windows(
@@ -101,11 +105,3 @@ def _draw_windows(
     if curtained.size:
         curtain = mix(glass, (225.0, 205.0, 160.0), rng.uniform(0.15, 0.6))
         canvas.fill_all(curtained, curtain, None)
-
-
-def _draw_shop(canvas: Canvas, rng: Generator, wall: Wall) -> None:
-    """Paint a shop window and a board as bright as a traffic sign, yet part of the building."""
-    start = wall.length * rng.uniform(0.0, 0.4)
-    end = min(start + rng.uniform(3.0, 8.0), wall.length)
-    canvas.fill(wall.panel(start, end, 0.4, 2.4), DARK_GLASS, None)
-    canvas.fill(wall.panel(start, end, 2.4, 3.0), any_colour(rng), None)
