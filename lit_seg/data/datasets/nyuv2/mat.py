@@ -24,6 +24,13 @@ from lit_seg.metrics.labels import VOID
 LABELED = "nyu_depth_v2_labeled.mat"
 MAPPING = "classMapping40.mat"
 IMAGES = 1449
+HOW_TO_GET = (
+    "NYUv2 is nyu_depth_v2_labeled.mat and splits.mat of "
+    "http://horatio.cs.nyu.edu/mit/silberman (nyu_depth_v2/ and indoor_seg_sup/), and beside "
+    "them classMapping40.mat of https://github.com/ankurhanda/nyuv2-meta-data. The README "
+    "there also leads to PNGs of 13 classes and to nyu_train_rgb.tgz and nyu_test_rgb.tgz, "
+    "and https://github.com/lorenmt/mtan to arrays of 288x384: either will do instead."
+)
 _SECONDS = 60
 _MOST_BYTES, _MOST_VALUES = 2**20, 2**20
 """The older .mat files have 10 kB and 894 values: whatever holds far more is another file."""
@@ -37,18 +44,16 @@ class MatSplit:
     of ``classMapping40.mat``.
     """
 
-    def __init__(
-        self, root: Path, name: SplitName, ids_of_40: Mapping[int, int], how_to_get: str
-    ) -> None:
+    def __init__(self, root: Path, name: SplitName, ids_of_40: Mapping[int, int]) -> None:
         self.path = root / LABELED
         self.mapping = root / MAPPING
-        (of_40,) = _read_numbers(self.mapping, ("mapClass",), 40, how_to_get)
+        (of_40,) = _read_numbers(self.mapping, ("mapClass",), 40)
         ids = {0: VOID} | {label: ids_of_40[group] for label, group in enumerate(of_40, 1)}
         self.label_map = LabelMap(ids)
         self.meaning = self.label_map.meaning
         with _open(self.path) as file:
             count = len(file["labels"])
-        self.numbers = official_numbers(root, name, count, how_to_get)
+        self.numbers = official_numbers(root, name, count)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -80,17 +85,17 @@ class MatSplit:
             ) from None
 
 
-def official_numbers(root: Path, name: SplitName, most: int, how_to_get: str) -> list[int]:
+def official_numbers(root: Path, name: SplitName, most: int) -> list[int]:
     """The numbers, 1 to ``most``, of the images of an official split in ``splits.mat``.
 
     Raises:
         DataError: if that file is missing or damaged, or holds other numbers.
     """
     path = root / "splits.mat"
-    train, test = _read_numbers(path, ("trainNdxs", "testNdxs"), most, how_to_get)
+    train, test = _read_numbers(path, ("trainNdxs", "testNdxs"), most)
     if len({*train, *test}) < len(train) + len(test):
         raise DataError(
-            f"{path}: holds an image twice, so it is no split; fetch it again. {how_to_get}"
+            f"{path}: holds an image twice, so it is no split; fetch it again. {HOW_TO_GET}"
         )
     return sorted(train if name == "train" else test)
 
@@ -123,28 +128,28 @@ def _open(path: Path) -> h5py.File:
     return file
 
 
-def _read_numbers(path: Path, names: Sequence[str], most: int, how_to_get: str) -> list[list[int]]:
+def _read_numbers(path: Path, names: Sequence[str], most: int) -> list[list[int]]:
     """Read variables of an older .mat file; they must hold whole numbers from 1 to ``most``."""
     if not path.is_file():
-        raise DataError(f"{path}: not found. {how_to_get}")
+        raise DataError(f"{path}: not found. {HOW_TO_GET}")
     try:
         found = read_matlab(path, *names)
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: cannot be read as a .mat file ({_reason(error)}); fetch it again. "
-            f"{how_to_get}"
+            f"{HOW_TO_GET}"
         ) from None
     for name in names:
         if name not in found:
             raise DataError(
-                f"{path}: holds no `{name}`; it is another file of this name. {how_to_get}"
+                f"{path}: holds no `{name}`; it is another file of this name. {HOW_TO_GET}"
             )
         values = found[name]
         wrong = values[~((values >= 1) & (values <= most) & (values == np.floor(values)))]
         if len(wrong) or not len(values):
             raise DataError(
                 f"{path}: `{name}` holds {np.unique(wrong).tolist()[:10] or 'nothing'}, expected "
-                f"whole numbers from 1 to {most}. {how_to_get}"
+                f"whole numbers from 1 to {most}. {HOW_TO_GET}"
             )
     return [found[name].astype(int).tolist() for name in names]
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
+from lit_seg.data.datasets.nyuv2.mat import HOW_TO_GET
 from lit_seg.data.file_lists import require_files
 from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
@@ -17,7 +18,7 @@ SIZES = {"train": 795, "val": 654}
 _CLASSES = 13
 
 
-def mtan_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
+def mtan_split(root: Path, name: SplitName) -> FileSplit:
     """``{train,val}/{image,label}/<i>.npy``, in the order of the numbers from 0.
 
     Raises:
@@ -26,7 +27,7 @@ def mtan_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
     part = "train" if name == "train" else "val"
     images, labels = (root / part / kind for kind in ("image", "label"))
     pairs = [(images / f"{i}.npy", labels / f"{i}.npy") for i in range(SIZES[part])]
-    require_files(pairs, how_to_get)
+    require_files(pairs, HOW_TO_GET)
     return FileSplit(pairs, read_label, root, read_image)
 
 

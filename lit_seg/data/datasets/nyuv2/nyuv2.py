@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
-from lit_seg.data.datasets.nyuv2.mat import LABELED, MatSplit
+from lit_seg.data.datasets.nyuv2.mat import HOW_TO_GET, LABELED, MatSplit
 from lit_seg.data.datasets.nyuv2.mtan import mtan_split
 from lit_seg.data.datasets.nyuv2.png import LABEL_13, class13_split, has_class13, label40_split
 from lit_seg.data.facts import check_choice
@@ -81,11 +81,7 @@ class NYUv2(SegDataModule):
         licence="none stated; published for research",
         citation="Silberman et al., Indoor Segmentation and Support Inference from RGBD Images, "
         "ECCV 2012",
-        how_to_get="NYUv2 is nyu_depth_v2_labeled.mat and splits.mat of "
-        "http://horatio.cs.nyu.edu/mit/silberman (nyu_depth_v2/ and indoor_seg_sup/), and beside "
-        "them classMapping40.mat of https://github.com/ankurhanda/nyuv2-meta-data. The README "
-        "there also leads to PNGs of 13 classes and to nyu_train_rgb.tgz and nyu_test_rgb.tgz, "
-        "and https://github.com/lorenmt/mtan to arrays of 288x384: either will do instead.",
+        how_to_get=HOW_TO_GET,
         downloads=(
             Archive(
                 "http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat",
@@ -134,21 +130,21 @@ class NYUv2(SegDataModule):
         return MixedSplit([samples[i] for i in parts[get_args(SplitName).index(name)]])
 
     def _official(self, name: SplitName) -> Split:
-        found, how_to_get = self._found(), self.card.how_to_get
+        found = self._found()
         if len(self.names) == 40 and found in (_CLASS13, _MTAN):
             raise DataError(
                 f"{self.root}: its labels ({found}) hold 13 classes; set `classes` to 13, or take "
-                f"the layout mat. {how_to_get}"
+                f"the layout mat. {HOW_TO_GET}"
             )
         classes = _OF_13 if len(self.names) == 13 else range(1, 41)
         ids = {0: VOID} | {i: group - 1 for i, group in enumerate(classes, 1)}
         if found == LABELED:
-            return MatSplit(self.root, name, ids, how_to_get)
+            return MatSplit(self.root, name, ids)
         if found == _CLASS13:
-            return class13_split(self.root, name, how_to_get)
+            return class13_split(self.root, name)
         if found == _LABEL40:
-            return label40_split(self.root, name, ids, how_to_get)
-        return mtan_split(self.root, name, how_to_get)
+            return label40_split(self.root, name, ids)
+        return mtan_split(self.root, name)
 
     def _found(self) -> str:
         """The one layout that the root holds, among those that the option allows."""

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.datasets.nyuv2.mat import IMAGES, official_numbers
+from lit_seg.data.datasets.nyuv2.mat import HOW_TO_GET, IMAGES, official_numbers
 from lit_seg.data.file_lists import inside, listing_faults, read_lines, require_files, single_fault
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
@@ -23,7 +23,7 @@ def has_class13(root: Path) -> bool:
     return any(_named(root, LABEL_13))
 
 
-def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
+def class13_split(root: Path, name: SplitName) -> FileSplit:
     """Pair images and labels by their numbers, which ``splits.mat`` divides into splits.
 
     If there is no image at all, the labels can be counted but no sample can be loaded.
@@ -31,7 +31,7 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
     Raises:
         DataError: if there is no label of the split, or a file lacks its partner.
     """
-    numbers = official_numbers(root, name, IMAGES, how_to_get)
+    numbers = official_numbers(root, name, IMAGES)
     labels, images = (
         {number: found[number] for number in numbers if number in found}
         for found in (_by_number(root, stem) for stem in (LABEL_13, _IMAGE))
@@ -39,12 +39,12 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
     if not labels:
         raise NotThereError(
             f"{root}: holds no {LABEL_13}NNNN.png of the {name} split, such as "
-            f"{LABEL_13}{numbers[0]:04}.png. {how_to_get}"
+            f"{LABEL_13}{numbers[0]:04}.png. {HOW_TO_GET}"
         )
     to_class = LabelMap({0: VOID} | {i: i - 1 for i in range(1, 14)})
     if not images:
         pairs = [(root / f"{_IMAGE}{number:04}.png", path) for number, path in labels.items()]
-        refuse = partial(_refuse_image, labels=len(labels), how_to_get=how_to_get)
+        refuse = partial(_refuse_image, labels=len(labels))
         return FileSplit(pairs, to_class, read_image=refuse)
     alone = sorted(labels.keys() ^ images.keys())
     if alone and not listing_faults():
@@ -52,7 +52,7 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
         other = _IMAGE if alone[0] in labels else LABEL_13
         raise DataError(
             f"{path}: has no {other}{alone[0]:04}.png ({len(alone)} files of the {name} split lack "
-            f"their partner). {how_to_get}"
+            f"their partner). {HOW_TO_GET}"
         )
     image, label = next(iter(images.values())), next(iter(labels.values()))
     for number in alone:  # to load such a pair is an error that names the missing half
@@ -61,9 +61,7 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
     return FileSplit([(images[n], labels[n]) for n in sorted(labels)], to_class)
 
 
-def label40_split(
-    root: Path, name: SplitName, ids: Mapping[int, int], how_to_get: str
-) -> FileSplit:
+def label40_split(root: Path, name: SplitName, ids: Mapping[int, int]) -> FileSplit:
     """Pair ``RGB/<x>.jpg`` (or .png) and ``Label/<x>.png`` for each line of a list.
 
     Raises:
@@ -72,27 +70,27 @@ def label40_split(
     train, test = (root / f"{part}.txt" for part in ("train", "test"))
     wanted, other = (train, test) if name == "train" else (test, train)
     if not wanted.is_file():
-        raise NotThereError(f"{wanted}: not found. {how_to_get}")
+        raise NotThereError(f"{wanted}: not found. {HOW_TO_GET}")
     stems = _listed(root, wanted)
     with single_fault():
         if other.is_file() and (both := sorted(set(stems) & set(_listed(root, other)))):
             raise DataError(
                 f"{wanted}: lists {both[0]}, as {other} does ({len(both)} such images); they must "
-                f"share none. {how_to_get}"
+                f"share none. {HOW_TO_GET}"
             )
     pairs = []
     for stem in stems:
         image = root / "RGB" / f"{stem}.jpg"
         image = image if image.is_file() else image.with_name(f"{stem}.png")
         pairs.append((image, root / "Label" / f"{stem}.png"))
-    require_files(pairs, how_to_get)
+    require_files(pairs, HOW_TO_GET)
     return FileSplit(pairs, LabelMap(ids))
 
 
-def _refuse_image(path: Path, labels: int, how_to_get: str) -> NoReturn:
+def _refuse_image(path: Path, labels: int) -> NoReturn:
     raise DataError(
         f"{path}: no such file, here or in a folder beside: there are {labels} labels and none of "
-        f"their images. {how_to_get}"
+        f"their images. {HOW_TO_GET}"
     )
 
 
