@@ -17,7 +17,7 @@ from lit_seg.data.datasets.streets.colours import Colour, StreetClass, mix
 from lit_seg.data.transforms import Array
 
 Point = tuple[float, float, float]
-"""In metres: ``x`` to the right of the road's centre line, ``y`` up from the ground, ``z`` ahead."""
+"""In metres: ``x`` to the right of the road's centre line, ``y`` above the ground, ``z`` ahead."""
 Floats = NDArray[np.float64]
 Scalars = TypeVar("Scalars", float, Floats)
 
