@@ -16,7 +16,7 @@ from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.callbacks.validation_report import ValidationReport
 from lit_seg.checkpoints.best_and_last import BestCheckpoint
 from lit_seg.cli.main import main
-from lit_seg.data.datasets.streets import RenderedSplit
+from lit_seg.data.datasets.streets.streets import RenderedSplit
 from lit_seg.errors import DataError
 from lit_seg.tasks import LitSegmenter
 from tests.same import differences, same
