@@ -27,7 +27,7 @@ def main(args: Sequence[str]) -> int:
     for package in ("pandas", "matplotlib"):
         if importlib.util.find_spec(package) is None:
             raise RunError(f"a report needs {package}: pip install 'lit-seg[notebooks]'")
-    from lit_seg.report import write_report
+    from lit_seg.report.write import write_report
 
     written = write_report(options.runs, options.out, options.baseline)
     pictures = len(written) - 2
