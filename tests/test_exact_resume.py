@@ -14,7 +14,7 @@ import torch
 
 from lit_seg.callbacks import BestCheckpoint, ClassDynamics, ValidationReport
 from lit_seg.cli.main import main
-from lit_seg.data.datasets.streets import RenderedSplit
+from lit_seg.data.datasets.streets.streets import RenderedSplit
 from lit_seg.errors import DataError
 from lit_seg.tasks import LitSegmenter
 from tests.same import differences, same

@@ -17,7 +17,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import DDPStrategy
 
 from lit_seg.cli.main import main
-from lit_seg.data.datasets import streets
+from lit_seg.data.datasets.streets import streets
 from lit_seg.distributed.rank_timeout import check_ranks, lost_rank, trainer_options
 from lit_seg.errors import RunError
 from tests import few_streets_cli
