@@ -8,8 +8,7 @@ is quick to make at each start, and under a hash of their bytes, which a copied 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from lit_seg.data.counting.count import ImageCounts, count_images
 from lit_seg.data.splits import Split
 from lit_seg.errors import DataError
 from lit_seg.files.atomic_io import draft_of_process, replace_file
+from lit_seg.files.lock import locked
 
 _VERSION = 2
 """Raise it when labels are read in another way than before: then all are counted again."""
@@ -69,7 +69,8 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
     content = _hash(head, split, files, _bytes)
     by_content = folder / f"{content}.json"
     missing = [by_time]
-    with _alone(folder / f"{content}.lock"):  # ranks that start together count once
+    # ranks that start together count once; the warning about a folder comes when counts are kept
+    with locked(folder / f"{content}.lock", wait=True):
         counts = _read_counts(by_content, shape)
         if counts is None:
             rank_zero_info(f"counting the classes of {what} once; kept in {folder}")
@@ -83,21 +84,6 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
             error.filename = str(folder)
             _warn(error)
     return counts
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Wait for another process that does the same; go on at once where there are no locks."""
-    with ExitStack() as stack:
-        try:
-            import fcntl  # Windows has none
-
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(path.open("w"))
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except (OSError, ImportError):
-            pass  # the warning about a folder that cannot be written comes when counts are kept
-        yield
 
 
 def _warn(error: OSError) -> None:

@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 from rich import progress
 
 from lit_seg.data.file_lists import leads_out
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, reason_of
 
 _CHUNK = 2**20
 
@@ -67,7 +67,7 @@ def unpack(path: Path, target: Path, draft: Path) -> None:
         *(EOFError, RuntimeError, ValueError),  # zipfile and tarfile raise these too on damage
     ) as error:
         raise DataError(
-            f"{path}: cannot be unpacked ({_plain(error)}), though its checksum is right; look "
+            f"{path}: cannot be unpacked ({reason_of(error)}), though its checksum is right; look "
             "for another release, or unpack by hand what you trust"
         ) from error
     finally:
@@ -111,7 +111,3 @@ def _merge(source: Path, target: Path) -> None:
     elif target.is_dir():  # `move` would put it in there
         raise IsADirectoryError(errno.EISDIR, "a folder is where a file belongs", str(target))
     shutil.move(source, target)  # also to another disk, where a link may lead
-
-
-def _plain(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
