@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lit_seg.data.samplers import FILLER, Key
+from lit_seg.data.distributed_samplers import FILLER, Key
 from lit_seg.data.splits import Split
 from lit_seg.data.transforms import Transform
 from lit_seg.metrics.labels import VOID
@@ -55,7 +55,7 @@ class SegDataset(Dataset[Sample]):
         if self.void_class != VOID:
             label = np.where(label == VOID, np.uint8(self.void_class), label)
         words = np.random.SeedSequence((self.seed, *key)).generate_state(1)
-        image, label = self.transform(image, label, seed=int(words[0]))
+        image, label = self.transform(image, label, int(words[0]))
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
             "target": torch.from_numpy(label.astype(np.int64)),

@@ -16,13 +16,7 @@ from lit_seg.metrics.labels import VOID, ClassCounts
 
 
 class DatasetFacts(ABC):
-    """The facts that a dataset states, and what follows from them.
-
-    Args:
-        root: folder of the dataset; ``None`` for its default.
-        void: ``"train"`` makes void pixels one more class.
-        count_labels: count the training labels also where ``counts`` are published.
-    """
+    """The facts that a dataset states, and what follows from them."""
 
     folder: str
     """Name of the dataset in ``make train DATA=<name>`` and of its folder in ``$DATA_ROOT``."""
@@ -47,18 +41,10 @@ class DatasetFacts(ABC):
 
     @abstractmethod
     def split(self, name: SplitName) -> Split:
-        """Find the samples of a split.
-
-        Raises:
-            DataError: if it is missing or incomplete.
-        """
+        """Find the samples of a split; a DataError says if it is missing or incomplete."""
 
     def without_partner(self) -> list[Path]:
-        """Labels that no image belongs to, where the dataset can tell.
-
-        Raises:
-            DataError: if the folders cannot be listed.
-        """
+        """Labels that no image belongs to, where the dataset can tell."""
         return []
 
     @property
@@ -76,22 +62,14 @@ class DatasetFacts(ABC):
 
     @property
     def class_counts(self) -> ClassCounts:
-        """How much of each trained class the training split holds.
-
-        Raises:
-            DataError: if the labels must be counted and one cannot be read.
-        """
+        """How much of each trained class the training split holds."""
         if self.counts is None or self.count_labels or self.void == "train":
             return class_counts(self.image_counts, void=self.void == "train")
         return self.counts
 
     @property
     def image_counts(self) -> ImageCounts:
-        """Pixels of each class in each training image, void last, counted on first use.
-
-        Raises:
-            DataError: if a label cannot be read.
-        """
+        """Pixels of each class in each training image, void last, counted on first use."""
         if self._counts is None:
             split = self._split("train")
             what = f"{len(split)} training labels of {self.folder}"
@@ -128,11 +106,7 @@ def default_root(folder: str) -> Path:
 
 
 def check_choice(option: str, value: object, choices: Sequence[object]) -> None:
-    """Refuse the value of an option that is none of its choices.
-
-    Raises:
-        ValueError: naming the option, the choices and the value.
-    """
+    """Refuse the value of an option that is none of its choices by a ValueError."""
     if value not in choices:
         *most, last = map(repr, choices)
         raise ValueError(f"`{option}` must be {', '.join(most)} or {last}, got {value!r}")

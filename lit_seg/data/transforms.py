@@ -5,7 +5,8 @@ reaches beyond the image, its pixels are void.
 """
 
 import os
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,24 +20,12 @@ import cv2
 Array = npt.NDArray[np.uint8]
 Fit = Literal["stretch", "pad"]
 """How an image is brought to another shape: with changed proportions, or with void beside it."""
-
-
-class Transform(Protocol):
-    """Takes an ``(H, W, 3)`` image and ``(H, W)`` labels, both uint8, to another size."""
-
-    def __call__(self, image: Array, label: Array, seed: int) -> tuple[Array, Array]:
-        """Transform a pair; equal seeds give equal results."""
+Transform = Callable[[Array, Array, int], tuple[Array, Array]]
+"""Brings an ``(H, W, 3)`` image and ``(H, W)`` labels to another size; the last is a seed."""
 
 
 class EvalTransform:
-    """Resizes to one size and does nothing else; an image of that size stays as it is.
-
-    Args:
-        height: in pixels.
-        width: in pixels.
-        fit: how an image of another shape is brought to that size. Padding is void, on the right
-            and at the bottom.
-    """
+    """Resizes to one height and width; padding is void, on the right and at the bottom."""
 
     def __init__(self, height: int, width: int, fit: Fit = "stretch") -> None:
         self.size = (height, width)
@@ -63,15 +52,12 @@ class TrainTransform:
         size: height and width that evaluation sees, in pixels.
         fit: how evaluation brings an image to that size; training does the same, times the random
             scale.
-        crop: height and width of the crop; it is void where it reaches beyond the image.
+        crop: height and width of the crop; ``size`` by default.
         scale: range of the random factor.
         flip: probability of a horizontal flip.
         jitter: strength of brightness, contrast, saturation and hue changes, 0 for none.
         class_crops: probability that a crop is placed on a pixel of a class that is drawn
             uniformly from those in the image, so that a cyclist is seen as often as the road.
-
-    Raises:
-        ValueError: if one of them is out of range.
     """
 
     def __init__(

@@ -12,11 +12,7 @@ from lit_seg.errors import WriteError
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` within it into an error that names ``path``.
-
-    Raises:
-        WriteError: in place of an ``OSError``.
-    """
+    """Turn an ``OSError`` within it into a WriteError that names ``path``."""
     try:
         yield
     except OSError as error:
@@ -32,9 +28,6 @@ def replace_file(
     """Write a draft and move it into place, so a kill or a full disk leaves the old file.
 
     Give ``draft``, its path, if several processes may write the file at the same time.
-
-    Raises:
-        OSError: or whatever ``write`` raises; the draft is removed then.
     """
     draft = draft or path.with_suffix(".tmp")
     try:
@@ -56,10 +49,6 @@ def draft_of_process(path: Path) -> Path:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a text by :func:`replace_file`.
-
-    Raises:
-        WriteError: if it cannot be written.
-    """
+    """Write a text by :func:`replace_file`; a WriteError says why it cannot be written."""
     with writing(path):
         replace_file(path, lambda file: file.write(text.encode()))

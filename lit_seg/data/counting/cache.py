@@ -25,11 +25,7 @@ _VERSION = 2
 
 
 def cache_folder() -> Path:
-    """The folder that counts are kept in.
-
-    Raises:
-        OSError: if there is no home to keep them in.
-    """
+    """The folder that counts are kept in; an OSError if there is no home to keep them in."""
     if given := os.environ.get("LIT_SEG_CACHE"):
         return Path(given) / "counts"
     if given := os.environ.get("XDG_CACHE_HOME"):
@@ -48,9 +44,6 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
         num_classes: how many classes its labels may hold.
         what: a description of the split for the user.
         meaning: a text that changes whenever stored labels become other classes.
-
-    Raises:
-        DataError: if the labels cannot be counted.
     """
     files = split.label_files()
     if not files:  # the labels are rendered: to hash them would be to render them

@@ -39,7 +39,7 @@ def walk(
     size = len(split)
     if workers is None:
         workers = 0 if size < _FEW else _processors()
-    loader = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         range(size),  # type: ignore[arg-type]
         batch_size=8 if workers > 1 else 1,
         collate_fn=partial(_look_at_all, split, look),

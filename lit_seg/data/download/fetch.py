@@ -144,8 +144,7 @@ def _receive_all(
 def _receive(archive: Archive, part: Path, timeout: float, show: Callable[..., None]) -> bool:
     """Receive the rest of the partial file over one connection.
 
-    Returns:
-        Whether it is complete; if not, it did not fit the file of the server and is removed.
+    If it does not fit the file of the server, it is removed and False is returned.
     """
     have = _size(part)
     headers = {"User-Agent": "lit_seg"} | ({"Range": f"bytes={have}-"} if have else {})

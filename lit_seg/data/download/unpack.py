@@ -22,11 +22,7 @@ _CHUNK = 2**20
 
 @contextmanager
 def bytes_bar(what: str, total: int | None, shown: bool = True) -> Iterator[Callable[..., None]]:
-    """Show a progress bar over bytes.
-
-    Yields:
-        A function of the number of bytes done and, if it is known by then, of their total.
-    """
+    """Show a progress bar; yield a function of the bytes done and, if known by then, of all."""
     columns = (
         progress.TextColumn("{task.description}", markup=False),  # names may hold brackets
         *(progress.BarColumn(), progress.DownloadColumn()),
@@ -44,22 +40,17 @@ def unpack(path: Path, target: Path, draft: Path) -> None:
         path: path of the archive.
         target: the folder; its files stay, unless the archive holds files of equal names.
         draft: a temporary folder, which is made and removed.
-
-    Raises:
-        DataError: if the archive is damaged or a member of it leads out of the folder.
     """
     if draft.exists():  # a killed process left it
         shutil.rmtree(draft)
     draft.mkdir()
     try:
-        with (
-            path.open("rb") as raw,
-            bytes_bar(f"unpacking {path.name}", path.stat().st_size) as show,
-        ):
-            extract = _extract_zip if path.suffix.lower() == ".zip" else _extract_tar
+        size = path.stat().st_size
+        extract = _extract_zip if path.suffix.lower() == ".zip" else _extract_tar
+        with path.open("rb") as raw, bytes_bar(f"unpacking {path.name}", size) as show:
             for _ in extract(raw, draft):
                 show(raw.tell())
-            show(path.stat().st_size)
+            show(size)
         target.parent.mkdir(parents=True, exist_ok=True)
         _merge(draft, target)
     except (
@@ -97,11 +88,7 @@ def _extract_tar(raw: BinaryIO, folder: Path) -> Iterator[None]:
 
 
 def _merge(source: Path, target: Path) -> None:
-    """Move a tree onto another one: folders are merged, files are replaced.
-
-    Raises:
-        OSError: if one has a folder where the other has a file.
-    """
+    """Move a tree onto another one: folders are merged, files are replaced."""
     if source.is_dir() and not source.is_symlink() and target.is_dir():
         for entry in source.iterdir():
             _merge(entry, target / entry.name)

@@ -45,9 +45,7 @@ class TrainSampler(DistributedSampler[Key]):
         super().__init__(range(size), ranks, rank)  # type: ignore[arg-type]
         self.order = order
         self.size = size
-        self.ranks = ranks
-        self.epoch = epoch
-        self.done = done
+        self.epoch, self.done = epoch, done
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before each epoch."""
@@ -55,21 +53,17 @@ class TrainSampler(DistributedSampler[Key]):
             self.epoch, self.done = epoch, 0
 
     def __iter__(self) -> Iterator[Key]:
-        keys = _with_repeats(self.epoch, self.order(self.epoch))
-        return iter(keys[self.rank :: self.ranks][self.done // self.ranks : len(self)])
+        keys = []
+        repeats: Counter[int] = Counter()
+        for index in self.order(self.epoch):
+            keys.append((self.epoch, index, repeats[index]))
+            repeats[index] += 1
+        ranks = self.num_replicas
+        return iter(keys[self.rank :: ranks][self.done // ranks : len(self)])
 
     def __len__(self) -> int:
         """Samples per whole epoch, also after a resume: the trainer counts on from there."""
-        return self.size // self.ranks
-
-
-def _with_repeats(epoch: int, order: Sequence[int]) -> list[Key]:
-    repeats: Counter[int] = Counter()
-    keys = []
-    for index in order:
-        keys.append((epoch, index, repeats[index]))
-        repeats[index] += 1
-    return keys
+        return self.size // self.num_replicas
 
 
 class EvalSampler(DistributedSampler[Key]):
