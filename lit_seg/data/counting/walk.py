@@ -3,17 +3,18 @@
 import os
 import signal
 import threading
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
-from itertools import chain
-from typing import Any, TypeVar
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from typing import TypeVar, cast
 
-import torch
 from lightning_utilities.core.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.progress import track
-from torch.utils.data import DataLoader
 
 from lit_seg.data.splits import Split
 from lit_seg.errors import DataError
@@ -39,58 +40,46 @@ def walk(
     size = len(split)
     if workers is None:
         workers = 0 if size < _FEW else _processors()
-    loader: DataLoader[Any] = DataLoader(
-        range(size),  # type: ignore[arg-type]
-        batch_size=8 if workers > 1 else 1,
-        collate_fn=partial(_look_at_all, split, look),
-        num_workers=workers if workers > 1 else 0,
-        worker_init_fn=_leave_signals_to_the_parent,
-        generator=torch.Generator(),  # else the global one would draw a seed for the workers
-    )
     # not on stdout, which a command may pipe, nor on the console where training shows its own bar
     console = Console(stderr=True)
     first = getattr(rank_zero_only, "rank", 0) == 0
     shown = size >= _FEW and first and console.is_terminal
-    bar = partial(track, total=size, transient=True, console=console, disable=not shown)
+    bar = partial(
+        track, description=what, total=size, transient=True, console=console, disable=not shown
+    )
+    if workers <= 1:
+        yield from bar(look(split, index) for index in range(size))
+        return
+    # spawned processes would import everything again; forked ones share what was imported
+    method = "fork" if os.name == "posix" and os.uname().sysname == "Linux" else None
+    pool = ProcessPoolExecutor(
+        workers, get_context(method), initializer=_begin, initargs=(split, look)
+    )
     try:
-        # the iterator has no name here: the processes end when it is dropped
-        for value in bar(chain.from_iterable(_started(loader)), what):
-            if isinstance(value, Exception):
-                raise value
-            yield value
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
+        with _interrupt_held():  # the processes start here
+            found = pool.map(_look, range(size), chunksize=max(1, min(32, size // (8 * workers))))
+        yield from bar(cast(Iterator[T], found))
+    except BrokenProcessPool:
         raise DataError(
             f"{what}: a process ended, most often for lack of memory; free some and try again"
         ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _look_at_all(
-    split: Split, look: Callable[[Split, int], T], indices: Sequence[int]
-) -> list[T | Exception]:
-    """Look at samples; an error becomes a value, or else the loader would change its text."""
-    found: list[T | Exception] = []
-    for index in indices:
-        try:
-            found.append(look(split, index))
-        except Exception as error:
-            error.add_note(traceback.format_exc())
-            found.append(error)
-    return found
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Hold Ctrl-C back until the end of this context.
 
-
-def _started(loader: DataLoader[Any]) -> Iterator[list[Any]]:
-    """Start the processes of a loader, and hold Ctrl-C back meanwhile.
-
-    Python runs hooks after each fork and ignores the errors in them, also a KeyboardInterrupt.
+    Python runs hooks after each fork and ignores all errors in them, also a KeyboardInterrupt.
     """
     if threading.current_thread() is not threading.main_thread():  # it gets no signals
-        return iter(loader)
+        yield
+        return
     held: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda signum, frame: held.append(signum))
+    handler = signal.signal(signal.SIGINT, lambda signum, _: held.append(signum))
     try:
-        return iter(loader)
+        yield
     finally:
         signal.signal(signal.SIGINT, handler)
         for signum in held:
@@ -104,8 +93,28 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _leave_signals_to_the_parent(worker: int) -> None:
-    """Go on until the parent ends or sends SIGTERM, for which a fork inherits its handler."""
+_of_process: tuple[Split, Callable[[Split, int], object]]
+
+
+def _begin(split: Split, look: Callable[[Split, int], object]) -> None:
+    global _of_process
+    _of_process = split, look
+    # Ctrl-C and schedulers signal all processes of a run. A fork inherits the handlers of its
+    # parent: here it works on until the parent sends SIGTERM or ends
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _look(index: int) -> object:
+    split, look = _of_process
+    return look(split, index)
