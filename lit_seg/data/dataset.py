@@ -27,12 +27,7 @@ class SegDataset(Dataset[Sample]):
     """A split and a transform; each sample's augmentation depends on (seed, key) alone.
 
     The sample ``FILLER`` is an image without a name whose pixels are all void: no score counts it.
-
-    Args:
-        split: the images and labels.
-        transform: what is applied to images and labels.
-        seed: seed of the augmentations.
-        void_class: the id that void pixels of the split train as; ``VOID`` ignores them.
+    Void pixels of the split train as ``void_class``; ``VOID`` ignores them.
     """
 
     def __init__(

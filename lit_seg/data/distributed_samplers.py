@@ -22,15 +22,8 @@ class TrainSampler(DistributedSampler[Key]):
     Ranks take turns along one order, so a step of ``k`` ranks with batches of ``b`` sees
     the samples that one process with batches of ``k * b`` sees. The epoch travels with the index,
     so worker processes need no message to know it, and a resumed run needs no state of a random
-    generator: it starts at ``epoch`` and skips the samples that were ``done``.
-
-    Args:
-        order: gives the indices of an epoch: always equally many, and the same on all ranks.
-        size: number of indices.
-        rank: rank of this process.
-        ranks: number of processes.
-        epoch: the first epoch.
-        done: samples of the first epoch that all ranks together have seen already.
+    generator: it starts at ``epoch`` and skips the samples of it that were ``done`` by all ranks
+    together. ``order`` gives the indices of an epoch: always ``size``, the same on all ranks.
     """
 
     def __init__(
@@ -72,11 +65,6 @@ class EvalSampler(DistributedSampler[Key]):
     ``DistributedSampler`` repeats samples: with 7 images on 2 ranks it scores one of them twice.
     Here a rank without a sample gets one ``FILLER``, because all ranks must take part in an
     evaluation: they exchange their counts at its end.
-
-    Args:
-        size: number of samples in the dataset.
-        rank: rank of this process.
-        ranks: number of processes.
     """
 
     def __init__(self, size: int, rank: int = 0, ranks: int = 1) -> None:

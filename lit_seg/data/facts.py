@@ -3,6 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -37,7 +38,6 @@ class DatasetFacts(ABC):
         self.void = void
         self.count_labels = count_labels
         self._splits: dict[SplitName, Split] = {}
-        self._counts: ImageCounts | None = None
 
     @abstractmethod
     def split(self, name: SplitName) -> Split:
@@ -67,14 +67,12 @@ class DatasetFacts(ABC):
             return class_counts(self.image_counts, void=self.void == "train")
         return self.counts
 
-    @property
+    @cached_property
     def image_counts(self) -> ImageCounts:
         """Pixels of each class in each training image, void last, counted on first use."""
-        if self._counts is None:
-            split = self._split("train")
-            what = f"{len(split)} training labels of {self.folder}"
-            self._counts = cached_counts(split, len(self.names), what, self.label_meaning)
-        return self._counts
+        split = self._split("train")
+        what = f"{len(split)} training labels of {self.folder}"
+        return cached_counts(split, len(self.names), what, self.label_meaning)
 
     @property
     def label_meaning(self) -> str:
@@ -106,7 +104,7 @@ def default_root(folder: str) -> Path:
 
 
 def check_choice(option: str, value: object, choices: Sequence[object]) -> None:
-    """Refuse the value of an option that is none of its choices by a ValueError."""
+    """Raise a ValueError if the value of an option is none of its choices."""
     if value not in choices:
         *most, last = map(repr, choices)
         raise ValueError(f"`{option}` must be {', '.join(most)} or {last}, got {value!r}")

@@ -21,13 +21,8 @@ def leads_out(path: str) -> bool:
 def inside(root: Path, listed: str, where: str) -> Path:
     """The file below ``root`` that a list names.
 
-    Links below the root may lead elsewhere, since the owner of the data put them there; a list
-    may not.
-
-    Args:
-        root: folder of the dataset.
-        listed: a relative path with forward slashes, as it stands in the list.
-        where: list and line, for the message.
+    Links below the root may lead elsewhere, since the owner of the data put them there; a list,
+    whose paths have forward slashes, may not. ``where`` is list and line, for the message.
     """
     path = PurePosixPath(listed)
     if leads_out(listed) or not path.parts:

@@ -7,14 +7,10 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path, wait: bool) -> Iterator[None]:
-    """Hold a lock on a file, which is made; go on at once where there are no locks.
-
-    Args:
-        path: the file; it may not be writable, and some network file systems have no locks.
-        wait: whether to wait for another process that holds the lock.
+    """Hold a lock on a file, which is made; go on at once where it cannot be locked.
 
     Raises:
-        BlockingIOError: if another process holds it and this one should not wait.
+        BlockingIOError: if another process holds it and this one should not ``wait``.
     """
     with ExitStack() as stack:
         try:
@@ -25,6 +21,6 @@ def locked(path: Path, wait: bool) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise
-        except (OSError, ImportError):
+        except (OSError, ImportError):  # some network file systems have no locks either
             pass
         yield

@@ -39,11 +39,8 @@ def cache_folder() -> Path:
 def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> ImageCounts:
     """Find the counts of a split in the cache, or count its labels and keep the counts.
 
-    Args:
-        split: the split to count.
-        num_classes: how many classes its labels may hold.
-        what: a description of the split for the user.
-        meaning: a text that changes whenever stored labels become other classes.
+    ``what`` describes the split for the user; ``meaning`` is a text that changes whenever stored
+    labels become other classes.
     """
     files = split.label_files()
     if not files:  # the labels are rendered: to hash them would be to render them

@@ -26,18 +26,20 @@ _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds to wait before each attempt to resume a dropped connection."""
 
 
+class _DroppedError(Exception):
+    """A connection ended early, or the server gave no usable answer."""
+
+
 def download(archives: Sequence[Archive], root: Path, timeout: float = 60.0) -> None:
     """Download, verify and unpack the archives that are missing.
 
-    Files of a later archive replace files of equal names.
+    Files of a later archive replace files of equal names. After an error, which names the URL or
+    file, the bytes received so far are kept.
 
     Args:
         archives: in the order to unpack them.
         root: folder of the dataset, which is made if it is missing.
         timeout: how many seconds to wait for a server that sends nothing.
-
-    Raises:
-        DataError: naming the URL or file and the way out; the bytes received so far are kept.
     """
     try:
         waiting = [archive for archive in archives if not _is_done(archive, root)]
@@ -61,10 +63,6 @@ def download(archives: Sequence[Archive], root: Path, timeout: float = 60.0) -> 
             f"{error.filename or root}: cannot be used ({error.strerror or error}); make room, or "
             "give a folder that you may write to; what came so far is kept"
         ) from error
-
-
-class _DroppedError(Exception):
-    """A connection ended early, or the server gave no usable answer."""
 
 
 def _is_done(archive: Archive, root: Path) -> bool:

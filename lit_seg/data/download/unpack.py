@@ -34,12 +34,9 @@ def bytes_bar(what: str, total: int | None, shown: bool = True) -> Iterator[Call
 
 
 def unpack(path: Path, target: Path, draft: Path) -> None:
-    """Unpack a .zip or .tar beside a folder, then move all of it into that folder.
+    """Unpack a .zip or .tar into a temporary folder ``draft``, then move all of it to ``target``.
 
-    Args:
-        path: path of the archive.
-        target: the folder; its files stay, unless the archive holds files of equal names.
-        draft: a temporary folder, which is made and removed.
+    Files of that folder stay, unless the archive holds files of equal names.
     """
     if draft.exists():  # a killed process left it
         shutil.rmtree(draft)

@@ -67,13 +67,11 @@ def _split(data: SegDataModule, name: SplitName, problems: list[str]) -> Split |
     with faults_listed() as faults:
         try:
             return data.split(name)
-        except NotThereError as error:
-            if name == "test":  # training needs none
+        except DataError as error:
+            if name == "test" and isinstance(error, NotThereError):  # training needs none
                 sys.stdout.write(f"{name:5} not looked at: {error}\n")
             else:
                 faults.append(str(error))
-        except DataError as error:
-            faults.append(str(error))
         finally:
             problems += faults
     return None
@@ -84,18 +82,16 @@ def look(split: Split, index: int) -> Finding:
     finding = Finding(split.name(index))
     try:
         image, label = split.load(index)
-    except DataError as error:
-        finding.problems.append(str(error))
-    else:
         finding.size = image.shape[:2]
         finding.image = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         finding.pixels = pixels_of_labels(label)
-        return finding
-    try:  # the fault of the image may have hidden one of the label
-        finding.pixels = pixels_of_labels(split.label(index))
     except DataError as error:
-        if not finding.problems[0].startswith(str(error)):  # loading may add a hint
-            finding.problems.append(str(error))
+        finding.problems.append(str(error))
+        try:  # the fault of the image may have hidden one of the label
+            finding.pixels = pixels_of_labels(split.label(index))
+        except DataError as other:
+            if not str(error).startswith(str(other)):  # loading may add a hint
+                finding.problems.append(str(other))
     return finding
 
 

@@ -55,10 +55,9 @@ def dataset_of(
         asked = parser.parse_args(list(args[1:]), namespace=parser.parse_object(given))
         options = {key: value for key, value in vars(asked).items() if key not in extra}
         data = cls(**options, num_workers=0)
-    except ArgumentError as error:
-        raise RunError(f"{args[0]}: {' '.join(str(error.message).split())}") from None
-    except ValueError as error:
-        raise RunError(f"{args[0]}: {error}") from None
+    except (ArgumentError, ValueError) as error:
+        reason = error.message if isinstance(error, ArgumentError) else error
+        raise RunError(f"{args[0]}: {' '.join(str(reason).split())}") from None
     return data, {key: asked[key] for key in extra}
 
 
