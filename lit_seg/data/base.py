@@ -45,9 +45,10 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         crop: height and width of training crops; ``height`` and ``width`` by default.
         scale: range of the random scale in training, relative to the size in evaluation.
         flip: probability of a horizontal flip in training.
-        jitter: strength of the colour changes in training, 0 for none.
+        jitter: strength of the changes of brightness, contrast, saturation and hue in training, 0
+            for none.
         class_crops: probability that a training crop is placed on a pixel of a class that is
-            drawn uniformly from those in the image.
+            drawn uniformly from those in the image, so that a cyclist is seen as often as the road.
         sampling: shows images with rare classes more often, such as ``RepeatFactor`` and
             ``ClassAware``; by default every image is shown once per epoch.
         void: ``"ignore"`` leaves void pixels out, ``"train"`` makes them one more class, the last
@@ -79,14 +80,12 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         LightningDataModule.__init__(self)
         native = self.native_size or (0, 0)
         self.height, self.width = height or native[0], width or native[1]
+        needed = f"4 to {_LARGEST}, or 0 for the size of the dataset's images"
+        if not self.native_size:
+            needed = f"given, 4 to {_LARGEST}: the images of {self.folder} differ in size"
         for name, size in (("height", self.height), ("width", self.width)):
             if not 4 <= size <= _LARGEST:
-                needed = f"be 4 to {_LARGEST}, or 0 for the size of the dataset's images"
-                if not self.native_size:
-                    needed = (
-                        f"be given, 4 to {_LARGEST}: the images of {self.folder} differ in size"
-                    )
-                raise ValueError(f"`{name}` must {needed}, got {size}")
+                raise ValueError(f"`{name}` must be {needed}, got {size}")
         if crop and not 4 <= min(crop) <= max(crop) <= _LARGEST:
             raise ValueError(f"`crop` must be a height and width of 4 to {_LARGEST}, got {crop}")
         if batch_size < 1:

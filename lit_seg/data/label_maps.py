@@ -47,7 +47,7 @@ class LabelMap:
 
     Args:
         ids: stored value, 0 to 65535, to class id or ``VOID``; every other value is an error.
-        read: gives the stored values of a file; :func:`read_ids` by default.
+        read: gives the stored values of a file.
     """
 
     def __init__(self, ids: Mapping[int, int], read: Callable[[Path], Stored] = read_ids) -> None:

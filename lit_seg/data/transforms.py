@@ -33,10 +33,9 @@ class EvalTransform:
 
     def __call__(self, image: Array, label: Array, seed: int = 0) -> tuple[Array, Array]:
         size = _fitted(image.shape[:2], self.size, self.fit)
-        if size != image.shape[:2]:
-            shrinks = size[0] * size[1] <= image.shape[0] * image.shape[1]
-            image = _resized(image, size, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-            label = _resized(label, size, cv2.INTER_NEAREST_EXACT)
+        shrinks = size[0] * size[1] <= image.shape[0] * image.shape[1]
+        image = _resized(image, size, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        label = _resized(label, size, cv2.INTER_NEAREST_EXACT)
         bottom, right = self.size[0] - size[0], self.size[1] - size[1]
         if bottom or right:
             edges = (0, bottom, 0, right, cv2.BORDER_CONSTANT)
@@ -46,18 +45,9 @@ class EvalTransform:
 
 
 class TrainTransform:
-    """Random scale, crop, flip and colour jitter.
+    """Random scale, crop, flip and colour jitter, by the options of ``SegDataModule``.
 
-    Args:
-        size: height and width that evaluation sees, in pixels.
-        fit: how evaluation brings an image to that size; training does the same, times the random
-            scale.
-        crop: height and width of the crop; ``size`` by default.
-        scale: range of the random factor.
-        flip: probability of a horizontal flip.
-        jitter: strength of brightness, contrast, saturation and hue changes, 0 for none.
-        class_crops: probability that a crop is placed on a pixel of a class that is drawn
-            uniformly from those in the image, so that a cyclist is seen as often as the road.
+    ``size`` and ``fit`` are those of evaluation; training does the same, times the random scale.
     """
 
     def __init__(
@@ -125,10 +115,10 @@ class _FitAndScale(A.DualTransform):  # type: ignore[misc]
         }
 
     def apply(self, img: Array, to: tuple[int, int], interpolation: int, **params: Any) -> Array:
-        return img if img.shape[:2] == to else _resized(img, to, interpolation)
+        return _resized(img, to, interpolation)
 
     def apply_to_mask(self, mask: Array, to: tuple[int, int], **params: Any) -> Array:
-        return mask if mask.shape[:2] == to else _resized(mask, to, cv2.INTER_NEAREST_EXACT)
+        return _resized(mask, to, cv2.INTER_NEAREST_EXACT)
 
 
 class _ClassCrop(A.RandomCrop):  # type: ignore[misc]
@@ -170,5 +160,7 @@ def _fitted(shape: tuple[int, ...], size: tuple[int, int], fit: Fit) -> tuple[in
 
 
 def _resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:
+    if array.shape[:2] == size:
+        return array
     resized: Array = cv2.resize(array, size[::-1], interpolation=interpolation)
     return resized

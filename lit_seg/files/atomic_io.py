@@ -22,14 +22,13 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def replace_file(
-    path: Path, write: Callable[[BinaryIO], object], draft: Path | None = None
-) -> None:
+def replace_file(path: Path, write: Callable[[BinaryIO], object], shared: bool = False) -> None:
     """Write a draft and move it into place, so a kill or a full disk leaves the old file.
 
-    Give ``draft``, its path, if several processes may write the file at the same time.
+    If the file is ``shared``, each process of each host has a draft of its own.
     """
-    draft = draft or path.with_suffix(".tmp")
+    own = f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp"
+    draft = path.with_name(own) if shared else path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb") as file:
@@ -41,11 +40,6 @@ def replace_file(
         with suppress(OSError):
             draft.unlink()
         raise
-
-
-def draft_of_process(path: Path) -> Path:
-    """The path of a draft that no other process and no other host uses."""
-    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
 
 
 def replace_text(path: Path, text: str) -> None:

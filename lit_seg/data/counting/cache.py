@@ -17,7 +17,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 from lit_seg.data.counting.count import ImageCounts, count_images
 from lit_seg.data.splits import Split
 from lit_seg.errors import DataError
-from lit_seg.files.atomic_io import draft_of_process, replace_file
+from lit_seg.files.atomic_io import replace_file
 from lit_seg.files.lock import locked
 
 _VERSION = 2
@@ -68,8 +68,8 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
             missing.append(by_content)
         written = json.dumps(counts.tolist(), separators=(",", ":")).encode()
         try:
-            for path in missing:  # each process has its own draft: ranks may write together
-                replace_file(path, lambda file: file.write(written), draft_of_process(path))
+            for path in missing:  # ranks may write together
+                replace_file(path, lambda file: file.write(written), shared=True)
         except OSError as error:
             error.filename = str(folder)
             _warn(error)
