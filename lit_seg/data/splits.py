@@ -116,19 +116,20 @@ class MixedSplit:
 
 
 def matching_pairs(
-    images: Path, image_end: str, labels: Path, label_end: str, stem: str
+    images: Path, image_name: str, labels: Path, label_name: str, stem: str
 ) -> list[Pair]:
     """Pair the files of two folders by their stems, sorted.
 
-    ``image_end`` and ``label_end`` follow the stem, which matches the glob pattern ``stem``. A stem
-    that only one of the folders has makes a pair too, so that a lost half is noticed.
+    ``image_name`` and ``label_name`` are paths with ``{}`` in place of the stem, which matches the
+    glob pattern ``stem``. A stem that only one of the folders has makes a pair too, so that a lost
+    half is noticed.
     """
-    stems = {
-        path.relative_to(folder).as_posix().removesuffix(end)
-        for folder, end in ((images, image_end), (labels, label_end))
-        for path in folder.glob(f"{stem}{end}")
-    }
-    return sorted((images / f"{s}{image_end}", labels / f"{s}{label_end}") for s in stems)
+    stems: set[str] = set()
+    for folder, name in ((images, image_name), (labels, label_name)):
+        start, end = name.split("{}")
+        found = (path.relative_to(folder).as_posix() for path in folder.glob(name.format(stem)))
+        stems |= {path.removeprefix(start).removesuffix(end) for path in found}
+    return sorted((images / image_name.format(s), labels / label_name.format(s)) for s in stems)
 
 
 def random_parts(size: int, tenths: Sequence[int]) -> list[list[int]]:
