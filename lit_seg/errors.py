@@ -43,3 +43,8 @@ class StopRequest(BaseException):
         super().__init__(f"signal {signum}")
         self.signum = signum
         self.agreed = agreed
+
+
+def reason_of(error: object) -> str:
+    """What an error says, in one line; its type where it says nothing."""
+    return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
