@@ -29,7 +29,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from lit_seg.files.atomic_io import replace_text
+from lit_seg.files.atomic_io import replace_text, without_links
 from lit_seg.runs.layout import is_finished
 
 EXPERIMENTS = Path(__file__).absolute().parent
@@ -140,7 +140,7 @@ def differing(words: list[str], others: list[str]) -> str:
 def locked(run: Run, trainings: "Trainings", console: Console) -> Iterator[int]:
     """Hold a run for this process and what it starts; wait while another process trains it."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    with (run.folder / ".lock").open("w") as file:
+    with open(run.folder / ".lock", "a", opener=without_links) as file:
         waiting = False
         while not trainings.stopped:
             try:
@@ -208,7 +208,7 @@ class Trainings:
         env = {"OMP_NUM_THREADS": self._threads, **os.environ}
         if device is not None:
             env["CUDA_VISIBLE_DEVICES"] = device
-        with run.output.open("ab") as output, self._lock:
+        with open(run.output, "ab", opener=without_links) as output, self._lock:
             if self.stopped:
                 return 1
             # it inherits the lock: should this process die, the run stays taken until it ends

@@ -54,7 +54,7 @@ def steps_done(run: Path) -> int:
 
 def killed_at(run: Path, done: int) -> str:
     """What the killed process was doing, as far as its files tell."""
-    if (run / "checkpoints" / "last.tmp").exists() or (run / "checkpoints" / "best.tmp").exists():
+    if any((run / "checkpoints").glob(".*.tmp")):
         return f"{done}w"  # within the writing of a checkpoint
     return f"{done}v" if done % 4 == 3 else f"{done}"  # the next one comes after the validation
 

@@ -11,7 +11,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
 
 from lit_seg.errors import RunError
-from lit_seg.files.atomic_io import replace_text, writing
+from lit_seg.files.atomic_io import replace_text, without_links, writing
 from lit_seg.runs.layout import CLASSES, COST, METRICS
 from lit_seg.runs.records import RECORD, split_key
 
@@ -123,7 +123,7 @@ class CSVLog(Logger):
 
 def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
     new = not path.exists()
-    with writing(path), path.open("a", newline="") as file:
+    with writing(path), open(path, "a", newline="", opener=without_links) as file:
         writer = csv.writer(file)
         if new:
             writer.writerow(columns)
