@@ -74,7 +74,7 @@ class LastCheckpoint(Checkpoint):
             )
         self.dirpath = dirpath
         self.every_n_train_steps = every_n_train_steps
-        self._saved_step = 0
+        self._saved_step: int | None = None  # until training starts, with all of its state loaded
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The state that a resumed run starts from is saved already."""
@@ -86,6 +86,7 @@ class LastCheckpoint(Checkpoint):
         """Write it every so many steps, at a step's start: all of the last step is logged then."""
         if (
             self.every_n_train_steps
+            and self._saved_step is not None
             and batch_idx % trainer.accumulate_grad_batches == 0
             and trainer.global_step >= self._saved_step + self.every_n_train_steps
         ):
@@ -103,7 +104,8 @@ class LastCheckpoint(Checkpoint):
         is kept then. If the weights are finite, ``nonfinite.ckpt`` gets the state in which the step
         fails, for debugging.
         """
-        if not trainer.global_step or not _is_fitting(trainer):
+        # what failed while it loaded a checkpoint holds a part of its state
+        if not trainer.global_step or not _is_fitting(trainer) or self._saved_step is None:
             return
         last = Path(_path(self.dirpath, trainer, "last"))
         if isinstance(exception, NonFiniteError):

@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
+from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.data.base import SegDataModule
 from lit_seg.files.atomic_io import replace_file, writing
@@ -32,7 +33,8 @@ class ExactResume(Callback):
     - If a step fails, its checkpoint holds the buffers (batch statistics, recall) from the start of
       the step, and the step is repeated as a whole. Under gradient accumulation a step is all
       batches between two updates.
-    - Rows that were logged after the checkpoint are dropped, because they are logged again.
+    - Rows that were logged after the checkpoint are dropped, because they are logged again, but not
+      before the first step is done: a run that cannot go on leaves its folder as it was.
 
     Lightning's own counters of loops depend on the hook that saved them and on the number of ranks,
     so they are set from the position.
@@ -40,6 +42,7 @@ class ExactResume(Callback):
 
     def __init__(self) -> None:
         self._loaded: dict[str, Any] | None = None
+        self._first_step_done = False
         self._batches = 0  # of this epoch, before the current step or after the last one
         self._buffers: dict[str, Tensor] | None = None  # at the start of the current step
         self.validation_due = False
@@ -50,16 +53,12 @@ class ExactResume(Callback):
         """Whether a checkpoint within a step holds the buffers of the step's start."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drop the logged rows of steps that will be repeated."""
-        if self._loaded is None:
-            return
-        if trainer.is_global_zero:
-            _take_place_of_last(Path(str(trainer.ckpt_path)), Path(trainer.default_root_dir))
-        step, due = self._loaded["step"], self._loaded["validation_due"]
-        for logger in trainer.loggers:
-            if isinstance(logger, CSVLog):
-                logger.keep_before(step, validated=not due)
-        self._loaded = None
+        """Let the loggers keep the rows of steps that will be repeated, for now."""
+        self._first_step_done = False
+        if self._loaded is not None:
+            for logger in trainer.loggers:
+                if isinstance(logger, CSVLog):
+                    logger.hold(**self._loaded)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -82,14 +81,40 @@ class ExactResume(Callback):
         """After the last batch of a step the weights have changed; logging comes next."""
         if self.mid_update:
             self._batches, self._buffers = batch_idx + 1, None
+            self._begin_to_write(trainer, pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Checkpoints from here on repeat the validation, until `BestCheckpoint` ends it."""
         self.validation_due, self.mid_update = True, False
 
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A validation may come before the first step, and is logged next."""
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self._begin_to_write(trainer, pl_module)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Everything of the epoch is logged."""
         self.mid_update = False
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Of a finished run nothing is trained; its last files may be missing."""
+        self._begin_to_write(trainer, pl_module)
+
+    def _begin_to_write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let the others write, then drop the logged rows of steps that are repeated."""
+        if self._first_step_done:
+            return
+        self._first_step_done = True
+        if not trainer.is_global_zero or getattr(trainer, "fast_dev_run", False):
+            return
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, AfterFirstStep):
+                callback.after_first_step(trainer, pl_module)
+        if self._loaded is not None:
+            _take_place_of_last(Path(str(trainer.ckpt_path)), Path(trainer.default_root_dir))
+            for logger in trainer.loggers:
+                if isinstance(logger, CSVLog):
+                    logger.keep_before(**self._loaded)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -132,7 +157,7 @@ class ExactResume(Callback):
         _set_steps(loops, step, -(-batches // trainer.accumulate_grad_batches))
         # a validation is logged with the number of the last step
         loops["epoch_loop.state_dict"][LOGGED_STEP] = step - 1 if due else step
-        self._loaded = {"step": step, "validation_due": due}
+        self._loaded = {"step": step, "validated": not due}
         self._batches, self.validation_due = batches, due
 
 

@@ -23,6 +23,7 @@ from lit_seg.callbacks.validation_report import ValidationReport
 from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
 from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
 from lit_seg.checkpoints.exact_resume import ExactResume
+from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.option_checks import check_options
@@ -49,20 +50,17 @@ _CALLBACKS = {
 }
 
 
-class RunConfig(SaveConfigCallback):
+class RunConfig(SaveConfigCallback, AfterFirstStep):
     """Writes ``config.yaml`` into the run's folder, and its content to W&B.
 
-    It waits until training starts: a resumed run whose checkpoint is refused must keep the
-    configuration it had.
+    It waits for the first step: a resumed run that cannot go on must keep the configuration it had.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Lightning would write here; :meth:`on_train_start` does instead."""
+        """Lightning would write here; :meth:`after_first_step` does instead."""
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write it on the first rank, without the checkpoint's path."""
-        if not trainer.is_global_zero or getattr(trainer, "fast_dev_run", False):
-            return
+    def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it without the checkpoint's path."""
         config = deepcopy(self.config)
         config.ckpt_path = None  # the run can be repeated from its config, not only resumed
         text = self.parser.dump(config, skip_none=False)

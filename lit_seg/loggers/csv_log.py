@@ -23,7 +23,7 @@ class CSVLog(Logger):
     digits since there are many. Costs become rows (step, cost, value) in ``cost.csv``, a file of
     its own because it differs each time a run is repeated.
     Rows are on disk when :meth:`log_metrics` returns, and a run that goes on after an interruption
-    appends to what is there, after :meth:`keep_before` dropped what it will log again.
+    appends to what is there, after :meth:`keep_before` dropped what it logs again.
 
     Args:
         folder: the folder of the run.
@@ -33,6 +33,7 @@ class CSVLog(Logger):
         super().__init__()
         self.folder = folder
         self._columns: list[str] = []
+        self._held: list[tuple[dict[str, float], int | None]] | None = None
 
     @property
     def name(self) -> str:
@@ -55,6 +56,9 @@ class CSVLog(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append the metrics of a step."""
+        if self._held is not None:
+            self._held.append((metrics, step))
+            return
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         classes, costs, wide = [], [], {}
@@ -75,13 +79,34 @@ class CSVLog(Logger):
             self._log_wide({"step": step, **wide})
 
     @rank_zero_only
+    def hold(self, step: int, validated: bool = True) -> None:
+        """Write nothing until :meth:`keep_before`, which gets the same arguments.
+
+        Raises:
+            RunError: if a file holds what is no row of a run.
+        """
+        self._kept(step, validated)
+        self._held = []
+
+    @rank_zero_only
     def keep_before(self, step: int, validated: bool = True) -> None:
         """Drop what was logged at ``step`` or later, and a last line that is not whole.
 
         Args:
-            step: the first step that will be logged again.
+            step: the first step that is logged again.
             validated: whether to keep the scores of a validation after the step before it.
+
+        Raises:
+            RunError: if a file holds what is no row of a run; then all files stay as they are.
         """
+        for path, text in self._kept(step, validated).items():
+            replace_text(path, text)
+        held, self._held = self._held or [], None
+        for metrics, at in held:
+            self.log_metrics(metrics, at)
+
+    def _kept(self, step: int, validated: bool) -> dict[Path, str]:
+        """What is left of each file."""
 
         def keep(row: dict[str, str]) -> bool:
             try:
@@ -94,9 +119,8 @@ class CSVLog(Logger):
             again = at == step - 1 and not validated and bool(row.get("val/miou"))
             return at < step and not again
 
-        for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
-            if path.exists():
-                _rewrite(path, keep)
+        paths = [self.folder / name for name in (METRICS, CLASSES, COST)]
+        return {path: _rewritten(path, keep) for path in paths if path.exists()}
 
     def has_scores_of(self, step: int) -> bool:
         """Whether the scores of a validation after ``step`` were logged."""
@@ -117,7 +141,7 @@ class CSVLog(Logger):
         if new:  # the first epoch brings the validation columns: widen what is written
             self._columns += new
             if path.exists():
-                _rewrite(path, lambda _: True, self._columns)
+                replace_text(path, _rewritten(path, lambda _: True, self._columns))
         _append(path, self._columns, [[row.get(key, "") for key in self._columns]])
 
 
@@ -130,10 +154,10 @@ def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
         writer.writerows(rows)
 
 
-def _rewrite(
+def _rewritten(
     path: Path, keep: Callable[[dict[str, str]], bool], columns: list[str] | None = None
-) -> None:
-    """Rewrite a CSV file with some of its rows, and with more columns if given, in one move.
+) -> str:
+    """A CSV file with some of its rows, and with more columns if given.
 
     What a killed process wrote of its last line is cut off: a part of a number is a number.
     """
@@ -146,4 +170,4 @@ def _rewrite(
     writer = csv.DictWriter(text, columns, restval="")
     writer.writeheader()
     writer.writerows(rows)
-    replace_text(path, text.getvalue())
+    return text.getvalue()
