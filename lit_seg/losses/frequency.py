@@ -2,18 +2,17 @@
 
 import math
 import warnings
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import ClassCounts
+from lit_seg.losses.base import ClassCounts, Counts
 
 Scheme = Literal["inverse", "sqrt_inverse", "median", "segnet", "enet"]
 
 
-def pixels_of(class_counts: Sequence[int] | ClassCounts) -> Tensor:
+def pixels_of(class_counts: Counts) -> Tensor:
     """``(C,)`` float64 pixels, or other counts, per class.
 
     Raises:
@@ -26,7 +25,7 @@ def pixels_of(class_counts: Sequence[int] | ClassCounts) -> Tensor:
     return pixels
 
 
-def frequency_weights(class_counts: Sequence[int] | ClassCounts, scheme: Scheme) -> Tensor:
+def frequency_weights(class_counts: Counts, scheme: Scheme) -> Tensor:
     r"""``(C,)`` float64 weights; a class without pixels weighs 0.
 
     With :math:`f_c` the share of class c in all pixels:
@@ -68,9 +67,7 @@ def frequency_weights(class_counts: Sequence[int] | ClassCounts, scheme: Scheme)
 
 
 def class_balanced_weights(
-    class_counts: Sequence[int] | ClassCounts,
-    beta: float | None = None,
-    unit: Literal["pixels", "images"] = "pixels",
+    class_counts: Counts, beta: float | None = None, unit: Literal["pixels", "images"] = "pixels"
 ) -> Tensor:
     r"""``(C,)`` float64 :math:`(1 - \beta) / (1 - \beta^{n_c})`, scaled to sum to C.
 

@@ -1,11 +1,9 @@
 """Lovász-softmax: the piecewise linear surrogate of the Jaccard index."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts, SegLoss
+from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.metrics.exact import exact_dtype
 
 
@@ -37,16 +35,7 @@ class LovaszSoftmaxLoss(SegLoss):
         0.5
     """
 
-    card = Card(
-        name="lovasz",
-        family="overlap",
-        formula="mean_c Σ_k m_(k) · (J_k - J_(k-1)), errors m sorted",
-        needs="nothing",
-        paper="1705.08790",
-        differs="kornia: sorts class ids, wrong values",
-    )
-
-    def __init__(self, class_counts: Sequence[int] | ClassCounts, per_image: bool = False) -> None:
+    def __init__(self, class_counts: Counts, per_image: bool = False) -> None:
         super().__init__(class_counts)
         self.per_image = per_image
 

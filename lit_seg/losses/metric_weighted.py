@@ -1,11 +1,10 @@
 """Recall loss with another metric in place of recall: the ablation that shows why it is recall."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import Normalizer, ScoreWeightedLoss
 from lit_seg.metrics.class_tversky import ClassTversky
 
@@ -45,9 +44,6 @@ class MetricWeightedLoss(ScoreWeightedLoss):
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
-    Raises:
-        ValueError: if an argument is out of range.
-
     Reference: arXiv 2106.14917, section 3.3, Table 1 (Boolean forms) and Eq. 9, which lacks its
     minus.
 
@@ -60,18 +56,9 @@ class MetricWeightedLoss(ScoreWeightedLoss):
         tensor([0.2500, 1.0000], dtype=torch.float64)
     """
 
-    card = Card(
-        name="metric_weighted",
-        family="weighted",
-        formula="mean w_y · -log p,  w_c = 1 - metric_c",
-        needs="state",
-        paper="2106.14917 Eq. 9",
-        differs="no code",
-    )
-
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         metric: Literal["recall", "precision", "dice", "jaccard", "tversky"] = "precision",
         momentum: float = 0.0,
         fp_weight: float = 0.3,

@@ -1,12 +1,11 @@
 """The base of the region losses: soft counts of hits and misses, and the overlap from them."""
 
-from collections.abc import Sequence
 from math import inf
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import ClassCounts, SegLoss
+from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.metrics.collectives import differentiable_sum_over_ranks, world_size
 from lit_seg.metrics.exact import exact_dtype
 
@@ -28,17 +27,10 @@ class OverlapLoss(SegLoss):
         fp_weight: :math:`\alpha \ge 0`.
         fn_weight: :math:`\beta > 0`.
         per_image: the mean of the losses of single images in place of the loss of the batch.
-
-    Raises:
-        ValueError: if an argument is out of range.
     """
 
     def __init__(
-        self,
-        class_counts: Sequence[int] | ClassCounts,
-        fp_weight: float,
-        fn_weight: float,
-        per_image: bool = False,
+        self, class_counts: Counts, fp_weight: float, fn_weight: float, per_image: bool = False
     ) -> None:
         super().__init__(class_counts)
         if not (0 <= fp_weight < inf and 0 < fn_weight < inf):

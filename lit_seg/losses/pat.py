@@ -1,12 +1,11 @@
 """Pixel-wise adaptive training: pixels are weighted by confidence, all masks equally."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import PixelLoss, modulated_sum
 
 
@@ -45,9 +44,6 @@ class PATLoss(PixelLoss):
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
-    Raises:
-        ValueError: if an argument is out of range.
-
     Reference: Do et al., *PAT: Pixel-wise Adaptive Training for Long-tailed Segmentation*,
     arXiv 2404.05393, Eq. 4-5.
     The authors' code (github.com/KhoiDOO/ibla) has no mask sizes and no :math:`\epsilon`, and
@@ -61,18 +57,9 @@ class PATLoss(PixelLoss):
         1.4214
     """
 
-    card = Card(
-        name="pat",
-        family="modulated",
-        formula="mean over images of Σ_pixels exp((1-p)/T) / mask size · -log p",
-        needs="nothing",
-        paper="2404.05393 Eq.4-5",
-        differs="no mask sizes; Table 1: reciprocal",
-    )
-
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         temperature: float = 20.0,
         epsilon: float = 0.0,
         weight_form: Literal["paper", "reciprocal", "inap", "ina"] = "paper",

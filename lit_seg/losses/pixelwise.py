@@ -1,13 +1,13 @@
 """The base of all means over pixels: cross-entropy that is weighted, adjusted or modulated."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lit_seg.losses.base import ClassCounts, SegLoss
+from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.metrics.class_score import ClassScore
 
 Normalizer = Literal["valid", "weight_sum"]
@@ -37,7 +37,7 @@ class PixelLoss(SegLoss):
 
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         class_weight: Tensor | None = None,
         normalizer: Normalizer = "valid",
     ) -> None:

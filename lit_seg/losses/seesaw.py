@@ -1,12 +1,11 @@
 """Seesaw loss: rare classes are pushed down less by frequent ones."""
 
-from collections.abc import Sequence
 from math import inf, log
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import PixelLoss, class_pixels
 from lit_seg.metrics.exact import exact_dtype
 
@@ -33,9 +32,6 @@ class SeesawLoss(PixelLoss):
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
-    Raises:
-        ValueError: if an argument is out of range.
-
     Reference: Wang et al., *Seesaw Loss for Long-Tailed Instance Segmentation*, arXiv 2008.10032,
     Eq. 3-6. In mmdetection and mmpretrain the counts are per rank and in float32, which rounds from
     16.7 million on, the pixels of a few images.
@@ -50,19 +46,11 @@ class SeesawLoss(PixelLoss):
         tensor([4, 1])
     """
 
-    card = Card(
-        name="seesaw",
-        family="adjusted",
-        formula="CE(z + log S_y, y),  S_ij = min(1, N_j/N_i)^p · max(1, σ_j/σ_i)^q",
-        needs="state",
-        paper="2008.10032",
-        differs="mmdetection: float32 counts per rank",
-    )
     seen: Tensor
 
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         mitigation: float = 0.8,
         compensation: float = 2.0,
         min_confidence: float = 0.0,
