@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.logit_adjustment import log_prior, per_class
 from lit_seg.losses.pixelwise import PixelLoss
@@ -51,8 +52,7 @@ class BLVLoss(PixelLoss):
     ) -> None:
         super().__init__(class_counts)
         self.sigma = at_least_zero("sigma", sigma)
-        if noise not in ("gaussian", "uniform", "xavier"):
-            raise ValueError(f"`noise` must be 'gaussian', 'uniform' or 'xavier', got {noise!r}")
+        check_choice("noise", noise, ("gaussian", "uniform", "xavier"))
         self.noise = noise
         scale = -log_prior(class_counts)
         self.register_buffer("noise_scale", scale / scale.max(), persistent=False)

@@ -1,9 +1,7 @@
 """Cross-entropy weighted by the inverse of the effective number of samples."""
 
-from typing import Literal
-
 from lit_seg.losses.base import Counts
-from lit_seg.losses.frequency import class_balanced_weights
+from lit_seg.losses.frequency import Unit, class_balanced_weights
 from lit_seg.losses.pixelwise import Normalizer, PixelLoss
 
 
@@ -36,7 +34,7 @@ class ClassBalancedLoss(PixelLoss):
         self,
         class_counts: Counts,
         beta: float | None = None,
-        unit: Literal["pixels", "images"] = "pixels",
+        unit: Unit = "pixels",
         normalizer: Normalizer = "valid",
     ) -> None:
         super().__init__(class_counts, normalizer=normalizer)

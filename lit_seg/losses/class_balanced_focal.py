@@ -1,12 +1,11 @@
 """Class-balanced weights on focal loss."""
 
-from typing import Literal
-
 from torch import Tensor
 
 from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.class_balanced import ClassBalancedLoss
 from lit_seg.losses.focal import focal_sum
+from lit_seg.losses.frequency import Unit
 from lit_seg.losses.pixelwise import Normalizer
 
 
@@ -40,7 +39,7 @@ class ClassBalancedFocalLoss(ClassBalancedLoss):
         class_counts: Counts,
         gamma: float = 2.0,
         beta: float | None = None,
-        unit: Literal["pixels", "images"] = "pixels",
+        unit: Unit = "pixels",
         normalizer: Normalizer = "valid",
     ) -> None:
         super().__init__(class_counts, beta, unit, normalizer)

@@ -1,12 +1,10 @@
 """Deferred re-weighting: train plainly first, balance the classes towards the end."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from lit_seg.losses.base import Counts, LossFactory, SegLoss, build_loss
-from lit_seg.losses.frequency import class_balanced_weights
+from lit_seg.losses.frequency import Unit, class_balanced_weights
 
 
 class DeferredReweightingLoss(SegLoss):
@@ -55,7 +53,7 @@ class DeferredReweightingLoss(SegLoss):
         loss: LossFactory,
         start: float = 0.8,
         beta: float | None = None,
-        unit: Literal["pixels", "images"] = "pixels",
+        unit: Unit = "pixels",
     ) -> None:
         super().__init__(class_counts)
         if not 0 <= start <= 1:

@@ -7,9 +7,11 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from lit_seg.errors import check_choice
 from lit_seg.losses.base import ClassCounts, Counts
 
 Scheme = Literal["inverse", "sqrt_inverse", "median", "segnet", "enet"]
+Unit = Literal["pixels", "images"]
 
 
 def pixels_of(class_counts: Counts) -> Tensor:
@@ -42,8 +44,7 @@ def frequency_weights(class_counts: Counts, scheme: Scheme) -> Tensor:
         ValueError: if the scheme is none of these, there are no pixels, or ``segnet`` gets counts
             without images.
     """
-    if scheme not in get_args(Scheme):
-        raise ValueError(f"`scheme` must be one of {', '.join(get_args(Scheme))}, got {scheme!r}")
+    check_choice("scheme", scheme, get_args(Scheme))
     pixels = pixels_of(class_counts)
     present = pixels > 0
     share = pixels / pixels.sum()
@@ -67,7 +68,7 @@ def frequency_weights(class_counts: Counts, scheme: Scheme) -> Tensor:
 
 
 def class_balanced_weights(
-    class_counts: Counts, beta: float | None = None, unit: Literal["pixels", "images"] = "pixels"
+    class_counts: Counts, beta: float | None = None, unit: Unit = "pixels"
 ) -> Tensor:
     r"""``(C,)`` float64 :math:`(1 - \beta) / (1 - \beta^{n_c})`, scaled to sum to C.
 
@@ -86,8 +87,7 @@ def class_balanced_weights(
         UserWarning: if all weights are nearly equal, as with ``beta=0.9999`` and pixel counts,
             where every class reaches the largest possible effective number.
     """
-    if unit not in ("pixels", "images"):
-        raise ValueError(f"`unit` must be 'pixels' or 'images', got {unit!r}")
+    check_choice("unit", unit, get_args(Unit))
     counts = pixels_of(class_counts)
     if unit == "images":
         images = getattr(class_counts, "images", None)

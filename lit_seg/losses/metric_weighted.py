@@ -4,6 +4,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import Normalizer, ScoreWeightedLoss
 from lit_seg.metrics.class_tversky import ClassTversky
@@ -66,10 +67,7 @@ class MetricWeightedLoss(ScoreWeightedLoss):
         normalizer: Normalizer = "valid",
     ) -> None:
         super().__init__(class_counts, normalizer=normalizer)
-        if metric not in (*_FP_AND_FN, "tversky"):
-            raise ValueError(
-                f"`metric` must be one of {', '.join(_FP_AND_FN)}, tversky, got {metric!r}"
-            )
+        check_choice("metric", metric, (*_FP_AND_FN, "tversky"))
         if metric != "tversky" and (fp_weight, fn_weight) != (0.3, 0.7):
             raise ValueError(
                 f"`fp_weight` and `fn_weight` belong to `metric` 'tversky', got {metric!r} with "

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import PixelLoss, modulated_sum
 
@@ -71,10 +72,7 @@ class PATLoss(PixelLoss):
             raise ValueError(f"`temperature` must be at least 0.02, got {temperature}")
         if not 0 <= epsilon <= 1:
             raise ValueError(f"`epsilon` must be in [0, 1], got {epsilon}")
-        if weight_form not in ("paper", "reciprocal", "inap", "ina"):
-            raise ValueError(
-                f"`weight_form` must be 'paper', 'reciprocal', 'inap' or 'ina', got {weight_form!r}"
-            )
+        check_choice("weight_form", weight_form, ("paper", "reciprocal", "inap", "ina"))
         if weight_form in ("inap", "ina") and (temperature, epsilon) != (20, 0):
             raise ValueError(
                 f"`weight_form` {weight_form!r} has no `temperature` and no `epsilon`, got "
@@ -84,8 +82,7 @@ class PATLoss(PixelLoss):
             raise ValueError(
                 f"`weight_form` 'ina' overflows beyond 60 classes, got {self.num_classes}"
             )
-        if divide_by not in ("mask", "pixels", "logits"):
-            raise ValueError(f"`divide_by` must be 'mask', 'pixels' or 'logits', got {divide_by!r}")
+        check_choice("divide_by", divide_by, ("mask", "pixels", "logits"))
         self.temperature = temperature
         self.epsilon = epsilon
         self.weight_form = weight_form

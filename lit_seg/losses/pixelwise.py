@@ -1,12 +1,13 @@
 """The base of all means over pixels: cross-entropy that is weighted, adjusted or modulated."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.metrics.class_score import ClassScore
 
@@ -42,8 +43,7 @@ class PixelLoss(SegLoss):
         normalizer: Normalizer = "valid",
     ) -> None:
         super().__init__(class_counts)
-        if normalizer not in ("valid", "weight_sum"):
-            raise ValueError(f"`normalizer` must be 'valid' or 'weight_sum', got {normalizer!r}")
+        check_choice("normalizer", normalizer, get_args(Normalizer))
         self.normalizer = normalizer
         self.register_buffer("class_weight", class_weight, persistent=False)
         self.register_buffer("given_weight", None, persistent=False)

@@ -1,11 +1,11 @@
 """Seesaw loss: rare classes are pushed down less by frequent ones."""
 
-from math import inf, log
+from math import log
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Counts
+from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.pixelwise import PixelLoss, class_pixels
 from lit_seg.metrics.exact import exact_dtype
 
@@ -56,15 +56,10 @@ class SeesawLoss(PixelLoss):
         min_confidence: float = 0.0,
     ) -> None:
         super().__init__(class_counts)
-        if not (0 <= mitigation < inf and 0 <= compensation < inf):
-            raise ValueError(
-                "`mitigation` and `compensation` must be at least 0 and finite, got "
-                f"{mitigation} and {compensation}"
-            )
         if not 0 <= min_confidence < 1:
             raise ValueError(f"`min_confidence` must be in [0, 1), got {min_confidence}")
-        self.mitigation = mitigation
-        self.compensation = compensation
+        self.mitigation = at_least_zero("mitigation", mitigation)
+        self.compensation = at_least_zero("compensation", compensation)
         self.min_confidence = min_confidence
         self.register_buffer("seen", torch.zeros(self.num_classes, dtype=torch.long))
 

@@ -14,9 +14,8 @@ from lit_seg.data.datasets.nyuv2.png import (
     has_label40,
     label40_split,
 )
-from lit_seg.data.facts import check_choice
 from lit_seg.data.splits import MixedSplit, Split, random_parts
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, check_choice
 from lit_seg.metrics.labels import VOID
 
 _CLASSES = {number: read_classes(f"nyuv2_{number}") for number in (13, 40)}
