@@ -6,7 +6,7 @@ how much public code differs. Importing this package needs torch and torchmetric
 """
 
 from lit_seg.losses.balanced_softmax import BalancedSoftmaxLoss
-from lit_seg.losses.base import Card, LossFactory, SegLoss
+from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss
 from lit_seg.losses.blv import BLVLoss
 from lit_seg.losses.class_balanced import ClassBalancedLoss
 from lit_seg.losses.class_balanced_focal import ClassBalancedFocalLoss
@@ -28,7 +28,7 @@ from lit_seg.losses.soft_dice import SoftDiceLoss
 from lit_seg.losses.soft_iou import SoftIoULoss
 from lit_seg.losses.soft_tversky import SoftTverskyLoss
 from lit_seg.losses.weighted_sum import WeightedSumLoss
-from lit_seg.metrics.labels import VOID, ClassCounts
+from lit_seg.metrics.labels import VOID
 
 __all__ = [
     "VOID",

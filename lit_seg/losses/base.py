@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.metrics.collectives import sum_over_ranks, world_size
-from lit_seg.metrics.exact import Exact
+from lit_seg.metrics.full_precision import FullPrecision
 from lit_seg.metrics.labels import WIDE_VOID, ClassCounts, Counts, are_counts, check_labels, void_of
 
-__all__ = ["Card", "Counts", "LossFactory", "SegLoss"]
+__all__ = ["Card", "ClassCounts", "Counts", "LossFactory", "SegLoss"]
 
 
 class Card(NamedTuple):
@@ -49,7 +49,7 @@ CARDS = {row.pop("class"): Card(**row) for row in csv.DictReader(_TABLE.splitlin
 """The card of each loss by the name of its class, family by family."""
 
 
-class SegLoss(Exact):
+class SegLoss(FullPrecision):
     """Base of all losses: checks the inputs and brings logits to the labels' size.
 
     Logits in half precision are computed in float32, float64 logits in float64.

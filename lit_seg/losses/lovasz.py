@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lit_seg.losses.base import Counts, SegLoss
-from lit_seg.metrics.exact import exact_dtype
+from lit_seg.metrics.full_precision import widest_float
 
 
 class LovaszSoftmaxLoss(SegLoss):
@@ -68,7 +68,7 @@ def lovasz(labelled: Tensor, p: Tensor) -> Tensor:
     # whole numbers: float32 would stop counting at 16.7 million pixels
     hits = labelled.sum() - labelled.cumsum(0)
     union = labelled.sum() + (~labelled).cumsum(0)
-    jaccard = 1 - hits.to(exact_dtype(p.device)) / union
+    jaccard = 1 - hits.to(widest_float(p.device)) / union
     # differences in float64, because neighbours differ by about one part in the number of pixels;
     # and no dot product, which adds one by one and loses digits
     return (errors * jaccard.diff(prepend=jaccard.new_zeros(1)).to(p.dtype)).sum()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import PixelLoss
-from lit_seg.metrics.exact import exact_dtype
+from lit_seg.metrics.full_precision import widest_float
 
 
 class OHEMLoss(PixelLoss):
@@ -79,7 +79,7 @@ class OHEMLoss(PixelLoss):
         >= 0 have the order of their bits, so first by the upper 16 and then by the lower. That is
         also faster than sorting.
         """
-        floats = exact_dtype(hardness.device)
+        floats = widest_float(hardness.device)
         bits = hardness.abs().view(torch.int32).long()  # abs: -0.0 is not below 0.0
         upper, lower = bits >> 16, bits & 0xFFFF
         counts = self._count(upper, valid)

@@ -138,14 +138,9 @@ def modulated_sum(
     modulate: Callable[[Tensor], Tensor],
     void: int,
 ) -> Tensor:
-    r"""The sum over pixels of :math:`w_y m(-\log p) \cdot (-\log p)`.
+    r"""The sum over pixels of :math:`w_y m(-\log p) \cdot (-\log p)`; no ``weight`` stands for 1.
 
-    Args:
-        logits: ``(N, C, *)``.
-        target: ``(N, *)`` class ids or void.
-        weight: ``(C,)`` class weights in the logits' dtype; None stands for 1.
-        modulate: maps ``(N, *)`` :math:`-\log p`, 0 where void, to the factors :math:`m`.
-        void: the label that does not count.
+    ``modulate`` maps ``(N, *)`` :math:`-\log p`, 0 where void, to the factors :math:`m`.
     """
     nll = F.cross_entropy(logits, target, ignore_index=void, reduction="none")
     losses = modulate(nll) * nll

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.pixelwise import PixelLoss, class_pixels
-from lit_seg.metrics.exact import exact_dtype
+from lit_seg.metrics.full_precision import widest_float
 
 
 class SeesawLoss(PixelLoss):
@@ -71,7 +71,7 @@ class SeesawLoss(PixelLoss):
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         label = target.masked_fill(target == self.void, 0)
-        log_seen = self.seen.clamp(min=1).to(exact_dtype(logits.device)).log()
+        log_seen = self.seen.clamp(min=1).to(widest_float(logits.device)).log()
         # (C, C): row i for pixels of class i
         mitigation = self.mitigation * (log_seen - log_seen.view(-1, 1)).clamp(max=0)
         shift = mitigation.to(logits.dtype)[label].movedim(-1, 1)
