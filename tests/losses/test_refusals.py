@@ -143,7 +143,7 @@ def test_a_loss_without_a_formula_is_no_loss():
         (
             SeesawLoss,
             {"compensation": INF},
-            "`compensation` must be at least 0 and finite, got inf",
+            "`compensation` must be .* and finite, got inf",
         ),
         (SoftTverskyLoss, {"fn_weight": INF}, "both finite, got 0.3 and inf"),
         (SoftTverskyLoss, {"fp_weight": INF}, "both finite, got inf and 0.7"),
