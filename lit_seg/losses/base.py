@@ -62,7 +62,7 @@ class SegLoss(FullPrecision):
 
     Raises:
         ValueError: if a count is negative, or there are fewer than 2 or more than 65535 classes;
-            in each loss also if one of its hyperparameters is out of range.
+            in every loss also if an option is out of range or none of its choices.
     """
 
     card: ClassVar[Card]

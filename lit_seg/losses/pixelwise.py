@@ -28,9 +28,6 @@ class PixelLoss(SegLoss):
         class_weight: ``(C,)`` fixed weights; None stands for 1.
         normalizer: ``Z``. ``"valid"`` is the number of valid pixels; ``"weight_sum"`` the sum of
             their class weights, where a factor common to all weights cancels.
-
-    Raises:
-        ValueError: if ``normalizer`` is neither.
     """
 
     class_weight: Tensor | None
