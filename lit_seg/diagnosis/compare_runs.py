@@ -50,24 +50,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run and its baseline.
+    """A run and its baseline."""
 
-    Attributes:
-        baseline: the folder of the baseline.
-        loss: the loss of the baseline.
-        changes: by score.
-        outcome: what happened to this pair of runs, one of ``OUTCOMES``.
-        text: the outcome as a sentence.
-        notes: in what the runs differ besides the loss, and which classes were compared.
-        limit: what the comparison cannot say.
-    """
-
-    baseline: str
-    loss: str
-    changes: dict[str, Change]
-    outcome: str
-    text: str
-    notes: tuple[str, ...] = ()
+    baseline: str  # the folder of the baseline
+    loss: str  # that of the baseline
+    changes: dict[str, Change]  # by score
+    outcome: str  # what happened to this pair of runs, one of OUTCOMES
+    text: str  # the outcome as a sentence
+    notes: tuple[str, ...]  # differences besides the loss, and which classes were compared
     limit: str = (
         "one pair of runs cannot tell the loss from its seed; `python -m lit_seg report` compares "
         "them over several"

@@ -13,23 +13,14 @@ _DATA_NAMES = {"OxfordPet": "oxford_pet", "VirtualKITTI2": "vkitti2"}
 
 @dataclass(frozen=True)
 class Origin:
-    """How a run was trained.
+    """How a run was trained."""
 
-    Attributes:
-        loss: its LOSS, or the class path of a user's own loss; "" if it is not known.
-        plain: whether the loss is cross-entropy, which does nothing about imbalance.
-        variables: DATA, MODEL, SEED and so on, as far as they are known.
-        epochs: the configured length; None if it was given in steps.
-        steps: the configured length; None if it was given in epochs.
-        pretrained: whether training started from pretrained weights; None if it is not known.
-    """
-
-    loss: str
-    plain: bool
-    variables: dict[str, str]
-    epochs: int | None = None
-    steps: int | None = None
-    pretrained: bool | None = None
+    loss: str  # LOSS, or the class path of a user's own loss; "" if it is not known
+    plain: bool  # whether the loss is cross-entropy, which does nothing about imbalance
+    variables: dict[str, str]  # DATA, MODEL, SEED and so on, as far as they are known
+    epochs: int | None  # the configured length; None if it was given in steps
+    steps: int | None
+    pretrained: bool | None  # whether training started from such weights; None if not known
 
     def train(self, loss: str, options: str = "", **changed: str) -> str:
         """The command that trains such a run again with another loss or other variables."""

@@ -19,28 +19,16 @@ from lit_seg.runs.summary import read_summary
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The files of a run.
-
-    Attributes:
-        folder: the folder of the run.
-        origin: how it was trained.
-        classes: names in the order of their ids; without ``dataset.csv`` in that of the log.
-        pixels: ``(C,)`` labelled pixels in training, or in validation without ``dataset.csv``;
-            None if neither is known.
-        images: names of the validation images; empty for a run without counts per image.
-        counts: ``(I, C, 3)`` pixels labelled, predicted and both.
-        log: rows (step, stat, class, value) of everything that was logged.
-        notes: which files are missing, and what is therefore not known.
-    """
+    """The files of a run."""
 
     folder: Path
     origin: Origin
-    classes: tuple[str, ...]
-    pixels: list[int] | None
-    images: tuple[str, ...]
-    counts: npt.NDArray[np.int64]
-    log: pd.DataFrame
-    notes: tuple[str, ...]
+    classes: tuple[str, ...]  # in the order of their ids; without dataset.csv in that of the log
+    pixels: list[int] | None  # labelled in training, or else in validation; None if not known
+    images: tuple[str, ...]  # of the last validation; empty for a run without counts per image
+    counts: npt.NDArray[np.int64]  # (I, C, 3) pixels labelled, predicted and both
+    log: pd.DataFrame  # rows (step, stat, class, value) of everything that was logged
+    notes: tuple[str, ...]  # which files are missing, and what is therefore not known
 
     @property
     def curve(self) -> pd.Series:
