@@ -76,11 +76,9 @@ def _others(path: Path) -> str:
         parent = parent.parent
     if parent == parent.parent:
         return ""
-    patterns = ["/".join([*["*"] * depth, CONFIG]) for depth in range(1, 5)]
+    patterns = [depth * "*/" + CONFIG for depth in range(1, 5)]
     try:
-        runs = sorted(
-            str(short_path(f.parent)) for pattern in patterns for f in parent.glob(pattern)
-        )
+        runs = sorted(str(short_path(f.parent)) for each in patterns for f in parent.glob(each))
     except OSError:  # a folder went while it was read
         return ""
     return f"; there are {', '.join(runs[:20])}" if runs else ""
