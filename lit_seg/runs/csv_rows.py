@@ -21,7 +21,7 @@ def rows_of_folder(folder: Path) -> pd.DataFrame:
     """The records in a run's CSV files, also while it is writing them."""
     classes = read_table(folder / CLASSES, RECORD)
     classes["stat"] = "class/" + classes["stat"]
-    tables = [metrics(folder / METRICS), _numbers(classes[RECORD], folder / CLASSES)]
+    tables = [metrics(folder / METRICS), numbers(classes[RECORD], folder / CLASSES)]
     return tidy(pd.concat([*tables, costs(folder / COST)], ignore_index=True))
 
 
@@ -89,7 +89,7 @@ def metrics(path: Path, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
         if stat.partition("/")[0] in kinds:
             part = wide.loc[wide[key] != "", ["step", key]].rename(columns={key: "value"})
             parts.append(part.assign(**{"stat": stat, "class": name})[RECORD])
-    return _numbers(pd.concat(parts, ignore_index=True), path)
+    return numbers(pd.concat(parts, ignore_index=True), path)
 
 
 def logged_length(path: Path) -> tuple[int, int | None]:
@@ -107,12 +107,14 @@ def costs(path: Path) -> pd.DataFrame:
     """The records of ``cost.csv``."""
     table = read_table(path, ["step", "cost", "value"])
     table = table.assign(**{"stat": "cost/" + table["cost"], "class": ""})
-    return _numbers(table[RECORD], path)
+    return numbers(table[RECORD], path)
 
 
-def _numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """A table of ``path`` with its steps and values as numbers, as far as it has these columns."""
+    types = {"step": int, "value": float}
     try:
-        return table.astype({"step": int, "value": float})
+        return table.astype({name: kind for name, kind in types.items() if name in table})
     except (TypeError, ValueError) as error:
         raise RunError(
             f"{path}: holds what is no number ({error}); take the row out, or move the file away"

@@ -10,9 +10,11 @@ from pathlib import Path
 from rich.console import Console
 
 from lit_seg.cli.commands.run_command import Parser, one_line_errors
-from lit_seg.diagnosis import judge, read_run, weigh
 from lit_seg.diagnosis.compare_runs import compare
+from lit_seg.diagnosis.evidence import weigh
 from lit_seg.diagnosis.printing import as_json, show
+from lit_seg.diagnosis.run_record import read_run
+from lit_seg.diagnosis.verdict import judge
 
 
 @one_line_errors
