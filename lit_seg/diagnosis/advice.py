@@ -5,9 +5,8 @@ from math import isnan
 
 from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.number_text import percent
-from lit_seg.diagnosis.origin import Origin
 from lit_seg.diagnosis.rules import below
-from lit_seg.diagnosis.run_record import RunRecord
+from lit_seg.diagnosis.run_record import Origin, RunRecord
 
 # The losses to try, in the order of docs/losses.md.
 _FOR_MISSED_CLASSES = ("recall", "balanced_softmax", "wce")

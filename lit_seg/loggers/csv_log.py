@@ -23,9 +23,6 @@ class CSVLog(Logger):
     its own because it differs each time a run is repeated.
     Rows are on disk when :meth:`log_metrics` returns, and a run that goes on after an interruption
     appends to what is there, after :meth:`keep_before` dropped what it will log again.
-
-    Args:
-        folder: the folder of the run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -77,9 +74,7 @@ class CSVLog(Logger):
     def keep_before(self, step: int, validated: bool = True) -> None:
         """Drop what was logged at ``step`` or later, and a last line that is not whole.
 
-        Args:
-            step: the first step that will be logged again.
-            validated: whether to keep the scores of a validation after the step before it.
+        The scores of a validation after the step before it are kept if ``validated``.
         """
         for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
             if path.exists():

@@ -29,10 +29,7 @@ def is_finished(folder: Path) -> bool:
 def free_folder(wanted: Path) -> Path:
     """``wanted``, or ``wanted-2`` and so on when a run lies there already.
 
-    What failed before its first step leaves the name free.
-
-    Raises:
-        RunError: if no folder can be made there.
+    What failed before its first step leaves the name free. A folder that cannot be made is refused.
     """
     there = next(folder for folder in (wanted, *wanted.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):

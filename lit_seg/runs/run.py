@@ -69,11 +69,7 @@ class Run:
 
 
 def find_runs(sources: Sequence[str | Path]) -> list[Run]:
-    """Every run in or below the folders, in an order that does not depend on where they lie.
-
-    Raises:
-        RunError: if a source is missing or holds no run.
-    """
+    """Every run in or below the folders, in an order that does not depend on where they lie."""
     runs = [_run(folder, name, key) for key, (folder, name) in run_places(sources).items()]
     return sorted(runs, key=lambda run: (run.name, run.steps, str(run.path)))
 
@@ -135,6 +131,5 @@ def contradiction(sums: npt.NDArray[np.int64], logged: float) -> str:
         return ""
     return (
         f"{VAL_IMAGES}: its mean IoU is {100 * counted:.1f} %, that of the last validation in "
-        f"{METRICS} {100 * logged:.1f} %: one of the two files is cut or of another "
-        "run"
+        f"{METRICS} {100 * logged:.1f} %: one of the two files is cut or of another run"
     )

@@ -15,10 +15,9 @@ from rich.console import Console
 from lit_seg.data import DATASETS
 from lit_seg.diagnosis.compare_runs import OUTCOMES, compare
 from lit_seg.diagnosis.evidence import Evidence, Scores, weigh
-from lit_seg.diagnosis.origin import origin_of
 from lit_seg.diagnosis.printing import show
 from lit_seg.diagnosis.rules import RULES, below, exceeds, reaches
-from lit_seg.diagnosis.run_record import read_run
+from lit_seg.diagnosis.run_record import origin_of, read_run
 from lit_seg.diagnosis.sizes import by_size
 from lit_seg.diagnosis.verdict import HEADLINES, Verdict, judge
 from lit_seg.errors import RunError
