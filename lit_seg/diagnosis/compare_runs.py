@@ -71,8 +71,7 @@ def compare(run: RunRecord, baseline: RunRecord) -> Comparison:
     hard classes would have the precision of the easy ones.
 
     Raises:
-        RunError: if the runs were not validated on the same images and classes, or one of them
-            has no counts per image.
+        RunError: if the runs have no counts per image of the same images and classes.
     """
     theirs = _aligned_counts(run, baseline)
     assert run.pixels is not None  # a run with counts has the pixels of validation at least
@@ -88,14 +87,9 @@ def compare(run: RunRecord, baseline: RunRecord) -> Comparison:
         if stat != "mprec"
     }
     outcome = _outcome(changes)
-    return Comparison(
-        str(baseline.folder),
-        baseline.origin.loss,
-        changes,
-        outcome,
-        f"in this pair of runs {OUTCOMES[outcome]}",
-        _notes(run, baseline, [run.classes[c] for c in tail if both[c]], len(tail)),
-    )
+    text = f"in this pair of runs {OUTCOMES[outcome]}"
+    notes = _notes(run, baseline, [run.classes[c] for c in tail if both[c]], len(tail))
+    return Comparison(str(baseline.folder), baseline.origin.loss, changes, outcome, text, notes)
 
 
 def _outcome(changes: dict[str, Change]) -> str:

@@ -25,18 +25,12 @@ class CSVLog(Logger):
     appends to what is there, after :meth:`keep_before` dropped what it will log again.
     """
 
+    name = version = ""  # the folder has both in its path
+
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
         self._columns: list[str] = []
-
-    @property
-    def name(self) -> str:
-        return ""
-
-    @property
-    def version(self) -> str:
-        return ""
 
     @property
     def save_dir(self) -> str:

@@ -25,15 +25,11 @@ _ROUNDING = 1e-4  # of a mean IoU: metrics are summed in single precision
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(RunName):
     """One folder of a run."""
 
     path: Path
     name: str  # camvid/unet_resnet18/ce/seed0, with more of its path where runs share that
-    data: str
-    model: str
-    loss: str
-    seed: int
     attempt: int  # 1, or k of a folder seed0-k
     steps: int  # of the optimizer, done
     summary: Summary | None = field(compare=False, repr=False)  # None: not finished, or damaged
@@ -87,12 +83,9 @@ def _run(folder: Path, name: RunName, key: str) -> Run:
     attempt = folder.name.partition("-")[2]
     options = summary.options if summary else {}
     return Run(
+        **vars(name),
         path=folder,
         name=key,
-        data=name.data,
-        model=name.model,
-        loss=name.loss,
-        seed=name.seed,
         attempt=int(attempt) if attempt.isdigit() else 1,
         steps=steps,
         summary=summary,
