@@ -70,7 +70,7 @@ def topics() -> list[Topic]:
             "A line is the mean over the seeds of one dataset, network and loss; the band is one "
             "standard deviation. Plain cross-entropy is measured for every loss, so it can be "
             "compared where `val/loss` cannot.",
-            [_line(title, STEP, key=key) for key, title in SCORES.items()],
+            [_line(title, y=[key]) for key, title in SCORES.items()],
         ),
         Topic(
             "Does more recall cost IoU?",
@@ -89,15 +89,15 @@ def topics() -> list[Topic]:
             "What happens to each class while it trains?",
             "A line per class, measured on the training batches. Where the recall of a rare class "
             "rises late and its precision falls then, it gets many false positives.",
-            [_classes(stat, title) for stat, title in CLASS_SCORES.items()]
-            + [_line("IoU at each validation", STEP, stat="val/iou")],
+            [_lines(stat, title) for stat, title in CLASS_SCORES.items()]
+            + [_lines("val/iou", "IoU at each validation")],
         ),
         Topic(
             "What does the loss look at?",
             "Shares add up to 1 over the classes of a batch. They are measured for every loss, "
             "also one that does not use them: the ratio tells where recall loss would push "
             "harder than focal loss (above 1) and where less.",
-            [_classes(stat, title) for stat, title in CLASS_SHARES.items()],
+            [_lines(stat, title) for stat, title in CLASS_SHARES.items()],
         ),
         Topic(
             "How did each class end?",
@@ -121,26 +121,17 @@ def topics() -> list[Topic]:
     ]
 
 
-def _line(title: str, x: str, key: str = "", stat: str = "", log_y: bool = False) -> Any:
-    """A curve per group of seeds of one key, or of a statistic of every class.
-
-    The curve is the mean over seeds, the band around it one standard deviation.
-    """
-    return wr.LinePlot(
-        title=title,
-        x=x,
-        y=[key] if key else [],
-        metric_regex=of_each_class(stat) if stat else None,
-        title_x="step",
-        log_y=log_y,
-        smoothing_type="none",
-        **_OVER_SEEDS,
-    )
+def _line(title: str, x: str = STEP, log_y: bool = False, **curves: Any) -> Any:
+    """Curves, each the mean of a group of seeds in a band of one standard deviation."""
+    options = {"title_x": "step", "smoothing_type": "none", **_OVER_SEEDS}
+    return wr.LinePlot(title=title, x=x, log_y=log_y, **curves, **options)
 
 
-def _classes(stat: str, title: str) -> Any:
+def _lines(stat: str, title: str) -> Any:
+    """The curves of a statistic of every class."""
+    axis = CLASS_STEP if stat.startswith("class/") else STEP
     # On a logarithmic axis a ratio of 2 lies as far from 1 as one of 1/2.
-    return _line(title, CLASS_STEP, stat=stat, log_y=stat.endswith("_ratio"))
+    return _line(title, axis, stat.endswith("_ratio"), y=[], metric_regex=of_each_class(stat))
 
 
 def of_each_class(stat: str) -> str:
