@@ -13,6 +13,9 @@ VENV   ?= .venv
 RANKS   = $(or $(GPUS),$(PROCESSES))
 RUN     = $(if $(RANKS),$(VENV)/bin/torchrun --standalone --nproc-per-node=$(RANKS) -m,$(VENV)/bin/python -m) lit_seg
 ON      = $(if $(RANKS),--trainer.devices $(RANKS) --trainer.accelerator $(if $(GPUS),gpu,cpu)) $(ARGS)
+# What a user types here is text, also where it reads like make's or the shell's language.
+$(foreach v,DATA RESUME CKPT INIT WEIGHTS RUNS OUT,$(eval override $(v) := $$(value $(v))))
+quoted = '$(subst ','\'',$(1))'
 # A process per core, files kept together for what their tests share; ARGS="-n 0" for one.
 PYTEST  = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 INSTALLED = $(VENV)/.installed
@@ -40,7 +43,7 @@ fits   = $(if $(OWN)$(filter %_$(DATA),$(RECIPE)),,$(error RECIPE=$(RECIPE) is o
 CHECKS = $(call exists,loss,$(LOSS),LOSS)$(call exists,model,$(MODEL),MODEL) \
 	$(if $(OWN),,$(call exists,data,$(DATA),DATA)) \
 	$(if $(RECIPE),$(call exists,recipe,$(RECIPE),RECIPE)$(fits))
-LAYERS = --config experiments/base.yaml --config "$(or $(OWN),experiments/data/$(DATA).yaml)" \
+LAYERS = --config experiments/base.yaml --config $(call quoted,$(or $(OWN),experiments/data/$(DATA).yaml)) \
 	$(if $(RECIPE),--config experiments/recipe/$(RECIPE).yaml) \
 	--config experiments/model/$(MODEL).yaml --config experiments/loss/$(LOSS).yaml
 FOLDER = runs/$(NAME)/$(MODEL)/$(LOSS)/seed$(SEED)
@@ -56,25 +59,25 @@ $(INSTALLED): pyproject.toml constraints.txt
 train: $(INSTALLED)  ## train LOSS on DATA with MODEL (DATA=<file>.yaml for your own, RECIPE=<paper's>); RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights, GPUS=<n> or PROCESSES=<n> (CPU) trains on n ranks
 ifdef RESUME
 	$(foreach v,LOSS DATA MODEL RECIPE SEED,$(if $(filter command line,$(origin $(v))),$(error $(v) cannot change: RESUME goes on with the run as it was)))\
-	$(RUN) fit --resume "$(RESUME)" $(ON)
+	$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON)
 else
-	$(strip $(CHECKS))$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run_dir $(FOLDER) \
-		$(if $(INIT),--model.init "$(INIT)") $(if $(WEIGHTS),--model.weights $(WEIGHTS)) $(ON)
+	$(strip $(CHECKS))$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run_dir $(call quoted,$(FOLDER)) \
+		$(if $(INIT),--model.init $(call quoted,$(INIT))) $(if $(WEIGHTS),--model.weights $(call quoted,$(WEIGHTS))) $(ON)
 endif
 
 compare: $(INSTALLED)  ## train all LOSSES on all SEEDS and report on them; goes on where it was stopped (JOBS=<runs at a time>, RUNS=<folder>, OUT=<folder of the report>)
 	$(strip $(foreach l,$(filter-out all,$(LOSSES)),$(call exists,loss,$(l),LOSS)) $(call exists,model,$(MODEL),MODEL) \
 	$(if $(OWN),,$(call exists,data,$(DATA),DATA)) $(if $(RECIPE),$(call exists,recipe,$(RECIPE),RECIPE)$(fits)))\
-	$(VENV)/bin/python experiments/compare.py --data "$(DATA)" --model $(MODEL) $(if $(RECIPE),--recipe $(RECIPE)) \
-		--losses $(LOSSES) --seeds $(SEEDS) --jobs $(JOBS) $(if $(RUNS),--runs "$(RUNS)") $(if $(OUT),--out "$(OUT)") -- $(ARGS)
+	$(VENV)/bin/python experiments/compare.py --data $(call quoted,$(DATA)) --model $(MODEL) $(if $(RECIPE),--recipe $(RECIPE)) \
+		--losses $(LOSSES) --seeds $(SEEDS) --jobs $(JOBS) $(if $(RUNS),--runs $(call quoted,$(RUNS))) $(if $(OUT),--out $(call quoted,$(OUT))) -- $(ARGS)
 
 validate: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its validation set
 	$(if $(CKPT),,$(error give the run or checkpoint to score: make validate CKPT=runs/...))\
-	$(RUN) validate --ckpt_path "$(CKPT)" $(ON)
+	$(RUN) validate --ckpt_path $(call quoted,$(CKPT)) $(ON)
 
 predict: $(INSTALLED)  ## write predictions of CKPT=<run or checkpoint> as pictures
 	$(if $(CKPT),,$(error give the run or checkpoint to use: make predict CKPT=runs/...))\
-	$(RUN) predict --ckpt_path "$(CKPT)" $(ON)
+	$(RUN) predict --ckpt_path $(call quoted,$(CKPT)) $(ON)
 
 test: $(INSTALLED)  ## the tests, without the slow ones
 	$(PYTEST) tests lit_seg $(ARGS)

@@ -19,7 +19,7 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.data import DataLoader
 
-from lit_seg.callbacks import ClassDynamics
+from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.tasks import LitSegmenter
 
@@ -41,14 +41,15 @@ class Timed(ClassDynamics):
 
     def __init__(self) -> None:
         super().__init__()
-        for hook in ("on_train_batch_start", "_watch", "_add", "on_train_batch_end"):
+        for hook in ("on_train_batch_start", "_watch", "_add_gradient", "on_train_batch_end"):
             setattr(self, hook, self._timed(getattr(self, hook)))
 
-    def _timed(self, hook: Callable[..., None]) -> Callable[..., None]:
-        def timed(*args: Any) -> None:
+    def _timed(self, hook: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **options: Any) -> Any:
             start = time.perf_counter()
-            hook(*args)
+            result = hook(*args, **options)
             self.seconds += time.perf_counter() - start
+            return result
 
         return timed
 

@@ -76,7 +76,7 @@ def _environment_of_each_test() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def few_streets() -> Iterator[None]:
     """16 training scenes and 6 others, in place of hundreds, rendered once per process."""
-    from lit_seg.data.datasets import streets
+    from lit_seg.data.datasets.streets import streets
 
     sizes = {"train": (0, 16), "val": (1, 6), "test": (2, 6)}
     with pytest.MonkeyPatch.context() as patch:

@@ -23,7 +23,7 @@ from torch.autograd.profiler import profile
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from lit_seg.cli.main import main
-from lit_seg.data.datasets import streets
+from lit_seg.data.datasets.streets import streets
 from lit_seg.tasks import LitSegmenter
 
 SPLITS = {"train": (0, 16), "val": (1, 7), "test": (2, 6)}

@@ -187,7 +187,7 @@ def test_missing_data_ends_with_how_to_get_it(
 def test_arguments_of_a_run_come_before_what_the_user_gives(run: Path) -> None:
     args = complete_arguments(["fit", "--resume", str(run), "--trainer.max_epochs", "9"])
     assert args[:3] == ["fit", "--config", str(run / "config.yaml")]
-    assert args[-1] == str(run / "checkpoints/last.ckpt")
+    assert args[-2:] == ["--ckpt_path", str(run)]
     assert args.index("--trainer.max_epochs") > args.index("--config")
     assert complete_arguments(["fit", "--run_dir", "x"]) == ["fit", "--run_dir", "x"]
     assert complete_arguments(["--help"]) == ["--help"]

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import torch
 
-from lit_seg.callbacks import BestCheckpoint, ClassDynamics, ValidationReport
+from lit_seg.callbacks.class_dynamics import ClassDynamics
+from lit_seg.callbacks.validation_report import ValidationReport
+from lit_seg.checkpoints.best_and_last import BestCheckpoint
 from lit_seg.cli.main import main
-from lit_seg.data.datasets.streets import RenderedSplit
+from lit_seg.data.datasets.streets.streets import RenderedSplit
 from lit_seg.errors import DataError
 from lit_seg.tasks import LitSegmenter
 from tests.same import differences, same

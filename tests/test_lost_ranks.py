@@ -17,7 +17,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import DDPStrategy
 
 from lit_seg.cli.main import main
-from lit_seg.data.datasets import streets
+from lit_seg.data.datasets.streets import streets
 from lit_seg.distributed.rank_timeout import check_ranks, lost_rank, trainer_options
 from lit_seg.errors import RunError
 from tests import few_streets_cli
@@ -185,7 +185,7 @@ def test_one_process_needs_no_limit(tmp_path: Path) -> None:
 def test_ranks_that_nobody_started_are_refused_with_the_command_that_starts_them(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WANDB_MODE", "disabled")  # W&B would store the identifier of the run
+    monkeypatch.setenv("WANDB_MODE", "offline")  # W&B stores the identifier of a run in its folder
     folder = ["--run_dir", str(tmp_path / "run")]
     assert main(["fit", *layers(), *folder, "--trainer.devices", "2"]) == 2
     errors = capsys.readouterr().err

@@ -31,7 +31,7 @@ def test_train_layers_configurations_in_order() -> None:
     names = ["base", "data/camvid", "model/deeplabv3_resnet18", "loss/ce"]
     positions = [done.stdout.index(f"experiments/{name}.yaml") for name in names]
     assert positions == sorted(positions)
-    assert "--seed_everything 7 --run_dir runs/camvid/deeplabv3_resnet18/ce/seed7" in done.stdout
+    assert "--seed_everything 7 --run_dir 'runs/camvid/deeplabv3_resnet18/ce/seed7'" in done.stdout
 
 
 @pytest.mark.parametrize(("name", "accelerator"), [("GPUS", "gpu"), ("PROCESSES", "cpu")])
@@ -48,6 +48,33 @@ def test_several_ranks_are_started_by_torchrun(
         assert shown.endswith(f"{ranks} --trainer.precision 32-true")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("R&D.yaml", "my (1).yaml", "a'b.yaml", 'a"b #c.yaml', "a;touch it;.yaml", "$HOME.yaml"),
+        *("$(touch it).yaml", "$$(touch it).yaml", "`touch it`.yaml", "$(shell touch it).yaml"),
+    ],
+)
+@pytest.mark.parametrize("given", ["DATA", "RESUME", "INIT", "CKPT"])
+def test_the_name_of_a_file_is_not_read_by_make_or_the_shell(
+    given: str, name: str, tmp_path: Path
+) -> None:
+    for part in ("Makefile", "experiments"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    shown = subprocess.run(
+        [
+            *("make", "-s", "-o", ".venv/.installed", "validate" if given == "CKPT" else "train"),
+            *(f"{given}={name}", r"RUN=printf '<%s>\n'"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert f"<{name}>" in shown.splitlines()
+    assert not (tmp_path / "it").exists()
+
+
 def test_one_process_needs_no_torchrun() -> None:
     shown = make("train").stdout
     assert "torchrun" not in shown
@@ -58,7 +85,7 @@ def test_a_recipe_comes_after_the_data_and_names_the_run() -> None:
     shown = make("train", "DATA=cityscapes", "RECIPE=pat_cityscapes").stdout
     data, recipe = "experiments/data/cityscapes.yaml", "experiments/recipe/pat_cityscapes.yaml"
     assert shown.index(data) < shown.index(recipe) < shown.index("experiments/model/")
-    assert "--run_dir runs/cityscapes-pat_cityscapes/unet_resnet18/recall/seed0" in shown
+    assert "--run_dir 'runs/cityscapes-pat_cityscapes/unet_resnet18/recall/seed0'" in shown
     assert "recipe" not in make("train", "DATA=cityscapes").stdout
 
 
@@ -72,14 +99,14 @@ def test_a_recipe_of_another_dataset_is_refused() -> None:
 @pytest.mark.parametrize("path", ["mine.yaml", "my data/fields.yml"])
 def test_data_may_be_a_file(path: str) -> None:
     shown = make("train", f"DATA={path}").stdout
-    assert f'--config "{path}"' in shown
+    assert f"--config '{path}'" in shown
     name = Path(path).stem
-    assert f"--run_dir runs/{name}/unet_resnet18/recall/seed0" in shown
+    assert f"--run_dir 'runs/{name}/unet_resnet18/recall/seed0'" in shown
 
 
 def test_arguments_come_last() -> None:
     shown = make("train", "ARGS=--trainer.max_steps 100", "INIT=w.pt").stdout
-    assert '--model.init "w.pt"' in shown
+    assert "--model.init 'w.pt'" in shown
     assert shown.strip().endswith("--trainer.max_steps 100")
 
 
@@ -104,6 +131,6 @@ def test_resume_refuses_what_it_would_ignore() -> None:
 
 
 def test_resume_and_validate_need_the_run_alone() -> None:
-    assert 'fit --resume "runs/x"' in make("train", "RESUME=runs/x").stdout
-    assert 'validate --ckpt_path "runs/x"' in make("validate", "CKPT=runs/x").stdout
+    assert "fit --resume 'runs/x'" in make("train", "RESUME=runs/x").stdout
+    assert "validate --ckpt_path 'runs/x'" in make("validate", "CKPT=runs/x").stdout
     assert "CKPT=" in make("validate").stderr

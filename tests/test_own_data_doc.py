@@ -121,8 +121,9 @@ def test_the_lines_of_a_list(tmp_path: Path) -> None:
     for image, mask in (("town/a", "town/a"), ("town/b 2", "town/b 2"), ("town/c", "other name")):
         write_pair(tmp_path, f"images/{image}.jpg", f"masks/{mask}.png")
     (tmp_path / "train.txt").write_text(LINES)
-    data = Folder(root=str(tmp_path), ids=["a", "b", "c"], height=8, width=8, splits=None)
-    found = [(image.stem, mask.stem) for image, mask in data._files._listed("train.txt")]
+    splits: dict[str, float | str] = {"train": "train.txt"}
+    data = Folder(root=str(tmp_path), ids=["a", "b", "c"], height=8, width=8, splits=splits)
+    found = [(image.stem, mask.stem) for image, mask in data.split("train").pairs]
     assert found == [("a", "a"), ("b 2", "b 2"), ("c", "other name")]
 
 

@@ -96,9 +96,10 @@ def fit_parser() -> LightningArgumentParser:
             raise StopIteration(parser)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["lit_seg"])
         patch.setattr(cli, "LitSegCLI", Parser)
         with pytest.raises(StopIteration) as stopped:
-            cli._run_command()
+            cli.main()
     parser: LightningArgumentParser = stopped.value.value
     return parser
 

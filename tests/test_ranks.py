@@ -14,7 +14,7 @@ import torch
 
 from lit_seg.cli.main import main
 from lit_seg.data import Streets
-from lit_seg.data.datasets import streets
+from lit_seg.data.datasets.streets import streets
 from lit_seg.data.samplers import TrainSampler
 from lit_seg.data.sampling import shuffled
 from lit_seg.metrics.labels import VOID

@@ -12,7 +12,7 @@ import torch
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from lit_seg.cli.main import main
-from lit_seg.data.datasets import streets
+from lit_seg.data.datasets.streets import streets
 from lit_seg.tasks import LitSegmenter
 from tests import few_streets_cli
 from tests.distributed import run_command_line

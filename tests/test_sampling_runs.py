@@ -13,7 +13,7 @@ import yaml
 
 from lit_seg.cli.main import main
 from lit_seg.data import SegDataModule
-from lit_seg.data.datasets import streets
+from lit_seg.data.datasets.streets import streets
 from lit_seg.tasks import LitSegmenter
 from tests import few_streets_cli
 from tests.same import differences

@@ -14,6 +14,7 @@ from lit_seg.errors import RunError
 from lit_seg.loggers import wandb_log as loggers
 from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.loggers.wandb_log import WandbLog
+from tests.conftest import TINY, layers
 from tests.test_cli import rows_of
 
 
@@ -129,3 +130,9 @@ def test_a_key_without_a_server_goes_on_offline(
     logger.log_metrics({"train/loss": 1.0}, 0)
     logger.experiment.finish()
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*"))
+
+
+def test_a_fast_dev_run_stores_no_identifier(few_streets: None, tmp_path: Path) -> None:
+    options = [*layers(), *TINY, "--run_dir", str(tmp_path / "run")]
+    assert main(["fit", *options, "--trainer.fast_dev_run", "true"]) == 0
+    assert not (tmp_path / "run" / "wandb_id.txt").exists()

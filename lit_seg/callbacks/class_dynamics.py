@@ -1,6 +1,7 @@
 """Statistics of each class over the training steps, for any loss."""
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,9 +32,6 @@ class ClassDynamics(Callback):
     Args:
         every_n_steps: steps between two records; the steps between cost nothing.
         gamma: exponent of the focal weight; it is 1 in Fig. 4 of arXiv 2106.14917.
-
-    Raises:
-        ValueError: if ``every_n_steps`` is below 1, or ``gamma`` negative.
     """
 
     def __init__(self, every_n_steps: int = 10, gamma: float = 1.0) -> None:
@@ -62,11 +60,10 @@ class ClassDynamics(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Start the sums of a step that will be logged."""
-        assert isinstance(pl_module, LitSegmenter)
         if batch_idx % trainer.accumulate_grad_batches == 0:
             self._step = trainer.global_step
             logged = self._step % self.every_n_steps == 0
-            self._sums = pl_module.pixel_mean.new_zeros(()) if logged else None
+            self._sums = torch.zeros((), device=pl_module.device) if logged else None
 
     def _watch(self, loss: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Add the pixels of a batch, and their gradient once it is computed."""
@@ -75,16 +72,17 @@ class ClassDynamics(Callback):
         logits, target = inputs
         if logits.requires_grad:
             logits = logits.view_as(logits)  # torch loses hooks on a view that is changed in place
-        step = math.ceil(math.sqrt(logits.shape[1] / _ALL_PIXELS)) if logits.ndim == 4 else 1
-        self._sums = self._sums + class_sums(*_thinned(logits, target, step), self.gamma)
+        every = math.ceil(math.sqrt(logits.shape[1] / _ALL_PIXELS)) if logits.ndim == 4 else 1
+        labels = _thinned(target, every)
+        self._sums = self._sums + class_sums(_thinned(logits, every), labels, self.gamma)
         if logits.requires_grad:
-
-            def add(gradient: Tensor) -> None:
-                if self._sums is not None:
-                    self._sums = self._sums + gradient_sums(*_thinned(gradient, target, step))
-
-            logits.register_hook(add)  # type: ignore[no-untyped-call]
+            hook = partial(self._add_gradient, labels=labels, every=every)
+            logits.register_hook(hook)  # type: ignore[no-untyped-call]
         return logits, target
+
+    def _add_gradient(self, gradient: Tensor, labels: Tensor, every: int) -> None:
+        if self._sums is not None:
+            self._sums = self._sums + gradient_sums(_thinned(gradient, every), labels)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Log the statistics after the last batch of the step."""
@@ -109,8 +107,6 @@ class ClassDynamics(Callback):
                 logger.log_metrics(metrics, step)
 
 
-def _thinned(values: Tensor, target: Tensor, step: int) -> tuple[Tensor, Tensor]:
-    """Every ``step``-th row and column; everything for 1, also if there are no rows."""
-    if step == 1:
-        return values, target
-    return values[..., ::step, ::step], target[..., ::step, ::step]
+def _thinned(values: Tensor, every: int) -> Tensor:
+    """Each ``every``-th row and column; with 1 everything, also if there are no rows."""
+    return values if every == 1 else values[..., ::every, ::every]

@@ -1,6 +1,7 @@
 """The cost of training: time per step, waiting for data, memory and utilisation."""
 
 import os
+import resource
 import sys
 import time
 from statistics import mean, median
@@ -28,8 +29,8 @@ class Cost(Callback):
     """
 
     def __init__(self) -> None:
-        self._steps: list[tuple[float, float, float]] = []  # time, waiting, processor time
-        self._busy: list[float] = []
+        # time, waiting, processor time and utilisation of each step
+        self._steps: list[tuple[float, float, float, float]] = []
         self._begun: tuple[float, float] | None = None  # clocks at the end of the last step
         self._waited = 0.0
         self._step = -1
@@ -38,7 +39,7 @@ class Cost(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Do not count the first step, which warms up."""
-        self._begun, self._steps, self._busy = None, [], []
+        self._begun, self._steps = None, []
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -60,8 +61,8 @@ class Cost(Callback):
         now = self._last, time.process_time()
         if self._begun is not None:
             wall, cpu = now[0] - self._begun[0], now[1] - self._begun[1]
-            self._steps.append((wall, self._waited, cpu))
-            self._busy.append(_utilisation(pl_module.device, wall, cpu))
+            busy = _utilisation(pl_module.device, wall, cpu)
+            self._steps.append((wall, self._waited, cpu, busy))
         self._begun = now
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -78,15 +79,15 @@ class Cost(Callback):
             return
         now = _peak_memory(pl_module.device) if self._in_step else 0.0
         peak, self._peak = max(self._peak, now), 0.0
-        walls, waits, cpus = zip(*self._steps, strict=True)
+        walls, waits, cpus, busy = zip(*self._steps, strict=True)
+        self._steps = []
         costs = {
             "step_seconds": median(walls),
             "data_seconds": median(waits),
             "cpu_seconds": mean(cpus),
             "peak_memory_mb": peak or float("nan"),
-            "utilisation": mean(self._busy),
+            "utilisation": mean(busy),
         }
-        self._steps, self._busy = [], []
         metrics = {f"cost/{cost}": value for cost, value in costs.items() if value == value}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, trainer.global_step - 1)
@@ -104,12 +105,8 @@ def _utilisation(device: torch.device, wall: float, cpu: float) -> float:
 
 
 def _peak_memory(device: torch.device) -> float:
-    """Peak memory in MiB; NaN if it is unknown."""
+    """Peak memory in MiB."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / _MEGABYTE
-    try:
-        import resource
-    except ModuleNotFoundError:  # Windows has none
-        return float("nan")
     unit = _MEGABYTE if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -29,20 +29,13 @@ class ImbalanceReport(Callback):
         data = getattr(trainer, "datamodule", None)
         if not trainer.is_global_zero or not isinstance(data, SegDataModule):
             return
-        if not getattr(trainer, "fast_dev_run", False):
-            replace_text(Path(trainer.default_root_dir) / DATASET, dataset_table(data))
-        if not self.show:
-            return
         names, counts = data.class_names, data.class_counts
-        console = Console()
-        console.print(imbalance_table(counts, names, f"training set of {data.folder}"))
-        console.print(imbalance_line(counts, names), highlight=False, markup=False, soft_wrap=True)
-
-
-def dataset_table(data: SegDataModule) -> str:
-    """CSV: name, training pixels and colour of each class, in the order of their ids."""
-    colours = ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in data.palette]
-    rows = zip(data.class_names, data.class_counts.pixels, colours, strict=False)
-    table = pd.DataFrame(rows, columns=["class", "train_pixels", "colour"])
-    text: str = table.to_csv(index=False, lineterminator="\n")
-    return text
+        if not getattr(trainer, "fast_dev_run", False):
+            colours = ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in data.palette]
+            rows = zip(names, counts.pixels, colours, strict=False)
+            table = pd.DataFrame(rows, columns=["class", "train_pixels", "colour"])
+            text = table.to_csv(index=False, lineterminator="\n")
+            replace_text(Path(trainer.default_root_dir) / DATASET, text)
+        if self.show:
+            Console().print(imbalance_table(counts, names, f"training set of {data.folder}"))
+            Console().out(imbalance_line(counts, names), highlight=False)

@@ -5,16 +5,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import BasePredictionWriter
-from torch import Tensor
+from pytorch_lightning import Callback, LightningModule, Trainer
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.overlays import blend, colourise
 from lit_seg.files.atomic_io import writing
 
 
-class PredictionWriter(BasePredictionWriter):
+class PredictionWriter(Callback):
     """Writes ``<name>.png`` (8-bit class ids) and ``<name>_overlay.png`` for each image.
 
     Names keep the subfolders of the dataset.
@@ -24,22 +22,15 @@ class PredictionWriter(BasePredictionWriter):
     """
 
     def __init__(self, folder: str | None = None) -> None:
-        super().__init__(write_interval="batch")
         self.folder = folder
 
-    def write_on_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        prediction: Any,
-        batch_indices: Any,
-        batch: Any,
-        *_: Any,
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
-        assert isinstance(prediction, Tensor)
+        """Write the predictions of a batch, ``(N, H, W)`` class ids."""
         data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
         folder = self._folder_of(trainer)
-        labels = prediction.cpu().numpy().astype(np.uint8)
+        labels = outputs.cpu().numpy().astype(np.uint8)
         images = batch["image"].cpu().numpy().transpose(0, 2, 3, 1)
         for name, image, label in zip(batch["name"], images, labels, strict=True):
             if not name:  # a copy that fills the batch of a rank; another rank writes the image

@@ -10,7 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 
 class ProgressLines(Callback):
-    """Prints a line after the first step, and then at most one every ``seconds``.
+    """Prints a line after the first step, then at most one every ``seconds``, and one at the end.
 
     It says step, loss, the time that is left of the whole run (with its validations, at the pace
     since the first step) and the last scores. Within a validation it says the batch.
@@ -35,6 +35,11 @@ class ProgressLines(Callback):
         if first or self._is_due():
             self._print(trainer, self._training_line(trainer, *self._first))
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the number of steps done and the last scores."""
+        if self._first is not None:
+            self._print(trainer, f"done: {self._training_line(trainer, *self._first)}")
+
     def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
         self._evaluation(trainer, "validation", trainer.num_val_batches, *args)
 
@@ -45,18 +50,11 @@ class ProgressLines(Callback):
         self._evaluation(trainer, "prediction", trainer.num_predict_batches, *args)
 
     def _evaluation(
-        self,
-        trainer: Trainer,
-        what: str,
-        batches: list[int | float],
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, what: str, batches: list[int | float], *args: Any
     ) -> None:
+        """Print the batch; ``args`` are those of Lightning: module, outputs, batch, its index."""
         if not trainer.sanity_checking and self._is_due():
-            self._print(trainer, f"{what}: batch {batch_idx + 1} of {batches[dataloader_idx]}")
+            self._print(trainer, f"{what}: batch {args[3] + 1} of {batches[0]}")
 
     def _training_line(self, trainer: Trainer, first: int, since: float) -> str:
         step, total = trainer.global_step, trainer.estimated_stepping_batches
@@ -65,7 +63,7 @@ class ProgressLines(Callback):
         if "train/loss" in values:
             parts.append(f"loss {float(values['train/loss']):.4g}")
         done, elapsed = step - first, self._clock() - since
-        if done and total != float("inf"):
+        if done and step < total < float("inf"):
             left = timedelta(seconds=round((total - step) * elapsed / done))
             parts.append(f"{left} left")
         shown = [key for key in ("miou", "macc") if f"val/{key}" in values]

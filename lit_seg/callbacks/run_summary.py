@@ -27,12 +27,11 @@ class RunSummary(Callback):
         assert isinstance(pl_module, LitSegmenter)
         if trainer.is_global_zero:
             parameters = sum(p.numel() for p in pl_module.network.parameters())
-            Console().print(
+            Console().out(
                 f"{type(pl_module.network).__name__} with {pl_module.encoder}, "
                 f"{parameters / 1e6:.1f} M parameters, {type(pl_module.loss).__name__}, "
                 f"{len(pl_module.class_names)} classes, run {trainer.default_root_dir}",
                 highlight=False,
-                soft_wrap=True,
             )
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -68,9 +67,8 @@ class RunSummary(Callback):
         if scores:
             _report(scores, f"val scores after {module.scored_step} steps", folder / TABLE)
         else:
-            Console().print("nothing was validated, so there is no table to show")
-        for line in _files_and_next(trainer):
-            Console().print(line, highlight=False, soft_wrap=True)
+            Console().out("nothing was validated, so there is no table to show", highlight=False)
+        Console().out(*_files_and_next(trainer), sep="\n", highlight=False)
 
     def _of_checkpoint(self, trainer: Trainer, module: LitSegmenter, split: str) -> None:
         checkpoint = Path(str(trainer.ckpt_path))
@@ -87,9 +85,8 @@ def _scores(module: LitSegmenter) -> RunScores:
 
 def _report(scores: RunScores, title: str, path: Path) -> None:
     """Print a table of scores and write it to a file."""
-    console = Console()
-    console.print(_rich_table(scores, title))
-    console.print(means_line(scores), highlight=False, soft_wrap=True)
+    Console().print(_rich_table(scores, title))
+    Console().out(means_line(scores), highlight=False)
     replace_text(path, markdown_table(scores))
 
 
@@ -105,9 +102,14 @@ def _rich_table(scores: RunScores, title: str) -> Table:
 def _files_and_next(trainer: Trainer) -> list[str]:
     """Where the run's files lie, as far as they exist, and the commands that go on from here."""
     folder = Path(trainer.default_root_dir)
+    last, best = (folder / CHECKPOINTS / f"{name}.ckpt" for name in ("last", "best"))
     lines = [f"run          {folder}"]
-    checkpoints = [folder / CHECKPOINTS / f"{name}.ckpt" for name in ("last", "best")]
-    lines += [f"checkpoint   {c}{_score(trainer, c.stem)}" for c in checkpoints if c.exists()]
+    if last.exists():
+        lines.append(f"checkpoint   {last}")
+    if best.exists():
+        scored = (c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
+        scores = [f"  ({c.monitor} {c.best_score:.4f})" for c in scored if c.best_score is not None]
+        lines.append(f"checkpoint   {best}{''.join(scores)}")
     numbers = [str(folder / name) for name in (METRICS, CLASSES) if (folder / name).exists()]
     if numbers:
         lines.append(f"numbers      {'  '.join(numbers)}")
@@ -117,7 +119,7 @@ def _files_and_next(trainer: Trainer) -> list[str]:
     elif any((folder / "wandb").glob("offline-run-*")):
         lines.append(f"W&B          {folder}/wandb")
         lines.append(f"next         {sync_command(folder)}")
-    if (folder / CHECKPOINTS / "last.ckpt").exists():
+    if last.exists():
         lines.append(f"next         make validate CKPT={folder}")
         lines.append(f'next         make train RESUME={folder} ARGS="{_twice_as_long(trainer)}"')
     if (folder / VAL_IMAGES).exists():
@@ -129,18 +131,8 @@ def _files_and_next(trainer: Trainer) -> list[str]:
     return lines
 
 
-def _score(trainer: Trainer, name: str) -> str:
-    for callback in trainer.checkpoint_callbacks:
-        if name == "best" and isinstance(callback, BestCheckpoint):
-            score = callback.best_score
-            return "" if score is None else f"  ({callback.monitor} {score:.4f})"
-    return ""
-
-
 def _twice_as_long(trainer: Trainer) -> str:
     """The option that lets a resumed run go on for as many steps again."""
-    if trainer.max_steps > 0:
-        return f"--trainer.max_epochs -1 --trainer.max_steps {2 * trainer.global_step}"
-    if trainer.max_epochs and trainer.max_epochs > 0:
+    if trainer.max_steps <= 0 and trainer.max_epochs and trainer.max_epochs > 0:
         return f"--trainer.max_epochs {2 * trainer.max_epochs}"
-    return f"--trainer.max_steps {2 * trainer.global_step}"
+    return f"--trainer.max_epochs -1 --trainer.max_steps {2 * trainer.global_step}"

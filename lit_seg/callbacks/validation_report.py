@@ -1,6 +1,7 @@
 """After each validation: counts per image, a few predictions to look at, tables for W&B."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from lit_seg.files.atomic_io import replace_text, writing
 from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.metrics import ClassScores
 from lit_seg.metrics.labels import VOID
+from lit_seg.metrics.scores import CLASS_STATS
 from lit_seg.runs.layout import PICTURES, VAL_IMAGES
+from lit_seg.runs.reader import COUNTS
 from lit_seg.tasks import LitSegmenter
 
 
@@ -33,9 +36,6 @@ class ValidationReport(Callback):
     Args:
         num_images: pictures of the fixed set, chosen from the truth alone: for each class, the
             rarest in training first, the image with most of it. 0 for none.
-
-    Raises:
-        ValueError: if ``num_images`` is negative.
     """
 
     def __init__(self, num_images: int = 4) -> None:
@@ -50,18 +50,18 @@ class ValidationReport(Callback):
         if trainer.state.fn != "fit" and not trainer.global_step:
             return  # no run to report on, a checkpoint is scored
         assert isinstance(pl_module, LitSegmenter)
-        folder = Path(trainer.default_root_dir)
-        counts = pl_module.image_counts
-        replace_text(folder / VAL_IMAGES, image_table(counts, pl_module.class_names))
-        log: dict[str, Any] = {}
+        names, counts = pl_module.class_names, pl_module.image_counts
+        path = Path(trainer.default_root_dir) / VAL_IMAGES
+        replace_text(path, image_table(counts, names))
+        log: dict[str, Any] = {"trainer/global_step": trainer.global_step - 1}
         run = wandb_run(trainer)
         if run is not None and pl_module.scores is not None:
-            log.update(_tables(pl_module.scores, pl_module.class_names))
+            log |= _tables(pl_module.scores, names)
         if self.num_images:
-            names = chosen_images(counts, pl_module.class_pixels, self.num_images)
-            log.update(_pictures(trainer, pl_module, names, for_wandb=run is not None))
+            chosen = chosen_images(counts, pl_module.class_pixels, self.num_images)
+            log["val/overlays"] = _pictures(trainer, pl_module, chosen, for_wandb=run is not None)
         if run is not None:
-            run.log({**log, "trainer/global_step": trainer.global_step - 1})
+            run.log(log)
 
 
 def image_table(counts: Mapping[str, Tensor], class_names: Sequence[str]) -> str:
@@ -72,7 +72,7 @@ def image_table(counts: Mapping[str, Tensor], class_names: Sequence[str]) -> str
         for name, column in zip(class_names, count.T.tolist(), strict=True)
         if any(column)
     ]
-    table = pd.DataFrame(rows, columns=["image", "class", "labelled", "predicted", "hits"])
+    table = pd.DataFrame(rows, columns=["image", "class", *COUNTS])
     text: str = table.to_csv(index=False, lineterminator="\n")
     return text
 
@@ -106,13 +106,14 @@ def chosen_images(
 
 def _pictures(
     trainer: Trainer, module: LitSegmenter, names: Sequence[str], for_wandb: bool
-) -> dict[str, Any]:
-    """Predict images and write them; returns what W&B is to be given."""
+) -> list[wandb.Image]:
+    """Predict images and write them; returns them with their masks if they are ``for_wandb``."""
     data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
     dataset = trainer.val_dataloaders.dataset  # type: ignore[union-attr]
     index = {dataset.split.name(i): i for i in range(len(dataset))}
+    labels = {**dict(enumerate(module.class_names)), VOID: "void"}
     folder = Path(trainer.default_root_dir)
-    rows, images = [], []
+    rows, found = [], []
     for name in names:  # one by one, since their sizes may differ
         sample = dataset[0, index[name], 0]
         batch = module.transfer_batch_to_device(default_collate([sample]), module.device, 0)
@@ -121,46 +122,35 @@ def _pictures(
         image = sample["image"].numpy().transpose(1, 2, 0)
         truth = sample["target"].numpy().astype(np.uint8)
         rows.append(side_by_side(image, truth, prediction, data.palette))
-        images.append((name, image, truth, prediction))
-    with writing(folder / PICTURES):
-        for name, image, truth, prediction in images:
+        with writing(folder / PICTURES):
             (folder / PICTURES / name).parent.mkdir(parents=True, exist_ok=True)  # it may hold "/"
             Image.fromarray(image).save(folder / PICTURES / f"{name}_image.jpg", quality=90)
             Image.fromarray(truth).save(folder / PICTURES / f"{name}_truth.png")
             Image.fromarray(prediction).save(folder / PICTURES / f"{name}_prediction.png")
+        if for_wandb:
+            masks = {"prediction": prediction, "truth": truth}
+            with_names = {k: {"mask_data": m, "class_labels": labels} for k, m in masks.items()}
+            found.append(wandb.Image(image, caption=name, masks=with_names))
     if rows:
         width = max(row.shape[1] for row in rows)
         padded = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
         with writing(folder / "overlays.png"):
             Image.fromarray(np.concatenate(padded)).save(folder / "overlays.png")
-    return {"val/overlays": _masks(images, module.class_names)} if for_wandb else {}
-
-
-def _masks(images: list[tuple[Any, ...]], class_names: list[str]) -> list[Any]:
-    labels = {**dict(enumerate(class_names)), VOID: "void"}
-    found = []
-    for name, image, truth, prediction in images:
-        masks = {"prediction": prediction, "truth": truth}
-        data = {key: {"mask_data": mask, "class_labels": labels} for key, mask in masks.items()}
-        found.append(wandb.Image(image, caption=name, masks=data))
     return found
 
 
 def _tables(scores: ClassScores, class_names: list[str]) -> dict[str, Any]:
-    columns = ["class", "iou", "recall", "precision", "pixels"]
-    pixels = scores.confusion.sum(1).double()
-    values = torch.stack([scores.iou, scores.recall, scores.precision, pixels], dim=1).tolist()
-    rows = [[name, *row] for name, row in zip(class_names, values, strict=True)]
-    pairs = wandb.Table(
+    columns = [scores.iou, scores.recall, scores.precision, scores.confusion.sum(1).double()]
+    rows = zip(class_names, *(column.tolist() for column in columns), strict=True)
+    pairs = zip(product(class_names, class_names), scores.confusion.flatten().tolist(), strict=True)
+    confusion = wandb.Table(
         columns=["Actual", "Predicted", "nPredictions"],
-        data=[
-            [actual, predicted, number]
-            for actual, numbers in zip(class_names, scores.confusion.tolist(), strict=True)
-            for predicted, number in zip(class_names, numbers, strict=True)
-        ],
+        data=[[actual, predicted, number] for (actual, predicted), number in pairs],
     )
-    fields = {name: name for name in pairs.columns}
+    fields = {name: name for name in confusion.columns}
     return {
-        "val/classes": wandb.Table(columns=columns, data=rows),
-        "val/confusion": wandb.plot_table("wandb/confusion_matrix/v1", pairs, fields),
+        "val/classes": wandb.Table(
+            columns=["class", *CLASS_STATS, "pixels"], data=[list(row) for row in rows]
+        ),
+        "val/confusion": wandb.plot_table("wandb/confusion_matrix/v1", confusion, fields),
     }

@@ -22,10 +22,7 @@ class BestCheckpoint(Checkpoint):
 
     Args:
         dirpath: the folder of the checkpoint; the command line sets it.
-        monitor: the metric to compare; larger is better.
-
-    Raises:
-        RunError: if a validation does not log the metric.
+        monitor: the metric to compare, which every validation must log; larger is better.
     """
 
     def __init__(self, dirpath: str | None = None, monitor: str = "val/miou") -> None:
@@ -68,9 +65,6 @@ class LastCheckpoint(Checkpoint):
     Args:
         dirpath: the folder of the checkpoint; the command line sets it.
         every_n_train_steps: also write it after so many steps, for epochs that take hours.
-
-    Raises:
-        ValueError: if ``every_n_train_steps`` is below 1.
     """
 
     def __init__(self, dirpath: str | None = None, every_n_train_steps: int | None = None) -> None:

@@ -20,17 +20,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Write a checkpoint.
-
-        Raises:
-            WriteError: if the disk is full or the folder cannot be written; the old file is
-                unchanged.
-        """
+        """Write a checkpoint, or raise a WriteError that says why not and keep the old file."""
         path = Path(path)
         try:
             replace_file(path, lambda file: torch.save(checkpoint, file))
         except (OSError, RuntimeError) as error:
-            cause = _os_error(error)
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, OSError):
+                cause = cause.__context__  # torch wraps the error of the system
             if cause is None:
                 raise
             kept = "; the old one is kept" if path.exists() else ""
@@ -45,10 +42,3 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Read tensors and plain values only, whatever ``weights_only`` is."""
         content: dict[str, Any] = super().load_checkpoint(path, map_location, weights_only=True)
         return content
-
-
-def _os_error(error: BaseException | None) -> OSError | None:
-    """The error of the system, which torch wraps in an error of its own."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__context__
-    return error

@@ -128,9 +128,9 @@ class ExactResume(Callback):
         loops = checkpoint["loops"]["fit_loop"]
         before = position["samples_before"] // data.samples_per_batch
         _set_batches(loops, epoch, batches, before, due)
+        _set_steps(loops, step, -(-batches // trainer.accumulate_grad_batches))
         # a validation is logged with the number of the last step
         loops["epoch_loop.state_dict"][LOGGED_STEP] = step - 1 if due else step
-        _set_steps(loops, step, -(-batches // trainer.accumulate_grad_batches))
         self._loaded = {"step": step, "validation_due": due}
         self._batches, self.validation_due = batches, due
 
@@ -156,8 +156,7 @@ def _set_batches(loops: dict[str, Any], epoch: int, batches: int, before: int, d
     progress["is_last_batch"] = False
     # Lightning repeats a validation if a batch of it was started and not processed
     validation = loops["epoch_loop.val_loop.batch_progress"]
-    for counter in validation["total"], validation["current"]:
-        _count(counter, ready=int(due), started=int(due), processed=0, completed=0)
+    _count(validation, ready=int(due), started=int(due), processed=0, completed=0)
     validation["is_last_batch"] = False
 
 

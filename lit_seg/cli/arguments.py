@@ -1,10 +1,9 @@
 """Command-line arguments: the name of a run is replaced by options of LightningCLI."""
 
-from argparse import ArgumentParser
 from pathlib import Path
 
+from lit_seg.config.trust import take_option
 from lit_seg.errors import RunError
-from lit_seg.runs.checkpoint_files import find_checkpoint
 from lit_seg.runs.layout import CONFIG, find_run
 
 _QUIET = {
@@ -19,51 +18,33 @@ TRAINER_COMMANDS = ("fit", *_QUIET)
 
 
 def complete_arguments(args: list[str]) -> list[str]:
-    """Replace the name of a run by the run's configuration, folder and checkpoint.
+    """Put the configuration and the folder of the run that is named before the other arguments.
 
-    ``fit --resume RUN`` continues a run from its last checkpoint and in its folder.
-    ``validate``, ``test`` and ``predict`` with ``--ckpt_path RUN`` use the run's best checkpoint;
-    a checkpoint file may be given instead. All other arguments come after the run's configuration,
-    so they override it.
-
-    Raises:
-        RunError: if there is no such run, or the run holds no checkpoint.
+    ``fit --resume RUN`` continues a run in its folder; ``validate``, ``test`` and ``predict`` take
+    ``--ckpt_path RUN``, or a checkpoint file of a run. All other arguments come after the run's
+    configuration, so they override it.
     """
     if not args or args[0] not in TRAINER_COMMANDS:
         return args
-    command, rest = args[0], args[1:]
-    if command == "fit":
-        value, rest = _take(rest, "--resume")
-        if value is None:
+    command, option = args[0], "--resume" if args[0] == "fit" else "--ckpt_path"
+    values, others = take_option(args[1:], option)
+    if not values:
+        if command == "fit" or "--config" in others or "--help" in others:
             return args
-        checkpoint = find_checkpoint(Path(value), prefer="last")
-    else:
-        value, others = _take(rest, "--ckpt_path")
-        if value is None:
-            if "--config" in rest or "--help" in rest:
-                return args
-            raise run_is_missing(command)
-        checkpoint = find_checkpoint(Path(value), prefer="best")
-        if "--config" in rest:  # the user gives the whole configuration
-            return [command, *others, "--ckpt_path", str(checkpoint)]
+        raise run_is_missing(command)
+    if not values[-1]:
+        raise RunError(f"{option} needs a run, such as runs/streets/unet_resnet18/recall/seed0")
+    if command != "fit":
+        if "--config" in others:  # the user gives the whole configuration
+            return args
         # scores are the same on any number of ranks, so it takes those that are started now
         here = ["--trainer.devices", "auto", "--trainer.num_nodes", "1"]
-        rest = [_QUIET[command], *here, *others]
-    run = find_run(Path(value))
+        others = [_QUIET[command], *here, *others]
+    run = find_run(Path(values[-1]))
     config = ["--config", str(run / CONFIG)]
-    return [command, *config, *rest, "--run_dir", str(run), "--ckpt_path", str(checkpoint)]
+    return [command, *config, *others, "--run_dir", str(run), "--ckpt_path", values[-1]]
 
 
 def run_is_missing(command: str | None) -> RunError:
     """The error for a command that needs a trained model and got none."""
     return RunError(f"{command} needs a run or a checkpoint: give --ckpt_path runs/...")
-
-
-def _take(args: list[str], option: str) -> tuple[str | None, list[str]]:
-    """The value of an option, None if it is not given, and the other arguments."""
-    parser = ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument(option, nargs="?", const="", dest="run")
-    given, others = parser.parse_known_args(args)
-    if given.run == "":
-        raise RunError(f"{option} needs a run, such as runs/streets/unet_resnet18/recall/seed0")
-    return given.run, others

@@ -14,9 +14,7 @@ from lit_seg.errors import LitSegError
 def message_of(error: Exception, command: str) -> str | None:
     """One line for an error that a user can mend; None for one that needs its traceback.
 
-    Args:
-        error: the error that ended the command.
-        command: its name, or "" if it was not understood.
+    ``command`` is the name of the command that it ended, or "" if that was not understood.
     """
     if isinstance(error, ArgumentError):
         return explain(error.message, command)

@@ -8,31 +8,27 @@ from typing import Any
 import torch
 import yaml
 from jsonargparse.typing import PositiveFloat
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
-from lit_seg.callbacks import (
-    BestCheckpoint,
-    ClassDynamics,
-    Cost,
-    ExactResume,
-    ImbalanceReport,
-    LastCheckpoint,
-    PredictionWriter,
-    ProgressLines,
-    RunSummary,
-    StopSignal,
-    ValidationReport,
-)
+from lit_seg.callbacks.class_dynamics import ClassDynamics
+from lit_seg.callbacks.cost import Cost
+from lit_seg.callbacks.imbalance_report import ImbalanceReport
+from lit_seg.callbacks.prediction_writer import PredictionWriter
+from lit_seg.callbacks.progress import ProgressLines
+from lit_seg.callbacks.run_summary import RunSummary
+from lit_seg.callbacks.validation_report import ValidationReport
+from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
 from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
+from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.option_checks import check_options
 from lit_seg.config.parse_errors import explain
 from lit_seg.distributed.rank_timeout import check_ranks, trainer_options
+from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
 from lit_seg.errors import LitSegError, RunError
 from lit_seg.files.atomic_io import replace_text
@@ -122,14 +118,15 @@ class LitSegCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
         check_options(config)
-        if self.subcommand == "fit" and config.ckpt_path is None:
-            config.run_dir = str(free_folder(Path(config.run_dir)))
+        fits = self.subcommand == "fit"
         if config.ckpt_path is not None:
-            checkpoint = find_checkpoint(Path(config.ckpt_path), prefer="last")
-            if self.subcommand == "fit":
+            checkpoint = find_checkpoint(Path(config.ckpt_path), "last" if fits else "best")
+            if fits:
                 check_length(checkpoint, config.trainer.max_epochs, config.trainer.max_steps)
             config.ckpt_path = str(checkpoint)
-        elif self.subcommand != "fit":
+        elif fits:
+            config.run_dir = str(free_folder(Path(config.run_dir)))
+        else:
             raise run_is_missing(self.subcommand)
         config.trainer.default_root_dir = config.run_dir
         for key in ("best_checkpoint", "last_checkpoint"):
@@ -144,20 +141,19 @@ class LitSegCLI(LightningCLI):
             raise
         except ValueError as error:  # from a constructor, which names the value it refuses
             raise RunError(explain(str(error), self.subcommand)) from error
-        except (MisconfigurationException, ModuleNotFoundError) as error:
+        except ModuleNotFoundError as error:
             raise RunError(str(error)) from error
         if self.subcommand == "fit" and self.config.fit.ckpt_path:
             # the checkpoint holds all weights, and the file that the run started from may be gone
             self.model.weights = self.model.init = None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        config = self.config_init[self.subcommand].trainer
-        kwargs.update(trainer_options(config, self.config_init[self.subcommand].rank_timeout))
-        if config.logger in (None, True):
+        asked = self.config_init[self.subcommand]
+        config = asked.trainer
+        kwargs.update(trainer_options(config, asked.rank_timeout))
+        own_loggers = config.logger not in (None, True)
+        if not own_loggers:
             kwargs["logger"] = False
-            if self.subcommand == "fit":
-                resumed = self.config_init.fit.ckpt_path is not None
-                kwargs["logger"] = run_loggers(Path(config.default_root_dir), resumed)
         # `ExactResume` comes first, so that its hooks run before others that may fail
         callbacks = [ExactResume(), StopSignal(), *_as_list(config.callbacks)]
         kwargs["plugins"] = [AtomicCheckpointIO(), *_as_list(config.plugins)]
@@ -169,6 +165,9 @@ class LitSegCLI(LightningCLI):
                 kwargs["enable_progress_bar"] = False  # the bar of Lightning
         trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         check_ranks(trainer, self.subcommand)
+        if self.subcommand == "fit" and not own_loggers and not config.fast_dev_run:
+            # W&B's writes into the folder of the run, which a refused one must not leave
+            trainer.loggers = run_loggers(Path(asked.run_dir), resumed=asked.ckpt_path is not None)
         return trainer
 
 

@@ -30,6 +30,10 @@ warnings.filterwarnings("ignore", ".*sync_dist=True.*")
 # it does not know that our sampler skips what an interrupted epoch has seen
 warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
 
+_DESCRIPTION = "Segmentation with imbalanced classes. Besides the subcommands below, " + "; ".join(
+    f"`{name}` shows {what}" for name, what in COMMANDS.items()
+)
+
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
@@ -44,15 +48,26 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.argv[1:], packages = take_trusted(sys.argv[1:])
         sys.argv[1:] = complete_arguments(sys.argv[1:])
         with only_trusted(sys.argv[1:], packages):
-            _run_command()
+            LitSegCLI(
+                LitSegmenter,
+                SegDataModule,
+                subclass_mode_data=True,
+                seed_everything_default=0,
+                save_config_callback=RunConfig,
+                trainer_defaults={
+                    "use_distributed_sampler": False,
+                    "enable_model_summary": False,  # `RunSummary` prints it in one line
+                },
+                parser_kwargs={"description": _DESCRIPTION},
+            )
         code = 0
     except StopRequest as stop:
         code = 128 + stop.signum
     except SIGTERMException:  # Lightning's, before our handler is set; its exit code would be 0
         code = 128 + signal.SIGTERM
     except Exception as error:
-        known = sys.argv[1:2] and sys.argv[1] in TRAINER_COMMANDS
-        message = message_of(error, sys.argv[1] if known else "")
+        command = next((word for word in sys.argv[1:2] if word in TRAINER_COMMANDS), "")
+        message = message_of(error, command)
         if message is None:
             raise
         sys.stderr.write(f"error: {message}\n")
@@ -61,23 +76,3 @@ def main(args: Sequence[str] | None = None) -> int:
         if wandb.run is not None:
             wandb.finish(exit_code=code)
     return end_process(code)
-
-
-_DESCRIPTION = "Segmentation with imbalanced classes. Besides the subcommands below, " + "; ".join(
-    f"`{name}` shows {what}" for name, what in COMMANDS.items()
-)
-
-
-def _run_command() -> None:
-    LitSegCLI(
-        LitSegmenter,
-        SegDataModule,
-        subclass_mode_data=True,
-        seed_everything_default=0,
-        save_config_callback=RunConfig,
-        trainer_defaults={
-            "use_distributed_sampler": False,
-            "enable_model_summary": False,  # `RunSummary` prints it in one line
-        },
-        parser_kwargs={"description": _DESCRIPTION},
-    )

@@ -13,11 +13,7 @@ _OTHER_STRATEGIES = (
 
 
 def check_options(config: Any) -> None:
-    """Check the options of a command before any object is built from them.
-
-    Raises:
-        RunError: naming the option, its value and the way out.
-    """
+    """Refuse options before any object is built from them, with their value and the way out."""
     trainer = config.trainer
     for key in ("accumulate_grad_batches", "check_val_every_n_epoch"):
         if trainer[key] is not None and trainer[key] < 1:

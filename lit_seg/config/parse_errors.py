@@ -12,11 +12,9 @@ _FRAME = (  # lines around a statement, and statements on types that are tried f
 
 
 def explain(report: str, command: str | None = None) -> str:
-    """Shorten a report of jsonargparse to the option, its own words and the command for help.
+    """Shorten a report of jsonargparse to the option, its own words and the help of ``command``.
 
-    Args:
-        report: the message of its ``ArgumentError``, or of an error while it builds the objects.
-        command: the subcommand, whose help the line points to.
+    It reports errors of parsing, and errors of the constructors that it calls.
     """
     if denied := _DENIED.search(report):
         return refusal(denied[1], denied[1])

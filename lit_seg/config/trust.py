@@ -39,8 +39,6 @@ KNOWN = (
 The package that defines an object counts: ``torch.optim.optimizer.torch.load`` is not allowed.
 """
 
-_BELOW_KNOWN = tuple(f"{known}." for known in KNOWN)
-
 VARIABLE = "LIT_SEG_TRUST"
 """The environment variable that tells the other processes of a DDP run what is trusted."""
 
@@ -53,18 +51,20 @@ _CONFIG = ("--config", "-c")
 
 
 def take_trusted(args: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The arguments without ``--trust PACKAGE``, and the packages.
-
-    Raises:
-        RunError: if a value is no name of a package.
-    """
-    parser = ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--trust", nargs="?", const="", action="append", default=[])
-    given, others = parser.parse_known_args(args)
-    for package in given.trust:
+    """The arguments without ``--trust PACKAGE``, and the packages."""
+    packages, others = take_option(args, "--trust")
+    for package in packages:
         if not all(part.isidentifier() for part in package.split(".")):
             raise RunError(f"--trust needs a package, such as `--trust my_losses`, got {package!r}")
-    return others, given.trust
+    return others, packages
+
+
+def take_option(args: Sequence[str], option: str) -> tuple[list[str], list[str]]:
+    """The values of an option, empty where it has none, and the other arguments."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(option, nargs="?", const="", action="append", default=[], dest="values")
+    given, others = parser.parse_known_args(args)
+    return given.values, others
 
 
 @contextmanager
@@ -76,8 +76,7 @@ def only_trusted(args: Sequence[str] = (), packages: Sequence[str] = ()) -> Iter
         packages: given by ``--trust``; those in ``$LIT_SEG_TRUST`` are trusted too.
 
     Raises:
-        RunError: if a configuration file is missing, is no YAML mapping, or names a class of
-            another package.
+        RunError: if a configuration file cannot be read, or names a class of another package.
     """
     given = os.environ.get(VARIABLE)
     packages = [*packages, *(given.split(",") if given else ())]
@@ -106,7 +105,7 @@ def _typed_packages(args: Sequence[str]) -> list[str]:
         if option not in _CONFIG:
             key = option.removesuffix("+").rpartition(".")[2].removeprefix("--")
             typed = _import_paths(_parsed(value), key)
-            found += [path.partition(".")[0] for path in typed if not path.startswith(_BELOW_KNOWN)]
+            found += [path.partition(".")[0] for path in typed if not _is_within(path, KNOWN)]
     return [package for package in found if package != "jsonargparse"]  # it refuses its own
 
 
@@ -115,8 +114,12 @@ def _check_configs(args: Sequence[str], allowed: Sequence[str]) -> None:
         if option not in _CONFIG or isinstance(_parsed(value), dict):
             continue  # a configuration typed on the command line is trusted
         for path in _import_paths(read_yaml(Path(value)), ""):
-            if not any(path == known or path.startswith(f"{known}.") for known in allowed):
+            if not _is_within(path, allowed):
                 raise RunError(refusal(f"{value} names {path}", path))
+
+
+def _is_within(path: str, packages: Sequence[str]) -> bool:
+    return f"{path}.".startswith(tuple(f"{package}." for package in packages))
 
 
 def _import_paths(content: Any, key: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from lit_seg.data.datasets.cityscapes import Cityscapes
 from lit_seg.data.datasets.nyuv2.nyuv2 import NYUv2
 from lit_seg.data.datasets.own_folder.folder import Folder
 from lit_seg.data.datasets.oxford_pet import OxfordPet
-from lit_seg.data.datasets.streets import Streets
+from lit_seg.data.datasets.streets.streets import Streets
 from lit_seg.data.datasets.synthia import Synthia
 from lit_seg.data.datasets.virtual_kitti2 import VirtualKITTI2
 

@@ -120,7 +120,7 @@ class MixedSplit:
 
 
 def matching_pairs(
-    images: Path, image_end: str, labels: Path, label_end: str, stem: str
+    images: Path, image_name: str, labels: Path, label_name: str, stem: str
 ) -> list[Pair]:
     """Pair the files of two folders by their stems, sorted.
 
@@ -128,17 +128,17 @@ def matching_pairs(
 
     Args:
         images: folder of the images.
-        image_end: what follows the stem in the path of an image.
+        image_name: path of an image in it, with ``{}`` in place of the stem.
         labels: folder of the labels.
-        label_end: what follows the stem in the path of a label.
+        label_name: path of a label in it, likewise.
         stem: glob pattern of the stems, which should match no hidden file.
     """
-    stems = {
-        path.relative_to(folder).as_posix().removesuffix(end)
-        for folder, end in ((images, image_end), (labels, label_end))
-        for path in folder.glob(f"{stem}{end}")
-    }
-    return sorted((images / f"{s}{image_end}", labels / f"{s}{label_end}") for s in stems)
+    stems: set[str] = set()
+    for folder, name in ((images, image_name), (labels, label_name)):
+        start, end = name.split("{}")
+        found = (path.relative_to(folder).as_posix() for path in folder.glob(name.format(stem)))
+        stems |= {path.removeprefix(start).removesuffix(end) for path in found}
+    return sorted((images / image_name.format(s), labels / label_name.format(s)) for s in stems)
 
 
 def random_parts(size: int, tenths: Sequence[int]) -> list[list[int]]:

@@ -63,11 +63,7 @@ def trainer_options(config: Any, timeout: float) -> dict[str, Any]:
 
 
 def check_ranks(trainer: Trainer, command: str | None) -> None:
-    """Refuse a trainer whose ranks were not started, before it waits for them.
-
-    Raises:
-        RunError: with the command that starts them.
-    """
+    """Refuse a trainer that would wait for ranks that nobody started; say how to start them."""
     asked, started = trainer.world_size, ranks_started()
     if asked == started or (asked == 1 and not dist.is_torchelastic_launched()):
         return

@@ -1,7 +1,6 @@
 """What ranks tell each other with each loss, and what stops a run whose numbers are broken."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,29 +9,19 @@ from lit_seg.errors import NonFiniteError
 from lit_seg.metrics.collectives import sum_over_ranks, world_size
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """The same on all ranks.
+def exchange(loss: Tensor, finite: Tensor, stop: bool) -> tuple[Tensor, bool, bool]:
+    """One collective of three numbers in each step, none with one process.
 
-    Attributes:
-        loss: the mean over ranks, as it is logged; a scalar without gradient.
-        finite: whether losses and logits of all ranks are.
-        stop: whether a rank wants to stop.
+    Returns:
+        The mean loss over ranks, a scalar without gradient; whether losses and logits of all ranks
+        are finite; whether a rank wants to stop.
     """
-
-    loss: Tensor
-    finite: bool
-    stop: bool
-
-
-def exchange(loss: Tensor, finite: Tensor, stop: bool) -> StepReport:
-    """Bring a step's report together; one collective of three numbers, none with one process."""
     if world_size() == 1:
-        return StepReport(loss.detach(), bool(finite), stop)
+        return loss.detach(), bool(finite), stop
     parts = [loss.detach(), (~finite).to(loss.dtype), loss.new_tensor(float(stop))]
     total = sum_over_ranks(torch.stack(parts))
     _, broken, stops = total.tolist()
-    return StepReport(total[0] / world_size(), broken == 0, stops > 0)
+    return total[0] / world_size(), broken == 0, stops > 0
 
 
 def is_finite(loss: Tensor, logits: Tensor) -> Tensor:

@@ -5,11 +5,11 @@ import signal
 import threading
 import time
 from types import FrameType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch.distributed as dist
 from lightning_utilities.core.rank_zero import rank_zero_info
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 
 from lit_seg.errors import StopRequest
@@ -18,20 +18,13 @@ _SAME_SIGNAL_SECONDS = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
-@runtime_checkable
-class Stoppable(Protocol):
-    """A LightningModule whose ranks tell each other in each step whether one wants to stop."""
-
-    wants_to_stop: bool
-    all_stop: bool
-
-
 class StopSignal(Callback):
     """Ends training at the next safe point after a signal; one more, a second later, at once.
 
     Safe points are between steps and, in validation, between batches. The ranks agree on the step
-    by what they exchange with each loss. In validation, where they may be at different batches,
-    each stops when it is told: launchers and schedulers tell all of them.
+    by what they exchange with each loss: ``wants_to_stop`` of a module becomes ``all_stop`` of all.
+    In validation, where they may be at different batches, each stops when it is told: launchers and
+    schedulers tell all of them.
 
     Lightning's own handler enters a collective from inside the signal, while the process may be
     in another one: with two ranks that hangs more often than not.
@@ -42,26 +35,24 @@ class StopSignal(Callback):
         self._since = 0.0
         self._launcher = os.getppid()
 
-    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Listen from the first batch on; the trainer puts back the handlers that were there."""
         self._listen(pl_module)
 
     on_train_start = on_test_start = on_predict_start = on_sanity_check_start
 
     def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         """Stop between two steps, all ranks at the same."""
-        assert isinstance(pl_module, Stoppable)
         if dist.is_torchelastic_launched() and os.getppid() != self._launcher:
             pl_module.wants_to_stop = True  # nobody is left who would end a rank that hangs
         stop = pl_module.all_stop if trainer.world_size > 1 else pl_module.wants_to_stop
         if stop and batch_idx % trainer.accumulate_grad_batches == 0:
             raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Leave the validation to the run that goes on; listen, where there is no training."""
-        assert isinstance(pl_module, Stoppable)
         if trainer.state.fn != TrainerFn.FITTING:
             self._listen(pl_module)
         if pl_module.all_stop:  # of several ranks, told in the last step before
@@ -81,10 +72,9 @@ class StopSignal(Callback):
             for signum in _SIGNALS:
                 signal.signal(signum, signal.SIG_IGN)
 
-    def _listen(self, pl_module: LightningModule) -> None:
+    def _listen(self, pl_module: Any) -> None:
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may
-        assert isinstance(pl_module, Stoppable)
 
         def note(signum: int, frame: FrameType | None) -> None:
             if self._signum is not None:

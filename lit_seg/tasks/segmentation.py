@@ -172,11 +172,10 @@ class LitSegmenter(ScheduledModule):
         """
         logits = self(batch["image"])
         loss: Tensor = self.loss(logits, batch["target"])
-        report = exchange(loss, is_finite(loss, logits), self.wants_to_stop)
-        self.all_stop = report.stop
-        if not report.finite:
+        mean, finite, self.all_stop = exchange(loss, is_finite(loss, logits), self.wants_to_stop)
+        if not finite:
             raise non_finite(f"step {self.global_step}", loss, logits, batch["name"])
-        self.log("train/loss", report.loss, prog_bar=True)
+        self.log("train/loss", mean, prog_bar=True)
         self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         return loss
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import SGD
 
-from lit_seg.callbacks import ClassDynamics
+from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.losses import CrossEntropyLoss, SoftDiceLoss
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums

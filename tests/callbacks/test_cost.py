@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pytorch_lightning import Callback
 
-from lit_seg.callbacks import Cost
+from lit_seg.callbacks.cost import Cost
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.tasks import LitSegmenter
 from tests.tasks.test_segmentation import SMALL, batches, loader, trainer

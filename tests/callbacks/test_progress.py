@@ -8,7 +8,7 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-from lit_seg.callbacks import ProgressLines
+from lit_seg.callbacks.progress import ProgressLines
 from lit_seg.cli.main import main
 from tests.conftest import TINY, layers
 
@@ -53,7 +53,9 @@ def lines(capsys: pytest.CaptureFixture[str], **options: object) -> list[str]:
         **{"enable_model_summary": False, **options},
     )
     trainer.fit(Model(clock), DataLoader(torch.ones(8, 1)), DataLoader(torch.ones(2, 1)))
-    return [line for line in capsys.readouterr().out.splitlines() if re.match("step|valid", line)]
+    return [
+        line for line in capsys.readouterr().out.splitlines() if re.match("step|valid|done", line)
+    ]
 
 
 def test_a_line_after_the_first_step_and_then_every_thirty_seconds(
@@ -70,6 +72,7 @@ def test_a_line_after_the_first_step_and_then_every_thirty_seconds(
         "step 14 of 16, loss 13, 0:00:32 left, miou 0.250, macc 0.500",
         "validation: batch 1 of 2",
         "validation: batch 2 of 2",
+        "done: step 16 of 16, loss 15, miou 0.250, macc 0.500",
     ]
 
 
@@ -82,6 +85,7 @@ def test_a_run_without_an_end_has_no_time_left(capsys: pytest.CaptureFixture[str
     shown = lines(capsys, max_epochs=-1, max_time="00:00:00:01", limit_val_batches=0)
     assert shown[0] == "step 1, loss 0"
     assert "left" not in shown[1]
+    assert shown[-1].startswith("done: step ")
 
 
 def test_the_command_line_prints_them_without_a_terminal(
@@ -91,4 +95,6 @@ def test_the_command_line_prints_them_without_a_terminal(
     options = [*TINY[:bar], *TINY[bar + 2 :], "--trainer.max_steps", "1"]
     run = ["--run_dir", str(tmp_path / "run"), "--trainer.limit_val_batches", "1"]
     assert main(["fit", *layers(), *options, *run]) == 0
-    assert "step 1 of 1, loss" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "step 1 of 1, loss" in shown
+    assert re.search(r"^done: step 1 of 1, loss .*, miou 0\.\d+, macc 0\.\d+$", shown, re.MULTILINE)

@@ -9,8 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lit_seg.callbacks import ValidationReport
-from lit_seg.callbacks.validation_report import chosen_images, image_table
+from lit_seg.callbacks.validation_report import ValidationReport, chosen_images, image_table
 from lit_seg.data import Streets
 from tests.test_cli import rows_of
 

@@ -388,7 +388,7 @@ def test_a_bad_mask_of_a_turned_photo_is_told_once(own, capsys):
 
 def test_how_an_own_folder_is_split_is_told_once(capsys, own, monkeypatch):
     told = []
-    monkeypatch.setattr("lit_seg.data.datasets.own_folder.pairs.rank_zero_info", told.append)
+    monkeypatch.setattr("lit_seg.data.datasets.own_folder.division.rank_zero_info", told.append)
     file, root = own
     (root / "train.txt").write_text("nowhere\n")
     check(capsys, file)

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from lit_seg.data import DATASETS
-from lit_seg.data.datasets import streets
+from lit_seg.data.datasets.streets import streets
 from tests.data import (
     layout_of_ade20k,
     layout_of_nyuv2,

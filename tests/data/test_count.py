@@ -5,7 +5,7 @@ import pytest
 
 from lit_seg.data import Streets
 from lit_seg.data.counting.count import class_counts, count_images, pixels_of_labels
-from lit_seg.data.datasets.streets import RenderedSplit
+from lit_seg.data.datasets.streets.streets import RenderedSplit
 from lit_seg.metrics.labels import VOID
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from lit_seg.data.datasets.own_folder.class_labels import MAX_CLASSES, folder_classes
+from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.overlays import distinct_colours
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
@@ -19,7 +20,7 @@ RED, GREEN, BLUE = [255, 0, 0], [0, 255, 0], [0, 0, 255]
 
 
 def read(path, ids=None, colours=None, ignore=None):
-    return folder_classes(ids, colours, ignore).reader()(path).tolist()
+    return folder_classes(ids, colours, ignore).read(path).tolist()
 
 
 # ids
@@ -167,7 +168,7 @@ def test_colours_give_the_palette(tmp_path):
     backwards = dict(reversed(COLOURS.items()))
     classes = folder_classes(list(COLOURS), backwards, None)
     assert classes.palette == palette
-    assert not classes.by_colour
+    assert isinstance(classes.read, LabelMap)
 
 
 def test_classes_that_differ_in_alpha_are_drawn_differently():

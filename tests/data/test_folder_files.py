@@ -7,6 +7,7 @@ import unicodedata
 import numpy as np
 import pytest
 
+from lit_seg.data.datasets.own_folder.pairs import PairFinder
 from lit_seg.data.file_lists import faults_listed
 from lit_seg.errors import DataError
 from tests.data.layout_of_folder import folder, images, masks, stems, write_folder, write_pair
@@ -32,8 +33,8 @@ def write_files(root, *names):
 def listed(root, *lines, **options):
     """The pairs that the lines of a list give, below the root."""
     (root / "mine.txt").write_text("\n".join(lines))
-    data = folder(root, splits={"train": "mine.txt", "val": 0.1}, **options)
-    pairs = data._files._listed("mine.txt")
+    folders = (root / options.pop(kind, kind) for kind in KINDS)
+    pairs = PairFinder(root, *folders, **options).listed("mine.txt")
     return [tuple(path.relative_to(root).as_posix() for path in pair) for pair in pairs]
 
 
@@ -267,8 +268,8 @@ def test_an_image_elsewhere_needs_its_mask(tmp_path):
 def test_windows_lists_are_read(tmp_path):
     write_files(tmp_path, *(f"{kind}/{stem}.png" for kind in ("images", "masks") for stem in "ab"))
     (tmp_path / "mine.txt").write_bytes("\ufeffa.png\r\n\r\n  \r\nb.png\r\n".encode())
-    data = folder(tmp_path, splits={"train": "mine.txt", "val": 0.5})
-    assert [image.stem for image, _ in data._files._listed("mine.txt")] == ["a", "b"]
+    data = folder(tmp_path, splits={"train": "mine.txt"})
+    assert stems(data, "train") == ["a", "b"]
 
 
 def test_the_order_of_a_list_is_kept(tmp_path):

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from lit_seg.data.datasets.street_scenes import CLASS_NAMES, PALETTE, render_scene
+from lit_seg.data import Streets
+from lit_seg.data.datasets.streets.colours import StreetClass
+from lit_seg.data.datasets.streets.scene import render_scene
 from lit_seg.metrics.labels import VOID
 
 HEIGHT, WIDTH = 128, 192
-NUM_CLASSES = len(CLASS_NAMES)
+NUM_CLASSES = len(StreetClass)
 
 # Bounds on the percentage of labelled pixels, wide enough for 120 random scenes.
 PERCENT = {
@@ -75,14 +77,19 @@ def test_too_small_a_size_is_refused(height, width):
         scene(0, height, width)
 
 
+def test_the_table_of_classes_is_of_what_is_drawn():
+    assert Streets.names == tuple(member.name.lower() for member in StreetClass)
+    assert list(StreetClass) == list(range(12))
+
+
 def test_every_class_has_a_distinct_colour():
-    assert len(set(PALETTE)) == len(PALETTE) == NUM_CLASSES == 12
+    assert len(set(Streets.colours)) == len(Streets.colours) == NUM_CLASSES == 12
 
 
 def test_class_frequencies_have_a_long_tail(scenes):
     _, labels = scenes
     counts = np.bincount(labels.ravel(), minlength=256)[:NUM_CLASSES]
-    percent = dict(zip(CLASS_NAMES, 100 * counts / counts.sum(), strict=True))
+    percent = dict(zip(Streets.names, 100 * counts / counts.sum(), strict=True))
     for name, (low, high) in PERCENT.items():
         assert low < percent[name] < high, name
     assert percent["road"] > 100 * percent["traffic_light"]
@@ -90,7 +97,7 @@ def test_class_frequencies_have_a_long_tail(scenes):
 
 def test_every_class_is_in_many_scenes(scenes):
     _, labels = scenes
-    for c, name in enumerate(CLASS_NAMES):
+    for c, name in enumerate(Streets.names):
         assert (labels == c).any(axis=(1, 2)).mean() > 0.25, name
 
 

@@ -69,4 +69,4 @@ def test_an_unknown_name_lists_the_known_ones(capsys):
 
 def test_help(capsys):
     assert losses.main(["--help"]) == 0
-    assert "usage: python -m lit_seg losses [NAME]" in capsys.readouterr().out
+    assert "usage: python -m lit_seg losses [-h] [NAME]" in capsys.readouterr().out

@@ -9,9 +9,9 @@ from tests.distributed import run_on_ranks
 
 def report(rank: int, losses: list[float], stops: list[bool]) -> tuple[float, bool, bool]:
     loss = torch.tensor(losses[rank], requires_grad=True)
-    got = exchange(loss, loss.isfinite(), stops[rank])
-    assert not got.loss.requires_grad
-    return got.loss.item(), got.finite, got.stop
+    mean, finite, stop = exchange(loss, loss.isfinite(), stops[rank])
+    assert not mean.requires_grad
+    return mean.item(), finite, stop
 
 
 @pytest.mark.parametrize("stops", [[False, False], [True, False], [False, True]])

@@ -38,29 +38,15 @@ def main(args: Sequence[str]) -> int:
 
 
 def _parse(args: Sequence[str]) -> Namespace:
-    parser = Parser(
-        prog="python -m lit_seg dashboard",
-        description="Publish a saved view and a report of the runs of a W&B project.",
-        allow_abbrev=False,
-    )
+    parser = Parser("dashboard", allow_abbrev=False)
     entity, project = os.environ.get("WANDB_ENTITY"), os.environ.get("WANDB_PROJECT")
-    parser.add_argument(
-        "--entity",
-        default=entity or None,
-        required=not entity,
-        help="user or team that owns the project; WANDB_ENTITY by default",
-    )
-    parser.add_argument(
-        "--project", default=project or "lit_seg", help="default: WANDB_PROJECT, or lit_seg"
-    )
+    owner = "user or team that owns the project; WANDB_ENTITY by default"
+    parser.add_argument("--entity", default=entity or None, required=not entity, help=owner)
+    default = "default: WANDB_PROJECT, or lit_seg"
+    parser.add_argument("--project", default=project or "lit_seg", help=default)
     parser.add_argument("--data", help="show the runs on this dataset only, such as camvid")
-    parser.add_argument(
-        "--dry-run",
-        nargs="?",
-        const="-",
-        metavar="FILE",
-        help="publish nothing; write the specification as JSON, or YAML if FILE ends so",
-    )
+    dry_run = "publish nothing; write the specification as JSON, or YAML if FILE ends so"
+    parser.add_argument("--dry-run", nargs="?", const="-", metavar="FILE", help=dry_run)
     given = parser.parse_args(args)
     for name in ("entity", "project"):
         value = getattr(given, name)

@@ -3,31 +3,30 @@
 import inspect
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
 
 from rich.console import Console
 from rich.table import Table
 
+from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
+from lit_seg.errors import RunError
 from lit_seg.losses import SegLoss
 from lit_seg.losses.catalogue import every_loss
 
 
-def main(args: Sequence[str] = ()) -> int:
-    """Print the table or the loss; returns 2 if there is no such loss."""
-    if isinstance(sys.stdout, TextIOWrapper):  # a terminal without Greek letters shows "?"
-        sys.stdout.reconfigure(errors="replace")
-    if not args:
-        _print_table()
-        return 0
-    name = args[0]
-    if len(args) == 1 and name in ("-h", "--help"):
-        sys.stdout.write("usage: python -m lit_seg losses [NAME]\n\nNAME: a LOSS or its class\n")
+@one_line_errors
+def main(args: Sequence[str]) -> int:
+    """Print the table or the loss."""
+    parser = Parser("losses")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="show all about this LOSS or class")
+    name = parser.parse_args(args).name
+    console = console_of_width(240)
+    if name is None:
+        _print_table(console)
         return 0
     found = [cls for cls in every_loss() if name in _names(cls)]
-    if len(args) > 1 or not found:
+    if not found:
         known = ", ".join(name for cls in every_loss() for name in _names(cls)[1:])
-        sys.stderr.write(f"error: no loss {' '.join(args)!r}; there are: {known}\n")
-        return 2
+        raise RunError(f"no loss {name!r}; there are: {known}")
     cls = found[0]
     lines = [f"LOSS={cls.card.name}, class lit_seg.losses.{cls.__name__}"]
     for option in list(inspect.signature(cls).parameters.values())[1:]:
@@ -45,7 +44,7 @@ def _names(cls: type[SegLoss]) -> list[str]:
     return [cls.__name__, *cls.card.name.split(", ")]
 
 
-def _print_table() -> None:
+def _print_table(console: Console) -> None:
     table = Table("LOSS", "formula", "needs", "arXiv", "public code differs")
     table.columns[0].no_wrap = True
     table.columns[1].overflow = "fold"  # in a narrow terminal, where the default would cut it
@@ -60,9 +59,6 @@ def _print_table() -> None:
         table.add_row(
             card.name.replace(", ", "\n"), card.formula, card.needs, card.paper, card.differs
         )
-    console = Console()
-    if not console.is_terminal:
-        console.width = 240  # a pipe has no width
     console.print(table)
     console.print(
         "p is the probability of the true class y, f_c the share of class c in all pixels.\n"

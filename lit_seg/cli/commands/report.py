@@ -12,10 +12,7 @@ from lit_seg.errors import RunError
 @one_line_errors
 def main(args: Sequence[str]) -> int:
     """Write the report."""
-    parser = Parser(
-        prog="python -m lit_seg report",
-        description="Compare the losses of finished runs: which to pick, and at what price.",
-    )
+    parser = Parser("report")
     parser.add_argument(
         "runs", nargs="+", type=Path, help="folders of runs, or folders that such lie below"
     )
@@ -24,9 +21,8 @@ def main(args: Sequence[str]) -> int:
         "--baseline", default="ce", help="loss that the others are compared with (ce)"
     )
     options = parser.parse_args(args)
-    for package in ("pandas", "matplotlib"):
-        if importlib.util.find_spec(package) is None:
-            raise RunError(f"a report needs {package}: pip install 'lit-seg[notebooks]'")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise RunError("a report needs matplotlib: pip install 'lit-seg[notebooks]'")
     from lit_seg.report import write_report
 
     written = write_report(options.runs, options.out, options.baseline)

@@ -4,21 +4,40 @@ import functools
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from io import TextIOWrapper
+from typing import Any, NoReturn
 
+from rich.console import Console
+
+from lit_seg.cli.commands import COMMANDS
 from lit_seg.errors import LitSegError, RunError
-
-Command = Callable[[Sequence[str]], int]
 
 
 class Parser(ArgumentParser):
-    """An ArgumentParser that raises an error instead of printing its usage and exiting."""
+    """An ArgumentParser of a command that raises an error instead of printing it and exiting."""
+
+    def __init__(self, command: str, **options: Any) -> None:
+        super().__init__(
+            prog=f"python -m lit_seg {command}",
+            description=f"Shows {COMMANDS[command]}.",
+            **options,
+        )
 
     def error(self, message: str) -> NoReturn:
         raise RunError(f"{message}; see `{self.prog} --help`")
 
 
-def one_line_errors(main: Command) -> Command:
+def console_of_width(width: int) -> Console:
+    """A console that writes ``width`` columns where standard output is no terminal."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal without a character shows "?"
+        sys.stdout.reconfigure(errors="replace")
+    console = Console()
+    if not console.is_terminal:
+        console.width = width  # a pipe has no edge to wrap at
+    return console
+
+
+def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[str]], int]:
     """Wrap a command: an error ends it with one line and code 2, Ctrl-C with code 130."""
 
     @functools.wraps(main)

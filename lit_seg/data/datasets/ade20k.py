@@ -28,9 +28,6 @@ class ADE20K(SegDataModule):
 
     The *full* ADE20K release is another download, of the same images with colour-coded labels of
     some 3000 classes: it is refused. The labels of the test split are not public.
-
-    Reference: Zhou et al., *Scene Parsing through ADE20K Dataset*, CVPR 2017; names and colours of
-    github.com/CSAILVision/sceneparsing.
     """
 
     folder = "ade20k"
@@ -55,7 +52,9 @@ class ADE20K(SegDataModule):
         if name == "test":
             raise NotThereError("the test labels of ADE20K are not public: score on `val`")
         part, pattern = _FOLDERS[name]
-        images, labels = (self._release / kind / part for kind in ("images", "annotations"))
+        below = self.root / _ARCHIVE
+        release = self.root if (self.root / "images").is_dir() and not below.is_dir() else below
+        images, labels = (release / kind / part for kind in ("images", "annotations"))
         for folder in (images, labels):
             if not folder.is_dir():
                 raise self._missing(folder)
@@ -64,15 +63,10 @@ class ADE20K(SegDataModule):
                 f"{images}: holds no {pattern}.jpg; sub-folders per scene are of the full ADE20K "
                 f"release. {self.card.how_to_get}"
             )
-        pairs = matching_pairs(images, ".jpg", labels, ".png", pattern)
+        pairs = matching_pairs(images, "{}.jpg", labels, "{}.png", pattern)
         require_files(pairs, self.card.how_to_get)
         ids = {0: VOID} | {1 + i: i for i in range(len(self.names))}
         return FileSplit(pairs, LabelMap(ids, _read))
-
-    @property
-    def _release(self) -> Path:
-        below = self.root / _ARCHIVE
-        return self.root if (self.root / "images").is_dir() and not below.is_dir() else below
 
 
 def _read(path: Path) -> Stored:

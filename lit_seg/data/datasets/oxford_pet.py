@@ -13,6 +13,7 @@ from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 
 _BORDER = 3
+_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets"
 
 
 class OxfordPet(SegDataModule):
@@ -32,8 +33,6 @@ class OxfordPet(SegDataModule):
     not the rest. There each run draws another split; here it is always the same. There classes are
     numbered by the values that occur in an image, so that without background the border becomes
     background; and training photos from the test list are never augmented.
-
-    Reference: Parkhi et al., *Cats and Dogs*, CVPR 2012.
 
     Args:
         border: ``"class"`` scores it as the third class (as PAT does), ``"void"`` leaves it out.
@@ -56,17 +55,11 @@ class OxfordPet(SegDataModule):
         images={"train": 3312, "val": 368, "test": 3669},
         licence="CC BY-SA 4.0; the photos remain their owners'",
         citation="Parkhi et al., Cats and Dogs, CVPR 2012",
-        how_to_get="Oxford-IIIT Pet is images.tar.gz and annotations.tar.gz of "
-        "https://www.robots.ox.ac.uk/~vgg/data/pets, unpacked into one folder.",
+        how_to_get=f"Oxford-IIIT Pet is images.tar.gz and annotations.tar.gz of {_URL}, unpacked "
+        "into one folder.",
         downloads=(
-            Archive(
-                "https://www.robots.ox.ac.uk/~vgg/data/pets/data/images.tar.gz",
-                "md5:5c4f3ee8e5d25df40f4fd59a7f44e54c",
-            ),
-            Archive(
-                "https://www.robots.ox.ac.uk/~vgg/data/pets/data/annotations.tar.gz",
-                "md5:95a8c909bbe2e81eed6a22bccdf3f68f",
-            ),
+            Archive(f"{_URL}/data/images.tar.gz", "md5:5c4f3ee8e5d25df40f4fd59a7f44e54c"),
+            Archive(f"{_URL}/data/annotations.tar.gz", "md5:95a8c909bbe2e81eed6a22bccdf3f68f"),
         ),
     )
 
@@ -80,8 +73,7 @@ class OxfordPet(SegDataModule):
         check_choice("protocol", protocol, ("official", "pat"))
         if border == "class" and options.get("void") == "train":  # a class without a pixel
             raise ValueError("`void` cannot be 'train' with border 'class': then no pixel is void")
-        self.protocol = protocol
-        self.border = border
+        self.border, self.protocol = border, protocol
         if border == "void":
             self.names, self.colours = self.names[:2], self.colours[:2]
         super().__init__(**options)

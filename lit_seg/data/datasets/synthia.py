@@ -17,23 +17,20 @@ from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 
 _SEQUENCE = "SYNTHIA-SEQS-05-SUMMER"
-_CAMERAS = tuple(
-    f"{side}/{view}"
-    for side in ("Stereo_Left", "Stereo_Right")
-    for view in ("Omni_B", "Omni_F", "Omni_L", "Omni_R")
-)
+_CAMERAS = [f"Stereo_{side}/Omni_{view}" for side in ("Left", "Right") for view in "BFLR"]
 _FRAMES = 787
 """Frames of each camera."""
-_VOID_ID = 0
 _TRAINED_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
 
 
 class Synthia(SegDataModule):
-    """SYNTHIA-SEQS-05-SUMMER as the recall-loss paper splits it: 4400 / 624 / 1272, 13 classes.
+    """SYNTHIA-SEQS-05-SUMMER as the recall-loss paper (Tian et al., ICRA 2022) splits it.
+
+    4400 / 624 / 1272 images of 760x1280, 13 classes.
 
     Layout below ``root``, which may also be the folder ``SYNTHIA-SEQS-05-SUMMER`` itself:
     ``SYNTHIA-SEQS-05-SUMMER/RGB/Stereo_{Left,Right}/Omni_{B,F,L,R}/NNNNNN.png`` and the same
-    below ``GT/LABELS``; images are 760x1280. Labels are 16-bit PNGs of three channels: the first
+    below ``GT/LABELS``. Labels are 16-bit PNGs of three channels: the first
     one (R) holds the class id, the second the instance. Ids 1 to 12 and 15 become the classes in
     this order, 0 becomes void, the reserved 13 and 14 are refused.
 
@@ -41,21 +38,18 @@ class Synthia(SegDataModule):
     file that was saved again by one of them is refused, and so is a label that is all void:
     every frame shows road, sky or buildings.
 
-    There is no official split. As in the authors' code, the frames of each camera are shuffled
-    with seed 0 and cut at 70 % and 80 %; their frames come in the unknown order of their
-    file system, here they are sorted. All cameras are shuffled alike, so the eight views of a
-    moment share a split. Neighbours in time do not: validation and test images resemble training
-    images. The ``seed`` of the DataModule does not change the split.
+    There is no official split. Ids and split are those of the paper's code
+    (github.com/PotatoTian/recall-semseg, ``ptsemseg/loader/synthia_loader.py``), which shuffles
+    the frames of each camera with seed 0 and cuts them at 70 % and 80 %; its frames come in the
+    unknown order of a file system, here they are sorted. All cameras are shuffled alike, so the
+    eight views of a moment share a split. Neighbours in time do not: validation and test images
+    resemble training images. The ``seed`` of the DataModule does not change the split.
 
     A part of the cameras or frames is accepted with a warning: the same rule divides it, so only
     the full set has the paper's splits, and added frames move others between splits.
 
     The paper trains and scores void as one more class: ``void: train``. It is the last class here
     and the first one there.
-
-    Reference: Ros et al., *The SYNTHIA Dataset*, CVPR 2016; ids and split of Tian et al.,
-    *Striking the Right Balance: Recall Loss for Semantic Segmentation*, ICRA 2022
-    (github.com/PotatoTian/recall-semseg, ``ptsemseg/loader/synthia_loader.py``).
     """
 
     folder = "synthia"
@@ -79,7 +73,7 @@ class Synthia(SegDataModule):
         if not images.is_dir():
             raise self._missing(images)
         cameras = [
-            matching_pairs(images / camera, ".png", labels / camera, ".png", "[0-9]*")
+            matching_pairs(images / camera, "{}.png", labels / camera, "{}.png", "[0-9]*")
             for camera in _CAMERAS
         ]
         found = sum(map(len, cameras))
@@ -100,7 +94,7 @@ class Synthia(SegDataModule):
                 f"camera. {self.card.how_to_get}"
             )
         require_files(pairs, self.card.how_to_get)
-        ids = {_VOID_ID: VOID} | {v: i for i, v in enumerate(_TRAINED_IDS)}
+        ids = {0: VOID} | {v: i for i, v in enumerate(_TRAINED_IDS)}
         return FileSplit(pairs, LabelMap(ids, _read_ids), root=images)
 
 
@@ -115,11 +109,7 @@ def _of_split(frames: list[Pair], name: SplitName) -> list[Pair]:
 
 
 def _read_ids(path: Path) -> Stored:
-    """Read the first channel of a 16-bit label.
-
-    Raises:
-        DataError: if it cannot be read, or is not as SYNTHIA stores it.
-    """
+    """Read the first channel of a 16-bit label."""
     try:
         content = np.fromfile(path, np.uint8)  # on Windows, OpenCV opens only ASCII paths
     except OSError as error:

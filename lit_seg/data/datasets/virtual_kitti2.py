@@ -1,6 +1,7 @@
 """Virtual KITTI 2: 14 classes of five rendered drives, each in ten kinds of weather and view."""
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
 from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import ColourMap
-from lit_seg.data.splits import FileSplit, Pair
+from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID
@@ -18,16 +19,8 @@ _RELEASE = "vkitti_2.0.3"
 _URL = f"https://download.europe.naverlabs.com/virtual_kitti_2.0.3/{_RELEASE}"
 _SCENES = ("Scene01", "Scene02", "Scene06", "Scene18", "Scene20")
 _VARIATIONS = (
-    "15-deg-left",
-    "15-deg-right",
-    "30-deg-left",
-    "30-deg-right",
-    "clone",
-    "fog",
-    "morning",
-    "overcast",
-    "rain",
-    "sunset",
+    *("15-deg-left", "15-deg-right", "30-deg-left", "30-deg-right"),
+    *("clone", "fog", "morning", "overcast", "rain", "sunset"),
 )
 _CAMERAS = ("Camera_0", "Camera_1")
 _UNDEFINED = (0, 0, 0)
@@ -49,9 +42,8 @@ class VirtualKITTI2(SegDataModule):
     images for training and 16,740 for validation. There is no test split. Missing scenes
     are not trained; an existing scene must have all chosen variations and cameras.
 
-    Reference: Cabon et al., *Virtual KITTI 2*, arXiv 2001.10773. The recall-loss paper (Tian et
-    al., appendix B) names it as a case where its loss does not help: plain cross-entropy already
-    exceeds 90 % mean accuracy. It gives no table and no settings.
+    The recall-loss paper (Tian et al., appendix B) names it as a case where its loss does not help:
+    plain cross-entropy already exceeds 90 % mean accuracy. It gives no table and no settings.
 
     Args:
         held_out: scenes to validate on; the others are trained.
@@ -103,35 +95,28 @@ class VirtualKITTI2(SegDataModule):
             raise NotThereError(
                 "Virtual KITTI 2 has no test split: score on `val`, the scenes of `held_out`"
             )
-        images, labels = self._of_archive("rgb"), self._of_archive("classSegmentation")
+        archives = (self.root / f"{_RELEASE}_{kind}" for kind in ("rgb", "classSegmentation"))
+        images, labels = (folder if folder.is_dir() else self.root for folder in archives)
         scenes = [scene for scene in _SCENES if (scene in self.held_out) == (name == "val")]
         there = [scene for scene in scenes if (images / scene).is_dir()]
         if not there or (name == "val" and there != scenes):
             raise self._missing(images / next(scene for scene in scenes if scene not in there))
         pairs: list[Pair] = []
-        for scene in there:
-            for variation in self.variations:
-                for camera in self.cameras:
-                    frames = f"{scene}/{variation}/frames"
-                    found = _pairs(
-                        images / frames / "rgb" / camera,
-                        labels / frames / "classSegmentation" / camera,
-                    )
-                    if not found:
-                        raise DataError(
-                            f"{images / frames / 'rgb' / camera}: holds no rgb_<number>.jpg; leave "
-                            "it out by `variations` or `cameras`, or unpack the whole archive. "
-                            f"{self.card.how_to_get}"
-                        )
-                    pairs += found
+        for scene, variation, camera in product(there, self.variations, self.cameras):
+            frames = f"{scene}/{variation}/frames"
+            rgb = images / frames / "rgb" / camera
+            classes = labels / frames / "classSegmentation" / camera
+            found = matching_pairs(rgb, "rgb_{}.jpg", classes, "classgt_{}.png", "*")
+            if not found:
+                raise DataError(
+                    f"{rgb}: holds no rgb_<number>.jpg; leave it out by `variations` or `cameras`, "
+                    f"or unpack the whole archive. {self.card.how_to_get}"
+                )
+            pairs += found
         require_files(pairs, self.card.how_to_get)
         ids: dict[tuple[int, ...], int] = {c: i for i, c in enumerate(self.colours)}
         ids[_UNDEFINED] = VOID
         return FileSplit(pairs, _Colours(ids), root=images)
-
-    def _of_archive(self, kind: str) -> Path:
-        folder = self.root / f"{_RELEASE}_{kind}"
-        return folder if folder.is_dir() else self.root
 
 
 class _Colours(ColourMap):
@@ -153,10 +138,3 @@ def _choice(name: str, chosen: Sequence[str], legal: tuple[str, ...]) -> tuple[s
     if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(legal):
         raise ValueError(f"`{name}` must be different ones of {', '.join(legal)}, got {chosen}")
     return tuple(one for one in legal if one in chosen)
-
-
-def _pairs(images: Path, labels: Path) -> list[Pair]:
-    """Pair files by number; one folder is enough for a pair, so a lost half is noticed."""
-    numbers = {path.stem.removeprefix("rgb_") for path in images.glob("rgb_*.jpg")}
-    numbers |= {path.stem.removeprefix("classgt_") for path in labels.glob("classgt_*.png")}
-    return [(images / f"rgb_{n}.jpg", labels / f"classgt_{n}.png") for n in sorted(numbers)]

@@ -1,7 +1,13 @@
 """NYUv2 as published: all images and labels in one HDF5 file, the official split in another."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from importlib import import_module
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.datasets.nyuv2.matlab_file import read_matlab
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
@@ -19,36 +24,36 @@ from lit_seg.metrics.labels import VOID
 LABELED = "nyu_depth_v2_labeled.mat"
 MAPPING = "classMapping40.mat"
 IMAGES = 1449
+HOW_TO_GET = (
+    "NYUv2 is nyu_depth_v2_labeled.mat and splits.mat of "
+    "http://horatio.cs.nyu.edu/mit/silberman (nyu_depth_v2/ and indoor_seg_sup/), and beside "
+    "them classMapping40.mat of https://github.com/ankurhanda/nyuv2-meta-data. The README "
+    "there also leads to PNGs of 13 classes and to nyu_train_rgb.tgz and nyu_test_rgb.tgz, "
+    "and https://github.com/lorenmt/mtan to arrays of 288x384: either will do instead."
+)
+_SECONDS = 60
+_MOST_BYTES, _MOST_VALUES = 2**20, 2**20
+"""The older .mat files have 10 kB and 894 values: whatever holds far more is another file."""
 
 
 class MatSplit:
     """The images of a split in ``nyu_depth_v2_labeled.mat``, read one at a time.
 
-    Each process opens the file for itself: HDF5 does not allow processes to share an open file,
-    and the workers of a loader are forked from a process that may have it open.
-
-    Args:
-        root: the folder of the file.
-        name: the split; ``splits.mat`` beside the file lists its images.
-        ids_of_40: class id of each label, 0 (void) to 40, of ``classMapping40.mat``.
-        how_to_get: how to get the data, for messages.
-
-    Raises:
-        DataError: if a file is missing or damaged.
+    The file is opened for each of them, in a millisecond: processes cannot share an open one, and
+    the workers of a loader are forked. ``ids_of_40`` is the class id of each label, 0 (void) to 40,
+    of ``classMapping40.mat``.
     """
 
-    def __init__(
-        self, root: Path, name: SplitName, ids_of_40: Mapping[int, int], how_to_get: str
-    ) -> None:
+    def __init__(self, root: Path, name: SplitName, ids_of_40: Mapping[int, int]) -> None:
         self.path = root / LABELED
         self.mapping = root / MAPPING
-        (of_40,) = _read_numbers(self.mapping, ("mapClass",), 40, how_to_get)
+        (of_40,) = _read_numbers(self.mapping, ("mapClass",), 40)
         ids = {0: VOID} | {label: ids_of_40[group] for label, group in enumerate(of_40, 1)}
         self.label_map = LabelMap(ids)
         self.meaning = self.label_map.meaning
-        self._pid = -1
-        self._open: h5py.File | None = None
-        self.numbers = official_numbers(root, name, len(self._file()["labels"]), how_to_get)
+        with _open(self.path) as file:
+            count = len(file["labels"])
+        self.numbers = official_numbers(root, name, count)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -68,36 +73,29 @@ class MatSplit:
         """The labels, and the mapping that decides what they mean."""
         return [self.path, self.mapping]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pid": -1, "_open": None}
-
     def _read(self, what: str, index: int) -> npt.NDArray[Any]:
         number = self.numbers[index]
         try:
-            return np.asarray(self._file()[what][number - 1])
+            with _open(self.path) as file:
+                return np.asarray(file[what][number - 1])
         except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py raises all on damage
             raise DataError(
                 f"{self.path}: {what[:-1]} {number} cannot be read ({_reason(error)}); "
                 "fetch the file again"
             ) from None
 
-    def _file(self) -> h5py.File:
-        if self._open is None or self._pid != os.getpid():
-            self._open, self._pid = _open(self.path), os.getpid()
-        return self._open
 
-
-def official_numbers(root: Path, name: SplitName, most: int, how_to_get: str) -> list[int]:
-    """The numbers, from 1, of the images of an official split; val and test are the same.
+def official_numbers(root: Path, name: SplitName, most: int) -> list[int]:
+    """The numbers, 1 to ``most``, of the images of an official split in ``splits.mat``.
 
     Raises:
-        DataError: if ``splits.mat`` is missing, damaged, or lists a number above ``most``.
+        DataError: if that file is missing or damaged, or holds other numbers.
     """
     path = root / "splits.mat"
-    train, test = _read_numbers(path, ("trainNdxs", "testNdxs"), most, how_to_get)
+    train, test = _read_numbers(path, ("trainNdxs", "testNdxs"), most)
     if len({*train, *test}) < len(train) + len(test):
         raise DataError(
-            f"{path}: holds an image twice, so it is no split; fetch it again. {how_to_get}"
+            f"{path}: holds an image twice, so it is no split; fetch it again. {HOW_TO_GET}"
         )
     return sorted(train if name == "train" else test)
 
@@ -130,30 +128,92 @@ def _open(path: Path) -> h5py.File:
     return file
 
 
-def _read_numbers(path: Path, names: Sequence[str], most: int, how_to_get: str) -> list[list[int]]:
+def _read_numbers(path: Path, names: Sequence[str], most: int) -> list[list[int]]:
     """Read variables of an older .mat file; they must hold whole numbers from 1 to ``most``."""
     if not path.is_file():
-        raise DataError(f"{path}: not found. {how_to_get}")
+        raise DataError(f"{path}: not found. {HOW_TO_GET}")
     try:
         found = read_matlab(path, *names)
     except (OSError, ValueError) as error:
         raise DataError(
             f"{path}: cannot be read as a .mat file ({_reason(error)}); fetch it again. "
-            f"{how_to_get}"
+            f"{HOW_TO_GET}"
         ) from None
     for name in names:
         if name not in found:
             raise DataError(
-                f"{path}: holds no `{name}`; it is another file of this name. {how_to_get}"
+                f"{path}: holds no `{name}`; it is another file of this name. {HOW_TO_GET}"
             )
         values = found[name]
         wrong = values[~((values >= 1) & (values <= most) & (values == np.floor(values)))]
         if len(wrong) or not len(values):
             raise DataError(
                 f"{path}: `{name}` holds {np.unique(wrong).tolist()[:10] or 'nothing'}, expected "
-                f"whole numbers from 1 to {most}. {how_to_get}"
+                f"whole numbers from 1 to {most}. {HOW_TO_GET}"
             )
     return [found[name].astype(int).tolist() for name in names]
+
+
+def read_matlab(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
+    """Read arrays of numbers from a file of MATLAB 5 to 7 by SciPy, in a process of its own.
+
+    The numbers of each variable are in one row, column by column; variables may be missing.
+
+    Raises:
+        ValueError: if the file is damaged or of another kind, or a variable is no array of
+            numbers.
+    """
+    stat = path.stat()
+    return _read_apart(path, names, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+
+
+@lru_cache(maxsize=8)  # each split reads the same two files
+def _read_apart(
+    path: Path, names: Sequence[str], version: tuple[int, int, int]
+) -> dict[str, npt.NDArray[Any]]:
+    import_module("scipy.io")  # slow, so only NYUv2 imports it, and a fork finds it imported
+
+    # SciPy does not only raise on damaged files: some end its process, some keep it busy
+    context = get_context("fork" if os.name == "posix" and os.uname().sysname == "Linux" else None)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, path, names), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        if not receiver.poll(_SECONDS):
+            raise ValueError(f"it is damaged: SciPy has not read it in {_SECONDS} s")
+        found: dict[str, npt.NDArray[Any]] | str = receiver.recv()
+    except EOFError:
+        raise ValueError("it is damaged: SciPy ended while it read it") from None
+    finally:
+        process.kill()
+        process.join()
+        receiver.close()
+    if isinstance(found, str):
+        raise ValueError(found)
+    return found
+
+
+def _send(sender: Connection, path: Path, names: Sequence[str]) -> None:
+    try:
+        sender.send(_read(path, names))
+    except Exception as error:  # SciPy has a dozen kinds for damaged files
+        with suppress(OSError):
+            sender.send(_reason(error))
+
+
+def _read(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    scipy_io: Any = import_module("scipy.io")
+    if (size := path.stat().st_size) > _MOST_BYTES:
+        raise ValueError(f"it has {size} bytes, expected at most {_MOST_BYTES}")
+    found = {name: (shape, kind) for name, shape, kind in scipy_io.whosmat(path) if name in names}
+    for name, (shape, kind) in found.items():
+        if kind not in ("single", "double") and "int" not in kind:
+            raise ValueError(f"`{name}` is no array of numbers")
+        if math.prod(shape) > _MOST_VALUES:  # SciPy would allocate them before it reads
+            raise ValueError(f"`{name}` has shape {shape}, expected at most {_MOST_VALUES} values")
+    values = scipy_io.loadmat(path, variable_names=list(found)) if found else {}
+    return {name: np.asarray(values[name]).ravel(order="F") for name in found}
 
 
 def _reason(error: Exception) -> str:

@@ -5,15 +5,9 @@ from typing import Any, Literal, get_args
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
-from lit_seg.data.datasets.nyuv2.mat import LABELED, MatSplit
-from lit_seg.data.datasets.nyuv2.mtan import MtanSplit
-from lit_seg.data.datasets.nyuv2.png import (
-    LABEL_13,
-    class13_split,
-    has_class13,
-    has_label40,
-    label40_split,
-)
+from lit_seg.data.datasets.nyuv2.mat import HOW_TO_GET, LABELED, MatSplit
+from lit_seg.data.datasets.nyuv2.mtan import mtan_split
+from lit_seg.data.datasets.nyuv2.png import LABEL_13, class13_split, has_class13, label40_split
 from lit_seg.data.facts import check_choice
 from lit_seg.data.splits import MixedSplit, Split, random_parts
 from lit_seg.errors import DataError
@@ -76,11 +70,6 @@ class NYUv2(SegDataModule):
 
     Raises:
         ValueError: if an argument is none of its choices.
-
-    Reference: Silberman et al., *Indoor Segmentation and Support Inference from RGBD Images*, ECCV
-    2012; 40 classes of Gupta et al., CVPR 2013; 13 classes of Couprie et al., ICLR 2013; PNGs of
-    github.com/ankurhanda/nyuv2-meta-data; arrays of Liu et al., *MTAN*, CVPR 2019
-    (github.com/lorenmt/mtan).
     """
 
     folder = "nyuv2"
@@ -92,11 +81,7 @@ class NYUv2(SegDataModule):
         licence="none stated; published for research",
         citation="Silberman et al., Indoor Segmentation and Support Inference from RGBD Images, "
         "ECCV 2012",
-        how_to_get="NYUv2 is nyu_depth_v2_labeled.mat and splits.mat of "
-        "http://horatio.cs.nyu.edu/mit/silberman (nyu_depth_v2/ and indoor_seg_sup/), and beside "
-        "them classMapping40.mat of https://github.com/ankurhanda/nyuv2-meta-data. The README "
-        "there also leads to PNGs of 13 classes and to nyu_train_rgb.tgz and nyu_test_rgb.tgz, "
-        "and https://github.com/lorenmt/mtan to arrays of 288x384: either will do instead.",
+        how_to_get=HOW_TO_GET,
         downloads=(
             Archive(
                 "http://horatio.cs.nyu.edu/mit/silberman/nyu_depth_v2/nyu_depth_v2_labeled.mat",
@@ -128,8 +113,7 @@ class NYUv2(SegDataModule):
         check_choice("layout", layout, ("auto", "mat", "png", "mtan"))
         check_choice("protocol", protocol, ("official", "pat"))
         self.names, self.colours, _ = _CLASSES[classes]
-        self.layout = layout
-        self.protocol = protocol
+        self.layout, self.protocol = layout, protocol
         super().__init__(**options)
 
     @property
@@ -146,28 +130,28 @@ class NYUv2(SegDataModule):
         return MixedSplit([samples[i] for i in parts[get_args(SplitName).index(name)]])
 
     def _official(self, name: SplitName) -> Split:
-        found, how_to_get = self._found(), self.card.how_to_get
+        found = self._found()
         if len(self.names) == 40 and found in (_CLASS13, _MTAN):
             raise DataError(
                 f"{self.root}: its labels ({found}) hold 13 classes; set `classes` to 13, or take "
-                f"the layout mat. {how_to_get}"
+                f"the layout mat. {HOW_TO_GET}"
             )
         classes = _OF_13 if len(self.names) == 13 else range(1, 41)
         ids = {0: VOID} | {i: group - 1 for i, group in enumerate(classes, 1)}
         if found == LABELED:
-            return MatSplit(self.root, name, ids, how_to_get)
+            return MatSplit(self.root, name, ids)
         if found == _CLASS13:
-            return class13_split(self.root, name, how_to_get)
+            return class13_split(self.root, name)
         if found == _LABEL40:
-            return label40_split(self.root, name, ids, how_to_get)
-        return MtanSplit(self.root, name, how_to_get)
+            return label40_split(self.root, name, ids)
+        return mtan_split(self.root, name)
 
     def _found(self) -> str:
         """The one layout that the root holds, among those that the option allows."""
         there = {
             LABELED: (self.root / LABELED).is_file(),
             _CLASS13: has_class13(self.root),
-            _LABEL40: has_label40(self.root),
+            _LABEL40: all((self.root / part).is_dir() for part in ("RGB", "Label")),
             _MTAN: any((self.root / part / "image").is_dir() for part in ("train", "val")),
         }
         asked = [seen for seen in _LAYOUTS if self.layout in ("auto", _LAYOUTS[seen])]

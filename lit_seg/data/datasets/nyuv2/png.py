@@ -1,29 +1,29 @@
 """NYUv2 as image files: 13 classes, numbered as in the .mat, or 40 classes in RGB/ and Label/."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.datasets.nyuv2.mat import IMAGES, official_numbers
+from lit_seg.data.datasets.nyuv2.mat import HOW_TO_GET, IMAGES, official_numbers
 from lit_seg.data.file_lists import inside, listing_faults, read_lines, require_files, single_fault
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
-from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID
 
 LABEL_13 = "new_nyu_class13_"
 _IMAGE = "nyu_rgb_"
-_DEPTHS = ("", "*/", "*/*/")  # flat; in a folder per split; in such folders within a repository
 
 
 def has_class13(root: Path) -> bool:
     """Whether the root holds labels of 13 classes."""
-    return any(_named(root, depth, LABEL_13) for depth in _DEPTHS)
+    return any(_named(root, LABEL_13))
 
 
-def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
+def class13_split(root: Path, name: SplitName) -> FileSplit:
     """Pair images and labels by their numbers, which ``splits.mat`` divides into splits.
 
     If there is no image at all, the labels can be counted but no sample can be loaded.
@@ -31,7 +31,7 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
     Raises:
         DataError: if there is no label of the split, or a file lacks its partner.
     """
-    numbers = official_numbers(root, name, IMAGES, how_to_get)
+    numbers = official_numbers(root, name, IMAGES)
     labels, images = (
         {number: found[number] for number in numbers if number in found}
         for found in (_by_number(root, stem) for stem in (LABEL_13, _IMAGE))
@@ -39,19 +39,20 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
     if not labels:
         raise NotThereError(
             f"{root}: holds no {LABEL_13}NNNN.png of the {name} split, such as "
-            f"{LABEL_13}{numbers[0]:04}.png. {how_to_get}"
+            f"{LABEL_13}{numbers[0]:04}.png. {HOW_TO_GET}"
         )
     to_class = LabelMap({0: VOID} | {i: i - 1 for i in range(1, 14)})
     if not images:
-        expected = {number: root / f"{_IMAGE}{number:04}.png" for number in labels}
-        return _LabelsOnly([(expected[n], labels[n]) for n in labels], to_class, how_to_get)
+        pairs = [(root / f"{_IMAGE}{number:04}.png", path) for number, path in labels.items()]
+        refuse = partial(_refuse_image, labels=len(labels))
+        return FileSplit(pairs, to_class, read_image=refuse)
     alone = sorted(labels.keys() ^ images.keys())
     if alone and not listing_faults():
         path = (labels | images)[alone[0]]
         other = _IMAGE if alone[0] in labels else LABEL_13
         raise DataError(
             f"{path}: has no {other}{alone[0]:04}.png ({len(alone)} files of the {name} split lack "
-            f"their partner). {how_to_get}"
+            f"their partner). {HOW_TO_GET}"
         )
     image, label = next(iter(images.values())), next(iter(labels.values()))
     for number in alone:  # to load such a pair is an error that names the missing half
@@ -60,14 +61,7 @@ def class13_split(root: Path, name: SplitName, how_to_get: str) -> FileSplit:
     return FileSplit([(images[n], labels[n]) for n in sorted(labels)], to_class)
 
 
-def has_label40(root: Path) -> bool:
-    """Whether the root holds images and labels of 40 classes."""
-    return (root / "RGB").is_dir() and (root / "Label").is_dir()
-
-
-def label40_split(
-    root: Path, name: SplitName, ids: Mapping[int, int], how_to_get: str
-) -> FileSplit:
+def label40_split(root: Path, name: SplitName, ids: Mapping[int, int]) -> FileSplit:
     """Pair ``RGB/<x>.jpg`` (or .png) and ``Label/<x>.png`` for each line of a list.
 
     Raises:
@@ -76,35 +70,28 @@ def label40_split(
     train, test = (root / f"{part}.txt" for part in ("train", "test"))
     wanted, other = (train, test) if name == "train" else (test, train)
     if not wanted.is_file():
-        raise NotThereError(f"{wanted}: not found. {how_to_get}")
+        raise NotThereError(f"{wanted}: not found. {HOW_TO_GET}")
     stems = _listed(root, wanted)
     with single_fault():
         if other.is_file() and (both := sorted(set(stems) & set(_listed(root, other)))):
             raise DataError(
                 f"{wanted}: lists {both[0]}, as {other} does ({len(both)} such images); they must "
-                f"share none. {how_to_get}"
+                f"share none. {HOW_TO_GET}"
             )
     pairs = []
     for stem in stems:
         image = root / "RGB" / f"{stem}.jpg"
         image = image if image.is_file() else image.with_name(f"{stem}.png")
         pairs.append((image, root / "Label" / f"{stem}.png"))
-    require_files(pairs, how_to_get)
+    require_files(pairs, HOW_TO_GET)
     return FileSplit(pairs, LabelMap(ids))
 
 
-class _LabelsOnly(FileSplit):
-    def __init__(
-        self, pairs: list[tuple[Path, Path]], read_label: LabelMap, how_to_get: str
-    ) -> None:
-        super().__init__(pairs, read_label)
-        self.how_to_get = how_to_get
-
-    def load(self, index: int) -> tuple[Array, Array]:
-        raise DataError(
-            f"{self.pairs[index][0]}: no such file, here or in a folder beside: there are "
-            f"{len(self)} labels and none of their images. {self.how_to_get}"
-        )
+def _refuse_image(path: Path, labels: int) -> NoReturn:
+    raise DataError(
+        f"{path}: no such file, here or in a folder beside: there are {labels} labels and none of "
+        f"their images. {HOW_TO_GET}"
+    )
 
 
 def _listed(root: Path, listing: Path) -> list[str]:
@@ -126,20 +113,19 @@ def _listed(root: Path, listing: Path) -> list[str]:
 
 def _by_number(root: Path, stem: str) -> dict[int, Path]:
     found: dict[int, Path] = {}
-    for depth in _DEPTHS:
-        for number, path in _named(root, depth, stem):
-            with single_fault():
-                if (first := found.setdefault(number, path)) != path:
-                    raise DataError(f"{path}: has the number of {first}; one of them must go")
+    for number, path in _named(root, stem):
+        with single_fault():
+            if (first := found.setdefault(number, path)) != path:
+                raise DataError(f"{path}: has the number of {first}; one of them must go")
     return found
 
 
-def _named(root: Path, depth: str, stem: str) -> list[tuple[int, Path]]:
-    """The files named stem and number, at one depth below the root, without hidden ones."""
-    found = []
-    for path in sorted(root.glob(f"{depth}{stem}*")):
-        match = re.fullmatch(rf"{stem}([0-9]+)\.(png|jpg)", path.name)
-        hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-        if match and not hidden:
-            found.append((int(match[1]), path))
-    return found
+def _named(root: Path, stem: str) -> Iterator[tuple[int, Path]]:
+    """The files named stem and number, the flat ones first, without hidden ones."""
+    # flat; in a folder per split; in such folders within a repository
+    for depth in ("", "*/", "*/*/"):
+        for path in sorted(root.glob(f"{depth}{stem}*")):
+            match = re.fullmatch(rf"{stem}([0-9]+)\.(png|jpg)", path.name)
+            hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+            if match and not hidden:
+                yield int(match[1]), path

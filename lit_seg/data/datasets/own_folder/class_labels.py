@@ -1,8 +1,7 @@
 """The classes of a user's masks: names, colours and a reader, from the options of ``Folder``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from lit_seg.data.label_maps import Colour, ColourMap, LabelMap
 from lit_seg.data.overlays import distinct_colours
@@ -11,38 +10,21 @@ from lit_seg.metrics.labels import VOID
 MAX_CLASSES = VOID - 1
 """Labels are 8-bit: 255 is void, and 254 may be void as a class."""
 
-Ids = Sequence[str] | Mapping[str, int | Sequence[int]]
-Colours = Mapping[str, Sequence[int] | Sequence[Sequence[int]]]
-Value = tuple[int, ...]
-"""The value of a pixel in a mask: one id, or three or four colour channels."""
+Value = TypeVar("Value", int, tuple[int, ...])
+"""The value of a pixel in a mask: an id, or three or four colour channels."""
 
 
-@dataclass(frozen=True)
-class FolderClasses:
-    """The classes of masks.
-
-    Attributes:
-        names: name of each class.
-        palette: RGB of each class.
-        values: each value of a pixel to its class or ``VOID``.
-        by_colour: whether the values are colours.
-    """
+class FolderClasses(NamedTuple):
+    """Names and RGB of the classes of masks, and the reader of the masks."""
 
     names: tuple[str, ...]
     palette: tuple[Colour, ...]
-    values: Mapping[Value, int]
-    by_colour: bool
-
-    def reader(self) -> LabelMap | ColourMap:
-        """The reader of the masks."""
-        if self.by_colour:
-            return ColourMap(self.values)
-        return LabelMap({value: class_id for (value,), class_id in self.values.items()})
+    read: LabelMap | ColourMap
 
 
 def folder_classes(
-    ids: Ids | None,
-    colours: Colours | None,
+    ids: Sequence[str] | Mapping[str, int | Sequence[int]] | None,
+    colours: Mapping[str, Sequence[int] | Sequence[Sequence[int]]] | None,
     ignore: Sequence[int] | Sequence[Sequence[int]] | None,
 ) -> FolderClasses:
     """Interpret the options of :class:`lit_seg.data.Folder`.
@@ -56,8 +38,8 @@ def folder_classes(
         if len(set(ids)) != len(ids):
             raise ValueError(f"`ids` must name different classes, got {', '.join(ids)}")
         ids = {name: i for i, name in enumerate(ids)}
-    key = "ids" if ids is not None else "colours"
-    names = tuple(ids if ids is not None else colours or ())
+    key = "colours" if ids is None else "ids"
+    names = tuple(colours or () if ids is None else ids)
     if not 2 <= len(names) <= MAX_CLASSES:
         raise ValueError(f"`{key}` must name 2 to {MAX_CLASSES} classes, got {len(names)}")
     if "void" in names:
@@ -68,31 +50,29 @@ def folder_classes(
     shown = {name: _colours(f"colours.{name}", c) for name, c in (colours or {}).items()}
     if differ := set(shown) ^ set(names) if shown else ():
         raise ValueError(f"`ids` and `colours` must name the same classes, not so {sorted(differ)}")
-    if ids is not None:
-        found = {name: _ids(f"ids.{name}", i) for name, i in ids.items()}
-        void = _ids("ignore", ignore or [])
+    read: LabelMap | ColourMap
+    if ids is None:
+        read = ColourMap(_by_value(shown, _colours("ignore", ignore or [])))
     else:
-        found, void = shown, _colours("ignore", ignore or [])
-    values = _by_value(found, void)
-    if ids is not None:
-        values.setdefault((VOID,), VOID)
+        found = {name: _ids(f"ids.{name}", i) for name, i in ids.items()}
+        read = LabelMap({VOID: VOID} | _by_value(found, _ids("ignore", ignore or [])))
     palette = tuple((c[0][0], c[0][1], c[0][2]) for c in (shown[name] for name in names if shown))
     if len(set(palette)) < len(names):  # none given, or only alpha differs
         palette = distinct_colours(len(names))
-    return FolderClasses(names, palette, values, ids is None)
+    return FolderClasses(names, palette, read)
 
 
-def _ids(key: str, given: object) -> list[Value]:
+def _ids(key: str, given: object) -> list[int]:
     """Turn one id or several into a list."""
     several = [given] if isinstance(given, int) else given
     if not isinstance(several, Sequence) or not all(
         isinstance(i, int) and 0 <= i < 2**16 for i in several
     ):
         raise ValueError(f"`{key}` must be one id or a list of ids, 0 to 65535, got {given}")
-    return [(i,) for i in several]
+    return list(several)
 
 
-def _colours(key: str, given: object) -> list[Value]:
+def _colours(key: str, given: object) -> list[tuple[int, ...]]:
     """Turn one colour or several into a list."""
     several: Sequence[Any] = [given]
     if isinstance(given, Sequence) and not isinstance(given, str):
@@ -114,14 +94,15 @@ def _by_value(classes: Mapping[str, Sequence[Value]], void: Sequence[Value]) -> 
     """Map each value to its one class or to ``VOID``."""
     values: dict[Value, int] = {}
     names = {**dict(enumerate(classes)), VOID: "ignore"}
-    for number, found in [*enumerate(classes.values()), (VOID, void)]:
+    numbered = {**dict(enumerate(classes.values())), VOID: void}
+    for number, found in numbered.items():
         if not found and number != VOID:
             raise ValueError(
                 f"class {names[number]!r} must have at least one value in the masks, got none"
             )
         for value in found:
             if value in values:
-                shown = value[0] if len(value) == 1 else list(value)
+                shown = list(value) if isinstance(value, tuple) else value
                 raise ValueError(
                     f"{shown} cannot be both {names[values[value]]!r} and {names[number]!r} in the "
                     "masks"

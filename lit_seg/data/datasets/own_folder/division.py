@@ -3,32 +3,164 @@
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 from unicodedata import normalize
 
+from lightning_utilities.core.rank_zero import rank_zero_info
+
 from lit_seg.data.card import SplitName
-from lit_seg.data.datasets.own_folder.matching import HOW
-from lit_seg.data.file_lists import single_fault
+from lit_seg.data.datasets.own_folder.pairs import HOW, PairFinder
+from lit_seg.data.file_lists import leads_out, listing_faults, single_fault
 from lit_seg.data.splits import Pair
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, NotThereError
 
 Splits = Mapping[str, float | str]
 """Each split to its list, its folder or its fraction."""
-_FOLDERS: dict[str, SplitName] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
+_FOLDERS: dict[SplitName, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
 }
 """Usual names of the folders of splits, in lower case."""
 
 
-def check_splits(splits: Splits | None, folders: bool) -> None:
-    """Refuse what is no division of images; ``folders`` tells whether there is {split}.
+@dataclass
+class FolderSplits:
+    """The splits of a user's folder; see :class:`lit_seg.data.Folder` for the options.
 
     Raises:
-        ValueError: naming the splits and what they must be.
+        ValueError: if the folders, suffixes or splits make no sense.
     """
+
+    root: Path
+    images: str
+    masks: str
+    image_suffix: str | None
+    mask_suffix: str | None
+    splits: Splits | None
+
+    def __post_init__(self) -> None:
+        if ("{split}" in self.images) != ("{split}" in self.masks):
+            raise ValueError(
+                f"`images` and `masks` must both have {{split}} or neither, got {self.images!r} "
+                f"and {self.masks!r}"
+            )
+        _check_splits(self.splits, "{split}" in self.images)
+        _check_below("images", self.images)
+        _check_below("masks", self.masks)
+        for option in ("image_suffix", "mask_suffix"):
+            end = getattr(self, option)
+            if end and (set(end) & set("/\\\0") or ".." in end):
+                raise ValueError(
+                    f"`{option}` must be the end of a file name, without slashes and `..`, got "
+                    f"{end!r}"
+                )
+        self._failed: dict[SplitName, DataError] = {}
+        self._divided: Mapping[SplitName, list[Pair]] | None = None
+        self._told = ""
+
+    def pairs(self, name: SplitName) -> list[Pair]:
+        """Image and mask of each sample of a split.
+
+        Raises:
+            DataError: if the split is missing or incomplete.
+        """
+        divided = self._divided or self._divide()
+        if not listing_faults():  # then wrong pairs are left out
+            self._divided = divided
+        if name in self._failed:
+            raise self._failed[name]
+        if name not in divided:
+            raise NotThereError(
+                f"{self.root}: there is no {name} split; `splits.{name}` gives it as a list, a "
+                f"folder for {{split}} or a fraction such as 0.1. {HOW}"
+            )
+        return divided[name]
+
+    def masks_without_image(self) -> list[Path]:
+        """Masks that lie beside those of all images, as far as the folders tell."""
+        images, masks, splits, _ = self._sources()
+        folders = [""]
+        if "{split}" in images:
+            folders = [source for source in splits.values() if isinstance(source, str)]
+        finders = [self._finder(images, masks, folder) for folder in folders]
+        return [mask for finder in finders for mask in finder.masks_without_image()]
+
+    def _divide(self) -> Mapping[SplitName, list[Pair]]:
+        if not self.root.is_dir():
+            raise DataError(f"{self.root}: there is no such folder; `root` must lead to your data")
+        images, masks, splits, told = self._sources()
+        if told != self._told:  # once, also where this fails and is tried for each split
+            rank_zero_info(f"{self.root}: {told}")
+        self._told = told
+        whole = self._finder(images, masks)
+        given: dict[SplitName, list[Pair]] = {}
+        fractions: dict[SplitName, float] = {}
+        for name in get_args(SplitName):
+            source = splits.get(name)
+            if isinstance(source, str):
+                try:
+                    if "{split}" in images:
+                        given[name] = self._finder(images, masks, source).all()
+                    else:
+                        given[name] = whole.listed(source)
+                except DataError as error:
+                    if name != "test":
+                        raise
+                    self._failed[name] = error  # told when it is asked for: training needs none
+            elif source is not None:
+                fractions[name] = source
+        _refuse_leaks(given, splits)
+        if not fractions:
+            return given
+        if "train" in given:
+            pool = given["train"]
+        else:
+            taken = {image for pairs in given.values() for image, _ in pairs}
+            pool = [pair for pair in whole.all() if pair[0] not in taken]
+        return given | _divide_by_fractions(pool, fractions, "train" in given, self.root)
+
+    def _sources(self) -> tuple[str, str, Splits, str]:
+        """The folders of images and masks, the splits, and how to tell of those that were found.
+
+        The folders end in ``{split}`` where the splits are folders below that of the images.
+        """
+        images, masks, splits = self.images, self.masks, self.splits
+        if "{split}" not in images:
+            below = f"{images}/{{split}}"
+            if splits is None:
+                folders = "train" in _split_folders(self.root, below)
+            else:
+                folders = any(
+                    isinstance(source, str)
+                    and (self.root / images / source).is_dir()
+                    and not (self.root / source).is_file()
+                    for source in splits.values()
+                )
+            if folders:
+                images, masks = below, f"{masks}/{{split}}"
+        if splits is not None:
+            return images, masks, splits, ""
+        return images, masks, *_found_splits(self.root, images, masks)
+
+    def _finder(self, images: str, masks: str, split: str = "") -> PairFinder:
+        _check_below("splits", split)
+        images, masks = (folder.replace("{split}", split) for folder in (images, masks))
+        folders = self.root, self.root / images, self.root / masks
+        return PairFinder(*folders, self.image_suffix, self.mask_suffix)
+
+
+def _check_below(option: str, folder: str) -> None:
+    if leads_out(folder):
+        raise ValueError(
+            f"`{option}` must name a folder below `root`, without `..`, got {folder!r}"
+        )
+
+
+def _check_splits(splits: Splits | None, folders: bool) -> None:
+    """Refuse what is no division of images; ``folders`` tells whether there is {split}."""
     if splits is None:
         return
     names = get_args(SplitName)
@@ -45,28 +177,21 @@ def check_splits(splits: Splits | None, folders: bool) -> None:
         )
 
 
-def split_folders(root: Path, images: str) -> dict[SplitName, str]:
+def _split_folders(root: Path, images: str) -> dict[SplitName, str]:
     """The existing folders that ``{split}`` may stand for, by the usual names of splits."""
     before, _, after = images.partition("{split}")
     if not (root / before).is_dir():
         return {}
-    found: dict[SplitName, str] = {}
-    for name in sorted(os.listdir(root / before)):
-        split = _FOLDERS.get(name.lower())
-        if split and split not in found and (root / f"{before}{name}{after}").is_dir():
-            found[split] = name
-    return {split: found[split] for split in get_args(SplitName) if split in found}
+    there = [n for n in os.listdir(root / before) if (root / f"{before}{n}{after}").is_dir()]
+    found = {split: [n for n in there if n.lower() in usual] for split, usual in _FOLDERS.items()}
+    return {split: min(names) for split, names in found.items() if names}
 
 
-def found_splits(root: Path, images: str, masks: str) -> tuple[Splits, str]:
-    """The splits that a folder suggests, and a sentence that tells the user of them.
-
-    Raises:
-        DataError: if there are splits, but none to train on.
-    """
+def _found_splits(root: Path, images: str, masks: str) -> tuple[Splits, str]:
+    """The splits that a folder suggests, and a sentence that tells the user of them."""
     found: dict[str, float | str] = {}
     if "{split}" in images:
-        folders = split_folders(root, images)
+        folders = _split_folders(root, images)
         if "test" in folders and not (root / masks.replace("{split}", folders["test"])).is_dir():
             del folders["test"]  # contests often keep the masks of their test images
         found = dict(folders.items())
@@ -87,12 +212,8 @@ def found_splits(root: Path, images: str, masks: str) -> tuple[Splits, str]:
     return found, f"splits by {what}"
 
 
-def refuse_leaks(given: Mapping[SplitName, Sequence[Pair]], splits: Splits) -> None:
-    """Refuse images that are in the training split and in another one.
-
-    Raises:
-        DataError: naming the first such image.
-    """
+def _refuse_leaks(given: Mapping[SplitName, Sequence[Pair]], splits: Splits) -> None:
+    """Refuse images that are in the training split and in another one."""
     if not given.keys() - {"train"}:  # each image is looked up on the disk
         return
     train = {_file(image) for image, _ in given.get("train", ())} - {None}
@@ -115,19 +236,12 @@ def _file(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def divide_by_fractions(
+def _divide_by_fractions(
     pool: Sequence[Pair], fractions: Mapping[SplitName, float], rest_trains: bool, root: Path
 ) -> dict[SplitName, list[Pair]]:
     """Divide images in the order of a hash of their paths, so that a new one moves few others.
 
-    Args:
-        pool: all of the pairs.
-        fractions: share of each split.
-        rest_trains: whether all others are the training split.
-        root: the folder that the hashed paths start from.
-
-    Raises:
-        DataError: if a split would be empty.
+    With ``rest_trains``, all images that are in no fraction are the training split.
     """
 
     def place(pair: Pair) -> bytes:

@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.datasets.own_folder.class_labels import folder_classes
-from lit_seg.data.datasets.own_folder.pairs import FolderFiles
+from lit_seg.data.datasets.own_folder.division import FolderSplits
 from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
@@ -25,12 +25,10 @@ class Folder(SegDataModule):
     Splits: ``{split}`` in ``images`` and ``masks`` stands for the folders train, val and test.
     Else ``splits`` gives each a list, which is a text file below ``root`` with an image (or an
     image and a mask) per line, or a fraction. Fractions are of the images in no list, or of the
-    training list where there is one. A hash of the paths below ``root`` decides, so the splits are
-    always the same, and an added image moves few others. Without ``splits``
-    the folders ``images/{train,val,test}`` (also ``Training``, ``valid`` and the like; ``test``
-    only if its masks are there), else the lists ``{train,val,test}.txt`` are taken if
+    training list where there is one. Without ``splits`` the folders ``images/{train,val,test}``
+    (``test`` only if its masks are there), else the lists ``{train,val,test}.txt`` are taken if
     they are there, with a tenth of the training images for validation if nothing else is; without
-    them fractions of .8, .1 and .1.
+    them fractions of .8, .1 and .1. docs/own_data.md shows examples.
 
     Args:
         root: the folder; ``$DATA_ROOT/<name>`` by default.
@@ -75,18 +73,17 @@ class Folder(SegDataModule):
         name: str = "folder",
         **options: Any,
     ) -> None:
-        self._classes = folder_classes(ids, colours, ignore)
-        self.names, self.colours = self._classes.names, self._classes.palette
+        self.names, self.colours, self._read = folder_classes(ids, colours, ignore)
         self.folder = name
         super().__init__(root=root, **options)
-        layout = (images, masks, image_suffix, mask_suffix, splits)
-        self._files = FolderFiles(self.root, *layout)
+        suffixes = image_suffix, mask_suffix
+        self._found = FolderSplits(self.root, images, masks, *suffixes, splits)
 
     def split(self, name: SplitName) -> FileSplit:
-        return _FolderSplit(self._files.pairs(name), self._classes.reader(), self.root)
+        return _FolderSplit(self._found.pairs(name), self._read, self.root)
 
     def without_partner(self) -> list[Path]:
-        return self._files.masks_without_image()
+        return self._found.masks_without_image()
 
 
 class _FolderSplit(FileSplit):

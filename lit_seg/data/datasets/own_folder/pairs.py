@@ -1,157 +1,71 @@
-"""The pairs of images and masks in a user's folder, and the split that each belongs to."""
+"""The pairs of images and masks in a user's folder, by the names of files or by a list."""
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from unicodedata import normalize
 
-from lightning_utilities.core.rank_zero import rank_zero_info
-
-from lit_seg.data.card import SplitName
-from lit_seg.data.datasets.own_folder.division import (
-    Splits,
-    check_splits,
-    divide_by_fractions,
-    found_splits,
-    refuse_leaks,
-    split_folders,
-)
-from lit_seg.data.datasets.own_folder.matching import (
-    HOW,
-    IMAGES,
-    NameMatcher,
-    files_below,
-    possible_pairs,
-)
-from lit_seg.data.file_lists import inside, leads_out, listing_faults, read_lines, single_fault
+from lit_seg.data.file_lists import inside, listing_faults, read_lines, single_fault
 from lit_seg.data.splits import Pair
-from lit_seg.errors import DataError, NotThereError
+from lit_seg.errors import DataError
+
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+JPEG = (".jpg", ".jpeg")  # changes values
+HOW = "docs/own_data.md shows how to describe your images and masks"
 
 
-class FolderFiles:
-    """Pairs of images and masks below a folder; see :class:`lit_seg.data.Folder` for the options.
+@dataclass
+class PairFinder:
+    """Pairs the images of a folder with the masks of another, whose names may be in capitals.
 
-    Raises:
-        ValueError: if the folders or splits make no sense.
+    See :class:`lit_seg.data.Folder` for the options. Each folder is listed once.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        images: str,
-        masks: str,
-        image_suffix: str | None,
-        mask_suffix: str | None,
-        splits: Splits | None,
-    ) -> None:
-        if ("{split}" in images) != ("{split}" in masks):
-            raise ValueError(
-                f"`images` and `masks` must both have {{split}} or neither, got {images!r} and "
-                f"{masks!r}"
-            )
-        check_splits(splits, "{split}" in images)
-        _check_below("images", images)
-        _check_below("masks", masks)
-        self.root = root
-        self.images = images
-        self.masks = masks
-        self.names = NameMatcher(image_suffix, mask_suffix, Path(images) == Path(masks))
-        self.splits = splits
-        self._failed: dict[SplitName, DataError] = {}
-        self._divided: Mapping[SplitName, list[Pair]] | None = None
-        self._told = ""
+    root: Path
+    images: Path
+    masks: Path
+    image_suffix: str | None = None
+    mask_suffix: str | None = None
+    _listings: dict[str, dict[str, list[str]]] = field(default_factory=dict, init=False)
 
-    def pairs(self, name: SplitName) -> list[Pair]:
-        """Image and mask of each sample of a split.
+    def all(self) -> list[Pair]:
+        """Every image of the folder with its mask, sorted.
 
         Raises:
-            DataError: if the split is missing or incomplete.
+            DataError: if a folder or a mask is missing, or it is not clear which is whose.
         """
-        divided = self._divided or self._divide()
-        self.names.forget()
-        if not listing_faults():  # then wrong pairs are left out
-            self._divided = divided
-        if name in self._failed:
-            raise self._failed[name]
-        if name not in divided:
-            raise NotThereError(
-                f"{self.root}: there is no {name} split; `splits.{name}` gives it as a list, a "
-                f"folder for {{split}} or a fraction such as 0.1. {HOW}"
-            )
-        return divided[name]
-
-    def masks_without_image(self) -> list[Path]:
-        """Masks that lie beside those of all images, as far as the folders tell."""
-        sources = self._splits()[0].values()
-        splits = [s for s in sources if isinstance(s, str)] if "{split}" in self.images else [""]
-        alone: list[Path] = []
-        for split in splits:
-            folder, masks = self._folder(self.images, split), self._folder(self.masks, split)
-            images = self.names.images_below(folder, masks)
-            used = {mask for path in images for mask in self.names.masks(path, folder, masks)}
-            used |= set(images)
-            found = [p for p in files_below(masks, folder) if self.names.is_mask(p.name)]
-            alone += [path for path in found if path not in used]
-        return alone
-
-    def _divide(self) -> Mapping[SplitName, list[Pair]]:
-        if not self.root.is_dir():
-            raise DataError(f"{self.root}: there is no such folder; `root` must lead to your data")
-        splits, told = self._splits()
-        if told != self._told:  # once, also where this fails and is tried for each split
-            rank_zero_info(f"{self.root}: {told}")
-        self._told = told
-        given: dict[SplitName, list[Pair]] = {}
-        fractions: dict[SplitName, float] = {}
-        for name in get_args(SplitName):
-            source = splits.get(name)
-            if isinstance(source, str):
-                try:
-                    given[name] = self._all(source) if self._per_split else self._listed(source)
-                except DataError as error:
-                    if name != "test":
-                        raise
-                    self._failed[name] = error  # told when it is asked for: training needs none
-            elif source is not None:
-                fractions[name] = source
-        refuse_leaks(given, splits)
-        if not fractions:
-            return given
-        if "train" in given:
-            pool = given["train"]
-        else:
-            taken = {image for pairs in given.values() for image, _ in pairs}
-            pool = [pair for pair in self._all() if pair[0] not in taken]
-        return given | divide_by_fractions(pool, fractions, "train" in given, self.root)
-
-    @property
-    def _per_split(self) -> bool:
-        return "{split}" in self.images
-
-    def _splits(self) -> tuple[Splits, str]:
-        """The splits, and how to tell of those that were found; sets ``{split}`` where it is due.
-
-        It is where the splits are folders below that of the images, not lists.
-        """
-        if not self._per_split:
-            below = f"{self.images}/{{split}}"
-            if self.splits is None:
-                folders = "train" in split_folders(self.root, below)
-            else:
-                folders = any(
-                    (self.root / self.images / source).is_dir()
-                    and not (self.root / source).is_file()
-                    for source in self.splits.values()
-                    if isinstance(source, str)
+        for option, folder in (("images", self.images), ("masks", self.masks)):
+            if not folder.is_dir():
+                raise DataError(
+                    f"{folder}: there is no such folder; `{option}` names it below `root`. {HOW}"
                 )
-            if folders:
-                self.images, self.masks = below, f"{self.masks}/{{split}}"
-        if self.splits is not None:
-            return self.splits, self._told
-        return found_splits(self.root, self.images, self.masks)
+        images = self._all_images()
+        if not images:
+            end = self.image_suffix or ", *".join(IMAGES)
+            raise DataError(f"{self.images}: holds no image (*{end}). {HOW}")
+        pairs: list[Pair] = []
+        stems: dict[Path, Path] = {}
+        for path in images:
+            with single_fault():
+                stem = path.with_name(self._stem(path.name))
+                if stem in stems:
+                    raise DataError(
+                        f"{path}: would have the mask of {stems[stem].name} too; `image_suffix` "
+                        "tells which of them is the image"
+                    )
+                stems[stem] = path
+                pairs.append((path, self._mask(path)))
+        return _possible(pairs)
 
-    def _listed(self, source: str) -> list[Pair]:
-        """The pairs of a list."""
+    def listed(self, source: str) -> list[Pair]:
+        """The pairs of a list, which is a text file below the root, in its order.
+
+        Raises:
+            DataError: if the list or a file is missing, or naming a line that is wrong.
+        """
         listing = self.root / source
         if not listing.is_file():
             raise DataError(f"{listing}: there is no such list. {HOW}")
@@ -163,79 +77,173 @@ class FolderFiles:
         for number, text in listed:
             where, line = f"{listing}: line {number}", text.removeprefix("\ufeff").strip()
             with single_fault():
-                pair = self._line(line.replace("\\", "/"), where)
+                pair = self._pair(line.replace("\\", "/"), where)
                 name = pair[0].with_suffix("")  # predictions are written by it
                 if name in lines:
                     raise DataError(f"{where}: {line!r} is the image of line {lines[name]} again")
                 lines[name] = number
                 pairs.append(pair)
-        return possible_pairs(pairs)
+        return _possible(pairs)
 
-    def _line(self, line: str, where: str) -> Pair:
+    def masks_without_image(self) -> list[Path]:
+        """Masks that lie beside those of all images, as far as the folders tell."""
+        images = self._all_images()
+        used = {*images, *(mask for image in images for mask in self._masks(image))}
+        ends = (self.mask_suffix or "").lower() or MASKS
+        masks = [path for path in _files_below(self.masks, self.images) if path not in used]
+        return [path for path in masks if path.name.lower().endswith(ends)]
+
+    def _all_images(self) -> list[Path]:
+        """The images of the folder, sorted; those below that of the masks are none."""
+        found = _files_below(self.images, self.masks)
+        return [path for path in found if self._is_image(path.name)]
+
+    def _is_image(self, name: str) -> bool:
+        name = name.lower()
+        image, mask = (self.image_suffix or "").lower(), (self.mask_suffix or "").lower()
+        if mask and self.images == self.masks and name.endswith(mask):
+            return len(image) >= len(mask) and name.endswith(image)
+        return name.endswith(image or IMAGES)
+
+    def _stem(self, name: str) -> str:
+        """The name of an image without its end: what its mask has in common with it."""
+        end = self.image_suffix
+        if end and name.lower().endswith(end.lower()):
+            return name[: -len(end)]
+        return Path(name).stem
+
+    def _mask(self, image: Path) -> Path:
+        """The mask of an image, whether or not it exists."""
+        first, *others = self._masks(image)
+        if others:
+            raise DataError(
+                f"{first}: {others[0].name} could be the mask of {image.name} too; `mask_suffix` "
+                "tells which"
+            )
+        return first
+
+    def _masks(self, image: Path) -> list[Path]:
+        """The files that may be the mask of an image; the one that is expected if there is none."""
+        folder, stem = self.masks / image.parent.relative_to(self.images), self._stem(image.name)
+        if self.mask_suffix is not None:
+            expected = folder / f"{stem}{self.mask_suffix}"
+            return [self._find(expected) or expected]
+        for ends in (MASKS, JPEG):
+            found = [self._find(folder / f"{stem}{end}") for end in ends]
+            if existing := [path for path in found if path]:
+                return existing
+        return [folder / f"{stem}.png"]
+
+    def _find(self, path: Path) -> Path | None:
+        """The file of a path, also if it ends in ``.PNG`` or writes its accents differently."""
+        folder = str(path.parent)
+        if folder not in self._listings:  # listing once is faster than a look for each suffix
+            listing: dict[str, list[str]] = {}
+            for entry in os.listdir(folder) if os.path.isdir(folder) else ():
+                listing.setdefault(_folded(entry), []).append(entry)
+            self._listings[folder] = listing
+        alike = self._listings[folder].get(_folded(path.name), [])
+        found = [path.name] if path.name in alike else alike
+        if len(found) != 1:
+            return None
+        path = path.with_name(found[0])
+        return path if os.path.isfile(path) else None
+
+    def _pair(self, line: str, where: str) -> Pair:
         """The pair of a line: an image, or an image and a mask; names may hold spaces."""
-        images, masks = self.root / self.images, self.root / self.masks
         if image := self._image(line, where):
-            if not image.is_relative_to(images):
+            if not image.is_relative_to(self.images):
                 raise DataError(
-                    f"{where}: {image} lies outside {images}, so its mask must be on the line too"
+                    f"{where}: {image} lies outside {self.images}, so its mask must be on the line "
+                    "too"
                 )
-            return image, self.names.mask(image, images, masks)
+            return image, self._mask(image)
         cuts = [(line[: gap.start()], line[gap.end() :]) for gap in re.finditer(r"\s+", line)]
         found = [(image, second) for first, second in cuts if (image := self._image(first, where))]
         for image, second in found:
-            for folder in (self.root, masks):
-                path = inside(folder, second, where)
-                if mask := self.names.find(path.parent, path.name):
+            for folder in (self.root, self.masks):
+                if mask := self._find(inside(folder, second, where)):
                     return image, mask
         for _, second in found:
             raise DataError(f"{where}: there is no mask {inside(self.root, second, where)}")
-        hint = (
-            "; an image and its mask are separated by a space, not a comma" if "," in line else ""
+        comma = "; an image and its mask are separated by a space, not a comma"
+        raise DataError(
+            f"{where}: there is no image {line!r} in {self.images} or {self.root}"
+            f"{comma if ',' in line else ''}"
         )
-        raise DataError(f"{where}: there is no image {line!r} in {images} or {self.root}{hint}")
 
     def _image(self, listed: str, where: str) -> Path | None:
         """The file that a list names by its path or its name, with or without suffix."""
-        for folder in (self.root / self.images, self.root):
-            if image := self.names.image(inside(folder, listed, where), where):
-                return image
+        for folder in (self.images, self.root):
+            path = inside(folder, listed, where)
+            if exact := self._find(path):
+                return exact
+            ends = (self.image_suffix,) if self.image_suffix else IMAGES
+            found = [self._find(path.with_name(f"{path.name}{end}")) for end in ends]
+            images = [image for image in found if image and self._is_image(image.name)]
+            if len(images) > 1:
+                raise DataError(
+                    f"{where}: {path.name!r} may be {images[0].name} or {images[1].name}; give the "
+                    "suffix"
+                )
+            if images:
+                return images[0]
         return None
 
-    def _all(self, split: str = "") -> list[Pair]:
-        """Every image of a folder with its mask, sorted."""
-        folder, masks = self._folder(self.images, split), self._folder(self.masks, split)
-        for option, path in (("images", folder), ("masks", masks)):
-            if not path.is_dir():
-                raise DataError(
-                    f"{path}: there is no such folder; `{option}` names it below `root`. {HOW}"
-                )
-        images = self.names.images_below(folder, masks)
-        if not images:
-            end = self.names.image_suffix or ", *".join(IMAGES)
-            raise DataError(f"{folder}: holds no image (*{end}). {HOW}")
-        stems: dict[Path, Path] = {}
-        for path in images:
-            with single_fault():
-                stem = path.with_name(self.names.stem(path.name))
-                if stem in stems:
-                    raise DataError(
-                        f"{path}: would have the mask of {stems[stem].name} too; `image_suffix` "
-                        "tells which of them is the image"
-                    )
-                stems[stem] = path
-        pairs: list[Pair] = []
-        for path in stems.values():
-            with single_fault():
-                pairs.append((path, self.names.mask(path, folder, masks)))
-        return possible_pairs(pairs)
 
-    def _folder(self, folder: str, split: str) -> Path:
-        _check_below("splits", split)
-        return self.root / folder.replace("{split}", split)
-
-
-def _check_below(option: str, folder: str) -> None:
-    if leads_out(folder):
-        raise ValueError(
-            f"`{option}` must name a folder below `root`, without `..`, got {folder!r}"
+def _possible(pairs: Sequence[Pair]) -> list[Pair]:
+    """Refuse pairs of missing files, masks that are JPEG, and images that are their own mask."""
+    missing = [pair for pair in pairs if not all(map(os.path.isfile, pair))]
+    if missing and not listing_faults():
+        image, mask = missing[0]
+        path = image if not os.path.isfile(image) else mask
+        if path.is_symlink():
+            what = f"is a link to {os.readlink(path)}, where no file is"
+        else:
+            what = "is a folder, not a file" if path.is_dir() else "there is no such file"
+        of = "" if path == image else f", the mask of {image}"
+        raise DataError(
+            f"{path}: {what}{of} ({len(missing)} of {len(pairs)} pairs are not complete). {HOW}"
         )
+    possible: list[Pair] = []
+    for image, mask in pairs:
+        with single_fault():
+            if image == mask:
+                raise DataError(
+                    f"{image}: would be its own mask; `mask_suffix` tells masks from images. {HOW}"
+                )
+            if mask.suffix.lower() in JPEG:
+                raise DataError(
+                    f"{mask}: JPEG changes the values of masks; save them as PNG from their source"
+                )
+            possible.append((image, mask))
+    return possible
+
+
+def _files_below(folder: Path, apart: Path) -> list[Path]:
+    """The files below a folder, sorted, without hidden ones and those below ``apart``.
+
+    Links to folders are followed, each folder once.
+    """
+
+    def fail(error: OSError) -> None:
+        raise DataError(f"{error.filename}: cannot be listed ({error.strerror})")
+
+    found: list[Path] = []
+    start = Path(os.path.realpath(folder))
+    seen = {str(above) for above in start.parents}  # links may lead upwards
+    seen |= {os.path.realpath(apart)} - {str(start)}
+    for here, folders, files in os.walk(folder, onerror=fail, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(here, name) for name in files if not name.startswith(".")]
+    return sorted(found)
+
+
+def _folded(name: str) -> str:
+    stem, dot, end = name.rpartition(".")
+    return normalize("NFC", f"{stem}{dot}{end.lower()}")

@@ -5,24 +5,11 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
+from numpy.random import Generator
 
-from lit_seg.data.datasets.street_scenes.canvas import (
-    CIRCLE,
-    Canvas,
-    Wall,
-    shrunk,
-    stick,
-    upright,
-)
-from lit_seg.data.datasets.street_scenes.colours import Colour, StreetClass, any_colour, pick, shade
-from lit_seg.data.datasets.street_scenes.plan import (
-    SIDES,
-    Box,
-    Street,
-    Thing,
-    random_depth,
-    random_side,
-)
+from lit_seg.data.datasets.streets.canvas import CIRCLE, Canvas, Wall, shrunk, stick, upright
+from lit_seg.data.datasets.streets.colours import Colour, StreetClass, any_colour, pick, shade
+from lit_seg.data.datasets.streets.plan import SIDES, Box, Street, Thing, random_depth, random_side
 from lit_seg.metrics.labels import VOID
 
 _FOLIAGE: tuple[Colour, ...] = (
@@ -36,7 +23,7 @@ _FOLIAGE: tuple[Colour, ...] = (
 _BARK: tuple[Colour, ...] = ((84, 66, 52), (96, 90, 84), (58, 48, 40))
 
 
-def place_trees(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
+def place_trees(rng: Generator, street: Street) -> Iterator[Thing]:
     """Place a row of trees on each side; any share of them may be missing."""
     for side in SIDES:
         row = street.road + rng.uniform(0.8, 0.8 * (street.front - street.road))
@@ -46,7 +33,7 @@ def place_trees(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
                 yield Thing(Box(side * row, z + rng.uniform(-1.0, 1.0), 0.8, 0.8, 5.0), _draw_tree)
 
 
-def _draw_tree(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
+def _draw_tree(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
     """Paint a trunk under a crown of overlapping tufts, lit from above."""
     radius = rng.uniform(1.4, 2.7)
     middle = radius + rng.uniform(1.6, 3.0)
@@ -79,7 +66,7 @@ _HOUSINGS: tuple[Colour, ...] = ((34, 36, 36), (58, 60, 58), (40, 50, 42))
 _LAMPS: tuple[Colour, ...] = ((255, 60, 44), (255, 186, 40), (60, 240, 130))
 
 
-def place_posts(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
+def place_posts(rng: Generator, street: Street) -> Iterator[Thing]:
     """Place lampposts at equal distances, signs anywhere, traffic lights in pairs at a junction."""
     kerb = street.road + 0.45
     spacing = rng.uniform(20.0, 34.0)
@@ -98,7 +85,7 @@ def place_posts(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
                 yield Thing(Box(side * kerb, junction, 0.3, 0.2, 3.5), _draw_traffic_light)
 
 
-def _draw_lamppost(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
+def _draw_lamppost(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
     """Paint a tall street lamp with an arm over the road."""
     high, width = rng.uniform(5.5, 8.0), rng.uniform(0.08, 0.14)
     paint = pick(rng, _POSTS, 0.25)
@@ -107,7 +94,7 @@ def _draw_lamppost(canvas: Canvas, rng: np.random.Generator, x: float, z: float)
     canvas.fill(stick(x, high, reach, high + 0.25, z, 0.09), paint, StreetClass.POLE)
 
 
-def _draw_sign(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
+def _draw_sign(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
     """Paint a disk, triangle, square or board in any two colours on a post."""
     size = rng.uniform(0.3, 0.42)
     middle = rng.uniform(2.0, 2.7)
@@ -121,7 +108,7 @@ def _draw_sign(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> 
     canvas.fill(shrunk(outline, 0.65), face, None)
 
 
-def _sign_outline(rng: np.random.Generator, size: float) -> list[tuple[float, float]]:
+def _sign_outline(rng: Generator, size: float) -> list[tuple[float, float]]:
     """Choose the corners of a sign around the origin; ``size`` is half its width."""
     shape = int(rng.integers(4))
     if shape == 0:
@@ -132,7 +119,7 @@ def _sign_outline(rng: np.random.Generator, size: float) -> list[tuple[float, fl
     return [(-wide, -tall), (wide, -tall), (wide, tall), (-wide, tall)]
 
 
-def _draw_traffic_light(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
+def _draw_traffic_light(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
     """Paint a signal on a post; on some posts a second signal hangs over the road."""
     high = rng.uniform(3.1, 3.7)
     post = pick(rng, _POSTS, 0.25)
@@ -147,7 +134,7 @@ def _draw_traffic_light(canvas: Canvas, rng: np.random.Generator, x: float, z: f
 
 
 def _draw_signal(
-    canvas: Canvas, rng: np.random.Generator, x: float, bottom: float, z: float, lit: int
+    canvas: Canvas, rng: Generator, x: float, bottom: float, z: float, lit: int
 ) -> None:
     """Paint a housing with one of three lamps lit, counted from the top."""
     box = upright(x - 0.17, x + 0.17, bottom, bottom + 0.9, z)
@@ -165,7 +152,7 @@ _FENCE_PAINTS: tuple[Colour, ...] = (
 _PANEL_LENGTH = 4.0  # metres
 
 
-def place_fences(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
+def place_fences(rng: Generator, street: Street) -> Iterator[Thing]:
     """Place fences along the kerb or the house fronts, cut into panels that sort by depth."""
     for _ in range(int(rng.integers(0, 5))):
         side, solid = random_side(rng), bool(rng.random() < 0.35)
@@ -177,7 +164,7 @@ def place_fences(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
             yield Thing(Box(x, z, 0.1, _PANEL_LENGTH, 1.0), draw)
 
 
-def place_bins(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
+def place_bins(rng: Generator, street: Street) -> Iterator[Thing]:
     """Place a few bins and boxes on the sidewalks."""
     for _ in range(int(rng.integers(0, 3))):
         x = random_side(rng) * rng.uniform(street.road + 0.5, street.front - 0.5)
@@ -185,7 +172,7 @@ def place_bins(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
 
 
 def _draw_panel(
-    canvas: Canvas, rng: np.random.Generator, x: float, z: float, paint: Colour, solid: bool
+    canvas: Canvas, rng: Generator, x: float, z: float, paint: Colour, solid: bool
 ) -> None:
     """Paint a fence panel of boards, or of rails and bars that one can look through."""
     panel, high, long = Wall(x, z, x, z + _PANEL_LENGTH), 1.1, _PANEL_LENGTH
@@ -200,7 +187,7 @@ def _draw_panel(
     canvas.fill_all(rails, shade(paint, 0.9), StreetClass.FENCE)
 
 
-def _draw_bin(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
+def _draw_bin(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
     wide, tall, paint = rng.uniform(0.25, 0.6), rng.uniform(0.7, 1.3), any_colour(rng)
     canvas.fill(upright(x - wide, x + wide, 0.0, tall, z), paint, VOID)
     canvas.fill(upright(x - wide, x + wide, 0.85 * tall, tall, z), shade(paint, 0.7), None)

@@ -6,11 +6,12 @@ from enum import IntEnum
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 
 class StreetClass(IntEnum):
-    """Label ids of the things that are drawn."""
+    """Label ids of the things that are drawn, in the order of `classes/streets.csv`."""
 
     SKY = 0
     BUILDING = 1
@@ -25,24 +26,6 @@ class StreetClass(IntEnum):
     CYCLIST = 10
     TRAFFIC_LIGHT = 11
 
-
-CLASS_NAMES: tuple[str, ...] = tuple(member.name.lower() for member in StreetClass)
-
-PALETTE: tuple[tuple[int, int, int], ...] = (
-    (70, 130, 180),  # sky
-    (110, 70, 70),  # building
-    (128, 64, 128),  # road
-    (244, 35, 232),  # sidewalk
-    (107, 142, 35),  # tree
-    (190, 153, 153),  # fence
-    (0, 0, 142),  # car
-    (200, 200, 200),  # pole
-    (220, 220, 0),  # sign
-    (220, 20, 60),  # pedestrian
-    (0, 220, 220),  # cyclist
-    (250, 140, 10),  # traffic light
-)
-"""RGB colours to show a label map in, by id; the scene itself is painted in others."""
 
 Colour = tuple[float, ...]
 """Red, green and blue, 0 to 255."""
@@ -61,12 +44,12 @@ def shade(colour: Colour, factor: float) -> Colour:
     return tuple(min(channel * factor, 255.0) for channel in colour)
 
 
-def pick(rng: np.random.Generator, colours: Sequence[Colour], spread: float) -> Colour:
+def pick(rng: Generator, colours: Sequence[Colour], spread: float) -> Colour:
     """Choose one of the colours and vary its brightness by up to ``spread`` (a fraction)."""
     return shade(colours[int(rng.integers(len(colours)))], rng.uniform(1 - spread, 1 + spread))
 
 
-def any_colour(rng: np.random.Generator) -> Colour:
+def any_colour(rng: Generator) -> Colour:
     """Choose a colour of paint or cloth; all classes share these colours."""
     if rng.random() < 0.45:
         grey = rng.uniform(25.0, 225.0)
@@ -77,7 +60,7 @@ def any_colour(rng: np.random.Generator) -> Colour:
 
 
 def smooth_noise(
-    rng: np.random.Generator, height: int, width: int, cells: tuple[int, int]
+    rng: Generator, height: int, width: int, cells: tuple[int, int]
 ) -> NDArray[np.float32]:
     """Zero-mean noise of about unit strength, (height, width), interpolated from a few cells."""
     coarse = rng.standard_normal(cells, dtype=np.float32)

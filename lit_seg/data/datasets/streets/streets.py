@@ -7,23 +7,16 @@ from rich.progress import track
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.datasets.street_scenes import CLASS_NAMES, PALETTE, render_scene
+from lit_seg.data.class_table import read_classes
+from lit_seg.data.datasets.streets.scene import render_scene
 from lit_seg.data.transforms import Array
-from lit_seg.metrics.labels import ClassCounts
 
 _SPLITS: dict[SplitName, tuple[int, int]] = {"train": (0, 400), "val": (1, 100), "test": (2, 100)}
 """The stream of random numbers and the number of scenes of each split."""
 
 
 class RenderedSplit:
-    """Scenes rendered once and kept in memory.
-
-    Args:
-        stream: scenes of different streams share nothing.
-        size: number of scenes.
-        height: height of the scenes in pixels.
-        width: width of the scenes in pixels.
-    """
+    """Scenes rendered once and kept in memory; those of different streams share nothing."""
 
     meaning = "rendered"
 
@@ -57,8 +50,7 @@ class Streets(SegDataModule):
     """
 
     folder = "streets"
-    names = CLASS_NAMES
-    colours = PALETTE
+    names, colours, counts = read_classes("streets")
     native_size = (128, 192)
     card = DataCard(
         what="rendered street scenes, road 33 % to traffic light 0.1 %",
@@ -67,22 +59,6 @@ class Streets(SegDataModule):
         citation="none: embedded for trying things",
         how_to_get="It is rendered, there is nothing to get.",
     )
-    # python -m lit_seg data count streets
-    # fmt: off
-    counts = ClassCounts(
-        pixels=(
-            1415079, 2298833, 3114395, 919833, 988344, 110816, 442727, 95136, 42670,
-            52474, 26102, 12670,
-        ),
-        images=(
-            400, 400, 400, 400, 400, 320, 394, 399, 378, 365, 235, 248,
-        ),
-        image_pixels=(
-            9519079, 9519079, 9519079, 9519079, 9519079, 7624859, 9377556, 9495992,
-            8995033, 8686053, 5587989, 5898969,
-        ),
-    )
-    # fmt: on
 
     def split(self, name: SplitName) -> RenderedSplit:
         return RenderedSplit(*_SPLITS[name], *self.native_size)

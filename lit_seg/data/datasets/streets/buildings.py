@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
-from lit_seg.data.datasets.street_scenes.canvas import Canvas, Floats, Wall
-from lit_seg.data.datasets.street_scenes.colours import (
+from lit_seg.data.datasets.streets.canvas import Canvas, Floats, Wall
+from lit_seg.data.datasets.streets.colours import (
     DARK_GLASS,
     Colour,
     StreetClass,
@@ -15,7 +16,7 @@ from lit_seg.data.datasets.street_scenes.colours import (
     pick,
     shade,
 )
-from lit_seg.data.datasets.street_scenes.plan import SIDES, Box, Street
+from lit_seg.data.datasets.streets.plan import SIDES, Box, Street
 
 _FACADES: tuple[Colour, ...] = (
     (150, 84, 66),  # brick
@@ -45,7 +46,7 @@ class House:
         return Box(middle, self.front.z0, self.front.length, self.flank.length, self.height)
 
 
-def place_houses(rng: np.random.Generator, street: Street) -> Iterator[House]:
+def place_houses(rng: Generator, street: Street) -> Iterator[House]:
     """Place a row of houses with a few gaps on both sides, the far ones first."""
     skyward = rng.uniform(4.0, 10.5)
     for side in SIDES:
@@ -62,7 +63,7 @@ def place_houses(rng: np.random.Generator, street: Street) -> Iterator[House]:
         yield from reversed(houses)
 
 
-def draw_house(canvas: Canvas, rng: np.random.Generator, house: House) -> None:
+def draw_house(canvas: Canvas, rng: Generator, house: House) -> None:
     """Paint both walls of a house in view, one in brighter light, and perhaps a shop."""
     front, flank, height = house.front, house.flank, house.height
     if canvas.columns_across((flank.x1, flank.z1), (front.x0, front.z0), (front.x1, front.z1)) <= 0:
@@ -81,11 +82,15 @@ def draw_house(canvas: Canvas, rng: np.random.Generator, house: House) -> None:
             canvas.fill(wall.panel(0.0, wall.length, height - 0.35, height), cornice, None)
             _draw_windows(canvas, rng, wall, np.arange(1.0, height - 1.9, storey), glass)
     if rng.random() < 0.55:
-        _draw_shop(canvas, rng, flank)
+        # A shop: its board is as bright as a traffic sign, yet part of the building.
+        start = flank.length * rng.uniform(0.0, 0.4)
+        end = min(start + rng.uniform(3.0, 8.0), flank.length)
+        canvas.fill(flank.panel(start, end, 0.4, 2.4), DARK_GLASS, None)
+        canvas.fill(flank.panel(start, end, 2.4, 3.0), any_colour(rng), None)
 
 
 def _draw_windows(
-    canvas: Canvas, rng: np.random.Generator, wall: Wall, floors: Floats, glass: Colour
+    canvas: Canvas, rng: Generator, wall: Wall, floors: Floats, glass: Colour
 ) -> None:
     """Paint equal windows whose sills are at the heights ``floors``; some have curtains."""
     pitch = rng.uniform(1.9, 3.0)
@@ -100,11 +105,3 @@ def _draw_windows(
     if curtained.size:
         curtain = mix(glass, (225.0, 205.0, 160.0), rng.uniform(0.15, 0.6))
         canvas.fill_all(curtained, curtain, None)
-
-
-def _draw_shop(canvas: Canvas, rng: np.random.Generator, wall: Wall) -> None:
-    """Paint a shop window and a board as bright as a traffic sign, yet part of the building."""
-    start = wall.length * rng.uniform(0.0, 0.4)
-    end = min(start + rng.uniform(3.0, 8.0), wall.length)
-    canvas.fill(wall.panel(start, end, 0.4, 2.4), DARK_GLASS, None)
-    canvas.fill(wall.panel(start, end, 2.4, 3.0), any_colour(rng), None)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
+from numpy.random import Generator
 
-from lit_seg.data.datasets.street_scenes.canvas import Canvas
+from lit_seg.data.datasets.streets.canvas import Canvas
 
 SIDES = (-1.0, 1.0)
 """Left and right of the road's centre line, as signs of ``x``."""
@@ -28,7 +28,7 @@ class Street:
     dusk: float
 
     @classmethod
-    def random(cls, rng: np.random.Generator) -> Self:
+    def random(cls, rng: Generator) -> Self:
         """Draw a street of two lanes and two sidewalks, from narrow to wide, under any sun."""
         road = rng.uniform(2.9, 4.1)
         return cls(
@@ -66,7 +66,7 @@ class Thing:
     """Something on the road or the sidewalk: the room it takes up, and how to paint it."""
 
     box: Box
-    draw: Callable[[Canvas, np.random.Generator, float, float], None]  # at ``x`` and ``z``
+    draw: Callable[[Canvas, Generator, float, float], None]  # at ``x`` and ``z``
 
 
 def without_collisions(things: Iterable[Thing]) -> list[Thing]:
@@ -78,11 +78,11 @@ def without_collisions(things: Iterable[Thing]) -> list[Thing]:
     return kept
 
 
-def random_side(rng: np.random.Generator) -> float:
+def random_side(rng: Generator) -> float:
     """Choose one of the `SIDES`."""
     return 1.0 if rng.random() < 0.5 else -1.0
 
 
-def random_depth(rng: np.random.Generator, near: float, far: float) -> float:
+def random_depth(rng: Generator, near: float, far: float) -> float:
     """Draw a depth so that near and far are seen about equally often."""
     return math.exp(rng.uniform(math.log(near), math.log(far)))

@@ -4,10 +4,12 @@ import math
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lit_seg.data.datasets.street_scenes.canvas import Canvas
-from lit_seg.data.datasets.street_scenes.colours import StreetClass, any_colour, shade, smooth_noise
+from lit_seg.data.datasets.streets.canvas import Canvas
+from lit_seg.data.datasets.streets.colours import StreetClass, any_colour, shade, smooth_noise
+from lit_seg.data.transforms import Array
 from lit_seg.metrics.labels import VOID
 
 # Roughness of surfaces: the span of random brightness, by label.
@@ -20,9 +22,7 @@ _BULKY[[StreetClass.SKY, StreetClass.BUILDING, StreetClass.ROAD]] = True
 _BULKY[[StreetClass.SIDEWALK, StreetClass.TREE, StreetClass.CAR]] = True
 
 
-def photograph(
-    canvas: Canvas, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def photograph(canvas: Canvas, rng: Generator) -> tuple[Array, Array]:
     """Return the scene as a camera records it and the labels as somebody annotates them."""
     image, labels = _expose(canvas, rng), canvas.labels.copy()
     _forget_some_labels(labels, rng)
@@ -30,7 +30,7 @@ def photograph(
     return image, labels
 
 
-def _expose(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _expose(canvas: Canvas, rng: Generator) -> Array:
     """Add texture, uneven light, the blur of a lens, tones and noise to the painted image."""
     height, width = canvas.labels.shape
     grain = (rng.random((height, width), dtype=np.float32) - 0.5) * _GRAIN.take(canvas.labels)
@@ -45,7 +45,7 @@ def _expose(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.uint8]:
     return np.clip(noisy, 0.0, 255.0).astype(np.uint8)
 
 
-def _tone_curves(rng: np.random.Generator) -> NDArray[np.uint8]:
+def _tone_curves(rng: Generator) -> Array:
     """Draw exposure, contrast, gamma and colour temperature: one curve per channel, (1, 256, 3)."""
     exposure, contrast = rng.uniform(0.65, 1.2), rng.uniform(0.75, 1.15)
     gamma, warmth = math.exp(rng.normal(0.0, 0.18)), rng.normal(0.0, 0.07)
@@ -56,7 +56,7 @@ def _tone_curves(rng: np.random.Generator) -> NDArray[np.uint8]:
     return np.rint(np.clip(curves, 0.0, 255.0)).astype(np.uint8)[None]
 
 
-def _forget_some_labels(labels: NDArray[np.uint8], rng: np.random.Generator) -> None:
+def _forget_some_labels(labels: Array, rng: Generator) -> None:
     """Void the borders between bulky classes in part of the picture, as unsure annotators do.
 
     Thin and small classes keep their borders: they would lose most of their pixels.
@@ -71,9 +71,7 @@ def _forget_some_labels(labels: NDArray[np.uint8], rng: np.random.Generator) -> 
     part[border] = VOID
 
 
-def _paint_bonnet(
-    image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator
-) -> None:
+def _paint_bonnet(image: Array, labels: Array, rng: Generator) -> None:
     """Cover the bottom of some pictures with the unlabelled bonnet of the camera's own car."""
     if rng.random() < 0.6:
         return

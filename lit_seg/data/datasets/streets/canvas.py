@@ -1,9 +1,7 @@
 """The canvas: shapes in metres are painted into an image and its label map at once.
 
-Everything is described in metres and projected by one `Camera`, so the size of a thing in the
-picture follows from where it stands. Each shape is painted twice, antialiased into the image and
-crisply into the label map, so the two always agree. A shape covers what is already there, so the
-caller paints from far to near.
+Each shape is painted twice, antialiased into the image and crisply into the label map, so the two
+always agree. A shape covers what is already there, so the caller paints from far to near.
 """
 
 import math
@@ -15,10 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lit_seg.data.datasets.street_scenes.colours import Colour, StreetClass, mix
+from lit_seg.data.datasets.streets.colours import Colour, StreetClass, mix
+from lit_seg.data.transforms import Array
 
 Point = tuple[float, float, float]
-"""``x`` to the right of the road's centre line, ``y`` up from the ground, ``z`` ahead."""
+"""In metres: ``x`` to the right of the road's centre line, ``y`` above the ground, ``z`` ahead."""
 Floats = NDArray[np.float64]
 Scalars = TypeVar("Scalars", float, Floats)
 
@@ -93,9 +92,8 @@ class Wall:
 class Camera:
     """Pinhole camera that looks along a gently bending road.
 
-    World coordinates are metres: ``x`` to the right of the road's centre line, ``y`` up from the
-    ground, ``z`` ahead of the camera.  ``horizon`` (row), ``centre`` (column) and ``focal`` are
-    pixels; ``bend`` is the sideways drift of the road in metres per squared metre ahead.
+    ``horizon`` (row), ``centre`` (column) and ``focal`` are pixels; ``bend`` is the sideways drift
+    of the road in metres per squared metre ahead.
     """
 
     horizon: float
@@ -138,8 +136,8 @@ class Canvas:
     def __init__(
         self, height: int, width: int, camera: Camera, haze_colour: Colour, haze_density: float
     ) -> None:
-        self.image: NDArray[np.uint8] = np.zeros((height, width, 3), np.uint8)
-        self.labels: NDArray[np.uint8] = np.full((height, width), StreetClass.SKY, np.uint8)
+        self.image: Array = np.zeros((height, width, 3), np.uint8)
+        self.labels: Array = np.full((height, width), StreetClass.SKY, np.uint8)
         self.camera = camera
         self.haze_colour = haze_colour
         self.haze_density = haze_density

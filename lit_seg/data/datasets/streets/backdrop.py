@@ -5,16 +5,17 @@ from collections.abc import Iterable
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
-from lit_seg.data.datasets.street_scenes.canvas import Canvas, Floats, upright
-from lit_seg.data.datasets.street_scenes.colours import StreetClass, mix, smooth_noise
-from lit_seg.data.datasets.street_scenes.plan import Box, Street
+from lit_seg.data.datasets.streets.canvas import Canvas, Floats, upright
+from lit_seg.data.datasets.streets.colours import StreetClass, mix, smooth_noise
+from lit_seg.data.datasets.streets.plan import Box, Street
 
 _SKYLINE_DEPTH = 110.0  # metres
 _NEAREST_SHADOW = 1.5  # metres; a shadow may fall behind the camera, where nothing is projected
 
 
-def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
+def paint_sky(canvas: Canvas, rng: Generator) -> None:
     """Paint a gradient from the zenith to the hazy horizon, with soft clouds over it."""
     height, width = canvas.labels.shape
     rows = min(math.ceil(canvas.camera.horizon) + 1, height)
@@ -29,7 +30,7 @@ def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
     canvas.image[:rows] = np.rint(np.clip(sky, 0.0, 255.0)).astype(np.uint8)
 
 
-def paint_skyline(canvas: Canvas, rng: np.random.Generator) -> None:
+def paint_skyline(canvas: Canvas, rng: Generator) -> None:
     """Paint distant houses and trees that close the view along the street."""
     spread = 0.6 * _SKYLINE_DEPTH * canvas.labels.shape[1] / canvas.camera.focal
     x = -spread
@@ -44,7 +45,7 @@ def paint_skyline(canvas: Canvas, rng: np.random.Generator) -> None:
         x += wide
 
 
-def paint_ground(canvas: Canvas, rng: np.random.Generator, street: Street) -> None:
+def paint_ground(canvas: Canvas, rng: Generator, street: Street) -> None:
     """Paint asphalt with repairs and markings, and paving on either side, pixel by pixel."""
     height, width = canvas.labels.shape
     top = canvas.camera.first_ground_row
@@ -57,8 +58,16 @@ def paint_ground(canvas: Canvas, rng: np.random.Generator, street: Street) -> No
     paving = min(asphalt * rng.uniform(0.85, 1.5), 175.0)
     level = np.where(on_road, asphalt, paving)
     level *= 1.0 + 0.05 * smooth_noise(rng, height - top, width, (6, 6))
-    _add_repairs(rng, street, level, x, z)
-    _add_paving(rng, level, z, off_road)
+    for _ in range(int(rng.integers(0, 4))):  # rectangles of newer or older asphalt
+        left, near = rng.uniform(-street.road, street.road), rng.uniform(3.0, 25.0)
+        right, far = left + rng.uniform(0.8, 3.0), near + rng.uniform(1.0, 9.0)
+        patch = (x > left) & (x < right) & (z > near) & (z < far) & on_road
+        level[patch] *= rng.uniform(0.75, 1.25)
+    # The kerb stone, and joints between slabs where they are near enough to be seen.
+    slab = rng.uniform(0.6, 1.2)
+    level[(off_road >= 0.0) & (off_road < 0.25)] *= rng.uniform(0.75, 1.25)
+    joint = (_cycle(off_road, slab) < 0.07) | (_cycle(z, slab) < 0.07)
+    level[joint & (off_road > 0.25) & (z < 14.0)] *= 0.86
     _add_markings(rng, level, x, z, off_road)
 
     warm = np.where(on_road, rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.1))
@@ -68,28 +77,7 @@ def paint_ground(canvas: Canvas, rng: np.random.Generator, street: Street) -> No
         canvas.image[top:, :, channel] = np.minimum(seen, 255.0)
 
 
-def _add_repairs(
-    rng: np.random.Generator, street: Street, level: Floats, x: Floats, z: Floats
-) -> None:
-    """Add rectangles of newer or older asphalt."""
-    for _ in range(int(rng.integers(0, 4))):
-        left, near = rng.uniform(-street.road, street.road), rng.uniform(3.0, 25.0)
-        right, far = left + rng.uniform(0.8, 3.0), near + rng.uniform(1.0, 9.0)
-        patch = (x > left) & (x < right) & (z > near) & (z < far) & (np.abs(x) < street.road)
-        level[patch] *= rng.uniform(0.75, 1.25)
-
-
-def _add_paving(rng: np.random.Generator, level: Floats, z: Floats, off_road: Floats) -> None:
-    """Add the kerb stone, and joints between slabs where they are near enough to be seen."""
-    slab = rng.uniform(0.6, 1.2)
-    level[(off_road >= 0.0) & (off_road < 0.25)] *= rng.uniform(0.75, 1.25)
-    joint = (_cycle(off_road, slab) < 0.07) | (_cycle(z, slab) < 0.07)
-    level[joint & (off_road > 0.25) & (z < 14.0)] *= 0.86
-
-
-def _add_markings(
-    rng: np.random.Generator, level: Floats, x: Floats, z: Floats, off_road: Floats
-) -> None:
+def _add_markings(rng: Generator, level: Floats, x: Floats, z: Floats, off_road: Floats) -> None:
     """Add worn paint: a dashed centre line, sometimes edge lines and a zebra crossing."""
     paint, worn = rng.uniform(150.0, 225.0), rng.uniform(0.5, 1.0)
     dashes = _cycle(z + rng.uniform(0.0, 8.0), rng.uniform(4.5, 9.0)) < 0.45

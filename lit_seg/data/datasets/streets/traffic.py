@@ -4,17 +4,10 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.random import Generator
 
-from lit_seg.data.datasets.street_scenes.canvas import (
-    CIRCLE,
-    Canvas,
-    Point,
-    flat,
-    shrunk,
-    stick,
-    upright,
-)
-from lit_seg.data.datasets.street_scenes.colours import (
+from lit_seg.data.datasets.streets.canvas import CIRCLE, Canvas, Point, flat, shrunk, stick, upright
+from lit_seg.data.datasets.streets.colours import (
     DARK_GLASS,
     RUBBER,
     Colour,
@@ -24,19 +17,12 @@ from lit_seg.data.datasets.street_scenes.colours import (
     pick,
     shade,
 )
-from lit_seg.data.datasets.street_scenes.plan import (
-    SIDES,
-    Box,
-    Street,
-    Thing,
-    random_depth,
-    random_side,
-)
+from lit_seg.data.datasets.streets.plan import SIDES, Box, Street, Thing, random_depth, random_side
 
 _SCALE_OF_DETAILS = 4.5  # pixels per metre; car lamps are less than a pixel below it
 
 
-def place_cars(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
+def place_cars(rng: Generator, street: Street) -> Iterator[Thing]:
     """Place parked cars, if any, and at most one driving car on each side."""
     for side in SIDES:
         parked = rng.uniform(0.2, 1.0) if rng.random() < 0.55 else 0.0
@@ -49,7 +35,7 @@ def place_cars(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
             yield Thing(Box(lane, z, 1.8, 4.8, 1.3), _draw_car)
 
 
-def _draw_car(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
+def _draw_car(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
     """Paint a car or a van from its shadow and flank to its nearer end, parallel to the road."""
     van = bool(rng.random() < 0.15)
     high = rng.uniform(1.9, 2.3) if van else rng.uniform(1.38, 1.6)
@@ -98,7 +84,7 @@ _SKIN: tuple[Colour, ...] = ((224, 178, 150), (190, 138, 104), (138, 94, 66), (8
 _BROWN_HAIR: Colour = (70.0, 54.0, 40.0)
 
 
-def place_people(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
+def place_people(rng: Generator, street: Street) -> Iterator[Thing]:
     """Place pedestrians, mostly on the sidewalks, and cyclists, mostly near the kerb."""
     for _ in range(int(rng.poisson(2.8))):
         x = random_side(rng) * rng.uniform(street.road + 0.4, street.front - 0.4)
@@ -110,7 +96,7 @@ def place_people(rng: np.random.Generator, street: Street) -> Iterator[Thing]:
         yield Thing(Box(x, random_depth(rng, 9.0, 30.0), 1.2, 1.0, 1.6), _draw_cyclist)
 
 
-def _draw_pedestrian(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
+def _draw_pedestrian(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
     """Paint a walking or standing person, now and then a child."""
     tall = rng.uniform(1.55, 1.9) if rng.random() < 0.88 else rng.uniform(1.0, 1.35)
     trousers, jacket = any_colour(rng), any_colour(rng)
@@ -129,7 +115,7 @@ def _draw_pedestrian(canvas: Canvas, rng: np.random.Generator, x: float, z: floa
     _draw_head(canvas, rng, (x, 0.92 * tall, z), 0.075 * tall, StreetClass.PEDESTRIAN)
 
 
-def _draw_cyclist(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
+def _draw_cyclist(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
     """Paint a rider on a bicycle, seen from behind, from the side, or between."""
     # Turning away from the camera only foreshortens what lies along the bicycle.
     turn = math.copysign(rng.uniform(0.3, 1.0), rng.uniform(-1.0, 1.0))
@@ -157,9 +143,7 @@ def _draw_cyclist(canvas: Canvas, rng: np.random.Generator, x: float, z: float) 
     _draw_head(canvas, rng, (x + turn * 0.2, 1.6, z), 0.14, StreetClass.CYCLIST)
 
 
-def _draw_head(
-    canvas: Canvas, rng: np.random.Generator, centre: Point, radius: float, label: int
-) -> None:
+def _draw_head(canvas: Canvas, rng: Generator, centre: Point, radius: float, label: int) -> None:
     """Paint a head with hair, or a hat or helmet of any colour."""
     x, y, z = centre
     hair = any_colour(rng) if rng.random() < 0.3 else shade(_BROWN_HAIR, rng.uniform(0.4, 2.0))

@@ -1,37 +1,30 @@
 """Lay out a random street scene, paint it from far to near, and photograph it."""
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.random import Generator
 
-from lit_seg.data.datasets.street_scenes.backdrop import (
-    paint_ground,
-    paint_shadows,
-    paint_sky,
-    paint_skyline,
-)
-from lit_seg.data.datasets.street_scenes.buildings import draw_house, place_houses
-from lit_seg.data.datasets.street_scenes.canvas import Camera, Canvas
-from lit_seg.data.datasets.street_scenes.furniture import (
-    place_bins,
-    place_fences,
-    place_posts,
-    place_trees,
-)
-from lit_seg.data.datasets.street_scenes.photo import photograph
-from lit_seg.data.datasets.street_scenes.plan import Street, without_collisions
-from lit_seg.data.datasets.street_scenes.traffic import place_cars, place_people
+from lit_seg.data.datasets.streets import backdrop, furniture, traffic
+from lit_seg.data.datasets.streets.buildings import draw_house, place_houses
+from lit_seg.data.datasets.streets.canvas import Camera, Canvas
+from lit_seg.data.datasets.streets.photo import photograph
+from lit_seg.data.datasets.streets.plan import Street, without_collisions
+from lit_seg.data.transforms import Array
 
 _SMALLEST_SIDE = 32  # pixels
 _LAST_SHADOW = 32.0  # metres ahead; the shadows of things farther off could not be seen
 _REACH = 3.0  # metres; hardly anything spreads farther to the side from where it stands
 
-_PLACES = (place_people, place_posts, place_cars, place_trees, place_fences, place_bins)
+_PLACES = (
+    traffic.place_people,
+    furniture.place_posts,
+    traffic.place_cars,
+    furniture.place_trees,
+    furniture.place_fences,
+    furniture.place_bins,
+)
 """The rarest things come first, since the first to come keeps its place when two collide."""
 
 
-def render_scene(
-    rng: np.random.Generator, height: int, width: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def render_scene(rng: Generator, height: int, width: int) -> tuple[Array, Array]:
     """Render one random street scene.
 
     Args:
@@ -40,8 +33,8 @@ def render_scene(
         width: image width in pixels, at least 32. A wider image shows more to the sides.
 
     Returns:
-        The RGB image, (H, W, 3) uint8, and its label map, (H, W) uint8, whose values are positions
-        in `CLASS_NAMES`, or 255 where a pixel is not labelled.
+        The RGB image, (H, W, 3) uint8, and its label map, (H, W) uint8, whose values are those of
+        `StreetClass`, or 255 where a pixel is not labelled.
 
     Raises:
         ValueError: if ``height`` or ``width`` is below 32.
@@ -57,11 +50,11 @@ def render_scene(
     things = without_collisions(thing for place in _PLACES for thing in place(rng, street))
     things.sort(key=lambda thing: thing.box.z + 0.5 * thing.box.depth, reverse=True)
 
-    paint_sky(canvas, rng)
-    paint_ground(canvas, rng, street)
+    backdrop.paint_sky(canvas, rng)
+    backdrop.paint_ground(canvas, rng, street)
     near = [thing.box for thing in things if thing.box.z < _LAST_SHADOW]
-    paint_shadows(canvas, street, near + [house.box for house in houses])
-    paint_skyline(canvas, rng)
+    backdrop.paint_shadows(canvas, street, near + [house.box for house in houses])
+    backdrop.paint_skyline(canvas, rng)
     for house in houses:
         draw_house(canvas, rng, house)
     for thing in things:
@@ -71,7 +64,7 @@ def render_scene(
     return photograph(canvas, rng)
 
 
-def _empty_canvas(rng: np.random.Generator, street: Street, height: int, width: int) -> Canvas:
+def _empty_canvas(rng: Generator, street: Street, height: int, width: int) -> Canvas:
     """Set up a canvas and a camera on or beside the middle of the road, in thin or thick haze."""
     camera = Camera(
         horizon=height * rng.uniform(0.36, 0.5),
