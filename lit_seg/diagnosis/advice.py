@@ -70,7 +70,8 @@ def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
     if kind == "no_bottleneck":
         why = "keep this loss; look at the classes with the lowest IoU, and at pictures of them"
         return Advice(why, "mean IoU of a larger model or with more data")
-    losses, why = _FOR_MISSED_CLASSES, "it gives more weight to what is missed"
+    losses: tuple[str, ...] = _FOR_MISSED_CLASSES
+    why = "it gives more weight to what is missed"
     if kind == "small_masks":
         losses, why = _FOR_SMALL_MASKS, "it weighs small masks like large ones"
     elif not origin.plain and below(tail.precision, "FLOODED"):

@@ -184,7 +184,6 @@ def _joined(tables: Sequence[tuple[str, RunName, pd.DataFrame]]) -> pd.DataFrame
     """The tables of runs below each other, with the names of the runs in front."""
     named = []
     for run, name, table in tables:
-        names = {"run": run, "data": name.data, "model": name.model, "loss": name.loss}
-        names["seed"] = name.seed
-        named.append(table.assign(**names)[[*names, *table]])
+        names = {key: getattr(name, key) for key in ("data", "model", "loss", "seed")}
+        named.append(table.assign(run=run, **names)[["run", *names, *table]])
     return pd.concat(named, ignore_index=True)

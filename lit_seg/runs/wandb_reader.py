@@ -86,7 +86,9 @@ def _read(file: Path) -> dict[str, Any]:
         )
     run: dict[str, Any] = {"config": {}, "history": []}
     for line in done.stdout.splitlines():
-        record = json.loads(line) if line.startswith(b"{") else {"type": ""}
+        if not line.startswith(b"{"):
+            continue
+        record = json.loads(line)
         content = record.get(record["type"])
         if record["type"] == "run":
             run |= {key: content.get(key, "") for key in ("run_id", "display_name", "start_time")}
