@@ -3,6 +3,7 @@
 From the scores at the ends of the runs (last validation); all in percent.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def main(first: Path, second: Path) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Two runs class by class, in Markdown.")
+    parser.add_argument("first", type=Path, help="folder of a finished run")
+    parser.add_argument("second", type=Path, help="folder of another one")
     try:
-        main(Path(sys.argv[1]), Path(sys.argv[2]))
+        main(**vars(parser.parse_args()))
     except RunError as error:
         sys.exit(f"error: {error}")

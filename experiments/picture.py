@@ -3,6 +3,7 @@
 Above the fixed validation images with truth, prediction and errors, below the weights over steps.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import matplotlib.pyplot as plt
 from PIL import Image
 
 from lit_seg.analysis import load_dataset, load_runs, plot_trajectories
+from lit_seg.errors import RunError
 
 matplotlib.use("Agg")
 
@@ -19,6 +21,8 @@ def main(run: Path, out: Path) -> None:
     """Draw the picture of a run and save it."""
     dataset = load_dataset(run)
     colours = dict(zip(dataset["class"], dataset["colour"], strict=True))
+    if not (run / "overlays.png").is_file():
+        raise RunError(f"{run}: has no overlays.png; give a run that was validated")
     overlays = Image.open(run / "overlays.png")
     overlays = overlays.crop((0, 0, overlays.width, overlays.height // 2))
     height = 9 * overlays.height / overlays.width
@@ -34,4 +38,10 @@ def main(run: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description="The picture of a run.")
+    parser.add_argument("run", type=Path, help="folder of a run of recall loss with overlays.png")
+    parser.add_argument("out", type=Path, help="file to write, such as docs/run.png")
+    try:
+        main(**vars(parser.parse_args()))
+    except (RunError, ValueError) as error:  # the latter: no such statistic
+        sys.exit(f"error: {error}")

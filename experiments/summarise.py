@@ -6,6 +6,7 @@ frequent third of the classes, as in the table at the end of a run. A seed that 
 once, by its first run.
 """
 
+import argparse
 import math
 import statistics
 import sys
@@ -64,7 +65,9 @@ def _cell(value: float) -> str:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="A Markdown table of finished runs.")
+    parser.add_argument("folder", type=Path, help="a folder above runs")
     try:
-        main(Path(sys.argv[1]))
+        main(**vars(parser.parse_args()))
     except RunError as error:
         sys.exit(f"error: {error}")

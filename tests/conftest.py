@@ -61,16 +61,11 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _environment_of_each_test() -> Iterator[None]:
-    """What a test leaves in the environment does not reach the next one.
-
-    Lightning writes ``MASTER_PORT`` there: ranks that a later test starts would wait at it.
-    """
-    before = dict(os.environ)
+def _ranks_of_each_test() -> Iterator[None]:
+    """The place of the ranks of one test, which Lightning sets, is not that of the next one."""
     yield
-    for name in os.environ.keys() - before:
-        del os.environ[name]
-    os.environ.update(before)
+    for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "RANK", "WORLD_SIZE"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

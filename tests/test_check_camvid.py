@@ -60,7 +60,7 @@ def test_intervals_are_those_of_the_report(checks: Checks) -> None:
 def test_difference_of_differences(checks: Checks) -> None:
     place = SCORES.index("mean accuracy")
     table = checks.comparison.scores
-    table = table[table["stat"] == "macc"].set_index(["arm", "seed"])["value"]
+    table = table[table["stat"] == "macc"].set_index(["method", "seed"])["value"]
     want = np.mean(
         [
             table["recall", s] - table["ce", s] - table["recall, 3x", s] + table["ce, 3x", s]

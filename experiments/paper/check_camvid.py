@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.analysis import Comparison, compare
-from lit_seg.analysis.bootstrap import Difference, paired_bootstrap, quantile
+from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, quantile
 from lit_seg.analysis.comparison import paired
 from lit_seg.diagnosis.evidence import weigh
 from lit_seg.diagnosis.run_record import read_run
@@ -203,7 +203,7 @@ class Checks:
 
     def __init__(self, comparison: Comparison) -> None:
         self.comparison = comparison
-        self.labels = [arm.label for arm in comparison.arms]
+        self.labels = [method.label for method in comparison.methods]
         self._found: dict[tuple[str, str, str], list[Difference]] = {}
 
     @cached_property
@@ -214,7 +214,7 @@ class Checks:
     def minority(self, budget: str) -> list[int]:
         """Classes whose IoU with cross-entropy of this budget is below 80, mean over seeds."""
         rows = self.comparison.class_scores
-        rows = rows[(rows["arm"] == label("ce", budget)) & (rows["stat"] == "iou")]
+        rows = rows[(rows["method"] == label("ce", budget)) & (rows["stat"] == "iou")]
         mean = rows.groupby("class")["value"].mean()
         names = self.comparison.classes
         return [c for c in range(len(names)) if mean.get(names[c], nan) < MINORITY_IOU]
@@ -247,15 +247,18 @@ class Checks:
         if not (seeds := self.seeds(*names)):
             return []
         parts = [self.stacked(name, seeds) for name in names]
-        draws = self.comparison.draws
         if budget == BOTH:
             parts = [np.concatenate(parts[:2], axis=-2), np.concatenate(parts[2:], axis=-2)]
             of = partial(gain, classes=self.classes("1x"))
-            return paired_bootstrap(parts[0], parts[1], of, draws)
-        of = partial(scores, classes=self.classes(budget))
-        more = paired_bootstrap(parts[0], parts[1], of, draws)[len(STATS) :]
-        ours_arm, against_arm = (self.comparison.arm(name) for name in names)
-        return [*paired(self.comparison, ours_arm, against_arm)[0], *more]
+        else:
+            of = partial(scores, classes=self.classes(budget))
+        found = bootstrap_pairs(
+            parts[0], parts[1], lambda a, b: of(a) - of(b), self.comparison.draws
+        )
+        if budget == BOTH:
+            return found
+        ours_method, against_method = (self.comparison.method(name) for name in names)
+        return [*paired(self.comparison, ours_method, against_method)[0], *found[len(STATS) :]]
 
     def result(self, claim: Claim) -> tuple[Difference, str]:
         """The difference that a claim is about, and the verdict."""
@@ -334,14 +337,14 @@ def baseline(checks: Checks) -> Iterator[str]:
     }
     assert set(heads) <= set(STATS)
     rows = []
-    for arm in comparison.arms:
+    for method in comparison.methods:
         cells: list[str] = []
         for stat in heads:
-            mean, sd, number = comparison.mean_sd(stat).loc[arm.label, ["mean", "std", "count"]]
+            mean, sd, number = comparison.mean_sd(stat).loc[method.label, ["mean", "std", "count"]]
             cells.append(f"{mean:.3f}" + ("" if math.isnan(sd) else f" ± {sd:.3f}"))
-            if number < len(arm.seeds):
-                cells[-1] += f" ({number:.0f} of {len(arm.seeds)} seeds)"
-        rows.append([arm.label, str(len(arm.seeds)), *(c.replace("0.", ".") for c in cells)])
+            if number < len(method.seeds):
+                cells[-1] += f" ({number:.0f} of {len(method.seeds)} seeds)"
+        rows.append([method.label, str(len(method.seeds)), *(c.replace("0.", ".") for c in cells)])
     yield from table(["loss", ">seeds", *(f">{head}" for head in heads.values())], rows)
     yield ""
     miou = float(comparison.mean_sd("miou").loc["ce", "mean"])
@@ -381,7 +384,7 @@ def pictures(checks: Checks, losses: Sequence[str]) -> Iterator[str]:
 def gains(checks: Checks) -> Iterator[str]:
     """In how many classes PAT has the higher IoU, mean over seeds."""
     rows = checks.comparison.class_scores
-    mean = rows[rows["stat"] == "iou"].groupby(["class", "arm"])["value"].mean().unstack()
+    mean = rows[rows["stat"] == "iou"].groupby(["class", "method"])["value"].mean().unstack()
     if not {"pat", "ce"} <= set(mean.columns):
         return
     names = checks.comparison.classes
@@ -399,7 +402,7 @@ def costs(checks: Checks) -> Iterator[str]:
     for loss in ("pat", "ce"):
         if loss not in checks.labels:
             return
-        for run in checks.comparison.arm(loss).runs:
+        for run in checks.comparison.method(loss).runs:
             cost = run.summary.cost if run.summary else {}
             if "cpu_seconds" not in cost:
                 return
@@ -436,15 +439,15 @@ def costs(checks: Checks) -> Iterator[str]:
 def diagnoses(checks: Checks) -> Iterator[str]:
     """What `lit_seg diagnose` says of the cross-entropy runs."""
     rows = []
-    for arm in checks.comparison.arms:
-        if arm.loss != "ce":
+    for method in checks.comparison.methods:
+        if method.loss != "ce":
             continue
-        for of in arm.runs:
+        for of in method.runs:
             run = read_run(of.path)
             evidence = weigh(run)
             said = judge(run, evidence)
             numbers = (f"{100 * v:.1f} %" for v in (evidence.overall, evidence.mean))
-            rows.append([f"{arm.label}, seed {of.seed}", *numbers, HEADLINES[said.kind]])
+            rows.append([f"{method.label}, seed {of.seed}", *numbers, HEADLINES[said.kind]])
     heads = ["run", ">overall accuracy", ">mean accuracy", "verdict"]
     yield from table(heads, rows)
 

@@ -10,11 +10,6 @@ from numpy.random import Generator, default_rng
 from scipy.stats import t as student
 
 Array = npt.NDArray[np.float64]
-Statistic = Callable[[Array], Array]
-"""From counts ``(..., S, C, 3)`` to ``(..., S, K)`` scores."""
-PairStatistic = Callable[[Array, Array], Array]
-"""From counts ``(..., S, C, 3)`` of a loss and its baseline to ``(..., S, K)`` differences."""
-
 _AT_ONCE = 1000  # resamples: what is in memory
 _DEFINED = 0.95  # share of resamples in which a score must have a value
 
@@ -44,21 +39,10 @@ class Difference:
         return self.seeds > 1 and (self.low > 0 or self.high < 0)
 
 
-def paired_bootstrap(
-    ours: npt.NDArray[np.number],
-    baseline: npt.NDArray[np.number],
-    statistic: Statistic,
-    draws: int = 10_000,
-    seed: int = 0,
-) -> list[Difference]:
-    """``bootstrap_pairs`` of scores that each side has by itself."""
-    return bootstrap_pairs(ours, baseline, lambda a, b: statistic(a) - statistic(b), draws, seed)
-
-
 def bootstrap_pairs(
     ours: npt.NDArray[np.number],
     baseline: npt.NDArray[np.number],
-    statistic: PairStatistic,
+    statistic: Callable[[Array, Array], Array],
     draws: int = 10_000,
     seed: int = 0,
 ) -> list[Difference]:
@@ -77,12 +61,12 @@ def bootstrap_pairs(
     means, none of them outside what was seen.
 
     With one pair nothing is known about seeds: the interval is from the 2.5th to the 97.5th
-    percentile over the images, and there is no p-value.
+    percentile over the images alone, and there is no p-value.
 
     Args:
         ours: ``(S, I, C, 3)`` pixels labelled, predicted and both, of S seeds and I images.
         baseline: the same of the baseline; seed by seed and image by image in the same order.
-        statistic: the differences of the scores, of summed counts.
+        statistic: from summed counts ``(..., S, C, 3)`` of both to ``(..., S, K)`` differences.
         draws: number of resamples.
         seed: of the random numbers; the same gives the same intervals.
 
@@ -96,13 +80,12 @@ def bootstrap_pairs(
     if ours.shape != baseline.shape:
         raise ValueError(f"pairs need equal shapes, got {ours.shape} and {baseline.shape}")
     by_seed = statistic(ours.sum(axis=1), baseline.sum(axis=1))  # S, K
-    there = ~np.isnan(by_seed)
     parts = [
-        _mean(statistic(summed(ours, weight), summed(baseline, weight)), there)
+        statistic(summed(ours, weight), summed(baseline, weight))
         for weight in resamples(default_rng(seed), draws, ours.shape[1])
     ]
-    means = np.concatenate(parts)  # draws, K
-    return [_difference(by_seed[:, k], means[:, k]) for k in range(by_seed.shape[1])]
+    drawn = np.concatenate(parts)  # draws, S, K
+    return [_difference(by_seed[:, k], drawn[..., k]) for k in range(by_seed.shape[1])]
 
 
 def resamples(random: Generator, draws: int, images: int) -> Iterator[Array]:
@@ -119,14 +102,9 @@ def summed(counts: npt.NDArray[np.number], image_weight: Array) -> Array:
     return sums
 
 
-def two_sided(t: float, freedom: int) -> float:
-    """The probability that ``|T|`` of Student's distribution is at least ``|t|``."""
-    return float(2 * student.sf(abs(t), freedom))
-
-
-def quantile(freedom: int, level: float = 0.95) -> float:
-    """The ``t`` within which ``|T|`` stays with probability ``level``: 12.71, 4.30, 3.18, ..."""
-    return float(student.ppf((1 + level) / 2, freedom))
+def quantile(freedom: int) -> float:
+    """The ``t`` within which ``|T|`` stays with probability .95: 12.71, 4.30, 3.18, ..."""
+    return float(student.ppf(0.975, freedom))
 
 
 def holm(p_values: list[float]) -> list[float]:
@@ -139,22 +117,14 @@ def holm(p_values: list[float]) -> list[float]:
     return list(adjusted.tolist())
 
 
-def _mean(per_seed: Array, there: npt.NDArray[np.bool_]) -> Array:
-    """Mean of ``(B, S, K)`` over the seeds of ``(S, K)`` as ``(B, K)``; NaN if one is NaN."""
-    number = there.sum(axis=0)
-    sums = np.where(there, per_seed, 0).sum(axis=1)
-    mean: Array = np.where(number > 0, sums / np.maximum(number, 1), nan)
-    return mean
-
-
-def _difference(by_seed: Array, means: Array) -> Difference:
-    """From the differences of pairs ``(S,)``, and their mean in each resample of images."""
-    pairs = by_seed[~np.isnan(by_seed)]
-    each = tuple(float(value) for value in by_seed)
-    if not len(pairs):
+def _difference(by_seed: Array, drawn: Array) -> Difference:
+    """From the differences of pairs ``(S,)``, and those in each resample of images ``(B, S)``."""
+    there = ~np.isnan(by_seed)
+    each = tuple(by_seed.tolist())
+    if not there.any():
         return Difference(nan, nan, nan, nan, each)
-    value = float(pairs.mean())
-    found = means[~np.isnan(means)]
+    pairs, means = by_seed[there], drawn[:, there].mean(axis=1)
+    value, found = float(pairs.mean()), means[~np.isnan(means)]
     if len(found) < _DEFINED * len(means):
         return Difference(value, nan, nan, nan, each)
     if len(pairs) == 1:
@@ -163,5 +133,5 @@ def _difference(by_seed: Array, means: Array) -> Difference:
     freedom = len(pairs) - 1
     error = sqrt(float(pairs.var(ddof=1)) / len(pairs) + float(found.var(ddof=1)))
     half = quantile(freedom) * error
-    t = value / error if error else inf if value else 0.0
-    return Difference(value, value - half, value + half, two_sided(t, freedom), each)
+    t = abs(value) / error if error else inf if value else 0.0
+    return Difference(value, value - half, value + half, float(2 * student.sf(t, freedom)), each)

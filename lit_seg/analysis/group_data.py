@@ -1,4 +1,4 @@
-"""The numbers of arms, from the files of runs: what was logged, counts per image, and scores."""
+"""The numbers of methods, from the files of runs: what was logged, counts per image, and scores."""
 
 from collections.abc import Sequence
 
@@ -6,52 +6,34 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lit_seg.analysis.run_groups import Arm
-from lit_seg.analysis.trajectories import drawn_rows, stacked
+from lit_seg.analysis.run_groups import Method
 from lit_seg.errors import RunError
-from lit_seg.metrics.scores import CLASS_STATS, STATS, Array, class_scores, overall_scores
+from lit_seg.metrics.scores import CLASS_STATS, STATS, from_classes
 from lit_seg.runs.layout import DATASET, METRICS, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images
 
 Counts = npt.NDArray[np.int64]
 
 
-def read_log(arms: Sequence[Arm]) -> pd.DataFrame:
-    """What the figures and tables of a comparison need of what the runs logged.
-
-    Returns:
-        arm, seed, step, stat, class, value: scores of validations, costs, and the statistics of
-        ``TRAJECTORIES`` at no more than ``MOST`` steps of a run.
-    """
-    return stacked(
-        [
-            drawn_rows(run.path).assign(arm=arm.label, seed=run.seed)
-            for arm in arms
-            for run in arm.runs
-        ]
-    )
-
-
-def read_images(arms: Sequence[Arm]) -> tuple[pd.DataFrame, list[str]]:
+def read_images(methods: Sequence[Method]) -> tuple[pd.DataFrame, list[str]]:
     """Counts per image of the runs that have them, and the names of those that do not."""
-    columns = ["arm", "seed", "image", "class", *COUNTS]
+    columns = ["method", "seed", "image", "class", *COUNTS]
     frames, without = [], []
-    for arm in arms:
-        for run in arm.runs:
+    for method in methods:
+        for run in method.runs:
             if (run.path / VAL_IMAGES).is_file():
-                frames.append(load_images([run.path]).assign(arm=arm.label, seed=run.seed))
+                frames.append(load_images([run.path]).assign(method=method.label, seed=run.seed))
             else:
                 without.append(run.name)
     table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
     return table[columns].astype({"image": str, "class": str}), without
 
 
-def read_dataset(arms: Sequence[Arm]) -> tuple[list[str], list[int], list[str], list[str]]:
+def read_dataset(methods: Sequence[Method]) -> tuple[list[str], list[int], list[str], list[str]]:
     """Class names in id order, their training pixels and colours, and what is unknown of them."""
-    runs = [run for arm in arms for run in arm.runs]
+    runs = [run for method in methods for run in method.runs]
     run = next((run for run in runs if (run.path / DATASET).is_file()), runs[0])
-    scores = run.scores
-    names, pixels = list(scores.classes), [int(n) for n in scores.column("train_pixels")]
+    names, pixels = list(run.scores.classes), run.scores.column("train_pixels").astype(int).tolist()
     if (run.path / DATASET).is_file():  # the same in all runs, or they would not be compared
         return names, pixels, load_dataset(run.path)["colour"].tolist(), []
     note = f"no {DATASET}: classes are in the order of {METRICS} and not grouped by frequency"
@@ -70,32 +52,17 @@ def cube_of(rows: pd.DataFrame, images: Sequence[str], classes: Sequence[str]) -
     return cube
 
 
-def scores_of(
-    arms: Sequence[Arm], counts: dict[tuple[str, int], Counts], tail: Sequence[int]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores per class, and those of ``STATS``, of every run: of its counts, else its summary."""
-    per_class, overall = [], []
-    for arm in arms:
-        for run in arm.runs:
-            names = list(run.scores.classes)
-            cube = counts.get((arm.label, run.seed))
-            three: Sequence[Array]
-            if cube is not None:
-                sums = cube.sum(axis=0)
-                three, scores = class_scores(sums), overall_scores(sums, tail).tolist()
-            else:
-                three = [run.scores.column(stat) for stat in CLASS_STATS]
-                scores = [run.scores.overall[stat] for stat in STATS]
-            per_class += [
-                (arm.label, run.seed, name, stat, value)
-                for stat, values in zip(CLASS_STATS, three, strict=True)
-                for name, value in zip(names, values, strict=True)
-            ]
-            overall += [
-                (arm.label, run.seed, stat, value)
-                for stat, value in zip(STATS, scores, strict=True)
-            ]
-    return (
-        pd.DataFrame(per_class, columns=["arm", "seed", "class", "stat", "value"]),
-        pd.DataFrame(overall, columns=["arm", "seed", "stat", "value"]),
-    )
+def scores_of(methods: Sequence[Method], tail: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores per class, and those of ``STATS``, of every run: the frames of a ``Comparison``."""
+    runs = {(method.label, run.seed): run.scores for method in methods for run in method.runs}
+    tables = [pd.DataFrame.from_dict(scores.classes, orient="index") for scores in runs.values()]
+    per_class = pd.concat(tables, keys=runs, names=["method", "seed", "class"])[[*CLASS_STATS]]
+    overall = []
+    for scores in runs.values():
+        iou, recall, precision = (scores.column(stat) for stat in CLASS_STATS)
+        pixel_acc = np.array(scores.overall["pixel_acc"])
+        overall.append(from_classes(iou, recall, precision, pixel_acc, tail))
+    index = pd.MultiIndex.from_tuples(runs, names=["method", "seed"])
+    both = per_class, pd.DataFrame(overall, index, STATS)
+    of_classes, of_runs = (t.melt(var_name="stat", ignore_index=False).reset_index() for t in both)
+    return of_classes, of_runs

@@ -1,6 +1,5 @@
 """Learning curves over seeds, and when a loss first reaches what the baseline ends with."""
 
-import numpy as np
 import pandas as pd
 
 from lit_seg.analysis.comparison import Comparison
@@ -13,7 +12,7 @@ def curve(comparison: Comparison, stat: str) -> pd.DataFrame:
     """``tail_recall``, or a score that runs log as ``val/<stat>``, at each validation.
 
     Returns:
-        arm, seed, step, value.
+        method, seed, step, value.
     """
     log = comparison.log
     if stat == "tail_recall":
@@ -21,16 +20,12 @@ def curve(comparison: Comparison, stat: str) -> pd.DataFrame:
         rows = log[(log["stat"] == "val/recall") & log["class"].isin(tail)]
     else:
         rows = log[log["stat"] == f"val/{stat}"]
-    table = rows.groupby(["arm", "seed", "step"], as_index=False)["value"].mean()
-    order = {arm.label: i for i, arm in enumerate(comparison.arms)}
-    return table.sort_values(
-        ["arm", "seed", "step"], key=lambda c: c.map(order) if c.name == "arm" else c
-    )
+    return rows.groupby(["method", "seed", "step"], as_index=False)["value"].mean()
 
 
 def over_seeds(curves: pd.DataFrame, label: str) -> pd.DataFrame:
-    """Mean, lowest and highest seed at each step of an arm that all of its seeds have."""
-    rows = curves[curves["arm"] == label]
+    """Mean, lowest and highest seed at each step of a method that all of its seeds have."""
+    rows = curves[curves["method"] == label]
     table = rows.groupby("step")["value"].agg(["mean", "min", "max", "count"])
     return table[table["count"] == table["count"].max()] if len(table) else table
 
@@ -51,11 +46,10 @@ def first_reached(comparison: Comparison, stat: str) -> pd.DataFrame:
     """The first validation at which a run has the ``target``.
 
     Returns:
-        arm, seed, step (optimizer steps done; NaN if never).
+        method, seed, step (optimizer steps done; NaN if never).
     """
-    goal = target(comparison, stat)
-    rows = []
-    for (label, seed), run in curve(comparison, stat).groupby(["arm", "seed"], sort=False):
-        reached = run.loc[run["value"] >= goal, "step"]
-        rows.append((label, seed, reached.min() + 1 if len(reached) else np.nan))
-    return pd.DataFrame(rows, columns=["arm", "seed", "step"])
+    curves = curve(comparison, stat)
+    runs = curves.groupby(["method", "seed"]).size().index
+    there = curves[curves["value"] >= target(comparison, stat)]
+    steps = 1 + there.groupby(["method", "seed"])["step"].min().reindex(runs)
+    return steps.reset_index()

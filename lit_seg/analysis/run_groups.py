@@ -1,27 +1,34 @@
-"""What is compared: runs grouped into arms, each one loss at one budget over its seeds."""
+"""What is compared: runs grouped into methods, each one loss at one budget over its seeds."""
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 from pathlib import Path
 
-from lit_seg.analysis.same_dataset import datasets
 from lit_seg.errors import RunError
-from lit_seg.runs.layout import VAL_IMAGES
-from lit_seg.runs.run import Run, find_runs
+from lit_seg.runs.layout import DATASET, VAL_IMAGES
+from lit_seg.runs.reader import load_dataset
+from lit_seg.runs.run import Run
 from lit_seg.runs.summary import same_length
 
-__all__ = ["Arm", "Run", "find_runs", "group"]
+_OF_LENGTH = re.compile(r"^trainer\.(max|min)_(epochs|steps|time)$")
+# What is written and how often; it changes no weight.
+_OF_LOGGING = re.compile(
+    r"^(trainer\.(check_val_every_n_epoch|val_check_interval|num_sanity_val_steps|logger"
+    r"|log_every_n_steps|enable_\w+)|(class_dynamics|validation_report|prediction_writer)\..*)$"
+)
 
 
 @dataclass(frozen=True)
-class Arm:
+class Method:
     """One loss at one budget; ``label`` is unique in a comparison."""
 
     label: str
     loss: str
     data: str
-    """Folders of one dataset at several budgets share a name, see ``datasets``."""
+    """Folders of one dataset at several budgets share a name, see ``_datasets``."""
     model: str
     steps: int
     runs: tuple[Run, ...]
@@ -33,10 +40,10 @@ class Arm:
         return [run.seed for run in self.runs]
 
 
-def group(runs: Sequence[Run], baseline: str) -> tuple[list[Arm], list[str]]:
-    """Arms, those of the baseline first, and what a reader must know about the runs.
+def group(runs: Sequence[Run], baseline: str) -> tuple[list[Method], list[str]]:
+    """Methods, those of the baseline first, and what a reader must know about the runs.
 
-    Runs of a loss with different numbers of steps are different arms: the usual number has the
+    Runs of a loss with different numbers of steps are different methods: the usual number has the
     label ``ce``, another ``ce, 3x``. So are those of several datasets or networks, whose names the
     labels have then. Of two finished runs of a seed the later attempt counts.
 
@@ -57,18 +64,18 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Arm], list[str]]:
         raise RunError(f"{len(runs)} runs found{', none can be used' if damaged else ''}{why}")
     warnings += [sentence for run in finished if (sentence := run.stopped_early())]
     usual = _usual_steps(finished, baseline)
-    data = datasets(finished)
+    data = _datasets(finished)
     if len(several := sorted(set(data.values()))) > 1:
         warnings.append(
             f"**Runs of {len(several)} datasets or versions of one** ({', '.join(several)}): the "
             "labels tell them apart, and scores of one say nothing about those of another."
         )
-    families = {(data[run.path], _network(run)) for run in finished}
+    networks = {_network(run) for run in finished}
     members: dict[str, dict[int, Run]] = {}
     for run in sorted(finished, key=lambda run: run.attempt):
-        label = run.loss + _budget(run.steps, usual)
-        if len(families) > 1:
-            label += f" ({_family_name(data[run.path], run.model, families)})"
+        names = [data[run.path]] if len(several) > 1 else []
+        names += [run.model] if len(networks) > 1 else []
+        label = run.loss + _budget(run.steps, usual) + (f" ({', '.join(names)})" if names else "")
         seeds = members.setdefault(label, {})
         if run.seed in seeds:
             warnings.append(
@@ -77,16 +84,48 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Arm], list[str]]:
             )
         seeds[run.seed] = run
     warnings += [note for label, seeds in members.items() for note in _drop_uncounted(label, seeds)]
-    arms = [_arm(label, seeds, usual, data) for label, seeds in members.items()]
-    arms.sort(key=lambda arm: (arm.loss != baseline, arm.steps != usual, arm.label))
-    of_baseline = {usual, *(arm.steps for arm in arms if arm.loss == baseline)}
-    alone = [arm for arm in arms if not any(same_length(arm.steps, steps) for steps in of_baseline)]
+    methods = []
+    for label, seeds in members.items():
+        of_label = tuple(seeds[seed] for seed in sorted(seeds))
+        run = of_label[0]
+        steps = run.steps if _budget(run.steps, usual) else usual
+        methods.append(Method(label, run.loss, data[run.path], run.model, steps, of_label))
+    methods.sort(key=lambda each: (each.loss != baseline, each.steps != usual, each.label))
+    of_baseline = {usual, *(method.steps for method in methods if method.loss == baseline)}
     warnings += [
-        f"**{arm.label} was trained for {arm.steps} steps**, the usual number is {usual}, and no "
-        f"{baseline} has as many"
-        for arm in alone
+        f"**{method.label} was trained for {method.steps} steps**, the usual number is {usual}, "
+        f"and no {baseline} has as many"
+        for method in methods
+        if not any(same_length(method.steps, steps) for steps in of_baseline)
     ]
-    return arms, warnings
+    return methods, warnings
+
+
+def changes_training(option: str) -> bool:
+    """Whether an option of the configuration may change what is learned."""
+    return not _OF_LOGGING.match(option)
+
+
+def config_differences(methods: Sequence[Method]) -> dict[str, dict[str, list[str]]]:
+    """Options in which runs differ although only the loss and the seed should.
+
+    Returns:
+        ``{option: {value: labels of methods}}``, without the length of training where the labels
+        tell methods of several lengths apart.
+    """
+    configs = [(method.label, run.config) for method in methods for run in method.runs]
+    configs = [(label, config) for label, config in configs if config]
+    several_lengths = len({method.steps for method in methods}) > 1
+    found = {}
+    for option in sorted({option for _, config in configs for option in config}):
+        if several_lengths and _OF_LENGTH.match(option):
+            continue
+        values: dict[str, dict[str, None]] = {}  # each label once, in order
+        for label, config in configs:
+            values.setdefault(config.get(option, "not set"), {})[label] = None
+        if len(values) > 1:
+            found[option] = {value: list(labels) for value, labels in values.items()}
+    return found
 
 
 def _though(run: Run, other: Run) -> str:
@@ -109,21 +148,11 @@ def _drop_uncounted(label: str, seeds: dict[int, Run]) -> list[str]:
     ]
 
 
-def _arm(label: str, seeds: Mapping[int, Run], usual: int, data: Mapping[Path, str]) -> Arm:
-    runs = tuple(seeds[seed] for seed in sorted(seeds))
-    first = runs[0]
-    steps = first.steps if _budget(first.steps, usual) else usual
-    return Arm(label, first.loss, data[first.path], first.model, steps, runs)
-
-
 def _usual_steps(runs: Sequence[Run], baseline: str) -> int:
-    """The number that most runs have, of the baseline if there are any; the smaller of equals."""
-    losses: dict[int, set[str]] = {}
-    for run in runs:
-        losses.setdefault(run.steps, set()).add(run.loss)
+    """The number that most losses have, of the baseline if it has runs; the smaller of equals."""
+    losses = Counter(steps for steps, _ in {(run.steps, run.loss) for run in runs})
     of_baseline = {run.steps for run in runs if run.loss == baseline} or set(losses)
-    counts = Counter({steps: len(losses[steps]) for steps in of_baseline})
-    return min(counts, key=lambda steps: (-counts[steps], steps))
+    return min(of_baseline, key=lambda steps: (-losses[steps], steps))
 
 
 def _budget(steps: int, usual: int) -> str:
@@ -139,10 +168,51 @@ def _network(run: Run) -> str:
     return "/".join(map(str, options)) if all(options) else run.model
 
 
-def _family_name(data: str, model: str, families: set[tuple[str, str]]) -> str:
-    parts = []
-    if len({other for other, _ in families}) > 1:
-        parts.append(data)
-    if len({other for _, other in families}) > 1:
-        parts.append(model)
-    return ", ".join(parts)
+def _datasets(runs: Sequence[Run]) -> dict[Path, str]:
+    """The name of the dataset of each run, by its folder.
+
+    It is that of the run's path or configuration. Names are one, that of the shorter runs, where
+    they stand for budgets, as ``camvid`` and ``camvid_x3`` do: ``dataset.csv`` and the options of
+    the data are the same, and no number of steps is in both.
+
+    Raises:
+        RunError: if two have other classes, or other pixels to train on.
+    """
+    _refuse_other_data(runs)
+    steps: dict[Hashable, dict[str, set[int]]] = {}
+    for run in runs:
+        steps.setdefault(_same_data(run), {}).setdefault(run.data, set()).add(run.steps)
+    return {run.path: _shared_name(run.data, steps[_same_data(run)]) for run in runs}
+
+
+def _refuse_other_data(runs: Sequence[Run]) -> None:
+    tables = {run.name: load_dataset(run.path) for run in runs if (run.path / DATASET).is_file()}
+    pixels = {
+        name: dict(zip(table["class"].astype(str), table["train_pixels"].astype(int), strict=True))
+        for name, table in tables.items()
+    }
+    first = next(iter(pixels), "")
+    for run, of_run in pixels.items():
+        if list(of_run) != list(pixels[first]):
+            raise RunError(f"{run} has other classes than {first}; compare runs of one dataset")
+        for name, number in of_run.items():
+            if number != pixels[first][name]:
+                raise RunError(
+                    f"{run} was trained on other data than {first}: {name} has {number} training "
+                    f"pixels and {pixels[first][name]}; compare runs of one dataset"
+                )
+
+
+def _same_data(run: Run) -> Hashable:
+    """The options of the data, without where it lies; the name where it is not known what it is."""
+    if "data.class_path" not in run.config or not (run.path / DATASET).is_file():
+        return run.data
+    return frozenset(item for item in run.config.items() if item[0].startswith("data."))
+
+
+def _shared_name(name: str, steps: Mapping[str, set[int]]) -> str:
+    """The name for ``name``, given the numbers of steps that each name has."""
+    for one, other in combinations(steps.values(), 2):
+        if any(same_length(a, b) for a, b in product(one, other)):
+            return name
+    return min(steps, key=lambda each: (min(steps[each]), each))

@@ -1,117 +1,90 @@
-"""How arms and classes look in every figure: colours that colour-blind readers can tell apart, and
-a marker and dashes that say the same without colour."""
+"""How methods and classes look in every figure.
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+Colour-blind readers can tell the colours apart; marker and dashes say the same without colour.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.figures import spread_apart
-from lit_seg.analysis.run_groups import Arm
 
 INK, MUTED, GRID, PAPER = "#1b1b1b", "#666666", "#dcdcdc", "#ffffff"
 # Okabe and Ito (2008) without yellow, which is faint on white; the baseline is in ink.
-VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY = (
-    *("#d55e00", "#0072b2", "#009e73"),
-    *("#cc79a7", "#e69f00", "#56b4e9"),
-)
-COLOURS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY)
+VERMILION, BLUE, GREEN = "#d55e00", "#0072b2", "#009e73"
+COLOURS = (VERMILION, BLUE, GREEN, "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 Dashes = tuple[float, tuple[float, ...] | None]
 _DASHES: tuple[Dashes, ...] = (
-    (0, None),
-    (0, (5, 1.5)),
-    (0, (1.2, 1.2)),
-    (0, (6, 1.5, 1.2, 1.5)),
-    (0, (3, 1.5, 3, 1.5, 1, 1.5)),
+    *((0, None), (0, (5, 1.5)), (0, (1.2, 1.2))),
+    *((0, (6, 1.5, 1.2, 1.5)), (0, (3, 1.5, 3, 1.5, 1, 1.5))),
 )
 GROUP_COLOURS = {"head": BLUE, "medium": GREEN, "tail": VERMILION}
-FONT_SIZE = 11
+_FONT_SIZE = 11
+SETTINGS: Any = {  # matplotlib types each key
+    "font.family": "DejaVu Sans",  # comes with matplotlib
+    "font.size": _FONT_SIZE,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "text.parse_math": False,  # a name may hold a $
+    **dict.fromkeys(("xtick.color", "ytick.color"), MUTED),
+    **dict.fromkeys(("xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), _FONT_SIZE - 1),
+    "lines.solid_capstyle": "round",
+    "path.simplify_threshold": 0.2,
+}
+"""What a figure of the report has other than the defaults of matplotlib."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """How one arm is drawn."""
+def looks(comparison: Comparison) -> dict[str, dict[str, Any]]:
+    """The arguments of ``Axes.plot`` for each method.
 
-    colour: str
-    marker: str
-    dashes: Dashes
-    hollow: bool
-    """Whether the arm has another budget than the usual one."""
-
-    @property
-    def points(self) -> dict[str, Any]:
-        """The arguments of ``Axes.plot`` for markers."""
-        inside = PAPER if self.hollow else self.colour
-        return {"color": self.colour, "marker": self.marker, "markerfacecolor": inside}
-
-
-def looks(arms: Sequence[Arm], baseline: Arm | None) -> dict[str, Look]:
-    """The look of each arm; budgets of a loss share its colour and marker."""
-    losses = sorted({arm.loss for arm in arms if not (baseline and arm.loss == baseline.loss)})
-    usual = arms[0].steps
+    Budgets of a loss share its colour and marker, which is hollow at all but the usual budget.
+    """
+    base, usual = comparison.baseline, comparison.methods[0].steps
+    losses = sorted({each.loss for each in comparison.methods} - {base.loss if base else ""})
     found = {}
-    for arm in arms:
-        hollow = arm.steps != usual
-        if arm.loss not in losses:
-            found[arm.label] = Look(INK, "o", _DASHES[2 if hollow else 0], hollow)
-            continue
-        i = losses.index(arm.loss)
-        dashes = _DASHES[(i // len(COLOURS) + (2 if hollow else 0)) % len(_DASHES)]
-        found[arm.label] = Look(
-            COLOURS[i % len(COLOURS)], _MARKERS[i % len(_MARKERS)], dashes, hollow
-        )
+    for method in comparison.methods:
+        cycle, colour, marker, hollow = 0, INK, "o", method.steps != usual
+        if method.loss in losses:
+            place = losses.index(method.loss)
+            cycle, colour_place = divmod(place, len(COLOURS))
+            colour, marker = COLOURS[colour_place], _MARKERS[place % len(_MARKERS)]
+        found[method.label] = {
+            "color": colour,
+            "marker": marker,
+            "markerfacecolor": PAPER if hollow else colour,
+            "linestyle": _DASHES[(cycle + (2 if hollow else 0)) % len(_DASHES)],
+        }
     return found
 
 
-def class_looks(groups: dict[str, list[int]]) -> dict[int, tuple[str, Dashes]]:
-    """Colour by frequency group and dashes within it, by class id."""
+def class_looks(comparison: Comparison) -> dict[str, tuple[str, Dashes]]:
+    """Colour of the frequency group and dashes within it by class, the most frequent first."""
     return {
-        c: (GROUP_COLOURS[group], _DASHES[i % len(_DASHES)])
-        for group, part in groups.items()
+        comparison.classes[c]: (GROUP_COLOURS[group], _DASHES[i % len(_DASHES)])
+        for group, part in comparison.groups.items()
         for i, c in enumerate(part)
     }
 
 
-@contextmanager
-def figure_style() -> Iterator[None]:
-    """matplotlib's settings, so that the same numbers give the same file everywhere."""
-    settings: Any = {  # matplotlib types each key
-        "font.family": "DejaVu Sans",  # comes with matplotlib
-        "font.size": FONT_SIZE,
-        "axes.edgecolor": MUTED,
-        "axes.labelcolor": INK,
-        "axes.linewidth": 0.8,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "axes.formatter.useoffset": False,
-        "grid.color": GRID,
-        "grid.linewidth": 0.8,
-        "text.color": INK,
-        "text.parse_math": False,  # a name may hold a $
-        "xtick.color": MUTED,
-        "ytick.color": MUTED,
-        "xtick.labelcolor": INK,
-        "ytick.labelcolor": INK,
-        "xtick.labelsize": FONT_SIZE - 1,
-        "ytick.labelsize": FONT_SIZE - 1,
-        "lines.solid_capstyle": "round",
-        "svg.fonttype": "none",
-        "svg.hashsalt": "lit_seg",
-        "path.simplify": True,
-        "path.simplify_threshold": 0.2,
-    }
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(settings)
-        yield
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Names at the left of rows 0, 1, ..., without ticks and lines."""
+    axes.set_yticks(range(len(names)), names)
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
 
 
 def end_labels(
@@ -123,24 +96,20 @@ def end_labels(
     """
     if not ends:
         return
-    figure = axes.get_figure()
-    assert figure is not None
-    scale = figure.dpi / 72
-    to_pixels = axes.transData.transform
-    wanted = np.array([to_pixels((x, y))[1] for x, y, _, _ in ends])
-    placed = spread_apart(wanted, gap * scale)
-    leaders = []
-    bottom, top = (axes.transAxes.transform((0, y))[1] for y in (0, 1))
-    placed += max(0.0, bottom - placed.min()) - max(0.0, placed.max() - top - 4 * scale)
-    for (x, y, name, colour), height in zip(ends, placed, strict=True):
-        at = (height - bottom) / (top - bottom)
-        end = axes.transAxes.inverted().transform(to_pixels((x, y)))
-        leaders.append([(end[0], end[1]), (1.015, at)])
+    starts = (axes.transData - axes.transAxes).transform([(x, y) for x, y, _, _ in ends])
+    point = axes.figure.dpi / 72 / axes.bbox.height  # as a share of the height of the axes
+    heights = spread_apart(starts[:, 1], gap * point)
+    heights += max(0.0, -heights.min()) - max(0.0, heights.max() - 1 - 4 * point)
+    for (_, _, name, colour), y in zip(ends, heights, strict=True):
         axes.text(
-            1.025, at, name, color=colour, fontsize=size, va="center", transform=axes.transAxes
+            1.025, y, name, color=colour, fontsize=size, va="center", transform=axes.transAxes
         )
-    colours = [colour for _, _, _, colour in ends]
-    lines = LineCollection(leaders, colors=colours, linewidths=0.6, alpha=0.6)
-    lines.set_transform(axes.transAxes)
-    lines.set_clip_on(False)
-    axes.add_collection(lines, autolim=False)
+    leaders = LineCollection(
+        [(start, (1.015, y)) for start, y in zip(starts, heights, strict=True)],
+        colors=[colour for _, _, _, colour in ends],
+        linewidths=0.6,
+        alpha=0.6,
+        transform=axes.transAxes,
+        clip_on=False,
+    )
+    axes.add_collection(leaders, autolim=False)

@@ -15,13 +15,13 @@ from lit_seg.runs.layout import CLASSES, COST, METRICS
 from lit_seg.runs.records import RECORD
 
 TRAJECTORIES = {
-    "miss_norm": "recall weight (1 - recall), share of all classes",
-    "focal_norm": "focal weight (mean 1 - p), share of all classes",
-    "recall_focal_ratio": "recall weight / focal weight",
-    "gradient_share": "share of the gradient",
-    "recall": "recall while training",
+    "miss_norm": "1 − recall",  # noqa: RUF001
+    "focal_norm": "Focal weight",
+    "recall_focal_ratio": "Their ratio",
+    "gradient_share": "Gradient share",
+    "recall": "Recall",
 }
-"""Statistics of ``classes.csv`` that are drawn, and what they are."""
+"""Statistics of ``classes.csv`` that are drawn, and their titles."""
 MOST = 180
 """Steps kept of a run, three for each that is drawn: more are averaged in groups."""
 
@@ -32,9 +32,6 @@ _NAMES = ("stat", "class")
 
 def drawn_rows(folder: Path) -> pd.DataFrame:
     """Validations, costs, and the class statistics of ``TRAJECTORIES``, of a run.
-
-    Args:
-        folder: of the run.
 
     Returns:
         step, stat, class, value as of ``load_runs``; ``stat`` and ``class`` are categorical.
@@ -57,12 +54,10 @@ def stacked(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _classes(path: Path) -> pd.DataFrame:
-    parts = []
+    parts = [pd.DataFrame(columns=RECORD).astype(_TYPES)]
     for block in _blocks(path):
         table = parse(block, RECORD, path, _TYPES)
         parts.append(table.loc[table["stat"].isin(TRAJECTORIES), RECORD])
-    if not parts:
-        return pd.DataFrame({name: pd.Series(dtype=_TYPES[name]) for name in RECORD})
     table = stacked(parts).drop_duplicates(RECORD[:3], keep="last")  # logged again after a resume
     table["stat"] = table["stat"].cat.remove_unused_categories()
     table["stat"] = table["stat"].cat.rename_categories(lambda stat: f"class/{stat}")
@@ -86,10 +81,6 @@ def _blocks(path: Path) -> Iterator[bytes]:
     if not path.is_file():
         return
     with path.open("rb") as file:
-        header, rest = file.readline(), b""
-        while more := file.read(_BLOCK):
-            content = rest + more
-            end = content.rfind(b"\n") + 1
-            rest = content[end:]
-            if end:
-                yield header + content[:end]
+        header = file.readline()
+        while lines := file.readlines(_BLOCK):
+            yield header + b"".join(line for line in lines if line.endswith(b"\n"))

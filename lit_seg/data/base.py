@@ -13,14 +13,18 @@ from torch.utils.data import DataLoader, Sampler
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.dataset import Sample, SegDataset
-from lit_seg.data.facts import DatasetFacts, check_choice
-from lit_seg.data.samplers import EvalSampler, Key, TrainSampler
+from lit_seg.data.distributed_samplers import EvalSampler, Key, TrainSampler
+from lit_seg.data.facts import DatasetFacts
 from lit_seg.data.sampling import Sampling, shuffled
 from lit_seg.data.transforms import EvalTransform, Fit, TrainTransform
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, check_choice
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""
+_SPLITS_OF: dict[TrainerFn, tuple[SplitName, ...]] = {
+    TrainerFn.FITTING: ("train", "val"),
+    TrainerFn.TESTING: ("test",),
+}
 
 
 class SegDataModule(DatasetFacts, LightningDataModule):
@@ -41,9 +45,10 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         crop: height and width of training crops; ``height`` and ``width`` by default.
         scale: range of the random scale in training, relative to the size in evaluation.
         flip: probability of a horizontal flip in training.
-        jitter: strength of the colour changes in training, 0 for none.
+        jitter: strength of the changes of brightness, contrast, saturation and hue in training, 0
+            for none.
         class_crops: probability that a training crop is placed on a pixel of a class that is
-            drawn uniformly from those in the image.
+            drawn uniformly from those in the image, so that a cyclist is seen as often as the road.
         sampling: shows images with rare classes more often, such as ``RepeatFactor`` and
             ``ClassAware``; by default every image is shown once per epoch.
         void: ``"ignore"`` leaves void pixels out, ``"train"`` makes them one more class, the last
@@ -52,9 +57,6 @@ class SegDataModule(DatasetFacts, LightningDataModule):
             published without the number of images that hold a class.
         num_workers: processes that load samples, per rank.
         seed: seed of order and augmentation. The command line sets it to ``seed_everything``.
-
-    Raises:
-        ValueError: if an argument is out of range.
     """
 
     def __init__(
@@ -78,12 +80,12 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         LightningDataModule.__init__(self)
         native = self.native_size or (0, 0)
         self.height, self.width = height or native[0], width or native[1]
-        needed = f"must be 4 to {_LARGEST}, or 0 for the size of the dataset's images"
+        needed = f"4 to {_LARGEST}, or 0 for the size of the dataset's images"
         if not self.native_size:
-            needed = f"must be given, 4 to {_LARGEST}: the images of {self.folder} differ in size"
+            needed = f"given, 4 to {_LARGEST}: the images of {self.folder} differ in size"
         for name, size in (("height", self.height), ("width", self.width)):
             if not 4 <= size <= _LARGEST:
-                raise ValueError(f"`{name}` {needed}, got {size}")
+                raise ValueError(f"`{name}` must be {needed}, got {size}")
         if crop and not 4 <= min(crop) <= max(crop) <= _LARGEST:
             raise ValueError(f"`crop` must be a height and width of 4 to {_LARGEST}, got {crop}")
         if batch_size < 1:
@@ -97,7 +99,7 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self.fit: Fit = fit or ("stretch" if self.native_size else "pad")
         check_choice("fit", self.fit, get_args(Fit))
         self.batch_size = batch_size
-        self.crop = (crop[0], crop[1]) if crop else None
+        self.crop = crop
         self.scale = scale
         self.flip = flip
         self.jitter = jitter
@@ -106,15 +108,14 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self._eval = EvalTransform(self.height, self.width, self.fit)
-        self._train = TrainTransform(
-            (self.height, self.width), self.fit, self.crop, scale, flip, jitter, class_crops
-        )
+        whole = (self.height, self.width)
+        self._train = TrainTransform(whole, self.fit, crop, scale, flip, jitter, class_crops)
         self._start = {"epoch": 0, "done": 0}
 
     def prepare_data(self) -> None:
         """Check what can be checked cheaply, once, before loggers and workers start."""
         state = self.trainer.state.fn if self.trainer else None
-        for name in _splits_of(state or TrainerFn.FITTING):
+        for name in _SPLITS_OF.get(state or TrainerFn.FITTING, ("val",)):
             split = self._split(name)
             if len(split) == 0:
                 raise DataError(f"{self.root}: the {name} split of {self.folder} is empty")
@@ -141,23 +142,17 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         """Every validation image once, also where there are fewer than ranks."""
         return self._eval_loader("val")
 
+    predict_dataloader = val_dataloader
+
     def test_dataloader(self) -> DataLoader[Sample]:
         """Every test image once."""
         return self._eval_loader("test")
 
-    def predict_dataloader(self) -> DataLoader[Sample]:
-        """The validation images."""
-        return self._eval_loader("val")
-
     def start_at(self, epoch: int, done: int) -> int:
         """Let training start within an epoch; call this before the training loader is made.
 
-        Args:
-            epoch: number of the epoch, from 0.
-            done: samples of the epoch that all ranks together have seen.
-
-        Returns:
-            Batches per rank that these samples make, rounded down if batches have grown.
+        ``done`` are the samples of the epoch that all ranks together have seen. Returns the batches
+        per rank that they make, rounded down if batches have grown.
         """
         batches = min(done // self.samples_per_batch, self.batches_per_epoch)
         self._start = {"epoch": epoch, "done": batches * self.samples_per_batch}
@@ -165,11 +160,7 @@ class SegDataModule(DatasetFacts, LightningDataModule):
 
     @property
     def samples_per_batch(self) -> int:
-        """Training samples per step, of all ranks together.
-
-        Raises:
-            DataError: if there are fewer training images than ranks.
-        """
+        """Training samples per step, of all ranks together; no rank may be left without one."""
         ranks, images = _rank_and_ranks()[1], len(self._split("train"))
         if images < ranks:
             raise DataError(
@@ -220,12 +211,6 @@ def _leave_signals_to_the_trainer(worker: int) -> None:
     """
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(signum, signal.SIG_IGN)
-
-
-def _splits_of(state: TrainerFn) -> list[SplitName]:
-    if state == TrainerFn.FITTING:
-        return ["train", "val"]
-    return ["test"] if state == TrainerFn.TESTING else ["val"]
 
 
 def _rank_and_ranks() -> tuple[int, int]:

@@ -24,9 +24,6 @@ class Archive:
         into: folder below the root of the dataset that it belongs into; "" for the root itself.
         unpack: whether to unpack it there; else the file itself belongs there.
         size: size in bytes, if it is known: then free space is checked before the download.
-
-    Raises:
-        ValueError: naming the argument that is not as described.
     """
 
     url: str

@@ -2,18 +2,12 @@
 
 import csv
 from pathlib import Path
-from typing import NamedTuple
 
 from lit_seg.data.label_maps import Colour
 from lit_seg.metrics.labels import ClassCounts
 
-
-class ClassTable(NamedTuple):
-    """Names and RGB of the classes in the order of their ids, and published counts if any."""
-
-    names: tuple[str, ...]
-    colours: tuple[Colour, ...]
-    counts: ClassCounts | None
+ClassTable = tuple[tuple[str, ...], tuple[Colour, ...], ClassCounts | None]
+"""Names and RGB of the classes in the order of their ids, and published counts if any."""
 
 
 def read_classes(table: str) -> ClassTable:
@@ -27,4 +21,4 @@ def read_classes(table: str) -> ClassTable:
         if column in rows[0]
     }
     names = tuple(row["name"] for row in rows)
-    return ClassTable(names, colours, ClassCounts(**counts) if counts else None)
+    return names, colours, ClassCounts(**counts) if counts else None

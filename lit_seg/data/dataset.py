@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lit_seg.data.samplers import FILLER, Key
+from lit_seg.data.distributed_samplers import FILLER, Key
 from lit_seg.data.splits import Split
 from lit_seg.data.transforms import Transform
 from lit_seg.metrics.labels import VOID
@@ -27,12 +27,7 @@ class SegDataset(Dataset[Sample]):
     """A split and a transform; each sample's augmentation depends on (seed, key) alone.
 
     The sample ``FILLER`` is an image without a name whose pixels are all void: no score counts it.
-
-    Args:
-        split: the images and labels.
-        transform: what is applied to images and labels.
-        seed: seed of the augmentations.
-        void_class: the id that void pixels of the split train as; ``VOID`` ignores them.
+    Void pixels of the split train as ``void_class``; ``VOID`` ignores them.
     """
 
     def __init__(
@@ -55,7 +50,7 @@ class SegDataset(Dataset[Sample]):
         if self.void_class != VOID:
             label = np.where(label == VOID, np.uint8(self.void_class), label)
         words = np.random.SeedSequence((self.seed, *key)).generate_state(1)
-        image, label = self.transform(image, label, seed=int(words[0]))
+        image, label = self.transform(image, label, int(words[0]))
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
             "target": torch.from_numpy(label.astype(np.int64)),

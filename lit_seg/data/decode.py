@@ -5,9 +5,8 @@ shades of 2 or 4 bits, or of a PGM with a small maximum, over 0 to 255. Labels m
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -22,28 +21,18 @@ _BITS_PER_SAMPLE = 258
 
 
 def read_image(path: Path) -> Array:
-    """Read an image file as ``(H, W, 3)`` uint8 RGB.
-
-    Raises:
-        DataError: if the file cannot be decoded to its end, holds more than 8 bits per channel, or
-            is a TIFF of several pages.
-    """
+    """Read an image file as ``(H, W, 3)`` uint8 RGB; it must have 8 bits per channel."""
     found = _decode(path)
-    image = found.image
-    if _holds_numbers(image):  # conversion would clip them to white
-        raise _too_deep(path, image.mode)
     _refuse_deep_colours(path, found)
-    if image.format == "TIFF":  # of an animation, the first picture is the natural one
+    if found.image.format == "TIFF":  # of an animation, the first picture is the natural one
         _refuse_pages(path, found)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(found.image.convert("RGB"))
 
 
 def decode_label(path: Path) -> Image.Image:
     """Decode a label file; its numbers or palette indices stay as they are stored.
 
-    Raises:
-        DataError: if it cannot be decoded to its end, has several pages, or was compressed in a way
-            that changes values.
+    It must have one page, and no compression that changes values.
     """
     found = _decode_label(path)
     image = found.image
@@ -55,12 +44,7 @@ def decode_label(path: Path) -> Image.Image:
 
 
 def decode_colour_label(path: Path) -> Image.Image:
-    """Decode a label file whose classes are colours.
-
-    Raises:
-        DataError: as :func:`decode_label`, or if it holds numbers or colours of more than 8 bits
-            per channel.
-    """
+    """Decode a label file whose classes are colours of 8 bits per channel."""
     found = _decode_label(path)
     if _holds_numbers(found.image):
         raise DataError(
@@ -83,7 +67,7 @@ def _decode(path: Path) -> _Decoded:
     try:
         with Image.open(path) as image:
             # before the pixels are loaded: then the decoder's arguments are gone
-            bits, spread = _bits(image), _spread(image)
+            bits, spread = _bits_and_spread(image)
             pages = getattr(image, "n_frames", 1) if image.format in ("TIFF", "GIF") else 1
             image.load()
             return _Decoded(image, bits, spread, pages)
@@ -116,8 +100,11 @@ def _holds_numbers(image: Image.Image) -> bool:
 
 
 def _refuse_deep_colours(path: Path, found: _Decoded) -> None:
-    if found.bits > 8:
-        raise _too_deep(path, f"{found.image.mode} from {found.bits} bits")
+    if found.bits > 8 or _holds_numbers(found.image):  # conversion would clip them to white
+        raise DataError(
+            f"{path}: images must have 8 bits per channel, this one is of Pillow's mode "
+            f"{found.image.mode} from {found.bits} bits; scale it to 0..255 first"
+        )
 
 
 def _refuse_pages(path: Path, found: _Decoded) -> None:
@@ -125,37 +112,22 @@ def _refuse_pages(path: Path, found: _Decoded) -> None:
         raise DataError(f"{path}: holds {found.pages} pages, of which one is the picture; split it")
 
 
-def _too_deep(path: Path, mode: str) -> DataError:
-    return DataError(
-        f"{path}: images must have 8 bits per channel, this one is of Pillow's mode {mode}; scale "
-        "it to 0..255 first"
-    )
-
-
-def _decoder_args(image: ImageFile) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """The name of each decoder that Pillow would use, and its arguments."""
+def _bits_and_spread(image: ImageFile) -> tuple[int, int]:
+    """Read both from the arguments of the decoders that Pillow would use."""
+    bits, spread = 8, 0
     for tile in image.tile:
-        yield tile.codec_name, tile.args if isinstance(tile.args, tuple) else (tile.args,)
-
-
-def _bits(image: ImageFile) -> int:
+        args = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        if tile.codec_name.startswith("ppm") and isinstance(args[-1], int):
+            largest = args[-1]
+            return largest.bit_length(), 0 if largest in (255, 65535) else largest
+        for mode in (arg for arg in args if isinstance(arg, str)):
+            # a suffix tells the order of two bytes; `BGR;16` of BMP has 16 bits for three channels
+            if re.search(";16[BLN]$", mode):
+                bits = 16
+            elif few := re.match("L;([24])", mode):
+                spread = int(2 ** int(few[1])) - 1
+        if tile.codec_name == "SGI16":
+            bits = 16
     if isinstance(image, TiffImageFile):
-        return int(max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))))
-    for codec, args in _decoder_args(image):
-        if codec.startswith("ppm") and isinstance(args[-1], int):
-            return args[-1].bit_length()  # the last argument is the largest value
-        # a suffix tells the order of two bytes; `BGR;16` of BMP has 16 bits for three channels
-        deep = any(isinstance(arg, str) and re.search(";16[BLN]$", arg) for arg in args)
-        if deep or codec == "SGI16":
-            return 16
-    return 8
-
-
-def _spread(image: ImageFile) -> int:
-    for codec, args in _decoder_args(image):
-        if codec.startswith("ppm") and isinstance(args[-1], int):
-            return 0 if args[-1] in (255, 65535) else args[-1]
-        for arg in args:
-            if isinstance(arg, str) and (few := re.match(r"L;([24])", arg)):
-                return int(2 ** int(few[1])) - 1
-    return 0
+        bits = int(max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))))
+    return bits, spread

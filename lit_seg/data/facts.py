@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -11,18 +11,12 @@ from lit_seg.data.counting.cache import cached_counts
 from lit_seg.data.counting.count import ImageCounts, class_counts
 from lit_seg.data.label_maps import Colour
 from lit_seg.data.splits import Split
-from lit_seg.errors import DataError, NotThereError
+from lit_seg.errors import DataError, NotThereError, check_choice
 from lit_seg.metrics.labels import VOID, ClassCounts
 
 
 class DatasetFacts(ABC):
-    """The facts that a dataset states, and what follows from them.
-
-    Args:
-        root: folder of the dataset; ``None`` for its default.
-        void: ``"train"`` makes void pixels one more class.
-        count_labels: count the training labels also where ``counts`` are published.
-    """
+    """The facts that a dataset states, and what follows from them."""
 
     folder: str
     """Name of the dataset in ``make train DATA=<name>`` and of its folder in ``$DATA_ROOT``."""
@@ -43,22 +37,13 @@ class DatasetFacts(ABC):
         self.void = void
         self.count_labels = count_labels
         self._splits: dict[SplitName, Split] = {}
-        self._counts: ImageCounts | None = None
 
     @abstractmethod
     def split(self, name: SplitName) -> Split:
-        """Find the samples of a split.
-
-        Raises:
-            DataError: if it is missing or incomplete.
-        """
+        """Find the samples of a split; a DataError says if it is missing or incomplete."""
 
     def without_partner(self) -> list[Path]:
-        """Labels that no image belongs to, where the dataset can tell.
-
-        Raises:
-            DataError: if the folders cannot be listed.
-        """
+        """Labels that no image belongs to, where the dataset can tell."""
         return []
 
     @property
@@ -76,27 +61,17 @@ class DatasetFacts(ABC):
 
     @property
     def class_counts(self) -> ClassCounts:
-        """How much of each trained class the training split holds.
-
-        Raises:
-            DataError: if the labels must be counted and one cannot be read.
-        """
+        """How much of each trained class the training split holds."""
         if self.counts is None or self.count_labels or self.void == "train":
             return class_counts(self.image_counts, void=self.void == "train")
         return self.counts
 
-    @property
+    @cached_property
     def image_counts(self) -> ImageCounts:
-        """Pixels of each class in each training image, void last, counted on first use.
-
-        Raises:
-            DataError: if a label cannot be read.
-        """
-        if self._counts is None:
-            split = self._split("train")
-            what = f"{len(split)} training labels of {self.folder}"
-            self._counts = cached_counts(split, len(self.names), what, self.label_meaning)
-        return self._counts
+        """Pixels of each class in each training image, void last, counted on first use."""
+        split = self._split("train")
+        what = f"{len(split)} training labels of {self.folder}"
+        return cached_counts(split, len(self.names), what, self.label_meaning)
 
     @property
     def label_meaning(self) -> str:
@@ -125,14 +100,3 @@ class DatasetFacts(ABC):
 def default_root(folder: str) -> Path:
     """The folder of a dataset where the user names no other."""
     return Path(os.environ.get("DATA_ROOT", "data")).expanduser() / folder
-
-
-def check_choice(option: str, value: object, choices: Sequence[object]) -> None:
-    """Refuse the value of an option that is none of its choices.
-
-    Raises:
-        ValueError: naming the option, the choices and the value.
-    """
-    if value not in choices:
-        *most, last = map(repr, choices)
-        raise ValueError(f"`{option}` must be {', '.join(most)} or {last}, got {value!r}")

@@ -21,16 +21,8 @@ def leads_out(path: str) -> bool:
 def inside(root: Path, listed: str, where: str) -> Path:
     """The file below ``root`` that a list names.
 
-    Links below the root may lead elsewhere, since the owner of the data put them there; a list
-    may not.
-
-    Args:
-        root: folder of the dataset.
-        listed: a relative path with forward slashes, as it stands in the list.
-        where: list and line, for the message.
-
-    Raises:
-        DataError: if the path is absolute, has a drive letter, or goes up by ``..``.
+    Links below the root may lead elsewhere, since the owner of the data put them there; a list,
+    whose paths have forward slashes, may not. ``where`` is list and line, for the message.
     """
     path = PurePosixPath(listed)
     if leads_out(listed) or not path.parts:
@@ -42,11 +34,7 @@ def inside(root: Path, listed: str, where: str) -> Path:
 
 
 def read_lines(listing: Path) -> list[tuple[int, str]]:
-    """The lines of a list that are not blank, with their numbers from 1.
-
-    Raises:
-        DataError: if it is no text.
-    """
+    """The lines of a list that are not blank, with their numbers from 1."""
     try:
         lines = listing.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -81,11 +69,7 @@ def listing_faults() -> bool:
 
 @contextmanager
 def single_fault() -> Iterator[None]:
-    """Mark what concerns a single file or line: :func:`faults_listed` goes on after its error.
-
-    Raises:
-        DataError: the one that was raised within it, outside of :func:`faults_listed`.
-    """
+    """Mark what concerns a single file or line: :func:`faults_listed` goes on after its error."""
     try:
         yield
     except DataError as error:
@@ -96,11 +80,7 @@ def single_fault() -> Iterator[None]:
 
 
 def require_files(pairs: Sequence[tuple[Path, Path]], how_to_get: str) -> None:
-    """Check that both files of every pair exist.
-
-    Raises:
-        DataError: naming the first missing file and how many are missing.
-    """
+    """Check that both files of every pair exist; the error names the first and their number."""
     if listing_faults():
         return
     missing = [path for pair in pairs for path in pair if not path.is_file()]

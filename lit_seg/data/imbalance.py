@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from lit_seg.metrics.frequency_groups import frequency_groups, gini
 from lit_seg.metrics.labels import ClassCounts
@@ -28,9 +28,8 @@ def imbalance_line(counts: ClassCounts, names: Sequence[str]) -> str:
 
 def imbalance_table(counts: ClassCounts, names: Sequence[str], title: str) -> Table:
     """Tabulate the pixels and images of each class, the most frequent first; long lists are cut."""
-    table = Table(title=escape(title))
-    for column in ("class", "pixels %", "images", "group"):
-        table.add_column(column, justify="right" if column in ("pixels %", "images") else "left")
+    numbers = [Column(name, justify="right") for name in ("pixels %", "images")]
+    table = Table("class", *numbers, "group", title=escape(title))
     total = max(1, sum(counts.pixels))
     rows = [(c, group) for group, part in frequency_groups(counts.pixels).items() for c in part]
     cut = len(rows) > 2 * _SHOWN + 1

@@ -12,7 +12,6 @@ from PIL import Image
 from lit_seg.data.decode import decode_colour_label, decode_label
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
-from lit_seg.metrics.labels import VOID
 
 Stored = npt.NDArray[np.integer]
 Colour = tuple[int, int, int]
@@ -22,19 +21,12 @@ def read_ids(path: Path) -> Stored:
     """Read a label file as ``(H, W)`` integers, as they are stored.
 
     Indices of a palette stay indices; a 1-bit label is 0 and 1.
-
-    Raises:
-        DataError: if the file cannot be decoded to its end or holds no ids.
     """
     return ids_of(decode_label(path), path)
 
 
 def ids_of(image: Image.Image, path: Path) -> Stored:
-    """Take the integers of a label that is decoded already; ``path`` is for the message.
-
-    Raises:
-        DataError: if it holds colours or floats.
-    """
+    """Take the integers of a label that is decoded already; ``path`` is for the message."""
     if len(image.getbands()) > 1:
         raise DataError(
             f"{path}: holds colours ({image.mode}), not ids; give the classes by `colours`, or "
@@ -47,7 +39,7 @@ def ids_of(image: Image.Image, path: Path) -> Stored:
 
 
 _NONE = 254
-"""The mark of a colour that is no class: no class can have this id, see ``Folder``."""
+"""The mark of a value or colour that is no class: no class can have this id, see ``Folder``."""
 
 
 class LabelMap:
@@ -55,7 +47,7 @@ class LabelMap:
 
     Args:
         ids: stored value, 0 to 65535, to class id or ``VOID``; every other value is an error.
-        read: gives the stored values of a file; :func:`read_ids` by default.
+        read: gives the stored values of a file.
     """
 
     def __init__(self, ids: Mapping[int, int], read: Callable[[Path], Stored] = read_ids) -> None:
@@ -63,32 +55,24 @@ class LabelMap:
         self.meaning = repr(sorted(ids.items()))
         self.read = read
         # one entry for each 8- or 16-bit value, and a last one for all other values
-        self._table = np.full(2**16 + 1, VOID, np.uint8)
-        self._known = np.zeros(2**16 + 1, np.uint8)
-        for value, class_id in ids.items():
-            self._table[value] = class_id
-            self._known[value] = 1
+        self._table = np.full(2**16 + 1, _NONE, np.uint8)
+        self._table[list(ids.keys())] = list(ids.values())
 
     def __call__(self, path: Path) -> Array:
-        """Read a file as ``(H, W)`` uint8 class ids.
-
-        Raises:
-            DataError: if it cannot be read, or naming its illegal values and the legal ones.
-        """
+        """Read a file as ``(H, W)`` uint8 class ids; an error names values that are illegal."""
         return self.map(self.read(path), path)
 
     def map(self, label: Stored, path: Path | str) -> Array:
         """Map stored values that were read already; ``path`` is for the message."""
-        known: Array
         mapped: Array
         if label.dtype == np.uint8:  # OpenCV looks up several times faster
-            known, mapped = cv2.LUT(label, self._known[:256]), cv2.LUT(label, self._table[:256])
+            mapped = cv2.LUT(label, self._table[:256])
         else:
-            index = np.where((label >= 0) & (label < 2**16), label, 2**16)
-            known, mapped = self._known[index], self._table[index]
-        if not known.all():
+            mapped = self._table[np.where((label >= 0) & (label < 2**16), label, 2**16)]
+        if (mapped == _NONE).any():
+            illegal = np.unique(label[mapped == _NONE]).tolist()
             raise DataError(
-                f"{path}: holds the label values {np.unique(label[known == 0]).tolist()[:10]}, "
+                f"{path}: holds the label values {illegal[:10]}, "
                 f"expected only {_ranges(self.legal)}; it is of another release or dataset, or "
                 "these values need a class or a place in `ignore`"
             )
@@ -105,18 +89,13 @@ class ColourMap:
     """
 
     def __init__(self, ids: Mapping[tuple[int, ...], int]) -> None:
-        self.legal = list(ids)
         self.meaning = repr(sorted(ids.items()))
+        self._number = len(ids)
         self._with_alpha = {c: i for c, i in ids.items() if len(c) == 4}
         self._opaque = tuple((_word(c), i) for c, i in ids.items() if len(c) == 3)
 
     def __call__(self, path: Path) -> Array:
-        """Read a file as ``(H, W)`` uint8 class ids; a palette is resolved to its colours.
-
-        Raises:
-            DataError: if it cannot be read, has more than 8 bits per channel, or naming its
-                illegal colours.
-        """
+        """Read a file as ``(H, W)`` uint8 class ids; a palette is resolved to its colours."""
         return self.map(np.asarray(decode_colour_label(path).convert("RGBA")), path)
 
     def map(self, label: Array, path: Path | str) -> Array:
@@ -132,7 +111,7 @@ class ColourMap:
             shown = ", ".join(map(str, first)) + (", ..." if len(found) > 5 else "")
             raise DataError(
                 f"{path}: holds {len(found)} colours that are no class ({shown}, as RGBA) on "
-                f"{len(illegal)} pixels, expected only the {len(self.legal)} listed ones"
+                f"{len(illegal)} pixels, expected only the {self._number} listed ones"
             )
         return mapped
 
@@ -146,8 +125,7 @@ def _word(colour: tuple[int, ...]) -> int:
 def _class_of_rgb(ids: tuple[tuple[int, int], ...]) -> Array:
     """Class id of every RGB colour, by its number: several times faster than a search.
 
-    The table has 16 MB. It is made where a label is first read, once for all splits of a dataset,
-    and is never sent to another process.
+    The 16 MB are made where a label is first read, for all splits, and go to no other process.
     """
     table = np.full(2**24, _NONE, np.uint8)
     for word, class_id in ids:

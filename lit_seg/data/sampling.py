@@ -1,4 +1,4 @@
-"""How often an epoch shows each training image: once, or rare classes more often.
+"""Orders of the training images in an epoch: each image once, or rare classes more often.
 
 Each order is a pure function of (seed, epoch), so a resumed run and all ranks agree without
 any exchange. The number of samples in an epoch does not depend on the sampling: two runs that
@@ -22,11 +22,7 @@ class Sampling(ABC):
     """Base of the values of a DataModule's option ``sampling``."""
 
     def fit(self, counts: Counts) -> None:
-        """Prepare for the class counts of the training images; called once.
-
-        Raises:
-            DataError: if no image holds a class.
-        """
+        """Prepare for the class counts of the training images; called once."""
         self.counts = counts
 
     @abstractmethod
@@ -47,9 +43,6 @@ class RepeatFactor(Sampling):
     Args:
         threshold: share of images below which a class is rare, in (0, 1]. The paper's .001 is for
             its 1203 classes; street scenes have few classes, most of them in most images.
-
-    Raises:
-        ValueError: if it is out of range.
     """
 
     def __init__(self, threshold: float = 0.5) -> None:
@@ -67,7 +60,7 @@ class RepeatFactor(Sampling):
         """How often each image is expected in an epoch."""
 
     def order(self, seed: int, epoch: int) -> Order:
-        rng = _generator(seed, epoch)
+        rng = np.random.default_rng((seed, epoch))
         shuffled = rng.permutation(len(self.expected))
         # systematic sampling: one offset for all images keeps the number of samples the same
         ends = np.cumsum(self.expected[shuffled])
@@ -91,9 +84,6 @@ class ClassAware(Sampling):
     Args:
         temperature: above 0; the lower it is, the more often the rarest class is drawn.
         min_pixels: pixels of the class that an image needs, before it is resized.
-
-    Raises:
-        ValueError: if one is out of range.
     """
 
     def __init__(self, temperature: float = 0.01, min_pixels: int = 1) -> None:
@@ -123,23 +113,17 @@ class ClassAware(Sampling):
             self.images.append(enough if len(enough) else np.flatnonzero(counts[:, c]))
 
     def order(self, seed: int, epoch: int) -> Order:
-        rng = _generator(seed, epoch)
+        rng = np.random.default_rng((seed, epoch))
         size = len(self.counts)
         drawn = rng.choice(len(self.classes), size, p=self.chances)
         places = rng.random(size)
-        return np.array(
-            [
-                images[int(place * len(images))]
-                for images, place in zip((self.images[c] for c in drawn), places, strict=True)
-            ],
-            np.int64,
-        )
+        chosen = [
+            self.images[c][int(place * len(self.images[c]))]
+            for c, place in zip(drawn, places, strict=True)
+        ]
+        return np.array(chosen, np.int64)
 
 
 def shuffled(size: int, seed: int, epoch: int) -> Order:
     """Every image once, in random order: the order without a ``Sampling``."""
-    return _generator(seed, epoch).permutation(size)
-
-
-def _generator(seed: int, epoch: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence((seed, epoch)))
+    return np.random.default_rng((seed, epoch)).permutation(size)

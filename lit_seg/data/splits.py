@@ -29,7 +29,7 @@ class Split(Protocol):
         """``(H, W, 3)`` uint8 RGB image and ``(H, W)`` uint8 class ids or ``VOID``."""
 
     def label(self, index: int) -> Array:
-        """The labels alone, for what needs no image."""
+        """The labels alone."""
 
     def label_files(self) -> Sequence[Path]:
         """The files that hold the labels; none where labels are rendered."""
@@ -87,11 +87,7 @@ class FileSplit:
 
 
 class MixedSplit:
-    """Chosen samples of several splits.
-
-    Args:
-        samples: the split of each sample, and its index there.
-    """
+    """Chosen samples of several splits: the split of each sample, and its index there."""
 
     def __init__(self, samples: Sequence[tuple[Split, int]]) -> None:
         self.samples = samples
@@ -124,14 +120,9 @@ def matching_pairs(
 ) -> list[Pair]:
     """Pair the files of two folders by their stems, sorted.
 
-    A stem that only one of the folders has makes a pair too, so that a lost half is noticed.
-
-    Args:
-        images: folder of the images.
-        image_name: path of an image in it, with ``{}`` in place of the stem.
-        labels: folder of the labels.
-        label_name: path of a label in it, likewise.
-        stem: glob pattern of the stems, which should match no hidden file.
+    ``image_name`` and ``label_name`` are paths with ``{}`` in place of the stem, which matches the
+    glob pattern ``stem``. A stem that only one of the folders has makes a pair too, so that a lost
+    half is noticed.
     """
     stems: set[str] = set()
     for folder, name in ((images, image_name), (labels, label_name)):

@@ -5,7 +5,8 @@ reaches beyond the image, its pixels are void.
 """
 
 import os
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,24 +20,12 @@ import cv2
 Array = npt.NDArray[np.uint8]
 Fit = Literal["stretch", "pad"]
 """How an image is brought to another shape: with changed proportions, or with void beside it."""
-
-
-class Transform(Protocol):
-    """Takes an ``(H, W, 3)`` image and ``(H, W)`` labels, both uint8, to another size."""
-
-    def __call__(self, image: Array, label: Array, seed: int) -> tuple[Array, Array]:
-        """Transform a pair; equal seeds give equal results."""
+Transform = Callable[[Array, Array, int], tuple[Array, Array]]
+"""Brings an ``(H, W, 3)`` image and ``(H, W)`` labels to another size; the last is a seed."""
 
 
 class EvalTransform:
-    """Resizes to one size and does nothing else; an image of that size stays as it is.
-
-    Args:
-        height: in pixels.
-        width: in pixels.
-        fit: how an image of another shape is brought to that size. Padding is void, on the right
-            and at the bottom.
-    """
+    """Resizes to one height and width; padding is void, on the right and at the bottom."""
 
     def __init__(self, height: int, width: int, fit: Fit = "stretch") -> None:
         self.size = (height, width)
@@ -44,10 +33,9 @@ class EvalTransform:
 
     def __call__(self, image: Array, label: Array, seed: int = 0) -> tuple[Array, Array]:
         size = _fitted(image.shape[:2], self.size, self.fit)
-        if size != image.shape[:2]:
-            shrinks = size[0] * size[1] <= image.shape[0] * image.shape[1]
-            image = _resized(image, size, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-            label = _resized(label, size, cv2.INTER_NEAREST_EXACT)
+        shrinks = size[0] * size[1] <= image.shape[0] * image.shape[1]
+        image = _resized(image, size, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        label = _resized(label, size, cv2.INTER_NEAREST_EXACT)
         bottom, right = self.size[0] - size[0], self.size[1] - size[1]
         if bottom or right:
             edges = (0, bottom, 0, right, cv2.BORDER_CONSTANT)
@@ -57,21 +45,9 @@ class EvalTransform:
 
 
 class TrainTransform:
-    """Random scale, crop, flip and colour jitter.
+    """Random scale, crop, flip and colour jitter, by the options of ``SegDataModule``.
 
-    Args:
-        size: height and width that evaluation sees, in pixels.
-        fit: how evaluation brings an image to that size; training does the same, times the random
-            scale.
-        crop: height and width of the crop; it is void where it reaches beyond the image.
-        scale: range of the random factor.
-        flip: probability of a horizontal flip.
-        jitter: strength of brightness, contrast, saturation and hue changes, 0 for none.
-        class_crops: probability that a crop is placed on a pixel of a class that is drawn
-            uniformly from those in the image, so that a cyclist is seen as often as the road.
-
-    Raises:
-        ValueError: if one of them is out of range.
+    ``size`` and ``fit`` are those of evaluation; training does the same, times the random scale.
     """
 
     def __init__(
@@ -139,10 +115,10 @@ class _FitAndScale(A.DualTransform):  # type: ignore[misc]
         }
 
     def apply(self, img: Array, to: tuple[int, int], interpolation: int, **params: Any) -> Array:
-        return img if img.shape[:2] == to else _resized(img, to, interpolation)
+        return _resized(img, to, interpolation)
 
     def apply_to_mask(self, mask: Array, to: tuple[int, int], **params: Any) -> Array:
-        return mask if mask.shape[:2] == to else _resized(mask, to, cv2.INTER_NEAREST_EXACT)
+        return _resized(mask, to, cv2.INTER_NEAREST_EXACT)
 
 
 class _ClassCrop(A.RandomCrop):  # type: ignore[misc]
@@ -184,5 +160,7 @@ def _fitted(shape: tuple[int, ...], size: tuple[int, int], fit: Fit) -> tuple[in
 
 
 def _resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:
+    if array.shape[:2] == size:
+        return array
     resized: Array = cv2.resize(array, size[::-1], interpolation=interpolation)
     return resized

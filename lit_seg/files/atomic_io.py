@@ -12,11 +12,7 @@ from lit_seg.errors import WriteError
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` within it into an error that names ``path``.
-
-    Raises:
-        WriteError: in place of an ``OSError``.
-    """
+    """Turn an ``OSError`` within it into a WriteError that names ``path``."""
     try:
         yield
     except OSError as error:
@@ -26,17 +22,13 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def replace_file(
-    path: Path, write: Callable[[BinaryIO], object], draft: Path | None = None
-) -> None:
+def replace_file(path: Path, write: Callable[[BinaryIO], object], shared: bool = False) -> None:
     """Write a draft and move it into place, so a kill or a full disk leaves the old file.
 
-    Give ``draft``, its path, if several processes may write the file at the same time.
-
-    Raises:
-        OSError: or whatever ``write`` raises; the draft is removed then.
+    If the file is ``shared``, each process of each host has a draft of its own.
     """
-    draft = draft or path.with_suffix(".tmp")
+    own = f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp"
+    draft = path.with_name(own) if shared else path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb") as file:
@@ -50,16 +42,7 @@ def replace_file(
         raise
 
 
-def draft_of_process(path: Path) -> Path:
-    """The path of a draft that no other process and no other host uses."""
-    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-
-
 def replace_text(path: Path, text: str) -> None:
-    """Write a text by :func:`replace_file`.
-
-    Raises:
-        WriteError: if it cannot be written.
-    """
+    """Write a text by :func:`replace_file`; a WriteError says why it cannot be written."""
     with writing(path):
         replace_file(path, lambda file: file.write(text.encode()))

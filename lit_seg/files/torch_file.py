@@ -12,11 +12,7 @@ from lit_seg.errors import RunError
 
 
 def read_plain(path: Path) -> Any:
-    """Read a file of ``torch.save`` that holds tensors and plain values only.
-
-    Raises:
-        RunError: naming the reason if it cannot be read.
-    """
+    """Read a file of ``torch.save`` that holds tensors and plain values only."""
     whole = is_zipfile(path)  # torch writes zip files since 1.6
     try:
         return torch.load(path, map_location="cpu", mmap=whole, weights_only=True)

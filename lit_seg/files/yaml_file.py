@@ -9,11 +9,7 @@ from lit_seg.errors import RunError
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a configuration file; tags that would run Python are refused.
-
-    Raises:
-        RunError: if the file is missing or is no YAML mapping.
-    """
+    """Read a configuration file; tags that would run Python are refused."""
     if not path.exists():
         raise RunError(f"{path}: there is no such configuration file")
     if not path.is_file():

@@ -52,24 +52,22 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """A plot or a picture of a figure."""
+    """A plot or a picture of a figure, with lines of text below it."""
 
     title: str
     image: Image.Image
     lines: Sequence[str] = ()
-    """Text below the picture."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Panels side by side; ``name`` is the name of their PNG file."""
+    """Panels side by side; in Markdown one PNG file ``name`` with so many columns."""
 
     name: str
     alt: str
     caption: str
     panels: Sequence[Panel]
     columns: int = 3
-    """Panels per row of the PNG file."""
 
 
 @dataclass(frozen=True)

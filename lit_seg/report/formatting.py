@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.run_groups import Arm
+from lit_seg.analysis.run_groups import Method
 from lit_seg.analysis.score_figures import possible_interval
 from lit_seg.report.blocks import Cell, Mark, Table
 
@@ -45,21 +45,14 @@ def interval(comparison: Comparison, row: pd.Series) -> str:
     """Write a row of ``Comparison.differences`` as ``+2.1 [+1.0, +3.3]``, without line breaks."""
     low, high = possible_interval(comparison, row)
     text = points(row["value"])
-    if low == low:
-        text += f"{NBSP}[{points(low)},{NBSP}{points(high)}]"
-    return text
+    return text if low != low else f"{text}{NBSP}[{points(low)},{NBSP}{points(high)}]"
 
 
 def outcome(row: "pd.Series | None") -> Mark:
-    """Whether a difference is shown to be better or worse, or is statistically tied.
-
-    Nothing is known without an interval over at least two pairs of seeds.
-    """
-    if row is None or row["seeds"] < 2 or row["low"] != row["low"]:
+    """Whether a difference is better, worse or tied; empty where it has no interval."""
+    if row is None or row["low"] != row["low"]:
         return ""
-    if not row["real"]:
-        return "tied"
-    return "better" if row["value"] > 0 else "worse"
+    return "tied" if not row["real"] else "better" if row["value"] > 0 else "worse"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -72,16 +65,16 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def arm_table(
+def method_table(
     comparison: Comparison,
     caption: str,
     columns: Sequence[str],
-    cells: Callable[[Arm], Sequence[Cell]],
-    note: Callable[[Arm], str] = lambda arm: "",
+    cells: Callable[[Method], Sequence[Cell]],
+    note: Callable[[Method], str] = lambda method: "",
     words: Sequence[int] = (),
 ) -> Table:
-    """A table with a row per arm, in which those of the baseline stand out."""
-    base, arms = comparison.baseline, comparison.arms
-    rows = [[Cell(arm.label, note(arm)), *cells(arm)] for arm in arms]
-    strong = [i for i, arm in enumerate(arms) if base and arm.loss == base.loss]
+    """A table with a row per method, in which those of the baseline stand out."""
+    base, methods = comparison.baseline, comparison.methods
+    rows = [[Cell(method.label, note(method)), *cells(method)] for method in methods]
+    strong = [i for i, method in enumerate(methods) if base and method.loss == base.loss]
     return Table(caption, ["loss", *columns], rows, True, strong, words=words)

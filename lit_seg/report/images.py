@@ -3,14 +3,17 @@
 import io
 import math
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as MplFigure
 from PIL import Image, ImageDraw, ImageFont
 
-from lit_seg.analysis.style import PAPER, figure_style
+from lit_seg.analysis.style import PAPER, SETTINGS
 from lit_seg.report.blocks import Panel
 
 SCALE = 2
@@ -20,6 +23,11 @@ _LINE = 14  # pixels of a line below a picture
 _GAP = 8  # pixels around a picture
 
 
+def text_width(names: Iterable[str]) -> int:
+    """CSS pixels that the longest name in a plot needs, roughly."""
+    return 7 * max(map(len, names))
+
+
 def draw_panel(
     title: str,
     draw: Callable[[Axes], None],
@@ -27,30 +35,24 @@ def draw_panel(
     height: int = 260,
     left: int = 48,
     right: int = 90,
-    bottom: int = 40,
-    top: int = 10,
 ) -> Panel:
     """Draw a plot with its title; sizes and margins are in CSS pixels."""
-    whole = height + (_TITLE if title else 0)
-    with figure_style():
+    top, bottom, whole = 10, 40, height + (_TITLE if title else 0)
+    with style.context(SETTINGS, after_reset=True):
         figure = MplFigure((width / 72, whole / 72), dpi=72 * SCALE, facecolor=PAPER)
-        FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)  # has no types
         figure.text(8 / width, 1 - 16 / whole, title, fontweight="bold")
         inside = (width - left - right) / width, (height - top - bottom) / whole
         draw(figure.add_axes((left / width, bottom / whole, *inside)))
-        file = io.BytesIO()
-        figure.savefig(file, format="png")
-    with Image.open(file) as image:
-        return Panel(title, _few_colours(image.convert("RGB")))
+        canvas.draw()
+    plot = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    return Panel(title, _few_colours(plot))
 
 
 def with_inset(image: Image.Image, box: tuple[int, int, int, int], width: int) -> Image.Image:
-    """A picture with a window marked, and the window enlarged below.
+    """A photo, or class ids with a palette, with a window marked and enlarged below.
 
-    Args:
-        image: a photo, or class ids with a palette.
-        box: left, top, right and bottom of the window.
-        width: of the result.
+    ``box`` is left, top, right and bottom of the window, and ``width`` that of the result.
     """
     # Class ids must not be mixed at their borders, but a photo may be.
     method = Image.Resampling.NEAREST if image.mode == "P" else Image.Resampling.BICUBIC

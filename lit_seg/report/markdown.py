@@ -12,7 +12,7 @@ def to_markdown(report: Report) -> tuple[str, dict[str, bytes]]:
         parts.append(f"## {escape(section.title)}")
         for block in section.blocks:
             parts += _block(block, pictures)
-    return "\n\n".join(parts) + "\n", pictures
+    return "\n\n".join(filter(None, parts)) + "\n", pictures
 
 
 def escape(text: str) -> str:
@@ -46,18 +46,11 @@ def _block(block: Block, pictures: dict[str, bytes]) -> list[str]:
 
 
 def _table(table: Table) -> str:
-    columns = range(len(table.columns))
-    lines = [
-        _row([escape(name) for name in table.columns]),
-        "|" + "".join("---|" if i in (0, *table.words) else "---:|" for i in columns),
-    ]
+    align = ["---" if i in (0, *table.words) else "---:" for i in range(len(table.columns))]
+    lines = [[escape(name) for name in table.columns], align]
     for i, row in enumerate([*table.rows, *table.foot]):
-        lines.append(_row([_cell(cell, i in table.strong and cell is row[0]) for cell in row]))
-    return "\n".join(lines)
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+        lines.append([_cell(cell, i in table.strong and cell is row[0]) for cell in row])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(cell: Cell, strong: bool) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lit_seg.analysis.comparison import compare
 from lit_seg.errors import WriteError
-from lit_seg.files.atomic_io import draft_of_process, replace_file
+from lit_seg.files.atomic_io import replace_file
 from lit_seg.report.html import to_html
 from lit_seg.report.markdown import to_markdown
 from lit_seg.report.sections import build
@@ -42,7 +42,7 @@ def write_report(
 def _write(path: Path, content: bytes) -> None:
     try:
         # two reports may be written to one folder, and two of the files differ in suffix only
-        replace_file(path, lambda file: file.write(content), draft_of_process(path))
+        replace_file(path, lambda file: file.write(content), shared=True)
     except OSError as error:
         reason = error.strerror or str(error)
         raise WriteError(

@@ -1,4 +1,4 @@
-"""Runs grouped into arms, scored, and compared."""
+"""Runs grouped into methods, scored, and compared."""
 
 import shutil
 from pathlib import Path
@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from lit_seg.analysis.class_figures import masks, recall_by_size, truth
+from lit_seg.analysis.class_figures import masks, recall_by_size
 from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.analysis.learning import curve, first_reached, over_seeds
 from lit_seg.errors import RunError
-from tests.analysis.fabricated import write_run
+from tests.analysis.fabricated import make_older, write_run
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_scores_are_those_of_the_summed_counts(root: Path, comparison: Compariso
         "tail_iou": iou[tail].mean(),
     }
     rows = comparison.scores
-    rows = rows[(rows["arm"] == "recall") & (rows["seed"] == 1)].set_index("stat")["value"]
+    rows = rows[(rows["method"] == "recall") & (rows["seed"] == 1)].set_index("stat")["value"]
     assert rows.to_dict() == pytest.approx(expected)
     assert [comparison.classes[c] for c in comparison.tail] == tail
 
@@ -56,7 +56,7 @@ def test_the_baseline_is_first_and_then_the_best(comparison: Comparison) -> None
     assert means.at["recall", "mean"] > means.at["wce", "mean"]
     assert means["count"].tolist() == [3, 3, 3]
     by_seed = comparison.scores[comparison.scores["stat"] == "miou"]
-    of_ce = by_seed[by_seed["arm"] == "ce"]["value"]
+    of_ce = by_seed[by_seed["method"] == "ce"]["value"]
     assert means.at["ce", "std"] == pytest.approx(np.std(of_ce, ddof=1))
 
 
@@ -80,8 +80,14 @@ def test_an_arm_is_one_budget(root: Path) -> None:
         for seed in (0, 1, 2):
             write_run(longer, loss, seed, data="camvid_x3", steps=1620, pictures=False)
     found = compare([longer], draws=50)
-    assert [arm.label for arm in found.arms] == ["ce", "recall", "wce", "recall, 3x", "ce, 3x"]
-    against = found.differences.drop_duplicates("arm").set_index("arm")["against"].to_dict()
+    assert [method.label for method in found.methods] == [
+        "ce",
+        "recall",
+        "wce",
+        "recall, 3x",
+        "ce, 3x",
+    ]
+    against = found.differences.drop_duplicates("method").set_index("method")["against"].to_dict()
     assert against == {"recall": "ce", "wce": "ce", "recall, 3x": "ce, 3x", "ce, 3x": "ce"}
     assert not found.settings
     assert not found.warnings
@@ -93,7 +99,7 @@ def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
     found = compare([tmp_path], draws=50)
     place = "camvid/unet_resnet18/ce/seed0"
     assert [run.name for run in found.runs] == [f"long/{place}", f"short/{place}"]
-    assert [arm.label for arm in found.arms] == ["ce", "ce, 3x"]
+    assert [method.label for method in found.methods] == ["ce", "ce, 3x"]
 
 
 def test_where_runs_lie_changes_nothing(root: Path, comparison: Comparison) -> None:
@@ -114,7 +120,7 @@ def test_only_common_seeds_are_paired(tmp_path: Path) -> None:
     row = found.difference("recall", "miou")
     assert row is not None
     assert row["seeds"] == 1
-    scores = found.scores[found.scores["stat"] == "miou"].set_index(["arm", "seed"])["value"]
+    scores = found.scores[found.scores["stat"] == "miou"].set_index(["method", "seed"])["value"]
     assert row["value"] == pytest.approx(scores["recall", 1] - scores["ce", 1])
     assert any("seed 0, 2 is missing" in warning for warning in found.warnings)
 
@@ -125,7 +131,7 @@ def test_settings_that_differ_are_found_and_unfinished_runs_left_out(tmp_path: P
     write_run(tmp_path, "wce", 0, finished=False, pictures=False)
     found = compare([tmp_path], draws=50)
     assert found.settings == {"data.init_args.height": {"120": ["ce"], "180": ["recall"]}}
-    assert [arm.label for arm in found.arms] == ["ce", "recall"]
+    assert [method.label for method in found.methods] == ["ce", "recall"]
     assert any("wce/seed0 is not finished" in warning for warning in found.warnings)
     assert len(found.runs) == 3
 
@@ -135,7 +141,7 @@ def test_a_later_attempt_replaces_an_earlier_one(tmp_path: Path) -> None:
     other = write_run(tmp_path / "b", "ce", 1, pictures=False)
     other.rename(first.with_name("seed0-2"))
     found = compare([tmp_path], draws=50)
-    assert [run.name for run in found.arms[0].runs] == ["camvid/unet_resnet18/ce/seed0-2"]
+    assert [run.name for run in found.methods[0].runs] == ["camvid/unet_resnet18/ce/seed0-2"]
     assert any("more than once" in warning for warning in found.warnings)
 
 
@@ -176,7 +182,7 @@ def test_precision_is_compared_over_common_classes(tmp_path: Path) -> None:
         path.unlink()
     found = compare([tmp_path / "whole"], draws=200)
     table = found.class_scores[found.class_scores["stat"] == "precision"]
-    wide = table.pivot_table(index=["seed", "class"], columns="arm", values="value").dropna()
+    wide = table.pivot_table(index=["seed", "class"], columns="method", values="value").dropna()
     each = (wide["wce"] - wide["ce"]).groupby("seed").mean()
     assert wide.groupby("seed").size().tolist() == [9, 8]
     row, tail = found.difference("wce", "mprec"), found.difference("wce", "tail_precision")
@@ -202,10 +208,11 @@ def test_a_precision_of_a_few_pixels_does_not_count(tmp_path: Path) -> None:
             row = table.index[(table["class"] == name) & (table["labelled"] >= pixels)][0]
             table.loc[row, ["predicted", "hits"]] = pixels
         table.to_csv(path, index=False)
+        make_older(path.parent)  # its scores are of the counts
         log = path.with_name("metrics.csv")  # its mean IoU is no longer that of the counts
         pd.read_csv(log).drop(columns="val/miou").to_csv(log, index=False)
     found = compare([tmp_path], draws=200)
-    precision = found.class_scores.query("arm == 'ce' and stat == 'precision' and seed == 0")
+    precision = found.class_scores.query("method == 'ce' and stat == 'precision' and seed == 0")
     values = precision.set_index("class")["value"]
     assert np.isnan(values["bicyclist"])  # one pixel
     assert np.isnan(values["pedestrian"])  # none
@@ -226,7 +233,7 @@ def test_a_budget_is_a_family_of_its_own(tmp_path: Path) -> None:
             write_run(tmp_path, loss, seed, pictures=False)
             if loss != "wce":
                 write_run(tmp_path / "x3", loss, seed, steps=1620, pictures=False)
-    table = compare([tmp_path], draws=200).differences.set_index(["arm", "stat"])
+    table = compare([tmp_path], draws=200).differences.set_index(["method", "stat"])
     alone, two = table.loc[("recall, 3x", "miou")], table.loc[("recall", "miou")]
     assert alone["p_holm"] == alone["p"]
     other = table.loc[("wce", "miou"), "p"]
@@ -270,9 +277,9 @@ def test_curves_and_when_the_end_of_the_baseline_is_reached(comparison: Comparis
     assert (table["mean"] <= table["max"]).all()
     assert len(table) == 6
     target = comparison.mean_sd("miou").at["ce", "mean"]
-    reached = first_reached(comparison, "miou").set_index(["arm", "seed"])["step"]
+    reached = first_reached(comparison, "miou").set_index(["method", "seed"])["step"]
     for (label, seed), step in reached.items():
-        run = curves[(curves["arm"] == label) & (curves["seed"] == seed)]
+        run = curves[(curves["method"] == label) & (curves["seed"] == seed)]
         before = run[run["step"] + 1 < step] if step == step else run
         assert (before["value"] < target).all()
     assert reached["recall"].max() < 540
@@ -283,17 +290,17 @@ def test_tail_curves_are_of_tail_classes(root: Path, comparison: Comparison) -> 
     last = wide.dropna(subset="val/miou").iloc[-1]
     names = ("pole", "pedestrian", "bicyclist")
     curves = curve(comparison, "tail_recall")
-    run = curves[(curves["arm"] == "ce") & (curves["seed"] == 0)]
+    run = curves[(curves["method"] == "ce") & (curves["seed"] == 0)]
     expected = np.mean([last[f"val/recall/{name}"] for name in names])
     assert run["value"].iloc[-1] == pytest.approx(expected)
 
 
 def test_masks_by_size(comparison: Comparison) -> None:
     found = masks(comparison)
-    of_truth = truth(found)
+    of_truth = found.drop_duplicates(["image", "class"])
     assert len(found) == 9 * len(of_truth)
     assert of_truth.groupby("image")["size"].sum().to_numpy() == pytest.approx(1)
     table = recall_by_size(found)
-    small = found[(found["size"] <= 1e-3) & (found["arm"] == "wce") & (found["seed"] == 2)]
-    row = table[(table["arm"] == "wce") & (table["seed"] == 2) & (table["bin"] == "below 0.1 %")]
+    small = found[(found["size"] <= 1e-3) & (found["method"] == "wce") & (found["seed"] == 2)]
+    row = table[(table["method"] == "wce") & (table["seed"] == 2) & (table["bin"] == "below 0.1 %")]
     assert row["value"].item() == pytest.approx(small["recall"].mean())

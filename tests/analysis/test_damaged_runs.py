@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from lit_seg.analysis.comparison import compare
-from lit_seg.analysis.run_groups import Arm, find_runs, group
+from lit_seg.analysis.run_groups import Method, group
 from lit_seg.errors import RunError
+from lit_seg.runs.run import find_runs
 from tests.analysis.fabricated import make_older, write_run
 
 
@@ -23,9 +24,9 @@ def folder(root: Path, loss: str = "recall") -> Path:
     return root / "camvid" / "unet_resnet18" / loss / "seed0"
 
 
-def found(root: Path) -> tuple[dict[str, list[int]], list[str], list[Arm]]:
-    arms, warnings = group(find_runs([root]), "ce")
-    return {arm.label: arm.seeds for arm in arms}, warnings, arms
+def found(root: Path) -> tuple[dict[str, list[int]], list[str], list[Method]]:
+    methods, warnings = group(find_runs([root]), "ce")
+    return {method.label: method.seeds for method in methods}, warnings, methods
 
 
 def halve(path: Path) -> None:
@@ -123,7 +124,7 @@ def test_a_damaged_configuration_changes_nothing(root: Path, kept: float) -> Non
     path = folder(root) / "config.yaml"
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
     comparison = compare([root], draws=20)
-    assert {arm.label: arm.seeds for arm in comparison.arms} == {
+    assert {method.label: method.seeds for method in comparison.methods} == {
         "ce": [0, 1, 2],
         "recall": [0, 1, 2],
     }

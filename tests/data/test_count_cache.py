@@ -341,13 +341,13 @@ def test_processes_that_start_together_count_once(data, tmp_path, cache, decoded
 
 
 def test_a_draft_is_of_one_process_and_machine(data, cache, monkeypatch):
-    drafts, replace = [], count_cache.replace_file
+    drafts, replace = [], Path.replace
 
-    def spy(path, write, draft):
+    def spy(draft, path):
         drafts.append(draft)
-        replace(path, write, draft)
+        return replace(draft, path)
 
-    monkeypatch.setattr(count_cache, "replace_file", spy)
+    monkeypatch.setattr(Path, "replace", spy)
     counts_of(data)
     assert len(set(drafts)) == 2
     for draft in drafts:

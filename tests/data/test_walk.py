@@ -195,6 +195,14 @@ def test_an_interrupt_leaves_no_process(tmp_path, signum):
     )  # that of the first process
 
 
+def test_an_interrupt_while_processes_start_is_not_lost():
+    """Python ignores an error in the hooks that it runs after a fork."""
+    signals = [signal.SIGINT]
+    os.register_at_fork(after_in_parent=lambda: signals and os.kill(os.getpid(), signals.pop()))
+    with pytest.raises(KeyboardInterrupt):
+        list(walk(Numbers(200), square_and_process, "looking", 2))
+
+
 def test_leaving_early_leaves_out_the_rest(tmp_path):
     found = walk(Folder(tmp_path), slow, "looking", 2)  # 25 seconds of it
     assert next(found) == 0

@@ -41,11 +41,11 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 def row(
     label: str, stat: str, value: float, half: float, seeds: int = 3, against: str = ""
 ) -> dict[str, object]:
-    low, high = value - half, value + half
-    real = seeds > 1 and (low > 0 or high < 0)
+    low, high = (value - half, value + half) if seeds > 1 else (NAN, NAN)
+    real = low > 0 or high < 0
     against = against or ("ce, 3x" if "3x" in label else "ce")
     return {
-        "arm": label, "against": against, "stat": stat, "value": value, "low": low, "high": high,
+        "method": label, "against": against, "stat": stat, "value": value, "low": low, "high": high,
         "p": 0.01 if real else 0.5, "p_holm": 0.06, "real": real, "same_sign": seeds,
         "seeds": seeds,
     }  # fmt: skip
@@ -55,13 +55,15 @@ def with_known(whole: Comparison, known: Known, seeds: int = 3) -> Comparison:
     """A comparison whose means and differences are known; the baseline scores 40 % in all."""
     scores = whole.scores.assign(value=0.4)
     rows = []
-    for arm in whole.arms:
-        if arm.label in ("ce", "ce, 3x"):
+    for method in whole.methods:
+        if method.label in ("ce", "ce, 3x"):
             continue
         for stat in DECISIVE:
-            mean, value, half = known.get(arm.label, {}).get(stat, (0.4, 0.0, 0.1))
-            scores.loc[(scores["arm"] == arm.label) & (scores["stat"] == stat), "value"] = mean
-            rows.append(row(arm.label, stat, value, half, seeds))
+            mean, value, half = known.get(method.label, {}).get(stat, (0.4, 0.0, 0.1))
+            scores.loc[(scores["method"] == method.label) & (scores["stat"] == stat), "value"] = (
+                mean
+            )
+            rows.append(row(method.label, stat, value, half, seeds))
     return replace(whole, scores=scores, differences=pd.DataFrame(rows))
 
 
@@ -76,7 +78,7 @@ def bold(sentence: str) -> list[str]:
         (row("recall", "miou", -0.1, 0.05), "worse"),
         (row("recall", "miou", 0.1, 0.15), "tied"),
         (row("recall", "miou", 0.0, 0.0), "tied"),
-        (row("recall", "miou", 0.1, 0.05, seeds=1), ""),  # images alone decide nothing
+        (row("recall", "miou", 0.1, 0.05, seeds=1), ""),
         (row("recall", "miou", 0.1, NAN), ""),
         (row("recall", "tail_precision", NAN, NAN, seeds=0), ""),
         (None, ""),
@@ -167,8 +169,10 @@ def test_the_recommendation_follows_its_rules(
 ) -> None:
     known, tied, names, words = CASES[name]
 
-    def paired(_: Comparison, __: object, arm: SimpleNamespace) -> tuple[list[object], list[int]]:
-        return [SimpleNamespace(is_real=arm.label not in tied)] * len(STATS), [0, 1, 2]
+    def paired(
+        _: Comparison, __: object, method: SimpleNamespace
+    ) -> tuple[list[object], list[int]]:
+        return [SimpleNamespace(is_real=method.label not in tied)] * len(STATS), [0, 1, 2]
 
     monkeypatch.setattr(decision, "paired", paired)
     sentences = recommendation(with_known(comparison, known))
@@ -191,7 +195,7 @@ def test_one_pair_of_seeds_recommends_nothing(comparison: Comparison) -> None:
 def test_a_longer_loss_without_a_longer_baseline_is_no_candidate(comparison: Comparison) -> None:
     known = with_known(comparison, {})
     more = pd.DataFrame([row("recall, 3x", "miou", 0.3, 0.1, against="ce")])
-    rows = known.differences[known.differences["arm"] != "recall, 3x"]
+    rows = known.differences[known.differences["method"] != "recall, 3x"]
     known = replace(known, differences=pd.concat([rows, more]))
     assert bold(" ".join(recommendation(known))) == []
 
@@ -215,7 +219,7 @@ def test_the_table_has_values_outcomes_and_intervals(comparison: Comparison) -> 
     assert list(table.columns) == [
         "loss", "mean IoU", "mean accuracy", "tail recall", "tail precision", "pixel accuracy"
     ]  # fmt: skip
-    assert [row[0].text for row in table.rows] == [arm.label for arm in comparison.arms]
+    assert [row[0].text for row in table.rows] == [method.label for method in comparison.methods]
     assert [table.rows[i][0].text for i in table.strong] == ["ce", "ce, 3x"]
     row = cells(table, "recall")
     assert row["mean IoU"] == Cell(
@@ -235,17 +239,31 @@ def test_a_cell_tells_of_how_many_seeds_its_numbers_are(comparison: Comparison) 
     assert cells(table, "ce")["tail precision"].note == "1 of 3 seeds"
     cell = cells(table, "wce")["tail precision"]
     assert cell.mark == ""
-    assert cell.note.startswith("n/a")
-    assert cell.note.endswith(f"(1{NBSP}of{NBSP}3{NBSP}pairs)")
+    assert cell.note.endswith(f", no interval (1{NBSP}of{NBSP}3{NBSP}pairs)")
     assert "pair" not in cells(table, "wce")["mean precision"].note
 
 
-def test_precision_without_an_interval_has_no_difference(comparison: Comparison) -> None:
-    rows = [row("recall", stat, 0.1, NAN) for stat in ("tail_precision", "miou")]
+def test_a_cell_tells_that_there_is_no_interval(comparison: Comparison) -> None:
+    rows = [row("recall", "tail_precision", NAN, NAN), row("recall", "miou", 0.1, NAN)]
     known = replace(comparison, differences=pd.DataFrame(rows))
     found = cells(score_table(known, DECISIVE, ""), "recall")
     assert found["tail precision"].note == "n/a"
-    assert found["mean IoU"].note == "n/a +10.0"
+    assert found["mean IoU"].note == "+10.0, no interval"
+
+
+def test_one_seed_gives_no_interval_anywhere(tmp_path: Path) -> None:
+    for loss in ("ce", "recall"):
+        write_run(tmp_path, loss, 0, images=3, logged=2, pictures=False)
+    found = compare([tmp_path], draws=20)
+    assert found.differences[["low", "high", "p"]].isna().all(axis=None)
+    assert not found.differences["real"].any()
+    section = decision.section(found)
+    (table,) = (block for block in section.blocks if isinstance(block, Table))
+    notes = [cell.note for cell in cells(table, "recall").values()][1:]
+    assert all(note.endswith(f", no interval (1{NBSP}pair)") for note in notes)
+    assert "[" not in "".join(notes)
+    assert isinstance(section.blocks[-1], Text)
+    assert "one pair of seeds gives none" in section.blocks[-1].text
 
 
 @pytest.mark.parametrize(

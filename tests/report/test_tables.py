@@ -8,10 +8,9 @@ import pytest
 from scipy.stats import ttest_rel
 
 from lit_seg.analysis.comparison import Comparison, compare
-from lit_seg.report import texts
 from lit_seg.report.blocks import Choice, Section, Table, Text
-from lit_seg.report.sections import classes, cost, learning, methods
-from tests.analysis.fabricated import write_run
+from lit_seg.report.sections import classes, cost, learning, limits
+from tests.analysis.fabricated import make_older, write_run
 
 
 def write(root: Path, loss: str, seed: int, **options: object) -> Path:
@@ -39,6 +38,12 @@ def tables(section: Section | None) -> dict[str, Table]:
     return found
 
 
+def starting(found: dict[str, Table], words: str) -> Table:
+    """The only table whose caption starts with these words."""
+    (table,) = (table for caption, table in found.items() if caption.startswith(words))
+    return table
+
+
 def rows_of(table: Table) -> list[list[str]]:
     return [[cell.text for cell in row] for row in table.rows]
 
@@ -53,14 +58,14 @@ def test_a_class_is_marked_where_its_interval_excludes_zero(comparison: Comparis
     table = found["Precision"]
     rows = comparison.class_scores
     rows = rows[rows["stat"] == "precision"]
-    rows = rows.set_index(["arm", "class", "seed"])["value"].sort_index()
+    rows = rows.set_index(["method", "class", "seed"])["value"].sort_index()
     seen = set()
     for row in table.rows:
         name = row[0].text.rstrip("†")
         for label, cell in zip(table.columns[3:], row[3:], strict=True):
             expected = ""
             if label in ("recall", "wce"):
-                ours, theirs = (rows[arm, name] for arm in (label, "ce"))
+                ours, theirs = (rows[method, name] for method in (label, "ce"))
                 p = ttest_rel(ours, theirs).pvalue  # NaN where ce never predicts it
                 if p < 0.05:
                     expected = "better" if ours.mean() > theirs.mean() else "worse"
@@ -87,28 +92,29 @@ def test_classes_that_are_not_predicted_are_listed_by_how_rarely(tmp_path: Path)
             place = (table["class"] == "fence") & (table["labelled"] > 0)
             table.loc[table.index[place][0], ["predicted", "hits"]] = 1
             table.to_csv(run / "val_images.csv", index=False)
+            make_older(run)  # its scores are of the counts
             log = run / "metrics.csv"  # which would say that the counts are damaged
             pd.read_csv(log).drop(columns="val/miou").to_csv(log, index=False)
-    found = tables(classes.section(compare([tmp_path], draws=50)))[texts.NEVER_CAPTION]
+    found = starting(tables(classes.section(compare([tmp_path], draws=50))), "Classes without")
     assert rows_of(found) == [["ce", "pole", "fence", "pedestrian"]]
 
 
 def test_learning_curves_are_summed_up_by_start_and_end(comparison: Comparison) -> None:
     differences = comparison.differences.copy()
-    of_recall = differences["arm"] == "recall"
+    of_recall = differences["method"] == "recall"
     differences.loc[of_recall & (differences["stat"] == "miou"), ["value", "low", "real"]] = (
         *(0.1, 0.05),
         True,
     )
     known = replace(comparison, differences=differences)
-    table = tables(learning.section(known))[texts.REACHED_CAPTION]
+    table = starting(tables(learning.section(known)), "Steps after which")
     assert [name.split(" ")[0] for name in table.columns[2:]] == ["reaches", "start", "end"] * 2
     cells = {row[0].text: row for row in table.rows}
     assert [cell.text for cell in cells["ce"][3:5]] == ["baseline"] * 2
     assert cells["recall"][4].text == cells["recall"][4].mark == "better"
     assert cells["pat"][4].text == "n/a"  # one pair of seeds
     steps = learning.first_reached(known, "miou")
-    steps = steps.set_index("arm")["step"]
+    steps = steps.set_index("method")["step"]
     sooner = steps["recall"].max() < steps["ce"].min()
     assert cells["recall"][3].text == ("sooner" if sooner else "not sooner")
 
@@ -127,7 +133,7 @@ def test_sooner_is_before_the_first_seed_of_the_baseline(
     steps: list[float | None], first: float | None, expected: str
 ) -> None:
     there = pd.Series(steps, dtype=float)
-    assert learning._start(there, float("nan" if first is None else first), False).text == expected
+    assert learning._start(there, float("nan" if first is None else first)) == expected
 
 
 def costs(run: Path, **values: float) -> None:
@@ -142,7 +148,7 @@ def test_a_loss_costs_what_the_baseline_of_its_budget_does(tmp_path: Path) -> No
     costs(write(tmp_path, "ce", 0, **long), step_seconds=0.4, cpu_seconds=0.3, utilisation=45)
     costs(write(tmp_path, "recall", 0, **long), step_seconds=0.4, cpu_seconds=0.33, utilisation=44)
     found = cost.section(compare([tmp_path], draws=20))
-    table = tables(found)[texts.COST_CAPTION]
+    table = starting(tables(found), "Cost")
     assert list(table.columns[:3]) == [
         "loss",
         "time, ce\u00a0=\u00a01",
@@ -166,7 +172,7 @@ def test_an_even_machine_needs_no_note_and_no_processor_time_no_column(tmp_path:
     assert found is not None
     assert not any(isinstance(b, Text) and b.kind == "warning" for b in found.blocks)
     assert "experiments/paper/loss_memory.py" in paragraphs(found)
-    table = tables(found)[texts.COST_CAPTION]
+    table = starting(tables(found), "Cost")
     assert not any(name.startswith("processor time, ce") for name in table.columns)
 
 
@@ -175,25 +181,26 @@ def test_what_the_correction_leaves_is_counted(comparison: Comparison) -> None:
     real = {"value": 0.1, "low": 0.05, "high": 0.15, "p": 0.01, "real": True, "seeds": 3}
     nan = float("nan")
     rows = [
-        {**row, **real, "arm": "recall", "stat": "miou", "p_holm": 0.02},
-        {**row, **real, "arm": "wce", "stat": "tail_iou", "p_holm": 0.06},
-        {**row, **real, "arm": "pat", "stat": "miou", "p": nan, "p_holm": nan, "seeds": 1},
+        {**row, **real, "method": "recall", "stat": "miou", "p_holm": 0.02},
+        {**row, **real, "method": "wce", "stat": "tail_iou", "p_holm": 0.06},
+        {**row, **real, "method": "pat", "stat": "miou", "p": nan, "p_holm": nan, "seeds": 1},
     ]
     known = replace(comparison, differences=pd.DataFrame(rows))
-    text = paragraphs(methods.section(known))
-    assert texts.CHANCE.format(tested=2, real=2, left=1, lost="tail IoU of wce") in text
+    text = paragraphs(limits.section(known))
+    assert "2 differences have an interval, and 2 of the intervals exclude zero" in text
+    assert "leaves 1 below p = 0.05; those that it takes away: tail IoU of wce." in text
 
 
 def test_methods_tell_seeds_resamples_and_what_is_missing(comparison: Comparison) -> None:
-    section = methods.section(comparison)
+    section = limits.section(comparison)
     text = paragraphs(section)
-    assert texts.SEEDS.format(least=1, most=3) in text
-    assert texts.RESAMPLES.format(draws=20, images=8) in text
+    assert "1 to 3 per loss" in text
+    assert "20 with fixed random numbers. Each draws 8 of the 8 images" in text
     assert "4.30 for 3 pairs" in text  # Student's t of two degrees of freedom
     found = tables(section)
-    runs = rows_of(found[texts.RUNS_CAPTION])
+    runs = rows_of(found["Runs"])
     assert len(runs) == 10 + 2
     assert [row[:2] for row in runs[-2:]] == [[f"pat, seed {s}", "missing"] for s in (0, 2)]
-    by_seed = {row[0]: row for row in rows_of(found[texts.BY_SEED_CAPTION])}
+    by_seed = {row[0]: row for row in rows_of(starting(found, "Differences in mean IoU"))}
     assert len(by_seed["recall"][2].split(", ")) == 3
     assert by_seed["pat"][-2:] == ["n/a", "n/a"]

@@ -23,7 +23,7 @@ def main(args: Sequence[str]) -> int:
     options = parser.parse_args(args)
     if importlib.util.find_spec("matplotlib") is None:
         raise RunError("a report needs matplotlib: pip install 'lit-seg[notebooks]'")
-    from lit_seg.report import write_report
+    from lit_seg.report.write import write_report
 
     written = write_report(options.runs, options.out, options.baseline)
     pictures = len(written) - 2

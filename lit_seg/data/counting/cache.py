@@ -8,8 +8,7 @@ is quick to make at each start, and under a hash of their bytes, which a copied 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +17,15 @@ from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn
 from lit_seg.data.counting.count import ImageCounts, count_images
 from lit_seg.data.splits import Split
 from lit_seg.errors import DataError
-from lit_seg.files.atomic_io import draft_of_process, replace_file
+from lit_seg.files.atomic_io import replace_file
+from lit_seg.files.lock import locked
 
 _VERSION = 2
 """Raise it when labels are read in another way than before: then all are counted again."""
 
 
 def cache_folder() -> Path:
-    """The folder that counts are kept in.
-
-    Raises:
-        OSError: if there is no home to keep them in.
-    """
+    """The folder that counts are kept in; an OSError if there is no home to keep them in."""
     if given := os.environ.get("LIT_SEG_CACHE"):
         return Path(given) / "counts"
     if given := os.environ.get("XDG_CACHE_HOME"):
@@ -43,14 +39,8 @@ def cache_folder() -> Path:
 def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> ImageCounts:
     """Find the counts of a split in the cache, or count its labels and keep the counts.
 
-    Args:
-        split: the split to count.
-        num_classes: how many classes its labels may hold.
-        what: a description of the split for the user.
-        meaning: a text that changes whenever stored labels become other classes.
-
-    Raises:
-        DataError: if the labels cannot be counted.
+    ``what`` describes the split for the user; ``meaning`` is a text that changes whenever stored
+    labels become other classes.
     """
     files = split.label_files()
     if not files:  # the labels are rendered: to hash them would be to render them
@@ -69,7 +59,8 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
     content = _hash(head, split, files, _bytes)
     by_content = folder / f"{content}.json"
     missing = [by_time]
-    with _alone(folder / f"{content}.lock"):  # ranks that start together count once
+    # ranks that start together count once; the warning about a folder comes when counts are kept
+    with locked(folder / f"{content}.lock", wait=True):
         counts = _read_counts(by_content, shape)
         if counts is None:
             rank_zero_info(f"counting the classes of {what} once; kept in {folder}")
@@ -77,27 +68,12 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
             missing.append(by_content)
         written = json.dumps(counts.tolist(), separators=(",", ":")).encode()
         try:
-            for path in missing:  # each process has its own draft: ranks may write together
-                replace_file(path, lambda file: file.write(written), draft_of_process(path))
+            for path in missing:  # ranks may write together
+                replace_file(path, lambda file: file.write(written), shared=True)
         except OSError as error:
             error.filename = str(folder)
             _warn(error)
     return counts
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Wait for another process that does the same; go on at once where there are no locks."""
-    with ExitStack() as stack:
-        try:
-            import fcntl  # Windows has none
-
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(path.open("w"))
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except (OSError, ImportError):
-            pass  # the warning about a folder that cannot be written comes when counts are kept
-        yield
 
 
 def _warn(error: OSError) -> None:

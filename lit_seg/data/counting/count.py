@@ -15,11 +15,7 @@ ImageCounts = npt.NDArray[np.int64]
 
 
 def count_images(split: Split, num_classes: int, workers: int | None = None) -> ImageCounts:
-    """Count every label of a split.
-
-    Raises:
-        DataError: if a label cannot be read or holds an id that is no class.
-    """
+    """Count every label of a split; each must hold ids of classes and void only."""
     rows = list(walk(split, count_labels, "counting classes", workers))
     counts = np.array(rows, np.int64).reshape(len(rows), VOID + 1)
     if counts[:, num_classes:VOID].any():

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
@@ -32,9 +34,6 @@ def walk(
         look: a function at the top of a module, so that other processes find it.
         what: what is done, for the progress bar, which the first rank shows.
         workers: number of processes; by default one per processor, and none for few samples.
-
-    Raises:
-        DataError: if a process ends, most often for lack of memory; and what ``look`` raises.
     """
     size = len(split)
     if workers is None:
@@ -42,27 +41,43 @@ def walk(
     # not on stdout, which a command may pipe, nor on the console where training shows its own bar
     console = Console(stderr=True)
     first = getattr(rank_zero_only, "rank", 0) == 0
-    shown = size >= _FEW and first and console.is_terminal
-    bar = partial(
-        track, description=what, total=size, transient=True, console=console, disable=not shown
-    )
+    hidden = size < _FEW or not first or not console.is_terminal
+    bar = partial(track, total=size, transient=True, console=console, disable=hidden)
     if workers <= 1:
-        yield from bar(look(split, index) for index in range(size))
+        yield from bar((look(split, index) for index in range(size)), what)
         return
     # spawned processes would import everything again; forked ones share what was imported
-    method = "fork" if os.name == "posix" and os.uname().sysname == "Linux" else None
-    pool = ProcessPoolExecutor(
-        workers, get_context(method), initializer=_begin, initargs=(split, look)
-    )
+    context = get_context("fork" if sys.platform == "linux" else None)
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(split, look))
     try:
-        found = pool.map(_look, range(size), chunksize=max(1, min(32, size // (8 * workers))))
-        yield from bar(cast(Iterator[T], found))
+        with _interrupt_held():  # the processes start here
+            found = pool.map(_look, range(size), chunksize=max(1, min(32, size // (8 * workers))))
+        yield from bar(cast(Iterator[T], found), what)
     except BrokenProcessPool:
         raise DataError(
             f"{what}: a process ended, most often for lack of memory; free some and try again"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Hold Ctrl-C back until the end of this context.
+
+    Python runs hooks after each fork and ignores all errors in them, also a KeyboardInterrupt.
+    """
+    if threading.current_thread() is not threading.main_thread():  # it gets no signals
+        yield
+        return
+    held: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda signum, _: held.append(signum))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        for signum in held:
+            signal.raise_signal(signum)
 
 
 def _processors() -> int:

@@ -5,8 +5,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import cast
@@ -15,8 +14,9 @@ from urllib.request import Request, build_opener
 
 from lit_seg.data.card import Archive
 from lit_seg.data.download.unpack import bytes_bar, unpack
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, reason_of
 from lit_seg.files.atomic_io import replace_file
+from lit_seg.files.lock import locked
 
 _MARKER = ".downloaded.json"
 _CHUNK = 2**20
@@ -26,42 +26,49 @@ _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds to wait before each attempt to resume a dropped connection."""
 
 
+class _DroppedError(Exception):
+    """A connection ended early, or the server gave no usable answer."""
+
+
 def download(archives: Sequence[Archive], root: Path, timeout: float = 60.0) -> None:
     """Download, verify and unpack the archives that are missing.
 
-    Files of a later archive replace files of equal names.
+    Files of a later archive replace files of equal names. After an error, which names the URL or
+    file, the bytes received so far are kept.
 
     Args:
         archives: in the order to unpack them.
         root: folder of the dataset, which is made if it is missing.
         timeout: how many seconds to wait for a server that sends nothing.
-
-    Raises:
-        DataError: naming the URL or file and the way out; the bytes received so far are kept.
     """
-    with _usable(root):
+    try:
         waiting = [archive for archive in archives if not _is_done(archive, root)]
         if not waiting:  # then a root that is read-only will do
             return
         root.mkdir(parents=True, exist_ok=True)
-        with _locked(root):
+        with locked(root / ".download.lock", wait=False):
             for archive in waiting:
                 path = archive.place(root)
                 _fetch(archive, path, timeout)
                 if archive.unpack:
                     unpack(path, root / archive.into, root / ".unpacking")
-                    _mark(archive, root)
+                    _mark(archive, root / _MARKER)
                     path.unlink()
-
-
-class _DroppedError(Exception):
-    """A connection ended early, or the server gave no usable answer."""
+    except BlockingIOError:
+        raise DataError(
+            f"{root}: another process is downloading into it; wait until it has ended"
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or root}: cannot be used ({error.strerror or error}); make room, or "
+            "give a folder that you may write to; what came so far is kept"
+        ) from error
 
 
 def _is_done(archive: Archive, root: Path) -> bool:
     if archive.unpack:
         known_by = root / _MARKER
-        done = archive.checksum.lower() in _read_json(known_by)
+        done = archive.checksum.lower() in _marked(known_by)
     else:
         known_by = archive.place(root)
         done = known_by.exists() and _require_intact(known_by, archive)
@@ -70,26 +77,34 @@ def _is_done(archive: Archive, root: Path) -> bool:
     return done
 
 
-def _mark(archive: Archive, root: Path) -> None:
-    done = {**_read_json(root / _MARKER), archive.checksum.lower(): archive.url}
-    _write_json(root / _MARKER, done)
+def _marked(marker: Path) -> dict[str, str]:
+    """The URL of each archive that was unpacked, by its checksum; a damaged file counts as none."""
+    try:
+        content = json.loads(marker.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _mark(archive: Archive, marker: Path) -> None:
+    done = {**_marked(marker), archive.checksum.lower(): archive.url}
+    replace_file(marker, lambda file: file.write(json.dumps(done, indent=1).encode()))
 
 
 def _fetch(archive: Archive, path: Path, timeout: float) -> None:
     if path.exists():
         _require_intact(path, archive)
         return
-    part = path.with_name(f"{path.name}.part")
+    # with the checksum in its name, the part of another version of the file is not gone on with
+    part = path.with_name(f"{path.name}.{archive.checksum.lower().rpartition(':')[2][:8]}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     _require_room(archive, part)
     with bytes_bar(f"downloading {archive.name}", archive.size) as show:
         _receive_all(archive, part, path, timeout, show)
     if complaint := _complaint(part, archive):
         part.unlink()
-        _memo(part).unlink()
         raise DataError(f"{archive.url}: {complaint}; run the same command again to start over")
     part.replace(path)
-    _memo(part).unlink()
 
 
 def _require_room(archive: Archive, part: Path) -> None:
@@ -127,30 +142,23 @@ def _receive_all(
 def _receive(archive: Archive, part: Path, timeout: float, show: Callable[..., None]) -> bool:
     """Receive the rest of the partial file over one connection.
 
-    Returns:
-        Whether it is complete; if not, it belonged to another version of the file and is removed.
+    If it does not fit the file of the server, it is removed and False is returned.
     """
-    known = _read_json(_memo(part))
-    have = _size(part) if known.get("url") == archive.url else 0
-    before = known.get("validator", "")
-    headers = {"User-Agent": "lit_seg"}
-    if have:
-        headers |= {"Range": f"bytes={have}-"} | ({"If-Range": before} if before else {})
+    have = _size(part)
+    headers = {"User-Agent": "lit_seg"} | ({"Range": f"bytes={have}-"} if have else {})
     with _open(Request(archive.url, headers=headers), timeout) as response:
-        extent, validator = response.headers.get("Content-Range", ""), _validator(response)
+        extent = response.headers.get("Content-Range", "")
         if have and extent == f"bytes */{have}":  # with status 416: it is complete
             return True
         if have and response.status in (206, 416):
-            # some servers heed Range and ignore If-Range
-            if validator not in ("", before) or not extent.startswith(f"bytes {have}-"):
+            if not extent.startswith(f"bytes {have}-"):
                 part.unlink()
                 return False
         elif response.status == 200:
             have = 0
-            part.unlink(missing_ok=True)  # first: the memo must describe this part only
-            _write_json(_memo(part), {"url": archive.url, "validator": validator})
+            part.unlink(missing_ok=True)
         else:
-            raise _DroppedError(f"HTTP {response.status} {_reason(response)}")
+            raise _DroppedError(f"HTTP {response.status} {reason_of(response)}")
         whole = extent.rpartition("/")[2]
         length = response.headers.get("Content-Length", "")
         end = int(whole) if whole.isdecimal() else have + int(length) if length else None
@@ -174,25 +182,14 @@ def _open(request: Request, timeout: float) -> HTTPResponse:
     except HTTPError as error:
         return cast(HTTPResponse, error)  # it has the same attributes
     except (OSError, HTTPException) as error:
-        raise _DroppedError(_reason(error)) from error
+        raise _DroppedError(reason_of(error)) from error
 
 
 def _read(response: HTTPResponse, size: int) -> bytes:
     try:
         return response.read1(size)
     except (OSError, HTTPException) as error:
-        raise _DroppedError(_reason(error)) from error
-
-
-def _reason(error: object) -> str:
-    return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
-
-
-def _validator(response: HTTPResponse) -> str:
-    """The header that identifies this version of a file byte by byte; "" if there is none."""
-    tag: str = response.headers.get("ETag", "W/")
-    modified: str = response.headers.get("Last-Modified", "")
-    return modified if tag.startswith("W/") else tag
+        raise _DroppedError(reason_of(error)) from error
 
 
 def _require_intact(path: Path, archive: Archive) -> bool:
@@ -216,49 +213,5 @@ def _complaint(path: Path, archive: Archive) -> str:
     return "" if found == expected else f"its {algorithm} is {found}, expected {expected}"
 
 
-@contextmanager
-def _usable(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"{error.filename or root}: cannot be used ({error.strerror or error}); make room, or "
-            "give a folder that you may write to; what came so far is kept"
-        ) from error
-
-
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    with (root / ".download.lock").open("w") as file:
-        try:
-            import fcntl  # Windows has none, and there the second process is on its own
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError(
-                f"{root}: another process is downloading into it; wait until it has ended"
-            ) from None
-        except (OSError, ImportError):
-            pass  # some network file systems have no locks either
-        yield
-
-
-def _memo(part: Path) -> Path:
-    return part.with_name(f"{part.name}.json")
-
-
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _read_json(path: Path) -> dict[str, str]:
-    """Read a JSON object that this module wrote; a damaged one counts as empty."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _write_json(path: Path, content: dict[str, str]) -> None:
-    replace_file(path, lambda file: file.write(json.dumps(content, indent=1).encode()))

@@ -15,18 +15,14 @@ from typing import BinaryIO, cast
 from rich import progress
 
 from lit_seg.data.file_lists import leads_out
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, reason_of
 
 _CHUNK = 2**20
 
 
 @contextmanager
 def bytes_bar(what: str, total: int | None, shown: bool = True) -> Iterator[Callable[..., None]]:
-    """Show a progress bar over bytes.
-
-    Yields:
-        A function of the number of bytes done and, if it is known by then, of their total.
-    """
+    """Show a progress bar; yield a function of the bytes done and, if known by then, of all."""
     columns = (
         progress.TextColumn("{task.description}", markup=False),  # names may hold brackets
         *(progress.BarColumn(), progress.DownloadColumn()),
@@ -38,28 +34,20 @@ def bytes_bar(what: str, total: int | None, shown: bool = True) -> Iterator[Call
 
 
 def unpack(path: Path, target: Path, draft: Path) -> None:
-    """Unpack a .zip or .tar beside a folder, then move all of it into that folder.
+    """Unpack a .zip or .tar into a temporary folder ``draft``, then move all of it to ``target``.
 
-    Args:
-        path: path of the archive.
-        target: the folder; its files stay, unless the archive holds files of equal names.
-        draft: a temporary folder, which is made and removed.
-
-    Raises:
-        DataError: if the archive is damaged or a member of it leads out of the folder.
+    Files of that folder stay, unless the archive holds files of equal names.
     """
     if draft.exists():  # a killed process left it
         shutil.rmtree(draft)
     draft.mkdir()
     try:
-        with (
-            path.open("rb") as raw,
-            bytes_bar(f"unpacking {path.name}", path.stat().st_size) as show,
-        ):
-            extract = _extract_zip if path.suffix.lower() == ".zip" else _extract_tar
+        size = path.stat().st_size
+        extract = _extract_zip if path.suffix.lower() == ".zip" else _extract_tar
+        with path.open("rb") as raw, bytes_bar(f"unpacking {path.name}", size) as show:
             for _ in extract(raw, draft):
                 show(raw.tell())
-            show(path.stat().st_size)
+            show(size)
         target.parent.mkdir(parents=True, exist_ok=True)
         _merge(draft, target)
     except (
@@ -67,7 +55,7 @@ def unpack(path: Path, target: Path, draft: Path) -> None:
         *(EOFError, RuntimeError, ValueError),  # zipfile and tarfile raise these too on damage
     ) as error:
         raise DataError(
-            f"{path}: cannot be unpacked ({_plain(error)}), though its checksum is right; look "
+            f"{path}: cannot be unpacked ({reason_of(error)}), though its checksum is right; look "
             "for another release, or unpack by hand what you trust"
         ) from error
     finally:
@@ -97,11 +85,7 @@ def _extract_tar(raw: BinaryIO, folder: Path) -> Iterator[None]:
 
 
 def _merge(source: Path, target: Path) -> None:
-    """Move a tree onto another one: folders are merged, files are replaced.
-
-    Raises:
-        OSError: if one has a folder where the other has a file.
-    """
+    """Move a tree onto another one: folders are merged, files are replaced."""
     if source.is_dir() and not source.is_symlink() and target.is_dir():
         for entry in source.iterdir():
             _merge(entry, target / entry.name)
@@ -111,7 +95,3 @@ def _merge(source: Path, target: Path) -> None:
     elif target.is_dir():  # `move` would put it in there
         raise IsADirectoryError(errno.EISDIR, "a folder is where a file belongs", str(target))
     shutil.move(source, target)  # also to another disk, where a link may lead
-
-
-def _plain(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -3,10 +3,9 @@
 import pandas as pd
 
 from lit_seg.analysis.comparison import Comparison, opponent
-from lit_seg.analysis.run_groups import Arm
-from lit_seg.report import texts
+from lit_seg.analysis.run_groups import Method
 from lit_seg.report.blocks import Block, Cell, Section, Text
-from lit_seg.report.formatting import NBSP, arm_table
+from lit_seg.report.formatting import NBSP, method_table
 
 # Heading, format and factor of each measured cost.
 _COSTS = {
@@ -18,57 +17,62 @@ _COSTS = {
 }
 _RATIOS = {"step_seconds": "time", "cpu_seconds": "processor time"}
 _UNEVEN = 10  # points of utilisation
+_NOTE = (
+    "Ratios are to the baseline of the same number of steps if there is one. Memory and "
+    "utilisation are those of the GPU if there was one, otherwise those of the process and its "
+    "processor cores. Costs depend on what else the machine did: small differences mean nothing. "
+    "As Fig. 5 of the PAT paper. **On a CPU** compare processor time, because other processes "
+    "lengthen the time. Do not compare peak memory there: it is that of the process with data and "
+    "libraries; `python experiments/paper/loss_memory.py` prints what the losses themselves need."
+)
 
 
 def section(comparison: Comparison) -> Section | None:
     """A row per loss, if any run measured its cost."""
-    values = costs(comparison)
-    if values.empty:
+    log, base = comparison.log, comparison.baseline
+    rows = log[log["stat"].str.startswith("cost/")].dropna(subset="value")
+    if rows.empty:
         return None
-    base = comparison.baseline
-    measured = [cost for cost in _COSTS if (values["cost"] == cost).any()]
-    means = values.groupby(["arm", "cost"])["value"].agg(["mean", "min", "max"])
+    rows = rows.assign(cost=rows["stat"].astype(str).str.removeprefix("cost/"))
+    of_runs = rows.groupby(["method", "seed", "cost"])["value"].agg(["median", "max"]).reset_index()
+    values = of_runs["median"].where(of_runs["cost"] != "peak_memory_mb", of_runs["max"])
+    means = values.groupby([of_runs["method"], of_runs["cost"]]).agg(["mean", "min", "max"])
+    measured = [cost for cost in _COSTS if cost in set(of_runs["cost"])]
     ratios = [cost for cost in _RATIOS if base and cost in measured]
-    table = arm_table(
+    table = method_table(
         comparison,
-        texts.COST_CAPTION,
+        "Cost: mean and range over seeds of the median over epochs (of memory, the peak)",
         [
             *(f"{_RATIOS[cost]}, {base.loss}{NBSP}={NBSP}1" for cost in ratios if base),
             *(_COSTS[cost][0] for cost in measured),
         ],
-        lambda arm: [
-            *(_ratio(comparison, arm, means, cost) for cost in ratios),
-            *(_cost(means, arm.label, cost) for cost in measured),
+        lambda method: [
+            *(_ratio(comparison, method, means["mean"], cost) for cost in ratios),
+            *(_cost(means, method.label, cost) for cost in measured),
         ],
     )
-    blocks: list[Block] = [table, Text(texts.COST_NOTE, "note")]
-    used = values[values["cost"] == "utilisation"].groupby("arm")["value"].mean().sort_values()
+    blocks: list[Block] = [table, Text(_NOTE, "note")]
+    is_use = means.index.get_level_values("cost") == "utilisation"
+    used = means.loc[is_use, "mean"].droplevel("cost").sort_values()
     if len(used) and used.iloc[-1] - used.iloc[0] > _UNEVEN:
-        ends = {"low": used.iloc[0], "high": used.iloc[-1]}
-        warning = texts.UNEVEN_WARNING.format(**ends, least=used.index[0], most=used.index[-1])
+        warning = (
+            f"Utilisation differs from {used.iloc[0]:.0f} % ({used.index[0]}) to "
+            f"{used.iloc[-1]:.0f} % ({used.index[-1]}): the losses did not have the machine to the "
+            "same degree, or one of them leaves it idle. Where other processes ran at the same "
+            "time, the time says nothing about the loss."
+        )
         blocks.insert(0, Text(warning, "warning"))
     return Section("cost", "What it costs", blocks)
 
 
-def costs(comparison: Comparison) -> pd.DataFrame:
-    """One number per run and cost, in the columns arm, seed, cost, value."""
-    log = comparison.log
-    rows = log[log["stat"].str.startswith("cost/")].dropna(subset="value")
-    rows = rows.assign(cost=rows["stat"].astype(str).str.removeprefix("cost/"))
-    groups = rows.groupby(["arm", "seed", "cost"], sort=False)["value"].agg(["median", "max"])
-    table = groups.reset_index()
-    table["value"] = table["median"].where(table["cost"] != "peak_memory_mb", table["max"])
-    return table[["arm", "seed", "cost", "value"]]
-
-
-def _ratio(comparison: Comparison, arm: Arm, means: pd.DataFrame, cost: str) -> Cell:
+def _ratio(comparison: Comparison, method: Method, means: "pd.Series[float]", cost: str) -> Cell:
     """The cost over that of the reference; 1 for the baseline at any number of steps."""
     base = comparison.baseline
     assert base is not None
-    against = arm if arm.loss == base.loss else opponent(comparison, arm) or base
-    if not {(arm.label, cost), (against.label, cost)} <= set(means.index):
+    against = method if method.loss == base.loss else opponent(comparison, method) or base
+    if not {(method.label, cost), (against.label, cost)} <= set(means.index):
         return Cell("n/a")
-    ratio = float(means.at[(arm.label, cost), "mean"] / means.at[(against.label, cost), "mean"])
+    ratio = float(means[method.label, cost] / means[against.label, cost])
     return Cell(f"{ratio:.2f}", value=ratio)
 
 

@@ -6,66 +6,69 @@ import pandas as pd
 
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.learning import CURVES, curve, final_of_baseline, first_reached, target
-from lit_seg.analysis.run_groups import Arm
+from lit_seg.analysis.run_groups import Method
 from lit_seg.analysis.score_figures import plot_curves
-from lit_seg.report import texts
 from lit_seg.report.blocks import Block, Cell, Figure, Section, Table, Text
-from lit_seg.report.formatting import arm_table, outcome, percent
-from lit_seg.report.images import draw_panel
+from lit_seg.report.formatting import method_table, outcome, percent
+from lit_seg.report.images import draw_panel, text_width
 
 _LISTED = 5  # seeds
+_NOTE = (
+    "The mark to reach is at least 10 %. **Start** is sooner if every seed reaches it before the "
+    "first seed of the baseline does. **End** is the outcome of the first table. A curve is rough, "
+    "so a first time is an early one. Learning rates fall over the whole of a training: compare a "
+    "longer training by its end. Trainings of one length do not say whether the baseline would "
+    "catch up."
+)
 
 
 def section(comparison: Comparison) -> Section | None:
     """Curves of mIoU and tail recall, and the steps at which the baseline's end is reached."""
     curves = {stat: curve(comparison, stat) for stat in CURVES}
-    if not any(table.groupby("arm")["step"].nunique().gt(1).any() for table in curves.values()):
+    if not any(table.groupby("method")["step"].nunique().gt(1).any() for table in curves.values()):
         return None
-    ends = {stat: final_of_baseline(comparison, stat) for stat in CURVES}
-    usual = [arm for arm in comparison.arms if arm.steps == comparison.arms[0].steps]
-    several = [arm for arm in comparison.arms if _has_budgets(comparison, arm)]
-    panels = [
-        draw_panel(
-            name + note,
-            partial(plot_curves, comparison, curves[stat], arms, target=ends[stat]),
-            width=520,
-            height=330,
-            right=22 + 7 * max(len(arm.label) for arm in arms),
-        )
-        for arms, note in ((usual, ""), (several, ", losses with several budgets"))
-        if arms
-        for stat, name in CURVES.items()
-    ]
-    blocks: list[Block] = [
-        Figure("learning", texts.CURVES_ALT, texts.CURVES_CAPTION, panels, columns=2)
-    ]
-    if comparison.baseline is not None and len(comparison.arms) > 1:
-        blocks += [_table(comparison, comparison.baseline), Text(texts.REACHED_NOTE, "note")]
+    methods = comparison.methods
+    usual = [method for method in methods if method.steps == methods[0].steps]
+    budgets = {(method.loss, method.steps) for method in methods}
+    several = [each for each in methods if sum(loss == each.loss for loss, _ in budgets) > 1]
+    panels = []
+    for drawn, note in ((usual, ""), (several, ", losses with several budgets")):
+        for stat, name in CURVES.items() if drawn else ():
+            end = final_of_baseline(comparison, stat)
+            plot = partial(plot_curves, comparison, curves[stat], drawn, target=end)
+            right = 22 + text_width(method.label for method in drawn)
+            panels.append(draw_panel(name + note, plot, 520, 330, right=right))
+    caption = (
+        "Mean over seeds, with a band from the lowest to the highest seed. Dotted: what the "
+        "baseline ends with."
+    )
+    alt = "Validation score against optimizer steps"
+    blocks: list[Block] = [Figure("learning", alt, caption, panels, columns=2)]
+    if comparison.baseline is not None and len(methods) > 1:
+        blocks += [_table(comparison, comparison.baseline), Text(_NOTE, "note")]
     return Section("learning", "Sooner or better?", blocks)
 
 
-def _has_budgets(comparison: Comparison, arm: Arm) -> bool:
-    return len({other.steps for other in comparison.arms if other.loss == arm.loss}) > 1
-
-
-def _table(comparison: Comparison, base: Arm) -> Table:
+def _table(comparison: Comparison, base: Method) -> Table:
     reached = {stat: first_reached(comparison, stat) for stat in CURVES}
 
-    def cells(arm: Arm) -> list[Cell]:
-        row = [Cell(str(arm.steps), value=arm.steps)]
+    def cells(method: Method) -> list[Cell]:
+        row = [Cell(str(method.steps), value=method.steps)]
         for stat, table in reached.items():
-            steps = table.loc[table["arm"] == arm.label, "step"]
-            first = table.loc[table["arm"] == base.label, "step"].min()
-            row += [_reached(steps), _start(steps, first, arm is base)]
-            difference = comparison.difference(arm.label, stat)
+            steps = table.loc[table["method"] == method.label, "step"]
+            first = table.loc[table["method"] == base.label, "step"].min()
+            difference = comparison.difference(method.label, stat)
             mark = outcome(difference)
-            row.append(Cell(mark or ("baseline" if difference is None else "n/a"), mark=mark))
+            start = "baseline" if method is base else _start(steps, first)
+            end = mark or ("baseline" if difference is None else "n/a")
+            row += [_reached(steps), Cell(start), Cell(end, mark=mark)]
         return row
 
     columns = ["steps trained"]
     for stat, name in CURVES.items():
         columns += [f"reaches {name} {percent(target(comparison, stat))}", "start", "end"]
-    return arm_table(comparison, texts.REACHED_CAPTION, columns, cells, words=(3, 4, 6, 7))
+    caption = "Steps after which each seed first reaches what the baseline ends with"
+    return method_table(comparison, caption, columns, cells, words=(3, 4, 6, 7))
 
 
 def _reached(steps: "pd.Series[float]") -> Cell:
@@ -81,9 +84,7 @@ def _reached(steps: "pd.Series[float]") -> Cell:
     return Cell(text, value=float(ordered[(len(ordered) - 1) // 2]))
 
 
-def _start(steps: "pd.Series[float]", first: float, is_baseline: bool) -> Cell:
+def _start(steps: "pd.Series[float]", first: float) -> str:
     """Whether every seed is there before the first seed of the baseline is, if any ever is."""
-    if is_baseline:
-        return Cell("baseline")
     there = bool(len(steps) and steps.notna().all())
-    return Cell("sooner" if there and (first != first or steps.max() < first) else "not sooner")
+    return "sooner" if there and (first != first or steps.max() < first) else "not sooner"

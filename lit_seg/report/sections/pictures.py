@@ -8,10 +8,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.run_groups import Run
 from lit_seg.data.overlays import distinct_colours
 from lit_seg.metrics.labels import VOID
-from lit_seg.report import texts
 from lit_seg.report.blocks import Block, Figure, Legend, Panel, Section, Text
 from lit_seg.report.images import with_inset
 from lit_seg.runs.layout import PICTURES
@@ -21,6 +19,12 @@ Label = npt.NDArray[np.uint8]
 _WIDTH = 320  # pixels of a picture
 _INSET = 0.36  # of width and height
 _FEWEST = 12  # pixels of a class to look at
+_NOTE = (
+    "Validation images chosen by their labels alone, with one seed of each loss. Below each image: "
+    "an enlarged window on the rarest class in it that no image above was about, the wrong pixels "
+    "of the whole image, and the pixels of that class that are found and predicted falsely. A few "
+    "images prove nothing; the tables are for that."
+)
 
 
 def section(comparison: Comparison) -> Section | None:
@@ -29,33 +33,34 @@ def section(comparison: Comparison) -> Section | None:
     if not found:
         return None
     entries = [*zip(_colours(comparison), comparison.classes, strict=True), ("#000000", "void")]
-    blocks: list[Block] = [Text(texts.PICTURES_NOTE), Legend("Colours", entries), *found]
+    blocks: list[Block] = [Text(_NOTE), Legend("Colours", entries), *found]
     return Section("pictures", "Side by side", blocks)
 
 
 def pictures_of(comparison: Comparison) -> list[Figure]:
-    """A figure per image in the ``pictures/`` folders of runs, with one seed of each arm.
+    """A figure per image in the ``pictures/`` folders of runs, with one seed of each method.
 
     Its caption names the image and the class of the window, and the lines below a prediction are
     its label, its wrong pixels, and what it finds of that class.
     """
-    runs = _runs(comparison)
-    if not runs:
+    folders = _folders(comparison)
+    if not folders:
         return []
-    folder = runs[0][1].path / PICTURES
+    folder = next(iter(folders.values()))
     names = sorted(  # which may lie in subfolders
         path.relative_to(folder).as_posix().removesuffix("_truth.png")
         for path in folder.rglob("*_truth.png")
     )
-    looked_at: set[int] = set()
+    looked_at: set[int | None] = set()
     figures = []
     for number, name in enumerate(names, 1):
         truth = _label(folder / f"{name}_truth.png")
-        assert truth is not None
-        rare = _rarest(comparison, truth, looked_at)
-        looked_at |= set() if rare is None else {rare}
+        rarest_first = reversed(comparison.by_frequency())
+        shown = [c for c in rarest_first if (truth == c).sum() >= _FEWEST]
+        rare = next((c for c in shown if c not in looked_at), shown[0] if shown else None)
+        looked_at.add(rare)
         caption = name if rare is None else f"{name}, looking at {comparison.classes[rare]}"
-        panels = _panels(comparison, runs, name, truth, rare)
+        panels = _panels(comparison, folders, name, truth, rare)
         figures.append(Figure(f"pictures_{number}", caption, caption, panels, columns=4))
     return figures
 
@@ -66,27 +71,23 @@ def _colours(comparison: Comparison) -> list[str]:
     return comparison.colours or ["#" + bytes(colour).hex() for colour in distinct]
 
 
-def _runs(comparison: Comparison) -> list[tuple[str, Run]]:
-    """Label and run of each arm that has pictures, of the lowest seed that most arms have."""
+def _folders(comparison: Comparison) -> dict[str, Path]:
+    """The pictures of each method that has some, by label, of the lowest seed that most have."""
     there = [
-        (arm.label, run)
-        for arm in comparison.arms
-        for run in arm.runs
+        (method.label, run.seed, run.path / PICTURES)
+        for method in comparison.methods
+        for run in method.runs
         if (run.path / PICTURES).is_dir()
     ]
-    seeds = [run.seed for _, run in there]
-    seed = min(seeds, key=lambda seed: (-seeds.count(seed), seed), default=None)
-    return [(label, run) for label, run in there if run.seed == seed]
+    seeds = [seed for _, seed, _ in there]
+    usual = min(seeds, key=lambda seed: (-seeds.count(seed), seed), default=None)
+    return {label: folder for label, seed, folder in there if seed == usual}
 
 
 def _panels(
-    comparison: Comparison,
-    runs: Sequence[tuple[str, Run]],
-    name: str,
-    truth: Label,
-    rare: int | None,
+    comparison: Comparison, folders: dict[str, Path], name: str, truth: Label, rare: int | None
 ) -> list[Panel]:
-    """The photo, the truth, and the prediction of each run."""
+    """The photo, the truth, and the prediction of each method."""
     palette = [int(c[i : i + 2], 16) for c in _colours(comparison) for i in (1, 3, 5)]
     palette += [0] * (768 - len(palette))  # void is black
     box = _box(truth, rare)
@@ -100,24 +101,19 @@ def _panels(
         return image
 
     panels = []
-    photo = runs[0][1].path / PICTURES / f"{name}_image.jpg"
+    photo = next(iter(folders.values())) / f"{name}_image.jpg"
     if photo.is_file():
         with Image.open(photo) as image:
             panels.append(panel("image", image.convert("RGB").resize(truth.shape[::-1])))
     panels.append(panel("truth", coloured(truth)))
-    for label, run in runs:
-        prediction = _label(run.path / PICTURES / f"{name}_prediction.png")
-        if prediction is not None and prediction.shape == truth.shape:
+    for label, folder in folders.items():
+        if not (path := folder / f"{name}_prediction.png").is_file():
+            continue
+        prediction = _label(path)
+        if prediction.shape == truth.shape:
             lines = _errors(comparison, truth, prediction, rare)
             panels.append(panel(label, coloured(prediction), lines))
     return panels
-
-
-def _rarest(comparison: Comparison, truth: Label, looked_at: set[int]) -> int | None:
-    """The class least frequent in training that the truth shows, if possible a new one."""
-    rarest_first = reversed(comparison.by_frequency())
-    shown = [c for c in rarest_first if (truth == c).sum() >= _FEWEST]
-    return next((c for c in shown if c not in looked_at), shown[0] if shown else None)
 
 
 def _box(truth: Label, rare: int | None) -> tuple[int, int, int, int]:
@@ -150,9 +146,7 @@ def _errors(comparison: Comparison, truth: Label, prediction: Label, rare: int |
     return lines
 
 
-def _label(path: Path) -> Label | None:
-    """8-bit class ids, or None if there is no such file."""
-    if not path.is_file():
-        return None
+def _label(path: Path) -> Label:
+    """The class ids in a picture of 8 bits."""
     with Image.open(path) as image:
         return np.array(image, np.uint8)

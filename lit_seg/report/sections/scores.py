@@ -5,9 +5,8 @@ from functools import partial
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.score_figures import plot_differences, plot_scatter
 from lit_seg.metrics.scores import STAT_NAMES, STATS
-from lit_seg.report import texts
 from lit_seg.report.blocks import Block, Figure, Section
-from lit_seg.report.images import draw_panel
+from lit_seg.report.images import draw_panel, text_width
 from lit_seg.report.sections.decision import DECISIVE, score_table
 
 _DRAWN = ("miou", "macc", "tail_recall", "tail_precision")
@@ -16,26 +15,28 @@ _DRAWN = ("miou", "macc", "tail_recall", "tail_precision")
 def section(comparison: Comparison) -> Section:
     """Show what is gained and what is paid."""
     further = tuple(stat for stat in STATS if stat not in DECISIVE)
-    blocks: list[Block] = [score_table(comparison, further, texts.OTHER_SCORES_CAPTION)]
-    labels = comparison.differences["arm"].unique()
+    blocks: list[Block] = [
+        score_table(comparison, further, "Further scores, as in the first table")
+    ]
+    labels = comparison.differences["method"].unique()
     if len(labels):
-        panels = [
-            draw_panel(
-                STAT_NAMES[stat],
-                partial(plot_differences, comparison, stat),
-                width=268,
-                height=56 + 26 * len(labels),
-                left=14 + 7 * max(len(label) for label in labels),
-                right=12,
-            )
-            for stat in _DRAWN
-        ]
-        blocks.append(
-            Figure(
-                "differences", texts.DIFFERENCES_ALT, texts.DIFFERENCES_CAPTION, panels, columns=2
-            )
+        height, left = 56 + 26 * len(labels), 14 + text_width(labels)
+        plots = {STAT_NAMES[stat]: partial(plot_differences, comparison, stat) for stat in _DRAWN}
+        panels = [draw_panel(name, plot, 268, height, left, 12) for name, plot in plots.items()]
+        alt = "Differences of each loss to its reference with intervals"
+        caption = (
+            "Difference to the reference in points with its 95 % interval. A full marker says that "
+            "the interval excludes zero."
         )
-    right = 50 + 7 * max(len(arm.label) for arm in comparison.arms)  # for the legend
+        blocks.append(Figure("differences", alt, caption, panels, columns=2))
+    right = 50 + text_width(method.label for method in comparison.methods)  # for the legend
     scatter = draw_panel("", partial(plot_scatter, comparison), 570 + right, 430, right=right)
-    blocks.append(Figure("scatter", texts.SCATTER_ALT, texts.SCATTER_CAPTION, [scatter]))
+    caption = (
+        "A small point is a seed, the large one the mean, the ellipse one standard deviation. Up: "
+        "more of each class is found. Right: there are also fewer false alarms. A loss that goes "
+        "up and left buys recall with precision. As Fig. 2 and 3 of the recall loss paper (arXiv "
+        "2106.14917)."
+    )
+    alt = "Mean accuracy against mean IoU of each seed"
+    blocks.append(Figure("scatter", alt, caption, [scatter]))
     return Section("tradeoff", "Gains and price", blocks)

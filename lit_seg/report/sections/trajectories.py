@@ -2,59 +2,51 @@
 
 from functools import partial
 
-import pandas as pd
 from matplotlib.axes import Axes
 
 from lit_seg.analysis.class_figures import plot_class_lines, trajectories
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.trajectories import TRAJECTORIES
-from lit_seg.report import texts
 from lit_seg.report.blocks import Choice, Figure, Panel, Section, Table, Text
 from lit_seg.report.images import draw_panel
 
 _LOGARITHMIC = ("recall_focal_ratio",)
-_NAMES = {
-    "miss_norm": "1 − recall",  # noqa: RUF001
-    "focal_norm": "Focal weight",
-    "recall_focal_ratio": "Their ratio",
-    "gradient_share": "Gradient share",
-    "recall": "Recall",
-}
+_NOTE = (
+    "As Fig. 4 of the recall loss paper, for every loss. **1 − recall** is the weight that recall "  # noqa: RUF001
+    "loss gives a class, **focal weight** the mean of 1 − p over its pixels; both are shares of "  # noqa: RUF001
+    "all classes, whatever loss trains. Where their **ratio** is above 1, recall loss would weigh "
+    "the class more than focal loss. **Gradient share** is the share of the class's pixels in the "
+    "sum of |∂L/∂z| of the loss that trains. One line per class: mean over seeds, smoothed. Blue "
+    "is head, green is medium, vermilion is tail. All losses share one axis."
+)
 
 
 def section(comparison: Comparison) -> Section | None:
     """A small plot per loss, one statistic at a time."""
     options: list[tuple[str, Table | Figure]] = []
-    for stat, words in TRAJECTORIES.items():
+    for stat, name in TRAJECTORIES.items():
         if panels := _panels(comparison, stat):
-            name, alt = f"trajectories_{stat}", f"{words} per class against optimizer steps"
-            options.append((_NAMES[stat], Figure(name, alt, texts.TRAJECTORIES_CAPTION, panels)))
+            alt = f"{name} per class against optimizer steps"
+            options.append((name, Figure(f"trajectories_{stat}", alt, "", panels)))
     if not options:
         return None
-    note = Text(texts.TRAJECTORIES_NOTE)
-    return Section("trajectories", "Class dynamics", [note, Choice("Statistic", options)])
+    return Section("trajectories", "Class dynamics", [Text(_NOTE), Choice("Statistic", options)])
 
 
 def _panels(comparison: Comparison, stat: str) -> list[Panel]:
     table = trajectories(comparison, stat)
     letters = max((len(str(name)) for name in table["class"].unique()), default=0)
-    drawn = set(table["arm"])
+    drawn = set(table["method"])
+
+    def draw(label: str, axes: Axes) -> None:
+        if stat in _LOGARITHMIC:
+            axes.set_yscale("log")
+        plot_class_lines(comparison, table, label, axes)
+
     return [
         draw_panel(
-            arm.label,
-            partial(_draw, comparison, table, arm.label, stat in _LOGARITHMIC),
-            height=250,
-            left=40,
-            right=16 + 6 * letters,
+            method.label, partial(draw, method.label), height=250, left=40, right=16 + 6 * letters
         )
-        for arm in comparison.arms
-        if arm.label in drawn
+        for method in comparison.methods
+        if method.label in drawn
     ]
-
-
-def _draw(
-    comparison: Comparison, table: pd.DataFrame, label: str, logarithmic: bool, axes: Axes
-) -> None:
-    if logarithmic:
-        axes.set_yscale("log")
-    plot_class_lines(comparison, table, label, axes)

@@ -28,6 +28,7 @@ _NAMED = 12  # more classes without a pixel are counted, not listed
 class Finding:
     """The faults and facts of one sample."""
 
+    name: str
     problems: list[str] = field(default_factory=list)
     size: tuple[int, int] | None = None
     pixels: npt.NDArray[np.int64] | None = None
@@ -36,39 +37,28 @@ class Finding:
     """Hash of the decoded image."""
 
 
-@dataclass
-class Seen:
-    """A split and the findings of its samples."""
-
-    name: SplitName
-    split: Split
-    findings: Sequence[Finding]
+Findings = dict[SplitName, list[Finding]]
 
 
 def main(args: Sequence[str]) -> int:
     """Print a summary of each split and a line per fault; return 1 if there is a fault."""
     data, _ = dataset_of(args, "check")
     found: list[str] = []
-    splits: list[Seen] = []
+    findings: Findings = {}
     for name in get_args(SplitName):
         split = _split(data, name, found)
         if split is not None:
-            findings = list(walk(split, look, f"looking at {name}"))
-            found += [problem for finding in findings for problem in finding.problems]
-            splits.append(Seen(name, split, findings))
-            sys.stdout.write(f"{name:5} {_summary(data, name, findings)}\n")
-    found += _shared_images(splits)
-    found += _odd_sizes(data, splits)
+            findings[name] = list(walk(split, look, f"looking at {name}"))
+            found += [problem for finding in findings[name] for problem in finding.problems]
+            sys.stdout.write(f"{name:5} {_summary(data, name, findings[name])}\n")
+    found += _shared_images(findings)
+    found += _odd_sizes(data, findings)
     with suppress(DataError):  # its split has told already
         found += [f"{path}: no image belongs to it" for path in data.without_partner()]
     problems = list(dict.fromkeys(found))  # splits may share a file or a list
-    for problem in problems:
-        sys.stdout.write(f"{problem}\n")
-    sys.stdout.write(
-        f"{len(problems)} problem{'s'[: len(problems) - 1]}\n"
-        if problems
-        else f"nothing wrong with {data.folder}\n"
-    )
+    result = f"{len(problems)} problem{'s'[: len(problems) - 1]}"
+    lines = [*problems, result if problems else f"nothing wrong with {data.folder}"]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 1 if problems else 0
 
 
@@ -77,13 +67,11 @@ def _split(data: SegDataModule, name: SplitName, problems: list[str]) -> Split |
     with faults_listed() as faults:
         try:
             return data.split(name)
-        except NotThereError as error:
-            if name == "test":  # training needs none
+        except DataError as error:
+            if name == "test" and isinstance(error, NotThereError):  # training needs none
                 sys.stdout.write(f"{name:5} not looked at: {error}\n")
             else:
                 faults.append(str(error))
-        except DataError as error:
-            faults.append(str(error))
         finally:
             problems += faults
     return None
@@ -91,59 +79,55 @@ def _split(data: SegDataModule, name: SplitName, problems: list[str]) -> Split |
 
 def look(split: Split, index: int) -> Finding:
     """Load a sample; if its image is broken, check its label all the same."""
-    finding = Finding()
+    finding = Finding(split.name(index))
     try:
         image, label = split.load(index)
-    except DataError as error:
-        finding.problems.append(str(error))
-    else:
         finding.size = image.shape[:2]
         finding.image = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
         finding.pixels = pixels_of_labels(label)
-        return finding
-    try:  # the fault of the image may have hidden one of the label
-        finding.pixels = pixels_of_labels(split.label(index))
     except DataError as error:
-        if not finding.problems[0].startswith(str(error)):  # loading may add a hint
-            finding.problems.append(str(error))
+        finding.problems.append(str(error))
+        try:  # the fault of the image may have hidden one of the label
+            finding.pixels = pixels_of_labels(split.label(index))
+        except DataError as other:
+            if not str(error).startswith(str(other)):  # loading may add a hint
+                finding.problems.append(str(other))
     return finding
 
 
-def _shared_images(splits: Sequence[Seen]) -> list[str]:
+def _shared_images(findings: Findings) -> list[str]:
     """Find images of the training split in another split, by their pixels."""
-    first: dict[bytes, tuple[str, str]] = {}
-    found = []
-    for seen in splits:
-        for index, finding in enumerate(seen.findings):
-            if finding.image is None:
-                continue
-            name = seen.split.name(index)
-            other = first.setdefault(finding.image, (seen.name, name))
-            if other[0] == "train" and seen.name != "train":
-                found.append(f"{name} of {seen.name} is the image {other[1]} of train")
-    return found
+    # reversed: of equal images, the first one is named
+    train = {finding.image: finding.name for finding in reversed(findings.get("train", []))}
+    return [
+        f"{finding.name} of {split} is the image {train[finding.image]} of train"
+        for split, of_split in findings.items()
+        if split != "train"
+        for finding in of_split
+        if finding.image and finding.image in train
+    ]
 
 
-def _odd_sizes(data: SegDataModule, splits: Sequence[Seen]) -> list[str]:
+def _odd_sizes(data: SegDataModule, findings: Findings) -> list[str]:
     """Find images of another size than most, where the dataset has one size.
 
     Most need not have the native size: a user may have shrunk the whole dataset.
     """
     if data.native_size is None:
         return []
-    sizes = Counter(finding.size for seen in splits for finding in seen.findings if finding.size)
+    sized = [(split, each) for split in findings for each in findings[split] if each.size]
+    sizes = Counter(finding.size for _, finding in sized)
     usual = max(sizes, key=lambda size: (sizes[size], size == data.native_size), default=None)
     return [
-        f"{seen.split.name(index)} of {seen.name} is {_shown(finding.size)} (height x width), most "
+        f"{finding.name} of {split} is {_shown(finding.size)} (height x width), most "
         f"images of {data.folder} are {_shown(usual)}: fetch it again"
-        for seen in splits
-        for index, finding in enumerate(seen.findings)
-        if finding.size and usual and finding.size != usual
+        for split, finding in sized
+        if finding.size != usual
     ]
 
 
-def _shown(size: tuple[int, int]) -> str:
-    return "{}x{}".format(*size)
+def _shown(size: tuple[int, int] | None) -> str:
+    return "{}x{}".format(*size) if size else ""
 
 
 def _summary(data: SegDataModule, name: SplitName, findings: Sequence[Finding]) -> str:

@@ -35,42 +35,34 @@ def dataset_of(
 
     Returns:
         The DataModule and the values of ``extra``.
-
-    Raises:
-        RunError: naming the argument that is wrong.
     """
     args, packages = take_trusted(args)
     if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
         raise RunError(f"{command} of what? Give one of {', '.join(DATASETS)}, or a YAML file")
     if args[0] in ("-h", "--help"):
         args = ["folder", "--help"]
-    cls, given = _of_file(Path(args[0]), packages) if _is_file(args[0]) else _of_name(args[0])
+    cls, given = _class_and_options(args[0], packages)
     parser = ArgumentParser(prog=f"python -m lit_seg data {command} NAME", exit_on_error=False)
     extra = extra or {}
+    left_out = _NOT_OF_FILES | set(extra)
     for name, default in extra.items():
         parser.add_argument(f"--{name}", type=type(default), default=default)
-    parser.add_class_arguments(cls, skip=_NOT_OF_FILES | set(extra))
-    given = {key: value for key, value in given.items() if key not in _NOT_OF_FILES | set(extra)}
+    parser.add_class_arguments(cls, skip=left_out)
+    given = {key: value for key, value in given.items() if key not in left_out}
     if cls.native_size is None:
         given = {"height": _ANY_SIZE, "width": _ANY_SIZE, **given}
     try:
         asked = parser.parse_args(list(args[1:]), namespace=parser.parse_object(given))
         options = {key: value for key, value in vars(asked).items() if key not in extra}
         data = cls(**options, num_workers=0)
-    except ArgumentError as error:
-        raise RunError(f"{args[0]}: {' '.join(str(error.message).split())}") from None
-    except ValueError as error:
-        raise RunError(f"{args[0]}: {error}") from None
+    except (ArgumentError, ValueError) as error:
+        reason = error.message if isinstance(error, ArgumentError) else error
+        raise RunError(f"{args[0]}: {' '.join(str(reason).split())}") from None
     return data, {key: asked[key] for key in extra}
 
 
 def split_counts(data: SegDataModule, name: str) -> ImageCounts:
-    """Count the classes of a split; the counts of the training split are cached.
-
-    Raises:
-        RunError: if there is no split of that name.
-        DataError: if the split is missing or a label cannot be read.
-    """
+    """Count the classes of a split; the counts of the training split are cached."""
     if name not in get_args(SplitName):
         raise RunError(f"--split must be one of {', '.join(get_args(SplitName))}, got {name!r}")
     if name == "train":
@@ -78,22 +70,19 @@ def split_counts(data: SegDataModule, name: str) -> ImageCounts:
     return count_images(data.split(cast(SplitName, name)), len(data.names))
 
 
-def _is_file(name: str) -> bool:
-    return name.endswith(_SUFFIXES)
-
-
-def _of_name(name: str) -> tuple[type[SegDataModule], dict[str, Any]]:
+def _class_and_options(
+    name: str, packages: Sequence[str]
+) -> tuple[type[SegDataModule], dict[str, Any]]:
+    """Find the class and the options that a name, or the ``data`` section of a file, stands for."""
     if name in DATASETS:
         return DATASETS[name], {}
-    file = Path("experiments") / "data" / f"{name}.yaml"
-    if file.is_file():
-        return _of_file(file)
-    raise RunError(f"no dataset {name!r}; there are: {', '.join(DATASETS)}, or give a YAML file")
-
-
-def _of_file(
-    path: Path, packages: Sequence[str] = ()
-) -> tuple[type[SegDataModule], dict[str, Any]]:
+    path = Path(name)
+    if not name.endswith(_SUFFIXES):
+        path = Path("experiments") / "data" / f"{name}.yaml"
+        if not path.is_file():
+            raise RunError(
+                f"no dataset {name!r}; there are: {', '.join(DATASETS)}, or give a YAML file"
+            )
     section = read_yaml(path).get("data")
     if not isinstance(section, dict) or "class_path" not in section:
         raise RunError(f"{path}: has no `data` section with a `class_path`")
@@ -105,14 +94,13 @@ def _of_file(
 
 def _class(name: str, path: Path, packages: Sequence[str]) -> type[SegDataModule]:
     """Find a class of this project, or one of a package that the user trusts."""
-    classes = {cls.__name__: cls for cls in DATASETS.values()}
-    ours = {f"lit_seg.data.{short}": cls for short, cls in classes.items()} | classes
-    ours |= {f"{cls.__module__}.{cls.__name__}": cls for cls in classes.values()}
-    if name in ours:
-        return ours[name]
+    ours = {cls.__name__: cls for cls in DATASETS.values()}
+    for short, cls in ours.items():
+        if name in (short, f"lit_seg.data.{short}", f"{cls.__module__}.{short}"):
+            return cls
     module, _, last = name.rpartition(".")
     if not module or module.startswith("lit_seg."):
-        raise RunError(f"{path}: no dataset {name!r}; there are: {', '.join(classes)}")
+        raise RunError(f"{path}: no dataset {name!r}; there are: {', '.join(ours)}")
     if name.partition(".")[0] not in packages:
         raise RunError(refusal(f"{path} names {name}", name))
     try:

@@ -9,8 +9,8 @@ import numpy as np
 
 from lit_seg.cli.commands.data.dataset_argument import dataset_of, split_counts
 from lit_seg.data import SegDataModule
+from lit_seg.data.card import SplitName
 from lit_seg.data.counting.count import ImageCounts, class_counts
-from lit_seg.data.splits import Split
 from lit_seg.errors import RunError
 
 
@@ -22,9 +22,9 @@ def main(args: Sequence[str]) -> int:
     if not 1 <= extra["number"] <= 64:
         raise RunError(f"--number must be 1 to 64, got {extra['number']}")
     name = extra["split"]
-    counts, split = split_counts(data, name), data.split(name)
+    counts = split_counts(data, name)
     out = Path(extra["out"] or f"{data.folder}_{name}.png")
-    _draw(data, f"{data.folder}, {name}", split, counts, _chosen(counts, extra["number"]), out)
+    _draw(data, name, counts, _chosen(counts, extra["number"]), out)
     sys.stdout.write(f"{out}\n")
     return 0
 
@@ -46,12 +46,7 @@ def _chosen(counts: ImageCounts, number: int) -> list[int]:
 
 
 def _draw(
-    data: SegDataModule,
-    title: str,
-    split: Split,
-    counts: ImageCounts,
-    chosen: Sequence[int],
-    out: Path,
+    data: SegDataModule, name: SplitName, counts: ImageCounts, chosen: Sequence[int], out: Path
 ) -> None:
     try:
         import matplotlib
@@ -63,27 +58,25 @@ def _draw(
 
     from lit_seg.data.overlays import blend, colourise
 
+    split = data.split(name)
     columns = min(4, len(chosen))
     rows = -(-len(chosen) // columns)
     bars = 0.16 * len(data.names) + 1
     figure = plt.figure(figsize=(3.2 * columns, 4.4 * rows + bars), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[4.4 * rows, bars])
-    pictures, frequencies = parts
-    axes = pictures.subplots(2 * rows, columns, squeeze=False)
+    axes = parts[0].subplots(2 * rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for place, index in enumerate(chosen):
         image, label = split.load(index)
         row, column = 2 * (place // columns), place % columns
-        colours = colourise(label, list(data.colours))
         axes[row, column].imshow(image)
-        title_of = split.name(index)[-32:]
-        axes[row, column].set_title(title_of, fontsize=7, parse_math=False)
-        axes[row + 1, column].imshow(blend(image, colours))
+        axes[row, column].set_title(split.name(index)[-32:], fontsize=7, parse_math=False)
+        axes[row + 1, column].imshow(blend(image, colourise(label, data.colours)))
     totals = class_counts(counts)
     order = np.argsort(totals.pixels)
     share = 100 * np.array(totals.pixels) / max(1, sum(totals.pixels))
-    axis = frequencies.subplots()
+    axis = parts[1].subplots()
     palette = [tuple(channel / 255 for channel in data.colours[c]) for c in order]
     axis.barh(range(len(order)), share[order], color=palette, edgecolor="black", linewidth=0.3)
     axis.set_yticks(range(len(order)), [data.names[c] for c in order], fontsize=7)
@@ -96,7 +89,7 @@ def _draw(
         axis.text(max(share[c], 1e-4), place, note, va="center", fontsize=6)
     for text in axis.get_yticklabels():
         text.set_parse_math(False)
-    figure.suptitle(f"{title}: {len(counts)} images", parse_math=False)
+    figure.suptitle(f"{data.folder}, {name}: {len(counts)} images", parse_math=False)
     try:
         figure.savefig(out, dpi=150)
     except OSError as error:

@@ -22,15 +22,8 @@ class TrainSampler(DistributedSampler[Key]):
     Ranks take turns along one order, so a step of ``k`` ranks with batches of ``b`` sees
     the samples that one process with batches of ``k * b`` sees. The epoch travels with the index,
     so worker processes need no message to know it, and a resumed run needs no state of a random
-    generator: it starts at ``epoch`` and skips the samples that were ``done``.
-
-    Args:
-        order: gives the indices of an epoch: always equally many, and the same on all ranks.
-        size: number of indices.
-        rank: rank of this process.
-        ranks: number of processes.
-        epoch: the first epoch.
-        done: samples of the first epoch that all ranks together have seen already.
+    generator: it starts at ``epoch`` and skips the samples of it that were ``done`` by all ranks
+    together. ``order`` gives the indices of an epoch: always ``size``, the same on all ranks.
     """
 
     def __init__(
@@ -45,9 +38,7 @@ class TrainSampler(DistributedSampler[Key]):
         super().__init__(range(size), ranks, rank)  # type: ignore[arg-type]
         self.order = order
         self.size = size
-        self.ranks = ranks
-        self.epoch = epoch
-        self.done = done
+        self.epoch, self.done = epoch, done
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before each epoch."""
@@ -55,21 +46,17 @@ class TrainSampler(DistributedSampler[Key]):
             self.epoch, self.done = epoch, 0
 
     def __iter__(self) -> Iterator[Key]:
-        keys = _with_repeats(self.epoch, self.order(self.epoch))
-        return iter(keys[self.rank :: self.ranks][self.done // self.ranks : len(self)])
+        keys = []
+        repeats: Counter[int] = Counter()
+        for index in self.order(self.epoch):
+            keys.append((self.epoch, index, repeats[index]))
+            repeats[index] += 1
+        ranks = self.num_replicas
+        return iter(keys[self.rank :: ranks][self.done // ranks : len(self)])
 
     def __len__(self) -> int:
         """Samples per whole epoch, also after a resume: the trainer counts on from there."""
-        return self.size // self.ranks
-
-
-def _with_repeats(epoch: int, order: Sequence[int]) -> list[Key]:
-    repeats: Counter[int] = Counter()
-    keys = []
-    for index in order:
-        keys.append((epoch, index, repeats[index]))
-        repeats[index] += 1
-    return keys
+        return self.size // self.num_replicas
 
 
 class EvalSampler(DistributedSampler[Key]):
@@ -78,11 +65,6 @@ class EvalSampler(DistributedSampler[Key]):
     ``DistributedSampler`` repeats samples: with 7 images on 2 ranks it scores one of them twice.
     Here a rank without a sample gets one ``FILLER``, because all ranks must take part in an
     evaluation: they exchange their counts at its end.
-
-    Args:
-        size: number of samples in the dataset.
-        rank: rank of this process.
-        ranks: number of processes.
     """
 
     def __init__(self, size: int, rank: int = 0, ranks: int = 1) -> None:

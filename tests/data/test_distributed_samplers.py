@@ -2,7 +2,7 @@
 
 import pytest
 
-from lit_seg.data.samplers import FILLER, EvalSampler, TrainSampler
+from lit_seg.data.distributed_samplers import FILLER, EvalSampler, TrainSampler
 from lit_seg.data.sampling import shuffled
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lit_seg.analysis import trajectories as drawn
+from lit_seg.analysis import trajectories
 from lit_seg.analysis.trajectories import TRAJECTORIES, drawn_rows
 from lit_seg.errors import RunError
 from lit_seg.runs.csv_rows import rows_of_folder
@@ -23,7 +23,7 @@ def as_text(rows: pd.DataFrame) -> pd.DataFrame:
 def test_it_is_a_part_of_all_that_was_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(drawn, "_BLOCK", block)
+    monkeypatch.setattr(trajectories, "_BLOCK", block)
     folder = write_run(tmp_path, "recall", 0, images=2, logged=5, pictures=False)
     with (folder / "classes.csv").open("a") as file:
         file.write("0,recall,road,0.25\n0,gradient_share,sky,nan\n0,rec")  # a resume, a kill
@@ -48,7 +48,7 @@ def test_a_long_run_is_averaged_over_groups_of_steps(tmp_path: Path) -> None:
     (folder / "classes.csv").write_text("\n".join(["step,stat,class,value", *lines]) + "\n")
     rows = as_text(drawn_rows(folder))
     of_one = rows[(rows["stat"] == "class/miss_norm") & (rows["class"] == "road")]
-    assert len(of_one) == 167 <= drawn.MOST
+    assert len(of_one) == 167 <= trajectories.MOST
     assert of_one["step"].tolist() == [*range(10, 4990, 30), 4990]
     expected = [values[2, k : k + 3].mean() for k in range(0, 500, 3)]
     assert of_one["value"].tolist() == pytest.approx(expected)

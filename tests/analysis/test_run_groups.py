@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lit_seg.analysis.run_groups import Arm, find_runs, group
+from lit_seg.analysis.run_groups import Method, group
 from lit_seg.errors import RunError
+from lit_seg.runs.run import find_runs
 from tests.analysis.fabricated import write_run
 
 
@@ -14,18 +15,18 @@ def write(root: Path, loss: str, seed: int, **options: object) -> Path:
     return write_run(root, loss, seed, **{**few, **options})  # type: ignore[arg-type]
 
 
-def arms_of(root: Path) -> tuple[dict[str, list[int]], list[str], list[Arm]]:
-    arms, warnings = group(find_runs([root]), "ce")
-    return {arm.label: arm.seeds for arm in arms}, warnings, arms
+def methods_of(root: Path) -> tuple[dict[str, list[int]], list[str], list[Method]]:
+    methods, warnings = group(find_runs([root]), "ce")
+    return {method.label: method.seeds for method in methods}, warnings, methods
 
 
 def test_folders_that_are_budgets_of_one_dataset_are_pooled(tmp_path: Path) -> None:
     for data, steps in (("camvid", 40), ("camvid_x3", 120)):
         for seed in (0, 1):
             write(tmp_path, "ce", seed, data=data, steps=steps)
-    seeds, warnings, arms = arms_of(tmp_path)
+    seeds, warnings, methods = methods_of(tmp_path)
     assert seeds == {"ce": [0, 1], "ce, 3x": [0, 1]}
-    assert {arm.data for arm in arms} == {"camvid"}
+    assert {method.data for method in methods} == {"camvid"}
     assert not warnings
 
 
@@ -41,7 +42,7 @@ def test_other_data_is_told_apart(tmp_path: Path, height: int, steps: int) -> No
     for loss in ("ce", "recall"):
         write(tmp_path, loss, 0)
         write(tmp_path, loss, 0, data="camvid_hires", height=height, steps=steps)
-    seeds, warnings, _ = arms_of(tmp_path)
+    seeds, warnings, _ = methods_of(tmp_path)
     more = ", 2x" if steps == 80 else ""
     assert sorted(seeds) == sorted(
         f"{loss}{budget} ({data})"
@@ -57,13 +58,13 @@ def test_folders_of_ones_own_with_the_same_class_names_are_refused(tmp_path: Pat
     other = write(tmp_path, "recall", 0, data="yours") / "dataset.csv"
     other.write_text(other.read_text().replace(",20076880,", ",20076881,"))
     with pytest.raises(RunError, match=r"other data than mine/.*road has 20076881 training pixels"):
-        arms_of(tmp_path)
+        methods_of(tmp_path)
 
 
 def test_without_a_dataset_file_other_names_are_told_apart(tmp_path: Path) -> None:
     for data, steps in (("camvid", 40), ("camvid_x3", 120)):
         (write(tmp_path, "ce", 0, data=data, steps=steps) / "dataset.csv").unlink()
-    seeds, warnings, _ = arms_of(tmp_path)
+    seeds, warnings, _ = methods_of(tmp_path)
     assert list(seeds) == ["ce (camvid)", "ce, 3x (camvid_x3)"]
     assert len(warnings) == 1
 
@@ -71,7 +72,7 @@ def test_without_a_dataset_file_other_names_are_told_apart(tmp_path: Path) -> No
 def test_a_run_that_is_replaced_by_another_kind_of_run_is_told(tmp_path: Path) -> None:
     first = write(tmp_path, "ce", 0)
     write(tmp_path / "b", "ce", 0, height=240).rename(first.with_name("seed0-2"))
-    _, warnings, _ = arms_of(tmp_path)
+    _, warnings, _ = methods_of(tmp_path)
     assert warnings == [
         "seed 0 of ce was run more than once; camvid/unet_resnet18/ce/seed0-2 counts, which "
         "differs in data.init_args.height"
@@ -83,5 +84,5 @@ def test_networks_are_told_apart(tmp_path: Path) -> None:
     path = write(tmp_path / "b", "ce", 1) / "summary.json"
     path.write_text(path.read_text().replace("resnet18", "resnet50"))
     path.parents[2].rename(path.parents[2].with_name("unet_resnet50"))
-    seeds, _, _ = arms_of(tmp_path)
+    seeds, _, _ = methods_of(tmp_path)
     assert seeds == {"ce (unet_resnet18)": [0], "ce (unet_resnet50)": [1]}
