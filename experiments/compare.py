@@ -30,7 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lit_seg.files.atomic_io import replace_text, without_links
-from lit_seg.runs.layout import is_finished
+from lit_seg.runs.layout import LOCK, is_finished
 
 EXPERIMENTS = Path(__file__).absolute().parent
 RECORD = "compare.json"  # in a run's folder: the options it was started with
@@ -161,7 +161,7 @@ def taken(folder: Path) -> bool:
 
 def clear(folder: Path) -> None:
     """Take away what a run left that ended before its first checkpoint; its record comes last."""
-    left = [path for path in folder.iterdir() if path.name not in (".lock", RECORD)]
+    left = [path for path in folder.iterdir() if path.name not in (".lock", LOCK, RECORD)]
     for path in [*left, folder / RECORD]:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 

@@ -1,5 +1,8 @@
 """Errors that a user can mend: each message names the thing, the value and the way out."""
 
+import signal
+from collections.abc import Sequence
+
 
 class LitSegError(ValueError):
     """The cause lies outside the code; the command line prints the message without a traceback."""
@@ -31,20 +34,42 @@ class NonFiniteError(RunError):
         return f"{super().__str__()}; {kept if self.checkpoint else 'there is no checkpoint yet'}"
 
 
+STOP_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP", "SIGXCPU")
+    if hasattr(signal, name)  # Windows lacks some
+)
+"""What asks a run to stop: Ctrl-C, launchers, schedulers, a terminal that was closed, and the
+system when it allows no more processor time."""
+
+
 class StopRequest(BaseException):
     """A signal asked the run to stop.
 
     Args:
         signum: the signal.
         agreed: whether all ranks stop at the same point.
+        early: whether it came before the run listened, which has not said anything then.
     """
 
-    def __init__(self, signum: int, agreed: bool = False) -> None:
+    def __init__(self, signum: int, agreed: bool = False, early: bool = False) -> None:
         super().__init__(f"signal {signum}")
         self.signum = signum
         self.agreed = agreed
+        self.early = early
 
 
 def reason_of(error: object) -> str:
     """What an error says, in one line; its type where it says nothing."""
     return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
+
+
+def check_choice(option: str, value: object, choices: Sequence[object]) -> None:
+    """Refuse the value of an option that is none of its choices.
+
+    Raises:
+        ValueError: naming the option, the choices and the value.
+    """
+    if value not in choices:
+        *most, last = map(repr, choices)
+        raise ValueError(f"`{option}` must be {', '.join(most)} or {last}, got {value!r}")

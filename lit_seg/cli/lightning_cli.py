@@ -1,6 +1,7 @@
 """LightningCLI for one run: its folder, its loggers, its callbacks and its checkpoint."""
 
 import sys
+from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.option_checks import check_options
 from lit_seg.config.parse_errors import explain
-from lit_seg.distributed.rank_timeout import check_ranks, trainer_options
+from lit_seg.distributed.rank_timeout import check_ranks, is_first_rank, trainer_options
 from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
 from lit_seg.errors import LitSegError, RunError
@@ -37,6 +38,7 @@ from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
 from lit_seg.runs.layout import CHECKPOINTS, CONFIG, free_folder
+from lit_seg.runs.run_lock import hold_run
 
 _CALLBACKS = {
     "best_checkpoint": BestCheckpoint,
@@ -74,6 +76,10 @@ class LitSegCLI(LightningCLI):
 
     The class counts and class names of the data are passed on to the model.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        with ExitStack() as self._held:  # Lightning runs the whole command here
+            super().__init__(*args, **kwargs)
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         return super().init_parser(exit_on_error=False, **kwargs)  # `main` prints the error
@@ -117,14 +123,16 @@ class LitSegCLI(LightningCLI):
         config = self.config[self.subcommand]
         check_options(config)
         fits = self.subcommand == "fit"
+        if config.ckpt_path is None and fits:
+            config.run_dir = str(free_folder(Path(config.run_dir)))
+        if fits and is_first_rank():
+            self._held.enter_context(hold_run(Path(config.run_dir)))
         if config.ckpt_path is not None:
             checkpoint = find_checkpoint(Path(config.ckpt_path), "last" if fits else "best")
             if fits:
                 check_length(checkpoint, config.trainer.max_epochs, config.trainer.max_steps)
             config.ckpt_path = str(checkpoint)
-        elif fits:
-            config.run_dir = str(free_folder(Path(config.run_dir)))
-        else:
+        elif not fits:
             raise run_is_missing(self.subcommand)
         config.trainer.default_root_dir = config.run_dir
         for key in ("best_checkpoint", "last_checkpoint"):

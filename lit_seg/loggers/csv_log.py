@@ -1,17 +1,16 @@
 """The numbers of a run in CSV files."""
 
 import csv
-import io
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
 
-from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text, without_links, writing
+from lit_seg.runs.csv_rows import numbers, read_table
 from lit_seg.runs.layout import CLASSES, COST, METRICS
 from lit_seg.runs.records import RECORD, split_key
 
@@ -24,24 +23,15 @@ class CSVLog(Logger):
     its own because it differs each time a run is repeated.
     Rows are on disk when :meth:`log_metrics` returns, and a run that goes on after an interruption
     appends to what is there, after :meth:`keep_before` dropped what it logs again.
-
-    Args:
-        folder: the folder of the run.
     """
+
+    name = version = ""  # the folder has both in its path
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
         self._columns: list[str] = []
         self._held: list[tuple[dict[str, float], int | None]] | None = None
-
-    @property
-    def name(self) -> str:
-        return ""
-
-    @property
-    def version(self) -> str:
-        return ""
 
     @property
     def save_dir(self) -> str:
@@ -83,7 +73,7 @@ class CSVLog(Logger):
         """Write nothing until :meth:`keep_before`, which gets the same arguments.
 
         Raises:
-            RunError: if a file holds what is no row of a run.
+            RunError: if a file is damaged.
         """
         self._kept(step, validated)
         self._held = []
@@ -92,56 +82,42 @@ class CSVLog(Logger):
     def keep_before(self, step: int, validated: bool = True) -> None:
         """Drop what was logged at ``step`` or later, and a last line that is not whole.
 
-        Args:
-            step: the first step that is logged again.
-            validated: whether to keep the scores of a validation after the step before it.
-
-        Raises:
-            RunError: if a file holds what is no row of a run; then all files stay as they are.
+        The scores of a validation after the step before it are kept if ``validated``.
         """
-        for path, text in self._kept(step, validated).items():
-            replace_text(path, text)
+        for path, table in self._kept(step, validated).items():
+            _replace(path, table)
         held, self._held = self._held or [], None
         for metrics, at in held:
             self.log_metrics(metrics, at)
 
-    def _kept(self, step: int, validated: bool) -> dict[Path, str]:
-        """What is left of each file."""
-
-        def keep(row: dict[str, str]) -> bool:
-            try:
-                at = int(row["step"])
-            except (KeyError, TypeError, ValueError):
-                raise RunError(
-                    f"{self.folder}: a CSV file holds {list(row.values())}, which is no row of "
-                    "this run; take it out, or move the file away"
-                ) from None
-            again = at == step - 1 and not validated and bool(row.get("val/miou"))
-            return at < step and not again
-
-        paths = [self.folder / name for name in (METRICS, CLASSES, COST)]
-        return {path: _rewritten(path, keep) for path in paths if path.exists()}
+    def _kept(self, step: int, validated: bool) -> dict[Path, pd.DataFrame]:
+        """What is left of each file; all are read before one is written."""
+        tables = {}
+        for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
+            if path.exists():
+                table = read_table(path, ["step"])
+                at = numbers(table[["step"]], path)["step"]
+                kept = at < step
+                if not validated and "val/miou" in table:
+                    kept &= (at < step - 1) | (table["val/miou"] == "")
+                tables[path] = table[kept]
+        return tables
 
     def has_scores_of(self, step: int) -> bool:
         """Whether the scores of a validation after ``step`` were logged."""
-        path = self.folder / METRICS
-        if not path.exists():
-            return False
-        with path.open(newline="") as file:
-            return any(
-                row["step"] == str(step) and row.get("val/miou") for row in csv.DictReader(file)
-            )
+        table = read_table(self.folder / METRICS, ["step"])
+        scored = table["step"] == str(step)
+        return "val/miou" in table and bool((table.loc[scored, "val/miou"] != "").any())
 
     def _log_wide(self, row: dict[str, Any]) -> None:
         path = self.folder / METRICS
-        if not self._columns and path.exists():
-            with path.open(newline="") as file:
-                self._columns = next(csv.reader(file), [])
+        if not self._columns:
+            self._columns = list(read_table(path, []))
         new = [key for key in row if key not in self._columns]
         if new:  # the first epoch brings the validation columns: widen what is written
             self._columns += new
             if path.exists():
-                replace_text(path, _rewritten(path, lambda _: True, self._columns))
+                _replace(path, read_table(path, []).reindex(columns=self._columns, fill_value=""))
         _append(path, self._columns, [[row.get(key, "") for key in self._columns]])
 
 
@@ -154,20 +130,6 @@ def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
         writer.writerows(rows)
 
 
-def _rewritten(
-    path: Path, keep: Callable[[dict[str, str]], bool], columns: list[str] | None = None
-) -> str:
-    """A CSV file with some of its rows, and with more columns if given.
-
-    What a killed process wrote of its last line is cut off: a part of a number is a number.
-    """
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1].decode()
-    reader = csv.DictReader(io.StringIO(whole, newline=""))
-    columns = columns or list(reader.fieldnames or [])
-    rows = [row for row in reader if keep(row)]
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def _replace(path: Path, table: pd.DataFrame) -> None:
+    """Write a table in place of a CSV file in one move, with line ends as of ``csv``."""
+    replace_text(path, table.to_csv(index=False, lineterminator="\r\n"))

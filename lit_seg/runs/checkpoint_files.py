@@ -23,37 +23,13 @@ def find_checkpoint(path: Path, prefer: str) -> Path:
     Raises:
         RunError: if the run holds no checkpoint, or it cannot be read.
     """
-    if path.is_file():
-        return _readable(path)
-    folder = find_run(path) / CHECKPOINTS
-    for name in (prefer, "last", "best"):
-        if (folder / f"{name}.ckpt").is_file():
-            return _readable(folder / f"{name}.ckpt")
-    raise RunError(f"{folder}: holds no checkpoint yet; the run must be started anew")
-
-
-def check_length(checkpoint: Path, max_epochs: int | None, max_steps: int) -> None:
-    """Refuse to go on to an end that lies behind the checkpoint.
-
-    Raises:
-        RunError: naming both numbers of epochs or steps; or if the checkpoint says no position.
-    """
-    content = read_plain(checkpoint)
-    epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    if "position" not in content:
-        raise _of_weights_alone(checkpoint, ["position"])
-    for key, limit, done in (
-        ("epochs", max_epochs, epochs),
-        ("steps", max_steps, content["global_step"]),
-    ):
-        if limit is not None and 0 <= limit < done:
-            raise RunError(
-                f"{checkpoint}: has done {done} {key}, `trainer.max_{key}` is {limit}; give more "
-                "to go on, or train a new run"
-            )
-
-
-def _readable(path: Path) -> Path:
+    if not path.is_file():
+        folder = find_run(path) / CHECKPOINTS
+        files = [folder / f"{name}.ckpt" for name in (prefer, "last", "best")]
+        found = next((file for file in files if file.is_file()), None)
+        if found is None:
+            raise RunError(f"{folder}: holds no checkpoint yet; the run must be started anew")
+        path = found
     content = read_plain(path)
     if not isinstance(content, dict) or "state_dict" not in content:
         raise RunError(
@@ -66,6 +42,25 @@ def _readable(path: Path) -> Path:
             f"{path}: the state of the run in it is damaged ({damage}){other_checkpoints(path)}"
         )
     return path
+
+
+def check_length(checkpoint: Path, max_epochs: int | None, max_steps: int) -> None:
+    """Refuse to go on to an end that lies behind the checkpoint.
+
+    Raises:
+        RunError: naming both numbers of epochs or steps; or if the checkpoint holds no position.
+    """
+    content = read_plain(checkpoint)
+    if "position" not in content:
+        raise _of_weights_alone(checkpoint, ["position"])
+    epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    steps = content["global_step"]
+    for key, limit, done in (("epochs", max_epochs, epochs), ("steps", max_steps, steps)):
+        if limit is not None and 0 <= limit < done:
+            raise RunError(
+                f"{checkpoint}: has done {done} {key}, `trainer.max_{key}` is {limit}; give more "
+                "to go on, or train a new run"
+            )
 
 
 def _of_weights_alone(path: Path, missing: list[str]) -> RunError:

@@ -8,9 +8,8 @@ from lit_seg.data.class_table import read_classes
 from lit_seg.data.datasets.nyuv2.mat import HOW_TO_GET, LABELED, MatSplit
 from lit_seg.data.datasets.nyuv2.mtan import mtan_split
 from lit_seg.data.datasets.nyuv2.png import LABEL_13, class13_split, has_class13, label40_split
-from lit_seg.data.facts import check_choice
 from lit_seg.data.splits import MixedSplit, Split, random_parts
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, check_choice
 from lit_seg.metrics.labels import VOID
 
 _CLASSES = {number: read_classes(f"nyuv2_{number}") for number in (13, 40)}
