@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from lit_seg.analysis.comparison import Comparison
+from lit_seg.analysis.group_data import masks_of
 from lit_seg.analysis.style import GROUP_COLOURS, INK, class_looks, end_labels, looks, name_rows
-from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS, size_bin
+from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
 
 _MOST_CLASSES = 16  # that can be told apart; beyond, groups are drawn
 _POINTS = 60
@@ -72,15 +73,9 @@ def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, ax
 
 
 def masks(comparison: Comparison) -> pd.DataFrame:
-    """Every mask of every run: method, seed, image, class, size, recall, bin."""
-    rows = comparison.images
-    whole = rows.groupby(["method", "seed", "image"])["labelled"].transform("sum")
-    rows = rows.assign(size=rows["labelled"] / whole.where(whole > 0))
-    rows = rows[rows["labelled"] > 0]
-    return rows.assign(
-        recall=rows["hits"] / rows["labelled"],
-        bin=pd.Categorical.from_codes(size_bin(rows["size"]), list(MASK_SIZE_BINS), ordered=True),
-    )
+    """Every mask of every run: method, seed, and the columns of ``masks_of``."""
+    tables = {key: masks_of(counts) for key, counts in comparison.counts.items()}
+    return pd.concat(tables, names=["method", "seed"]).reset_index(["method", "seed"])
 
 
 def recall_by_size(found: pd.DataFrame) -> pd.DataFrame:
@@ -92,11 +87,11 @@ def recall_by_size(found: pd.DataFrame) -> pd.DataFrame:
 def plot_mask_sizes(comparison: Comparison, found: pd.DataFrame, axes: Axes) -> None:
     """A histogram of the sizes of masks per class, in logarithms. PAT paper, Fig. 1."""
     styles = class_looks(comparison)
-    sizes = 100 * found["size"].astype(float)
+    sizes = 100 * found["size"]
     edges = np.geomspace(max(sizes.min() * 0.9, 1e-3), 100, 31)
     middles = np.sqrt(edges[:-1] * edges[1:])
     for row, (name, (colour, _)) in enumerate(styles.items()):
-        of_class = sizes[found["class"] == name]
+        of_class = sizes[found["class"] == comparison.classes.index(name)]
         counts = np.histogram(of_class, edges)[0]
         if not counts.any():
             continue

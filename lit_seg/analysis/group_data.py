@@ -1,4 +1,4 @@
-"""The numbers of methods, from the files of runs: what was logged, counts per image, and scores."""
+"""The numbers of methods, from the files of runs: counts per image, masks, and scores."""
 
 from collections.abc import Sequence
 
@@ -8,25 +8,23 @@ import pandas as pd
 
 from lit_seg.analysis.run_groups import Method
 from lit_seg.errors import RunError
-from lit_seg.metrics.scores import CLASS_STATS, STATS, from_classes
+from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS, size_bin
+from lit_seg.metrics.scores import CLASS_STATS, HITS, LABELLED, STATS, from_classes
 from lit_seg.runs.layout import DATASET, METRICS, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images
 
 Counts = npt.NDArray[np.int64]
 
 
-def read_images(methods: Sequence[Method]) -> tuple[pd.DataFrame, list[str]]:
-    """Counts per image of the runs that have them, and the names of those that do not."""
-    columns = ["method", "seed", "image", "class", *COUNTS]
-    frames, without = [], []
-    for method in methods:
-        for run in method.runs:
-            if (run.path / VAL_IMAGES).is_file():
-                frames.append(load_images([run.path]).assign(method=method.label, seed=run.seed))
-            else:
-                without.append(run.name)
-    table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
-    return table[columns].astype({"image": str, "class": str}), without
+def read_counts(
+    methods: Sequence[Method], classes: Sequence[str]
+) -> tuple[list[str], dict[tuple[str, int], Counts]]:
+    """The names of all images, sorted, and the counts of the runs that have them per image."""
+    runs = [(method.label, run) for method in methods for run in method.runs]
+    counted = [(label, run) for label, run in runs if (run.path / VAL_IMAGES).is_file()]
+    tables = {(label, run.seed): load_images(run.path) for label, run in counted}
+    images = sorted({name for table in tables.values() for name in table["image"]})
+    return images, {key: cube_of(table, images, classes) for key, table in tables.items()}
 
 
 def read_dataset(methods: Sequence[Method]) -> tuple[list[str], list[int], list[str], list[str]]:
@@ -50,6 +48,20 @@ def cube_of(rows: pd.DataFrame, images: Sequence[str], classes: Sequence[str]) -
         raise RunError(f"class {unknown!r} of {VAL_IMAGES} is none of its run; is the run whole?")
     cube[i, c] = rows[COUNTS].to_numpy(np.int64)
     return cube
+
+
+def masks_of(counts: Counts) -> pd.DataFrame:
+    """Every mask, all pixels of a class in an image: image and class by number, size, bin, recall.
+
+    The size is the share of the labelled pixels of the image.
+    """
+    labelled, hits = counts[..., LABELLED], counts[..., HITS]
+    image, cls = np.nonzero(labelled)
+    pixels = labelled[image, cls]
+    size = pixels / labelled.sum(axis=1)[image]
+    bins = pd.Categorical.from_codes(size_bin(size), list(MASK_SIZE_BINS), ordered=True)
+    recall = hits[image, cls] / pixels
+    return pd.DataFrame({"image": image, "class": cls, "size": size, "bin": bins, "recall": recall})
 
 
 def scores_of(methods: Sequence[Method], tail: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:

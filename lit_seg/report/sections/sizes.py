@@ -20,7 +20,7 @@ from lit_seg.report.images import draw_panel, text_width
 
 def section(comparison: Comparison) -> Section | None:
     """A histogram per class, and recall by size."""
-    if comparison.images.empty:
+    if not comparison.images:
         return None
     found = masks(comparison)
     by_size = recall_by_size(found)
