@@ -6,7 +6,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.group_data import masks_of
 from lit_seg.analysis.style import GROUP_COLOURS, INK, class_looks, end_labels, looks, name_rows
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
 
@@ -70,18 +69,6 @@ def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, ax
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.autoscale_view(scaley=False)
     end_labels(axes, ends, gap=10, size=9)
-
-
-def masks(comparison: Comparison) -> pd.DataFrame:
-    """Every mask of every run: method, seed, and the columns of ``masks_of``."""
-    tables = {key: masks_of(counts) for key, counts in comparison.counts.items()}
-    return pd.concat(tables, names=["method", "seed"]).reset_index(["method", "seed"])
-
-
-def recall_by_size(found: pd.DataFrame) -> pd.DataFrame:
-    """Mean recall of the masks of a size, every mask counting once: method, seed, bin, value."""
-    groups = found.groupby(["method", "seed", "bin"], observed=True, sort=False)
-    return groups["recall"].mean().rename("value").reset_index()
 
 
 def plot_mask_sizes(comparison: Comparison, found: pd.DataFrame, axes: Axes) -> None:

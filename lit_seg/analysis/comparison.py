@@ -19,8 +19,7 @@ from lit_seg.metrics.scores import LABELLED, STATS, is_predicted, score_differen
 from lit_seg.runs.layout import VAL_IMAGES
 from lit_seg.runs.run import Run, find_runs
 
-OF_PRECISION = ("mprec", "tail_precision")
-"""Scores of predicted pixels alone, which may be few."""
+OF_PRECISION = ("mprec", "tail_precision")  # scores of predicted pixels alone, which may be few
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10
         draws: resamples of the bootstrap.
 
     Raises:
-        RunError: if there is nothing to compare, or runs are of different classes.
+        RunError: if no run finished, or they were trained on other classes or pixels.
     """
     runs = find_runs(sources)
     methods, warnings = group(runs, baseline)
@@ -218,11 +217,9 @@ def _differences(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
         f"{', '.join(labels)}: compared with {how} for one of them; means are over all there are"
         for how, labels in uneven.items()
     ]
-    columns = [*("method", "against", "stat"), *("value", "low", "high", "p", "real")]
-    table = pd.DataFrame(rows, columns=[*columns, "same_sign", "seeds"])
-    # The losses at one budget are the family: one question per score and baseline.
-    table["p_holm"] = np.nan
+    columns = ["method", "against", "stat", "value", "low", "high", "p", "real", "same_sign"]
+    table = pd.DataFrame(rows, columns=[*columns, "seeds"])
     steps = table["method"].map({method.label: method.steps for method in comparison.methods})
-    for _, family in table.groupby(["stat", "against", steps]):
-        table.loc[family.index, "p_holm"] = holm(family["p"].tolist())
-    return table, notes
+    # The losses at one budget are the family: one question per score and baseline.
+    families = table.groupby(["stat", "against", steps])["p"]
+    return table.assign(p_holm=families.transform(lambda p: holm(p.tolist()))), notes

@@ -1,6 +1,6 @@
 """The numbers of methods, from the files of runs: counts per image, masks, and scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,18 @@ def masks_of(counts: Counts) -> pd.DataFrame:
     return pd.DataFrame({"image": image, "class": cls, "size": size, "bin": bins, "recall": recall})
 
 
+def masks_of_runs(counts: Mapping[tuple[str, int], Counts]) -> pd.DataFrame:
+    """Every mask of every run: method, seed, and the columns of ``masks_of``."""
+    tables = {key: masks_of(of_run) for key, of_run in counts.items()}
+    return pd.concat(tables, names=["method", "seed"]).reset_index(["method", "seed"])
+
+
+def recall_by_size(masks: pd.DataFrame) -> pd.DataFrame:
+    """Mean recall of the masks of a size, every mask counting once: method, seed, bin, value."""
+    groups = masks.groupby(["method", "seed", "bin"], observed=True, sort=False)
+    return groups["recall"].mean().rename("value").reset_index()
+
+
 def scores_of(methods: Sequence[Method], tail: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores per class, and those of ``STATS``, of every run: the frames of a ``Comparison``."""
     runs = {(method.label, run.seed): run.scores for method in methods for run in method.runs}
@@ -71,7 +83,7 @@ def scores_of(methods: Sequence[Method], tail: Sequence[int]) -> tuple[pd.DataFr
     per_class = pd.concat(tables, keys=runs, names=["method", "seed", "class"])[[*CLASS_STATS]]
     overall = []
     for scores in runs.values():
-        iou, recall, precision = (scores.column(stat) for stat in CLASS_STATS)
+        iou, recall, precision = map(scores.column, CLASS_STATS)
         pixel_acc = np.array(scores.overall["pixel_acc"])
         overall.append(from_classes(iou, recall, precision, pixel_acc, tail))
     index = pd.MultiIndex.from_tuples(runs, names=["method", "seed"])

@@ -22,9 +22,7 @@ TRAJECTORIES = {
     "recall": "Recall",
 }
 """Statistics of ``classes.csv`` that are drawn, and their titles."""
-MOST = 180
-"""Steps kept of a run, three for each that is drawn: more are averaged in groups."""
-
+MOST = 180  # steps kept of a run, three for each that is drawn: more are averaged in groups
 _BLOCK = 1 << 24  # bytes that are parsed at a time
 _TYPES = {"step": "int64", "stat": "category", "class": "category", "value": "float64"}
 _NAMES = ("stat", "class")
@@ -35,9 +33,6 @@ def drawn_rows(folder: Path) -> pd.DataFrame:
 
     Returns:
         step, stat, class, value as of ``load_runs``; ``stat`` and ``class`` are categorical.
-
-    Raises:
-        RunError: naming the file that is damaged.
     """
     few = tidy(pd.concat([metrics(folder / METRICS, ["val"]), costs(folder / COST)]))
     return stacked([few.astype(dict.fromkeys(_NAMES, "category")), _classes(folder / CLASSES)])

@@ -13,6 +13,7 @@ import yaml
 from lit_seg.cli.commands.run_command import Parser, one_line_errors
 from lit_seg.cli.wandb_private import spec_of
 from lit_seg.errors import RunError
+from lit_seg.files.atomic_io import writing
 
 
 @one_line_errors
@@ -63,9 +64,5 @@ def _write(spec: dict[str, Any], file: str) -> None:
     if file == "-":
         sys.stdout.write(text)
         return
-    try:
+    with writing(Path(file), "another file to --dry-run"):
         Path(file).write_text(text)
-    except OSError as error:
-        raise RunError(
-            f"{file}: cannot be written ({error.strerror}); give another file to --dry-run"
-        ) from None
