@@ -14,26 +14,25 @@ _POINTS = 60
 
 
 def trajectories(comparison: Comparison, stat: str) -> pd.DataFrame:
-    """A statistic of ``classes.csv`` over the steps, mean over seeds, then a running mean.
+    """A statistic of ``classes.csv``, mean over seeds, then a running mean over the steps.
 
-    Returns:
-        method, step, class (or group, where there are more than 16 classes), value; at most 60
-        steps of a method.
+    It has columns method, step, class (group, where there are more than 16 classes) and value, and
+    at most 60 steps of a method.
     """
     log = comparison.log
     rows = log[log["stat"] == f"class/{stat}"].astype({"class": str})
     if len(comparison.classes) > _MOST_CLASSES:
         group = {comparison.classes[c]: g for g, part in comparison.groups.items() for c in part}
         rows = rows.assign(**{"class": rows["class"].map(group)})
-    columns = ["method", "step", "class", "value"]
-    frames = [pd.DataFrame(columns=columns)]
+    tables = {}
     for label, of_method in rows.groupby("method"):
         table = of_method.pivot_table(index="step", columns="class", values="value")
         smooth = table.rolling(max(1, len(table) // 9), min_periods=1, center=True).mean()
         keep = np.unique(np.linspace(0, len(smooth) - 1, min(_POINTS, len(smooth))).astype(int))
-        long = smooth.iloc[keep].melt(ignore_index=False, value_name="value").reset_index()
-        frames.append(long.assign(method=label)[columns])
-    return pd.concat(frames[1:] or frames, ignore_index=True)
+        tables[label] = smooth.iloc[keep].melt(ignore_index=False, value_name="value")
+    if not tables:
+        return pd.DataFrame(columns=["method", "step", "class", "value"])
+    return pd.concat(tables, names=["method"]).reset_index()
 
 
 def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, axes: Axes) -> None:

@@ -51,10 +51,7 @@ def cube_of(rows: pd.DataFrame, images: Sequence[str], classes: Sequence[str]) -
 
 
 def masks_of(counts: Counts) -> pd.DataFrame:
-    """Every mask, all pixels of a class in an image: image and class by number, size, bin, recall.
-
-    The size is the share of the labelled pixels of the image.
-    """
+    """Every mask, as ``mask_sizes.py`` defines it: image id, class id, size, bin, recall."""
     labelled, hits = counts[..., LABELLED], counts[..., HITS]
     image, cls = np.nonzero(labelled)
     pixels = labelled[image, cls]

@@ -102,11 +102,9 @@ def changes_training(option: str) -> bool:
 
 
 def config_differences(methods: Sequence[Method]) -> dict[str, dict[str, list[str]]]:
-    """Options in which runs differ although only the loss and the seed should.
+    """Options in which runs differ although only loss and seed should: values and their labels.
 
-    Returns:
-        ``{option: {value: labels of methods}}``, without the length of training where the labels
-        tell methods of several lengths apart.
+    The length of training is left out where the labels tell methods of several lengths apart.
     """
     configs = [(method.label, run.config) for method in methods for run in method.runs]
     configs = [(label, config) for label, config in configs if config]

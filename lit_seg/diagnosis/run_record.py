@@ -18,8 +18,8 @@ from lit_seg.runs.run import contradiction
 from lit_seg.runs.run_name import name_of_place
 from lit_seg.runs.summary import options_of, read_summary
 
+# DATA of the datasets whose DATA is not the name of their class in lower case.
 _DATA_NAMES = {"OxfordPet": "oxford_pet", "VirtualKITTI2": "vkitti2"}
-"""DATA of the datasets whose DATA is not the name of their class in lower case."""
 
 
 @dataclass(frozen=True)

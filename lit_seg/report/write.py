@@ -15,14 +15,8 @@ def write_report(
 ) -> list[Path]:
     """Write ``report.html``, ``report.md`` and the pictures of the latter to the folder ``out``.
 
-    The same runs give the same bytes, on one machine with the same versions. The other arguments
-    are those of ``compare``.
-
-    Returns:
-        What was written, the page first.
-
-    Raises:
-        WriteError: if a file cannot be written.
+    The other arguments are those of ``compare``. The same runs give the same bytes, on one machine
+    with the same versions. The result is what was written, the page first.
     """
     report = build(compare(sources, baseline, draws))
     page, (text, pictures) = to_html(report), to_markdown(report)

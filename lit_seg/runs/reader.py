@@ -72,11 +72,7 @@ def load_images(sources: Source | Sequence[Source]) -> pd.DataFrame:
 
 
 def load_dataset(run: Source) -> pd.DataFrame:
-    """The classes of a run's dataset in the order of their ids.
-
-    Returns:
-        Columns ``class, train_pixels, colour``, the last as ``#rrggbb``.
-    """
+    """The classes of a run's dataset by id: ``class, train_pixels, colour`` as ``#rrggbb``."""
     if not Path(run).is_dir():
         raise RunError(f"{run}: there is no such folder; give the folder of a run")
     return _counts(Path(run) / DATASET, ["class", "train_pixels", "colour"], ["train_pixels"])

@@ -57,10 +57,8 @@ def _parse(args: Sequence[str]) -> Namespace:
 
 
 def _write(spec: dict[str, Any], file: str) -> None:
-    if file.endswith((".yaml", ".yml")):
-        text = yaml.safe_dump(spec, sort_keys=False)
-    else:
-        text = json.dumps(spec, indent=2) + "\n"
+    is_yaml = file.endswith((".yaml", ".yml"))
+    text = yaml.safe_dump(spec, sort_keys=False) if is_yaml else json.dumps(spec, indent=2) + "\n"
     if file == "-":
         sys.stdout.write(text)
         return
