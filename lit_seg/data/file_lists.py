@@ -4,7 +4,7 @@ Training stops at the first wrong file. ``data check`` wants them all: within
 :func:`faults_listed` a split is made although single files or lines of a list are wrong.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -77,15 +77,3 @@ def single_fault() -> Iterator[None]:
         if faults is None:
             raise
         faults.append(str(error))
-
-
-def require_files(pairs: Sequence[tuple[Path, Path]], how_to_get: str) -> None:
-    """Check that both files of every pair exist; the error names the first and their number."""
-    if listing_faults():
-        return
-    missing = [path for pair in pairs for path in pair if not path.is_file()]
-    if missing:
-        raise DataError(
-            f"{missing[0]}: no such file, its partner is listed "
-            f"({len(missing)} of {2 * len(pairs)} files are missing). {how_to_get}"
-        )

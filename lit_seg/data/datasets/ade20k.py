@@ -6,7 +6,6 @@ from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
 from lit_seg.data.decode import decode_label
-from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import LabelMap, Stored, ids_of
 from lit_seg.data.splits import FileSplit, matching_pairs
 from lit_seg.errors import DataError, NotThereError
@@ -64,9 +63,8 @@ class ADE20K(SegDataModule):
                 f"release. {self.card.how_to_get}"
             )
         pairs = matching_pairs(images, "{}.jpg", labels, "{}.png", pattern)
-        require_files(pairs, self.card.how_to_get)
         ids = {0: VOID} | {1 + i: i for i in range(len(self.names))}
-        return FileSplit(pairs, LabelMap(ids, _read))
+        return FileSplit(pairs, LabelMap(ids, _read), how_to_get=self.card.how_to_get)
 
 
 def _read(path: Path) -> Stored:

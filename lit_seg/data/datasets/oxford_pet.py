@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
-from lit_seg.data.file_lists import inside, read_lines, require_files
+from lit_seg.data.file_lists import inside, read_lines
 from lit_seg.data.label_maps import Colour, LabelMap
 from lit_seg.data.splits import FileSplit, random_parts
 from lit_seg.errors import DataError, check_choice
@@ -87,16 +87,15 @@ class OxfordPet(SegDataModule):
                 f"({len(twice)} such photos). {self.card.how_to_get}"
             )
         if self.protocol == "official":
-            train, val = _parts(trainval, (9, 1))
+            train, val = random_parts(trainval, (9, 1))
         else:
-            more, val, test = _parts(test, (8, 1, 1))
+            more, val, test = random_parts(test, (8, 1, 1))
             train = trainval + more
         stems = sorted({"train": train, "val": val, "test": test}[name])
         images, trimaps = base / "images", base / "annotations" / "trimaps"
         pairs = [(images / f"{stem}.jpg", trimaps / f"{stem}.png") for stem in stems]
-        require_files(pairs, self.card.how_to_get)
         ids = {1: 0, 2: 1, _BORDER: VOID if self.border == "void" else 2}
-        return FileSplit(pairs, LabelMap(ids))
+        return FileSplit(pairs, LabelMap(ids), how_to_get=self.card.how_to_get)
 
     def _listed(self, base: Path, part: str) -> list[str]:
         """The stems of a list, sorted."""
@@ -115,7 +114,3 @@ class OxfordPet(SegDataModule):
                 )
             stems.add(stem)
         return sorted(stems)
-
-
-def _parts(stems: list[str], tenths: tuple[int, ...]) -> list[list[str]]:
-    return [[stems[i] for i in part] for part in random_parts(len(stems), tenths)]

@@ -10,7 +10,6 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.class_table import read_classes
-from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import LabelMap, Stored
 from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.errors import DataError
@@ -93,9 +92,8 @@ class Synthia(SegDataModule):
                 f"{sequence}: {found} frames leave none for the {name} split, which takes 10 of a "
                 f"camera. {self.card.how_to_get}"
             )
-        require_files(pairs, self.card.how_to_get)
         ids = {0: VOID} | {v: i for i, v in enumerate(_TRAINED_IDS)}
-        return FileSplit(pairs, LabelMap(ids, _read_ids), root=images)
+        return FileSplit(pairs, LabelMap(ids, _read_ids), images, how_to_get=self.card.how_to_get)
 
 
 def _of_split(frames: list[Pair], name: SplitName) -> list[Pair]:

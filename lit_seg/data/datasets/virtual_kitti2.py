@@ -8,7 +8,6 @@ from typing import Any
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
-from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import ColourMap
 from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.data.transforms import Array
@@ -113,10 +112,9 @@ class VirtualKITTI2(SegDataModule):
                     f"or unpack the whole archive. {self.card.how_to_get}"
                 )
             pairs += found
-        require_files(pairs, self.card.how_to_get)
-        ids: dict[tuple[int, ...], int] = {c: i for i, c in enumerate(self.colours)}
-        ids[_UNDEFINED] = VOID
-        return FileSplit(pairs, _Colours(ids), root=images)
+        ids: dict[tuple[int, ...], int] = {_UNDEFINED: VOID}
+        ids |= {colour: i for i, colour in enumerate(self.colours)}
+        return FileSplit(pairs, _Colours(ids), images, how_to_get=self.card.how_to_get)
 
 
 class _Colours(ColourMap):

@@ -8,10 +8,9 @@ import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.datasets.nyuv2.mat import HOW_TO_GET
-from lit_seg.data.file_lists import require_files
 from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, reason_of
 from lit_seg.metrics.labels import VOID
 
 SIZES = {"train": 795, "val": 654}
@@ -19,16 +18,11 @@ _CLASSES = 13
 
 
 def mtan_split(root: Path, name: SplitName) -> FileSplit:
-    """``{train,val}/{image,label}/<i>.npy``, in the order of the numbers from 0.
-
-    Raises:
-        DataError: if a file is missing.
-    """
+    """``{train,val}/{image,label}/<i>.npy``, in the order of the numbers from 0."""
     part = "train" if name == "train" else "val"
     images, labels = (root / part / kind for kind in ("image", "label"))
     pairs = [(images / f"{i}.npy", labels / f"{i}.npy") for i in range(SIZES[part])]
-    require_files(pairs, HOW_TO_GET)
-    return FileSplit(pairs, read_label, root, read_image)
+    return FileSplit(pairs, read_label, root, read_image, HOW_TO_GET)
 
 
 def read_image(path: Path) -> Array:
@@ -76,5 +70,5 @@ def _read(path: Path) -> npt.NDArray[Any]:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except Exception as error:  # NumPy has a dozen kinds for damaged files
-        reason = " ".join(str(error).split()) if path.stat().st_size else "it is empty"
+        reason = reason_of(error) if path.stat().st_size else "it is empty"
         raise DataError(f"{path}: cannot be read as an array ({reason}); fetch it again") from None

@@ -125,8 +125,8 @@ class NYUv2(SegDataModule):
         splits = [self._official(part) for part in ("train", "val")]
         samples = [(split, index) for split in splits for index in range(len(split))]
         samples.sort(key=lambda sample: sample[0].name(sample[1]))
-        parts = random_parts(len(samples), (8, 1, 1))
-        return MixedSplit([samples[i] for i in parts[get_args(SplitName).index(name)]])
+        parts = random_parts(samples, (8, 1, 1))
+        return MixedSplit(parts[get_args(SplitName).index(name)])
 
     def _official(self, name: SplitName) -> Split:
         found = self._found()

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.datasets.nyuv2.mat import HOW_TO_GET, IMAGES, official_numbers
-from lit_seg.data.file_lists import inside, listing_faults, read_lines, require_files, single_fault
+from lit_seg.data.file_lists import inside, listing_faults, read_lines, single_fault
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError, NotThereError
@@ -27,9 +27,6 @@ def class13_split(root: Path, name: SplitName) -> FileSplit:
     """Pair images and labels by their numbers, which ``splits.mat`` divides into splits.
 
     If there is no image at all, the labels can be counted but no sample can be loaded.
-
-    Raises:
-        DataError: if there is no label of the split, or a file lacks its partner.
     """
     numbers = official_numbers(root, name, IMAGES)
     labels, images = (
@@ -62,11 +59,7 @@ def class13_split(root: Path, name: SplitName) -> FileSplit:
 
 
 def label40_split(root: Path, name: SplitName, ids: Mapping[int, int]) -> FileSplit:
-    """Pair ``RGB/<x>.jpg`` (or .png) and ``Label/<x>.png`` for each line of a list.
-
-    Raises:
-        DataError: if a list or file is missing, or an image is listed twice.
-    """
+    """Pair ``RGB/<x>.jpg`` (or .png) and ``Label/<x>.png`` for each line of a list."""
     train, test = (root / f"{part}.txt" for part in ("train", "test"))
     wanted, other = (train, test) if name == "train" else (test, train)
     if not wanted.is_file():
@@ -83,8 +76,7 @@ def label40_split(root: Path, name: SplitName, ids: Mapping[int, int]) -> FileSp
         image = root / "RGB" / f"{stem}.jpg"
         image = image if image.is_file() else image.with_name(f"{stem}.png")
         pairs.append((image, root / "Label" / f"{stem}.png"))
-    require_files(pairs, HOW_TO_GET)
-    return FileSplit(pairs, LabelMap(ids))
+    return FileSplit(pairs, LabelMap(ids), how_to_get=HOW_TO_GET)
 
 
 def _refuse_image(path: Path, labels: int) -> NoReturn:
