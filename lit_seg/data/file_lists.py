@@ -44,6 +44,27 @@ def read_lines(listing: Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
+def read_stems(folder: Path, listing: Path) -> list[str]:
+    """The files below ``folder`` that a list names in the first word of its lines, each once.
+
+    These are stems: ``RGB/5.jpg Label/5.png``, ``RGB/5.jpg`` and ``5`` all give ``5``.
+    """
+    stems: dict[str, None] = {}
+    for number, line in read_lines(listing):
+        if line.startswith("#"):  # such as the head of Oxford-IIIT Pet's list.txt
+            continue
+        listed, where = line.split()[0], f"{listing}: line {number}"
+        with single_fault():
+            inside(folder, listed, where)
+            stem = PurePosixPath(listed).name.removesuffix(".jpg").removesuffix(".png")
+            if stem in stems:
+                raise DataError(
+                    f"{where}: lists {stem} for the second time; remove one of the lines"
+                )
+            stems[stem] = None
+    return list(stems)
+
+
 _faults: ContextVar[list[str] | None] = ContextVar("faults of single files", default=None)
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
-from lit_seg.data.file_lists import inside, read_lines
+from lit_seg.data.file_lists import read_stems
 from lit_seg.data.label_maps import Colour, LabelMap
 from lit_seg.data.splits import FileSplit, random_parts
 from lit_seg.errors import DataError, check_choice
@@ -98,19 +98,7 @@ class OxfordPet(SegDataModule):
         return FileSplit(pairs, LabelMap(ids), how_to_get=self.card.how_to_get)
 
     def _listed(self, base: Path, part: str) -> list[str]:
-        """The stems of a list, sorted."""
         listing = base / "annotations" / f"{part}.txt"
         if not listing.is_file():
             raise self._missing(listing)
-        stems: set[str] = set()
-        for number, line in read_lines(listing):
-            if line.startswith("#"):  # list.txt has such a head
-                continue
-            stem, where = line.split()[0], f"{listing}: line {number}"
-            inside(base / "images", stem, where)
-            if stem in stems:
-                raise DataError(
-                    f"{where}: lists {stem} for the second time. {self.card.how_to_get}"
-                )
-            stems.add(stem)
-        return sorted(stems)
+        return sorted(read_stems(base / "images", listing))

@@ -17,8 +17,7 @@ from lit_seg.metrics.labels import VOID
 
 _SEQUENCE = "SYNTHIA-SEQS-05-SUMMER"
 _CAMERAS = [f"Stereo_{side}/Omni_{view}" for side in ("Left", "Right") for view in "BFLR"]
-_FRAMES = 787
-"""Frames of each camera."""
+_FRAMES = 787 * len(_CAMERAS)
 _TRAINED_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
 
 
@@ -81,10 +80,10 @@ class Synthia(SegDataModule):
                 f"{images}: holds no Stereo_Left/Omni_F/<number>.png nor any of another camera. "
                 f"{self.card.how_to_get}"
             )
-        if found != _FRAMES * len(_CAMERAS):
+        if found != _FRAMES:
             rank_zero_warn(
-                f"{sequence}: holds {found} frames, {_SEQUENCE} has {_FRAMES * len(_CAMERAS)}; "
-                "the splits are not those of the recall-loss paper, and others once it grows"
+                f"{sequence}: holds {found} frames, {_SEQUENCE} has {_FRAMES}; the splits are not "
+                "those of the recall-loss paper, and others once it grows"
             )
         pairs = [pair for frames in cameras for pair in _of_split(frames, name)]
         if not pairs:

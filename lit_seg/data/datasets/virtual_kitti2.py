@@ -22,7 +22,6 @@ _VARIATIONS = (
     *("clone", "fog", "morning", "overcast", "rain", "sunset"),
 )
 _CAMERAS = ("Camera_0", "Camera_1")
-_UNDEFINED = (0, 0, 0)
 _GUARD_RAIL_OF_1 = (255, 100, 255)
 
 
@@ -112,7 +111,7 @@ class VirtualKITTI2(SegDataModule):
                     f"or unpack the whole archive. {self.card.how_to_get}"
                 )
             pairs += found
-        ids: dict[tuple[int, ...], int] = {_UNDEFINED: VOID}
+        ids: dict[tuple[int, ...], int] = {(0, 0, 0): VOID}
         ids |= {colour: i for i, colour in enumerate(self.colours)}
         return FileSplit(pairs, _Colours(ids), images, how_to_get=self.card.how_to_get)
 

@@ -153,11 +153,8 @@ def _read_numbers(path: Path, names: Sequence[str], most: int) -> list[list[int]
 def read_matlab(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
     """Read arrays of numbers from a file of MATLAB 5 to 7 by SciPy, in a process of its own.
 
-    The numbers of each variable are in one row, column by column; variables may be missing.
-
-    Raises:
-        ValueError: if the file is damaged or of another kind, or a variable is no array of
-            numbers.
+    The numbers of each variable are in one row, column by column; variables may be missing. It is
+    a ValueError if the file is damaged or of another kind, or a variable is no array of numbers.
     """
     stat = path.stat()
     return _read_apart(path, names, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
