@@ -34,15 +34,13 @@ class OxfordPet(SegDataModule):
     background; and training photos from the test list are never augmented.
 
     Args:
-        border: ``"class"`` scores it as the third class (as PAT does), ``"void"`` leaves it out.
+        border: ``"class"`` scores it as the third class (as PAT does), so that no pixel is void;
+            ``"void"`` leaves it out.
         protocol: ``"official"`` keeps the test list for testing and takes a fixed random tenth of
             trainval for validation: the best checkpoint is chosen on that tenth, so it must not
             come from the test list. ``"pat"``: trainval and eight tenths of the test list for
             training, a tenth each for validation and test.
         **options: options of :class:`SegDataModule`.
-
-    Raises:
-        ValueError: if an argument is out of range, or void is to be trained and there is none.
     """
 
     folder = "oxford_pet"

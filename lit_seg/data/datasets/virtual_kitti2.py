@@ -44,14 +44,10 @@ class VirtualKITTI2(SegDataModule):
     plain cross-entropy already exceeds 90 % mean accuracy. It gives no table and no settings.
 
     Args:
-        held_out: scenes to validate on; the others are trained.
+        held_out: scenes to validate on; the others are trained, so not all can be held out.
         variations: variations to use in training and validation.
         cameras: cameras to use in training and validation.
         **options: options of :class:`SegDataModule`.
-
-    Raises:
-        ValueError: if one of them is empty, holds an unknown or a repeated name, or leaves no scene
-            to train on.
     """
 
     folder = "vkitti2"

@@ -66,9 +66,6 @@ class NYUv2(SegDataModule):
             authors draw without a seed, so their splits are lost; here the sorted names are always
             divided in the same way. They also train void: ``void="train"``.
         **options: options of :class:`SegDataModule`.
-
-    Raises:
-        ValueError: if an argument is none of its choices.
     """
 
     folder = "nyuv2"
