@@ -62,7 +62,7 @@ class RenderedSplit:
         return self.images[index], self.labels[index]
 
     def label(self, index: int) -> Array:
-        return self.labels[index]
+        return self.load(index)[1]
 
     def label_files(self) -> list[Path]:
         return []
