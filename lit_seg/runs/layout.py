@@ -19,8 +19,7 @@ WANDB_ID = "wandb_id.txt"
 LOCK = ".fit.lock"
 """Held by the process that trains the run, and gone when it ends."""
 
-CLASS_STEP = "class_step"
-"""The step axis of the ``class/<stat>/<class>`` curves in W&B."""
+CLASS_STEP = "class_step"  # the step axis of the ``class/<stat>/<class>`` curves in W&B
 
 
 def is_finished(folder: Path) -> bool:
