@@ -29,6 +29,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from lit_seg.cli.output import lasting_output
+from lit_seg.errors import heard_signals
 from lit_seg.files.atomic_io import replace_text, without_links
 from lit_seg.runs.layout import LOCK, is_finished
 
@@ -246,10 +248,10 @@ def train_all(runs: list[Run], jobs: int, console: Console) -> tuple[dict[Path, 
     trainings = Trainings(jobs)
 
     def stop(signum: int, frame: object) -> None:
-        console.print("stopping: the runs write their checkpoints")
         trainings.stop(signum)
+        console.print("stopping: the runs write their checkpoints")
 
-    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    old = {number: signal.signal(number, stop) for number in heard_signals()}
     states: dict[Path, str] = {}
     columns = (
         TextColumn("{task.description}"),
@@ -330,4 +332,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with lasting_output():
+        code = main()
+    sys.exit(code)

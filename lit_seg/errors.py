@@ -43,6 +43,15 @@ STOP_SIGNALS = tuple(
 system when it allows no more processor time."""
 
 
+def heard_signals() -> list[signal.Signals]:
+    """The stop signals to listen to; `nohup` leaves SIGHUP ignored, and it stays so."""
+    return [
+        signum
+        for signum in STOP_SIGNALS
+        if signum.name != "SIGHUP" or signal.getsignal(signum) is not signal.SIG_IGN
+    ]
+
+
 class StopRequest(BaseException):
     """A signal asked the run to stop.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lit_seg.cli.commands import losses
 from lit_seg.cli.main import main
 from lit_seg.cli.output import lasting_output
 from tests.same import differences
@@ -42,6 +43,11 @@ def test_a_closed_pipe_ends_no_evaluation(tmp_path: Path, run: Path) -> None:
     table.unlink(missing_ok=True)
     assert main(["validate", "--ckpt_path", str(run)]) == 0
     assert "| road |" in table.read_text()
+
+
+@pytest.mark.usefixtures("closed_pipe")
+def test_a_closed_pipe_ends_no_other_command() -> None:
+    assert losses.main([]) == 0
 
 
 @pytest.mark.parametrize(("device", "said"), [("/dev/full", "No space left"), ("/dev/null", "")])

@@ -12,7 +12,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 
-from lit_seg.errors import STOP_SIGNALS, StopRequest
+from lit_seg.errors import STOP_SIGNALS, StopRequest, heard_signals
 
 _SAME_SIGNAL_SECONDS = 1.0
 
@@ -87,7 +87,5 @@ class StopSignal(Callback):
             pl_module.wants_to_stop = True
             rank_zero_info(f"{signal.Signals(signum).name}: stopping after this step")
 
-        for signum in STOP_SIGNALS:
-            kept = signum.name == "SIGHUP" and signal.getsignal(signum) is signal.SIG_IGN
-            if not kept:  # as `nohup` wants it
-                signal.signal(signum, note)
+        for signum in heard_signals():
+            signal.signal(signum, note)
