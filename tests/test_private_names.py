@@ -200,7 +200,7 @@ def test_jsonargparse_forgets_the_settings_of_a_context() -> None:
 def test_wandb_workspaces_tells_what_it_would_send() -> None:
     pytest.importorskip("wandb_workspaces")
     from lit_seg.cli.wandb_private import spec_of
-    from lit_seg.dashboard import build_report, build_workspace
+    from lit_seg.dashboard.pages import build_report, build_workspace
 
     spec = spec_of(
         build_workspace("me", "losses", "streets"), build_report("me", "losses", "streets")

@@ -22,8 +22,9 @@ import numpy.typing as npt
 from lit_seg.analysis import Comparison, compare
 from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, quantile
 from lit_seg.analysis.comparison import paired
-from lit_seg.diagnosis import judge, read_run, weigh
-from lit_seg.diagnosis.verdict import HEADLINES
+from lit_seg.diagnosis.evidence import weigh
+from lit_seg.diagnosis.run_record import read_run
+from lit_seg.diagnosis.verdict import HEADLINES, judge
 from lit_seg.errors import RunError
 from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED, STATS, class_scores, overall_scores
 from lit_seg.report.sections.pictures import pictures_of

@@ -21,23 +21,16 @@ class Sizes:
 
     A mask is all pixels that are labelled as one class in one image. Its recall is its hits over
     its labelled pixels. All values are means over masks.
-
-    Attributes:
-        masks: number of masks in each bin of sizes, by group of classes.
-        recall: mean recall in each bin, by group of classes; NaN without a mask.
-        gap: mean recall of the masks of all other classes minus that of the tail.
-        at_equal_size: the gap within bins, averaged with the tail's number of masks as weights;
-            NaN if no bin has enough masks of both.
-        compared: share of the tail's masks that lie in such bins.
-        cause: what costs the tail its recall.
     """
 
-    masks: dict[str, list[int]]
-    recall: dict[str, list[float]]
-    gap: float
+    masks: dict[str, list[int]]  # number in each bin of sizes, by group of classes
+    recall: dict[str, list[float]]  # mean in each bin, by group of classes; NaN without a mask
+    gap: float  # mean recall of the masks of all other classes minus that of the tail
+    # The gap within bins, averaged with the tail's number of masks as weights; NaN if no bin has
+    # enough masks of both. The share of the tail's masks that lie in such bins is compared.
     at_equal_size: float
     compared: float
-    cause: Cause
+    cause: Cause  # what costs the tail its recall
 
 
 def by_size(counts: npt.NDArray[np.int64], groups: Mapping[str, Sequence[int]]) -> Sizes:

@@ -1,7 +1,8 @@
 """Runs as tables: one loader, one schema, for notebooks, figures and comparisons.
 
 A source is the folder of a run or one above runs, an offline W&B run (``wandb/offline-run-*``), or
-``wandb://entity/project[/run_id]``. A run gives the same rows from each of them.
+``wandb://entity/project[/run_id]``. A run gives the same rows from each of them. A source that is
+no run, holds none, or is damaged raises a ``RunError`` that names it.
 """
 
 import os
@@ -33,9 +34,6 @@ def load_runs(sources: Source | Sequence[Source]) -> pd.DataFrame:
         defined, such as the precision of a class that is never predicted. Runs are in the order
         of the sources, then of their paths; rows of a run by stat, class and step. ``run`` is
         ``<data>/<model>/<loss>/seed<k>``, with more of the path where several runs share that.
-
-    Raises:
-        RunError: if a source is no run, holds none, or is damaged.
     """
     found: list[tuple[RunName, pd.DataFrame]] = []
     files: list[Path] = []
@@ -52,27 +50,22 @@ def load_runs(sources: Source | Sequence[Source]) -> pd.DataFrame:
 
 
 def load_images(sources: Source | Sequence[Source]) -> pd.DataFrame:
-    """Pixel counts of the last validation of runs, per image and class.
+    """Pixel counts of the last validation of runs in folders, per image and class.
 
     Returns:
         Columns ``run, data, model, loss, seed, image, class, labelled, predicted, hits``. Summed
         over images, recall is hits / labelled, precision hits / predicted and IoU
         hits / (labelled + predicted - hits).
-
-    Raises:
-        RunError: if a source is no run folder, a run was never validated, or a row is damaged.
     """
     tables = []
     for run, (folder, name) in run_places(sources).items():
-        path = folder / VAL_IMAGES
-        table = _required(path, ["image", "class", *COUNTS])
-        table = _integers(table[["image", "class", *COUNTS]], COUNTS, path)
+        table = _counts(folder / VAL_IMAGES, ["image", "class", *COUNTS], COUNTS)
         least = table[["labelled", "predicted"]].min(axis=1)
         if len(wrong := table[(table["hits"] < 0) | (table["hits"] > least)]):
             row = wrong.iloc[0]
             raise RunError(
-                f"{path}: the row of {row['class']} in {row['image']} is damaged, its hits are not "
-                "between 0 and its pixels; train the run anew"
+                f"{folder / VAL_IMAGES}: the row of {row['class']} in {row['image']} is damaged, "
+                "its hits are not between 0 and its pixels; train the run anew"
             )
         tables.append((run, name, table))
     return _joined(tables)
@@ -83,32 +76,19 @@ def load_dataset(run: Source) -> pd.DataFrame:
 
     Returns:
         Columns ``class, train_pixels, colour``, the last as ``#rrggbb``.
-
-    Raises:
-        RunError: if it is no run folder, or an older one without ``dataset.csv``.
     """
-    path = Path(run) / DATASET
     if not Path(run).is_dir():
         raise RunError(f"{run}: there is no such folder; give the folder of a run")
-    table = _required(path, ["class", "train_pixels", "colour"])
-    return _integers(table, ["train_pixels"], path)[["class", "train_pixels", "colour"]]
+    return _counts(Path(run) / DATASET, ["class", "train_pixels", "colour"], ["train_pixels"])
 
 
 def run_folders(sources: Source | Sequence[Source]) -> dict[str, Path]:
-    """The folder of each run, by the name that it has in the tables.
-
-    Raises:
-        RunError: if a source is no run folder and holds none.
-    """
+    """The folder of each run, by the name that it has in the tables."""
     return {run: folder for run, (folder, _) in run_places(sources).items()}
 
 
 def run_places(sources: Source | Sequence[Source]) -> dict[str, tuple[Path, RunName]]:
-    """The folder and the names of each run, by the name that it has in the tables.
-
-    Raises:
-        RunError: if a source is no run folder and holds none.
-    """
+    """The folder and the names of each run, by the name that it has in the tables."""
     found: dict[str, tuple[Path, RunName]] = {}
     for source in _listed(sources):
         places = list(_find([source]))
@@ -123,11 +103,7 @@ def run_places(sources: Source | Sequence[Source]) -> dict[str, tuple[Path, RunN
 
 
 def newest_run(root: Source = "runs") -> Path:
-    """The run below ``root`` that was written to last.
-
-    Raises:
-        RunError: if there is none.
-    """
+    """The run below ``root`` that was written to last."""
     logs = [log for name in (METRICS, CLASSES) for log in Path(root).glob(f"**/{name}")]
     if not logs:
         raise RunError(f"{root}: holds no run yet; `make train` makes one")
@@ -190,18 +166,16 @@ def _name(folder: Path) -> RunName:
     return name
 
 
-def _required(path: Path, columns: list[str]) -> pd.DataFrame:
+def _counts(path: Path, columns: list[str], numbers: list[str]) -> pd.DataFrame:
+    """Columns of a file that validation writes, of which some are whole numbers."""
     if not path.is_file():
         raise RunError(
             f"{path}: is not there, the run was not validated yet or is of an older version; wait "
             "for its first validation, or train it anew"
         )
-    return read_table(path, columns)
-
-
-def _integers(table: pd.DataFrame, columns: list[str], path: Path) -> pd.DataFrame:
+    table = read_table(path, columns)[columns]
     try:
-        return table.astype(dict.fromkeys(columns, int))
+        return table.astype(dict.fromkeys(numbers, int))
     except ValueError as error:
         raise RunError(f"{path}: holds what is no count ({error}); train the run anew") from None
 
@@ -210,8 +184,6 @@ def _joined(tables: Sequence[tuple[str, RunName, pd.DataFrame]]) -> pd.DataFrame
     """The tables of runs below each other, with the names of the runs in front."""
     named = []
     for run, name, table in tables:
-        names = {"run": run} | {
-            key: getattr(name, key) for key in ("data", "model", "loss", "seed")
-        }
-        named.append(table.assign(**names)[[*names, *table]])
+        names = {key: getattr(name, key) for key in ("data", "model", "loss", "seed")}
+        named.append(table.assign(run=run, **names)[["run", *names, *table]])
     return pd.concat(named, ignore_index=True)

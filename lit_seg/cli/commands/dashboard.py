@@ -20,7 +20,7 @@ def main(args: Sequence[str]) -> int:
     """Publish both pages, or with ``--dry-run`` write what would be published."""
     given = _parse(args)
     try:
-        from lit_seg import dashboard
+        from lit_seg.dashboard import pages
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("wandb_workspaces"):
             raise
@@ -28,12 +28,12 @@ def main(args: Sequence[str]) -> int:
             "dashboards need wandb-workspaces: pip install 'lit-seg[dashboards]'"
         ) from None
     where = given.entity, given.project, given.data
-    workspace, report = dashboard.build_workspace(*where), dashboard.build_report(*where)
+    workspace, report = pages.build_workspace(*where), pages.build_report(*where)
     if given.dry_run:
         _write(spec_of(workspace, report), given.dry_run)
         return 0
-    urls = dashboard.publish(workspace, report)
-    sys.stdout.write(f"view    {urls.workspace}\nreport  {urls.report}\n")
+    view_url, report_url = pages.publish(workspace, report)
+    sys.stdout.write(f"view    {view_url}\nreport  {report_url}\n")
     return 0
 
 
