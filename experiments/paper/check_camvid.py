@@ -360,7 +360,6 @@ def baseline(checks: Checks) -> Iterator[str]:
 def pictures(checks: Checks, losses: Sequence[str]) -> Iterator[str]:
     """The counted errors below the pictures of ``lit_seg report``, and the head classes found."""
     comparison = checks.comparison
-    names = sorted(comparison.images["image"].unique())
     figures = pictures_of(comparison)
     seed = min(checks.seeds(*losses))
     rows = []
@@ -369,7 +368,7 @@ def pictures(checks: Checks, losses: Sequence[str]) -> Iterator[str]:
         for panel in figure.panels:
             if panel.title not in losses:
                 continue
-            sums = comparison.counts[panel.title, seed][names.index(image)]
+            sums = comparison.counts[panel.title, seed][comparison.images.index(image)]
             head = sums[comparison.groups["head"]].sum(axis=0)
             _, wrong, *rare = panel.lines
             counted = rare[0].removeprefix(f"{looked_at}: ") if rare else ""

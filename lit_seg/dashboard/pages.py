@@ -4,7 +4,6 @@ from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
-from wandb_workspaces import expr
 
 from lit_seg.dashboard.topics import DATA, STEP, topics
 from lit_seg.errors import RunError
@@ -48,7 +47,7 @@ def build_report(entity: str, project: str, data: str | None = None) -> Any:
         # Without entity and project the runs are those of the report's project. With them the
         # server would be asked for the project as soon as the report is converted.
         runs = wr.Runset(
-            name=f"runs{where}", filters=expr.And(expr.Config(DATA) == data) if data else ""
+            name=f"runs{where}", filters=ws.And(ws.Config(DATA) == data) if data else ""
         )
         blocks += [
             wr.H2(topic.question),

@@ -29,8 +29,7 @@ class Advice:
     watch: str  # what to look at afterwards
     command: str = ""
     loss: str = ""  # the loss to try next, if another loss is what is needed
-    # What to do within the same length of training, for a run that cannot be judged yet.
-    instead: "Advice | None" = None
+    instead: "Advice | None" = None  # within the same budget, for a run that cannot be judged yet
 
 
 def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:

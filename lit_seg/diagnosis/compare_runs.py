@@ -11,13 +11,7 @@ from lit_seg.diagnosis.number_text import listed
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.errors import RunError
 from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import (
-    LABELLED,
-    STATS,
-    is_predicted,
-    overall_scores,
-    score_differences,
-)
+from lit_seg.metrics.scores import LABELLED, STATS, is_predicted, overall_scores, score_differences
 from lit_seg.runs.layout import VAL_IMAGES
 from lit_seg.runs.summary import same_length
 

@@ -12,14 +12,14 @@ from lit_seg.errors import RunError
 from lit_seg.losses.catalogue import every_loss
 from lit_seg.metrics.scores import LABELLED
 from lit_seg.runs.layout import DATASET, METRICS, VAL_IMAGES, find_run
-from lit_seg.runs.reader import load_dataset, load_images, load_runs
+from lit_seg.runs.reader import COUNTS, load_dataset, load_images, load_runs
 from lit_seg.runs.records import RECORD
 from lit_seg.runs.run import contradiction
 from lit_seg.runs.run_name import name_of_place
 from lit_seg.runs.summary import options_of, read_summary
 
+# DATA of the datasets whose DATA is not the name of their class in lower case.
 _DATA_NAMES = {"OxfordPet": "oxford_pet", "VirtualKITTI2": "vkitti2"}
-"""DATA of the datasets whose DATA is not the name of their class in lower case."""
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,17 @@ def read_run(path: str | Path) -> RunRecord:
             f"{folder}: the run was never validated, neither {VAL_IMAGES} nor {METRICS} holds a "
             f"score; train it to its first validation by make train RESUME={folder}"
         )
-    rows = load_images(folder) if has_images else pd.DataFrame(columns=["image", "class"])
+    rows = load_images(folder) if has_images else pd.DataFrame(columns=["image", "class", *COUNTS])
     images = rows["image"].unique()
-    notes = []
-    pixels = None
+    notes, pixels = [], None
     if (folder / DATASET).is_file():
         dataset = load_dataset(folder)
         classes, pixels = dataset["class"].tolist(), dataset["train_pixels"].tolist()
     else:
         logged = log.loc[log["stat"] == "val/iou", "class"]
         classes = (logged if len(logged) else rows["class"]).unique().tolist()
-    counts = np.zeros((0, len(classes), 3), np.int64)
-    if has_images:
-        counts = cube_of(rows, images, classes)
-    else:
+    counts = cube_of(rows, images, classes)
+    if not has_images:
         notes.append(
             f"no {VAL_IMAGES} (a run of an older version): mask sizes and the number of labelled "
             "pixels are not known; the next validation in training writes the file"
@@ -118,11 +115,7 @@ def read_run(path: str | Path) -> RunRecord:
 
 
 def origin_of(folder: Path) -> Origin:
-    """Read the origin of a run from its configuration and its path.
-
-    Raises:
-        RunError: if the configuration is damaged.
-    """
+    """Read the origin of a run from its configuration and its path."""
     given = {key: value for key, value in options_of(folder).items() if value not in (None, "")}
     options = {key: str(value) for key, value in given.items()}
     # A run that was moved elsewhere still says in its configuration where it was trained.

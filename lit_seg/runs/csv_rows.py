@@ -15,6 +15,7 @@ from lit_seg.runs.layout import CLASS_STEP, CLASSES, COST, METRICS
 from lit_seg.runs.records import KINDS, RECORD, split_key
 
 _GLOBAL_STEP = "trainer/global_step"
+_NUMBERS: dict[str, type] = {"step": int, "value": float}
 
 
 def rows_of_folder(folder: Path) -> pd.DataFrame:
@@ -95,10 +96,8 @@ def metrics(path: Path, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
 def logged_length(path: Path) -> tuple[int, int | None]:
     """How many steps and epochs a ``metrics.csv`` covers; None where it says nothing of epochs."""
     cells = read_table(path, ["step"]).reindex(columns=["step", "epoch"], fill_value="")
-    try:
-        last = cells.replace("", "-1").astype(float).astype(int).max()
-    except (TypeError, ValueError) as error:
-        raise RunError(f"{path}: holds what is no number ({error})") from None
+    cells = numbers(cells.replace("", "-1"), path, {"step": float, "epoch": float})
+    last = numbers(cells, path, {"step": int, "epoch": int}).max()
     steps, epochs = (int(number) + 1 for number in last.fillna(-1))
     return steps, epochs or None
 
@@ -110,15 +109,17 @@ def costs(path: Path) -> pd.DataFrame:
     return numbers(table[RECORD], path)
 
 
-def numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """A table of ``path`` with its steps and values as numbers, as far as it has these columns."""
-    types = {"step": int, "value": float}
+def numbers(
+    table: pd.DataFrame,
+    path: Path,
+    types: Mapping[str, type] = _NUMBERS,
+    way_out: str = "take the row out, or move the file away",
+) -> pd.DataFrame:
+    """A table of ``path`` with the columns of ``types`` that it has as numbers."""
     try:
         return table.astype({name: kind for name, kind in types.items() if name in table})
     except (TypeError, ValueError) as error:
-        raise RunError(
-            f"{path}: holds what is no number ({error}); take the row out, or move the file away"
-        ) from None
+        raise RunError(f"{path}: holds what is no number ({error}); {way_out}") from None
 
 
 def _number(given: object) -> float | None:
@@ -130,6 +131,6 @@ def _number(given: object) -> float | None:
 
 def tidy(rows: pd.DataFrame) -> pd.DataFrame:
     """Sorted records; what was logged again after a resume counts once, as logged last."""
-    rows = rows.astype({"step": int, "value": float})
+    rows = rows.astype(_NUMBERS)
     rows = rows.drop_duplicates(RECORD[:3], keep="last")
     return rows.sort_values(["stat", "class", "step"], ignore_index=True)

@@ -17,8 +17,7 @@ TABLE = "val_table.md"
 PICTURES = "pictures"
 WANDB_ID = "wandb_id.txt"
 
-CLASS_STEP = "class_step"
-"""The step axis of the ``class/<stat>/<class>`` curves in W&B."""
+CLASS_STEP = "class_step"  # the step axis of the ``class/<stat>/<class>`` curves in W&B
 
 
 def is_finished(folder: Path) -> bool:

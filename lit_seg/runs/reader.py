@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from lit_seg.errors import RunError
-from lit_seg.runs.csv_rows import read_table, rows_of_folder
+from lit_seg.runs.csv_rows import numbers, read_table, rows_of_folder
 from lit_seg.runs.layout import CLASSES, CONFIG, DATASET, METRICS, VAL_IMAGES
 from lit_seg.runs.run_name import RunName, name_of_config, name_of_place, short_names
 from lit_seg.runs.wandb_reader import SCHEME, offline_runs, online_runs
@@ -72,11 +72,7 @@ def load_images(sources: Source | Sequence[Source]) -> pd.DataFrame:
 
 
 def load_dataset(run: Source) -> pd.DataFrame:
-    """The classes of a run's dataset in the order of their ids.
-
-    Returns:
-        Columns ``class, train_pixels, colour``, the last as ``#rrggbb``.
-    """
+    """The classes of a run's dataset by id: ``class, train_pixels, colour`` as ``#rrggbb``."""
     if not Path(run).is_dir():
         raise RunError(f"{run}: there is no such folder; give the folder of a run")
     return _counts(Path(run) / DATASET, ["class", "train_pixels", "colour"], ["train_pixels"])
@@ -115,9 +111,8 @@ def _find(sources: Source | Sequence[Source]) -> Iterator[tuple[str, Source]]:
     seen: set[str] = set()
     for source in _listed(sources):
         online = str(source).startswith(SCHEME)
-        for kind, place in [("online", str(source))] if online else _walk(Path(source)):
-            key = str(place) if kind == "online" else os.path.realpath(place)
-            if key not in seen:
+        for kind, place in [("online", source)] if online else _walk(Path(source)):
+            if (key := os.path.realpath(place)) not in seen:
                 seen.add(key)
                 yield kind, place
 
@@ -126,30 +121,29 @@ def _listed(sources: Source | Sequence[Source]) -> Sequence[Source]:
     return [sources] if isinstance(sources, str | Path) else sources
 
 
-def _walk(source: Path) -> Iterator[tuple[str, Source]]:
+def _walk(source: Path) -> list[tuple[str, Source]]:
     """The runs at and below a folder, sorted; a run's own W&B files say the same again."""
     if source.suffix == ".wandb" and source.is_file():
-        yield "offline", source
-        return
+        return [("offline", source)]
     if not source.is_dir():
         raise RunError(f"{source}: there is no such folder; give a run or a folder of runs")
-    empty = True
+    found: list[tuple[str, Source]] = []
     for root, folders, files in os.walk(source):
         folders.sort()
         logs = sorted(file for file in files if file.endswith(".wandb"))
-        found = [("offline", Path(root) / log) for log in logs]
+        here = [("offline", Path(root) / log) for log in logs]
         if METRICS in files or CLASSES in files:
-            found = [("folder", Path(root))]
-        if found:
+            here = [("folder", Path(root))]
+        if here:
             folders.clear()
-            empty = False
-            yield from found
-    if empty:
+        found += here
+    if not found:
         begun = f"has a {CONFIG} but logged nothing yet" if (source / CONFIG).is_file() else ""
         raise RunError(
             f"{source}: {begun or f'holds no run, which would have a {METRICS}'}; "
             "give a run or a folder of runs"
         )
+    return found
 
 
 def _name(folder: Path) -> RunName:
@@ -166,18 +160,15 @@ def _name(folder: Path) -> RunName:
     return name
 
 
-def _counts(path: Path, columns: list[str], numbers: list[str]) -> pd.DataFrame:
+def _counts(path: Path, columns: list[str], counts: list[str]) -> pd.DataFrame:
     """Columns of a file that validation writes, of which some are whole numbers."""
     if not path.is_file():
         raise RunError(
             f"{path}: is not there, the run was not validated yet or is of an older version; wait "
             "for its first validation, or train it anew"
         )
-    table = read_table(path, columns)[columns]
-    try:
-        return table.astype(dict.fromkeys(numbers, int))
-    except ValueError as error:
-        raise RunError(f"{path}: holds what is no count ({error}); train the run anew") from None
+    types = dict.fromkeys(counts, int)
+    return numbers(read_table(path, columns)[columns], path, types, "train the run anew")
 
 
 def _joined(tables: Sequence[tuple[str, RunName, pd.DataFrame]]) -> pd.DataFrame:

@@ -46,8 +46,7 @@ class RunScores:
     """Scores of the last validation as ``lit_seg.metrics.scores`` defines them."""
 
     overall: dict[str, float]  # by the names in STATS; NaN where a score is undefined
-    # train_pixels, iou, recall and precision of each class, in the order of ids.
-    classes: dict[str, dict[str, float]]
+    classes: dict[str, dict[str, float]]  # train_pixels and CLASS_STATS by class, in order of ids
 
     def column(self, stat: str) -> Array:
         """A score of all classes."""
@@ -142,11 +141,7 @@ def remove_summary(folder: Path) -> None:
 
 
 def options_of(folder: Path) -> dict[str, Any]:
-    """The options in ``config.yaml`` with dotted names, in its order; none without the file.
-
-    Raises:
-        RunError: if it cannot be read, or is cut.
-    """
+    """The options in ``config.yaml`` with dotted names, in its order; none without the file."""
     path = folder / CONFIG
     if not path.is_file():
         return {}

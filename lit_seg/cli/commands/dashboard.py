@@ -13,6 +13,7 @@ import yaml
 from lit_seg.cli.commands.run_command import Parser, one_line_errors
 from lit_seg.cli.wandb_private import spec_of
 from lit_seg.errors import RunError
+from lit_seg.files.atomic_io import writing
 
 
 @one_line_errors
@@ -56,16 +57,10 @@ def _parse(args: Sequence[str]) -> Namespace:
 
 
 def _write(spec: dict[str, Any], file: str) -> None:
-    if file.endswith((".yaml", ".yml")):
-        text = yaml.safe_dump(spec, sort_keys=False)
-    else:
-        text = json.dumps(spec, indent=2) + "\n"
+    is_yaml = file.endswith((".yaml", ".yml"))
+    text = yaml.safe_dump(spec, sort_keys=False) if is_yaml else json.dumps(spec, indent=2) + "\n"
     if file == "-":
         sys.stdout.write(text)
         return
-    try:
+    with writing(Path(file), "another file to --dry-run"):
         Path(file).write_text(text)
-    except OSError as error:
-        raise RunError(
-            f"{file}: cannot be written ({error.strerror}); give another file to --dry-run"
-        ) from None
