@@ -27,6 +27,7 @@ from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.option_checks import check_options
 from lit_seg.config.parse_errors import explain
+from lit_seg.config.reach import check_reach
 from lit_seg.distributed.rank_timeout import check_ranks, trainer_options
 from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
@@ -37,7 +38,7 @@ from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
 from lit_seg.runs.layout import CHECKPOINTS, CONFIG, free_folder
 
-_CALLBACKS = {
+CALLBACKS = {
     "best_checkpoint": BestCheckpoint,
     "last_checkpoint": LastCheckpoint,
     "class_dynamics": ClassDynamics,
@@ -93,7 +94,7 @@ class LitSegCLI(LightningCLI):
             help="Seconds after which a rank that waits for another ends the job. What a rank does "
             "alone must fit: slow loading, a checkpoint, one more validation batch.",
         )
-        for key, callback in _CALLBACKS.items():
+        for key, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, key)
         parser.link_arguments("data.class_counts", "model.class_counts", apply_on="instantiate")
         parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
@@ -131,6 +132,7 @@ class LitSegCLI(LightningCLI):
         config.trainer.default_root_dir = config.run_dir
         for key in ("best_checkpoint", "last_checkpoint"):
             config[key].dirpath = str(Path(config.run_dir) / CHECKPOINTS)
+        check_reach(config, Path(config.run_dir), sys.argv[1:], CALLBACKS)
         if config.trainer.precision is None:
             config.trainer.precision = _fast_precision(config.trainer.accelerator)
 

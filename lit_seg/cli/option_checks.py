@@ -10,6 +10,10 @@ _OTHER_STRATEGIES = (
     *("ddp_spawn", "ddp_fork", "ddp_notebook"),
     *("fsdp", "deepspeed", "model_parallel", "xla"),
 )
+_OTHER_CLASSES = (
+    *("FSDPStrategy", "DeepSpeedStrategy", "ModelParallelStrategy", "XLAStrategy"),
+    "SingleDeviceXLAStrategy",
+)
 
 
 def check_options(config: Any) -> None:
@@ -28,11 +32,12 @@ def check_options(config: Any) -> None:
             raise RunError(f"`{key}` would replace the one of the model: give `model.{key}`")
     if trainer.barebones:
         raise RunError("`trainer.barebones` cannot be true: a run writes its numbers and files")
-    if isinstance(trainer.strategy, str) and trainer.strategy.startswith(_OTHER_STRATEGIES):
+    if trainer.get("model_registry"):
         raise RunError(
-            f"`trainer.strategy` cannot be {trainer.strategy}: forked ranks and ranks that hold a "
-            "part of the weights are not supported; take `ddp`"
+            f"`trainer.model_registry` cannot be {trainer.model_registry}: it uploads checkpoints; "
+            "leave it out"
         )
+    _check_strategy(trainer.strategy)
     if config.weights_only is False:
         raise RunError("`weights_only: false` lets a checkpoint run its code; leave it out")
     if str(trainer.devices) in ("0", "[]"):
@@ -41,6 +46,24 @@ def check_options(config: Any) -> None:
             "run takes what there is"
         )
     _check_accelerator(trainer.accelerator)
+
+
+def _check_strategy(given: Any) -> None:
+    """Of a name, or of a class with its options."""
+    name, method = given, None
+    if not isinstance(given, str):
+        name = given.class_path.rpartition(".")[2]
+        method = (given.get("init_args") or {}).get("start_method")
+    if (
+        (isinstance(given, str) and given.startswith(_OTHER_STRATEGIES))
+        or name in _OTHER_CLASSES
+        or method not in (None, "popen")
+    ):
+        started = f" with start_method {method}" if method else ""
+        raise RunError(
+            f"`trainer.strategy` cannot be {name}{started}: forked ranks and ranks that hold a "
+            "part of the weights are not supported; take `ddp`"
+        )
 
 
 def _check_accelerator(name: Any) -> None:
