@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jsonargparse.typing import PositiveFloat
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
@@ -33,6 +32,7 @@ from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
 from lit_seg.errors import LitSegError, RunError
 from lit_seg.files.atomic_io import replace_text
+from lit_seg.files.yaml_file import parse_yaml
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
@@ -69,7 +69,7 @@ class RunConfig(SaveConfigCallback):
         text = self.parser.dump(config, skip_none=False)
         replace_text(Path(trainer.default_root_dir) / CONFIG, text)
         for logger in trainer.loggers:
-            logger.log_hyperparams(yaml.safe_load(text))
+            logger.log_hyperparams(parse_yaml(text))
 
 
 class LitSegCLI(LightningCLI):

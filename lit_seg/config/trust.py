@@ -20,7 +20,7 @@ import yaml
 from lit_seg.config.jsonargparse_private import temporary_parsing_settings
 from lit_seg.config.parse_errors import refusal
 from lit_seg.errors import RunError
-from lit_seg.files.yaml_file import read_yaml
+from lit_seg.files.yaml_file import parse_yaml, read_yaml
 
 KNOWN = (
     "lit_seg.callbacks",
@@ -160,6 +160,6 @@ def _options(args: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _parsed(value: str) -> Any:
     try:
-        return yaml.safe_load(value)
+        return parse_yaml(value)
     except yaml.YAMLError:
         return value
