@@ -84,6 +84,7 @@ class LitSegCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
             "--run_dir",
+            type=str,
             default="runs/run",
             help="Folder of the run; `fit` appends a number if the folder already holds a run.",
         )
@@ -118,7 +119,7 @@ class LitSegCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
-        check_options(config)
+        check_options(config, {"data", "model", "trainer", *CALLBACKS})
         fits = self.subcommand == "fit"
         if config.ckpt_path is not None:
             checkpoint = find_checkpoint(Path(config.ckpt_path), "last" if fits else "best")

@@ -25,8 +25,10 @@ def build_network(
     if encoder not in smp.encoders.encoders and not encoder.startswith(("tu-", "timm-")):
         near = get_close_matches(encoder, smp.encoders.get_encoder_names(), n=5, cutoff=0.3)
         raise ValueError(f"`encoder`: there is no {encoder!r}; close to it are {', '.join(near)}")
-    own = smp.MODEL_ARCHITECTURES_MAPPING.get(architecture.lower(), nn.Module)
-    for name, value in options.items():  # the others are the encoder's: timm's take files and URLs
+    own = smp.MODEL_ARCHITECTURES_MAPPING.get(architecture.lower())
+    for name, value in (
+        options if own else {}
+    ).items():  # the others are the encoder's: timm's take files and URLs
         if name not in signature(own).parameters and not isinstance(value, int | float | None):
             raise ValueError(
                 f"`options`: {name} is none of {own.__name__}, and the encoder is given numbers "
