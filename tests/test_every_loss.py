@@ -76,7 +76,6 @@ def test_a_stopped_run_ends_like_an_undisturbed_one(
 
     with monkeypatch.context() as patch:
         patch.setattr(LitSegmenter, "training_step", fails)
-        with pytest.raises(RuntimeError, match="stopped"):
-            fit(tmp_path / "parts", *options)
+        assert fit(tmp_path / "parts", *options) == 1
     assert main(["fit", "--resume", str(tmp_path / "parts")]) == 0
     assert differences(whole, tmp_path / "parts") == []

@@ -109,8 +109,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     reference, folder = uninterrupted(*args), tmp_path / "seed0"
     owner, name = (LitSegmenter, method) if isinstance(method, str) else method
     fail_at(owner, name, n)
-    with pytest.raises(UnforeseenError):
-        fit(folder, *args)
+    assert fit(folder, *args) == 1
     last = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
     assert last["global_step"] == at
     assert main(["fit", "--resume", str(folder)]) == 0
@@ -153,8 +152,7 @@ def test_a_killed_write_leaves_no_half_row(
 ) -> None:
     reference, folder = uninterrupted(*EPOCHS), tmp_path / "seed0"
     fail_at(LitSegmenter, "training_step", 7)
-    with pytest.raises(UnforeseenError):
-        fit(folder, *EPOCHS)
+    assert fit(folder, *EPOCHS) == 1
     for name in ("metrics.csv", "classes.csv"):  # a 6 that was to become 6,...
         with (folder / name).open("a") as file:
             file.write("6")
@@ -216,13 +214,11 @@ def test_going_on_from_an_older_checkpoint_leaves_no_gap(
     reference, folder = uninterrupted(*EPOCHS), tmp_path / "seed0"
     old = folder / "checkpoints/old.ckpt"
     fail_at(LitSegmenter, "training_step", 7)
-    with pytest.raises(UnforeseenError):
-        fit(folder, *EPOCHS)
+    assert fit(folder, *EPOCHS) == 1
     shutil.copy(folder / "checkpoints/last.ckpt", old)
     assert main(["fit", "--resume", str(folder)]) == 0
     fail_at(LitSegmenter, "training_step", 1)
-    with pytest.raises(UnforeseenError):
-        main(["fit", "--resume", str(old)])
+    assert main(["fit", "--resume", str(old)]) == 1
     old.unlink()
     assert main(["fit", "--resume", str(folder)]) == 0
     assert differences(folder, reference) == []

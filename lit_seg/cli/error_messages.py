@@ -1,14 +1,29 @@
 """The message that the command line prints for an error."""
 
+import reprlib
+import sys
 import traceback
 from argparse import ArgumentError
+from pathlib import Path
+from types import FrameType
 
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from lit_seg.config.parse_errors import explain
 from lit_seg.distributed.rank_timeout import lost_rank
-from lit_seg.errors import LitSegError
+from lit_seg.errors import LitSegError, reason_of
+
+
+def report_error(error: Exception, command: str, shows_traceback: bool) -> int:
+    """Say in one line what went wrong, after the traceback if it is asked for; the exit code."""
+    message, code = message_of(error, command), 2
+    if message is None:
+        message, code = unforeseen(error)
+    if shows_traceback:
+        traceback.print_exception(error)
+    sys.stderr.write(f"error: {message}\n")
+    return code
 
 
 def message_of(error: Exception, command: str) -> str | None:
@@ -50,3 +65,76 @@ def _about_an_option(error: ValueError) -> str | None:
         if module.startswith(raised_in):
             return option + str(error).strip()
     return None
+
+
+_SUBJECTS = (
+    ("torch.optim.lr_scheduler", "`model.lr_scheduler`"),
+    ("torch.optim", "`model.optimizer`"),
+    (("segmentation_models_pytorch", "timm"), "`model`"),
+    ("pytorch_lightning.callbacks.timer", "`trainer.max_time`"),
+    ("pytorch_lightning.callbacks", "`trainer.callbacks`"),
+    ("pytorch_lightning.loggers", "`trainer.logger`"),
+    ("pytorch_lightning.profilers", "`trainer.profiler`"),
+    ("pytorch_lightning.tuner", "`trainer.callbacks`"),
+    (("pytorch_lightning.strategies", "lightning_fabric.strategies"), "`trainer.strategy`"),
+    (("pytorch_lightning.plugins", "lightning_fabric.plugins"), "`trainer.plugins`"),
+    (("pytorch_lightning.accelerators", "lightning_fabric.accelerators"), "`trainer.devices`"),
+    (("pytorch_lightning", "lightning_fabric"), "`trainer`"),
+    ("wandb", "W&B"),
+    (("albumentations", "cv2", "PIL", "lit_seg.data"), "`data`"),
+    ("lit_seg.losses", "`model.loss`"),
+    ("lit_seg.tasks", "`model`"),
+    ("jsonargparse", "the options"),
+)
+"""What is in play when code of a module fails, the innermost first."""
+
+
+def unforeseen(error: Exception) -> tuple[str, int]:
+    """One line for an error that nothing above has foreseen, and the exit code.
+
+    If a library raised it, what it was given is most likely wrong, and the code is 2. If code of
+    this project or of the user did, the line says where, and the code is 1.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][::-1]
+    # the standard library is only where our code, or a library's, fails
+    frame = next((f for f in frames if not _is_standard(f)), None)
+    what = f"{type(error).__name__}: {reason_of(error)}"
+    file = next((f"{path}, " for f in frames if (path := _path_in(f))), "")
+    if frame is None or "site-packages" not in frame.f_code.co_filename:
+        where = f" (in {frame.f_code.co_qualname} of {_of(frame)})" if frame else ""
+        return (
+            f"{file}{what}{where}: this was not foreseen and may be a mistake of the code; "
+            "`--traceback` shows all of it"
+        ), 1
+    for each in frames:
+        subject = next((said for prefix, said in _SUBJECTS if _of(each).startswith(prefix)), None)
+        if subject:
+            return f"{subject}{_given(each)}: {file}{what}; `--traceback` shows where", 2
+    return f"{file}{what}; `--traceback` shows where", 2
+
+
+def _of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _is_standard(frame: FrameType) -> bool:
+    return _of(frame).partition(".")[0] in sys.stdlib_module_names and _of(frame) != "__main__"
+
+
+def _path_in(frame: FrameType) -> Path | None:
+    """The file that a function of this project works on."""
+    if not _of(frame).startswith("lit_seg."):
+        return None
+    return next((value for value in frame.f_locals.values() if isinstance(value, Path)), None)
+
+
+def _given(frame: FrameType) -> str:
+    """What a constructor was given, as far as it is plain."""
+    code = frame.f_code
+    if code.co_name != "__init__":
+        return ""
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    values = {name: frame.f_locals.get(name) for name in names}
+    plain = (int, float, str, tuple, type(None))
+    shown = [f"{n}={reprlib.repr(v)}" for n, v in values.items() if isinstance(v, plain)]
+    return f" ({', '.join(shown)})" if shown else ""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jsonargparse.typing import PositiveFloat
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
@@ -29,18 +28,20 @@ from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.option_checks import check_options
 from lit_seg.config.parse_errors import explain
+from lit_seg.config.reach import check_reach
 from lit_seg.distributed.rank_timeout import check_ranks, is_first_rank, trainer_options
 from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
 from lit_seg.errors import LitSegError, RunError
 from lit_seg.files.atomic_io import replace_text
+from lit_seg.files.yaml_file import parse_yaml
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
 from lit_seg.runs.layout import CHECKPOINTS, CONFIG, free_folder
 from lit_seg.runs.run_lock import hold_run
 
-_CALLBACKS = {
+CALLBACKS = {
     "best_checkpoint": BestCheckpoint,
     "last_checkpoint": LastCheckpoint,
     "class_dynamics": ClassDynamics,
@@ -68,7 +69,7 @@ class RunConfig(SaveConfigCallback, AfterFirstStep):
         text = self.parser.dump(config, skip_none=False)
         replace_text(Path(trainer.default_root_dir) / CONFIG, text)
         for logger in trainer.loggers:
-            logger.log_hyperparams(yaml.safe_load(text))
+            logger.log_hyperparams(parse_yaml(text))
 
 
 class LitSegCLI(LightningCLI):
@@ -87,6 +88,7 @@ class LitSegCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
             "--run_dir",
+            type=str,
             default="runs/run",
             help="Folder of the run; `fit` appends a number if the folder already holds a run.",
         )
@@ -97,7 +99,7 @@ class LitSegCLI(LightningCLI):
             help="Seconds after which a rank that waits for another ends the job. What a rank does "
             "alone must fit: slow loading, a checkpoint, one more validation batch.",
         )
-        for key, callback in _CALLBACKS.items():
+        for key, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, key)
         parser.link_arguments("data.class_counts", "model.class_counts", apply_on="instantiate")
         parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
@@ -121,7 +123,7 @@ class LitSegCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
-        check_options(config)
+        check_options(config, {"data", "model", "trainer", *CALLBACKS})
         fits = self.subcommand == "fit"
         if config.ckpt_path is None and fits:
             config.run_dir = str(free_folder(Path(config.run_dir)))
@@ -137,6 +139,7 @@ class LitSegCLI(LightningCLI):
         config.trainer.default_root_dir = config.run_dir
         for key in ("best_checkpoint", "last_checkpoint"):
             config[key].dirpath = str(Path(config.run_dir) / CHECKPOINTS)
+        check_reach(config, Path(config.run_dir), sys.argv[1:], CALLBACKS)
         if config.trainer.precision is None:
             config.trainer.precision = _fast_precision(config.trainer.accelerator)
 

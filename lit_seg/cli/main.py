@@ -13,7 +13,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from lit_seg.cli.arguments import TRAINER_COMMANDS, complete_arguments
 from lit_seg.cli.commands import COMMANDS
-from lit_seg.cli.error_messages import message_of
+from lit_seg.cli.error_messages import report_error
 from lit_seg.cli.lightning_cli import LitSegCLI, RunConfig
 from lit_seg.cli.output import lasting_output
 from lit_seg.config.trust import only_trusted, take_trusted
@@ -33,16 +33,18 @@ warnings.filterwarnings("ignore", ".*sync_dist=True.*")
 # it does not know that our sampler skips what an interrupted epoch has seen
 warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
 
-_DESCRIPTION = "Segmentation with imbalanced classes. Besides the subcommands below, " + "; ".join(
-    f"`{name}` shows {what}" for name, what in COMMANDS.items()
+_DESCRIPTION = (
+    "Segmentation with imbalanced classes. `--traceback` shows where an error happened. Besides "
+    "the subcommands below, "
+    + "; ".join(f"`{name}` shows {what}" for name, what in COMMANDS.items())
 )
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
-    The code is 0 after success, 2 after an error that the user can mend, and 128 plus the signal's
-    number after a signal.
+    The code is 0 after success, 2 after an error that the user can mend, 1 after one of the code,
+    and 128 plus the signal's number after a signal.
     """
     if args is not None:
         sys.argv[1:] = args
@@ -69,6 +71,8 @@ def _ctrl_c_ends_it() -> Iterator[None]:
 
 def _run_command() -> int:
     code = 1
+    shows_traceback = "--traceback" in sys.argv
+    sys.argv[1:] = [word for word in sys.argv[1:] if word != "--traceback"]
     try:
         sys.argv[1:], packages = take_trusted(sys.argv[1:])
         sys.argv[1:] = complete_arguments(sys.argv[1:])
@@ -94,11 +98,7 @@ def _run_command() -> int:
         code = 128 + signal.SIGTERM
     except Exception as error:
         command = next((word for word in sys.argv[1:2] if word in TRAINER_COMMANDS), "")
-        message = message_of(error, command)
-        if message is None:
-            raise
-        sys.stderr.write(f"error: {message}\n")
-        code = 2
+        code = report_error(error, command, shows_traceback)
     finally:
         if wandb.run is not None:
             wandb.finish(exit_code=code)

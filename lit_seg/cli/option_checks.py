@@ -1,7 +1,9 @@
 """Checks of trainer options that Lightning accepts but this project does not support."""
 
+from collections.abc import Collection
 from typing import Any
 
+from jsonargparse import Namespace
 from pytorch_lightning.accelerators import AcceleratorRegistry
 
 from lit_seg.errors import RunError
@@ -10,10 +12,26 @@ _OTHER_STRATEGIES = (
     *("ddp_spawn", "ddp_fork", "ddp_notebook"),
     *("fsdp", "deepspeed", "model_parallel", "xla"),
 )
+_OTHER_CLASSES = (
+    *("FSDPStrategy", "DeepSpeedStrategy", "ModelParallelStrategy", "XLAStrategy"),
+    "SingleDeviceXLAStrategy",
+)
 
 
-def check_options(config: Any) -> None:
-    """Refuse options before any object is built from them, with their value and the way out."""
+def check_options(config: Any, sections: Collection[str]) -> None:
+    """Refuse options before any object is built from them, with their value and the way out.
+
+    Args:
+        config: the options, parsed.
+        sections: those that hold others.
+    """
+    for key, value in vars(config).items():
+        if key in sections and not isinstance(value, Namespace):
+            raise RunError(f"`{key}` holds options with their values, got {value!r}; leave it out")
+    if "\0" in config.run_dir:
+        raise RunError(
+            f"`run_dir` cannot be {config.run_dir!r}: no path has a character of value 0"
+        )
     trainer = config.trainer
     for key in ("accumulate_grad_batches", "check_val_every_n_epoch"):
         if trainer[key] is not None and trainer[key] < 1:
@@ -28,19 +46,47 @@ def check_options(config: Any) -> None:
             raise RunError(f"`{key}` would replace the one of the model: give `model.{key}`")
     if trainer.barebones:
         raise RunError("`trainer.barebones` cannot be true: a run writes its numbers and files")
-    if isinstance(trainer.strategy, str) and trainer.strategy.startswith(_OTHER_STRATEGIES):
+    if trainer.get("model_registry"):
         raise RunError(
-            f"`trainer.strategy` cannot be {trainer.strategy}: forked ranks and ranks that hold a "
-            "part of the weights are not supported; take `ddp`"
+            f"`trainer.model_registry` cannot be {trainer.model_registry}: it uploads checkpoints; "
+            "leave it out"
         )
+    _check_strategy(trainer.strategy)
     if config.weights_only is False:
         raise RunError("`weights_only: false` lets a checkpoint run its code; leave it out")
-    if str(trainer.devices) in ("0", "[]"):
+    devices = str(trainer.devices)
+    no_number = not devices.isdecimal() and devices != "auto" and _on_cpu(trainer.accelerator)
+    if devices in ("0", "[]") or no_number:
         raise RunError(
             f"`trainer.devices` must be at least 1, got {trainer.devices}; without the option the "
             "run takes what there is"
         )
     _check_accelerator(trainer.accelerator)
+
+
+def _check_strategy(given: Any) -> None:
+    """Of a name, or of a class with its options."""
+    name, method = given, None
+    if not isinstance(given, str):
+        name = given.class_path.rpartition(".")[2]
+        method = (given.get("init_args") or {}).get("start_method")
+    if (
+        (isinstance(given, str) and given.startswith(_OTHER_STRATEGIES))
+        or name in _OTHER_CLASSES
+        or method not in (None, "popen")
+    ):
+        started = f" with start_method {method}" if method else ""
+        raise RunError(
+            f"`trainer.strategy` cannot be {name}{started}: forked ranks and ranks that hold a "
+            "part of the weights are not supported; take `ddp`"
+        )
+
+
+def _on_cpu(accelerator: Any) -> bool:
+    others = (AcceleratorRegistry[name]["accelerator"] for name in ("cuda", "mps"))
+    return accelerator == "cpu" or (
+        accelerator == "auto" and not any(cls.is_available() for cls in others)
+    )
 
 
 def _check_accelerator(name: Any) -> None:

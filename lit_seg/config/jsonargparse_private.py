@@ -4,16 +4,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jsonargparse import set_parsing_settings
+from jsonargparse import _loaders_dumpers, set_parsing_settings
 from jsonargparse._common import parsing_settings
+
+from lit_seg.files.yaml_file import BoundedYaml
 
 
 @contextmanager
 def temporary_parsing_settings(**settings: Any) -> Iterator[None]:
-    """``set_parsing_settings``, which cannot be asked what was set, until the context ends."""
-    before = dict(parsing_settings)
+    """``set_parsing_settings``, which cannot be asked what was set, until the context ends.
+
+    So long, YAML is read within bounds too.
+    """
+    yaml: Any = _loaders_dumpers
+    before, loader = dict(parsing_settings), yaml.get_yaml_default_loader()
     set_parsing_settings(**settings)
+    if not issubclass(loader, BoundedYaml):
+        yaml.yaml_default_loader = type("Bounded", (BoundedYaml, loader), {})
     try:
         yield
     finally:
         parsing_settings.update(before)
+        yaml.yaml_default_loader = loader

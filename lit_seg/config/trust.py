@@ -20,7 +20,7 @@ import yaml
 from lit_seg.config.jsonargparse_private import temporary_parsing_settings
 from lit_seg.config.parse_errors import refusal
 from lit_seg.errors import RunError
-from lit_seg.files.yaml_file import read_yaml
+from lit_seg.files.yaml_file import parse_yaml, read_yaml
 
 KNOWN = (
     "lit_seg.callbacks",
@@ -79,7 +79,7 @@ def only_trusted(args: Sequence[str] = (), packages: Sequence[str] = ()) -> Iter
         RunError: if a configuration file cannot be read, or names a class of another package.
     """
     given = os.environ.get(VARIABLE)
-    packages = [*packages, *(given.split(",") if given else ())]
+    packages = [*packages, *trusted_packages()]
     allowed = [*KNOWN, *packages, *_typed_packages(args)]
     _check_configs(args, allowed)
     if packages:
@@ -98,14 +98,26 @@ def only_trusted(args: Sequence[str] = (), packages: Sequence[str] = ()) -> Iter
             os.environ.pop(VARIABLE, None)
 
 
+def trusted_packages() -> list[str]:
+    """The packages that ``--trust`` gave, within :func:`only_trusted`."""
+    given = os.environ.get(VARIABLE)
+    return given.split(",") if given else []
+
+
+def typed_options(args: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """The last name and the value of each option that is typed; configuration files are not."""
+    for option, value in _options(args):
+        content = _parsed(value)
+        if option not in _CONFIG or isinstance(content, dict):
+            yield option.removesuffix("+").removeprefix("--").rpartition(".")[2], content
+
+
 def _typed_packages(args: Sequence[str]) -> list[str]:
     """The packages of the import paths that are typed on the command line."""
     found: list[str] = []
-    for option, value in _options(args):
-        if option not in _CONFIG:
-            key = option.removesuffix("+").rpartition(".")[2].removeprefix("--")
-            typed = _import_paths(_parsed(value), key)
-            found += [path.partition(".")[0] for path in typed if not _is_within(path, KNOWN)]
+    for key, value in typed_options(args):
+        typed = _import_paths(value, key)
+        found += [path.partition(".")[0] for path in typed if not is_within(path, KNOWN)]
     return [package for package in found if package != "jsonargparse"]  # it refuses its own
 
 
@@ -114,11 +126,11 @@ def _check_configs(args: Sequence[str], allowed: Sequence[str]) -> None:
         if option not in _CONFIG or isinstance(_parsed(value), dict):
             continue  # a configuration typed on the command line is trusted
         for path in _import_paths(read_yaml(Path(value)), ""):
-            if not _is_within(path, allowed):
+            if not is_within(path, allowed):
                 raise RunError(refusal(f"{value} names {path}", path))
 
 
-def _is_within(path: str, packages: Sequence[str]) -> bool:
+def is_within(path: str, packages: Sequence[str]) -> bool:
     return f"{path}.".startswith(tuple(f"{package}." for package in packages))
 
 
@@ -148,6 +160,6 @@ def _options(args: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _parsed(value: str) -> Any:
     try:
-        return yaml.safe_load(value)
+        return parse_yaml(value)
     except yaml.YAMLError:
         return value

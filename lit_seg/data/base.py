@@ -87,8 +87,8 @@ class SegDataModule(DatasetFacts, LightningDataModule):
                 raise ValueError(f"`{name}` must be {needed}, got {size}")
         if crop and not 4 <= min(crop) <= max(crop) <= _LARGEST:
             raise ValueError(f"`crop` must be a height and width of 4 to {_LARGEST}, got {crop}")
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
+        if not 1 <= batch_size <= _LARGEST:
+            raise ValueError(f"`batch_size` must be 1 to {_LARGEST}, got {batch_size}")
         most = 16 * (os.cpu_count() or 1)
         if not 0 <= num_workers <= most:  # each is a process on each rank
             raise ValueError(

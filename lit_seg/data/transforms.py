@@ -60,8 +60,8 @@ class TrainTransform:
         jitter: float = 0.0,
         class_crops: float = 0.0,
     ) -> None:
-        if not 0 < scale[0] <= scale[1]:
-            raise ValueError(f"`scale` must be a range of positive factors, got {scale}")
+        if not 0 < scale[0] <= scale[1] <= 64:
+            raise ValueError(f"`scale` must be a range of positive factors up to 64, got {scale}")
         for name, chance in (("flip", flip), ("class_crops", class_crops)):
             if not 0 <= chance <= 1:
                 raise ValueError(f"`{name}` must be in [0, 1], got {chance}")

@@ -1,21 +1,82 @@
-"""Reading YAML files that hold a mapping, with errors that name the file and the way out."""
+"""Reading YAML within bounds, with errors that name the file and the way out."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from lit_seg.errors import RunError
 
+FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_BYTES = 2**20
+_NODES = 100_000
+_DEPTH = 50
+_DIGITS = 100
+
+
+class BoundedYaml:
+    """Bounds of what a YAML loader reads; it comes before the loader among the base classes.
+
+    A few lines of aliases stand for billions of values, or for themselves; nesting ends Python's
+    stack, and a number of a million digits takes minutes. All of these are a ``YAMLError``.
+    """
+
+    def __init__(self, stream: str) -> None:
+        if len(stream) > _BYTES:
+            raise yaml.YAMLError(f"it is longer than {_BYTES} characters")
+        try:
+            _check_depth(stream)
+            super().__init__(stream)  # type: ignore[call-arg]
+        except UnicodeEncodeError as error:
+            raise yaml.YAMLError(f"it is no UTF-8 text, {error.reason}") from None
+
+    def get_single_data(self) -> Any:
+        """The content of the document."""
+        try:
+            node = self.get_single_node()  # type: ignore[attr-defined]
+            if node is None:
+                return None
+            _check_size(node, {})
+            return self.construct_document(node)  # type: ignore[attr-defined]
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # what a tag says, such as a date, need not be what follows it
+            raise yaml.YAMLError(f"it holds a value that cannot be read, {error}") from None
+
+
+class _Loader(BoundedYaml, FAST):  # type: ignore[misc, valid-type]
+    """Of plain values; dates stay text, as the parser of the command line leaves them."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, text) for tag, text in known if tag != "tag:yaml.org,2002:timestamp"]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def parse_yaml(text: str) -> Any:
+    """The plain values in a text.
+
+    Raises:
+        yaml.YAMLError: if it is no YAML, has tags that would run Python, or is out of bounds.
+    """
+    return yaml.load(text, Loader=_Loader)
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a configuration file; tags that would run Python are refused."""
+    """Read a configuration file, which holds a mapping.
+
+    Raises:
+        RunError: if it cannot be read, or :func:`parse_yaml` refuses it.
+    """
     if not path.exists():
         raise RunError(f"{path}: there is no such configuration file")
-    if not path.is_file():
+    if path.is_dir():
         raise RunError(f"{path}: is a folder, not a configuration file")
+    if not path.is_file():  # it is read several times, which a pipe cannot be
+        raise RunError(f"{path}: is a pipe or a device; save the configuration in a file")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = parse_yaml(file.read(_BYTES + 1).decode())
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).replace("<unicode string>", path.name).split())
         raise RunError(f"{path}: cannot be read as YAML ({reason}); mend it") from None
@@ -25,4 +86,41 @@ def read_yaml(path: Path) -> dict[str, Any]:
             f"{path}: holds {found}; a configuration is a mapping such as "
             "`trainer: {max_epochs: 3}`"
         )
+    if wrong := [key for key in content if not isinstance(key, str)]:
+        raise RunError(f"{path}: names an option {wrong[0]!r}; options have names, mend it")
     return content
+
+
+def _check_depth(text: str) -> None:
+    """Before values are made of it: the loader of C recurses until it crashes."""
+    depth = 0
+    for number, event in enumerate(yaml.parse(text, Loader=FAST)):
+        if number > 2 * _NODES:  # a list has an event for its start and one for its end
+            raise yaml.YAMLError(f"it holds more than {_NODES} values")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH:
+            raise yaml.YAMLError(f"it is nested more than {_DEPTH} deep")
+
+
+def _check_size(node: yaml.Node, known: dict[int, int | None]) -> int:
+    """The number of values in a node, in which each alias counts as all that it stands for."""
+    if id(node) in known:
+        size = known[id(node)]
+        if size is None:
+            raise yaml.YAMLError("a part of it contains itself")
+        return size
+    known[id(node)] = None
+    size = 1
+    if isinstance(node, yaml.ScalarNode):
+        is_number = node.tag.endswith((":int", ":float"))
+        if is_number and len(node.value) > _DIGITS:
+            raise yaml.YAMLError(f"it holds a number of {len(node.value)} digits")
+    else:
+        for part in node.value:
+            for each in part if isinstance(part, tuple) else (part,):
+                size += _check_size(each, known)
+                if size > _NODES:
+                    raise yaml.YAMLError(f"with its aliases it holds more than {_NODES} values")
+    known[id(node)] = size
+    return size

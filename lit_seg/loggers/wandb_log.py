@@ -82,6 +82,7 @@ def wandb_log(folder: Path, resumed: bool) -> WandbLog | None:
         raise RunError(f"WANDB_MODE={given} is unknown; there are {', '.join(_MODES)}")
     if mode == "disabled":
         return None
+    _check_address()
     if mode == "offline" and not given:
         rank_zero_info(
             f"W&B: no key on this machine, logging offline; upload it by `{sync_command(folder)}`"
@@ -123,12 +124,30 @@ def has_wandb_key() -> bool:
     """Whether a key for W&B is in the environment or in a netrc file."""
     if os.environ.get("WANDB_API_KEY"):
         return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    host = _host()
     for path in (os.environ.get("NETRC", ""), Path.home() / ".netrc", Path.home() / "_netrc"):
         with suppress(OSError, netrc.NetrcParseError):
             if path and netrc.netrc(str(path)).authenticators(host):
                 return True
     return False
+
+
+def _host() -> str:
+    """The server of W&B; empty if its address is none."""
+    with suppress(ValueError):
+        address = urlparse(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
+        _ = address.port  # a ValueError if it is no number
+        host = address.hostname or ""
+        return host if address.scheme in ("http", "https") and " " not in host else ""
+    return ""
+
+
+def _check_address() -> None:
+    if not _host():
+        raise RunError(
+            f"WANDB_BASE_URL={os.environ['WANDB_BASE_URL']} is no address such as "
+            "https://api.wandb.ai; mend it, or unset it"
+        )
 
 
 def _wandb_id(folder: Path, resumed: bool) -> str:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from lit_seg.errors import RunError
+from lit_seg.files.yaml_file import read_yaml
 from lit_seg.runs.csv_rows import numbers, read_table, rows_of_folder
 from lit_seg.runs.layout import CLASSES, CONFIG, DATASET, METRICS, VAL_IMAGES
 from lit_seg.runs.run_name import RunName, name_of_config, name_of_place, short_names
@@ -150,8 +150,8 @@ def _name(folder: Path) -> RunName:
     place = Path(os.path.abspath(folder)).parts
     name = name_of_place(place)
     if name is None:
-        with suppress(OSError, ValueError, yaml.YAMLError):
-            name = name_of_config(place, yaml.safe_load((folder / CONFIG).read_text()))
+        with suppress(RunError):
+            name = name_of_config(place, read_yaml(folder / CONFIG))
     if name is None:
         raise RunError(
             f"{folder}: its path does not end in <data>/<model>/<loss>/seed<k>, and no {CONFIG} in "

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text
+from lit_seg.files.yaml_file import read_yaml
 from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.metrics.scores import (
     CLASS_STATS,
@@ -130,7 +130,7 @@ def read_summary(folder: Path) -> Summary | None:
             classes = {name: _with_nan(row) for name, row in scores["classes"].items()}
             scores = RunScores(_with_nan(scores["overall"]), classes)
         return Summary(**content, scores=scores)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise RunError(f"{path}: is damaged ({error}); finish the run again by --resume") from None
 
 
@@ -146,10 +146,10 @@ def options_of(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        content = None
-    if not isinstance(content, dict) or not {"data", "model", "trainer"} <= content.keys():
+        content = read_yaml(path)
+    except RunError:
+        content = {}
+    if not {"data", "model", "trainer"} <= content.keys():
         raise RunError(f"{path}: is no whole configuration; restore the file, or leave the run out")
     return _flat(content)
 

@@ -88,15 +88,19 @@ def _read(file: Path) -> dict[str, Any]:
     for line in done.stdout.splitlines():
         if not line.startswith(b"{"):
             continue
-        record = json.loads(line)
-        content = record.get(record["type"])
-        if record["type"] == "run":
-            run |= {key: content.get(key, "") for key in ("run_id", "display_name", "start_time")}
-        elif record["type"] == "config":
-            update = content.get("update")
-            run["config"] |= update if isinstance(update, dict) else {}
-        elif record["type"] == "history":
-            run["history"].append(content["item"])
+        try:
+            record = json.loads(line)
+            content = record.get(record["type"])
+            if record["type"] == "run":
+                names = ("run_id", "display_name", "start_time")
+                run |= {key: str(content.get(key, "")) for key in names}
+            elif record["type"] == "config":
+                update = content.get("update")
+                run["config"] |= update if isinstance(update, dict) else {}
+            elif record["type"] == "history":
+                run["history"].append(dict(content["item"]))
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise RunError(f"{file}: a record in it is damaged ({error!r}); leave it out") from None
     if "run_id" not in run:
         raise RunError(f"{file}: holds no run of W&B, it is empty or damaged; leave it out")
     return run

@@ -1,6 +1,7 @@
 """The segmentation network: a model of smp, and how it takes images of any size."""
 
 from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -24,6 +25,15 @@ def build_network(
     if encoder not in smp.encoders.encoders and not encoder.startswith(("tu-", "timm-")):
         near = get_close_matches(encoder, smp.encoders.get_encoder_names(), n=5, cutoff=0.3)
         raise ValueError(f"`encoder`: there is no {encoder!r}; close to it are {', '.join(near)}")
+    own = smp.MODEL_ARCHITECTURES_MAPPING.get(architecture.lower())
+    for name, value in (
+        options if own else {}
+    ).items():  # the others are the encoder's: timm's take files and URLs
+        if name not in signature(own).parameters and not isinstance(value, int | float | None):
+            raise ValueError(
+                f"`options`: {name} is none of {own.__name__}, and the encoder is given numbers "
+                f"only, got {value!r}; `init` starts from a file"
+            )
     try:
         network: nn.Module = smp.create_model(
             architecture, encoder, encoder_weights=None, classes=num_classes, **options

@@ -70,8 +70,9 @@ def load_local_weights(network: nn.Module, path: str) -> None:
     if not Path(path).is_file():
         raise RunError(f"`init`: {path} is no file; give a checkpoint or a state dict")
     state = read_plain(Path(path))
-    state = state.get("state_dict", state) if isinstance(state, dict) else {}
-    state = {key.removeprefix("network."): value for key, value in state.items()}
+    state = state.get("state_dict", state) if isinstance(state, Mapping) else {}
+    tensors = state.items() if isinstance(state, Mapping) else ()
+    state = {str(key).removeprefix("network."): value for key, value in tensors}
     own = network.state_dict()
     if not any(key in own for key in state):
         state = {f"encoder.{key}": value for key, value in state.items()}

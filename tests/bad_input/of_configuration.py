@@ -25,6 +25,10 @@ def _make(*args: str):
     return provoke
 
 
+def _doubled(lines: int) -> str:
+    return "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, lines))
+
+
 PAN = (
     *("--model.architecture", "pan", "--model.options", "{}", "--data.init_args.batch_size", "1"),
     *("--data.init_args.height", "16", "--data.init_args.width", "16"),
@@ -69,6 +73,25 @@ CASES = [
         "file-foreign-code",
         _file("model: {loss: {class_path: their_code.Loss}}\n"),
         ("mine.yaml", "their_code.Loss", "--trust their_code"),
+    ),
+    Case(
+        "file-aliases",
+        _file("a0: &a0 [1, 1]\n" + _doubled(20)),
+        ("mine.yaml", "100000"),
+    ),
+    Case("file-in-itself", _file("a: &a {b: *a}\n"), ("mine.yaml",)),
+    Case("file-nested", _file("a: " + "[" * 100_000), ("mine.yaml", "50")),
+    Case("file-number", _file("a: " + "9" * 5000), ("mine.yaml", "5000")),
+    Case("file-pipe", _option("--config", "/dev/null"), ("/dev/null",)),
+    Case("file-names", _file("1: 2\n"), ("mine.yaml", "1")),
+    Case("file-section", _file("trainer: null\n"), ("trainer", "None")),
+    Case(
+        "file-reaches-out",
+        _file(
+            "trainer: {logger: {class_path: WandbLogger, init_args: {settings: {base_url: "
+            "'http://elsewhere'}}}}\n"
+        ),
+        ("trainer.logger.settings", "elsewhere", "--trust pytorch_lightning.loggers.wandb"),
     ),
     Case("trust-nothing", _option("--trust")),
     Case("value-momentum", _option("--model.loss.momentum", "1.2"), ("1.2",)),
@@ -118,5 +141,12 @@ CASES = [
         lambda w: w.fit("--model.lr_scheduler", "torch.optim.lr_scheduler.ExponentialLR"),
         ("ExponentialLR", "gamma"),
     ),
+    Case(
+        "model-options-file",
+        _option("--model.options", "{checkpoint_path: x}"),
+        ("checkpoint_path",),
+    ),
+    Case("option-of-a-library", _option("--model.optimizer.init_args.lr", "null"), ("lr=None",)),
+    Case("trainer-registry", lambda w: w.fit("--trainer.model_registry", "a/b"), ("a/b",)),
     Case("trainer-barebones", lambda w: w.fit("--trainer.barebones", "true")),
 ]

@@ -11,16 +11,21 @@ VIEWER = {"id": "u", "entity": "me", "username": "me", "email": "", "flags": "{}
 
 
 @contextmanager
-def wandb_server(refuse: str | None = None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def wandb_server(
+    refuse: str | None = None, headers: list[str] | None = None
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Its address, and what it was given to store, as variables of the mutation, in order.
 
     Args:
         refuse: a message to answer to each attempt to store a view.
+        headers: takes what each request says of who sends it.
     """
     stored: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            if headers is not None:
+                headers.append(self.headers.get("authorization", ""))
             body = self.rfile.read(int(self.headers["content-length"]))
             asked = json.loads(body) if self.path == "/graphql" else {}  # others are telemetry
             answer = reply(asked.get("query", ""), asked.get("variables") or {})

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from lit_seg.cli.commands import COMMANDS
 from lit_seg.cli.output import lasting_output
-from lit_seg.errors import LitSegError, RunError
+from lit_seg.errors import RunError
 
 
 class Parser(ArgumentParser):
@@ -44,13 +44,12 @@ def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[
     def command(args: Sequence[str]) -> int:
         try:
             with lasting_output():
-                return main(args)
-        except (LitSegError, OSError) as error:
+                return main([word for word in args if word != "--traceback"])
+        except Exception as error:
             # imported late because it needs torch, which some commands do without
-            from lit_seg.cli.error_messages import message_of
+            from lit_seg.cli.error_messages import report_error
 
-            sys.stderr.write(f"error: {message_of(error, '')}\n")
-            return 2
+            return report_error(error, "", "--traceback" in args)
         except SystemExit as stop:  # --help ends so
             return int(stop.code or 0)
         except KeyboardInterrupt:
