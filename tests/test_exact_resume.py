@@ -238,3 +238,15 @@ def test_the_best_checkpoint_holds_what_was_scored(tmp_path: Path) -> None:
     table = (tmp_path / "a/val_table-best.md").read_text()
     (miou,) = re.findall(r"mIoU ([\d.]+)", table)
     assert float(miou) == pytest.approx(score, abs=5e-5)
+
+
+def test_the_last_validation_is_held_by_the_run_that_goes_on(
+    tmp_path: Path, uninterrupted: Callable[..., Path], fail_at: Interrupt
+) -> None:
+    """Also where all steps are done: it may find the best weights."""
+    reference, folder = uninterrupted(*STEPS), tmp_path / "seed0"
+    fail_at(LitSegmenter, "validation_step", 3)  # of the last validation, after six steps
+    with pytest.raises(UnforeseenError):
+        fit(folder, *STEPS)
+    assert main(["fit", "--resume", str(folder)]) == 0
+    assert differences(folder, reference) == []

@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loops import fetchers
 from pytorch_lightning.trainer.states import TrainerFn
 
+from lit_seg.checkpoints.averaged_weights import averaging
 from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.lightning_private import save_on_this_rank
 from lit_seg.errors import NonFiniteError, RunError, StopRequest, WriteError
@@ -39,17 +40,17 @@ class BestCheckpoint(Checkpoint):
             raise RunError(f"`best_checkpoint.monitor`: there is no {self.monitor!r}; given {keys}")
         score = float(trainer.callback_metrics[self.monitor])
         before, resume = self.best_score, _exact_resume(trainer)
-        resume.validation_due = False  # except for this checkpoint
-        if before is None or math.isnan(before) or score > before:
-            self.best_score = score  # set before saving, because the checkpoint holds it
-            resume.roll_back = False  # the scored state is saved, also within an accumulated step
-            try:
+        try:  # an error can come from anywhere in it: a signal brings that of a lost worker
+            resume.validation_due = False  # also for this checkpoint
+            if before is None or math.isnan(before) or score > before:
+                self.best_score = score  # set before saving, because the checkpoint holds it
+                resume.roll_back = False  # the scored state, also within an accumulated step
                 trainer.save_checkpoint(_path(self.dirpath, trainer, "best"), False)
-            except BaseException:
-                self.best_score, resume.validation_due = before, True
-                raise
-            finally:
-                resume.roll_back = True
+        except BaseException:
+            self.best_score, resume.validation_due = before, True
+            raise
+        finally:
+            resume.roll_back = True
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_score": self.best_score}
@@ -89,6 +90,15 @@ class LastCheckpoint(Checkpoint):
             and batch_idx % trainer.accumulate_grad_batches == 0
             and trainer.global_step >= self._saved_step + self.every_n_train_steps
         ):
+            self._save(trainer)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it where there is none yet, or where weights are exchanged for the validation.
+
+        A run that is killed would go on from ``best.ckpt``, which does not hold what callbacks do
+        at the end of the epoch; and in the validation the averaged weights are no state to save.
+        """
+        if not self._saved_step or averaging(trainer):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -75,15 +75,18 @@ class CSVLog(Logger):
             self._log_wide({"step": step, **wide})
 
     @rank_zero_only
-    def keep_before(self, step: int, validated: bool = True) -> None:
+    def keep_before(self, step: int, validations: int | None = None) -> None:
         """Drop what was logged at ``step`` or later, and a last line that is not whole.
 
         Args:
             step: the first step that will be logged again.
-            validated: whether to keep the scores of a validation after the step before it.
+            validations: how many of the step before it to keep, where one is held again; with
+                accumulated gradients a step may have several.
         """
+        scored = 0
 
         def keep(row: dict[str, str]) -> bool:
+            nonlocal scored
             try:
                 at = int(row["step"])
             except (KeyError, TypeError, ValueError):
@@ -91,8 +94,10 @@ class CSVLog(Logger):
                     f"{self.folder}: a CSV file holds {list(row.values())}, which is no row of "
                     "this run; take it out, or move the file away"
                 ) from None
-            again = at == step - 1 and not validated and bool(row.get("val/miou"))
-            return at < step and not again
+            if at != step - 1 or validations is None or not row.get("val/miou"):
+                return at < step
+            scored += 1
+            return scored <= validations
 
         for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
             if path.exists():
@@ -122,7 +127,7 @@ class CSVLog(Logger):
 
 
 def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
-    new = not path.exists()
+    new = not path.exists() or not path.stat().st_size
     with writing(path), path.open("a", newline="") as file:
         writer = csv.writer(file)
         if new:
@@ -139,6 +144,9 @@ def _rewrite(
     """
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1].decode()
+    if not whole:  # killed before its first line was written
+        path.unlink()
+        return
     reader = csv.DictReader(io.StringIO(whole, newline=""))
     columns = columns or list(reader.fieldnames or [])
     rows = [row for row in reader if keep(row)]
