@@ -321,8 +321,9 @@ def kill_once(
     kind: Kind, args: list[str], folder: Path, victim: str, at: float, reference: Reference
 ) -> str | None:
     """Run and kill at a share of the run; returns what was hit, None if the run is done."""
-    number = 1 + int(at * reference.events)
     by_file = victim in ("run", "worker")
+    # processes that load data end before the last files are written
+    number = 1 + int(at * (0.8 if victim == "worker" else 1) * reference.events)
     given = (number, victim) if by_file else (0, "")
     processes = Processes(args, kind.ranks, folder, *given)
     codes, where = None, ""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.callbacks.validation_report import ValidationReport
@@ -93,6 +94,8 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
         pytest.param(WITHIN_A_STEP, "validation_step", 7, 1, id="validation within a step"),
         pytest.param(DROPOUT, "training_step", 4, 3, id="random numbers, workers"),
         pytest.param(EPOCHS, (ValidationReport, "on_validation_end"), 2, 8, id="report"),
+        # as by a process that loads images and was killed meanwhile
+        pytest.param(EPOCHS, (DataLoader, "__iter__"), 4, 8, id="before a validation"),
         pytest.param(AVERAGED, "validation_step", 3, 8, id="validation of averaged weights"),
         # the weights have changed and the step is not logged: what is saved is from before
         pytest.param(EPOCHS, (ClassDynamics, "on_train_batch_end"), 6, 4, id="before the rows"),

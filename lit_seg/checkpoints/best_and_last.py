@@ -3,12 +3,13 @@
 import math
 import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
-from pytorch_lightning.loops import fetchers
+from pytorch_lightning.loops import evaluation_loop, fetchers
 from pytorch_lightning.trainer.states import TrainerFn
 
 from lit_seg.checkpoints.averaged_weights import averaging
@@ -140,7 +141,12 @@ class LastCheckpoint(Checkpoint):
 
 def _save_alone(trainer: Trainer, path: Path, error: BaseException) -> None:
     """Save without a collective, because other ranks may be gone, and only a whole state."""
-    mid_update = _exact_resume(trainer).mid_update and not _while_fetching(error)
+    resume, loading = _exact_resume(trainer), _is_within(error, fetchers)
+    validating = _is_within(error, evaluation_loop)
+    if loading and validating and not resume.validation_due:  # it was about to begin
+        resume.on_validation_start(trainer, trainer.lightning_module)
+    # where loading the next batch failed, the last step is logged completely
+    mid_update = resume.mid_update and (validating or not loading)
     if mid_update or not trainer.is_global_zero or not _weights_are_finite(trainer):
         return
     try:
@@ -154,10 +160,10 @@ def _weights_are_finite(trainer: Trainer) -> bool:
     return all(bool(p.isfinite().all()) for p in trainer.lightning_module.parameters())
 
 
-def _while_fetching(error: BaseException) -> bool:
-    """Whether loading the next batch failed, so that the last step is logged completely."""
+def _is_within(error: BaseException, module: ModuleType) -> bool:
+    """Whether an error came through the code of a module."""
     frames = traceback.walk_tb(error.__traceback__)
-    return any(frame.f_code.co_filename == fetchers.__file__ for frame, _ in frames)
+    return any(frame.f_code.co_filename == module.__file__ for frame, _ in frames)
 
 
 def _exact_resume(trainer: Trainer) -> ExactResume:
