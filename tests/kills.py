@@ -23,7 +23,6 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -321,29 +320,22 @@ def kill_once(
     kind: Kind, args: list[str], folder: Path, victim: str, at: float, reference: Reference
 ) -> str | None:
     """Run and kill at a share of the run; returns what was hit, None if the run is done."""
-    by_file = victim in ("run", "worker")
-    # processes that load data end before the last files are written
-    number = 1 + int(at * (0.8 if victim == "worker" else 1) * reference.events)
-    given = (number, victim) if by_file else (0, "")
-    processes = Processes(args, kind.ranks, folder, *given)
-    codes, where = None, ""
-    if by_file:
+    if victim in ("run", "worker"):
+        # processes that load data end before the last files are written
+        number = 1 + int(at * (0.8 if victim == "worker" else 1) * reference.events)
+        processes = Processes(args, kind.ranks, folder, number, victim)
         codes = processes.wait()
         lines = (folder / "events.txt").read_text().splitlines()
-        where = lines[number - 1] if len(lines) >= number else "-"
+        where = lines[number - 1] if len(lines) >= number else "the end"
     else:
-        seconds = at * reference.seconds
-        processes_done = processes.wait(seconds)
-        if processes_done is None:
+        where = f"{at * reference.seconds:.2f} s"
+        processes = Processes(args, kind.ranks, folder)
+        codes = processes.wait(at * reference.seconds)
+        if codes is None:
             processes.kill(None if victim == "clock" else int(victim[-1]))
             codes = processes.wait()
-        else:
-            codes = processes_done
-        where = f"{seconds:.2f} s"
     if codes is None:
-        processes.kill()
-        processes.wait()
-        where += " HUNG"
+        where += ", HUNG"
     processes.kill()  # what loads data of a rank that was killed alone
     if codes is not None and not any(codes):
         return None
@@ -361,11 +353,11 @@ def trial(name: str, number: int, seed: int, matrix: Path) -> dict[str, Any]:
     with locks[name]:
         reference = undisturbed(kind, matrix / "references" / slug(name))
     kills: list[str] = []
-    wanted = rng.choice((1, 1, 2, 3))
+    planned = rng.choice((1, 1, 2, 3))
     went_on: list[str] = []
     while True:
         args = [*arguments(kind, folder, interval), *went_on]
-        if len(kills) < wanted:
+        if len(kills) < planned:
             victim = rng.choice(VICTIMS[kind.ranks])
             hit = kill_once(kind, args, folder, victim, rng.random(), reference)
         else:
@@ -389,7 +381,7 @@ def trial(name: str, number: int, seed: int, matrix: Path) -> dict[str, Any]:
                 return {"kind": name, "kills": kills, "wrong": wrong, "interval": interval}
             events = len((twin / "events.txt").read_text().splitlines())
             reference = Reference(twin / "run", time.monotonic() - begun, events)
-            wanted += 1
+            planned += 1
     wrong = differences(current(folder), reference.run)
     if not wrong:
         shutil.rmtree(folder)
@@ -400,7 +392,7 @@ def slug(name: str) -> str:
     return name.replace(", ", "-").replace(" ", "-")
 
 
-def wanted(kinds: list[str], number: int) -> Iterator[tuple[str, int]]:
+def trials(kinds: list[str], number: int) -> Iterator[tuple[str, int]]:
     """The trials: the kinds by turns, each with all intervals of checkpoints."""
     for i in range(number):
         yield kinds[i % len(kinds)], i // len(kinds)
@@ -423,7 +415,7 @@ def main() -> int:
     path = matrix / f"seed{args.seed}.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     done = {entry["id"]: entry for entry in map(json.loads, lines)}
-    todo = [t for t in wanted(args.kinds, args.trials) if f"{t[0]} {t[1]}" not in done]
+    todo = [t for t in trials(args.kinds, args.trials) if f"{t[0]} {t[1]}" not in done]
     with ThreadPoolExecutor(args.jobs) as pool, path.open("a", buffering=1) as file:
         futures = {pool.submit(trial, *t, args.seed, matrix): t for t in todo}
         for future in as_completed(futures):
@@ -440,14 +432,13 @@ def main() -> int:
 
 def table(entries: list[dict[str, Any]]) -> int:
     """Print how many runs of each kind are identical; returns the exit code."""
-    print(f"\n{'kind':26}{'runs':>6}{'kills':>7}{'identical':>11}")
-    rows = Counter(entry["kind"] for entry in entries)
-    for kind, runs in rows.items():
-        of = [entry for entry in entries if entry["kind"] == kind]
-        kills = sum(len(entry["kills"]) for entry in of)
-        print(f"{kind:26}{runs:6}{kills:7}{sum(not entry['wrong'] for entry in of):11}")
-    kills, equal = sum(len(e["kills"]) for e in entries), sum(not e["wrong"] for e in entries)
-    print(f"{'all':26}{len(entries):6}{kills:7}{equal:11}")
+    print(f"\n{'kind':26}{'runs':>6}{'kills':>7}{'hung':>6}{'identical':>11}")
+    kinds = dict.fromkeys(entry["kind"] for entry in entries)
+    for name in [*kinds, "all"]:
+        of = [entry for entry in entries if name in (entry["kind"], "all")]
+        kills = [kill for entry in of for kill in entry["kills"]]
+        hung, equal = sum("HUNG" in kill for kill in kills), sum(not e["wrong"] for e in of)
+        print(f"{name:26}{len(of):6}{len(kills):7}{hung:6}{equal:11}")
     return int(equal != len(entries))
 
 
