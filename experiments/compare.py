@@ -29,8 +29,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from lit_seg.files.atomic_io import replace_text
-from lit_seg.runs.layout import is_finished
+from lit_seg.cli.output import lasting_output
+from lit_seg.errors import heard_signals
+from lit_seg.files.atomic_io import replace_text, without_links
+from lit_seg.runs.layout import LOCK, is_finished
 
 EXPERIMENTS = Path(__file__).absolute().parent
 RECORD = "compare.json"  # in a run's folder: the options it was started with
@@ -140,7 +142,7 @@ def differing(words: list[str], others: list[str]) -> str:
 def locked(run: Run, trainings: "Trainings", console: Console) -> Iterator[int]:
     """Hold a run for this process and what it starts; wait while another process trains it."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    with (run.folder / ".lock").open("w") as file:
+    with open(run.folder / ".lock", "a", opener=without_links) as file:
         waiting = False
         while not trainings.stopped:
             try:
@@ -161,7 +163,7 @@ def taken(folder: Path) -> bool:
 
 def clear(folder: Path) -> None:
     """Take away what a run left that ended before its first checkpoint; its record comes last."""
-    left = [path for path in folder.iterdir() if path.name not in (".lock", RECORD)]
+    left = [path for path in folder.iterdir() if path.name not in (".lock", LOCK, RECORD)]
     for path in [*left, folder / RECORD]:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
@@ -208,7 +210,7 @@ class Trainings:
         env = {"OMP_NUM_THREADS": self._threads, **os.environ}
         if device is not None:
             env["CUDA_VISIBLE_DEVICES"] = device
-        with run.output.open("ab") as output, self._lock:
+        with open(run.output, "ab", opener=without_links) as output, self._lock:
             if self.stopped:
                 return 1
             # it inherits the lock: should this process die, the run stays taken until it ends
@@ -246,10 +248,10 @@ def train_all(runs: list[Run], jobs: int, console: Console) -> tuple[dict[Path, 
     trainings = Trainings(jobs)
 
     def stop(signum: int, frame: object) -> None:
-        console.print("stopping: the runs write their checkpoints")
         trainings.stop(signum)
+        console.print("stopping: the runs write their checkpoints")
 
-    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    old = {number: signal.signal(number, stop) for number in heard_signals()}
     states: dict[Path, str] = {}
     columns = (
         TextColumn("{task.description}"),
@@ -330,4 +332,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with lasting_output():
+        code = main()
+    sys.exit(code)

@@ -8,14 +8,18 @@ from lit_seg.cli.commands import COMMANDS
 
 def main() -> int:
     """Run the command in ``sys.argv``; returns the exit code."""
-    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
-        command = import_module(f"lit_seg.cli.commands.{sys.argv[1]}")
-        code: int = command.main(sys.argv[2:])
-        return code
-    # imported late because it imports all of Lightning
-    from lit_seg.cli.main import main as run
+    try:
+        if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+            command = import_module(f"lit_seg.cli.commands.{sys.argv[1]}")
+            code: int = command.main(sys.argv[2:])
+            return code
+        # imported late because it imports all of Lightning
+        from lit_seg.cli.main import main as run
 
-    return run()
+        return run()
+    except KeyboardInterrupt:  # while all that is imported
+        sys.stderr.write("stopped\n")
+        return 130
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Errors that a user can mend: each message names the thing, the value and the way out."""
 
+import signal
 from collections.abc import Sequence
 
 
@@ -33,18 +34,38 @@ class NonFiniteError(RunError):
         return f"{super().__str__()}; {kept if self.checkpoint else 'there is no checkpoint yet'}"
 
 
+STOP_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP", "SIGXCPU")
+    if hasattr(signal, name)  # Windows lacks some
+)
+"""What asks a run to stop: Ctrl-C, launchers, schedulers, a terminal that was closed, and the
+system when it allows no more processor time."""
+
+
+def heard_signals() -> list[signal.Signals]:
+    """The stop signals to listen to; `nohup` leaves SIGHUP ignored, and it stays so."""
+    return [
+        signum
+        for signum in STOP_SIGNALS
+        if signum.name != "SIGHUP" or signal.getsignal(signum) is not signal.SIG_IGN
+    ]
+
+
 class StopRequest(BaseException):
     """A signal asked the run to stop.
 
     Args:
         signum: the signal.
         agreed: whether all ranks stop at the same point.
+        early: whether it came before the run listened, which has not said anything then.
     """
 
-    def __init__(self, signum: int, agreed: bool = False) -> None:
+    def __init__(self, signum: int, agreed: bool = False, early: bool = False) -> None:
         super().__init__(f"signal {signum}")
         self.signum = signum
         self.agreed = agreed
+        self.early = early
 
 
 def reason_of(error: object) -> str:

@@ -155,6 +155,8 @@ def test_a_broken_logit_in_validation_stops_the_run(
         (signal.SIGTERM, "training_step"),
         (signal.SIGUSR1, "training_step"),
         (signal.SIGINT, "validation_step"),
+        (signal.SIGHUP, "training_step"),  # the terminal was closed
+        (signal.SIGXCPU, "training_step"),  # the processor time that is allowed is used up
         # the handler does not look at what is done when it is called
         pytest.param(signal.SIGINT, "training_step", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "validation_step", marks=pytest.mark.slow),
@@ -164,8 +166,10 @@ def test_a_broken_logit_in_validation_stops_the_run(
 def test_a_signal_ends_the_run_at_a_safe_point(
     sent: signal.Signals, method: str, tmp_path: Path, reference: Path
 ) -> None:
+    before = signal.signal(sent, signal.SIG_DFL)  # `nohup` would have it ignored
     with at_call(2, LitSegmenter, method, lambda: os.kill(os.getpid(), sent)):
         assert fit(tmp_path / "a", *EPOCHS) == 128 + sent
+    signal.signal(sent, before)
     done = 2 if method == "training_step" else 4
     assert step_of(tmp_path / "a/checkpoints/last.ckpt") == done
     assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
@@ -217,6 +221,21 @@ def test_a_second_signal_ends_the_run_at_once(
     assert step_of(tmp_path / "a/checkpoints/last.ckpt") == done
     assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
     assert differences(tmp_path / "a", reference) == []
+
+
+def test_the_system_repeats_that_the_processor_time_is_used_up(
+    tmp_path: Path, reference: Path
+) -> None:
+    """In each second: the step is done all the same."""
+
+    def twice() -> None:
+        os.kill(os.getpid(), signal.SIGXCPU)
+        time.sleep(1.1)
+        os.kill(os.getpid(), signal.SIGXCPU)
+
+    with at_call(2, LitSegmenter, "training_step", twice):
+        assert fit(tmp_path / "a", *EPOCHS) == 128 + signal.SIGXCPU
+    assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 2
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(

@@ -3,16 +3,17 @@
 from pathlib import Path
 
 import pandas as pd
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from rich.console import Console
 
+from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.imbalance import imbalance_line, imbalance_table
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.runs.layout import DATASET
 
 
-class ImbalanceReport(Callback):
+class ImbalanceReport(AfterFirstStep):
     """Prints share, images and group of each class when training starts, on the first rank.
 
     ``dataset.csv`` in the run's folder holds name, training pixels and colour of each class: what
@@ -26,16 +27,26 @@ class ImbalanceReport(Callback):
         self.show = show
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the table; a run that goes on has its file until the first step is done."""
         data = getattr(trainer, "datamodule", None)
         if not trainer.is_global_zero or not isinstance(data, SegDataModule):
             return
         names, counts = data.class_names, data.class_counts
-        if not getattr(trainer, "fast_dev_run", False):
-            colours = ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in data.palette]
-            rows = zip(names, counts.pixels, colours, strict=False)
-            table = pd.DataFrame(rows, columns=["class", "train_pixels", "colour"])
-            text = table.to_csv(index=False, lineterminator="\n")
-            replace_text(Path(trainer.default_root_dir) / DATASET, text)
+        if not getattr(trainer, "fast_dev_run", False) and not getattr(trainer, "ckpt_path", None):
+            _write(data, Path(trainer.default_root_dir))
         if self.show:
             Console().print(imbalance_table(counts, names, f"training set of {data.folder}"))
             Console().out(imbalance_line(counts, names), highlight=False)
+
+    def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The data of a run that goes on may have changed."""
+        data = getattr(trainer, "datamodule", None)
+        if trainer.ckpt_path and isinstance(data, SegDataModule):
+            _write(data, Path(trainer.default_root_dir))
+
+
+def _write(data: SegDataModule, folder: Path) -> None:
+    colours = ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in data.palette]
+    rows = zip(data.class_names, data.class_counts.pixels, colours, strict=False)
+    table = pd.DataFrame(rows, columns=["class", "train_pixels", "colour"])
+    replace_text(folder / DATASET, table.to_csv(index=False, lineterminator="\n"))

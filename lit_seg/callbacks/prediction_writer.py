@@ -9,7 +9,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.overlays import blend, colourise
-from lit_seg.files.atomic_io import writing
+from lit_seg.files.atomic_io import new_file, writing
 
 
 class PredictionWriter(Callback):
@@ -36,10 +36,14 @@ class PredictionWriter(Callback):
             if not name:  # a copy that fills the batch of a rank; another rank writes the image
                 continue
             overlay = blend(image, colourise(label, data.palette))
-            with writing(folder / f"{name}.png"):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)  # a name may hold "/"
-                Image.fromarray(label).save(folder / f"{name}.png")
-                Image.fromarray(overlay).save(folder / f"{name}_overlay.png")
+            for path, picture in (
+                (folder / f"{name}.png", label),
+                (folder / f"{name}_overlay.png", overlay),
+            ):
+                with writing(path):
+                    path.parent.mkdir(parents=True, exist_ok=True)  # a name may hold "/"
+                    with new_file(path) as file:
+                        Image.fromarray(picture).save(file)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero:

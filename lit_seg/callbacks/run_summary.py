@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from lit_seg.checkpoints.best_and_last import BestCheckpoint
+from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.loggers.wandb_log import program, sync_command, wandb_run
 from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, TABLE, VAL_IMAGES
@@ -16,7 +17,7 @@ from lit_seg.runs.summary import RunScores, remove_summary, run_scores, write_su
 from lit_seg.tasks import LitSegmenter
 
 
-class RunSummary(Callback):
+class RunSummary(AfterFirstStep):
     """Writes ``summary.json`` at the end of a run; shows the table of classes, also of a test.
 
     The summary says that the run finished. The table is made from it, and written as Markdown.
@@ -55,10 +56,9 @@ class RunSummary(Callback):
         if trainer.is_global_zero:
             self._of_checkpoint(trainer, pl_module, "test")
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """A run that goes on is not finished any more."""
-        if trainer.is_global_zero:
-            remove_summary(Path(trainer.default_root_dir))
+        remove_summary(Path(trainer.default_root_dir))
 
     def _end_of_run(self, trainer: Trainer, module: LitSegmenter) -> None:
         folder = Path(trainer.default_root_dir)
@@ -84,10 +84,10 @@ def _scores(module: LitSegmenter) -> RunScores:
 
 
 def _report(scores: RunScores, title: str, path: Path) -> None:
-    """Print a table of scores and write it to a file."""
+    """Write a table of scores to a file and print it."""
+    replace_text(path, markdown_table(scores))
     Console().print(_rich_table(scores, title))
     Console().out(means_line(scores), highlight=False)
-    replace_text(path, markdown_table(scores))
 
 
 def _rich_table(scores: RunScores, title: str) -> Table:

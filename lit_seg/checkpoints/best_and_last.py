@@ -76,7 +76,7 @@ class LastCheckpoint(Checkpoint):
             )
         self.dirpath = dirpath
         self.every_n_train_steps = every_n_train_steps
-        self._saved_step = 0
+        self._saved_step: int | None = None  # until training starts, with all of its state loaded
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The state that a resumed run starts from is saved already."""
@@ -88,6 +88,7 @@ class LastCheckpoint(Checkpoint):
         """Write it every so many steps, at a step's start: all of the last step is logged then."""
         if (
             self.every_n_train_steps
+            and self._saved_step is not None
             and batch_idx % trainer.accumulate_grad_batches == 0
             and trainer.global_step >= self._saved_step + self.every_n_train_steps
         ):
@@ -99,7 +100,8 @@ class LastCheckpoint(Checkpoint):
         A run that is killed would go on from ``best.ckpt``, which does not hold what callbacks do
         at the end of the epoch; and in the validation the averaged weights are no state to save.
         """
-        if not self._saved_step or averaging(trainer):
+        new = self._saved_step != trainer.global_step
+        if new and (not self._saved_step or averaging(trainer)):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -114,7 +116,8 @@ class LastCheckpoint(Checkpoint):
         is kept then. If the weights are finite, ``nonfinite.ckpt`` gets the state in which the step
         fails, for debugging.
         """
-        if not trainer.global_step or not _is_fitting(trainer):
+        # what failed while it loaded a checkpoint holds a part of its state
+        if not trainer.global_step or not _is_fitting(trainer) or self._saved_step is None:
             return
         last = Path(_path(self.dirpath, trainer, "last"))
         if isinstance(exception, NonFiniteError):

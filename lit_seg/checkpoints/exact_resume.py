@@ -13,6 +13,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 from lit_seg.checkpoints.averaged_weights import averaging
+from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.data.base import SegDataModule
 from lit_seg.errors import RunError
@@ -36,7 +37,8 @@ class ExactResume(Callback):
     - If a step fails, its checkpoint holds the buffers (batch statistics, recall) from the start of
       the step, and the step is repeated as a whole. Under gradient accumulation a step is all
       batches between two updates.
-    - Rows that were logged after the checkpoint are dropped, because they are logged again.
+    - Rows that were logged after the checkpoint are dropped, because they are logged again, but not
+      before the first step is done: a run that cannot go on leaves its folder as it was.
 
     Lightning's own counters of loops depend on the hook that saved them and on the number of ranks,
     so they are set from the position.
@@ -44,6 +46,7 @@ class ExactResume(Callback):
 
     def __init__(self) -> None:
         self._loaded: dict[str, Any] | None = None
+        self._first_step_done = False
         self._batches = 0  # of this epoch, before the current step or after the last one
         self._buffers: dict[str, Tensor] | None = None  # at the start of the current step
         self._validations = 0  # that began in or after the current step
@@ -65,15 +68,12 @@ class ExactResume(Callback):
             )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drop the logged rows of steps that will be repeated."""
-        if self._loaded is None:
-            return
-        if trainer.is_global_zero:
-            _take_place_of_last(Path(str(trainer.ckpt_path)), Path(trainer.default_root_dir))
-        for logger in trainer.loggers:
-            if isinstance(logger, CSVLog):
-                logger.keep_before(**self._loaded)
-        self._loaded = None
+        """Let the loggers keep the rows of steps that will be repeated, for now."""
+        self._first_step_done = False
+        if self._loaded is not None:
+            for logger in trainer.loggers:
+                if isinstance(logger, CSVLog):
+                    logger.hold(**self._loaded)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -97,12 +97,18 @@ class ExactResume(Callback):
         """After the last batch of a step the weights have changed; logging comes next."""
         if self.mid_update:
             self._batches, self._buffers = batch_idx + 1, None
+            self._begin_to_write(trainer, pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Checkpoints from here on repeat the validation, until `BestCheckpoint` ends it."""
         self._validations += 1
         # one that averages weights exchanges them for the time of the validation
         self.validation_due, self.mid_update = True, bool(averaging(trainer))
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A validation may come before the first step, and is logged next."""
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self._begin_to_write(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Everything of the epoch is logged."""
@@ -111,15 +117,31 @@ class ExactResume(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Hold a validation that is due when all steps are done: Lightning's loop is not run then.
 
-        The end of its epoch comes after it.
+        The end of its epoch comes after it. Of a finished run the last files may be missing.
         """
-        if not self.validation_due:
+        if self.validation_due:
+            trainer.validating = True
+            trainer.fit_loop.epoch_loop.val_loop.run()
+            trainer.training = True
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+                callback.on_train_epoch_end(trainer, pl_module)
+        self._begin_to_write(trainer, pl_module)
+
+    def _begin_to_write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let the others write, then drop the logged rows of steps that are repeated."""
+        if self._first_step_done:
             return
-        trainer.validating = True
-        trainer.fit_loop.epoch_loop.val_loop.run()
-        trainer.training = True
+        self._first_step_done = True
+        if not trainer.is_global_zero or getattr(trainer, "fast_dev_run", False):
+            return
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            callback.on_train_epoch_end(trainer, pl_module)
+            if isinstance(callback, AfterFirstStep):
+                callback.after_first_step(trainer, pl_module)
+        if self._loaded is not None:
+            _take_place_of_last(Path(str(trainer.ckpt_path)), Path(trainer.default_root_dir))
+            for logger in trainer.loggers:
+                if isinstance(logger, CSVLog):
+                    logger.keep_before(**self._loaded)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

@@ -1,6 +1,7 @@
 """LightningCLI for one run: its folder, its loggers, its callbacks and its checkpoint."""
 
 import sys
+from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,12 @@ from lit_seg.callbacks.validation_report import ValidationReport
 from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
 from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
 from lit_seg.checkpoints.exact_resume import ExactResume
+from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.option_checks import check_options
 from lit_seg.config.parse_errors import explain
-from lit_seg.distributed.rank_timeout import check_ranks, trainer_options
+from lit_seg.distributed.rank_timeout import check_ranks, is_first_rank, trainer_options
 from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
 from lit_seg.errors import LitSegError, RunError
@@ -36,6 +38,7 @@ from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
 from lit_seg.runs.layout import CHECKPOINTS, CONFIG, free_folder
+from lit_seg.runs.run_lock import hold_run
 
 _CALLBACKS = {
     "best_checkpoint": BestCheckpoint,
@@ -49,20 +52,17 @@ _CALLBACKS = {
 }
 
 
-class RunConfig(SaveConfigCallback):
+class RunConfig(SaveConfigCallback, AfterFirstStep):
     """Writes ``config.yaml`` into the run's folder, and its content to W&B.
 
-    It waits until training starts: a resumed run whose checkpoint is refused must keep the
-    configuration it had.
+    It waits for the first step: a resumed run that cannot go on must keep the configuration it had.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Lightning would write here; :meth:`on_train_start` does instead."""
+        """Lightning would write here; :meth:`after_first_step` does instead."""
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write it on the first rank, without the checkpoint's path."""
-        if not trainer.is_global_zero or getattr(trainer, "fast_dev_run", False):
-            return
+    def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it without the checkpoint's path."""
         config = deepcopy(self.config)
         config.ckpt_path = None  # the run can be repeated from its config, not only resumed
         text = self.parser.dump(config, skip_none=False)
@@ -76,6 +76,14 @@ class LitSegCLI(LightningCLI):
 
     The class counts and class names of the data are passed on to the model.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        with ExitStack() as self._held:  # Lightning runs the whole command here
+            super().__init__(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "LitSegCLI":
+        """Itself: a callback that averages weights copies all that the module can reach."""
+        return self
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         return super().init_parser(exit_on_error=False, **kwargs)  # `main` prints the error
@@ -119,14 +127,16 @@ class LitSegCLI(LightningCLI):
         config = self.config[self.subcommand]
         check_options(config)
         fits = self.subcommand == "fit"
+        if config.ckpt_path is None and fits:
+            config.run_dir = str(free_folder(Path(config.run_dir)))
+        if fits and is_first_rank():
+            self._held.enter_context(hold_run(Path(config.run_dir)))
         if config.ckpt_path is not None:
             checkpoint = find_checkpoint(Path(config.ckpt_path), "last" if fits else "best")
             if fits:
                 check_length(checkpoint, config.trainer.max_epochs, config.trainer.max_steps)
             config.ckpt_path = str(checkpoint)
-        elif fits:
-            config.run_dir = str(free_folder(Path(config.run_dir)))
-        else:
+        elif not fits:
             raise run_is_missing(self.subcommand)
         config.trainer.default_root_dir = config.run_dir
         for key in ("best_checkpoint", "last_checkpoint"):

@@ -3,8 +3,10 @@
 import logging
 import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import wandb
 from pytorch_lightning.utilities.exceptions import SIGTERMException
@@ -13,6 +15,7 @@ from lit_seg.cli.arguments import TRAINER_COMMANDS, complete_arguments
 from lit_seg.cli.commands import COMMANDS
 from lit_seg.cli.error_messages import message_of
 from lit_seg.cli.lightning_cli import LitSegCLI, RunConfig
+from lit_seg.cli.output import lasting_output
 from lit_seg.config.trust import only_trusted, take_trusted
 from lit_seg.data import SegDataModule
 from lit_seg.distributed.rank_timeout import end_process
@@ -43,6 +46,28 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     if args is not None:
         sys.argv[1:] = args
+    with lasting_output(), _ctrl_c_ends_it():
+        return end_process(_run_command())
+
+
+@contextmanager
+def _ctrl_c_ends_it() -> Iterator[None]:
+    """Let Ctrl-C end what comes before the first step; Lightning would exit with code 1."""
+
+    def stop(signum: int, frame: object) -> None:
+        raise StopRequest(signum, early=True)
+
+    if threading.current_thread() is not threading.main_thread():  # only that one may
+        yield
+        return
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _run_command() -> int:
     code = 1
     try:
         sys.argv[1:], packages = take_trusted(sys.argv[1:])
@@ -62,6 +87,8 @@ def main(args: Sequence[str] | None = None) -> int:
             )
         code = 0
     except StopRequest as stop:
+        if stop.early:
+            sys.stderr.write("stopped\n")
         code = 128 + stop.signum
     except SIGTERMException:  # Lightning's, before our handler is set; its exit code would be 0
         code = 128 + signal.SIGTERM
@@ -75,4 +102,4 @@ def main(args: Sequence[str] | None = None) -> int:
     finally:
         if wandb.run is not None:
             wandb.finish(exit_code=code)
-    return end_process(code)
+    return code

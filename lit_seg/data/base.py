@@ -16,7 +16,7 @@ from lit_seg.data.dataset import Sample, SegDataset
 from lit_seg.data.facts import DatasetFacts
 from lit_seg.data.sampling import EvalSampler, Key, Sampling, TrainSampler, shuffled
 from lit_seg.data.transforms import EvalTransform, Fit, TrainTransform
-from lit_seg.errors import DataError, check_choice
+from lit_seg.errors import STOP_SIGNALS, DataError, check_choice
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""
@@ -211,7 +211,7 @@ def _leave_signals_to_the_trainer(worker: int) -> None:
 
     Workers load on until the trainer, which handles the signal, ends them.
     """
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for signum in STOP_SIGNALS:
         signal.signal(signum, signal.SIG_IGN)
 
 

@@ -38,6 +38,13 @@ def ranks_started() -> int:
     return SLURMEnvironment().world_size() if SLURMEnvironment.detect() else 1
 
 
+def is_first_rank() -> bool:
+    """Whether this process is the first rank; also before the ranks have met."""
+    if dist.is_torchelastic_launched():
+        return os.environ["RANK"] == "0"
+    return not SLURMEnvironment.detect() or os.environ.get("SLURM_PROCID", "0") == "0"
+
+
 def trainer_options(config: Any, timeout: float) -> dict[str, Any]:
     """The options of ``Trainer`` that follow from how this process was started.
 

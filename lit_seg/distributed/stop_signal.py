@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a scheduler's warning: finish the step, save, stop."""
+"""Ctrl-C, SIGTERM, a scheduler's warning, a lost terminal: finish the step, save, stop."""
 
 import os
 import signal
@@ -12,10 +12,9 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 
-from lit_seg.errors import StopRequest
+from lit_seg.errors import STOP_SIGNALS, StopRequest, heard_signals
 
 _SAME_SIGNAL_SECONDS = 1.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopSignal(Callback):
@@ -69,7 +68,7 @@ class StopSignal(Callback):
     def on_exception(self, *_: Any) -> None:
         """Let nothing disturb the saving: a launcher signals the others when one rank ends."""
         if self._signum is not None:
-            for signum in _SIGNALS:
+            for signum in STOP_SIGNALS:
                 signal.signal(signum, signal.SIG_IGN)
 
     def _listen(self, pl_module: Any) -> None:
@@ -78,13 +77,15 @@ class StopSignal(Callback):
 
         def note(signum: int, frame: FrameType | None) -> None:
             if self._signum is not None:
-                # a terminal, a launcher and a scheduler may all pass on the same signal
-                if time.monotonic() > self._since + _SAME_SIGNAL_SECONDS:
+                # a terminal, a launcher and a scheduler may all pass on the same signal, and the
+                # system repeats SIGXCPU in each second
+                repeated = signal.Signals(signum).name == "SIGXCPU"
+                if not repeated and time.monotonic() > self._since + _SAME_SIGNAL_SECONDS:
                     raise StopRequest(signum)
                 return
             self._signum, self._since = signum, time.monotonic()
             pl_module.wants_to_stop = True
             rank_zero_info(f"{signal.Signals(signum).name}: stopping after this step")
 
-        for signum in _SIGNALS:
+        for signum in heard_signals():
             signal.signal(signum, note)

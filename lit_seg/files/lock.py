@@ -1,26 +1,68 @@
 """A lock that one process holds at a time."""
 
+import os
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
+
+from lit_seg.files.atomic_io import without_links
 
 
 @contextmanager
 def locked(path: Path, wait: bool) -> Iterator[None]:
     """Hold a lock on a file, which is made; go on at once where it cannot be locked.
 
-    Raises:
-        BlockingIOError: if another process holds it and this one should not ``wait``.
-    """
-    with ExitStack() as stack:
-        try:
-            import fcntl  # Windows has none
+    The system releases the lock when this process ends, however it ends; processes that it started
+    do not keep it. Other machines see it on network disks that pass locks on, as NFS does.
 
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(path.open("w"))
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise
-        except (OSError, ImportError):  # some network file systems have no locks either
-            pass
+    Raises:
+        BlockingIOError: if another process holds it and this one should not ``wait``. Its text
+            says which, on which machine and since when.
+    """
+    file = _take(path, wait)
+    try:
         yield
+    finally:
+        if file is not None:
+            with suppress(OSError), file:
+                file.truncate(0)
+
+
+def _take(path: Path, wait: bool) -> TextIO | None:
+    """The file with the lock on it, which says who holds it; None where there are no locks."""
+    try:
+        import fcntl  # Windows has none
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = without_links(str(path), os.O_RDWR | os.O_CREAT)
+        file = os.fdopen(opened, "r+", encoding="utf-8", errors="replace")
+    except (OSError, ImportError):
+        return None
+    try:
+        # a lock of the process: with `flock` a worker that outlives its parent would keep it
+        fcntl.lockf(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is_at(path, file):  # who held it has removed the file
+            file.close()
+            return _take(path, wait)
+        file.truncate(0)
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}")
+        file.flush()
+    except (BlockingIOError, PermissionError):  # systems differ in how they say that it is held
+        file.seek(0)
+        holder = "".join(c for c in file.read(200) if c.isprintable())
+        file.close()
+        raise BlockingIOError(holder or "another process") from None
+    except OSError:  # some network file systems have no locks; a full disk has no room for the name
+        pass
+    return file
+
+
+def _is_at(path: Path, file: TextIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -9,7 +9,7 @@ import pandas as pd
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
 
-from lit_seg.files.atomic_io import replace_text, writing
+from lit_seg.files.atomic_io import replace_text, without_links, writing
 from lit_seg.runs.csv_rows import numbers, read_table
 from lit_seg.runs.layout import CLASSES, COST, METRICS
 from lit_seg.runs.records import RECORD, split_key
@@ -22,7 +22,7 @@ class CSVLog(Logger):
     digits since there are many. Costs become rows (step, cost, value) in ``cost.csv``, a file of
     its own because it differs each time a run is repeated.
     Rows are on disk when :meth:`log_metrics` returns, and a run that goes on after an interruption
-    appends to what is there, after :meth:`keep_before` dropped what it will log again.
+    appends to what is there, after :meth:`keep_before` dropped what it logs again.
     """
 
     name = version = ""  # the folder has both in its path
@@ -31,6 +31,7 @@ class CSVLog(Logger):
         super().__init__()
         self.folder = folder
         self._columns: list[str] = []
+        self._held: list[tuple[dict[str, float], int | None]] | None = None
 
     @property
     def save_dir(self) -> str:
@@ -45,6 +46,9 @@ class CSVLog(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append the metrics of a step."""
+        if self._held is not None:
+            self._held.append((metrics, step))
+            return
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         classes, costs, wide = [], [], {}
@@ -65,6 +69,16 @@ class CSVLog(Logger):
             self._log_wide({"step": step, **wide})
 
     @rank_zero_only
+    def hold(self, step: int, validations: int | None = None) -> None:
+        """Write nothing until :meth:`keep_before`, which gets the same arguments.
+
+        Raises:
+            RunError: if a file is damaged.
+        """
+        self._kept(step, validations)
+        self._held = []
+
+    @rank_zero_only
     def keep_before(self, step: int, validations: int | None = None) -> None:
         """Drop what was logged at ``step`` or later, and a last line that is not whole.
 
@@ -73,10 +87,20 @@ class CSVLog(Logger):
             validations: how many of the step before it to keep, where one is held again; with
                 accumulated gradients a step may have several.
         """
+        for path, table in self._kept(step, validations).items():
+            _replace(path, table)
+        held, self._held = self._held or [], None
+        for metrics, at in held:
+            self.log_metrics(metrics, at)
+
+    def _kept(self, step: int, validations: int | None) -> dict[Path, pd.DataFrame]:
+        """What is left of each file; all are read before one is written."""
+        tables = {}
         for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
             if path.exists():
-                if read_table(path, []).columns.empty:
-                    path.unlink()  # killed before its first line was written
+                table = read_table(path, [])
+                if table.columns.empty:  # killed before its first line was written
+                    tables[path] = table
                     continue
                 table = read_table(path, ["step"])
                 at = numbers(table[["step"]], path)["step"]
@@ -84,7 +108,8 @@ class CSVLog(Logger):
                 if validations is not None and "val/miou" in table:
                     scored = (at == step - 1) & (table["val/miou"] != "")
                     kept &= ~scored | (scored.cumsum() <= validations)
-                _replace(path, table[kept])
+                tables[path] = table[kept]
+        return tables
 
     def has_scores_of(self, step: int) -> bool:
         """Whether the scores of a validation after ``step`` were logged."""
@@ -106,7 +131,7 @@ class CSVLog(Logger):
 
 def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
     new = not path.exists() or not path.stat().st_size
-    with writing(path), path.open("a", newline="") as file:
+    with writing(path), open(path, "a", newline="", opener=without_links) as file:
         writer = csv.writer(file)
         if new:
             writer.writerow(columns)
@@ -115,4 +140,5 @@ def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
 
 def _replace(path: Path, table: pd.DataFrame) -> None:
     """Write a table in place of a CSV file in one move, with line ends as of ``csv``."""
-    replace_text(path, table.to_csv(index=False, lineterminator="\r\n"))
+    text = table.to_csv(index=False, lineterminator="\r\n")
+    replace_text(path, "" if table.columns.empty else text)

@@ -1,5 +1,6 @@
 """A report as Markdown, and the PNG files that it shows."""
 
+from lit_seg.files.markdown_text import escape
 from lit_seg.report.blocks import SIGNS, Block, Cell, Choice, Figure, Legend, Report, Table, Text
 from lit_seg.report.images import encode, sheet
 
@@ -13,16 +14,6 @@ def to_markdown(report: Report) -> tuple[str, dict[str, bytes]]:
         for block in section.blocks:
             parts += _block(block, pictures)
     return "\n\n".join(filter(None, parts)) + "\n", pictures
-
-
-def escape(text: str) -> str:
-    """A line in which names of classes, runs and options are no HTML, link, picture or column.
-
-    This also holds inside code, because an odd backtick in a name ends code elsewhere.
-    """
-    for character, safe in (("&", "&amp;"), ("<", "&lt;"), ("\n", " "), ("|", "\\|")):
-        text = text.replace(character, safe)
-    return text.replace("](", "]\\(")
 
 
 def _block(block: Block, pictures: dict[str, bytes]) -> list[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lit_seg.errors import RunError
 from lit_seg.files.torch_file import other_checkpoints, read_plain
+from lit_seg.runs.checkpoint_schema import damage_of
 from lit_seg.runs.layout import CHECKPOINTS, find_run
 
 _OF_A_RUN = {
@@ -35,34 +36,35 @@ def find_checkpoint(path: Path, prefer: str) -> Path:
             f"{path}: is no checkpoint of a run, it holds no state_dict; give a run or one of its"
         )
     if missing := _OF_A_RUN - content.keys():
+        raise _of_weights_alone(path, sorted(missing))
+    if damage := damage_of(content):
         raise RunError(
-            f"{path}: holds weights but not the state of a run ({', '.join(sorted(missing))}); "
-            "INIT takes its weights for a new run"
+            f"{path}: the state of the run in it is damaged ({damage}){other_checkpoints(path)}"
         )
     return path
 
 
 def check_length(checkpoint: Path, max_epochs: int | None, max_steps: int) -> None:
-    """Refuse to go on to an end that lies behind the checkpoint, or from a damaged state.
+    """Refuse to go on to an end that lies behind the checkpoint.
 
     Raises:
-        RunError: naming both numbers of epochs or steps, or what is damaged.
+        RunError: naming both numbers of epochs or steps; or if the checkpoint holds no position.
     """
     content = read_plain(checkpoint)
-    try:
-        epochs = int(content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
-        steps = int(content["global_step"])
-        # what else is read of it
-        _ = dict(content["hyper_parameters"]), dict(content["state_dict"])
-        _ = {key: int(value) for key, value in content.get("position", {}).items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{checkpoint}: the state of the run in it is damaged ({error!r})"
-            f"{other_checkpoints(checkpoint)}"
-        ) from None
+    if "position" not in content:
+        raise _of_weights_alone(checkpoint, ["position"])
+    epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    steps = content["global_step"]
     for key, limit, done in (("epochs", max_epochs, epochs), ("steps", max_steps, steps)):
         if limit is not None and 0 <= limit < done:
             raise RunError(
                 f"{checkpoint}: has done {done} {key}, `trainer.max_{key}` is {limit}; give more "
                 "to go on, or train a new run"
             )
+
+
+def _of_weights_alone(path: Path, missing: list[str]) -> RunError:
+    return RunError(
+        f"{path}: holds weights but not the state of a run ({', '.join(missing)}); INIT takes its "
+        "weights for a new run"
+    )

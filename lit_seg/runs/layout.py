@@ -16,6 +16,8 @@ SUMMARY = "summary.json"
 TABLE = "val_table.md"
 PICTURES = "pictures"
 WANDB_ID = "wandb_id.txt"
+LOCK = ".fit.lock"
+"""Held by the process that trains the run, and gone when it ends."""
 
 CLASS_STEP = "class_step"  # the step axis of the ``class/<stat>/<class>`` curves in W&B
 

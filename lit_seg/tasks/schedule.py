@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning import LightningModule
@@ -68,17 +68,32 @@ class ScheduledModule(LightningModule):
                 state.pop(key, None)
         if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             self._changed = _changed_options(checkpoint, self.hparams)
+            for key, number in (
+                ("optimizer_states", 1),
+                ("lr_schedulers", bool(self.lr_scheduler)),
+            ):
+                # Lightning would leave in its first state what finds none in the checkpoint
+                if len(checkpoint[key]) != number:
+                    raise RunError(
+                        f"the checkpoint holds {len(checkpoint[key])} `{key}`, this run needs "
+                        f"{int(number)}; resume from another checkpoint of the run"
+                    )
 
     def on_train_start(self) -> None:
         """Put a resumed run on its own schedule; the checkpoint brought the options of the old."""
         if not self.global_step:
             return
         for optimizer in self.trainer.optimizers:
+            _check_state(optimizer, self._options)
             for group, options in zip(optimizer.param_groups, self._options, strict=True):
                 group.update({k: v for k, v in options.items() if k in self._changed})
         schedulers = self.lr_schedulers() or []
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
             _put_on_schedule(scheduler)
+
+
+_LIKE_THEIR_PARAMETER = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg"}
+"""What optimizers of torch keep in the shape of a parameter."""
 
 
 def _make_scheduler(
@@ -120,6 +135,36 @@ def _changed_options(checkpoint: Mapping[str, Any], hparams: Mapping[str, Any]) 
             )
     old, new = (_options_of(params.get("optimizer")) for params in (before, hparams))
     return {key for key in new if key not in old or old[key] != new[key]}
+
+
+def _check_state(optimizer: Optimizer, options: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a state that does not fit; torch takes over any that has as many parameters."""
+    pairs = list(zip(optimizer.param_groups, options, strict=True))
+    wrong = [
+        f"{key} is {group[key]!r}, not like {value!r}"
+        for group, known in pairs
+        for key, value in known.items()
+        if None not in (group[key], value) and _kind(group[key]) != _kind(value)
+    ] + [
+        f"{key} is of another shape than its parameter"
+        for group, _ in pairs
+        for parameter in group["params"]
+        for key, value in optimizer.state.get(parameter, {}).items()
+        if key in _LIKE_THEIR_PARAMETER
+        and value is not None
+        and getattr(value, "shape", None) != parameter.shape
+    ]
+    if wrong:
+        raise RunError(
+            f"the checkpoint's state of the optimizer does not fit: {wrong[0]}; resume from "
+            "another checkpoint of the run, or start a new run from its weights by INIT"
+        )
+
+
+def _kind(value: Any) -> str:
+    kinds = {"float": "int", "list": "tuple"}
+    name = type(value).__name__
+    return kinds.get(name, name)
 
 
 def _put_on_schedule(scheduler: Any) -> None:

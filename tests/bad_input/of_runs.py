@@ -4,6 +4,8 @@ import os
 import pickle
 import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,23 +29,23 @@ class _Payload:
         return os.mkdir, (str(self.path),)
 
 
-def _last(change: Callable[[Path, World], object]):
+def _last(change: Callable[[Path, World], object], *more: str):
     """Go on from a run whose last checkpoint was changed."""
 
     def provoke(world: World) -> int:
         folder = world.copy()
         change(folder / LAST, world)
-        return world.resume(folder)
+        return world.resume(folder, *more)
 
     return provoke
 
 
-def _content(change: Callable[[dict], object]):
+def _content(change: Callable[[dict], object], *more: str):
     def rewrite(path: Path, world: World) -> None:
         content = torch.load(path, weights_only=True)
         torch.save(change(content), path)
 
-    return _last(rewrite)
+    return _last(rewrite, *more)
 
 
 def _folder(change: Callable[[Path], object], *more: str):
@@ -92,6 +94,38 @@ def _init(content: object):
 def _foreign(content: dict) -> dict:
     """As another project's Lightning would write it."""
     return {**content, "state_dict": {"net.weight": torch.zeros(2)}, "hyper_parameters": {}}
+
+
+def _numbers_for_names(content: dict) -> dict:
+    content["hyper_parameters"]["class_names"] = [1, 2]
+    return content
+
+
+def _without_position(content: dict) -> dict:
+    del content["position"]
+    return content
+
+
+def _other_shape(content: dict) -> dict:
+    content["optimizer_states"][0]["state"][0]["exp_avg"] = torch.zeros(2)
+    return content
+
+
+def _in_use(world: World) -> int:
+    """Held by another process, for as long as this one asks."""
+    folder = world.copy()
+    program = (
+        "import sys; from pathlib import Path; from lit_seg.runs.run_lock import hold_run\n"
+        "with hold_run(Path(sys.argv[1])): print(flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        return world.resume(folder)
 
 
 def _file_in_the_way(world: World) -> int:
@@ -158,10 +192,25 @@ CASES = [
         ("done 1", "is 0"),
     ),
     Case("resume-shorter-steps", _resumed("--trainer.max_steps", "2"), ("done 4", "is 2")),
+    Case("resume-in-use", _in_use, ("copy", "process ")),
     Case(
         "resume-other-optimizer", _resumed("--model.optimizer", "torch.optim.SGD"), ("AdamW", "SGD")
     ),
     Case("checkpoint-damaged", _content(lambda c: {**c, "loops": {}}), ("last.ckpt", "fit_loop")),
+    Case("checkpoint-field", _content(lambda c: {**c, "global_step": -1}), ("last.ckpt", "-1")),
+    Case("checkpoint-names", _content(_numbers_for_names), ("last.ckpt", "[1, 2]")),
+    Case(
+        "checkpoint-counts-differ",
+        _content(lambda c: {**c, "global_step": 3}),
+        ("last.ckpt", "is 3", "counter 4"),
+    ),
+    Case("checkpoint-no-position", _content(_without_position), ("last.ckpt",)),
+    Case("checkpoint-no-optimizer", _content(lambda c: {**c, "optimizer_states": []}), ("0", "1")),
+    Case(
+        "checkpoint-optimizer",
+        _content(_other_shape, "--trainer.max_epochs", "2"),
+        ("exp_avg",),
+    ),
     Case("checkpoint-truncated", _last(_half), ("last.ckpt", "best.ckpt")),
     Case(
         "checkpoint-empty", _last(lambda path, w: path.write_bytes(b"")), ("last.ckpt", "best.ckpt")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from lit_seg.callbacks.run_summary import _rich_table
 from lit_seg.errors import RunError
+from lit_seg.files.markdown_text import escape
 from lit_seg.metrics.scores import class_scores
 from lit_seg.runs.layout import is_finished
 from lit_seg.runs.score_table import class_rows, markdown_table, means_line
@@ -62,6 +63,18 @@ def test_markdown_says_n_a_and_how_many_were_scored() -> None:
     assert "| sign | 1.00 | n/a | n/a | n/a |" in table
     assert "over 3 of 4 classes" in means_line(scores)
     assert table.endswith(f"\n\n{means_line(scores)}\n")
+
+
+def test_names_of_classes_add_nothing_to_the_markdown() -> None:
+    names = ["a|b", "<img src=x>", "c\nd", "[e](javascript:f)"]
+    lines = markdown_table(scores_of(names)).splitlines()
+    for name in ("a\\|b", "&lt;img src=x>", "c d", "[e]\\(javascript:f)"):
+        assert sum(line.startswith(f"| {name} | ") for line in lines) == 1
+    assert {line.replace("\\|", "").count("|") for line in lines[:8]} == {6}
+
+
+def test_a_backslash_does_not_end_the_escape_of_a_column() -> None:
+    assert escape("a\\|b") == "a\\\\\\|b"
 
 
 def test_names_of_classes_are_shown_as_they_are():

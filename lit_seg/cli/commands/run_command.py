@@ -4,12 +4,12 @@ import functools
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
-from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from rich.console import Console
 
 from lit_seg.cli.commands import COMMANDS
+from lit_seg.cli.output import lasting_output
 from lit_seg.errors import LitSegError, RunError
 
 
@@ -29,7 +29,7 @@ class Parser(ArgumentParser):
 
 def console_of_width(width: int) -> Console:
     """A console that writes ``width`` columns where standard output is no terminal."""
-    if isinstance(sys.stdout, TextIOWrapper):  # a terminal without a character shows "?"
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal without a character shows "?"
         sys.stdout.reconfigure(errors="replace")
     console = Console()
     if not console.is_terminal:
@@ -43,7 +43,8 @@ def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[
     @functools.wraps(main)
     def command(args: Sequence[str]) -> int:
         try:
-            return main(args)
+            with lasting_output():
+                return main(args)
         except (LitSegError, OSError) as error:
             # imported late because it needs torch, which some commands do without
             from lit_seg.cli.error_messages import message_of

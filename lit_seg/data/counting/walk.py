@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from lit_seg.data.splits import Split
-from lit_seg.errors import DataError
+from lit_seg.errors import STOP_SIGNALS, DataError
 
 T = TypeVar("T")
 _FEW = 64  # for fewer samples, starting processes costs more than it gains
@@ -95,10 +95,8 @@ def _begin(split: Split, look: Callable[[Split, int], object]) -> None:
     _of_process = split, look
     # Ctrl-C and schedulers signal all processes of a run. A fork inherits the handlers of its
     # parent: here it works on until the parent sends SIGTERM or ends
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "SIGUSR1"):
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    for signum in STOP_SIGNALS:
+        signal.signal(signum, signal.SIG_DFL if signum == signal.SIGTERM else signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,0 +1,61 @@
+"""Standard output whose reader may go away, such as ``| head -1`` or a closed terminal."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+_READER_IS_GONE = (errno.EPIPE, errno.EIO)
+
+
+class _Lasting:
+    """A stream that drops what cannot be written any more, instead of ending the run."""
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._stream, attribute)
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+        except OSError as error:
+            self._give_up(error)
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        with suppress(OSError):  # a stream without a file drops each text
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())  # also what is flushed when the process ends
+            os.close(nowhere)
+        if error.errno not in _READER_IS_GONE and sys.stderr is not self:
+            sys.stderr.write(f"{self._name}: {error.strerror}; it goes on without it\n")
+
+
+@contextmanager
+def lasting_output() -> Iterator[None]:
+    """Within it nothing ends because it cannot be printed; files tell of their own errors."""
+    before = sys.stdout, sys.stderr
+    # a process may be started without one of them
+    out, err = (stream or open(os.devnull, "w") for stream in before)  # noqa: SIM115
+    sys.stdout, sys.stderr = _Lasting(out, "standard output"), _Lasting(err, "standard error")
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.stdout, sys.stderr = before

@@ -1,0 +1,200 @@
+"""A run that cannot go on leaves its folder as it was."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.optim import AdamW, Optimizer
+
+from lit_seg.cli.main import main
+from lit_seg.errors import RunError
+from lit_seg.loggers.csv_log import CSVLog
+from lit_seg.runs.checkpoint_files import find_checkpoint
+from lit_seg.runs.checkpoint_schema import damage_of
+from lit_seg.tasks import LitSegmenter
+
+pytestmark = pytest.mark.usefixtures("few_streets")
+
+LONGER = ("--trainer.max_epochs", "3", "--model.optimizer.init_args.eps", "1e-6")
+
+
+@pytest.fixture
+def finished(uninterrupted: Callable[..., Path], tmp_path: Path) -> Path:
+    """A copy of a finished run of two epochs, with a checkpoint of the first one."""
+    folder = shutil.copytree(uninterrupted("--trainer.max_epochs", "2"), tmp_path / "seed0")
+    first = uninterrupted("--trainer.max_epochs", "1") / "checkpoints" / "last.ckpt"
+    shutil.copy(first, folder / "checkpoints" / "first.ckpt")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files(folder)}
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def out_of_memory(*args: Any, **kwargs: Any) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+
+def interrupted(*args: Any, **kwargs: Any) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    raise AssertionError("it went on")
+
+
+@pytest.mark.parametrize("checkpoint", ["last", "first"])
+@pytest.mark.parametrize(
+    ("owner", "method", "fails", "code"),
+    [
+        (Optimizer, "load_state_dict", out_of_memory, 2),
+        (Optimizer, "load_state_dict", interrupted, 130),
+        (LitSegmenter, "load_state_dict", interrupted, 130),
+        (LitSegmenter, "training_step", out_of_memory, 2),
+        (AdamW, "step", out_of_memory, 2),
+    ],
+)
+def test_nothing_changes_before_the_first_step(
+    checkpoint: str,
+    owner: type,
+    method: str,
+    fails: Callable[..., None],
+    code: int,
+    finished: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also not with other options, nor the rows after an older checkpoint."""
+    before = contents(finished)
+    monkeypatch.setattr(owner, method, fails)
+    path = str(finished / "checkpoints" / f"{checkpoint}.ckpt")
+    assert main(["fit", "--resume", path, *LONGER]) == code
+    assert contents(finished) == before
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_is_repeated_is_dropped_once_it_is_done(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = LitSegmenter.training_step
+
+    def fails_in_the_second_step(self: LitSegmenter, *args: Any) -> Any:
+        if self.global_step == 5:
+            out_of_memory()
+        return step(self, *args)
+
+    monkeypatch.setattr(LitSegmenter, "training_step", fails_in_the_second_step)
+    assert main(["fit", "--resume", str(finished / "checkpoints/first.ckpt"), *LONGER]) == 2
+    last = torch.load(finished / "checkpoints/last.ckpt", weights_only=True)
+    assert last["global_step"] == 5
+    rows = (finished / "metrics.csv").read_text().splitlines()[1:]
+    assert [int(row.split(",")[0]) for row in rows] == [0, 1, 2, 3, 3, 4]
+    assert not (finished / "summary.json").exists()
+    assert "eps: 1.0e-06" in (finished / "config.yaml").read_text()
+
+
+def changed(content: Any, path: str, value: Any) -> Any:
+    """The content with another value at a path such as ``loops/fit_loop``."""
+    key, _, rest = path.partition("/")
+    at: Any = int(key) if key.isdigit() else key
+    copy = content.copy()
+    copy[at] = changed(content[at], rest, value) if rest else value
+    return copy
+
+
+DAMAGE: list[tuple[str, Any, str]] = [
+    ("global_step", -1, "global_step is -1"),
+    ("global_step", 2.5, "global_step is 2.5"),
+    ("global_step", True, "global_step is True"),
+    ("global_step", 10**30, "global_step is 1000"),
+    ("global_step", 7, "global_step is 7, and its counter 8"),
+    ("epoch", 5, "epoch is 5"),
+    ("position/epoch", 9, "position.epoch is 9"),
+    ("position/samples", -4, "position.samples is -4"),
+    ("position/validation_due", "no", "position.validation_due is 'no'"),
+    ("state_dict", [], r"state_dict is \[\]"),
+    ("state_dict", {1: torch.zeros(1)}, "state_dict.1 has a name that is no str"),
+    ("state_dict", {"a": 1}, "state_dict.a is 1"),
+    ("hyper_parameters/class_names", [1, 2], r"hyper_parameters.class_names is \[1, 2\]"),
+    ("hyper_parameters/optimizer", {"init_args": [1]}, "hyper_parameters.optimizer is"),
+    ("loops/fit_loop", [], r"loops.fit_loop is \[\]"),
+    ("loops/fit_loop/epoch_progress/current/ready", None, "current.ready is None"),
+    ("loops/validate_loop", 1, "loops.validate_loop is 1"),
+    ("optimizer_states", {}, r"optimizer_states is \{\}"),
+    ("optimizer_states/0/state", [1], r"optimizer_states\[0\].state is \[1\]"),
+    ("optimizer_states/0/param_groups/0/lr", "fast", "lr is 'fast'"),
+    ("lr_schedulers/0/last_epoch", -3, "last_epoch is -3"),
+    ("callbacks", [], r"callbacks is \[\]"),
+    ("callbacks/BestCheckpoint/best_score", "high", "best_score is 'high'"),
+    ("pytorch-lightning_version", "new", "pytorch-lightning_version is 'new'"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "said"), DAMAGE, ids=[f"{p}={v}" for p, v, _ in DAMAGE])
+def test_a_damaged_field_is_named_before_anything_is_loaded(
+    path: str, value: Any, said: str, uninterrupted: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = uninterrupted("--trainer.max_epochs", "2")
+    content = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    assert damage_of(content) == ""
+    torch.save(changed(content, path, value), tmp_path / "x.ckpt")
+    with pytest.raises(RunError, match=rf"x\.ckpt: .* is damaged \(.*{said}"):
+        find_checkpoint(tmp_path / "x.ckpt", "last")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("optimizer_states", [], "0 `optimizer_states`"),
+        ("lr_schedulers", [], "0 `lr_schedulers`"),
+        ("optimizer_states/0/param_groups", [], "parameter groups"),
+        ("optimizer_states/0/state/0/exp_avg", torch.zeros(1), "exp_avg is of another shape"),
+        ("optimizer_states/0/state/0/exp_avg", "x", "exp_avg is of another shape"),
+        ("optimizer_states/0/param_groups/0/betas", 0.5, "betas is 0.5"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused(
+    path: str, value: Any, said: str, finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lightning and torch take over most of them in silence."""
+    last = finished / "checkpoints/last.ckpt"
+    content = torch.load(last, weights_only=True)
+    torch.save(changed(content, path, value), last)
+    before = contents(finished)
+    assert main(["fit", "--resume", str(finished), *LONGER]) == 2
+    assert said in capsys.readouterr().err
+    assert contents(finished) == before
+
+
+def test_one_file_with_a_foreign_row_keeps_all_files(tmp_path: Path) -> None:
+    log = CSVLog(tmp_path)
+    for step in range(3):
+        log.log_metrics({"train/loss": 1.0, "class/recall/a": 0.5, "cost/step": 1.0}, step)
+    with (tmp_path / "cost.csv").open("a") as file:
+        file.write("soon,step,1\n")
+    before = contents(tmp_path)
+    for cut in (log.hold, log.keep_before):
+        with pytest.raises(RunError, match="soon"):
+            cut(1)
+        assert contents(tmp_path) == before
+
+
+def test_what_is_logged_while_rows_are_held_comes_after_the_cut(tmp_path: Path) -> None:
+    log = CSVLog(tmp_path)
+    for step in range(3):
+        log.log_metrics({"train/loss": float(step)}, step)
+    before = contents(tmp_path)
+    log.hold(1)
+    log.log_metrics({"train/loss": 7.0}, 1)
+    assert contents(tmp_path) == before
+    log.keep_before(1)
+    log.log_metrics({"train/loss": 8.0}, 2)
+    assert (tmp_path / "metrics.csv").read_text().split() == [
+        *("step,train/loss", "0,0.0", "1,7.0", "2,8.0")
+    ]

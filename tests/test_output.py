@@ -1,0 +1,75 @@
+"""A reader of the output that goes away ends no run, and costs no file."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lit_seg.cli.commands import losses
+from lit_seg.cli.main import main
+from lit_seg.cli.output import lasting_output
+from tests.same import differences
+from tests.test_cli import fit
+
+EPOCHS = ("--trainer.max_epochs", "2")
+
+pytestmark = pytest.mark.usefixtures("few_streets")
+
+
+@pytest.fixture
+def closed_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard output as ``| head -1`` leaves it: its reader has ended."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        yield
+
+
+@pytest.mark.usefixtures("closed_pipe")
+@pytest.mark.parametrize("progress", ["false", "true"])
+def test_a_closed_pipe_ends_no_run(
+    progress: str, tmp_path: Path, uninterrupted: Callable[..., Path]
+) -> None:
+    assert fit(tmp_path / "a", *EPOCHS, "--trainer.enable_progress_bar", progress) == 0
+    assert differences(tmp_path / "a", uninterrupted(*EPOCHS)) == []
+
+
+@pytest.mark.usefixtures("closed_pipe")
+def test_a_closed_pipe_ends_no_evaluation(tmp_path: Path, run: Path) -> None:
+    table = run / "val_table-best.md"
+    table.unlink(missing_ok=True)
+    assert main(["validate", "--ckpt_path", str(run)]) == 0
+    assert "| road |" in table.read_text()
+
+
+@pytest.mark.usefixtures("closed_pipe")
+def test_a_closed_pipe_ends_no_other_command() -> None:
+    assert losses.main([]) == 0
+
+
+@pytest.mark.parametrize(("device", "said"), [("/dev/full", "No space left"), ("/dev/null", "")])
+def test_a_full_disk_under_the_output_is_told(
+    device: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open(device, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with lasting_output():
+            sys.stdout.write("x\n")
+            sys.stdout.flush()
+            sys.stdout.write("y\n")
+        assert sys.stdout is stream
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("standard output") == bool(said)
+
+
+def test_a_process_without_outputs_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    with lasting_output():
+        sys.stdout.write("x")
+        sys.stderr.write("x")
+    assert sys.stdout is None

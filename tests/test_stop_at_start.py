@@ -1,0 +1,97 @@
+"""Ctrl-C before there is anything to save: one line and exit code 130."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lit_seg import __main__ as program
+from lit_seg.cli import lightning_cli
+from lit_seg.data import Streets
+from lit_seg.tasks import LitSegmenter
+from tests.conftest import TINY, layers
+from tests.test_cli import fit
+
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.usefixtures("few_streets")
+
+
+def ctrl_c(*args: object, **kwargs: object) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(1)
+    raise AssertionError("it went on")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (lightning_cli, "check_options"),  # the options have just been read
+        (Streets, "__init__"),
+        (Streets, "setup"),
+        (lightning_cli, "run_loggers"),
+    ],
+)
+def test_ctrl_c_before_training_is_one_line(
+    owner: object,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(owner, name, ctrl_c)
+    assert fit(tmp_path / "a") == 130
+    shown = capsys.readouterr().err.splitlines()
+    assert [line for line in shown if "stopped" in line] == ["stopped"]
+    assert not any("Traceback" in line for line in shown)
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("command", ["fit", "losses"])
+def test_ctrl_c_while_it_imports_is_one_line(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["lit_seg", command])
+    monkeypatch.setattr(program, "import_module", interrupted)
+    monkeypatch.setattr("lit_seg.cli.main.main", interrupted)
+    assert program.main() == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0, 4.0, 8.0])
+def test_ctrl_c_at_any_moment_shows_no_traceback(seconds: float, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lit_seg", "fit", *layers(), *TINY, "--run_dir", str(tmp_path)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert sum("stop" in line for line in said.splitlines()) in (1, 2)  # 2 within training
+
+
+def test_nohup_keeps_a_run_from_a_hangup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = LitSegmenter.training_step
+
+    def hung_up(self: LitSegmenter, *args: object) -> object:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return step(self, *args)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr(LitSegmenter, "training_step", hung_up)
+    try:
+        assert fit(tmp_path / "a", "--trainer.max_steps", "1") == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
