@@ -117,7 +117,7 @@ bench: $(INSTALLED)  ## measure what the README says of speed on this machine
 	$(VENV)/bin/python experiments/bench_data.py
 	$(VENV)/bin/python experiments/bench_dynamics.py
 
-kills: $(INSTALLED)  ## kill a short run 20 times, resume it, compare with one that nobody killed
+kills: $(INSTALLED)  ## kill a hundred short runs of many kinds, resume them, compare with runs that nobody killed
 	$(VENV)/bin/python -m tests.kills $(ARGS)
 
 build: $(INSTALLED)  ## wheel and source distribution into dist/

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.callbacks.validation_report import ValidationReport
@@ -37,6 +38,15 @@ WITHIN_A_STEP = (
     *("--trainer.accumulate_grad_batches", "4", "--trainer.val_check_interval", "2"),
 )
 DOUBLE = (*EPOCHS, "--trainer.precision", "64-true")
+AVERAGED = (
+    *(*EPOCHS, "--trainer.callbacks"),
+    "[{class_path: pytorch_lightning.callbacks.EMAWeightAveraging, init_args: {decay: 0.7}}]",
+)
+STOPS_EARLY = (
+    *(*MOMENTUM, "--trainer.max_epochs", "4", "--trainer.callbacks"),
+    "[{class_path: pytorch_lightning.callbacks.EarlyStopping, "
+    "init_args: {monitor: val/miou, mode: max, patience: 1, min_delta: 1}}]",
+)
 DROPOUT = (
     *(*STEPS, "--model.architecture", "fpn", "--data.init_args.num_workers", "2"),
     *("--model.options", "{decoder_pyramid_channels: 32, decoder_segmentation_channels: 32}"),
@@ -84,6 +94,9 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
         pytest.param(WITHIN_A_STEP, "validation_step", 7, 1, id="validation within a step"),
         pytest.param(DROPOUT, "training_step", 4, 3, id="random numbers, workers"),
         pytest.param(EPOCHS, (ValidationReport, "on_validation_end"), 2, 8, id="report"),
+        # as by a process that loads images and was killed meanwhile
+        pytest.param(EPOCHS, (DataLoader, "__iter__"), 4, 8, id="before a validation"),
+        pytest.param(AVERAGED, "validation_step", 3, 8, id="validation of averaged weights"),
         # the weights have changed and the step is not logged: what is saved is from before
         pytest.param(EPOCHS, (ClassDynamics, "on_train_batch_end"), 6, 4, id="before the rows"),
         # what the cases above pass through as well, at another place or in another precision
@@ -166,8 +179,8 @@ def test_a_finished_run_can_be_finished_again(
     tmp_path: Path, uninterrupted: Callable[..., Path]
 ) -> None:
     """As after a kill between the last checkpoint and the table."""
-    for args in (EPOCHS, STEPS):
-        folder = tmp_path / args[-1]
+    for number, args in enumerate((EPOCHS, STEPS, AVERAGED, STOPS_EARLY)):
+        folder = tmp_path / str(number)
         shutil.copytree(uninterrupted(*args), folder)
         (folder / "summary.json").unlink()
         assert main(["fit", "--resume", str(folder)]) == 0
@@ -234,3 +247,38 @@ def test_the_best_checkpoint_holds_what_was_scored(tmp_path: Path) -> None:
     table = (tmp_path / "a/val_table-best.md").read_text()
     (miou,) = re.findall(r"mIoU ([\d.]+)", table)
     assert float(miou) == pytest.approx(score, abs=5e-5)
+
+
+def test_the_last_validation_is_held_by_the_run_that_goes_on(
+    tmp_path: Path, uninterrupted: Callable[..., Path], fail_at: Interrupt
+) -> None:
+    """Also where all steps are done: it may find the best weights."""
+    reference, folder = uninterrupted(*STEPS), tmp_path / "seed0"
+    fail_at(LitSegmenter, "validation_step", 3)  # of the last validation, after six steps
+    with pytest.raises(UnforeseenError):
+        fit(folder, *STEPS)
+    assert main(["fit", "--resume", str(folder)]) == 0
+    assert differences(folder, reference) == []
+
+
+def test_the_best_checkpoint_of_the_first_accumulated_step_is_gone_on_from(
+    tmp_path: Path, uninterrupted: Callable[..., Path], fail_at: Interrupt
+) -> None:
+    """It is the only one, and holds batch statistics of the middle of the step."""
+    reference, folder = uninterrupted(*WITHIN_A_STEP), tmp_path / "seed0"
+    fail_at(LitSegmenter, "training_step", 3)
+    with pytest.raises(UnforeseenError):
+        fit(folder, *WITHIN_A_STEP)
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["best.ckpt"]
+    assert main(["fit", "--resume", str(folder)]) == 0
+    assert differences(folder, reference) == []
+
+
+def test_a_run_that_stopped_early_goes_on_to_another_end(
+    tmp_path: Path, uninterrupted: Callable[..., Path]
+) -> None:
+    folder = tmp_path / "seed0"
+    shutil.copytree(uninterrupted(*STOPS_EARLY), folder)
+    assert main(["fit", "--resume", str(folder), "--trainer.max_epochs", "5"]) == 0
+    steps = [row["step"] for row in rows_of(folder / "metrics.csv") if row["val/miou"]]
+    assert steps == ["3", "7", "11"]

@@ -193,6 +193,18 @@ def test_a_signal_before_training_or_without_it_is_no_success(
     assert not (tmp_path / "a" / "checkpoints").exists()
 
 
+def test_a_kill_in_the_first_validation_costs_no_step(tmp_path: Path) -> None:
+    """There is a checkpoint already; nothing can be saved when the kill comes."""
+    done: list[int] = []
+
+    def look() -> None:
+        done.append(step_of(tmp_path / "a/checkpoints/last.ckpt"))
+
+    with at_call(1, LitSegmenter, "validation_step", look):
+        assert fit(tmp_path / "a", "--trainer.max_epochs", "1") == 0
+    assert done == [4]
+
+
 @pytest.mark.parametrize(("later", "done"), [(0.0, 5), (1.1, 4)])
 def test_a_second_signal_ends_the_run_at_once(
     later: float, done: int, tmp_path: Path, reference: Path

@@ -54,6 +54,29 @@ def test_keep_before_drops_what_will_be_logged_again(tmp_path: Path) -> None:
     assert [row["step"] for row in rows_of(tmp_path / "classes.csv")] == ["0", "1"]
 
 
+def test_a_file_whose_header_a_kill_cut_short_is_begun_anew(tmp_path: Path) -> None:
+    """It can be younger than the checkpoint: the first row may come many steps after it."""
+    for content in ("", "step,train/lo"):
+        log = CSVLog(tmp_path)
+        for name in ("metrics.csv", "classes.csv", "cost.csv"):
+            (tmp_path / name).write_text(content)
+        log.keep_before(2)
+        log.log_metrics({"train/loss": 1.0, "class/recall/a": 0.5, "cost/step_seconds": 2.0}, 2)
+        for name in ("metrics.csv", "classes.csv", "cost.csv"):
+            assert [row["step"] for row in rows_of(tmp_path / name)] == ["2"]
+
+
+def test_keep_before_keeps_the_validations_of_a_step_before_the_one_held_again(
+    tmp_path: Path,
+) -> None:
+    log = CSVLog(tmp_path)
+    for step, key in enumerate(("val/miou", "train/loss", "val/miou")):
+        log.log_metrics({key: float(step)}, 0)  # the first one within an accumulated step
+    log.keep_before(1, validations=1)
+    rows = rows_of(tmp_path / "metrics.csv")
+    assert [(row["val/miou"], row["train/loss"]) for row in rows] == [("0.0", ""), ("", "1.0")]
+
+
 def test_keep_before_of_a_new_run_is_nothing(tmp_path: Path) -> None:
     CSVLog(tmp_path).keep_before(0)
     assert list(tmp_path.iterdir()) == []

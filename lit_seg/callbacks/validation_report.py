@@ -14,6 +14,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from lit_seg.checkpoints.averaged_weights import scored_weights
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.overlays import side_by_side
 from lit_seg.files.atomic_io import new_file, replace_text, writing
@@ -117,7 +118,8 @@ def _pictures(
     for name in names:  # one by one, since their sizes may differ
         sample = dataset[0, index[name], 0]
         batch = module.transfer_batch_to_device(default_collate([sample]), module.device, 0)
-        with torch.no_grad(), trainer.precision_plugin.forward_context():
+        context = trainer.precision_plugin.forward_context()
+        with torch.no_grad(), context, scored_weights(trainer, module):
             prediction = module.predict_step(batch, 0)[0].cpu().numpy().astype(np.uint8)
         image = sample["image"].numpy().transpose(1, 2, 0)
         truth = sample["target"].numpy().astype(np.uint8)

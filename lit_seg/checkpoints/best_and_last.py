@@ -3,14 +3,16 @@
 import math
 import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
-from pytorch_lightning.loops import fetchers
+from pytorch_lightning.loops import evaluation_loop, fetchers
 from pytorch_lightning.trainer.states import TrainerFn
 
+from lit_seg.checkpoints.averaged_weights import averaging
 from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.lightning_private import save_on_this_rank
 from lit_seg.errors import NonFiniteError, RunError, StopRequest, WriteError
@@ -39,17 +41,17 @@ class BestCheckpoint(Checkpoint):
             raise RunError(f"`best_checkpoint.monitor`: there is no {self.monitor!r}; given {keys}")
         score = float(trainer.callback_metrics[self.monitor])
         before, resume = self.best_score, _exact_resume(trainer)
-        resume.validation_due = False  # except for this checkpoint
-        if before is None or math.isnan(before) or score > before:
-            self.best_score = score  # set before saving, because the checkpoint holds it
-            resume.roll_back = False  # the scored state is saved, also within an accumulated step
-            try:
+        try:  # an error can come from anywhere in it: a signal brings that of a lost worker
+            resume.validation_due = False  # also for this checkpoint
+            if before is None or math.isnan(before) or score > before:
+                self.best_score = score  # set before saving, because the checkpoint holds it
+                resume.roll_back = False  # the scored state, also within an accumulated step
                 trainer.save_checkpoint(_path(self.dirpath, trainer, "best"), False)
-            except BaseException:
-                self.best_score, resume.validation_due = before, True
-                raise
-            finally:
-                resume.roll_back = True
+        except BaseException:
+            self.best_score, resume.validation_due = before, True
+            raise
+        finally:
+            resume.roll_back = True
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_score": self.best_score}
@@ -92,6 +94,16 @@ class LastCheckpoint(Checkpoint):
         ):
             self._save(trainer)
 
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it where there is none yet, or where weights are exchanged for the validation.
+
+        A run that is killed would go on from ``best.ckpt``, which does not hold what callbacks do
+        at the end of the epoch; and in the validation the averaged weights are no state to save.
+        """
+        new = self._saved_step != trainer.global_step
+        if new and (not self._saved_step or averaging(trainer)):
+            self._save(trainer)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer)
 
@@ -132,7 +144,12 @@ class LastCheckpoint(Checkpoint):
 
 def _save_alone(trainer: Trainer, path: Path, error: BaseException) -> None:
     """Save without a collective, because other ranks may be gone, and only a whole state."""
-    mid_update = _exact_resume(trainer).mid_update and not _while_fetching(error)
+    resume, loading = _exact_resume(trainer), _is_within(error, fetchers)
+    validating = _is_within(error, evaluation_loop)
+    if loading and validating and not resume.validation_due:  # it was about to begin
+        resume.on_validation_start(trainer, trainer.lightning_module)
+    # where loading the next batch failed, the last step is logged completely
+    mid_update = resume.mid_update and (validating or not loading)
     if mid_update or not trainer.is_global_zero or not _weights_are_finite(trainer):
         return
     try:
@@ -146,10 +163,10 @@ def _weights_are_finite(trainer: Trainer) -> bool:
     return all(bool(p.isfinite().all()) for p in trainer.lightning_module.parameters())
 
 
-def _while_fetching(error: BaseException) -> bool:
-    """Whether loading the next batch failed, so that the last step is logged completely."""
+def _is_within(error: BaseException, module: ModuleType) -> bool:
+    """Whether an error came through the code of a module."""
     frames = traceback.walk_tb(error.__traceback__)
-    return any(frame.f_code.co_filename == fetchers.__file__ for frame, _ in frames)
+    return any(frame.f_code.co_filename == module.__file__ for frame, _ in frames)
 
 
 def _exact_resume(trainer: Trainer) -> ExactResume:

@@ -8,17 +8,22 @@ from typing import Any
 import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import StochasticWeightAveraging
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
+from lit_seg.checkpoints.averaged_weights import averaging
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.data.base import SegDataModule
+from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_file, writing
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.runs.layout import CHECKPOINTS
 
 _POSITION = "position"
+_STEP_START = "buffers_at_the_start_of_the_step"
+_STOPPED = "stopped_before"
 
 
 class ExactResume(Callback):
@@ -44,12 +49,23 @@ class ExactResume(Callback):
         self._first_step_done = False
         self._batches = 0  # of this epoch, before the current step or after the last one
         self._buffers: dict[str, Tensor] | None = None  # at the start of the current step
+        self._validations = 0  # that began in or after the current step
         self.validation_due = False
         """Whether a validation has begun whose results are not all written."""
         self.mid_update = False
         """Whether the weights are being changed, or the change is not logged yet."""
         self.roll_back = True
         """Whether a checkpoint within a step holds the buffers of the step's start."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse what no checkpoint holds the state of."""
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]
+        if stage == "fit" and any(isinstance(c, StochasticWeightAveraging) for c in callbacks):
+            raise RunError(
+                "`trainer.callbacks` cannot hold StochasticWeightAveraging: it changes the length "
+                "of the run and the schedule, and a run that goes on would end elsewhere; take "
+                "WeightAveraging or EMAWeightAveraging"
+            )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the loggers keep the rows of steps that will be repeated, for now."""
@@ -67,6 +83,7 @@ class ExactResume(Callback):
         if batch_idx % trainer.accumulate_grad_batches:
             return
         self._batches, self.validation_due, self.mid_update = batch_idx, False, False
+        self._validations = 0
         _seed(_data(trainer).seed, trainer.global_rank, trainer.global_step)
         self._buffers = {name: b.detach().clone() for name, b in pl_module.named_buffers()}
 
@@ -84,7 +101,9 @@ class ExactResume(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Checkpoints from here on repeat the validation, until `BestCheckpoint` ends it."""
-        self.validation_due, self.mid_update = True, False
+        self._validations += 1
+        # one that averages weights exchanges them for the time of the validation
+        self.validation_due, self.mid_update = True, bool(averaging(trainer))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """A validation may come before the first step, and is logged next."""
@@ -96,7 +115,16 @@ class ExactResume(Callback):
         self.mid_update = False
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Of a finished run nothing is trained; its last files may be missing."""
+        """Hold a validation that is due when all steps are done: Lightning's loop is not run then.
+
+        The end of its epoch comes after it. Of a finished run the last files may be missing.
+        """
+        if self.validation_due:
+            trainer.validating = True
+            trainer.fit_loop.epoch_loop.val_loop.run()
+            trainer.training = True
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+                callback.on_train_epoch_end(trainer, pl_module)
         self._begin_to_write(trainer, pl_module)
 
     def _begin_to_write(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -134,10 +162,18 @@ class ExactResume(Callback):
             "samples": batches * samples,
             "samples_before": before * samples,
             "validation_due": due,
+            "validations": self._validations - 1 if due else 0,  # of the step, before that one
         }
-        if self._buffers is not None and self.roll_back:
+        at_end = trainer.global_step == trainer.max_steps  # where the module stops it
+        if trainer.should_stop and trainer.early_stopping_callbacks and not at_end:
+            checkpoint[_STOPPED] = _end(trainer)
+        if self._buffers is not None:
             saved = checkpoint["state_dict"]
-            saved.update({name: b for name, b in self._buffers.items() if name in saved})
+            start = {name: b for name, b in self._buffers.items() if name in saved}
+            if self.roll_back:
+                saved.update(start)
+            else:
+                checkpoint[_STEP_START] = start
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -148,7 +184,7 @@ class ExactResume(Callback):
         position, step = checkpoint[_POSITION], checkpoint["global_step"]
         epoch, due = position["epoch"], position["validation_due"]
         data = _data(trainer)
-        batches = data.start_at(epoch, position["samples"])
+        batches = data.start_at(epoch, position["samples"], trainer.accumulate_grad_batches)
         due = due or batches == data.batches_per_epoch  # with larger batches
         loops = checkpoint["loops"]["fit_loop"]
         before = position["samples_before"] // data.samples_per_batch
@@ -156,7 +192,13 @@ class ExactResume(Callback):
         _set_steps(loops, step, -(-batches // trainer.accumulate_grad_batches))
         # a validation is logged with the number of the last step
         loops["epoch_loop.state_dict"][LOGGED_STEP] = step - 1 if due else step
-        self._loaded = {"step": step, "validated": not due}
+        # a run that stopped early has ended, unless the user asks for another end
+        trainer.should_stop = checkpoint.get(_STOPPED) == _end(trainer)
+        start = checkpoint.get(_STEP_START, {})
+        pl_module.load_state_dict(start, strict=False)
+        checkpoint.get("current_model_state", {}).update(start)  # loaded after this
+        self._validations = position.get("validations", 0)
+        self._loaded = {"step": step, "validations": self._validations if due else None}
         self._batches, self.validation_due = batches, due
 
 
@@ -169,6 +211,11 @@ def _take_place_of_last(checkpoint: Path, run: Path) -> None:
     if checkpoint.resolve() != last.resolve():
         with writing(last), checkpoint.open("rb") as file:
             replace_file(last, lambda draft: shutil.copyfileobj(file, draft))
+
+
+def _end(trainer: Trainer) -> list[int | None]:
+    """Where the options let the run end."""
+    return [trainer.max_epochs, trainer.max_steps]
 
 
 def _set_batches(loops: dict[str, Any], epoch: int, batches: int, before: int, due: bool) -> None:

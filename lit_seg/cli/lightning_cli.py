@@ -82,6 +82,10 @@ class LitSegCLI(LightningCLI):
         with ExitStack() as self._held:  # Lightning runs the whole command here
             super().__init__(*args, **kwargs)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "LitSegCLI":
+        """Itself: a callback that averages weights copies all that the module can reach."""
+        return self
+
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         return super().init_parser(exit_on_error=False, **kwargs)  # `main` prints the error
 

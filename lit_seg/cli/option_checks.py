@@ -36,6 +36,12 @@ def check_options(config: Any, sections: Collection[str]) -> None:
     for key in ("accumulate_grad_batches", "check_val_every_n_epoch"):
         if trainer[key] is not None and trainer[key] < 1:
             raise RunError(f"`trainer.{key}` must be at least 1, got {trainer[key]}")
+    if trainer.reload_dataloaders_every_n_epochs:
+        raise RunError(
+            "`trainer.reload_dataloaders_every_n_epochs` cannot be "
+            f"{trainer.reload_dataloaders_every_n_epochs}: a new loader would show the epoch that "
+            "the run started with once more; each epoch has an order of its own without it"
+        )
     if trainer.overfit_batches:
         raise RunError(
             f"`trainer.overfit_batches` cannot be {trainer.overfit_batches}: it replaces our "

@@ -147,13 +147,16 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         """Every test image once."""
         return self._eval_loader("test")
 
-    def start_at(self, epoch: int, done: int) -> int:
+    def start_at(self, epoch: int, done: int, accumulated: int = 1) -> int:
         """Let training start within an epoch; call this before the training loader is made.
 
         ``done`` are the samples of the epoch that all ranks together have seen. Returns the batches
-        per rank that they make, rounded down if batches have grown.
+        per rank that they make, rounded down to whole steps of ``accumulated`` batches if batches
+        have grown.
         """
         batches = min(done // self.samples_per_batch, self.batches_per_epoch)
+        if batches < self.batches_per_epoch:
+            batches -= batches % accumulated
         self._start = {"epoch": epoch, "done": batches * self.samples_per_batch}
         return batches
 

@@ -69,37 +69,45 @@ class CSVLog(Logger):
             self._log_wide({"step": step, **wide})
 
     @rank_zero_only
-    def hold(self, step: int, validated: bool = True) -> None:
+    def hold(self, step: int, validations: int | None = None) -> None:
         """Write nothing until :meth:`keep_before`, which gets the same arguments.
 
         Raises:
             RunError: if a file is damaged.
         """
-        self._kept(step, validated)
+        self._kept(step, validations)
         self._held = []
 
     @rank_zero_only
-    def keep_before(self, step: int, validated: bool = True) -> None:
+    def keep_before(self, step: int, validations: int | None = None) -> None:
         """Drop what was logged at ``step`` or later, and a last line that is not whole.
 
-        The scores of a validation after the step before it are kept if ``validated``.
+        Args:
+            step: the first step that will be logged again.
+            validations: how many of the step before it to keep, where one is held again; with
+                accumulated gradients a step may have several.
         """
-        for path, table in self._kept(step, validated).items():
+        for path, table in self._kept(step, validations).items():
             _replace(path, table)
         held, self._held = self._held or [], None
         for metrics, at in held:
             self.log_metrics(metrics, at)
 
-    def _kept(self, step: int, validated: bool) -> dict[Path, pd.DataFrame]:
+    def _kept(self, step: int, validations: int | None) -> dict[Path, pd.DataFrame]:
         """What is left of each file; all are read before one is written."""
         tables = {}
         for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
             if path.exists():
+                table = read_table(path, [])
+                if table.columns.empty:  # killed before its first line was written
+                    tables[path] = table
+                    continue
                 table = read_table(path, ["step"])
                 at = numbers(table[["step"]], path)["step"]
                 kept = at < step
-                if not validated and "val/miou" in table:
-                    kept &= (at < step - 1) | (table["val/miou"] == "")
+                if validations is not None and "val/miou" in table:
+                    scored = (at == step - 1) & (table["val/miou"] != "")
+                    kept &= ~scored | (scored.cumsum() <= validations)
                 tables[path] = table[kept]
         return tables
 
@@ -122,7 +130,7 @@ class CSVLog(Logger):
 
 
 def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
-    new = not path.exists()
+    new = not path.exists() or not path.stat().st_size
     with writing(path), open(path, "a", newline="", opener=without_links) as file:
         writer = csv.writer(file)
         if new:
@@ -132,4 +140,5 @@ def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
 
 def _replace(path: Path, table: pd.DataFrame) -> None:
     """Write a table in place of a CSV file in one move, with line ends as of ``csv``."""
-    replace_text(path, table.to_csv(index=False, lineterminator="\r\n"))
+    text = table.to_csv(index=False, lineterminator="\r\n")
+    replace_text(path, "" if table.columns.empty else text)

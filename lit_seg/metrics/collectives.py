@@ -1,5 +1,6 @@
 """Exchanges between ranks: sums in training, lists after a validation."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch.distributed as dist
@@ -18,6 +19,13 @@ def sum_over_ranks(counts: Tensor) -> Tensor:
     total = counts.detach().clone()
     dist.all_reduce(total)
     return total
+
+
+def take_from_first_rank(values: Iterable[Tensor]) -> None:
+    """Write the first rank's values over those of the others; nothing with one process."""
+    if world_size() > 1:
+        for tensor in values:
+            dist.broadcast(tensor, 0)
 
 
 def differentiable_sum_over_ranks(sums: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
 from lit_seg.errors import RunError
 from lit_seg.losses import CrossEntropyLoss, LossFactory
 from lit_seg.metrics import ClassScores, predict_labels
+from lit_seg.metrics.collectives import take_from_first_rank
 from lit_seg.metrics.labels import ClassCounts, Counts
 from lit_seg.tasks.evaluation import Evaluation
 from lit_seg.tasks.network import build_network, padded_forward, size_multiple
@@ -183,6 +184,10 @@ class LitSegmenter(ScheduledModule):
         """End the epoch at ``max_steps``, so that the last weights are validated."""
         if self.global_step == self.trainer.max_steps:
             self.trainer.should_stop = True
+
+    def on_validation_epoch_start(self) -> None:
+        """Score the batch statistics of the first rank: checkpoints hold no others."""
+        take_from_first_rank(self.network.buffers())
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         self._evaluate(batch, "validation")

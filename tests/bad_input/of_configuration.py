@@ -34,6 +34,10 @@ PAN = (
     *("--data.init_args.height", "16", "--data.init_args.width", "16"),
 )
 ENDLESS = ("--trainer.max_steps", "-1", "--trainer.max_epochs", "-1")
+SWA = (
+    "[{class_path: pytorch_lightning.callbacks.StochasticWeightAveraging, "
+    "init_args: {swa_lrs: 0.1}}]"
+)
 TIMED = (*ENDLESS, "--trainer.max_time", "00:00:00:05")
 
 CASES = [
@@ -114,6 +118,7 @@ CASES = [
     Case("value-max-epochs", _option("--trainer.max_epochs", "-5"), ("-5",)),
     Case("value-max-time", _option("--trainer.max_time", "soon"), ("soon",)),
     Case("value-overfit", _option("--trainer.overfit_batches", "1")),
+    Case("value-reload", _option("--trainer.reload_dataloaders_every_n_epochs", "2"), ("2",)),
     Case(
         "value-monitor",
         _option("--best_checkpoint.monitor", "val/nosuch", "--trainer.max_steps", "4"),
@@ -149,4 +154,5 @@ CASES = [
     Case("option-of-a-library", _option("--model.optimizer.init_args.lr", "null"), ("lr=None",)),
     Case("trainer-registry", lambda w: w.fit("--trainer.model_registry", "a/b"), ("a/b",)),
     Case("trainer-barebones", lambda w: w.fit("--trainer.barebones", "true")),
+    Case("trainer-swa", _option("--trainer.callbacks", SWA)),
 ]

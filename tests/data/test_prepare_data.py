@@ -117,6 +117,17 @@ def test_fewer_training_images_than_ranks_are_refused(tmp_path, monkeypatch):
         data.start_at(epoch=0, done=1)  # a run that goes on with more ranks
 
 
+def test_training_starts_at_a_whole_step(tmp_path):
+    """Also where the batches have grown, or more of them make a step."""
+    layouts.cityscapes(tmp_path, per_city=9)
+    data = Cityscapes(root=str(tmp_path), batch_size=4)
+    images = len(data.split("train"))
+    assert images == 18
+    assert data.start_at(0, done=12, accumulated=2) == 2
+    assert data.start_at(0, done=12) == 3
+    assert data.start_at(0, done=18, accumulated=3) == 4  # the last step of an epoch is shorter
+
+
 @pytest.mark.parametrize("void", ["ignore", "train"])
 def test_a_rank_without_a_validation_image_gets_one_that_counts_nowhere(
     void, tmp_path, monkeypatch

@@ -8,7 +8,12 @@ import torch
 import torch.distributed as dist
 
 from lit_seg.metrics import ClassRecall
-from lit_seg.metrics.collectives import gather_over_ranks, sum_over_ranks, world_size
+from lit_seg.metrics.collectives import (
+    gather_over_ranks,
+    sum_over_ranks,
+    take_from_first_rank,
+    world_size,
+)
 from lit_seg.metrics.labels import check_labels
 from tests.metrics.one_of_two import one_of_two_ranks
 
@@ -17,6 +22,17 @@ def test_one_process_has_no_one_to_ask():
     counts = torch.tensor([1, 2])
     assert world_size() == 1
     assert sum_over_ranks(counts) is counts
+
+
+def test_values_are_taken_from_the_first_of_several_ranks():
+    """`test_sync_batchnorm` does so on real ranks."""
+    values = torch.tensor([1.0])
+    with mock.patch.object(dist, "broadcast") as broadcast:
+        take_from_first_rank([values])
+        broadcast.assert_not_called()
+        with one_of_two_ranks():
+            take_from_first_rank([values])
+    broadcast.assert_called_once_with(values, 0)
 
 
 @pytest.mark.parametrize("available", [True, False])

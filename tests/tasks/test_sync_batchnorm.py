@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from lit_seg.tasks import LitSegmenter
+from tests.distributed import run_on_ranks
 
 ENCODERS = ["resnet18", "timm-mobilenetv3_small_minimal_100"]  # timm's layers hold activations
 
@@ -45,3 +46,19 @@ def test_several_gpus_share_their_batch_statistics_and_nothing_else_changes(enco
 def test_it_can_be_switched_off_and_cpus_have_none() -> None:
     assert norms(set_up("resnet18", 2, "cuda:0", sync_batchnorm=False)) == {False}
     assert norms(set_up("resnet18", 2, "cpu")) == {False}
+
+
+def scored_statistics(rank: int) -> list[float]:
+    """The batch statistics of a rank at the start of a validation, where they were its number."""
+    module = set_up("resnet18", 2, "cpu")
+    for buffer in module.network.buffers():
+        buffer.fill_(rank)
+    module.on_validation_epoch_start()
+    return sorted(
+        {float(value) for buffer in module.network.buffers() for value in buffer.view(-1)}
+    )
+
+
+def test_without_it_all_ranks_score_what_the_checkpoint_holds() -> None:
+    """A validation that is held again gives the same, whatever statistics other ranks had."""
+    assert run_on_ranks(scored_statistics) == [[0.0], [0.0]]
