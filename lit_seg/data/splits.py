@@ -34,6 +34,9 @@ class Split(Protocol):
     def label_files(self) -> Sequence[Path]:
         """The files that hold the labels; none where labels are rendered."""
 
+    def image_files(self) -> Sequence[Path]:
+        """The files that hold images alone."""
+
 
 class FileSplit:
     """A split given as pairs of files.
@@ -85,6 +88,9 @@ class FileSplit:
     def label_files(self) -> list[Path]:
         return [label for _, label in self.pairs]
 
+    def image_files(self) -> list[Path]:
+        return [image for image, _ in self.pairs]
+
 
 class MixedSplit:
     """Chosen samples of several splits: the split of each sample, and its index there."""
@@ -110,9 +116,13 @@ class MixedSplit:
 
     def label_files(self) -> list[Path]:
         """All label files of the splits: some keep the labels of all samples in one file."""
-        splits = {id(split): split for split, _ in self.samples}
-        files = [path for split in splits.values() for path in split.label_files()]
-        return list(dict.fromkeys(files))
+        return list(dict.fromkeys(path for split in self._splits() for path in split.label_files()))
+
+    def image_files(self) -> list[Path]:
+        return [path for split in self._splits() for path in split.image_files()]
+
+    def _splits(self) -> list[Split]:
+        return list({id(split): split for split, _ in self.samples}.values())
 
 
 def matching_pairs(

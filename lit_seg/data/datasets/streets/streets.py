@@ -42,6 +42,8 @@ class RenderedSplit:
     def label_files(self) -> list[Path]:
         return []
 
+    image_files = label_files
+
 
 class Streets(SegDataModule):
     """400 / 100 / 100 street scenes of 128x192, 12 classes, rendered at start in a few seconds.
