@@ -18,6 +18,8 @@ def message_of(error: Exception, command: str) -> str | None:
     """
     if isinstance(error, ArgumentError):
         return explain(error.message, command)
+    if not isinstance(error, LitSegError) and isinstance(error.__context__, LitSegError):
+        return message_of(error.__context__, command)  # then Lightning failed to end the run
     if lost := _lost_worker(error):
         return lost
     if isinstance(error, OSError) and error.filename:

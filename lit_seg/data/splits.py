@@ -9,6 +9,7 @@ import numpy as np
 from lit_seg.data.decode import read_image
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
+from lit_seg.files.unicode import printable
 
 Pair = tuple[Path, Path]
 """An image file and its label file."""
@@ -69,8 +70,8 @@ class FileSplit:
     def name(self, index: int) -> str:
         image = self.pairs[index][0]
         if self.root is None:
-            return image.stem
-        return image.relative_to(self.root).with_suffix("").as_posix()
+            return printable(image.stem)
+        return printable(image.relative_to(self.root).with_suffix("").as_posix())
 
     def load(self, index: int) -> tuple[Array, Array]:
         image_path, label_path = self.pairs[index]

@@ -17,7 +17,7 @@ def locked(path: Path, wait: bool) -> Iterator[None]:
             import fcntl  # Windows has none
 
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(path.open("w"))
+            file = stack.enter_context(path.open("wb"))
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise

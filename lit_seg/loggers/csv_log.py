@@ -103,7 +103,7 @@ class CSVLog(Logger):
         path = self.folder / METRICS
         if not path.exists():
             return False
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             return any(
                 row["step"] == str(step) and row.get("val/miou") for row in csv.DictReader(file)
             )
@@ -111,7 +111,7 @@ class CSVLog(Logger):
     def _log_wide(self, row: dict[str, Any]) -> None:
         path = self.folder / METRICS
         if not self._columns and path.exists():
-            with path.open(newline="") as file:
+            with path.open(newline="", encoding="utf-8") as file:
                 self._columns = next(csv.reader(file), [])
         new = [key for key in row if key not in self._columns]
         if new:  # the first epoch brings the validation columns: widen what is written
@@ -123,7 +123,7 @@ class CSVLog(Logger):
 
 def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
     new = not path.exists()
-    with writing(path), path.open("a", newline="") as file:
+    with writing(path), path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         if new:
             writer.writerow(columns)

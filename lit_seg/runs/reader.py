@@ -181,7 +181,9 @@ def _name(folder: Path) -> RunName:
     name = name_of_place(place)
     if name is None:
         with suppress(OSError, ValueError, yaml.YAMLError):
-            name = name_of_config(place, yaml.safe_load((folder / CONFIG).read_text()))
+            name = name_of_config(
+                place, yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+            )
     if name is None:
         raise RunError(
             f"{folder}: its path does not end in <data>/<model>/<loss>/seed<k>, and no {CONFIG} in "

@@ -64,7 +64,7 @@ def _write(spec: dict[str, Any], file: str) -> None:
         sys.stdout.write(text)
         return
     try:
-        Path(file).write_text(text)
+        Path(file).write_text(text, encoding="utf-8")
     except OSError as error:
         raise RunError(
             f"{file}: cannot be written ({error.strerror}); give another file to --dry-run"
