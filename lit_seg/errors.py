@@ -1,5 +1,7 @@
 """Errors that a user can mend: each message names the thing, the value and the way out."""
 
+from collections.abc import Sequence
+
 
 class LitSegError(ValueError):
     """The cause lies outside the code; the command line prints the message without a traceback."""
@@ -48,3 +50,14 @@ class StopRequest(BaseException):
 def reason_of(error: object) -> str:
     """What an error says, in one line; its type where it says nothing."""
     return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
+
+
+def check_choice(option: str, value: object, choices: Sequence[object]) -> None:
+    """Refuse the value of an option that is none of its choices.
+
+    Raises:
+        ValueError: naming the option, the choices and the value.
+    """
+    if value not in choices:
+        *most, last = map(repr, choices)
+        raise ValueError(f"`{option}` must be {', '.join(most)} or {last}, got {value!r}")

@@ -31,7 +31,7 @@ FENCE = {
 DOCUMENTED = {("os", "_exit"), ("rule", "_asdict")}
 """Names of Python that begin with an underscore and are public."""
 OVERRIDDEN = {
-    ("lit_seg.metrics.exact", "Exact", "_apply"),
+    ("lit_seg.metrics.full_precision", "FullPrecision", "_apply"),
     ("lit_seg.cli.lightning_cli", "LitSegCLI", "_parse_ckpt_path"),
 }
 """Private methods of other libraries that a class of ours replaces."""
@@ -169,7 +169,7 @@ def test_torch_tells_whether_there_is_amx() -> None:
     assert cpu_has_amx() == torch.cpu.get_capabilities().get("amx_tile", False)
 
 
-def test_a_module_of_torch_moves_by_the_method_that_exact_replaces() -> None:
+def test_a_module_of_torch_moves_by_the_method_that_full_precision_replaces() -> None:
     calls = []
 
     class Part(torch.nn.Module):
@@ -200,7 +200,7 @@ def test_jsonargparse_forgets_the_settings_of_a_context() -> None:
 def test_wandb_workspaces_tells_what_it_would_send() -> None:
     pytest.importorskip("wandb_workspaces")
     from lit_seg.cli.wandb_private import spec_of
-    from lit_seg.dashboard import build_report, build_workspace
+    from lit_seg.dashboard.pages import build_report, build_workspace
 
     spec = spec_of(
         build_workspace("me", "losses", "streets"), build_report("me", "losses", "streets")

@@ -15,8 +15,7 @@ import torch
 from lit_seg.cli.main import main
 from lit_seg.data import Streets
 from lit_seg.data.datasets.streets import streets
-from lit_seg.data.distributed_samplers import TrainSampler
-from lit_seg.data.sampling import shuffled
+from lit_seg.data.sampling import TrainSampler, shuffled
 from lit_seg.metrics.labels import VOID
 from lit_seg.tasks import LitSegmenter
 from tests import few_streets_cli

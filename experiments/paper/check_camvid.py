@@ -22,8 +22,9 @@ import numpy.typing as npt
 from lit_seg.analysis import Comparison, compare
 from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, quantile
 from lit_seg.analysis.comparison import paired
-from lit_seg.diagnosis import judge, read_run, weigh
-from lit_seg.diagnosis.verdict import HEADLINES
+from lit_seg.diagnosis.evidence import weigh
+from lit_seg.diagnosis.run_record import read_run
+from lit_seg.diagnosis.verdict import HEADLINES, judge
 from lit_seg.errors import RunError
 from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED, STATS, class_scores, overall_scores
 from lit_seg.report.sections.pictures import pictures_of
@@ -359,7 +360,6 @@ def baseline(checks: Checks) -> Iterator[str]:
 def pictures(checks: Checks, losses: Sequence[str]) -> Iterator[str]:
     """The counted errors below the pictures of ``lit_seg report``, and the head classes found."""
     comparison = checks.comparison
-    names = sorted(comparison.images["image"].unique())
     figures = pictures_of(comparison)
     seed = min(checks.seeds(*losses))
     rows = []
@@ -368,7 +368,7 @@ def pictures(checks: Checks, losses: Sequence[str]) -> Iterator[str]:
         for panel in figure.panels:
             if panel.title not in losses:
                 continue
-            sums = comparison.counts[panel.title, seed][names.index(image)]
+            sums = comparison.counts[panel.title, seed][comparison.images.index(image)]
             head = sums[comparison.groups["head"]].sum(axis=0)
             _, wrong, *rare = panel.lines
             counted = rare[0].removeprefix(f"{looked_at}: ") if rare else ""

@@ -18,15 +18,11 @@ _DEFINED = 0.95  # share of resamples in which a score must have a value
 class Difference:
     """Of one score between a loss and its baseline, in the unit of the score."""
 
-    value: float
-    """Mean over the pairs of seeds that have one."""
-    low: float
-    """Lower end of the 95 % interval; NaN if there is none."""
+    value: float  # mean over the pairs of seeds that have one
+    low: float  # lower end of the 95 % interval; NaN if there is none
     high: float
-    p: float
-    """Two-sided, of Student's t; NaN with less than two pairs."""
-    by_seed: tuple[float, ...] = ()
-    """Of each pair of seeds; NaN where one of the two has no score."""
+    p: float  # two-sided, of Student's t; NaN with less than two pairs
+    by_seed: tuple[float, ...] = ()  # of each pair; NaN where one of the two has no score
 
     @property
     def seeds(self) -> int:

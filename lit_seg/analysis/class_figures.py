@@ -7,33 +7,32 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.style import GROUP_COLOURS, INK, class_looks, end_labels, looks, name_rows
-from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS, size_bin
+from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
 
 _MOST_CLASSES = 16  # that can be told apart; beyond, groups are drawn
 _POINTS = 60
 
 
 def trajectories(comparison: Comparison, stat: str) -> pd.DataFrame:
-    """A statistic of ``classes.csv`` over the steps, mean over seeds, then a running mean.
+    """A statistic of ``classes.csv``, mean over seeds, then a running mean over the steps.
 
-    Returns:
-        method, step, class (or group, where there are more than 16 classes), value; at most 60
-        steps of a method.
+    It has columns method, step, class (group, where there are more than 16 classes) and value, and
+    at most 60 steps of a method.
     """
     log = comparison.log
     rows = log[log["stat"] == f"class/{stat}"].astype({"class": str})
     if len(comparison.classes) > _MOST_CLASSES:
         group = {comparison.classes[c]: g for g, part in comparison.groups.items() for c in part}
         rows = rows.assign(**{"class": rows["class"].map(group)})
-    columns = ["method", "step", "class", "value"]
-    frames = [pd.DataFrame(columns=columns)]
+    tables = {}
     for label, of_method in rows.groupby("method"):
         table = of_method.pivot_table(index="step", columns="class", values="value")
         smooth = table.rolling(max(1, len(table) // 9), min_periods=1, center=True).mean()
         keep = np.unique(np.linspace(0, len(smooth) - 1, min(_POINTS, len(smooth))).astype(int))
-        long = smooth.iloc[keep].melt(ignore_index=False, value_name="value").reset_index()
-        frames.append(long.assign(method=label)[columns])
-    return pd.concat(frames[1:] or frames, ignore_index=True)
+        tables[label] = smooth.iloc[keep].melt(ignore_index=False, value_name="value")
+    if not tables:
+        return pd.DataFrame(columns=["method", "step", "class", "value"])
+    return pd.concat(tables, names=["method"]).reset_index()
 
 
 def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, axes: Axes) -> None:
@@ -71,32 +70,14 @@ def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, ax
     end_labels(axes, ends, gap=10, size=9)
 
 
-def masks(comparison: Comparison) -> pd.DataFrame:
-    """Every mask of every run: method, seed, image, class, size, recall, bin."""
-    rows = comparison.images
-    whole = rows.groupby(["method", "seed", "image"])["labelled"].transform("sum")
-    rows = rows.assign(size=rows["labelled"] / whole.where(whole > 0))
-    rows = rows[rows["labelled"] > 0]
-    return rows.assign(
-        recall=rows["hits"] / rows["labelled"],
-        bin=pd.Categorical.from_codes(size_bin(rows["size"]), list(MASK_SIZE_BINS), ordered=True),
-    )
-
-
-def recall_by_size(found: pd.DataFrame) -> pd.DataFrame:
-    """Mean recall of the masks of a size, every mask counting once: method, seed, bin, value."""
-    groups = found.groupby(["method", "seed", "bin"], observed=True, sort=False)
-    return groups["recall"].mean().rename("value").reset_index()
-
-
 def plot_mask_sizes(comparison: Comparison, found: pd.DataFrame, axes: Axes) -> None:
     """A histogram of the sizes of masks per class, in logarithms. PAT paper, Fig. 1."""
     styles = class_looks(comparison)
-    sizes = 100 * found["size"].astype(float)
+    sizes = 100 * found["size"]
     edges = np.geomspace(max(sizes.min() * 0.9, 1e-3), 100, 31)
     middles = np.sqrt(edges[:-1] * edges[1:])
     for row, (name, (colour, _)) in enumerate(styles.items()):
-        of_class = sizes[found["class"] == name]
+        of_class = sizes[found["class"] == comparison.classes.index(name)]
         counts = np.histogram(of_class, edges)[0]
         if not counts.any():
             continue

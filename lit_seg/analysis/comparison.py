@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, holm
-from lit_seg.analysis.group_data import Counts, cube_of, read_dataset, read_images, scores_of
+from lit_seg.analysis.group_data import Counts, read_counts, read_dataset, scores_of
 from lit_seg.analysis.run_groups import Method, config_differences, group
 from lit_seg.analysis.trajectories import drawn_rows, stacked
 from lit_seg.errors import RunError
@@ -19,46 +19,34 @@ from lit_seg.metrics.scores import LABELLED, STATS, is_predicted, score_differen
 from lit_seg.runs.layout import VAL_IMAGES
 from lit_seg.runs.run import Run, find_runs
 
-OF_PRECISION = ("mprec", "tail_precision")
-"""Scores of predicted pixels alone, which may be few."""
+OF_PRECISION = ("mprec", "tail_precision")  # scores of predicted pixels alone, which may be few
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Finished runs of several losses, read and scored; ``method`` in a frame is a label."""
 
-    methods: list[Method]
-    """The baseline first, then by mean IoU, the highest first; other budgets last."""
+    methods: list[Method]  # the baseline first, then by mean IoU, highest first; other budgets last
     baseline: Method | None
-    classes: list[str]
-    """In id order."""
+    classes: list[str]  # in id order
     train_pixels: list[int]
-    colours: list[str]
-    """``#rrggbb`` of each class; empty if the runs do not say."""
-    groups: dict[str, list[int]]
-    """Class ids of head, medium and tail."""
-    log: pd.DataFrame
-    """method, seed, step, stat, class, value: the ``drawn_rows`` of each run."""
-    images: pd.DataFrame
-    """method, seed, image, class, labelled, predicted, hits: of ``load_images``."""
-    scores: pd.DataFrame
-    """method, seed, stat (of ``STATS``), value."""
-    class_scores: pd.DataFrame
-    """method, seed, class, stat (of ``CLASS_STATS``), value."""
+    colours: list[str]  # ``#rrggbb`` of each class; empty if the runs do not say
+    groups: dict[str, list[int]]  # class ids of head, medium and tail
+    log: pd.DataFrame  # method, seed, step, stat, class, value: the ``drawn_rows`` of each run
+    images: list[str]  # the names of all images with counts, sorted
+    scores: pd.DataFrame  # method, seed, stat (of ``STATS``), value
+    class_scores: pd.DataFrame  # method, seed, class, stat (of ``CLASS_STATS``), value
+    # Options in which runs differ although only loss and seed should: value to labels.
     settings: dict[str, dict[str, list[str]]]
-    """Options in which runs differ although only loss and seed should: value to labels."""
-    runs: list[Run]
-    """Every run that was found, finished or not."""
+    runs: list[Run]  # every run that was found, finished or not
     warnings: list[str]
-    draws: int
-    """Resamples of the bootstrap."""
+    draws: int  # resamples of the bootstrap
+    # (I, C, 3) by label and seed, of ``images``; only of the runs that have counts per image.
     counts: dict[tuple[str, int], Counts] = field(repr=False)
-    """``(I, C, 3)`` by label and seed, of all images in the order of their names."""
+    # method, against, stat, value, low, high, p, p_holm, real, same_sign, seeds: of ``paired``.
+    # ``seeds`` are the pairs that have a value, ``same_sign`` those of them with the sign of the
+    # mean. One pair gives no interval. ``real`` says that the interval excludes zero.
     differences: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """method, against, stat, value, low, high, p, p_holm, real, same_sign, seeds, of ``paired``.
-
-    ``seeds`` are the pairs that have a value, ``same_sign`` those of them with the sign of the
-    mean. One pair gives no interval. ``real`` says that the interval excludes zero."""
 
     @property
     def tail(self) -> list[int]:
@@ -98,7 +86,7 @@ def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10
         draws: resamples of the bootstrap.
 
     Raises:
-        RunError: if there is nothing to compare, or runs are of different classes.
+        RunError: if no run finished, or they were trained on other classes or pixels.
     """
     runs = find_runs(sources)
     methods, warnings = group(runs, baseline)
@@ -113,13 +101,12 @@ def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10
     classes, pixels, colours, notes = read_dataset(methods)
     warnings += notes
     groups = frequency_groups(pixels)
-    images, without = read_images(methods)
-    if without:
+    images, counts = read_counts(methods, classes)
+    if without := [run.name for label, run in finished if (label, run.seed) not in counts]:
         warnings.append(
             f"no {VAL_IMAGES} in {', '.join(without)}: their scores are those that were logged, "
             "and differences from them have no interval"
         )
-    image_names = sorted(images["image"].unique())
     per_class, scores = scores_of(methods, groups["tail"])
     if unconfigured := [run.name for _, run in finished if not run.config]:
         warnings.append(
@@ -143,10 +130,7 @@ def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10
         runs=runs,
         warnings=warnings,
         draws=draws,
-        counts={
-            (str(label), int(seed)): cube_of(rows, image_names, classes)
-            for (label, seed), rows in images.groupby(["method", "seed"])
-        },
+        counts=counts,
     )
     table, notes = _differences(comparison)
     return replace(comparison, differences=table, warnings=[*warnings, *notes])
@@ -233,11 +217,9 @@ def _differences(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
         f"{', '.join(labels)}: compared with {how} for one of them; means are over all there are"
         for how, labels in uneven.items()
     ]
-    columns = [*("method", "against", "stat"), *("value", "low", "high", "p", "real")]
-    table = pd.DataFrame(rows, columns=[*columns, "same_sign", "seeds"])
-    # The losses at one budget are the family: one question per score and baseline.
-    table["p_holm"] = np.nan
+    columns = ["method", "against", "stat", "value", "low", "high", "p", "real", "same_sign"]
+    table = pd.DataFrame(rows, columns=[*columns, "seeds"])
     steps = table["method"].map({method.label: method.steps for method in comparison.methods})
-    for _, family in table.groupby(["stat", "against", steps]):
-        table.loc[family.index, "p_holm"] = holm(family["p"].tolist())
-    return table, notes
+    # The losses at one budget are the family: one question per score and baseline.
+    families = table.groupby(["stat", "against", steps])["p"]
+    return table.assign(p_holm=families.transform(lambda p: holm(p.tolist()))), notes

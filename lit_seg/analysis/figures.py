@@ -45,7 +45,6 @@ def plot_trajectories(
     Raises:
         ValueError: if the run has no such statistic.
     """
-
     rows = runs[(runs["stat"] == stat) & (runs["class"] != "")]
     if rows.empty:
         found = ", ".join(sorted(runs.loc[runs["class"] != "", "stat"].unique()))

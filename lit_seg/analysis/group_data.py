@@ -1,6 +1,6 @@
-"""The numbers of methods, from the files of runs: what was logged, counts per image, and scores."""
+"""The numbers of methods, from the files of runs: counts per image, masks, and scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -8,25 +8,23 @@ import pandas as pd
 
 from lit_seg.analysis.run_groups import Method
 from lit_seg.errors import RunError
-from lit_seg.metrics.scores import CLASS_STATS, STATS, from_classes
+from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS, size_bin
+from lit_seg.metrics.scores import CLASS_STATS, HITS, LABELLED, STATS, from_classes
 from lit_seg.runs.layout import DATASET, METRICS, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images
 
 Counts = npt.NDArray[np.int64]
 
 
-def read_images(methods: Sequence[Method]) -> tuple[pd.DataFrame, list[str]]:
-    """Counts per image of the runs that have them, and the names of those that do not."""
-    columns = ["method", "seed", "image", "class", *COUNTS]
-    frames, without = [], []
-    for method in methods:
-        for run in method.runs:
-            if (run.path / VAL_IMAGES).is_file():
-                frames.append(load_images([run.path]).assign(method=method.label, seed=run.seed))
-            else:
-                without.append(run.name)
-    table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
-    return table[columns].astype({"image": str, "class": str}), without
+def read_counts(
+    methods: Sequence[Method], classes: Sequence[str]
+) -> tuple[list[str], dict[tuple[str, int], Counts]]:
+    """The names of all images, sorted, and the counts of the runs that have them per image."""
+    runs = [(method.label, run) for method in methods for run in method.runs]
+    counted = [(label, run) for label, run in runs if (run.path / VAL_IMAGES).is_file()]
+    tables = {(label, run.seed): load_images(run.path) for label, run in counted}
+    images = sorted({name for table in tables.values() for name in table["image"]})
+    return images, {key: cube_of(table, images, classes) for key, table in tables.items()}
 
 
 def read_dataset(methods: Sequence[Method]) -> tuple[list[str], list[int], list[str], list[str]]:
@@ -52,6 +50,29 @@ def cube_of(rows: pd.DataFrame, images: Sequence[str], classes: Sequence[str]) -
     return cube
 
 
+def masks_of(counts: Counts) -> pd.DataFrame:
+    """Every mask, as ``mask_sizes.py`` defines it: image id, class id, size, bin, recall."""
+    labelled, hits = counts[..., LABELLED], counts[..., HITS]
+    image, cls = np.nonzero(labelled)
+    pixels = labelled[image, cls]
+    size = pixels / labelled.sum(axis=1)[image]
+    bins = pd.Categorical.from_codes(size_bin(size), list(MASK_SIZE_BINS), ordered=True)
+    recall = hits[image, cls] / pixels
+    return pd.DataFrame({"image": image, "class": cls, "size": size, "bin": bins, "recall": recall})
+
+
+def masks_of_runs(counts: Mapping[tuple[str, int], Counts]) -> pd.DataFrame:
+    """Every mask of every run: method, seed, and the columns of ``masks_of``."""
+    tables = {key: masks_of(of_run) for key, of_run in counts.items()}
+    return pd.concat(tables, names=["method", "seed"]).reset_index(["method", "seed"])
+
+
+def recall_by_size(masks: pd.DataFrame) -> pd.DataFrame:
+    """Mean recall of the masks of a size, every mask counting once: method, seed, bin, value."""
+    groups = masks.groupby(["method", "seed", "bin"], observed=True, sort=False)
+    return groups["recall"].mean().rename("value").reset_index()
+
+
 def scores_of(methods: Sequence[Method], tail: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores per class, and those of ``STATS``, of every run: the frames of a ``Comparison``."""
     runs = {(method.label, run.seed): run.scores for method in methods for run in method.runs}
@@ -59,7 +80,7 @@ def scores_of(methods: Sequence[Method], tail: Sequence[int]) -> tuple[pd.DataFr
     per_class = pd.concat(tables, keys=runs, names=["method", "seed", "class"])[[*CLASS_STATS]]
     overall = []
     for scores in runs.values():
-        iou, recall, precision = (scores.column(stat) for stat in CLASS_STATS)
+        iou, recall, precision = map(scores.column, CLASS_STATS)
         pixel_acc = np.array(scores.overall["pixel_acc"])
         overall.append(from_classes(iou, recall, precision, pixel_acc, tail))
     index = pd.MultiIndex.from_tuples(runs, names=["method", "seed"])

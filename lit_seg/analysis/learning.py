@@ -4,16 +4,11 @@ import pandas as pd
 
 from lit_seg.analysis.comparison import Comparison
 
-LEAST = 0.1
 CURVES = {"miou": "mean IoU", "tail_recall": "tail recall"}
 
 
 def curve(comparison: Comparison, stat: str) -> pd.DataFrame:
-    """``tail_recall``, or a score that runs log as ``val/<stat>``, at each validation.
-
-    Returns:
-        method, seed, step, value.
-    """
+    """``tail_recall``, or a score logged as ``val/<stat>``: method, seed, step, value."""
     log = comparison.log
     if stat == "tail_recall":
         tail = [comparison.classes[c] for c in comparison.tail]
@@ -39,15 +34,11 @@ def final_of_baseline(comparison: Comparison, stat: str) -> float:
 
 def target(comparison: Comparison, stat: str) -> float:
     """What the baseline ends with; 10 % where that is less, for there is nothing to reach."""
-    return max(final_of_baseline(comparison, stat), LEAST)
+    return max(final_of_baseline(comparison, stat), 0.1)
 
 
 def first_reached(comparison: Comparison, stat: str) -> pd.DataFrame:
-    """The first validation at which a run has the ``target``.
-
-    Returns:
-        method, seed, step (optimizer steps done; NaN if never).
-    """
+    """When each run first has the ``target``: method, seed, step (steps done; NaN if never)."""
     curves = curve(comparison, stat)
     runs = curves.groupby(["method", "seed"]).size().index
     there = curves[curves["value"] >= target(comparison, stat)]

@@ -27,12 +27,10 @@ class Method:
 
     label: str
     loss: str
-    data: str
-    """Folders of one dataset at several budgets share a name, see ``_datasets``."""
+    data: str  # folders of one dataset at several budgets share a name, see ``_datasets``
     model: str
     steps: int
-    runs: tuple[Run, ...]
-    """The finished ones, one per seed."""
+    runs: tuple[Run, ...]  # the finished ones, one per seed
 
     @property
     def seeds(self) -> list[int]:
@@ -46,9 +44,6 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Method], list[str]]:
     Runs of a loss with different numbers of steps are different methods: the usual number has the
     label ``ce``, another ``ce, 3x``. So are those of several datasets or networks, whose names the
     labels have then. Of two finished runs of a seed the later attempt counts.
-
-    Raises:
-        RunError: if no run finished, or they were trained on other classes or pixels.
     """
     warnings = [
         f"**{run.name} is damaged and left out:** {run.damage}"
@@ -107,11 +102,9 @@ def changes_training(option: str) -> bool:
 
 
 def config_differences(methods: Sequence[Method]) -> dict[str, dict[str, list[str]]]:
-    """Options in which runs differ although only the loss and the seed should.
+    """Options in which runs differ although only loss and seed should: values and their labels.
 
-    Returns:
-        ``{option: {value: labels of methods}}``, without the length of training where the labels
-        tell methods of several lengths apart.
+    The length of training is left out where the labels tell methods of several lengths apart.
     """
     configs = [(method.label, run.config) for method in methods for run in method.runs]
     configs = [(label, config) for label, config in configs if config]
@@ -174,9 +167,6 @@ def _datasets(runs: Sequence[Run]) -> dict[Path, str]:
     It is that of the run's path or configuration. Names are one, that of the shorter runs, where
     they stand for budgets, as ``camvid`` and ``camvid_x3`` do: ``dataset.csv`` and the options of
     the data are the same, and no number of steps is in both.
-
-    Raises:
-        RunError: if two have other classes, or other pixels to train on.
     """
     _refuse_other_data(runs)
     steps: dict[Hashable, dict[str, set[int]]] = {}
@@ -186,21 +176,18 @@ def _datasets(runs: Sequence[Run]) -> dict[Path, str]:
 
 
 def _refuse_other_data(runs: Sequence[Run]) -> None:
-    tables = {run.name: load_dataset(run.path) for run in runs if (run.path / DATASET).is_file()}
-    pixels = {
-        name: dict(zip(table["class"].astype(str), table["train_pixels"].astype(int), strict=True))
-        for name, table in tables.items()
-    }
-    first = next(iter(pixels), "")
-    for run, of_run in pixels.items():
-        if list(of_run) != list(pixels[first]):
+    with_pixels = [run for run in runs if (run.path / DATASET).is_file()]
+    tables = {run.name: load_dataset(run.path).set_index("class") for run in with_pixels}
+    first = next(iter(tables), "")
+    for run, table in tables.items():
+        if list(table.index) != list(tables[first].index):
             raise RunError(f"{run} has other classes than {first}; compare runs of one dataset")
-        for name, number in of_run.items():
-            if number != pixels[first][name]:
-                raise RunError(
-                    f"{run} was trained on other data than {first}: {name} has {number} training "
-                    f"pixels and {pixels[first][name]}; compare runs of one dataset"
-                )
+        pixels, wanted = table["train_pixels"], tables[first]["train_pixels"]
+        for name, number in pixels[pixels != wanted].items():
+            raise RunError(
+                f"{run} was trained on other data than {first}: {name} has {number} training "
+                f"pixels and {wanted[name]}; compare runs of one dataset"
+            )
 
 
 def _same_data(run: Run) -> Hashable:

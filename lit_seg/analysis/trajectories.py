@@ -22,9 +22,7 @@ TRAJECTORIES = {
     "recall": "Recall",
 }
 """Statistics of ``classes.csv`` that are drawn, and their titles."""
-MOST = 180
-"""Steps kept of a run, three for each that is drawn: more are averaged in groups."""
-
+MOST = 180  # steps kept of a run, three for each that is drawn: more are averaged in groups
 _BLOCK = 1 << 24  # bytes that are parsed at a time
 _TYPES = {"step": "int64", "stat": "category", "class": "category", "value": "float64"}
 _NAMES = ("stat", "class")
@@ -33,11 +31,7 @@ _NAMES = ("stat", "class")
 def drawn_rows(folder: Path) -> pd.DataFrame:
     """Validations, costs, and the class statistics of ``TRAJECTORIES``, of a run.
 
-    Returns:
-        step, stat, class, value as of ``load_runs``; ``stat`` and ``class`` are categorical.
-
-    Raises:
-        RunError: naming the file that is damaged.
+    They are rows of ``load_runs``, whose ``stat`` and ``class`` are categorical here.
     """
     few = tidy(pd.concat([metrics(folder / METRICS, ["val"]), costs(folder / COST)]))
     return stacked([few.astype(dict.fromkeys(_NAMES, "category")), _classes(folder / CLASSES)])
@@ -59,8 +53,8 @@ def _classes(path: Path) -> pd.DataFrame:
         table = parse(block, RECORD, path, _TYPES)
         parts.append(table.loc[table["stat"].isin(TRAJECTORIES), RECORD])
     table = stacked(parts).drop_duplicates(RECORD[:3], keep="last")  # logged again after a resume
-    table["stat"] = table["stat"].cat.remove_unused_categories()
-    table["stat"] = table["stat"].cat.rename_categories(lambda stat: f"class/{stat}")
+    stats = table["stat"].cat.remove_unused_categories()
+    table["stat"] = stats.cat.rename_categories(lambda stat: f"class/{stat}")
     return _thinned(table)
 
 

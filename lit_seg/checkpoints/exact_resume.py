@@ -27,8 +27,7 @@ class ExactResume(Callback):
       samples, not batches, so that a run can resume with another number of ranks.
     - Each step seeds the random numbers by (seed, rank, step). So no generator's state needs to be
       saved, and ranks drop out different units.
-    - Order and augmentation are functions of (seed, epoch, index), see
-      ``data.distributed_samplers``.
+    - Order and augmentation are functions of (seed, epoch, index), see ``data.sampling``.
     - If a step fails, its checkpoint holds the buffers (batch statistics, recall) from the start of
       the step, and the step is repeated as a whole. Under gradient accumulation a step is all
       batches between two updates.

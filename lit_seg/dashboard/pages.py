@@ -1,38 +1,21 @@
 """The saved view and the report of a project: what they show, as plain values, and published."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
-from wandb_workspaces import expr
 
-from lit_seg.dashboard import keys
-from lit_seg.dashboard.topics import topics
+from lit_seg.dashboard.topics import DATA, STEP, topics
 from lit_seg.errors import RunError
 
 _COLUMNS = ["run:displayName", "summary:val/miou", "summary:val/macc", "summary:val/mprec"]
 
 
-class Published(NamedTuple):
-    """The addresses of both pages."""
-
-    workspace: str
-    report: str
-
-
 def build_workspace(entity: str, project: str, data: str | None = None) -> Any:
-    """The view, not published: a section per topic, of which the scores are open.
+    """The view of a project, of its runs on ``data`` only if that is given; not published.
 
-    Runs stay single in the list, so that the scatter has a point for each. Curves and bars group
-    them by themselves.
-
-    Args:
-        entity: user or team that owns the project.
-        project: the project with the runs.
-        data: show the runs on this dataset only.
-
-    Returns:
-        A ``wandb_workspaces.workspaces.Workspace``.
+    It has a section per topic, of which the scores are open. Runs stay single in the list, so that
+    the scatter has a point for each. Curves and bars group them by themselves.
     """
     sections = [
         ws.Section(
@@ -48,27 +31,23 @@ def build_workspace(entity: str, project: str, data: str | None = None) -> Any:
         project=project,
         name=f"lit_seg losses{f' on {data}' if data else ''}",
         sections=sections,
-        settings=ws.WorkspaceSettings(x_axis=keys.STEP, max_runs=100),
+        settings=ws.WorkspaceSettings(x_axis=STEP, max_runs=100),
         runset_settings=ws.RunsetSettings(
-            filters=ws.And(ws.Config(keys.DATA) == data) if data else "",
-            pinned_columns=list(_COLUMNS),
+            filters=ws.And(ws.Config(DATA) == data) if data else "",
+            pinned_columns=_COLUMNS,
         ),
     )
 
 
 def build_report(entity: str, project: str, data: str | None = None) -> Any:
-    """The report, not published: the topics of the view one below the other, with their texts.
-
-    Its arguments are those of :func:`build_workspace`, and the result is a
-    ``wandb_workspaces.reports.v2.Report``.
-    """
+    """The report, not published: the topics of the view one below the other, with their texts."""
     where = f" on {data}" if data else ""
     blocks: list[Any] = [wr.TableOfContents()]
     for topic in topics():
         # Without entity and project the runs are those of the report's project. With them the
         # server would be asked for the project as soon as the report is converted.
         runs = wr.Runset(
-            name=f"runs{where}", filters=expr.And(expr.Config(keys.DATA) == data) if data else ""
+            name=f"runs{where}", filters=ws.And(ws.Config(DATA) == data) if data else ""
         )
         blocks += [
             wr.H2(topic.question),
@@ -85,8 +64,10 @@ def build_report(entity: str, project: str, data: str | None = None) -> Any:
     )
 
 
-def publish(workspace: Any, report: Any) -> Published:
-    """Send both pages to W&B. Each call makes new ones, and the project if it does not exist.
+def publish(workspace: Any, report: Any) -> tuple[str, str]:
+    """Send both pages to W&B, and return their addresses.
+
+    Each call makes new pages, and the project if it does not exist.
 
     Raises:
         RunError: if there is no key for W&B, or W&B refuses the pages or cannot be reached.
@@ -101,7 +82,7 @@ def publish(workspace: Any, report: Any) -> Published:
     try:
         report.save()  # first, since it makes the project
         workspace.save()
-        return Published(workspace.url, report.url)
+        return workspace.url, report.url
     except Exception as error:  # W&B's client, requests and pydantic have no common base class
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise RunError(

@@ -1,14 +1,56 @@
-"""What the dashboards show: a question, how to read the answer, and the panels that give it."""
+"""What the dashboards show: a question, how to read the answer, and the panels that give it.
 
+The keys are those under which a run logs to W&B, as far as the dashboards use them.
+"""
+
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
 
-from lit_seg.dashboard import keys
 from lit_seg.runs.layout import CLASS_STEP
 
-_OVER_SEEDS = {"groupby": keys.GROUP, "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
+STEP = "trainer/global_step"
+"""The step axis of all curves but ``class/<stat>/<class>``, which run over ``CLASS_STEP``."""
+
+SCORES = {
+    "val/miou": "mean IoU",
+    "val/macc": "mean accuracy (recall)",
+    "val/mprec": "mean precision",
+    "val/ce": "plain cross-entropy",
+    "val/pixel_acc": "pixel accuracy",
+}
+COSTS = {
+    "cost/step_seconds": "seconds per step",
+    "cost/cpu_seconds": "processor seconds per step",
+    "cost/data_seconds": "seconds waited for a batch",
+    "cost/peak_memory_mb": "peak memory, MB",
+    "cost/utilisation": "utilisation, %",
+}
+CLASS_SCORES = {
+    "class/recall": "recall",
+    "class/precision": "precision",
+    "class/fpr": "false-positive rate",
+}
+CLASS_SHARES = {
+    "class/miss_norm": "share of 1 - recall: what recall loss would look at",
+    "class/focal_norm": "share of the focal weight: what focal loss would look at",
+    "class/recall_focal_ratio": "the first over the second",
+    "class/weight_norm": "share of the class weight, of losses that have one",
+    "class/gradient_share": "share of the gradient that reaches the logits",
+}
+
+OVERLAYS = "val/overlays"
+CLASS_TABLE = "val/classes"
+CONFUSION = "val/confusion_table"
+"""The table behind the chart that is logged as ``val/confusion``."""
+
+DATA = "data_name"
+"""The option of a run's configuration that holds its dataset."""
+
+# `Group` is W&B's own name for the group of a run: dataset, network and loss, without the seed.
+_OVER_SEEDS = {"groupby": "Group", "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +70,7 @@ def topics() -> list[Topic]:
             "A line is the mean over the seeds of one dataset, network and loss; the band is one "
             "standard deviation. Plain cross-entropy is measured for every loss, so it can be "
             "compared where `val/loss` cannot.",
-            [_line(title, keys.STEP, key=key) for key, title in keys.SCORES.items()],
+            [_line(title, y=[key]) for key, title in SCORES.items()],
         ),
         Topic(
             "Does more recall cost IoU?",
@@ -47,60 +89,51 @@ def topics() -> list[Topic]:
             "What happens to each class while it trains?",
             "A line per class, measured on the training batches. Where the recall of a rare class "
             "rises late and its precision falls then, it gets many false positives.",
-            [_classes(stat, title) for stat, title in keys.CLASS_SCORES.items()]
-            + [_line("IoU at each validation", keys.STEP, stat="val/iou")],
+            [_lines(stat, title) for stat, title in CLASS_SCORES.items()]
+            + [_lines("val/iou", "IoU at each validation")],
         ),
         Topic(
             "What does the loss look at?",
             "Shares add up to 1 over the classes of a batch. They are measured for every loss, "
             "also one that does not use them: the ratio tells where recall loss would push "
             "harder than focal loss (above 1) and where less.",
-            [_classes(stat, title) for stat, title in keys.CLASS_SHARES.items()],
+            [_lines(stat, title) for stat, title in CLASS_SHARES.items()],
         ),
         Topic(
             "How did each class end?",
             "Scores per class after the last validation, the confusion matrix, and a few images "
             "with truth and prediction. The first two read best with one run selected.",
             [
-                wr.WeavePanelSummaryTable(table_name=keys.CLASS_TABLE),
+                wr.WeavePanelSummaryTable(table_name=CLASS_TABLE),
                 wr.CustomChart(
-                    query={"summaryTable": {"tableKey": keys.CONFUSION}},
+                    query={"summaryTable": {"tableKey": CONFUSION}},
                     chart_name="wandb/confusion_matrix/v1",
                     chart_fields={name: name for name in ("Actual", "Predicted", "nPredictions")},
                 ),
-                wr.MediaBrowser(
-                    title="truth and prediction", media_keys=[keys.OVERLAYS], num_columns=4
-                ),
+                wr.MediaBrowser(title="truth and prediction", media_keys=[OVERLAYS], num_columns=4),
             ],
         ),
         Topic(
             "What does it cost?",
             "A bar is the mean over seeds. Only compare runs of the same machine.",
-            [
-                wr.BarPlot(title=title, metrics=[key], **_OVER_SEEDS)
-                for key, title in keys.COSTS.items()
-            ],
+            [wr.BarPlot(title=title, metrics=[key], **_OVER_SEEDS) for key, title in COSTS.items()],
         ),
     ]
 
 
-def _line(title: str, x: str, key: str = "", stat: str = "", log_y: bool = False) -> Any:
-    """A curve per group of seeds of one key, or of a statistic of every class.
-
-    The curve is the mean over seeds, the band around it one standard deviation.
-    """
-    return wr.LinePlot(
-        title=title,
-        x=x,
-        y=[key] if key else [],
-        metric_regex=keys.of_each_class(stat) if stat else None,
-        title_x="step",
-        log_y=log_y,
-        smoothing_type="none",
-        **_OVER_SEEDS,
-    )
+def _line(title: str, x: str = STEP, log_y: bool = False, **curves: Any) -> Any:
+    """Curves, each the mean of a group of seeds in a band of one standard deviation."""
+    options = {"title_x": "step", "smoothing_type": "none", **_OVER_SEEDS}
+    return wr.LinePlot(title=title, x=x, log_y=log_y, **curves, **options)
 
 
-def _classes(stat: str, title: str) -> Any:
+def _lines(stat: str, title: str) -> Any:
+    """The curves of a statistic of every class."""
+    axis = CLASS_STEP if stat.startswith("class/") else STEP
     # On a logarithmic axis a ratio of 2 lies as far from 1 as one of 1/2.
-    return _line(title, CLASS_STEP, stat=stat, log_y=stat.endswith("_ratio"))
+    return _line(title, axis, stat.endswith("_ratio"), y=[], metric_regex=of_each_class(stat))
+
+
+def of_each_class(stat: str) -> str:
+    """The regular expression for ``<stat>/<class>`` of every class."""
+    return f"^{re.escape(stat)}/.+$"

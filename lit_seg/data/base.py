@@ -15,12 +15,11 @@ from torch.utils.data import DataLoader, Sampler
 from lit_seg.data.card import SplitName
 from lit_seg.data.counting.cache import content_hash
 from lit_seg.data.dataset import Sample, SegDataset
-from lit_seg.data.distributed_samplers import EvalSampler, Key, TrainSampler
-from lit_seg.data.facts import DatasetFacts, check_choice
-from lit_seg.data.sampling import Sampling, shuffled
+from lit_seg.data.facts import DatasetFacts
+from lit_seg.data.sampling import EvalSampler, Key, Sampling, TrainSampler, shuffled
 from lit_seg.data.transforms import EvalTransform, Fit, TrainTransform
 from lit_seg.data.workers import WorkerLoader, worker_options
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, check_choice
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""

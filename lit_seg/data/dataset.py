@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lit_seg.data.distributed_samplers import FILLER, Key
+from lit_seg.data.sampling import FILLER, Key
 from lit_seg.data.splits import Split
 from lit_seg.data.transforms import Transform
 from lit_seg.metrics.labels import VOID

@@ -2,7 +2,6 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -12,7 +11,7 @@ from lit_seg.data.counting.cache import cached_counts
 from lit_seg.data.counting.count import ImageCounts, class_counts
 from lit_seg.data.label_maps import Colour
 from lit_seg.data.splits import Split
-from lit_seg.errors import DataError, NotThereError
+from lit_seg.errors import DataError, NotThereError, check_choice
 from lit_seg.metrics.labels import VOID, ClassCounts
 
 
@@ -101,10 +100,3 @@ class DatasetFacts(ABC):
 def default_root(folder: str) -> Path:
     """The folder of a dataset where the user names no other."""
     return Path(os.environ.get("DATA_ROOT", "data")).expanduser() / folder
-
-
-def check_choice(option: str, value: object, choices: Sequence[object]) -> None:
-    """Raise a ValueError if the value of an option is none of its choices."""
-    if value not in choices:
-        *most, last = map(repr, choices)
-        raise ValueError(f"`{option}` must be {', '.join(most)} or {last}, got {value!r}")

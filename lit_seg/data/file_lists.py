@@ -4,7 +4,7 @@ Training stops at the first wrong file. ``data check`` wants them all: within
 :func:`faults_listed` a split is made although single files or lines of a list are wrong.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -44,6 +44,27 @@ def read_lines(listing: Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
+def read_stems(folder: Path, listing: Path) -> list[str]:
+    """The files below ``folder`` that a list names in the first word of its lines, each once.
+
+    These are stems: ``RGB/5.jpg Label/5.png``, ``RGB/5.jpg`` and ``5`` all give ``5``.
+    """
+    stems: dict[str, None] = {}
+    for number, line in read_lines(listing):
+        if line.startswith("#"):  # such as the head of Oxford-IIIT Pet's list.txt
+            continue
+        listed, where = line.split()[0], f"{listing}: line {number}"
+        with single_fault():
+            inside(folder, listed, where)
+            stem = PurePosixPath(listed).name.removesuffix(".jpg").removesuffix(".png")
+            if stem in stems:
+                raise DataError(
+                    f"{where}: lists {stem} for the second time; remove one of the lines"
+                )
+            stems[stem] = None
+    return list(stems)
+
+
 _faults: ContextVar[list[str] | None] = ContextVar("faults of single files", default=None)
 
 
@@ -77,15 +98,3 @@ def single_fault() -> Iterator[None]:
         if faults is None:
             raise
         faults.append(str(error))
-
-
-def require_files(pairs: Sequence[tuple[Path, Path]], how_to_get: str) -> None:
-    """Check that both files of every pair exist; the error names the first and their number."""
-    if listing_faults():
-        return
-    missing = [path for pair in pairs for path in pair if not path.is_file()]
-    if missing:
-        raise DataError(
-            f"{missing[0]}: no such file, its partner is listed "
-            f"({len(missing)} of {2 * len(pairs)} files are missing). {how_to_get}"
-        )

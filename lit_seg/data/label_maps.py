@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from lit_seg.data.decode import decode_colour_label, decode_label
 from lit_seg.data.transforms import Array
@@ -17,21 +16,20 @@ Stored = npt.NDArray[np.integer]
 Colour = tuple[int, int, int]
 
 
-def read_ids(path: Path) -> Stored:
+_NOT_IDS = (
+    "not ids; give the classes by `colours`, or convert the labels to one channel of class ids"
+)
+
+
+def read_ids(path: Path, why_not_colours: str = _NOT_IDS) -> Stored:
     """Read a label file as ``(H, W)`` integers, as they are stored.
 
-    Indices of a palette stay indices; a 1-bit label is 0 and 1.
+    Indices of a palette stay indices; a 1-bit label is 0 and 1. ``why_not_colours`` is for the
+    message about a label that holds colours.
     """
-    return ids_of(decode_label(path), path)
-
-
-def ids_of(image: Image.Image, path: Path) -> Stored:
-    """Take the integers of a label that is decoded already; ``path`` is for the message."""
+    image = decode_label(path)
     if len(image.getbands()) > 1:
-        raise DataError(
-            f"{path}: holds colours ({image.mode}), not ids; give the classes by `colours`, or "
-            "convert the labels to one channel of class ids"
-        )
+        raise DataError(f"{path}: holds colours ({image.mode}), {why_not_colours}")
     label = np.asarray(image)
     if np.issubdtype(label.dtype, np.floating):
         raise DataError(f"{path}: holds {label.dtype}, not ids; save it as integers")

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from lit_seg.data.decode import read_image
+from lit_seg.data.file_lists import listing_faults
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.files.unicode import printable
 
 Pair = tuple[Path, Path]
 """An image file and its label file."""
+T = TypeVar("T")
 
 
 class Split(Protocol):
@@ -48,6 +50,8 @@ class FileSplit:
         root: names of samples are their image's path below it, without the suffix; without a root
             they are the file's name.
         read_image: gives the ``(H, W, 3)`` uint8 RGB of an image file.
+        how_to_get: how to get missing files, for the error about them; without it the files are not
+            looked for.
     """
 
     def __init__(
@@ -56,7 +60,15 @@ class FileSplit:
         read_label: Callable[[Path], Array],
         root: Path | None = None,
         read_image: Callable[[Path], Array] = read_image,
+        how_to_get: str = "",
     ) -> None:
+        if how_to_get and not listing_faults():
+            missing = [path for pair in pairs for path in pair if not path.is_file()]
+            if missing:
+                raise DataError(
+                    f"{missing[0]}: no such file, its partner is listed "
+                    f"({len(missing)} of {2 * len(pairs)} files are missing). {how_to_get}"
+                )
         self.pairs = pairs
         self.read_label = read_label
         self.read_image = read_image
@@ -143,16 +155,16 @@ def matching_pairs(
     return sorted((images / image_name.format(s), labels / label_name.format(s)) for s in stems)
 
 
-def random_parts(size: int, tenths: Sequence[int]) -> list[list[int]]:
-    """Divide the numbers below ``size`` at random, each part sorted, always in the same way.
+def random_parts(items: Sequence[T], tenths: Sequence[int]) -> list[list[T]]:
+    """Divide items at random, always in the same way; each part keeps their order.
 
     The remainder goes to the first parts. The sizes are those of
     ``torch.utils.data.random_split``, which PAT uses.
     """
-    sizes = [size * share // 10 for share in tenths]
-    for i in range(size - sum(sizes)):
+    sizes = [len(items) * share // 10 for share in tenths]
+    for i in range(len(items) - sum(sizes)):
         sizes[i] += 1
     # the old generator is the one whose numbers NumPy promises never to change
-    order = np.random.RandomState(0).permutation(size)
-    ends = np.cumsum(sizes)[:-1].tolist()
-    return [np.sort(part).tolist() for part in np.split(order, ends)]
+    order = np.random.RandomState(0).permutation(len(items))
+    parts = np.split(order, np.cumsum(sizes)[:-1])
+    return [[items[i] for i in np.sort(part)] for part in parts]

@@ -1,12 +1,12 @@
 """What to do next: a command for each verdict, given the loss that was used."""
 
 from dataclasses import dataclass, replace
+from math import isnan
 
 from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.number_text import percent
-from lit_seg.diagnosis.origin import Origin
 from lit_seg.diagnosis.rules import below
-from lit_seg.diagnosis.run_record import RunRecord
+from lit_seg.diagnosis.run_record import Origin, RunRecord
 
 # The losses to try, in the order of docs/losses.md.
 _FOR_MISSED_CLASSES = ("recall", "balanced_softmax", "wce")
@@ -23,70 +23,67 @@ _LEARNED = "overall accuracy and head recall: the tail matters only when they ar
 
 @dataclass(frozen=True)
 class Advice:
-    """The next step.
+    """The next step."""
 
-    Attributes:
-        loss: the loss to try next; "" where another loss is not what is needed.
-        command: the command for it; "" if there is none.
-        why: the reason.
-        watch: what to look at afterwards.
-        instead: what to do within the same length of training, for a run that cannot be judged yet.
-    """
-
-    loss: str
-    command: str
     why: str
-    watch: str
-    instead: "Advice | None" = None
+    watch: str  # what to look at afterwards
+    command: str = ""
+    loss: str = ""  # the loss to try next, if another loss is what is needed
+    instead: "Advice | None" = None  # within the same budget, for a run that cannot be judged yet
 
 
 def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
     """The next step after a verdict."""
-    origin = run.origin
-    tail = evidence.groups.get("tail")
-    recall, precision = (percent(tail.recall), percent(tail.precision)) if tail else ("n/a",) * 2
+    origin, tail = run.origin, evidence.tail
+    precision = percent(tail.precision)
     if kind == "too_few_pixels":
+        data = origin.variables.get("DATA", "<name>")
         return Advice(
-            "",
-            f".venv/bin/python -m lit_seg data count {origin.variables.get('DATA', '<name>')} "
-            "--split val",
             "validate on more images of the tail first; the command counts what there is",
             "images and pixels per tail class",
+            f".venv/bin/python -m lit_seg data count {data} --split val",
         )
     if kind == "too_easy" and origin.plain:
-        return Advice("", "", "keep cross-entropy", "the classes that are still low")
+        return Advice("keep cross-entropy", "the classes that are still low")
     if kind == "too_easy":
         why = "cross-entropy may be as good here; compare the runs by --against"
-        return Advice("ce", origin.train("ce"), why, "mean accuracy and mean IoU of both")
+        return Advice(why, "mean accuracy and mean IoU of both", origin.train("ce"), "ce")
     if kind in ("not_converged", "too_hard") and not origin.plain:
         why = "see first what cross-entropy reaches, since this loss may have cost the accuracy"
-        return Advice("ce", origin.train("ce"), why, _LEARNED)
+        return Advice(why, _LEARNED, origin.train("ce"), "ce")
     if kind == "not_converged":
         return replace(_train_longer(run), instead=_strengthen(origin))
     if kind == "too_hard":
         # A model that has hardly begun to learn looks like one that is too weak.
-        unknown = evidence.rise != evidence.rise
-        return _train_longer(run) if unknown else _strengthen(origin)
+        return _train_longer(run) if isnan(evidence.rise) else _strengthen(origin)
     if kind == "flooded":
         loss, options = _FOR_FALSE_POSITIVES.get(origin.loss, ("recall", ""))
         why = "it favours rare classes less"
         if origin.plain:
             why = "it weighs false positives more than misses; similar classes may be a cause too"
         watch = (
-            f"whether tail precision (now {precision}) rises and tail recall (now {recall}) holds"
+            f"whether tail precision (now {precision}) rises and tail recall (now "
+            f"{percent(tail.recall)}) holds"
         )
-        return Advice(loss, origin.train(loss, options), why, watch)
-    if kind in ("small_masks", "imbalance"):
-        losses: tuple[str, ...] = _FOR_MISSED_CLASSES
-        why = "it gives more weight to what is missed"
-        if kind == "small_masks":
-            losses, why = _FOR_SMALL_MASKS, "it weighs small masks like large ones"
-        elif not origin.plain and tail and below(tail.precision, "FLOODED"):
-            losses, why = _FOR_BOTH_ERRORS, "tail precision is low too, and it counts both errors"
-        watch = f"tail precision (now {precision}): a loss that favours rare classes lowers it"
-        return _next_of(losses, origin, why, watch)
-    why = "keep this loss; look at the classes with the lowest IoU, and at pictures of them"
-    return Advice("", "", why, "mean IoU of a larger model or with more data")
+        return Advice(why, watch, origin.train(loss, options), loss)
+    if kind == "no_bottleneck":
+        why = "keep this loss; look at the classes with the lowest IoU, and at pictures of them"
+        return Advice(why, "mean IoU of a larger model or with more data")
+    losses: tuple[str, ...] = _FOR_MISSED_CLASSES
+    why = "it gives more weight to what is missed"
+    if kind == "small_masks":
+        losses, why = _FOR_SMALL_MASKS, "it weighs small masks like large ones"
+    elif not origin.plain and below(tail.precision, "FLOODED"):
+        losses, why = _FOR_BOTH_ERRORS, "tail precision is low too, and it counts both errors"
+    watch = f"tail precision (now {precision}): a loss that favours rare classes lowers it"
+    place = losses.index(origin.loss) + 1 if origin.loss in losses else 0
+    if place < len(losses):
+        return Advice(why, watch, origin.train(losses[place]), losses[place])
+    why = (
+        f"no loss is left to try after {', '.join(losses)}: show rare classes more often "
+        "(docs/datasets.md), label more of them, or train on larger images"
+    )
+    return Advice(why, watch)
 
 
 def _train_longer(run: RunRecord) -> Advice:
@@ -95,9 +92,11 @@ def _train_longer(run: RunRecord) -> Advice:
         options = f"--trainer.max_epochs {2 * run.origin.epochs}"
     elif run.origin.steps:
         options = f"--trainer.max_epochs -1 --trainer.max_steps {2 * run.origin.steps}"
-    command = f'make train RESUME={run.folder} ARGS="{options}"'
-    why = "train twice as long first, then diagnose again"
-    return Advice("", command, why, "overall accuracy and head recall: whether they rise")
+    return Advice(
+        "train twice as long first, then diagnose again",
+        "overall accuracy and head recall: whether they rise",
+        f'make train RESUME={run.folder} ARGS="{options}"',
+    )
 
 
 def _strengthen(origin: Origin) -> Advice:
@@ -105,16 +104,4 @@ def _strengthen(origin: Origin) -> Advice:
     if origin.pretrained is False:
         why, changed = f"pretrained weights, {why}", {"WEIGHTS": "imagenet"}
     command = origin.train(origin.loss or "ce", **changed)
-    return Advice("", command, f"{why}; not another loss", _LEARNED)
-
-
-def _next_of(losses: tuple[str, ...], origin: Origin, why: str, watch: str) -> Advice:
-    """The first of some losses, or the one after the loss that was used."""
-    place = losses.index(origin.loss) + 1 if origin.loss in losses else 0
-    if place < len(losses):
-        return Advice(losses[place], origin.train(losses[place]), why, watch)
-    why = (
-        f"no loss is left to try after {', '.join(losses)}: show rare classes more often "
-        "(docs/datasets.md), label more of them, or train on larger images"
-    )
-    return Advice("", "", why, watch)
+    return Advice(f"{why}; not another loss", _LEARNED, command)

@@ -11,13 +11,7 @@ from lit_seg.diagnosis.number_text import listed
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.errors import RunError
 from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import (
-    LABELLED,
-    STATS,
-    is_predicted,
-    overall_scores,
-    score_differences,
-)
+from lit_seg.metrics.scores import LABELLED, STATS, is_predicted, overall_scores, score_differences
 from lit_seg.runs.layout import VAL_IMAGES
 from lit_seg.runs.summary import same_length
 
@@ -50,24 +44,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run and its baseline.
+    """A run and its baseline."""
 
-    Attributes:
-        baseline: the folder of the baseline.
-        loss: the loss of the baseline.
-        changes: by score.
-        outcome: what happened to this pair of runs, one of ``OUTCOMES``.
-        text: the outcome as a sentence.
-        notes: in what the runs differ besides the loss, and which classes were compared.
-        limit: what the comparison cannot say.
-    """
-
-    baseline: str
-    loss: str
-    changes: dict[str, Change]
-    outcome: str
-    text: str
-    notes: tuple[str, ...] = ()
+    baseline: str  # the folder of the baseline
+    loss: str  # that of the baseline
+    changes: dict[str, Change]  # by score
+    outcome: str  # what happened to this pair of runs, one of OUTCOMES
+    text: str  # the outcome as a sentence
+    notes: tuple[str, ...]  # differences besides the loss, and which classes were compared
     limit: str = (
         "one pair of runs cannot tell the loss from its seed; `python -m lit_seg report` compares "
         "them over several"
@@ -81,8 +65,7 @@ def compare(run: RunRecord, baseline: RunRecord) -> Comparison:
     hard classes would have the precision of the easy ones.
 
     Raises:
-        RunError: if the runs were not validated on the same images and classes, or one of them
-            has no counts per image.
+        RunError: if the runs have no counts per image of the same images and classes.
     """
     theirs = _aligned_counts(run, baseline)
     assert run.pixels is not None  # a run with counts has the pixels of validation at least
@@ -98,14 +81,9 @@ def compare(run: RunRecord, baseline: RunRecord) -> Comparison:
         if stat != "mprec"
     }
     outcome = _outcome(changes)
-    return Comparison(
-        str(baseline.folder),
-        baseline.origin.loss,
-        changes,
-        outcome,
-        f"in this pair of runs {OUTCOMES[outcome]}",
-        _notes(run, baseline, [run.classes[c] for c in tail if both[c]], len(tail)),
-    )
+    text = f"in this pair of runs {OUTCOMES[outcome]}"
+    notes = _notes(run, baseline, [run.classes[c] for c in tail if both[c]], len(tail))
+    return Comparison(str(baseline.folder), baseline.origin.loss, changes, outcome, text, notes)
 
 
 def _outcome(changes: dict[str, Change]) -> str:

@@ -1,6 +1,7 @@
 """The numbers on which the verdict rests."""
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 import pandas as pd
@@ -9,56 +10,47 @@ from lit_seg.diagnosis.rules import below, limit, reaches
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.diagnosis.sizes import Sizes, by_size
 from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import HITS, LABELLED, STATS, Array, class_scores, from_classes
+from lit_seg.metrics.scores import HITS, LABELLED, Array, class_mean, class_scores
 from lit_seg.runs.summary import logged_scores
-
-_NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Scores:
     """Scores of a class, or their mean over the classes of a group that have one; NaN without."""
 
-    recall: float
-    precision: float
-    iou: float
+    recall: float = nan
+    precision: float = nan
+    iou: float = nan
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the last validation measured.
+    """What the last validation measured."""
 
-    Attributes:
-        overall: overall (pixel) accuracy.
-        mean: mean accuracy, the mean recall of labelled classes.
-        mean_iou: mean over the classes that are labelled or predicted.
-        mean_precision: mean over the classes that are predicted often enough.
-        per_class: scores by class, the most frequent first where frequencies are known.
-        groups: mean scores of head, medium and tail; empty if frequencies are not known.
-        group_of: name of the group, by class.
-        labelled: number of images that show a class and of its pixels; empty if not known.
-        tail_measured: number of tail classes with enough labelled, and of all; None if not known.
-        sizes: recall by size of mask; None if the run has no counts per image.
-        rise: gain of the mean IoU at the end; NaN with too few validations.
-        validations: number of validations.
-        tail_in_training: recall of the tail at the end of training; NaN if it was not logged.
-        tail_gradient: the tail's share of the gradient at the end; NaN if it was not logged.
-    """
-
-    overall: float
-    mean: float
-    mean_iou: float
-    mean_precision: float
-    per_class: dict[str, Scores]
-    groups: dict[str, Scores]
-    group_of: dict[str, str]
-    labelled: dict[str, tuple[int, int]]
-    tail_measured: tuple[int, int] | None
-    sizes: Sizes | None
-    rise: float
+    overall: float  # share of all pixels that are predicted correctly
+    mean: float  # mean recall of the labelled classes
+    mean_iou: float  # over the classes that are labelled or predicted
+    mean_precision: float  # over the classes that are predicted often enough
+    per_class: dict[str, Scores]  # the most frequent class first where frequencies are known
+    groups: dict[str, Scores]  # means of head, medium and tail; empty if frequencies are not known
+    group_of: dict[str, str]  # by class
+    labelled: dict[str, tuple[int, int]]  # images that show a class, its pixels; empty if not known
+    tail_measured: tuple[int, int] | None  # tail classes with enough labelled, and all of them
+    sizes: Sizes | None  # None if the run has no counts per image
+    rise: float  # gain of the mean IoU at the end; NaN with too few validations
     validations: int
-    tail_in_training: float
-    tail_gradient: float
+    tail_in_training: float  # recall at the end of training; NaN if it was not logged
+    tail_gradient: float  # share of the gradient at the end; NaN if it was not logged
+
+    @property
+    def head(self) -> Scores:
+        """Mean scores of the head; NaN, which satisfies no rule, if frequencies are not known."""
+        return self.groups.get("head", Scores())
+
+    @property
+    def tail(self) -> Scores:
+        """Mean scores of the tail; NaN if frequencies are not known."""
+        return self.groups.get("tail", Scores())
 
     @property
     def accuracy_gap(self) -> float:
@@ -67,8 +59,8 @@ class Evidence:
 
     @property
     def tail_gap(self) -> float:
-        """Recall of the head minus that of the tail; NaN if frequencies are not known."""
-        return self.groups["head"].recall - self.groups["tail"].recall if self.groups else _NAN
+        """Recall of the head minus that of the tail."""
+        return self.head.recall - self.tail.recall
 
     @property
     def never_found(self) -> list[str]:
@@ -86,38 +78,25 @@ def weigh(run: RunRecord) -> Evidence:
     """Score a run from its counts per image, or from what it logged where it has none."""
     counted = bool(run.images)
     sums = run.counts.sum(axis=0)
+    images, pixels = (run.counts[..., LABELLED] > 0).sum(axis=0), sums[:, LABELLED]
     if counted:
-        iou, recall, precision = class_scores(sums)
-        overall = sums[:, HITS].sum() / sums[:, LABELLED].sum()
+        (iou, recall, precision), overall = class_scores(sums), sums[:, HITS].sum() / pixels.sum()
     else:
         (iou, recall, precision), overall = logged_scores(run.log, run.curve.index[-1], run.classes)
+    scores = np.stack([recall, precision, iou])
+    mean, mean_precision, mean_iou = class_mean(scores).tolist()
     groups = frequency_groups(run.pixels) if run.pixels else {}
     order = [c for ids in groups.values() for c in ids] or list(range(len(run.classes)))
     tail = groups.get("tail", [])
-    images, pixels = (run.counts[..., LABELLED] > 0).sum(axis=0), sums[:, LABELLED]
     enough = (images >= limit("FEWEST_IMAGES")) & (pixels >= limit("FEWEST_PIXELS"))
-
-    def means(ids: list[int]) -> dict[str, float]:
-        """The scores of ``STATS``, those of the tail over the classes of ``ids``."""
-        values = from_classes(iou, recall, precision, np.array(overall), ids)
-        return dict(zip(STATS, values.tolist(), strict=True))
-
-    by_group = {name: means(ids) for name, ids in groups.items()}
-    mean = means(tail)
     training = _end_of_training(run).reindex(columns=[run.classes[c] for c in tail])
     return Evidence(
-        overall=mean["pixel_acc"],
-        mean=mean["macc"],
-        mean_iou=mean["miou"],
-        mean_precision=mean["mprec"],
-        per_class={
-            run.classes[c]: Scores(float(recall[c]), float(precision[c]), float(iou[c]))
-            for c in order
-        },
-        groups={
-            name: Scores(of["tail_recall"], of["tail_precision"], of["tail_iou"])
-            for name, of in by_group.items()
-        },
+        overall=float(overall),
+        mean=mean,
+        mean_iou=mean_iou,
+        mean_precision=mean_precision,
+        per_class={run.classes[c]: Scores(*scores[:, c].tolist()) for c in order},
+        groups={name: Scores(*class_mean(scores[:, ids]).tolist()) for name, ids in groups.items()},
         group_of={run.classes[c]: name for name, ids in groups.items() for c in ids},
         labelled={run.classes[c]: (int(images[c]), int(pixels[c])) for c in order if counted},
         tail_measured=(int(enough[tail].sum()), len(tail)) if counted and tail else None,
@@ -141,6 +120,6 @@ def _end_of_training(run: RunRecord) -> pd.DataFrame:
 def _rise(curve: Array) -> float:
     """Mean of the last quarter of a curve minus that of the quarter before."""
     if len(curve) < limit("FEWEST_VALIDATIONS"):
-        return _NAN
+        return nan
     quarter = len(curve) // 4
     return float(curve[-quarter:].mean() - curve[-2 * quarter : -quarter].mean())

@@ -21,6 +21,7 @@ from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
 from lit_seg.metrics.scores import STAT_NAMES
 
 _SHOWN = 12  # classes at each end of a long list
+_DERIVED = ("accuracy_gap", "tail_gap", "never_found", "flooded")
 _NAMES = STAT_NAMES | {"pixel_acc": "overall accuracy"}
 
 
@@ -50,7 +51,7 @@ def show(
         line(comparison.limit)
         for note in comparison.notes:
             line(f"note: {note}")
-    line(f"\nIs imbalance the bottleneck? {verdict.headline}", style="bold")
+    line(f"\nIs imbalance the bottleneck? {HEADLINES[verdict.kind]}", style="bold")
     for reason in verdict.reasons:
         line(f"  - {reason}")
     if verdict.rising:
@@ -82,20 +83,14 @@ def as_json(
         "notes": run.notes,
         "verdict": {
             "kind": verdict.kind,
-            "text": verdict.headline,
+            "text": HEADLINES[verdict.kind],
             "reasons": verdict.reasons,
             "rising": verdict.rising or None,
             "as_it_stands": verdict.otherwise,
             "as_it_stands_text": HEADLINES[verdict.otherwise] if verdict.otherwise else None,
         },
         "next": asdict(verdict.advice),
-        "evidence": {
-            **asdict(evidence),
-            "accuracy_gap": evidence.accuracy_gap,
-            "tail_gap": evidence.tail_gap,
-            "never_found": evidence.never_found,
-            "flooded": evidence.flooded,
-        },
+        "evidence": asdict(evidence) | {name: getattr(evidence, name) for name in _DERIVED},
         "size_bins": MASK_SIZE_BINS,
         "against": asdict(comparison) if comparison else None,
         "only_against": None if comparison or run.origin.plain else _needs_baseline(run),

@@ -2,41 +2,34 @@
 
 from typing import NamedTuple
 
-APP_B = "recall paper, App. B"
-OURS = "ours"
-
 
 class Rule(NamedTuple):
-    """A threshold.
-
-    Attributes:
-        value: the number that a score is compared with.
-        source: ``APP_B`` where the paper gives the number, else ``OURS``.
-        why: what is compared, or where the number comes from.
-    """
+    """A threshold: the number that a score is compared with, and where it comes from."""
 
     value: float
-    source: str
-    why: str
+    why: str  # what is compared, or where the number comes from
+    source: str = "ours"  # else the paper that gives the number
 
+
+_APP_B = "recall paper, App. B"
 
 RULES = {
-    "EASY_MEAN_ACCURACY": Rule(0.90, APP_B, "cross-entropy is above it on Virtual KITTI 2"),
-    "HIGH_OVERALL_ACCURACY": Rule(0.80, OURS, "App. B says `reasonably high`"),
-    "LARGE_ACCURACY_GAP": Rule(0.15, OURS, "overall minus mean accuracy"),
-    "LARGE_TAIL_GAP": Rule(0.15, OURS, "recall of the head minus recall of the tail"),
-    "FOUND": Rule(0.50, OURS, "recall from which the tail counts as found"),
-    "FLOODED": Rule(0.50, OURS, "precision below which most pixels predicted as tail are not"),
-    "MISSED": Rule(0.01, OURS, "recall below which a class counts as never found"),
-    "STILL_RISING": Rule(0.02, OURS, "gain of mean IoU in the last quarter of the validations"),
-    "FEWEST_VALIDATIONS": Rule(8, OURS, "two validations in a quarter"),
-    "FEWEST_IMAGES": Rule(5, OURS, "images that show a class"),
-    "FEWEST_PIXELS": Rule(100, OURS, "labelled pixels of a class"),
-    "ENOUGH_OF_TAIL": Rule(0.50, OURS, "share of the tail classes with so many images and pixels"),
-    "FEWEST_MASKS": Rule(10, OURS, "masks of one size in one group of classes"),
-    "ENOUGH_COMPARED": Rule(0.50, OURS, "share of the tail's masks in sizes that others have too"),
-    "MOST": Rule(0.67, OURS, "share of the gap that is left in masks of equal size"),
-    "OVERFITTED": Rule(0.30, OURS, "tail recall in training minus tail recall in validation"),
+    "EASY_MEAN_ACCURACY": Rule(0.90, "cross-entropy is above it on Virtual KITTI 2", _APP_B),
+    "HIGH_OVERALL_ACCURACY": Rule(0.80, "App. B says `reasonably high`"),
+    "LARGE_ACCURACY_GAP": Rule(0.15, "overall minus mean accuracy"),
+    "LARGE_TAIL_GAP": Rule(0.15, "recall of the head minus recall of the tail"),
+    "FOUND": Rule(0.50, "recall from which the tail counts as found"),
+    "FLOODED": Rule(0.50, "precision below which most pixels predicted as tail are not"),
+    "MISSED": Rule(0.01, "recall below which a class counts as never found"),
+    "STILL_RISING": Rule(0.02, "gain of mean IoU in the last quarter of the validations"),
+    "FEWEST_VALIDATIONS": Rule(8, "two validations in a quarter"),
+    "FEWEST_IMAGES": Rule(5, "images that show a class"),
+    "FEWEST_PIXELS": Rule(100, "labelled pixels of a class"),
+    "ENOUGH_OF_TAIL": Rule(0.50, "share of the tail classes with so many images and pixels"),
+    "FEWEST_MASKS": Rule(10, "masks of one size in one group of classes"),
+    "ENOUGH_COMPARED": Rule(0.50, "share of the tail's masks in sizes that others have too"),
+    "MOST": Rule(0.67, "share of the gap that is left in masks of equal size"),
+    "OVERFITTED": Rule(0.30, "tail recall in training minus tail recall in validation"),
 }
 """The thresholds by name, in the order in which they are used."""
 

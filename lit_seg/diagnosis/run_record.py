@@ -1,6 +1,6 @@
-"""What a run left in its folder, as far as the diagnosis needs it."""
+"""What a run left in its folder, as far as the diagnosis needs it, and how it was trained."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,79 +8,81 @@ import numpy.typing as npt
 import pandas as pd
 
 from lit_seg.analysis.group_data import cube_of
-from lit_seg.diagnosis.origin import Origin, origin_of
 from lit_seg.errors import RunError
+from lit_seg.losses.catalogue import every_loss
 from lit_seg.metrics.scores import LABELLED
 from lit_seg.runs.layout import DATASET, METRICS, VAL_IMAGES, find_run
-from lit_seg.runs.reader import load_dataset, load_images, load_runs
+from lit_seg.runs.reader import COUNTS, load_dataset, load_images, load_runs
+from lit_seg.runs.records import RECORD
 from lit_seg.runs.run import contradiction
-from lit_seg.runs.summary import read_summary
+from lit_seg.runs.run_name import name_of_place
+from lit_seg.runs.summary import options_of, read_summary
+
+# DATA of the datasets whose DATA is not the name of their class in lower case.
+_DATA_NAMES = {"OxfordPet": "oxford_pet", "VirtualKITTI2": "vkitti2"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a run was trained, as the variables of ``make train``."""
+
+    loss: str  # LOSS, or the class path of a user's own loss; "" if it is not known
+    plain: bool  # whether the loss is cross-entropy, which does nothing about imbalance
+    variables: dict[str, str]  # DATA, MODEL, SEED and so on, as far as they are known
+    epochs: int | None  # the configured length; None if it was given in steps
+    steps: int | None
+    pretrained: bool | None  # whether training started from such weights; None if not known
+
+    def train(self, loss: str, options: str = "", **changed: str) -> str:
+        """The command that trains such a run again with another loss or other variables."""
+        variables = {"LOSS": loss, **self.variables, **changed}
+        words = [f"{key}={value}" for key, value in variables.items()]
+        return " ".join(["make train", *words, *([f'ARGS="{options}"'] if options else [])])
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The files of a run.
-
-    Attributes:
-        folder: the folder of the run.
-        origin: how it was trained.
-        classes: names in the order of their ids; without ``dataset.csv`` in that of the log.
-        pixels: ``(C,)`` labelled pixels in training, or in validation without ``dataset.csv``;
-            None if neither is known.
-        images: names of the validation images; empty for a run without counts per image.
-        counts: ``(I, C, 3)`` pixels labelled, predicted and both.
-        log: rows (step, stat, class, value) of everything that was logged.
-        notes: which files are missing, and what is therefore not known.
-    """
+    """The files of a run."""
 
     folder: Path
     origin: Origin
-    classes: tuple[str, ...]
-    pixels: list[int] | None
-    images: tuple[str, ...]
-    counts: npt.NDArray[np.int64]
-    log: pd.DataFrame
-    notes: tuple[str, ...]
-
-    @property
-    def curve(self) -> pd.Series:
-        """Mean IoU of each validation, by step."""
-        rows = self.log[(self.log["stat"] == "val/miou") & self.log["value"].notna()]
-        return rows.set_index("step")["value"]
+    classes: tuple[str, ...]  # in the order of their ids; without dataset.csv in that of the log
+    pixels: list[int] | None  # labelled in training, or else in validation; None if not known
+    images: tuple[str, ...]  # of the last validation; empty for a run without counts per image
+    counts: npt.NDArray[np.int64]  # (I, C, 3) pixels labelled, predicted and both
+    log: pd.DataFrame  # rows (step, stat, class, value) of everything that was logged
+    curve: pd.Series  # mean IoU of each validation, by step
+    notes: tuple[str, ...]  # which files are missing, and what is therefore not known
 
 
 def read_run(path: str | Path) -> RunRecord:
-    """Read a run.
-
-    Args:
-        path: the folder of the run, or a file in it.
+    """Read the run whose folder is given, or a file in it.
 
     Raises:
         RunError: if it is no run, was never validated, or one of its files is damaged.
     """
     path = Path(path)
     folder = path if (path / METRICS).is_file() else find_run(path)
-    has_images = (folder / VAL_IMAGES).is_file()
-    log = load_runs(folder) if (folder / METRICS).is_file() else None
-    if log is None or not (has_images or (log["stat"] == "val/miou").any()):
+    has_log, has_images = ((folder / name).is_file() for name in (METRICS, VAL_IMAGES))
+    log = load_runs(folder) if has_log else pd.DataFrame(columns=RECORD)
+    scored = log[(log["stat"] == "val/miou") & log["value"].notna()]
+    curve = scored.set_index("step")["value"]
+    if not has_log or (curve.empty and not has_images):
         raise RunError(
             f"{folder}: the run was never validated, neither {VAL_IMAGES} nor {METRICS} holds a "
             f"score; train it to its first validation by make train RESUME={folder}"
         )
-    rows = load_images(folder) if has_images else pd.DataFrame(columns=["image", "class"])
+    rows = load_images(folder) if has_images else pd.DataFrame(columns=["image", "class", *COUNTS])
     images = rows["image"].unique()
-    notes: list[str] = []
-    pixels = None
+    notes, pixels = [], None
     if (folder / DATASET).is_file():
         dataset = load_dataset(folder)
         classes, pixels = dataset["class"].tolist(), dataset["train_pixels"].tolist()
     else:
         logged = log.loc[log["stat"] == "val/iou", "class"]
-        classes = list(dict.fromkeys(logged if len(logged) else rows["class"]))
-    counts = np.zeros((0, len(classes), 3), np.int64)
-    if has_images:
-        counts = cube_of(rows, images, classes)
-    else:
+        classes = (logged if len(logged) else rows["class"]).unique().tolist()
+    counts = cube_of(rows, images, classes)
+    if not has_images:
         notes.append(
             f"no {VAL_IMAGES} (a run of an older version): mask sizes and the number of labelled "
             "pixels are not known; the next validation in training writes the file"
@@ -90,15 +92,75 @@ def read_run(path: str | Path) -> RunRecord:
         notes.append(f"no {DATASET}: classes are ordered by their pixels in validation")
     elif pixels is None:
         notes.append(f"no {DATASET}: which classes are rare is not known")
-    run = RunRecord(
-        folder, origin_of(folder), tuple(classes), pixels, tuple(images), counts, log, tuple(notes)
+    if len(images) and len(curve):
+        problem = contradiction(counts.sum(axis=0), curve.iloc[-1])
+        if problem and read_summary(folder) is not None:
+            raise RunError(
+                f"{folder}/{problem}; validate it again by make train RESUME={folder} with a later "
+                "end"
+            )
+        if problem:  # a run that still trains writes one file before the other
+            notes.append(f"{problem}, or not written yet")
+    return RunRecord(
+        folder=folder,
+        origin=origin_of(folder),
+        classes=tuple(classes),
+        pixels=pixels,
+        images=tuple(images),
+        counts=counts,
+        log=log,
+        curve=curve,
+        notes=tuple(notes),
     )
-    problem = ""
-    if run.images and not run.curve.empty:
-        problem = contradiction(counts.sum(axis=0), run.curve.iloc[-1])
-    if problem and read_summary(folder) is not None:
-        raise RunError(
-            f"{folder}/{problem}; validate it again by make train RESUME={folder} with a later end"
-        )
-    # A run that still trains writes one file before the other.
-    return replace(run, notes=(*notes, f"{problem}, or not written yet")) if problem else run
+
+
+def origin_of(folder: Path) -> Origin:
+    """Read the origin of a run from its configuration and its path."""
+    given = {key: value for key, value in options_of(folder).items() if value not in (None, "")}
+    options = {key: str(value) for key, value in given.items()}
+    # A run that was moved elsewhere still says in its configuration where it was trained.
+    paths = (folder.absolute(), Path(options.get("trainer.default_root_dir", "")))
+    name = next((name for path in paths if (name := name_of_place(path.parts))), None)
+    data, _, recipe = name.data.partition("-") if name else ("", "", "")
+    network = [options.get(f"model.{key}", "") for key in ("architecture", "encoder")]
+    loss, plain = _loss(options.get("model.loss.class_path", ""), name.loss if name else "")
+    variables = {
+        "DATA": _data(options.get("data.class_path", ""), data),
+        "MODEL": name.model if name else "_".join(network) if all(network) else "",
+        "SEED": str(name.seed) if name else "",
+        "RECIPE": recipe,
+        "WEIGHTS": options.get("model.weights", ""),
+        "INIT": options.get("model.init", ""),
+    }
+    variables = {key: value for key, value in variables.items() if value}
+    lengths = [options.get(f"trainer.max_{unit}", "") for unit in ("epochs", "steps")]
+    epochs, steps = (int(text) if text.isdigit() and int(text) else None for text in lengths)
+    pretrained = bool({"WEIGHTS", "INIT"} & set(variables)) if options else None
+    return Origin(loss, plain, variables, epochs, steps, pretrained)
+
+
+def _loss(class_path: str, in_path: str) -> tuple[str, bool]:
+    """LOSS, and whether it is cross-entropy.
+
+    The class decides. A class may have several names; the path of the run then has the one that
+    was given.
+    """
+    for cls in every_loss():
+        names = cls.card.name.split(", ")
+        if cls.__name__ == _class_of_ours(class_path) or (not class_path and in_path in names):
+            return in_path if in_path in names else names[0], cls.card.family == "plain"
+    return class_path or in_path, False
+
+
+def _data(class_path: str, in_path: str) -> str:
+    """DATA; for a folder of the user's own, a reminder to give the path of its YAML file."""
+    name = _class_of_ours(class_path)
+    if name == "Folder":
+        return f"<path of>/{in_path or 'your'}.yaml"
+    return in_path or _DATA_NAMES.get(name, name.lower())
+
+
+def _class_of_ours(class_path: str) -> str:
+    """The name of a class of this package; "" for another."""
+    module, _, name = class_path.rpartition(".")
+    return name if not module or module.startswith("lit_seg") else ""

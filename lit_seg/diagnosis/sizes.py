@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from lit_seg.analysis.group_data import Counts, masks_of
 from lit_seg.diagnosis.rules import below, limit
-from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS, size_bin
-from lit_seg.metrics.scores import HITS, LABELLED
 
 Cause = Literal["rarity", "smallness", "both", "neither", "unknown"]
 
@@ -19,39 +17,22 @@ Cause = Literal["rarity", "smallness", "both", "neither", "unknown"]
 class Sizes:
     """Recall of masks by their size and by the frequency of their class.
 
-    A mask is all pixels that are labelled as one class in one image. Its recall is its hits over
-    its labelled pixels. All values are means over masks.
-
-    Attributes:
-        masks: number of masks in each bin of sizes, by group of classes.
-        recall: mean recall in each bin, by group of classes; NaN without a mask.
-        gap: mean recall of the masks of all other classes minus that of the tail.
-        at_equal_size: the gap within bins, averaged with the tail's number of masks as weights;
-            NaN if no bin has enough masks of both.
-        compared: share of the tail's masks that lie in such bins.
-        cause: what costs the tail its recall.
+    Recalls and gaps are means over the masks that ``masks_of`` finds.
     """
 
-    masks: dict[str, list[int]]
-    recall: dict[str, list[float]]
-    gap: float
+    masks: dict[str, list[int]]  # number in each bin of sizes, by group of classes
+    recall: dict[str, list[float]]  # mean in each bin, by group of classes; NaN without a mask
+    gap: float  # mean recall of the masks of all other classes minus that of the tail
+    # The gap within bins, averaged with the tail's number of masks as weights; NaN if no bin has
+    # enough masks of both. The share of the tail's masks that lie in such bins is compared.
     at_equal_size: float
     compared: float
-    cause: Cause
+    cause: Cause  # what costs the tail its recall
 
 
-def by_size(counts: npt.NDArray[np.int64], groups: Mapping[str, Sequence[int]]) -> Sizes:
+def by_size(counts: Counts, groups: Mapping[str, Sequence[int]]) -> Sizes:
     """Sort the masks of pixel counts ``(I, C, 3)`` into bins, for groups of class ids."""
-    labelled, hits = counts[..., LABELLED], counts[..., HITS]
-    image, cls = np.nonzero(labelled)
-    pixels = labelled[image, cls]
-    masks = pd.DataFrame(
-        {
-            "class": cls,
-            "bin": size_bin(pixels / labelled.sum(axis=1)[image]),
-            "recall": hits[image, cls] / pixels,
-        }
-    )
+    masks = masks_of(counts)
     by_group = {name: _bins(masks[masks["class"].isin(ids)]) for name, ids in groups.items()}
     is_tail = masks["class"].isin(groups["tail"])
     tail, others = _bins(masks[is_tail]), _bins(masks[~is_tail])
@@ -75,8 +56,7 @@ def by_size(counts: npt.NDArray[np.int64], groups: Mapping[str, Sequence[int]]) 
 
 def _bins(masks: pd.DataFrame) -> pd.DataFrame:
     """Number and mean recall of the masks in each bin."""
-    bins = masks.groupby("bin")["recall"].agg(number="size", recall="mean")
-    return bins.reindex(range(len(MASK_SIZE_BINS))).fillna({"number": 0}).astype({"number": int})
+    return masks.groupby("bin", observed=False)["recall"].agg(number="size", recall="mean")
 
 
 def _cause(gap: float, at_equal_size: float, compared: float) -> Cause:

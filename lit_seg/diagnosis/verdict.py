@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lit_seg.diagnosis.advice import Advice, advise
-from lit_seg.diagnosis.evidence import Evidence, Scores
+from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.number_text import listed, percent, points
 from lit_seg.diagnosis.rules import below, exceeds, limit, reaches
 from lit_seg.diagnosis.run_record import RunRecord
@@ -23,34 +23,19 @@ HEADLINES = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether imbalance is the bottleneck.
+    """Whether imbalance is the bottleneck."""
 
-    Attributes:
-        kind: the verdict, one of ``HEADLINES``.
-        reasons: sentences with the numbers, the deciding one first.
-        advice: what to do next.
-        otherwise: what the remaining rules say of a run that cannot be judged yet.
-        rising: a note on a run whose mean IoU still rises; "" for another.
-    """
-
-    kind: str
-    reasons: tuple[str, ...]
+    kind: str  # one of HEADLINES
+    reasons: tuple[str, ...]  # sentences with the numbers, the deciding one first
     advice: Advice
-    otherwise: str | None = None
-    rising: str = ""
-
-    @property
-    def headline(self) -> str:
-        """The verdict in a line."""
-        return HEADLINES[self.kind]
+    otherwise: str | None  # what the remaining rules say of a run that cannot be judged yet
+    rising: str  # a note on a run whose mean IoU still rises; "" for another
 
 
 def judge(run: RunRecord, evidence: Evidence) -> Verdict:
     """Apply the rules of ``docs/diagnose.md`` in their order."""
-    kind, reason = next(
-        (kind, reason) for kind, holds, reason in _rules(evidence, run.origin.plain) if holds
-    )
-    remarks = (text for holds, text in _remarks(kind, evidence, run.origin.plain) if holds)
+    plain = run.origin.plain
+    kind, reason = next((kind, why) for kind, holds, why in _rules(evidence, plain) if holds)
     rising = (
         f"mean IoU still rises: over the last quarter of the {evidence.validations} validations "
         f"it is {points(evidence.rise)} above the quarter before ({points(limit('STILL_RISING'))} "
@@ -60,7 +45,7 @@ def judge(run: RunRecord, evidence: Evidence) -> Verdict:
     )
     return Verdict(
         kind,
-        (reason, *remarks),
+        (reason, *(text for holds, text in _remarks(kind, evidence, plain) if holds)),
         advise(kind, run, evidence),
         # Its overall accuracy is low, so only more training can show that it is not too hard.
         otherwise="too_hard" if kind == "not_converged" else None,
@@ -68,18 +53,11 @@ def judge(run: RunRecord, evidence: Evidence) -> Verdict:
     )
 
 
-def _groups(of: Evidence) -> tuple[Scores, Scores]:
-    """Scores of head and tail; NaN, which satisfies no rule, if they are not known."""
-    unknown = Scores(*[float("nan")] * 3)
-    return of.groups.get("head", unknown), of.groups.get("tail", unknown)
-
-
 def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
     """Each verdict, whether its rule holds, and the numbers that decide."""
-    head, tail = _groups(of)
     enough, number = of.tail_measured or (1, 1)
     hard = below(of.overall, "HIGH_OVERALL_ACCURACY")
-    flooded = reaches(tail.recall, "FOUND") and below(tail.precision, "FLOODED")
+    flooded = reaches(of.tail.recall, "FOUND") and below(of.tail.precision, "FLOODED")
     imbalanced = reaches(of.accuracy_gap, "LARGE_ACCURACY_GAP") and (
         not of.groups or reaches(of.tail_gap, "LARGE_TAIL_GAP")
     )
@@ -96,16 +74,16 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
     hard_text = (
         f"overall accuracy {percent(of.overall)} is below "
         f"{percent(limit('HIGH_OVERALL_ACCURACY'))}: frequent classes are not learned (head "
-        f"recall {percent(head.recall)})"
+        f"recall {percent(of.head.recall)})"
     )
     flooded_text = (
-        f"tail recall is {percent(tail.recall)}, tail precision {percent(tail.precision)}: "
-        f"{percent(1 - tail.precision)} of the pixels predicted as tail are something else"
+        f"tail recall is {percent(of.tail.recall)}, tail precision {percent(of.tail.precision)}: "
+        f"{percent(1 - of.tail.precision)} of the pixels predicted as tail are something else"
     )
     gap_text = (
         f"mean accuracy {percent(of.mean)} is {points(of.accuracy_gap)} below overall accuracy "
-        f"{percent(of.overall)}; head recall is {percent(head.recall)}, tail recall "
-        f"{percent(tail.recall)}"
+        f"{percent(of.overall)}; head recall is {percent(of.head.recall)}, tail recall "
+        f"{percent(of.tail.recall)}"
     )
     large = f"a large gap is {points(limit('LARGE_ACCURACY_GAP'))}"
     return [
@@ -124,7 +102,6 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
 
 def _remarks(kind: str, of: Evidence, plain: bool) -> list[tuple[object, str]]:
     """What limits the verdict, and what no rule uses and everyone wants to know."""
-    _, tail = _groups(of)
     few = of.rise != of.rise
     lowest = sorted(of.per_class.items(), key=lambda pair: pair[1].recall)[:3]
     measured = [
@@ -143,15 +120,15 @@ def _remarks(kind: str, of: Evidence, plain: bool) -> list[tuple[object, str]]:
         (kind in ("imbalance", "small_masks") and of.sizes, _size_text(of)),
         (
             kind == "no_bottleneck",
-            "lowest recall: "
-            + ", ".join(f"{name} {percent(scores.recall)}" for name, scores in lowest),
+            "lowest recall: " + ", ".join(f"{name} {percent(s.recall)}" for name, s in lowest),
         ),
         (of.never_found, f"never found: {listed(of.never_found)}"),
         (of.flooded, f"found, but mostly false positives: {listed(of.flooded)}"),
         (
-            reaches(of.tail_in_training - tail.recall, "OVERFITTED"),
-            f"tail recall is {percent(of.tail_in_training)} in training and {percent(tail.recall)} "
-            "in validation: no loss mends that; more images of the tail or more augmentation can",
+            reaches(of.tail_in_training - of.tail.recall, "OVERFITTED"),
+            f"tail recall is {percent(of.tail_in_training)} in training and "
+            f"{percent(of.tail.recall)} in validation: no loss mends that; more images of the tail "
+            "or more augmentation can",
         ),
         (
             of.tail_gradient == of.tail_gradient,

@@ -12,14 +12,14 @@ from lit_seg.files.unicode import printable
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` within it into a WriteError that names ``path``."""
+def writing(path: Path, instead: str = "another folder by --run_dir") -> Iterator[None]:
+    """Turn an ``OSError`` within it into a WriteError that names the path and the way out."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise WriteError(
-            f"{path}: cannot be written ({reason}); make room or give another folder by --run_dir"
+            f"{path}: cannot be written ({reason}); make room or give {instead}"
         ) from error
 
 

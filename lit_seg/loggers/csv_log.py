@@ -1,17 +1,16 @@
 """The numbers of a run in CSV files."""
 
 import csv
-import io
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
 
-from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text, writing
+from lit_seg.runs.csv_rows import numbers, read_table
 from lit_seg.runs.layout import CLASSES, COST, METRICS
 from lit_seg.runs.records import RECORD, split_key
 
@@ -24,23 +23,14 @@ class CSVLog(Logger):
     its own because it differs each time a run is repeated.
     Rows are on disk when :meth:`log_metrics` returns, and a run that goes on after an interruption
     appends to what is there, after :meth:`keep_before` dropped what it will log again.
-
-    Args:
-        folder: the folder of the run.
     """
+
+    name = version = ""  # the folder has both in its path
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
         self._columns: list[str] = []
-
-    @property
-    def name(self) -> str:
-        return ""
-
-    @property
-    def version(self) -> str:
-        return ""
 
     @property
     def save_dir(self) -> str:
@@ -78,46 +68,32 @@ class CSVLog(Logger):
     def keep_before(self, step: int, validated: bool = True) -> None:
         """Drop what was logged at ``step`` or later, and a last line that is not whole.
 
-        Args:
-            step: the first step that will be logged again.
-            validated: whether to keep the scores of a validation after the step before it.
+        The scores of a validation after the step before it are kept if ``validated``.
         """
-
-        def keep(row: dict[str, str]) -> bool:
-            try:
-                at = int(row["step"])
-            except (KeyError, TypeError, ValueError):
-                raise RunError(
-                    f"{self.folder}: a CSV file holds {list(row.values())}, which is no row of "
-                    "this run; take it out, or move the file away"
-                ) from None
-            again = at == step - 1 and not validated and bool(row.get("val/miou"))
-            return at < step and not again
-
         for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
             if path.exists():
-                _rewrite(path, keep)
+                table = read_table(path, ["step"])
+                at = numbers(table[["step"]], path)["step"]
+                kept = at < step
+                if not validated and "val/miou" in table:
+                    kept &= (at < step - 1) | (table["val/miou"] == "")
+                _replace(path, table[kept])
 
     def has_scores_of(self, step: int) -> bool:
         """Whether the scores of a validation after ``step`` were logged."""
-        path = self.folder / METRICS
-        if not path.exists():
-            return False
-        with path.open(newline="", encoding="utf-8") as file:
-            return any(
-                row["step"] == str(step) and row.get("val/miou") for row in csv.DictReader(file)
-            )
+        table = read_table(self.folder / METRICS, ["step"])
+        scored = table["step"] == str(step)
+        return "val/miou" in table and bool((table.loc[scored, "val/miou"] != "").any())
 
     def _log_wide(self, row: dict[str, Any]) -> None:
         path = self.folder / METRICS
-        if not self._columns and path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                self._columns = next(csv.reader(file), [])
+        if not self._columns:
+            self._columns = list(read_table(path, []))
         new = [key for key in row if key not in self._columns]
         if new:  # the first epoch brings the validation columns: widen what is written
             self._columns += new
             if path.exists():
-                _rewrite(path, lambda _: True, self._columns)
+                _replace(path, read_table(path, []).reindex(columns=self._columns, fill_value=""))
         _append(path, self._columns, [[row.get(key, "") for key in self._columns]])
 
 
@@ -130,20 +106,6 @@ def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
         writer.writerows(rows)
 
 
-def _rewrite(
-    path: Path, keep: Callable[[dict[str, str]], bool], columns: list[str] | None = None
-) -> None:
-    """Rewrite a CSV file with some of its rows, and with more columns if given, in one move.
-
-    What a killed process wrote of its last line is cut off: a part of a number is a number.
-    """
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1].decode()
-    reader = csv.DictReader(io.StringIO(whole, newline=""))
-    columns = columns or list(reader.fieldnames or [])
-    rows = [row for row in reader if keep(row)]
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    replace_text(path, text.getvalue())
+def _replace(path: Path, table: pd.DataFrame) -> None:
+    """Write a table in place of a CSV file in one move, with line ends as of ``csv``."""
+    replace_text(path, table.to_csv(index=False, lineterminator="\r\n"))

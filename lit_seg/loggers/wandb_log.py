@@ -87,11 +87,9 @@ def wandb_log(folder: Path, resumed: bool) -> WandbLog | None:
             f"W&B: no key on this machine, logging offline; upload it by `{sync_command(folder)}`"
         )
     parts = folder.parts[-4:]
-    name = name_of_place(folder.parts)
     # W&B has data, model and loss of the configuration itself, so these need other names
-    names = (
-        {"data_name": name.data, "model_name": name.model, "loss_name": name.loss} if name else {}
-    )
+    keys = ("data_name", "model_name", "loss_name")
+    names = dict(zip(keys, parts, strict=False)) if (name := name_of_place(parts)) else {}
     return WandbLog(
         name="/".join(parts),
         group="/".join(parts[:-1]),  # the same runs with other seeds
@@ -108,8 +106,7 @@ def wandb_log(folder: Path, resumed: bool) -> WandbLog | None:
 
 def wandb_run(trainer: Trainer) -> Any | None:
     """The W&B run of a trainer, for what is not a plain number; None without one."""
-    found = (each for each in trainer.loggers if isinstance(each, WandbLogger))
-    return next((logger.experiment for logger in found), None)
+    return next((lg.experiment for lg in trainer.loggers if isinstance(lg, WandbLogger)), None)
 
 
 def sync_command(folder: Path) -> str:

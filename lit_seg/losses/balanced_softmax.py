@@ -1,8 +1,6 @@
 """Balanced softmax: a softmax that knows how frequent the classes were in training."""
 
-from collections.abc import Sequence
-
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts
 from lit_seg.losses.logit_adjustment import LogitAdjustmentLoss
 
 
@@ -28,14 +26,5 @@ class BalancedSoftmaxLoss(LogitAdjustmentLoss):
         0.1054
     """
 
-    card = Card(
-        name="balanced_softmax",
-        family="adjusted",
-        formula="CE(z + log n, y) in training",
-        needs="counts",
-        paper="2007.10740",
-        differs="ibla: takes the exponential, keeps it",
-    )
-
-    def __init__(self, class_counts: Sequence[int] | ClassCounts) -> None:
+    def __init__(self, class_counts: Counts) -> None:
         super().__init__(class_counts, tau=1.0)

@@ -4,9 +4,11 @@ The constructor takes the facts of the dataset. State lives in buffers, which ``
 only in training mode. One setter takes the fraction of the training that is done.
 """
 
-from collections.abc import Callable, Sequence
+import csv
+from collections.abc import Callable
 from inspect import signature
 from math import inf
+from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -14,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.metrics.collectives import sum_over_ranks, world_size
-from lit_seg.metrics.exact import Exact
-from lit_seg.metrics.labels import VOID, WIDE_VOID, ClassCounts, are_counts, check_labels, void_of
+from lit_seg.metrics.full_precision import FullPrecision
+from lit_seg.metrics.labels import WIDE_VOID, ClassCounts, Counts, are_counts, check_labels, void_of
 
-__all__ = ["VOID", "Card", "ClassCounts", "LossFactory", "SegLoss"]
+__all__ = ["Card", "ClassCounts", "Counts", "LossFactory", "SegLoss"]
 
 
 class Card(NamedTuple):
@@ -31,7 +33,7 @@ class Card(NamedTuple):
         needs: beyond logits and labels: the class ``counts`` of the training set, a ``state`` that
             is summed over ranks and saved, the ``progress`` of the training.
         paper: arXiv number and equation.
-        differs: what public code does differently.
+        differs: what public code does differently: the authors' or, where it is named, another's.
     """
 
     name: str
@@ -42,24 +44,37 @@ class Card(NamedTuple):
     differs: str
 
 
-class SegLoss(Exact):
+_TABLE = (Path(__file__).parent / "losses.csv").read_text(encoding="utf-8")
+CARDS = {row.pop("class"): Card(**row) for row in csv.DictReader(_TABLE.splitlines())}
+"""The card of each loss by the name of its class, family by family."""
+
+
+class SegLoss(FullPrecision):
     """Base of all losses: checks the inputs and brings logits to the labels' size.
 
     Logits in half precision are computed in float32, float64 logits in float64.
 
-    A subclass implements :meth:`loss`, adds its hyperparameters as keywords and fills its ``card``.
+    A subclass implements :meth:`loss` and adds its hyperparameters as keywords. If it belongs to
+    this package, ``losses.csv`` has a line for it.
 
     Args:
         class_counts: pixels of each class in the training set, or a :class:`ClassCounts`.
 
     Raises:
-        ValueError: if a count is negative, or there are fewer than 2 or more than 65535 classes.
+        ValueError: if a count is negative, or there are fewer than 2 or more than 65535 classes;
+            in every loss also if an option is out of range or none of its choices.
     """
 
     card: ClassVar[Card]
+    """The line of this loss in ``losses.csv``."""
     class_pixels: Tensor
 
-    def __init__(self, class_counts: Sequence[int] | ClassCounts) -> None:
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.__name__ in CARDS:
+            cls.card = CARDS[cls.__name__]
+
+    def __init__(self, class_counts: Counts) -> None:
         super().__init__()
         pixels = class_counts.pixels if isinstance(class_counts, ClassCounts) else class_counts
         if not hasattr(pixels, "__len__"):
@@ -192,16 +207,12 @@ def at_least_zero(name: str, value: float) -> float:
     return value
 
 
-LossFactory = Callable[[Sequence[int] | ClassCounts], SegLoss]
+LossFactory = Callable[[Counts], SegLoss]
 """Makes a loss from the class counts: a loss class, or one with its options fixed."""
 
 
-def build_loss(loss: LossFactory, class_counts: Sequence[int] | ClassCounts) -> SegLoss:
-    """Build the loss of a factory.
-
-    Raises:
-        ValueError: if it is an instance of a loss instead.
-    """
+def build_loss(loss: LossFactory, class_counts: Counts) -> SegLoss:
+    """The loss that a factory makes; a ValueError if it is an instance of a loss instead."""
     if isinstance(loss, SegLoss):
         name = type(loss).__name__
         raise ValueError(

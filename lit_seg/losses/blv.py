@@ -1,12 +1,12 @@
 """Balancing logit variation: noise on the logits, more of it where a class is rarer."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts, at_least_zero
+from lit_seg.errors import check_choice
+from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.logit_adjustment import log_prior, per_class
 from lit_seg.losses.pixelwise import PixelLoss
 
@@ -42,26 +42,17 @@ class BLVLoss(PixelLoss):
         0.6931
     """
 
-    card = Card(
-        name="blv",
-        family="adjusted",
-        formula="CE(z + |δ| · c/max c, y) in training,  c = -log π,  δ ~ N(0, σ²)",
-        needs="counts",
-        paper="2306.02061",
-        differs="ibla: noise grows with frequency",
-    )
     noise_scale: Tensor
 
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         sigma: float = 0.5,
         noise: Literal["gaussian", "uniform", "xavier"] = "gaussian",
     ) -> None:
         super().__init__(class_counts)
         self.sigma = at_least_zero("sigma", sigma)
-        if noise not in ("gaussian", "uniform", "xavier"):
-            raise ValueError(f"`noise` must be 'gaussian', 'uniform' or 'xavier', got {noise!r}")
+        check_choice("noise", noise, ("gaussian", "uniform", "xavier"))
         self.noise = noise
         scale = -log_prior(class_counts)
         self.register_buffer("noise_scale", scale / scale.max(), persistent=False)

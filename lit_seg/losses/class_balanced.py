@@ -1,10 +1,7 @@
 """Cross-entropy weighted by the inverse of the effective number of samples."""
 
-from collections.abc import Sequence
-from typing import Literal
-
-from lit_seg.losses.base import Card, ClassCounts
-from lit_seg.losses.frequency import class_balanced_weights
+from lit_seg.losses.base import Counts
+from lit_seg.losses.frequency import Unit, class_balanced_weights
 from lit_seg.losses.pixelwise import Normalizer, PixelLoss
 
 
@@ -33,20 +30,11 @@ class ClassBalancedLoss(PixelLoss):
         tensor([0.2768, 1.7232], dtype=torch.float64)
     """
 
-    card = Card(
-        name="cb",
-        family="weighted",
-        formula="mean w_y · -log p,  w_c ∝ (1-β)/(1-β^n_c)",
-        needs="counts",
-        paper="1901.05555 Eq. 2",
-        differs="ibla: counts of the batch",
-    )
-
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         beta: float | None = None,
-        unit: Literal["pixels", "images"] = "pixels",
+        unit: Unit = "pixels",
         normalizer: Normalizer = "valid",
     ) -> None:
         super().__init__(class_counts, normalizer=normalizer)

@@ -1,13 +1,11 @@
 """Class-balanced weights on focal loss."""
 
-from collections.abc import Sequence
-from typing import Literal
-
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts, at_least_zero
+from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.class_balanced import ClassBalancedLoss
 from lit_seg.losses.focal import focal_sum
+from lit_seg.losses.frequency import Unit
 from lit_seg.losses.pixelwise import Normalizer
 
 
@@ -36,21 +34,12 @@ class ClassBalancedFocalLoss(ClassBalancedLoss):
         0.1315
     """
 
-    card = Card(
-        name="cb_focal",
-        family="modulated",
-        formula="mean w_y · (1-p)^γ · -log p,  w as cb",
-        needs="counts",
-        paper="1901.05555",
-        differs="one sigmoid per class",
-    )
-
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         gamma: float = 2.0,
         beta: float | None = None,
-        unit: Literal["pixels", "images"] = "pixels",
+        unit: Unit = "pixels",
         normalizer: Normalizer = "valid",
     ) -> None:
         super().__init__(class_counts, beta, unit, normalizer)

@@ -1,8 +1,6 @@
 """Plain cross-entropy, the baseline that every other loss is compared with."""
 
-from collections.abc import Sequence
-
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import PixelLoss
 
 
@@ -23,14 +21,5 @@ class CrossEntropyLoss(PixelLoss):
         0.6931
     """
 
-    card = Card(
-        name="ce",
-        family="plain",
-        formula="mean -log p",
-        needs="nothing",
-        paper="2106.14917 Eq. 1",
-        differs="no",
-    )
-
-    def __init__(self, class_counts: Sequence[int] | ClassCounts) -> None:
+    def __init__(self, class_counts: Counts) -> None:
         super().__init__(class_counts)

@@ -1,13 +1,10 @@
 """Deferred re-weighting: train plainly first, balance the classes towards the end."""
 
-from collections.abc import Sequence
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss, build_loss
-from lit_seg.losses.frequency import class_balanced_weights
+from lit_seg.losses.base import Counts, LossFactory, SegLoss, build_loss
+from lit_seg.losses.frequency import Unit, class_balanced_weights
 
 
 class DeferredReweightingLoss(SegLoss):
@@ -47,24 +44,16 @@ class DeferredReweightingLoss(SegLoss):
         tensor([0.2768, 1.7232], dtype=torch.float64)
     """
 
-    card = Card(
-        name="ldam_drw, focal_drw",
-        family="wrapper",
-        formula="its loss; after 80 % of training with class weights as cb",
-        needs="progress",
-        paper="1906.07413 Alg.1",
-        differs="Focal-DRW: weight inside p, mean by N",
-    )
     balanced: Tensor
     started: Tensor
 
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         loss: LossFactory,
         start: float = 0.8,
         beta: float | None = None,
-        unit: Literal["pixels", "images"] = "pixels",
+        unit: Unit = "pixels",
     ) -> None:
         super().__init__(class_counts)
         if not 0 <= start <= 1:

@@ -1,11 +1,9 @@
 """Focal loss: cross-entropy that is weaker where the model is confident."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts, at_least_zero
+from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.pixelwise import PixelLoss, modulated_sum
 
 
@@ -17,9 +15,6 @@ class FocalLoss(PixelLoss):
         gamma: at least 0; 0 is cross-entropy.
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
-
-    Raises:
-        ValueError: if ``gamma`` is negative.
 
     Reference: Lin et al., *Focal Loss for Dense Object Detection*, arXiv 1708.02002, Eq. 4, in the
     softmax form of arXiv 2106.14917, section 4.4. The factor is part of the gradient.
@@ -35,16 +30,7 @@ class FocalLoss(PixelLoss):
         0.1733
     """
 
-    card = Card(
-        name="focal",
-        family="modulated",
-        formula="mean (1-p)^γ · -log p",
-        needs="nothing",
-        paper="1708.02002",
-        differs="recall-semseg: γ acts on the batch mean",
-    )
-
-    def __init__(self, class_counts: Sequence[int] | ClassCounts, gamma: float = 2.0) -> None:
+    def __init__(self, class_counts: Counts, gamma: float = 2.0) -> None:
         super().__init__(class_counts)
         self.gamma = at_least_zero("gamma", gamma)
 

@@ -2,18 +2,19 @@
 
 import math
 import warnings
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import ClassCounts
+from lit_seg.errors import check_choice
+from lit_seg.losses.base import ClassCounts, Counts
 
 Scheme = Literal["inverse", "sqrt_inverse", "median", "segnet", "enet"]
+Unit = Literal["pixels", "images"]
 
 
-def pixels_of(class_counts: Sequence[int] | ClassCounts) -> Tensor:
+def pixels_of(class_counts: Counts) -> Tensor:
     """``(C,)`` float64 pixels, or other counts, per class.
 
     Raises:
@@ -26,7 +27,7 @@ def pixels_of(class_counts: Sequence[int] | ClassCounts) -> Tensor:
     return pixels
 
 
-def frequency_weights(class_counts: Sequence[int] | ClassCounts, scheme: Scheme) -> Tensor:
+def frequency_weights(class_counts: Counts, scheme: Scheme) -> Tensor:
     r"""``(C,)`` float64 weights; a class without pixels weighs 0.
 
     With :math:`f_c` the share of class c in all pixels:
@@ -43,8 +44,7 @@ def frequency_weights(class_counts: Sequence[int] | ClassCounts, scheme: Scheme)
         ValueError: if the scheme is none of these, there are no pixels, or ``segnet`` gets counts
             without images.
     """
-    if scheme not in get_args(Scheme):
-        raise ValueError(f"`scheme` must be one of {', '.join(get_args(Scheme))}, got {scheme!r}")
+    check_choice("scheme", scheme, get_args(Scheme))
     pixels = pixels_of(class_counts)
     present = pixels > 0
     share = pixels / pixels.sum()
@@ -68,9 +68,7 @@ def frequency_weights(class_counts: Sequence[int] | ClassCounts, scheme: Scheme)
 
 
 def class_balanced_weights(
-    class_counts: Sequence[int] | ClassCounts,
-    beta: float | None = None,
-    unit: Literal["pixels", "images"] = "pixels",
+    class_counts: Counts, beta: float | None = None, unit: Unit = "pixels"
 ) -> Tensor:
     r"""``(C,)`` float64 :math:`(1 - \beta) / (1 - \beta^{n_c})`, scaled to sum to C.
 
@@ -89,8 +87,7 @@ def class_balanced_weights(
         UserWarning: if all weights are nearly equal, as with ``beta=0.9999`` and pixel counts,
             where every class reaches the largest possible effective number.
     """
-    if unit not in ("pixels", "images"):
-        raise ValueError(f"`unit` must be 'pixels' or 'images', got {unit!r}")
+    check_choice("unit", unit, get_args(Unit))
     counts = pixels_of(class_counts)
     if unit == "images":
         images = getattr(class_counts, "images", None)

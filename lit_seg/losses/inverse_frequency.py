@@ -1,8 +1,6 @@
 """Cross-entropy weighted by the inverse class frequency."""
 
-from collections.abc import Sequence
-
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts
 from lit_seg.losses.frequency import Scheme, frequency_weights
 from lit_seg.losses.pixelwise import Normalizer, PixelLoss
 
@@ -35,20 +33,8 @@ class InverseFrequencyLoss(PixelLoss):
         tensor([0.5556, 5.0000], dtype=torch.float64)
     """
 
-    card = Card(
-        name="wce",
-        family="weighted",
-        formula="mean w_y · -log p,  w_c ∝ 1/f_c",
-        needs="counts",
-        paper="2106.14917 Eq. 2",
-        differs="recall-semseg: counts validation images",
-    )
-
     def __init__(
-        self,
-        class_counts: Sequence[int] | ClassCounts,
-        scheme: Scheme = "inverse",
-        normalizer: Normalizer = "valid",
+        self, class_counts: Counts, scheme: Scheme = "inverse", normalizer: Normalizer = "valid"
     ) -> None:
         super().__init__(class_counts, normalizer=normalizer)
         self.class_weight = frequency_weights(class_counts, scheme)

@@ -1,12 +1,11 @@
 """LDAM: a margin around the true class that is wider where the class is rarer."""
 
-from collections.abc import Sequence
 from math import inf
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts, at_least_zero
+from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.frequency import pixels_of
 from lit_seg.losses.pixelwise import PixelLoss
 
@@ -43,22 +42,9 @@ class LDAMLoss(PixelLoss):
         0.9741
     """
 
-    card = Card(
-        name="ldam",
-        family="adjusted",
-        formula="CE(s · (z - m_y e_y), y),  m_c ∝ n_c^(-1/4)",
-        needs="counts",
-        paper="1906.07413 Eq.13",
-        differs="fails on a class without samples",
-    )
     margin: Tensor
 
-    def __init__(
-        self,
-        class_counts: Sequence[int] | ClassCounts,
-        max_margin: float = 0.5,
-        scale: float = 20.0,
-    ) -> None:
+    def __init__(self, class_counts: Counts, max_margin: float = 0.5, scale: float = 20.0) -> None:
         super().__init__(class_counts)
         at_least_zero("max_margin", max_margin)
         if not 0 < scale < inf:

@@ -1,15 +1,13 @@
 """Logit adjustment: cross-entropy of logits shifted by the log of the class frequency."""
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts, at_least_zero
+from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.frequency import pixels_of
 from lit_seg.losses.pixelwise import PixelLoss
 
 
-def log_prior(class_counts: Sequence[int] | ClassCounts) -> Tensor:
+def log_prior(class_counts: Counts) -> Tensor:
     r"""``(C,)`` float64 :math:`\log \pi_c`, with a class without pixels taken as if it had one."""
     pixels = pixels_of(class_counts).clamp(min=1)
     return (pixels / pixels.sum()).log()
@@ -20,9 +18,7 @@ def per_class(values: Tensor, logits: Tensor) -> Tensor:
     return values.to(logits.dtype).view(-1, *[1] * (logits.ndim - 2))
 
 
-def post_hoc_adjusted(
-    logits: Tensor, class_counts: Sequence[int] | ClassCounts, tau: float = 1.0
-) -> Tensor:
+def post_hoc_adjusted(logits: Tensor, class_counts: Counts, tau: float = 1.0) -> Tensor:
     r""":math:`z - \tau \log \pi`, for a network that was trained with plain cross-entropy.
 
     This is the paper's second method: nothing is trained anew, only predictions change. A network
@@ -72,17 +68,9 @@ class LogitAdjustmentLoss(PixelLoss):
         0.6931
     """
 
-    card = Card(
-        name="logit_adjustment",
-        family="adjusted",
-        formula="CE(z + τ log π, y) in training",
-        needs="counts",
-        paper="2007.07314 Eq.10",
-        differs="no",
-    )
     log_prior: Tensor
 
-    def __init__(self, class_counts: Sequence[int] | ClassCounts, tau: float = 1.0) -> None:
+    def __init__(self, class_counts: Counts, tau: float = 1.0) -> None:
         super().__init__(class_counts)
         self.tau = at_least_zero("tau", tau)
         self.register_buffer("log_prior", log_prior(class_counts), persistent=False)

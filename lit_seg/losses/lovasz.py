@@ -1,12 +1,10 @@
 """Lovász-softmax: the piecewise linear surrogate of the Jaccard index."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts, SegLoss
-from lit_seg.metrics.exact import exact_dtype
+from lit_seg.losses.base import Counts, SegLoss
+from lit_seg.metrics.full_precision import widest_float
 
 
 class LovaszSoftmaxLoss(SegLoss):
@@ -37,16 +35,7 @@ class LovaszSoftmaxLoss(SegLoss):
         0.5
     """
 
-    card = Card(
-        name="lovasz",
-        family="overlap",
-        formula="mean_c Σ_k m_(k) · (J_k - J_(k-1)), errors m sorted",
-        needs="nothing",
-        paper="1705.08790",
-        differs="kornia: sorts class ids, wrong values",
-    )
-
-    def __init__(self, class_counts: Sequence[int] | ClassCounts, per_image: bool = False) -> None:
+    def __init__(self, class_counts: Counts, per_image: bool = False) -> None:
         super().__init__(class_counts)
         self.per_image = per_image
 
@@ -79,7 +68,7 @@ def lovasz(labelled: Tensor, p: Tensor) -> Tensor:
     # whole numbers: float32 would stop counting at 16.7 million pixels
     hits = labelled.sum() - labelled.cumsum(0)
     union = labelled.sum() + (~labelled).cumsum(0)
-    jaccard = 1 - hits.to(exact_dtype(p.device)) / union
+    jaccard = 1 - hits.to(widest_float(p.device)) / union
     # differences in float64, because neighbours differ by about one part in the number of pixels;
     # and no dot product, which adds one by one and loses digits
     return (errors * jaccard.diff(prepend=jaccard.new_zeros(1)).to(p.dtype)).sum()

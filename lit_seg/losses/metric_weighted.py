@@ -1,11 +1,11 @@
 """Recall loss with another metric in place of recall: the ablation that shows why it is recall."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.errors import check_choice
+from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import Normalizer, ScoreWeightedLoss
 from lit_seg.metrics.class_tversky import ClassTversky
 
@@ -45,9 +45,6 @@ class MetricWeightedLoss(ScoreWeightedLoss):
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
-    Raises:
-        ValueError: if an argument is out of range.
-
     Reference: arXiv 2106.14917, section 3.3, Table 1 (Boolean forms) and Eq. 9, which lacks its
     minus.
 
@@ -60,18 +57,9 @@ class MetricWeightedLoss(ScoreWeightedLoss):
         tensor([0.2500, 1.0000], dtype=torch.float64)
     """
 
-    card = Card(
-        name="metric_weighted",
-        family="weighted",
-        formula="mean w_y · -log p,  w_c = 1 - metric_c",
-        needs="state",
-        paper="2106.14917 Eq. 9",
-        differs="no code",
-    )
-
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         metric: Literal["recall", "precision", "dice", "jaccard", "tversky"] = "precision",
         momentum: float = 0.0,
         fp_weight: float = 0.3,
@@ -79,10 +67,7 @@ class MetricWeightedLoss(ScoreWeightedLoss):
         normalizer: Normalizer = "valid",
     ) -> None:
         super().__init__(class_counts, normalizer=normalizer)
-        if metric not in (*_FP_AND_FN, "tversky"):
-            raise ValueError(
-                f"`metric` must be one of {', '.join(_FP_AND_FN)}, tversky, got {metric!r}"
-            )
+        check_choice("metric", metric, (*_FP_AND_FN, "tversky"))
         if metric != "tversky" and (fp_weight, fn_weight) != (0.3, 0.7):
             raise ValueError(
                 f"`fp_weight` and `fn_weight` belong to `metric` 'tversky', got {metric!r} with "

@@ -1,15 +1,14 @@
 """Online hard example mining: only the pixels with the largest losses count."""
 
-from collections.abc import Sequence
 from math import log
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import PixelLoss
-from lit_seg.metrics.exact import exact_dtype
+from lit_seg.metrics.full_precision import widest_float
 
 
 class OHEMLoss(PixelLoss):
@@ -28,9 +27,6 @@ class OHEMLoss(PixelLoss):
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
-    Raises:
-        ValueError: if an argument is out of range.
-
     Reference: Shrivastava et al., arXiv 1604.03540; 70 % is the share of arXiv 2106.14917, section
     4.1. Its code sorts over the wrong axis and keeps half a percent. detectron2's DeepLab loss
     counts void among the pixels whose share is kept. Threshold .7 with 100000 pixels is
@@ -44,18 +40,9 @@ class OHEMLoss(PixelLoss):
         0.6931
     """
 
-    card = Card(
-        name="ohem",
-        family="modulated",
-        formula="mean -log p over the hardest 70 %, or where p < threshold",
-        needs="nothing",
-        paper="1604.03540",
-        differs="recall-semseg: sorts the wrong axis",
-    )
-
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         keep: float = 0.7,
         threshold: float | None = None,
         min_kept: int = 100_000,
@@ -92,7 +79,7 @@ class OHEMLoss(PixelLoss):
         >= 0 have the order of their bits, so first by the upper 16 and then by the lower. That is
         also faster than sorting.
         """
-        floats = exact_dtype(hardness.device)
+        floats = widest_float(hardness.device)
         bits = hardness.abs().view(torch.int32).long()  # abs: -0.0 is not below 0.0
         upper, lower = bits >> 16, bits & 0xFFFF
         counts = self._count(upper, valid)

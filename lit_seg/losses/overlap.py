@@ -1,14 +1,13 @@
 """The base of the region losses: soft counts of hits and misses, and the overlap from them."""
 
-from collections.abc import Sequence
 from math import inf
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import ClassCounts, SegLoss
+from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.metrics.collectives import differentiable_sum_over_ranks, world_size
-from lit_seg.metrics.exact import exact_dtype
+from lit_seg.metrics.full_precision import widest_float
 
 
 class OverlapLoss(SegLoss):
@@ -28,17 +27,10 @@ class OverlapLoss(SegLoss):
         fp_weight: :math:`\alpha \ge 0`.
         fn_weight: :math:`\beta > 0`.
         per_image: the mean of the losses of single images in place of the loss of the batch.
-
-    Raises:
-        ValueError: if an argument is out of range.
     """
 
     def __init__(
-        self,
-        class_counts: Sequence[int] | ClassCounts,
-        fp_weight: float,
-        fn_weight: float,
-        per_image: bool = False,
+        self, class_counts: Counts, fp_weight: float, fn_weight: float, per_image: bool = False
     ) -> None:
         super().__init__(class_counts)
         if not (0 <= fp_weight < inf and 0 < fn_weight < inf):
@@ -89,7 +81,7 @@ def soft_counts(logits: Tensor, target: Tensor, void: int) -> Tensor:
     # filled, not multiplied, because 0 times a non-finite value under void would be NaN
     predicted = p.masked_fill(~valid, 0).sum(-1)
     hit = p.gather(1, label).masked_fill(~valid, 0).squeeze(1)
-    zeros = torch.zeros(p.shape[:2], dtype=exact_dtype(p.device), device=p.device)
+    zeros = torch.zeros(p.shape[:2], dtype=widest_float(p.device), device=p.device)
     hits = zeros.scatter_add(1, label.squeeze(1), hit.to(zeros.dtype))
     labelled = zeros.scatter_add(1, label.squeeze(1), valid.squeeze(1).to(zeros.dtype))
     return torch.stack([hits, predicted.to(zeros.dtype), labelled])

@@ -1,12 +1,12 @@
 """Pixel-wise adaptive training: pixels are weighted by confidence, all masks equally."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.errors import check_choice
+from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import PixelLoss, modulated_sum
 
 
@@ -45,9 +45,6 @@ class PATLoss(PixelLoss):
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
-    Raises:
-        ValueError: if an argument is out of range.
-
     Reference: Do et al., *PAT: Pixel-wise Adaptive Training for Long-tailed Segmentation*,
     arXiv 2404.05393, Eq. 4-5.
     The authors' code (github.com/KhoiDOO/ibla) has no mask sizes and no :math:`\epsilon`, and
@@ -61,18 +58,9 @@ class PATLoss(PixelLoss):
         1.4214
     """
 
-    card = Card(
-        name="pat",
-        family="modulated",
-        formula="mean over images of Σ_pixels exp((1-p)/T) / mask size · -log p",
-        needs="nothing",
-        paper="2404.05393 Eq.4-5",
-        differs="no mask sizes; Table 1: reciprocal",
-    )
-
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         temperature: float = 20.0,
         epsilon: float = 0.0,
         weight_form: Literal["paper", "reciprocal", "inap", "ina"] = "paper",
@@ -84,10 +72,7 @@ class PATLoss(PixelLoss):
             raise ValueError(f"`temperature` must be at least 0.02, got {temperature}")
         if not 0 <= epsilon <= 1:
             raise ValueError(f"`epsilon` must be in [0, 1], got {epsilon}")
-        if weight_form not in ("paper", "reciprocal", "inap", "ina"):
-            raise ValueError(
-                f"`weight_form` must be 'paper', 'reciprocal', 'inap' or 'ina', got {weight_form!r}"
-            )
+        check_choice("weight_form", weight_form, ("paper", "reciprocal", "inap", "ina"))
         if weight_form in ("inap", "ina") and (temperature, epsilon) != (20, 0):
             raise ValueError(
                 f"`weight_form` {weight_form!r} has no `temperature` and no `epsilon`, got "
@@ -97,8 +82,7 @@ class PATLoss(PixelLoss):
             raise ValueError(
                 f"`weight_form` 'ina' overflows beyond 60 classes, got {self.num_classes}"
             )
-        if divide_by not in ("mask", "pixels", "logits"):
-            raise ValueError(f"`divide_by` must be 'mask', 'pixels' or 'logits', got {divide_by!r}")
+        check_choice("divide_by", divide_by, ("mask", "pixels", "logits"))
         self.temperature = temperature
         self.epsilon = epsilon
         self.weight_form = weight_form

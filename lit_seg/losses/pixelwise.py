@@ -1,13 +1,14 @@
 """The base of all means over pixels: cross-entropy that is weighted, adjusted or modulated."""
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lit_seg.losses.base import ClassCounts, SegLoss
+from lit_seg.errors import check_choice
+from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.metrics.class_score import ClassScore
 
 Normalizer = Literal["valid", "weight_sum"]
@@ -27,9 +28,6 @@ class PixelLoss(SegLoss):
         class_weight: ``(C,)`` fixed weights; None stands for 1.
         normalizer: ``Z``. ``"valid"`` is the number of valid pixels; ``"weight_sum"`` the sum of
             their class weights, where a factor common to all weights cancels.
-
-    Raises:
-        ValueError: if ``normalizer`` is neither.
     """
 
     class_weight: Tensor | None
@@ -37,13 +35,12 @@ class PixelLoss(SegLoss):
 
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         class_weight: Tensor | None = None,
         normalizer: Normalizer = "valid",
     ) -> None:
         super().__init__(class_counts)
-        if normalizer not in ("valid", "weight_sum"):
-            raise ValueError(f"`normalizer` must be 'valid' or 'weight_sum', got {normalizer!r}")
+        check_choice("normalizer", normalizer, get_args(Normalizer))
         self.normalizer = normalizer
         self.register_buffer("class_weight", class_weight, persistent=False)
         self.register_buffer("given_weight", None, persistent=False)
@@ -138,14 +135,9 @@ def modulated_sum(
     modulate: Callable[[Tensor], Tensor],
     void: int,
 ) -> Tensor:
-    r"""The sum over pixels of :math:`w_y m(-\log p) \cdot (-\log p)`.
+    r"""The sum over pixels of :math:`w_y m(-\log p) \cdot (-\log p)`; no ``weight`` stands for 1.
 
-    Args:
-        logits: ``(N, C, *)``.
-        target: ``(N, *)`` class ids or void.
-        weight: ``(C,)`` class weights in the logits' dtype; None stands for 1.
-        modulate: maps ``(N, *)`` :math:`-\log p`, 0 where void, to the factors :math:`m`.
-        void: the label that does not count.
+    ``modulate`` maps ``(N, *)`` :math:`-\log p`, 0 where void, to the factors :math:`m`.
     """
     nll = F.cross_entropy(logits, target, ignore_index=void, reduction="none")
     losses = modulate(nll) * nll

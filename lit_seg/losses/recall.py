@@ -1,10 +1,8 @@
 """Recall loss: cross-entropy weighted by how much of each class the model misses now."""
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import Normalizer, ScoreWeightedLoss
 from lit_seg.metrics.class_recall import ClassRecall
 
@@ -36,9 +34,6 @@ class RecallLoss(ScoreWeightedLoss):
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
-    Raises:
-        ValueError: if a hyperparameter is out of range.
-
     Reference: Tian et al., *Striking the Right Balance*, arXiv 2106.14917, Eq. 4-5 (a sum there,
     a mean here and in the authors' code).
 
@@ -59,18 +54,10 @@ class RecallLoss(ScoreWeightedLoss):
     """
 
     state: ClassRecall
-    card = Card(
-        name="recall",
-        family="weighted",
-        formula="mean w_y · -log p,  w_c = 1 - recall_c = FN_c/(FN_c+TP_c)",
-        needs="state",
-        paper="2106.14917 Eq. 5",
-        differs="misses floored at one; fails on void",
-    )
 
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         momentum: float = 0.0,
         normalizer: Normalizer = "valid",
         floor_one: bool = False,

@@ -1,10 +1,8 @@
 """Recall loss and focal loss in one: hard classes, and within them hard pixels."""
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts, at_least_zero
+from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.focal import focal_sum
 from lit_seg.losses.pixelwise import Normalizer
 from lit_seg.losses.recall import RecallLoss
@@ -21,9 +19,6 @@ class RecallFocalLoss(RecallLoss):
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
-    Raises:
-        ValueError: if an argument is out of range.
-
     No paper proposes it: arXiv 2106.14917 (section 4.4) sets the two weights against each other,
     and this loss multiplies them.
 
@@ -34,18 +29,9 @@ class RecallFocalLoss(RecallLoss):
         0.0578
     """
 
-    card = Card(
-        name="recall_focal",
-        family="modulated",
-        formula="mean (1-recall_y) · (1-p)^γ · -log p",
-        needs="state",
-        paper="none",
-        differs="no code",
-    )
-
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         gamma: float = 2.0,
         momentum: float = 0.0,
         normalizer: Normalizer = "valid",

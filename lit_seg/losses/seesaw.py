@@ -1,14 +1,13 @@
 """Seesaw loss: rare classes are pushed down less by frequent ones."""
 
-from collections.abc import Sequence
-from math import inf, log
+from math import log
 
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.pixelwise import PixelLoss, class_pixels
-from lit_seg.metrics.exact import exact_dtype
+from lit_seg.metrics.full_precision import widest_float
 
 
 class SeesawLoss(PixelLoss):
@@ -33,9 +32,6 @@ class SeesawLoss(PixelLoss):
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar.
 
-    Raises:
-        ValueError: if an argument is out of range.
-
     Reference: Wang et al., *Seesaw Loss for Long-Tailed Instance Segmentation*, arXiv 2008.10032,
     Eq. 3-6. In mmdetection and mmpretrain the counts are per rank and in float32, which rounds from
     16.7 million on, the pixels of a few images.
@@ -50,33 +46,20 @@ class SeesawLoss(PixelLoss):
         tensor([4, 1])
     """
 
-    card = Card(
-        name="seesaw",
-        family="adjusted",
-        formula="CE(z + log S_y, y),  S_ij = min(1, N_j/N_i)^p · max(1, σ_j/σ_i)^q",
-        needs="state",
-        paper="2008.10032",
-        differs="mmdetection: float32 counts per rank",
-    )
     seen: Tensor
 
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         mitigation: float = 0.8,
         compensation: float = 2.0,
         min_confidence: float = 0.0,
     ) -> None:
         super().__init__(class_counts)
-        if not (0 <= mitigation < inf and 0 <= compensation < inf):
-            raise ValueError(
-                "`mitigation` and `compensation` must be at least 0 and finite, got "
-                f"{mitigation} and {compensation}"
-            )
         if not 0 <= min_confidence < 1:
             raise ValueError(f"`min_confidence` must be in [0, 1), got {min_confidence}")
-        self.mitigation = mitigation
-        self.compensation = compensation
+        self.mitigation = at_least_zero("mitigation", mitigation)
+        self.compensation = at_least_zero("compensation", compensation)
         self.min_confidence = min_confidence
         self.register_buffer("seen", torch.zeros(self.num_classes, dtype=torch.long))
 
@@ -88,7 +71,7 @@ class SeesawLoss(PixelLoss):
 
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         label = target.masked_fill(target == self.void, 0)
-        log_seen = self.seen.clamp(min=1).to(exact_dtype(logits.device)).log()
+        log_seen = self.seen.clamp(min=1).to(widest_float(logits.device)).log()
         # (C, C): row i for pixels of class i
         mitigation = self.mitigation * (log_seen - log_seen.view(-1, 1)).clamp(max=0)
         shift = mitigation.to(logits.dtype)[label].movedim(-1, 1)

@@ -1,8 +1,6 @@
 """Soft Dice: the F1 score with probabilities in place of predictions."""
 
-from collections.abc import Sequence
-
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts
 from lit_seg.losses.overlap import OverlapLoss
 
 
@@ -24,14 +22,5 @@ class SoftDiceLoss(OverlapLoss):
         0.5
     """
 
-    card = Card(
-        name="soft_dice",
-        family="overlap",
-        formula="1 - mean_c 2TP/(2TP+FP+FN), soft counts",
-        needs="nothing",
-        paper="1707.03237",
-        differs="no",
-    )
-
-    def __init__(self, class_counts: Sequence[int] | ClassCounts, per_image: bool = False) -> None:
+    def __init__(self, class_counts: Counts, per_image: bool = False) -> None:
         super().__init__(class_counts, fp_weight=0.5, fn_weight=0.5, per_image=per_image)

@@ -1,8 +1,6 @@
 """Soft IoU: the Jaccard index with probabilities in place of predictions."""
 
-from collections.abc import Sequence
-
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts
 from lit_seg.losses.overlap import OverlapLoss
 
 
@@ -26,14 +24,5 @@ class SoftIoULoss(OverlapLoss):
         0.6667
     """
 
-    card = Card(
-        name="soft_iou",
-        family="overlap",
-        formula="1 - mean_c TP/(TP+FP+FN), soft counts",
-        needs="nothing",
-        paper="Rahman, Wang '16",
-        differs="recall-semseg: void in the union",
-    )
-
-    def __init__(self, class_counts: Sequence[int] | ClassCounts, per_image: bool = False) -> None:
+    def __init__(self, class_counts: Counts, per_image: bool = False) -> None:
         super().__init__(class_counts, fp_weight=1.0, fn_weight=1.0, per_image=per_image)

@@ -1,8 +1,6 @@
 """Soft Tversky: an overlap in which false positives and misses cost differently."""
 
-from collections.abc import Sequence
-
-from lit_seg.losses.base import Card, ClassCounts
+from lit_seg.losses.base import Counts
 from lit_seg.losses.overlap import OverlapLoss
 
 
@@ -17,9 +15,6 @@ class SoftTverskyLoss(OverlapLoss):
 
     Shapes: ``(N, C, *)`` logits and ``(N, *)`` labels to a scalar in [0, 1].
 
-    Raises:
-        ValueError: if a weight is out of range.
-
     Reference: Salehi et al., *Tversky loss function for image segmentation*, arXiv 1706.05721,
     whose best were .3 and .7. Copies in public code swap the two, which is why they have names
     here.
@@ -31,18 +26,9 @@ class SoftTverskyLoss(OverlapLoss):
         0.5
     """
 
-    card = Card(
-        name="soft_tversky",
-        family="overlap",
-        formula="1 - mean_c TP/(TP+α·FP+β·FN), soft counts",
-        needs="nothing",
-        paper="1706.05721",
-        differs="copies swap the weights",
-    )
-
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts,
+        class_counts: Counts,
         fp_weight: float = 0.3,
         fn_weight: float = 0.7,
         per_image: bool = False,

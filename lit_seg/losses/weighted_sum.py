@@ -1,13 +1,12 @@
 """A weighted sum of several losses."""
 
-from collections.abc import Sequence
 from math import inf
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from lit_seg.losses.base import Card, ClassCounts, LossFactory, SegLoss, build_loss
+from lit_seg.losses.base import Counts, LossFactory, SegLoss, build_loss
 
 
 class WeightedSumLoss(SegLoss):
@@ -31,20 +30,8 @@ class WeightedSumLoss(SegLoss):
         1.6931
     """
 
-    card = Card(
-        name="ce_dice",
-        family="wrapper",
-        formula="Σ_k λ_k L_k",
-        needs="losses",
-        paper="none",
-        differs="no code",
-    )
-
     def __init__(
-        self,
-        class_counts: Sequence[int] | ClassCounts,
-        losses: list[LossFactory],
-        factors: list[float] | None = None,
+        self, class_counts: Counts, losses: list[LossFactory], factors: list[float] | None = None
     ) -> None:
         super().__init__(class_counts)
         factors = [1.0] * len(losses) if factors is None else list(factors)

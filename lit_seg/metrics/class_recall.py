@@ -62,9 +62,6 @@ class ClassRecall(ClassScore):
         min_misses: a present class counts as having missed at least so many pixels, summed over
             ranks.
 
-    Raises:
-        ValueError: if an argument is out of range.
-
     Example:
         >>> metric = ClassRecall(num_classes=3)
         >>> metric.update(torch.tensor([[0, 0, 1]]), torch.tensor([[0, 1, 1]]))

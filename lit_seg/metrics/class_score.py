@@ -7,11 +7,11 @@ from torch import Tensor
 
 from lit_seg.metrics.collectives import sum_over_ranks
 from lit_seg.metrics.confusion import predict_labels
-from lit_seg.metrics.exact import ExactMetric
+from lit_seg.metrics.full_precision import FullPrecisionMetric
 from lit_seg.metrics.labels import check_predictions
 
 
-class ClassScore(ExactMetric):
+class ClassScore(FullPrecisionMetric):
     r"""Base of :class:`ClassRecall` and :class:`ClassTversky`: from counts to the score of a step.
 
     Counts gather in an int64 scratch state by :meth:`update`, which :meth:`advance` sums over all

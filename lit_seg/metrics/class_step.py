@@ -6,9 +6,6 @@ from torch import Tensor
 from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.labels import void_of
 
-ROWS = ("labelled", "predicted", "hits", "confidence", "focal", "gradient")
-"""The rows of the sums of a step."""
-
 
 def class_sums(logits: Tensor, target: Tensor, gamma: float = 1.0) -> Tensor:
     """Sums over the pixels of a batch, for :func:`class_step`; void pixels are left out.
@@ -46,7 +43,7 @@ def gradient_sums(gradient: Tensor, target: Tensor) -> Tensor:
     """
     num_classes = gradient.shape[1]
     labels = torch.where(target == void_of(num_classes), num_classes, target)
-    sums = torch.zeros(len(ROWS), num_classes, dtype=torch.float64, device=gradient.device)
+    sums = torch.zeros(6, num_classes, dtype=torch.float64, device=gradient.device)
     wide = torch.promote_types(gradient.dtype, torch.float32)
     sums[-1] = _sums(labels, gradient.detach().abs().sum(1, dtype=wide), num_classes)
     return sums

@@ -24,9 +24,6 @@ class ClassTversky(ClassScore):
         fn_weight: :math:`\beta \ge 0`; not both 0.
         momentum: share of the old index that is kept, in [0, 1).
 
-    Raises:
-        ValueError: if an argument is out of range.
-
     Example:
         >>> metric = ClassTversky(num_classes=3, fp_weight=1.0, fn_weight=0.0)  # precision
         >>> metric.update(torch.tensor([[0, 0, 1]]), torch.tensor([[0, 1, 1]]))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lit_seg.metrics.exact import ExactMetric
+from lit_seg.metrics.full_precision import FullPrecisionMetric
 from lit_seg.metrics.labels import check_predictions, void_of
 from lit_seg.metrics.scores import MEANS, class_scores, overall_scores
 
@@ -92,7 +92,7 @@ def confusion_scores(confusion: Tensor) -> ClassScores:
     return ClassScores(confusion, *per_class, *overall[: len(MEANS)])
 
 
-class ConfusionMatrix(ExactMetric):
+class ConfusionMatrix(FullPrecisionMetric):
     """The ``(C, C)`` confusion matrix summed over batches and ranks, int64.
 
     Args:

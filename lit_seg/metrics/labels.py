@@ -67,6 +67,10 @@ class ClassCounts:
         return ClassCounts(*(None if part is None else part[:num_classes] for part in parts))  # type: ignore[arg-type]
 
 
+Counts = Sequence[int] | ClassCounts
+"""What a loss takes as its class counts: pixels per class, or more than that."""
+
+
 def are_counts(numbers: Sequence[float]) -> bool:
     """Whether all of them are whole numbers >= 0."""
     return all(n >= 0 and float(n).is_integer() for n in numbers)

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from lit_seg.metrics.exact import ExactMetric
+from lit_seg.metrics.full_precision import FullPrecisionMetric
 
 
-class PixelMean(ExactMetric):
+class PixelMean(FullPrecisionMetric):
     """Mean over all pixels of all batches and ranks, given each batch's mean and pixel count.
 
     The mean of batch means would count a pixel more in a batch with much void.

@@ -17,12 +17,6 @@ LABELLED, PREDICTED, HITS = range(3)
 CLASS_STATS = ("iou", "recall", "precision")
 """Scores of a class, in the order in which ``class_scores`` returns them."""
 
-MEANS = ("miou", "macc", "mprec", "pixel_acc")
-"""Scores of a whole run that need no groups of classes; the first places of ``STATS``."""
-
-STATS = (*MEANS, "tail_recall", "tail_precision", "tail_iou")
-"""Places in the last axis of scores."""
-
 STAT_NAMES = {
     "miou": "mean IoU",
     "macc": "mean accuracy",
@@ -32,7 +26,13 @@ STAT_NAMES = {
     "tail_precision": "tail precision",
     "tail_iou": "tail IoU",
 }
+"""Scores of a whole run, and what people call them."""
 
+STATS = tuple(STAT_NAMES)
+"""Places in the last axis of scores."""
+
+MEANS = STATS[:4]
+"""Those of them that need no groups of classes."""
 
 LEAST_PREDICTED = 0.01
 """A class has a precision if at least this share of its labelled pixels is predicted as it.

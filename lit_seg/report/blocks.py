@@ -27,11 +27,9 @@ class Cell:
     """A cell of a table."""
 
     text: str
-    note: str = ""
-    """A second line in smaller letters."""
+    note: str = ""  # a second line in smaller letters
     mark: Mark = ""
-    value: float | None = None
-    """The number by which the rows are sorted; None sorts last."""
+    value: float | None = None  # the number by which the rows are sorted; None sorts last
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,9 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     sortable: bool = False
-    strong: Sequence[int] = ()
-    """Indices of the rows of the baseline, which stand out."""
-    foot: Sequence[Sequence[Cell]] = ()
-    """Rows that stay last when the table is sorted."""
-    words: Sequence[int] = ()
-    """Indices of further columns that hold words and are aligned to the left."""
+    strong: Sequence[int] = ()  # indices of the rows of the baseline, which stand out
+    foot: Sequence[Sequence[Cell]] = ()  # rows that stay last when the table is sorted
+    words: Sequence[int] = ()  # indices of further columns of words, which are aligned to the left
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from lit_seg.analysis.style import PAPER, SETTINGS
 from lit_seg.report.blocks import Panel
 
-SCALE = 2
-"""Pixels of an image per CSS pixel, so that plots are sharp on dense screens and in print."""
+SCALE = 2  # pixels of an image per CSS pixel, so that plots are sharp on dense screens and in print
 _TITLE = 24  # CSS pixels above a plot
 _LINE = 14  # pixels of a line below a picture
 _GAP = 8  # pixels around a picture

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lit_seg.analysis.comparison import compare
-from lit_seg.errors import WriteError
-from lit_seg.files.atomic_io import replace_file
+from lit_seg.files.atomic_io import replace_file, writing
 from lit_seg.files.unicode import printable
 from lit_seg.report.html import to_html
 from lit_seg.report.markdown import to_markdown
@@ -15,22 +14,10 @@ from lit_seg.report.sections import build
 def write_report(
     sources: Sequence[str | Path], out: Path, baseline: str = "ce", draws: int = 10_000
 ) -> list[Path]:
-    """Write ``report.html``, ``report.md`` and the pictures of the latter.
+    """Write ``report.html``, ``report.md`` and the pictures of the latter to the folder ``out``.
 
-    The same runs give the same bytes, on one machine with the same versions.
-
-    Args:
-        sources: folders of runs, or folders that such lie below.
-        out: made where it is not there.
-        baseline: the loss that others are compared with.
-        draws: resamples of the bootstrap.
-
-    Returns:
-        What was written, the page first.
-
-    Raises:
-        RunError: if there is nothing to compare.
-        WriteError: if a file cannot be written.
+    The other arguments are those of ``compare``. The same runs give the same bytes, on one machine
+    with the same versions. The result is what was written, the page first.
     """
     report = build(compare(sources, baseline, draws))
     page, (text, pictures) = to_html(report), to_markdown(report)
@@ -45,11 +32,6 @@ def write_report(
 
 
 def _write(path: Path, content: bytes) -> None:
-    try:
+    with writing(path, "another folder by --out"):
         # two reports may be written to one folder, and two of the files differ in suffix only
         replace_file(path, lambda file: file.write(content), shared=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise WriteError(
-            f"{path}: cannot be written ({reason}); make room or give another folder by --out"
-        ) from error

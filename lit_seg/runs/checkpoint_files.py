@@ -22,13 +22,24 @@ def find_checkpoint(path: Path, prefer: str) -> Path:
     Raises:
         RunError: if the run holds no checkpoint, or it cannot be read.
     """
-    if path.is_file():
-        return _readable(path)
-    folder = find_run(path) / CHECKPOINTS
-    for name in (prefer, "last", "best"):
-        if (folder / f"{name}.ckpt").is_file():
-            return _readable(folder / f"{name}.ckpt")
-    raise RunError(f"{folder}: holds no checkpoint yet; the run must be started anew")
+    if not path.is_file():
+        folder = find_run(path) / CHECKPOINTS
+        files = [folder / f"{name}.ckpt" for name in (prefer, "last", "best")]
+        found = next((file for file in files if file.is_file()), None)
+        if found is None:
+            raise RunError(f"{folder}: holds no checkpoint yet; the run must be started anew")
+        path = found
+    content = read_plain(path)
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise RunError(
+            f"{path}: is no checkpoint of a run, it holds no state_dict; give a run or one of its"
+        )
+    if missing := _OF_A_RUN - content.keys():
+        raise RunError(
+            f"{path}: holds weights but not the state of a run ({', '.join(sorted(missing))}); "
+            "INIT takes its weights for a new run"
+        )
+    return path
 
 
 def check_length(checkpoint: Path, max_epochs: int | None, max_steps: int) -> None:
@@ -55,17 +66,3 @@ def check_length(checkpoint: Path, max_epochs: int | None, max_steps: int) -> No
                 f"{checkpoint}: has done {done} {key}, `trainer.max_{key}` is {limit}; give more "
                 "to go on, or train a new run"
             )
-
-
-def _readable(path: Path) -> Path:
-    content = read_plain(path)
-    if not isinstance(content, dict) or "state_dict" not in content:
-        raise RunError(
-            f"{path}: is no checkpoint of a run, it holds no state_dict; give a run or one of its"
-        )
-    if missing := _OF_A_RUN - content.keys():
-        raise RunError(
-            f"{path}: holds weights but not the state of a run ({', '.join(sorted(missing))}); "
-            "INIT takes its weights for a new run"
-        )
-    return path

@@ -1,4 +1,7 @@
-"""What a run logged as a table of records, from its CSV files or from W&B's history."""
+"""What a run logged as a table of records, from its CSV files or from W&B's history.
+
+A file that is damaged raises a ``RunError`` that names it.
+"""
 
 import io
 import math
@@ -12,17 +15,14 @@ from lit_seg.runs.layout import CLASS_STEP, CLASSES, COST, METRICS
 from lit_seg.runs.records import KINDS, RECORD, split_key
 
 _GLOBAL_STEP = "trainer/global_step"
+_NUMBERS: dict[str, type] = {"step": int, "value": float}
 
 
 def rows_of_folder(folder: Path) -> pd.DataFrame:
-    """The records in a run's CSV files, also while it is writing them.
-
-    Raises:
-        RunError: naming the file that is damaged.
-    """
+    """The records in a run's CSV files, also while it is writing them."""
     classes = read_table(folder / CLASSES, RECORD)
     classes["stat"] = "class/" + classes["stat"]
-    tables = [metrics(folder / METRICS), _numbers(classes[RECORD], folder / CLASSES)]
+    tables = [metrics(folder / METRICS), numbers(classes[RECORD], folder / CLASSES)]
     return tidy(pd.concat([*tables, costs(folder / COST)], ignore_index=True))
 
 
@@ -43,8 +43,7 @@ def rows_of_history(history: Iterable[Mapping[str, object]]) -> pd.DataFrame:
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     """A CSV file as text, without a last line that is being written; empty if it is not there.
 
-    Raises:
-        RunError: if it lacks one of ``columns``, or is no CSV.
+    It must have ``columns``.
     """
     content = path.read_bytes() if path.is_file() else b""
     whole = content[: content.rfind(b"\n") + 1]
@@ -56,11 +55,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
 def parse(
     whole: bytes, columns: list[str], path: Path, types: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """The table in the whole lines of a CSV file: text, or ``types`` with nan as a number.
-
-    Raises:
-        RunError: if it lacks one of ``columns``, or is no CSV.
-    """
+    """The table in the whole lines of a CSV file: text, or ``types`` with nan as a number."""
     try:
         table = pd.read_csv(
             io.BytesIO(whole),
@@ -87,9 +82,6 @@ def metrics(path: Path, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
     """The records of ``metrics.csv``, whose columns are keys.
 
     An empty cell was not logged; ``nan`` was logged as undefined.
-
-    Raises:
-        RunError: if it is damaged.
     """
     wide = read_table(path, ["step"])
     parts = [pd.DataFrame(columns=RECORD, dtype=str)]
@@ -98,45 +90,36 @@ def metrics(path: Path, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
         if stat.partition("/")[0] in kinds:
             part = wide.loc[wide[key] != "", ["step", key]].rename(columns={key: "value"})
             parts.append(part.assign(**{"stat": stat, "class": name})[RECORD])
-    return _numbers(pd.concat(parts, ignore_index=True), path)
+    return numbers(pd.concat(parts, ignore_index=True), path)
 
 
 def logged_length(path: Path) -> tuple[int, int | None]:
-    """How many steps and epochs a ``metrics.csv`` covers; None where it says nothing of epochs.
-
-    Raises:
-        RunError: if it is damaged.
-    """
-    table = read_table(path, ["step"])
-    epoch = table["epoch"] if "epoch" in table else table["step"].iloc[:0]
-    try:
-        steps, epochs = (
-            max((int(float(text)) + 1 for text in column if text), default=0)
-            for column in (table["step"], epoch)
-        )
-    except (OverflowError, TypeError, ValueError) as error:
-        raise RunError(f"{path}: holds what is no number ({error})") from None
+    """How many steps and epochs a ``metrics.csv`` covers; None where it says nothing of epochs."""
+    cells = read_table(path, ["step"]).reindex(columns=["step", "epoch"], fill_value="")
+    cells = numbers(cells.replace("", "-1"), path, {"step": float, "epoch": float})
+    last = numbers(cells, path, {"step": int, "epoch": int}).max()
+    steps, epochs = (int(number) + 1 for number in last.fillna(-1))
     return steps, epochs or None
 
 
 def costs(path: Path) -> pd.DataFrame:
-    """The records of ``cost.csv``.
-
-    Raises:
-        RunError: if it is damaged.
-    """
-    table = read_table(path, ["step", "cost", "value"]).rename(columns={"cost": "stat"})
-    table = table.assign(**{"stat": "cost/" + table["stat"], "class": ""})
-    return _numbers(table[RECORD], path)
+    """The records of ``cost.csv``."""
+    table = read_table(path, ["step", "cost", "value"])
+    table = table.assign(**{"stat": "cost/" + table["cost"], "class": ""})
+    return numbers(table[RECORD], path)
 
 
-def _numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def numbers(
+    table: pd.DataFrame,
+    path: Path,
+    types: Mapping[str, type] = _NUMBERS,
+    way_out: str = "take the row out, or move the file away",
+) -> pd.DataFrame:
+    """A table of ``path`` with the columns of ``types`` that it has as numbers."""
     try:
-        return table.assign(step=table["step"].astype(int), value=table["value"].astype(float))
+        return table.astype({name: kind for name, kind in types.items() if name in table})
     except (TypeError, ValueError) as error:
-        raise RunError(
-            f"{path}: holds what is no number ({error}); take the row out, or move the file away"
-        ) from None
+        raise RunError(f"{path}: holds what is no number ({error}); {way_out}") from None
 
 
 def _number(given: object) -> float | None:
@@ -148,6 +131,6 @@ def _number(given: object) -> float | None:
 
 def tidy(rows: pd.DataFrame) -> pd.DataFrame:
     """Sorted records; what was logged again after a resume counts once, as logged last."""
-    rows = rows.astype({"step": int, "value": float})
+    rows = rows.astype(_NUMBERS)
     rows = rows.drop_duplicates(RECORD[:3], keep="last")
     return rows.sort_values(["stat", "class", "step"], ignore_index=True)

@@ -18,8 +18,7 @@ TABLE = "val_table.md"
 PICTURES = "pictures"
 WANDB_ID = "wandb_id.txt"
 
-CLASS_STEP = "class_step"
-"""The step axis of the ``class/<stat>/<class>`` curves in W&B."""
+CLASS_STEP = "class_step"  # the step axis of the ``class/<stat>/<class>`` curves in W&B
 
 
 def is_finished(folder: Path) -> bool:
@@ -30,10 +29,7 @@ def is_finished(folder: Path) -> bool:
 def free_folder(wanted: Path) -> Path:
     """``wanted``, or ``wanted-2`` and so on when a run lies there already.
 
-    What failed before its first step leaves the name free.
-
-    Raises:
-        RunError: if no folder can be made there.
+    What failed before its first step leaves the name free. A folder that cannot be made is refused.
     """
     if printable(str(wanted)) != str(wanted):  # W&B and tables of runs need its name
         raise RunError(f"{printable(str(wanted))}: is no UTF-8; give another --run_dir")
@@ -79,11 +75,9 @@ def _others(path: Path) -> str:
         parent = parent.parent
     if parent == parent.parent:
         return ""
-    patterns = ["/".join([*["*"] * depth, CONFIG]) for depth in range(1, 5)]
+    patterns = [depth * "*/" + CONFIG for depth in range(1, 5)]
     try:
-        runs = sorted(
-            str(short_path(f.parent)) for pattern in patterns for f in parent.glob(pattern)
-        )
+        runs = sorted(str(short_path(f.parent)) for each in patterns for f in parent.glob(each))
     except OSError:  # a folder went while it was read
         return ""
     return f"; there are {', '.join(runs[:20])}" if runs else ""

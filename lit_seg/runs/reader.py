@@ -1,7 +1,8 @@
 """Runs as tables: one loader, one schema, for notebooks, figures and comparisons.
 
 A source is the folder of a run or one above runs, an offline W&B run (``wandb/offline-run-*``), or
-``wandb://entity/project[/run_id]``. A run gives the same rows from each of them.
+``wandb://entity/project[/run_id]``. A run gives the same rows from each of them. A source that is
+no run, holds none, or is damaged raises a ``RunError`` that names it.
 """
 
 import os
@@ -13,7 +14,7 @@ import pandas as pd
 import yaml
 
 from lit_seg.errors import RunError
-from lit_seg.runs.csv_rows import read_table, rows_of_folder
+from lit_seg.runs.csv_rows import numbers, read_table, rows_of_folder
 from lit_seg.runs.layout import CLASSES, CONFIG, DATASET, METRICS, VAL_IMAGES
 from lit_seg.runs.run_name import RunName, name_of_config, name_of_place, short_names
 from lit_seg.runs.wandb_reader import SCHEME, offline_runs, online_runs
@@ -33,9 +34,6 @@ def load_runs(sources: Source | Sequence[Source]) -> pd.DataFrame:
         defined, such as the precision of a class that is never predicted. Runs are in the order
         of the sources, then of their paths; rows of a run by stat, class and step. ``run`` is
         ``<data>/<model>/<loss>/seed<k>``, with more of the path where several runs share that.
-
-    Raises:
-        RunError: if a source is no run, holds none, or is damaged.
     """
     found: list[tuple[RunName, pd.DataFrame]] = []
     files: list[Path] = []
@@ -52,63 +50,41 @@ def load_runs(sources: Source | Sequence[Source]) -> pd.DataFrame:
 
 
 def load_images(sources: Source | Sequence[Source]) -> pd.DataFrame:
-    """Pixel counts of the last validation of runs, per image and class.
+    """Pixel counts of the last validation of runs in folders, per image and class.
 
     Returns:
         Columns ``run, data, model, loss, seed, image, class, labelled, predicted, hits``. Summed
         over images, recall is hits / labelled, precision hits / predicted and IoU
         hits / (labelled + predicted - hits).
-
-    Raises:
-        RunError: if a source is no run folder, a run was never validated, or a row is damaged.
     """
     tables = []
     for run, (folder, name) in run_places(sources).items():
-        path = folder / VAL_IMAGES
-        table = _required(path, ["image", "class", *COUNTS])
-        table = _integers(table[["image", "class", *COUNTS]], COUNTS, path)
+        table = _counts(folder / VAL_IMAGES, ["image", "class", *COUNTS], COUNTS)
         least = table[["labelled", "predicted"]].min(axis=1)
         if len(wrong := table[(table["hits"] < 0) | (table["hits"] > least)]):
             row = wrong.iloc[0]
             raise RunError(
-                f"{path}: the row of {row['class']} in {row['image']} is damaged, its hits are not "
-                "between 0 and its pixels; train the run anew"
+                f"{folder / VAL_IMAGES}: the row of {row['class']} in {row['image']} is damaged, "
+                "its hits are not between 0 and its pixels; train the run anew"
             )
         tables.append((run, name, table))
     return _joined(tables)
 
 
 def load_dataset(run: Source) -> pd.DataFrame:
-    """The classes of a run's dataset in the order of their ids.
-
-    Returns:
-        Columns ``class, train_pixels, colour``, the last as ``#rrggbb``.
-
-    Raises:
-        RunError: if it is no run folder, or an older one without ``dataset.csv``.
-    """
-    path = Path(run) / DATASET
+    """The classes of a run's dataset by id: ``class, train_pixels, colour`` as ``#rrggbb``."""
     if not Path(run).is_dir():
         raise RunError(f"{run}: there is no such folder; give the folder of a run")
-    table = _required(path, ["class", "train_pixels", "colour"])
-    return _integers(table, ["train_pixels"], path)[["class", "train_pixels", "colour"]]
+    return _counts(Path(run) / DATASET, ["class", "train_pixels", "colour"], ["train_pixels"])
 
 
 def run_folders(sources: Source | Sequence[Source]) -> dict[str, Path]:
-    """The folder of each run, by the name that it has in the tables.
-
-    Raises:
-        RunError: if a source is no run folder and holds none.
-    """
+    """The folder of each run, by the name that it has in the tables."""
     return {run: folder for run, (folder, _) in run_places(sources).items()}
 
 
 def run_places(sources: Source | Sequence[Source]) -> dict[str, tuple[Path, RunName]]:
-    """The folder and the names of each run, by the name that it has in the tables.
-
-    Raises:
-        RunError: if a source is no run folder and holds none.
-    """
+    """The folder and the names of each run, by the name that it has in the tables."""
     found: dict[str, tuple[Path, RunName]] = {}
     for source in _listed(sources):
         places = list(_find([source]))
@@ -123,11 +99,7 @@ def run_places(sources: Source | Sequence[Source]) -> dict[str, tuple[Path, RunN
 
 
 def newest_run(root: Source = "runs") -> Path:
-    """The run below ``root`` that was written to last.
-
-    Raises:
-        RunError: if there is none.
-    """
+    """The run below ``root`` that was written to last."""
     logs = [log for name in (METRICS, CLASSES) for log in Path(root).glob(f"**/{name}")]
     if not logs:
         raise RunError(f"{root}: holds no run yet; `make train` makes one")
@@ -139,9 +111,8 @@ def _find(sources: Source | Sequence[Source]) -> Iterator[tuple[str, Source]]:
     seen: set[str] = set()
     for source in _listed(sources):
         online = str(source).startswith(SCHEME)
-        for kind, place in [("online", str(source))] if online else _walk(Path(source)):
-            key = str(place) if kind == "online" else os.path.realpath(place)
-            if key not in seen:
+        for kind, place in [("online", source)] if online else _walk(Path(source)):
+            if (key := os.path.realpath(place)) not in seen:
                 seen.add(key)
                 yield kind, place
 
@@ -150,30 +121,29 @@ def _listed(sources: Source | Sequence[Source]) -> Sequence[Source]:
     return [sources] if isinstance(sources, str | Path) else sources
 
 
-def _walk(source: Path) -> Iterator[tuple[str, Source]]:
+def _walk(source: Path) -> list[tuple[str, Source]]:
     """The runs at and below a folder, sorted; a run's own W&B files say the same again."""
     if source.suffix == ".wandb" and source.is_file():
-        yield "offline", source
-        return
+        return [("offline", source)]
     if not source.is_dir():
         raise RunError(f"{source}: there is no such folder; give a run or a folder of runs")
-    empty = True
+    found: list[tuple[str, Source]] = []
     for root, folders, files in os.walk(source):
         folders.sort()
         logs = sorted(file for file in files if file.endswith(".wandb"))
-        found = [("offline", Path(root) / log) for log in logs]
+        here = [("offline", Path(root) / log) for log in logs]
         if METRICS in files or CLASSES in files:
-            found = [("folder", Path(root))]
-        if found:
+            here = [("folder", Path(root))]
+        if here:
             folders.clear()
-            empty = False
-            yield from found
-    if empty:
+        found += here
+    if not found:
         begun = f"has a {CONFIG} but logged nothing yet" if (source / CONFIG).is_file() else ""
         raise RunError(
             f"{source}: {begun or f'holds no run, which would have a {METRICS}'}; "
             "give a run or a folder of runs"
         )
+    return found
 
 
 def _name(folder: Path) -> RunName:
@@ -192,28 +162,21 @@ def _name(folder: Path) -> RunName:
     return name
 
 
-def _required(path: Path, columns: list[str]) -> pd.DataFrame:
+def _counts(path: Path, columns: list[str], counts: list[str]) -> pd.DataFrame:
+    """Columns of a file that validation writes, of which some are whole numbers."""
     if not path.is_file():
         raise RunError(
             f"{path}: is not there, the run was not validated yet or is of an older version; wait "
             "for its first validation, or train it anew"
         )
-    return read_table(path, columns)
-
-
-def _integers(table: pd.DataFrame, columns: list[str], path: Path) -> pd.DataFrame:
-    try:
-        return table.astype(dict.fromkeys(columns, int))
-    except ValueError as error:
-        raise RunError(f"{path}: holds what is no count ({error}); train the run anew") from None
+    types = dict.fromkeys(counts, int)
+    return numbers(read_table(path, columns)[columns], path, types, "train the run anew")
 
 
 def _joined(tables: Sequence[tuple[str, RunName, pd.DataFrame]]) -> pd.DataFrame:
     """The tables of runs below each other, with the names of the runs in front."""
     named = []
     for run, name, table in tables:
-        names = {"run": run} | {
-            key: getattr(name, key) for key in ("data", "model", "loss", "seed")
-        }
-        named.append(table.assign(**names)[[*names, *table]])
+        names = {key: getattr(name, key) for key in ("data", "model", "loss", "seed")}
+        named.append(table.assign(run=run, **names)[["run", *names, *table]])
     return pd.concat(named, ignore_index=True)

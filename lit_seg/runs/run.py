@@ -25,26 +25,17 @@ _ROUNDING = 1e-4  # of a mean IoU: metrics are summed in single precision
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(RunName):
     """One folder of a run."""
 
     path: Path
-    name: str
-    """Such as ``camvid/unet_resnet18/ce/seed0``, with more of its path where runs share that."""
-    data: str
-    model: str
-    loss: str
-    seed: int
-    attempt: int
-    """1, or k of a folder ``seed0-k``."""
-    steps: int
-    """Optimizer steps done."""
-    summary: Summary | None = field(default=None, compare=False, repr=False)
-    """None if the run has not finished, or is damaged."""
-    config: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Options with dotted names, without the loss, the seed and where things lie."""
-    damage: str = ""
-    """Which file of a finished run is damaged, and how; empty if none is."""
+    name: str  # camvid/unet_resnet18/ce/seed0, with more of its path where runs share that
+    attempt: int  # 1, or k of a folder seed0-k
+    steps: int  # of the optimizer, done
+    summary: Summary | None = field(compare=False, repr=False)  # None: not finished, or damaged
+    # Options with dotted names, without the loss, the seed and where things lie.
+    config: Mapping[str, str] = field(compare=False)
+    damage: str  # which file of a finished run is damaged, and how; empty if none is
 
     @property
     def finished(self) -> bool:
@@ -74,11 +65,7 @@ class Run:
 
 
 def find_runs(sources: Sequence[str | Path]) -> list[Run]:
-    """Every run in or below the folders, in an order that does not depend on where they lie.
-
-    Raises:
-        RunError: if a source is missing or holds no run.
-    """
+    """Every run in or below the folders, in an order that does not depend on where they lie."""
     runs = [_run(folder, name, key) for key, (folder, name) in run_places(sources).items()]
     return sorted(runs, key=lambda run: (run.name, run.steps, str(run.path)))
 
@@ -89,30 +76,25 @@ def _run(folder: Path, name: RunName, key: str) -> Run:
     try:
         steps, _ = logged_length(folder / METRICS)
         if summary := read_summary(folder):
-            _check_files(folder, summary)
+            _check_files(folder, summary, steps)
+            steps = summary.steps
     except RunError as error:
         summary, damage = None, str(error).replace(f"{folder}/", "")
     attempt = folder.name.partition("-")[2]
+    options = summary.options if summary else {}
     return Run(
+        **vars(name),
         path=folder,
         name=key,
-        data=name.data,
-        model=name.model,
-        loss=name.loss,
-        seed=name.seed,
         attempt=int(attempt) if attempt.isdigit() else 1,
-        steps=summary.steps if summary else steps,
+        steps=steps,
         summary=summary,
-        config={
-            option: str(value)
-            for option, value in (summary.options if summary else {}).items()
-            if not _OF_PLACE.match(option)
-        },
+        config={key: str(value) for key, value in options.items() if not _OF_PLACE.match(key)},
         damage=damage,
     )
 
 
-def _check_files(folder: Path, summary: Summary) -> None:
+def _check_files(folder: Path, summary: Summary, steps: int) -> None:
     """Raise ``RunError`` if a file of a finished run cannot be read or contradicts another."""
     if summary.scores is None:
         raise RunError(f"{folder / METRICS}: holds no score, the run was never validated")
@@ -120,7 +102,6 @@ def _check_files(folder: Path, summary: Summary) -> None:
     if (folder / DATASET).is_file():
         load_dataset(folder)
     log = metrics(folder / METRICS, ["val"])
-    steps, _ = logged_length(folder / METRICS)
     if steps < summary.steps and not same_length(steps, summary.steps):
         raise RunError(
             f"{folder / METRICS}: is cut, it ends after {steps} of {summary.steps} steps"
@@ -143,6 +124,5 @@ def contradiction(sums: npt.NDArray[np.int64], logged: float) -> str:
         return ""
     return (
         f"{VAL_IMAGES}: its mean IoU is {100 * counted:.1f} %, that of the last validation in "
-        f"{METRICS} {100 * logged:.1f} %: one of the two files is cut or of another "
-        "run"
+        f"{METRICS} {100 * logged:.1f} %: one of the two files is cut or of another run"
     )

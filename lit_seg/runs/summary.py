@@ -34,7 +34,6 @@ from lit_seg.runs.layout import CONFIG, COST, DATASET, METRICS, SUMMARY, TABLE, 
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images
 
 SCHEMA = 1
-FINISHED = "finished"
 _PACKAGES = (
     *("lit-seg", "torch", "torchvision", "pytorch-lightning", "torchmetrics"),
     *("segmentation-models-pytorch", "albumentations", "numpy"),
@@ -46,10 +45,8 @@ _LOGGED_LATE = 0.02  # share of the steps: the last ones of a run need not be lo
 class RunScores:
     """Scores of the last validation as ``lit_seg.metrics.scores`` defines them."""
 
-    overall: dict[str, float]
-    """By the names in ``STATS``; NaN where a score is undefined."""
-    classes: dict[str, dict[str, float]]
-    """For each class in the order of ids: ``train_pixels``, ``iou``, ``recall``, ``precision``."""
+    overall: dict[str, float]  # by the names in STATS; NaN where a score is undefined
+    classes: dict[str, dict[str, float]]  # train_pixels and CLASS_STATS by class, in order of ids
 
     def column(self, stat: str) -> Array:
         """A score of all classes."""
@@ -64,18 +61,13 @@ class RunScores:
 class Summary:
     """What ``summary.json`` holds."""
 
-    steps: int
-    """Optimizer steps."""
-    epochs: int | None
-    """Epochs begun; None if an older run does not say."""
-    scores: RunScores | None
-    """None if the run was never validated."""
-    options: dict[str, Any]
-    """The configuration with dotted names."""
-    cost: dict[str, float]
-    """Medians over the epochs."""
+    steps: int  # of the optimizer
+    epochs: int | None  # begun; None if an older run does not say
+    scores: RunScores | None  # None if the run was never validated
+    options: dict[str, Any]  # the configuration with dotted names
+    cost: dict[str, float]  # medians over the epochs
     versions: dict[str, str]
-    status: str = FINISHED
+    status: str = "finished"
 
     def stopped_early(self) -> str:
         """``6 of the 12 epochs``; empty if the run is as long as its options say."""
@@ -96,14 +88,7 @@ def same_length(steps: int, others: int) -> bool:
 def run_scores(
     names: Sequence[str], train_pixels: Sequence[int], per_class: Sequence[Array], pixel_acc: float
 ) -> RunScores:
-    """The scores of a run from its classes.
-
-    Args:
-        names: of the classes.
-        train_pixels: their pixels in the training set, which make head, medium and tail.
-        per_class: ``(C,)`` arrays in the order of ``CLASS_STATS``.
-        pixel_acc: share of the labelled pixels that are predicted correctly.
-    """
+    """The scores of a run from ``(C,)`` scores of its classes in the order of ``CLASS_STATS``."""
     tail = frequency_groups(train_pixels)["tail"]
     iou, recall, precision = per_class
     overall = from_classes(iou, recall, precision, np.array(pixel_acc), tail).tolist()
@@ -118,10 +103,8 @@ def write_summary(folder: Path, steps: int, scores: RunScores | None) -> Summary
     _, epochs = logged_length(folder / METRICS)
     installed = {str(d.name).lower().replace("_", "-"): d.version for d in distributions()}
     versions = {name: installed[name] for name in _PACKAGES if name in installed}
-    summary = Summary(
-        steps, epochs, scores, options_of(folder), _cost(folder),
-        {"python": python_version(), **versions},
-    )  # fmt: skip
+    versions = {"python": python_version(), **versions}
+    summary = Summary(steps, epochs, scores, options_of(folder), _cost(folder), versions)
     text = json.dumps({"schema": SCHEMA, **asdict(summary)}, default=str)
     content = json.loads(text, parse_constant=lambda name: None)  # JSON has no NaN
     replace_text(folder / SUMMARY, json.dumps(content, indent=1) + "\n")
@@ -158,11 +141,7 @@ def remove_summary(folder: Path) -> None:
 
 
 def options_of(folder: Path) -> dict[str, Any]:
-    """The options in ``config.yaml`` with dotted names, in its order; none without the file.
-
-    Raises:
-        RunError: if it cannot be read, or is cut.
-    """
+    """The options in ``config.yaml`` with dotted names, in its order; none without the file."""
     path = folder / CONFIG
     if not path.is_file():
         return {}
@@ -187,23 +166,17 @@ def _summary_of_older_run(folder: Path) -> Summary:
     """The summary that a run of a version without ``summary.json`` would have."""
     log = metrics(folder / METRICS, ["val"])
     steps, epochs = logged_length(folder / METRICS)
-    made_by = ""
-    if (folder / CONFIG).is_file():
-        with (folder / CONFIG).open(encoding="utf-8", errors="replace") as file:
-            made_by = file.readline().strip()
-    package, _, number = made_by.lstrip("# ").partition("==")
-    return Summary(
-        steps=steps,
-        epochs=epochs,
-        scores=_scores_of_older_run(folder, log),
-        options=options_of(folder),
-        cost=_cost(folder),
-        versions={package: number} if number else {},
-    )
+    options, versions = options_of(folder), {}
+    if options:
+        first = (folder / CONFIG).read_text(encoding="utf-8").partition("\n")[0]
+        package, _, number = first.strip("# \r").partition("==")
+        versions = {package: number} if number else {}
+    scores = _scores_of_older_run(folder, log)
+    return Summary(steps, epochs, scores, options, _cost(folder), versions)
 
 
 def _scores_of_older_run(folder: Path, log: pd.DataFrame) -> RunScores | None:
-    names = list(dict.fromkeys(log.loc[log["stat"] == "val/iou", "class"]))
+    names = log.loc[log["stat"] == "val/iou", "class"].unique().tolist()
     pixels = [1] * len(names)
     if (folder / DATASET).is_file():
         dataset = load_dataset(folder)

@@ -1,4 +1,7 @@
-"""Runs read back from Weights & Biases: from the files of offline runs, and from its server."""
+"""Runs read back from Weights & Biases: from the files of offline runs, and from its server.
+
+A file or an address that gives no run of this project raises a ``RunError`` that names it.
+"""
 
 import json
 import subprocess
@@ -19,11 +22,7 @@ _Run = tuple[RunName, pd.DataFrame]
 
 
 def offline_runs(files: Sequence[Path]) -> list[_Run]:
-    """The runs in ``.wandb`` files; the parts of a run that was resumed become one.
-
-    Raises:
-        RunError: naming the file that holds no run, or one that is not of this project.
-    """
+    """The runs in ``.wandb`` files; the parts of a run that was resumed become one."""
     parts: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
     for file in files:
         record = _read(file)
@@ -46,9 +45,6 @@ def online_runs(source: str) -> list[_Run]:
     """The run ``wandb://entity/project/run_id``, or all of ``wandb://entity/project``.
 
     What is found in a project and was not logged by `make train` is left out.
-
-    Raises:
-        RunError: if there is none, or W&B cannot be asked.
     """
     path = source.removeprefix(SCHEME).strip("/")
     parts = path.split("/")
@@ -61,11 +57,9 @@ def online_runs(source: str) -> list[_Run]:
         runs = [(name, rows_of_history(run.scan_history())) for name, run in named if name]
     except (wandb.Error, ValueError, OSError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-        way_out = (
-            "`wandb login` stores a key, or set WANDB_API_KEY"
-            if "API key" in reason
-            else "check entity, project, run and network"
-        )
+        way_out = "check entity, project, run and network"
+        if "API key" in reason:
+            way_out = "`wandb login` stores a key, or set WANDB_API_KEY"
         raise RunError(f"{source}: W&B does not give it ({reason}); {way_out}") from None
     if not runs:
         raise RunError(

@@ -19,6 +19,7 @@ from lit_seg.metrics import (
 )
 from lit_seg.metrics.collectives import gather_over_ranks, sum_over_ranks
 from lit_seg.metrics.labels import void_of
+from lit_seg.metrics.scores import CLASS_STATS, MEANS
 
 
 class Evaluation(nn.Module):
@@ -69,16 +70,11 @@ class Evaluation(nn.Module):
         values = {
             "loss": self.mean_loss.compute(),
             "ce": self.mean_ce.compute(),
-            "miou": scores.miou,
-            "macc": scores.macc,
-            "mprec": scores.mprec,
-            "pixel_acc": scores.pixel_acc,
+            **{name: getattr(scores, name) for name in MEANS},
             "classes_scored": torch.tensor(float(scores.num_scored)),
         }
         for c, name in enumerate(self.class_names):
-            values[f"iou/{name}"] = scores.iou[c]
-            values[f"recall/{name}"] = scores.recall[c]
-            values[f"precision/{name}"] = scores.precision[c]
+            values |= {f"{stat}/{name}": getattr(scores, stat)[c] for stat in CLASS_STATS}
         return scores, values
 
     def counts_per_image(self) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
 from lit_seg.errors import RunError
 from lit_seg.losses import CrossEntropyLoss, LossFactory
 from lit_seg.metrics import ClassScores, predict_labels
-from lit_seg.metrics.labels import ClassCounts
+from lit_seg.metrics.labels import ClassCounts, Counts
 from lit_seg.tasks.evaluation import Evaluation
 from lit_seg.tasks.network import build_network, padded_forward, size_multiple
 from lit_seg.tasks.schedule import ScheduledModule
@@ -60,7 +60,7 @@ class LitSegmenter(ScheduledModule):
 
     def __init__(
         self,
-        class_counts: Sequence[int] | ClassCounts | Mapping[str, Any],
+        class_counts: Counts | Mapping[str, Any],
         class_names: Sequence[str] | None = None,
         loss: LossFactory = CrossEntropyLoss,
         architecture: str = "unet",

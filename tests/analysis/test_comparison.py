@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from lit_seg.analysis.class_figures import masks, recall_by_size
 from lit_seg.analysis.comparison import Comparison, compare
+from lit_seg.analysis.group_data import masks_of_runs, recall_by_size
 from lit_seg.analysis.learning import curve, first_reached, over_seeds
 from lit_seg.errors import RunError
 from tests.analysis.fabricated import make_older, write_run
@@ -296,7 +296,7 @@ def test_tail_curves_are_of_tail_classes(root: Path, comparison: Comparison) -> 
 
 
 def test_masks_by_size(comparison: Comparison) -> None:
-    found = masks(comparison)
+    found = masks_of_runs(comparison.counts)
     of_truth = found.drop_duplicates(["image", "class"])
     assert len(found) == 9 * len(of_truth)
     assert of_truth.groupby("image")["size"].sum().to_numpy() == pytest.approx(1)

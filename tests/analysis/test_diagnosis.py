@@ -13,14 +13,13 @@ import yaml
 from rich.console import Console
 
 from lit_seg.data import DATASETS
-from lit_seg.diagnosis import RULES, Evidence, Verdict, judge, read_run, weigh
 from lit_seg.diagnosis.compare_runs import OUTCOMES, compare
-from lit_seg.diagnosis.evidence import Scores
-from lit_seg.diagnosis.origin import origin_of
+from lit_seg.diagnosis.evidence import Evidence, Scores, weigh
 from lit_seg.diagnosis.printing import show
-from lit_seg.diagnosis.rules import below, exceeds, reaches
+from lit_seg.diagnosis.rules import RULES, below, exceeds, reaches
+from lit_seg.diagnosis.run_record import origin_of, read_run
 from lit_seg.diagnosis.sizes import by_size
-from lit_seg.diagnosis.verdict import HEADLINES
+from lit_seg.diagnosis.verdict import HEADLINES, Verdict, judge
 from lit_seg.errors import RunError
 from lit_seg.runs.summary import remove_summary, write_summary
 

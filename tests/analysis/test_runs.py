@@ -146,7 +146,7 @@ def test_of_what_was_logged_again_the_last_counts(small: Path) -> None:
         (
             "val_images.csv",
             "image,class,labelled,predicted,hits\na,b,1,2,x\n",
-            r"val_images.csv: holds what is no count.*x",
+            r"val_images.csv: holds what is no number.*x",
         ),
         ("val_images.csv", None, "val_images.csv: is not there, .* or train it anew"),
         ("dataset.csv", None, "dataset.csv: is not there"),

@@ -8,8 +8,7 @@ import pytest
 from wandb.cli import cli as wandb_cli
 
 from lit_seg.cli.commands.dashboard import _parse
-from lit_seg.dashboard import keys
-from lit_seg.dashboard.topics import topics
+from lit_seg.dashboard import topics
 
 ROOT = Path(__file__).parent.parent.parent
 DOC = (ROOT / "docs" / "dashboards.md").read_text()
@@ -39,11 +38,15 @@ def test_every_command_is_understood(words: list[str]) -> None:
 def test_the_table_is_what_is_shown() -> None:
     (table,) = re.findall(r"\| question \|.*?\n\n", DOC, re.DOTALL)
     cells = [row.strip("|").split(" | ") for row in table.strip().splitlines()[2:]]
-    assert [row[0].strip() for row in cells if row[0].strip()] == [t.question for t in topics()]
-    shown = [panel.title for t in topics() for panel in t.panels if getattr(panel, "title", None)]
+    assert [row[0].strip() for row in cells if row[0].strip()] == [
+        t.question for t in topics.topics()
+    ]
+    shown = [
+        panel.title for t in topics.topics() for panel in t.panels if getattr(panel, "title", None)
+    ]
     for title in shown:
         assert title in table, title
     named = set(re.findall(r"`([^`]+?)(?:/\*)?`", table))
-    stats = {*keys.CLASS_SCORES, *keys.CLASS_SHARES, "val/iou"}
-    objects = {keys.OVERLAYS, keys.CLASS_TABLE, keys.CONFUSION.removesuffix("_table")}
-    assert named == {*keys.SCORES, *stats, *objects, "cost"}
+    stats = {*topics.CLASS_SCORES, *topics.CLASS_SHARES, "val/iou"}
+    objects = {topics.OVERLAYS, topics.CLASS_TABLE, topics.CONFUSION.removesuffix("_table")}
+    assert named == {*topics.SCORES, *stats, *objects, "cost"}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lit_seg.cli.wandb_private import spec_of
-from lit_seg.dashboard import build_report, build_workspace, keys
-from lit_seg.dashboard.topics import topics
+from lit_seg.dashboard import topics
+from lit_seg.dashboard.pages import build_report, build_workspace
 from lit_seg.runs import layout
 from tests.test_wandb import read
 
@@ -59,12 +59,12 @@ def logged(records: list[dict[str, Any]]) -> dict[str, str]:
 @pytest.mark.parametrize("part", ["workspace", "report"])
 def test_every_key_of_a_panel_is_logged(part: str, logged: dict[str, str]) -> None:
     used = used_keys(SPEC[part]["spec"])
-    assert used >= {*keys.SCORES, *keys.COSTS, keys.STEP, layout.CLASS_STEP}
-    assert used >= {keys.OVERLAYS, keys.CLASS_TABLE, keys.CONFUSION}
+    assert used >= {*topics.SCORES, *topics.COSTS, topics.STEP, layout.CLASS_STEP}
+    assert used >= {topics.OVERLAYS, topics.CLASS_TABLE, topics.CONFUSION}
     assert used <= logged.keys(), f"not logged: {sorted(used - logged.keys())}"
     objects = {key: kind for key, kind in logged.items() if key in used and kind != "number"}
-    tables = dict.fromkeys((keys.CLASS_TABLE, keys.CONFUSION), "table-file")
-    assert objects == {**tables, keys.OVERLAYS: "images/separated"}
+    tables = dict.fromkeys((topics.CLASS_TABLE, topics.CONFUSION), "table-file")
+    assert objects == {**tables, topics.OVERLAYS: "images/separated"}
 
 
 @pytest.mark.parametrize("part", ["workspace", "report"])
@@ -72,17 +72,17 @@ def test_every_expression_finds_the_classes_of_its_statistic(
     part: str, logged: dict[str, str]
 ) -> None:
     found = {p["metricRegex"] for p in dicts(SPEC[part]["spec"]) if "metricRegex" in p}
-    stats = [*keys.CLASS_SCORES, *keys.CLASS_SHARES, "val/iou"]
-    assert found == {keys.of_each_class(stat) for stat in stats}
+    stats = [*topics.CLASS_SCORES, *topics.CLASS_SHARES, "val/iou"]
+    assert found == {topics.of_each_class(stat) for stat in stats}
     for stat in stats:
-        classes = {key for key in logged if re.search(keys.of_each_class(stat), key)}
+        classes = {key for key in logged if re.search(topics.of_each_class(stat), key)}
         assert classes, f"no key of {stat}"
         assert {key.rsplit("/", 1)[0] for key in classes} == {stat}
         assert f"{stat}/road" in classes
 
 
 def test_an_expression_takes_one_statistic_and_any_class() -> None:
-    found = re.compile(keys.of_each_class("class/recall"))
+    found = re.compile(topics.of_each_class("class/recall"))
     names = [
         "class/recall/road",
         "class/recall/a/b (c)",
@@ -111,10 +111,10 @@ def test_groups_and_filters_are_of_what_a_run_is_called(
     grouped = {p["groupBy"] for p in dicts(SPEC) if "groupBy" in p}
     assert grouped == {"group"}  # W&B's name for `run_group`
     filters = [f for p in dicts(SPEC) for f in p.get("filters", ()) if isinstance(f, dict)]
-    assert len(filters) == 1 + len(topics())
+    assert len(filters) == 1 + len(topics.topics())
     for one in filters:
-        assert one["key"] == {"section": "config", "name": keys.DATA}
-        assert one["value"] == config[keys.DATA]
+        assert one["key"] == {"section": "config", "name": topics.DATA}
+        assert one["value"] == config[topics.DATA]
 
 
 def logged_config(records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -137,4 +137,7 @@ def test_view_and_report_show_the_same_panels() -> None:
         return [p["chartTitle"] for p in dicts(spec) if "chartTitle" in p]
 
     assert titles(SPEC["workspace"]["spec"]) == titles(SPEC["report"]["spec"])
-    assert len(titles(SPEC["report"]["spec"])) == sum(len(topic.panels) for topic in topics()) - 2
+    assert (
+        len(titles(SPEC["report"]["spec"]))
+        == sum(len(topic.panels) for topic in topics.topics()) - 2
+    )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lit_seg.data.dataset import SegDataset
-from lit_seg.data.distributed_samplers import FILLER
+from lit_seg.data.sampling import FILLER
 from lit_seg.data.transforms import TrainTransform
 from lit_seg.metrics.labels import VOID
 from tests.data import layouts

@@ -2,8 +2,7 @@
 
 import pytest
 
-from lit_seg.data.distributed_samplers import FILLER, EvalSampler, TrainSampler
-from lit_seg.data.sampling import shuffled
+from lit_seg.data.sampling import FILLER, EvalSampler, TrainSampler, shuffled
 
 
 def order(size, seed=0):

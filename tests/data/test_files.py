@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from lit_seg.data.decode import read_image
-from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import ColourMap, LabelMap, _class_of_rgb, read_ids
 from lit_seg.data.splits import FileSplit, random_parts
 from lit_seg.errors import DataError
@@ -110,10 +109,11 @@ def test_a_missing_partner_is_named_and_counted(tmp_path, lost):
     for image, label in pairs:
         save(image, IMAGE)
         save(label, LABEL)
-    require_files(pairs, "Buy it.")
+    labels = LabelMap({0: 0})
+    FileSplit(pairs, labels, how_to_get="Buy it.")
     (tmp_path / f"{lost}1.png").unlink()
     with pytest.raises(DataError, match=rf"{lost}1\.png: no such file.*1 of 6.*Buy it"):
-        require_files(pairs, "Buy it.")
+        FileSplit(pairs, labels, how_to_get="Buy it.")
 
 
 def test_a_size_mismatch_tells_both_files_and_sizes(tmp_path):
@@ -295,6 +295,6 @@ def test_the_table_of_colours_stays_where_it_is_used():
 
 
 def test_a_draw_is_the_same_for_ever():
-    assert random_parts(12, (8, 1, 1)) == [[1, 2, 3, 4, 6, 7, 8, 9, 10, 11], [0], [5]]
-    assert [len(part) for part in random_parts(19, (9, 1))] == [18, 1]
-    assert [len(part) for part in random_parts(1449, (8, 1, 1))] == [1160, 145, 144]
+    assert random_parts(range(12), (8, 1, 1)) == [[1, 2, 3, 4, 6, 7, 8, 9, 10, 11], [0], [5]]
+    assert [len(part) for part in random_parts(range(19), (9, 1))] == [18, 1]
+    assert [len(part) for part in random_parts(range(1449), (8, 1, 1))] == [1160, 145, 144]

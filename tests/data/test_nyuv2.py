@@ -19,7 +19,7 @@ from scipy.io import loadmat, savemat
 
 from lit_seg.data.counting.count import count_images
 from lit_seg.data.datasets.nyuv2 import mat as nyuv2_mat
-from lit_seg.data.datasets.nyuv2 import mtan as nyuv2_mtan
+from lit_seg.data.datasets.nyuv2 import single_files as nyuv2_files
 from lit_seg.data.datasets.nyuv2.mat import read_matlab
 from lit_seg.data.datasets.nyuv2.nyuv2 import NYUv2
 from lit_seg.data.file_lists import faults_listed
@@ -124,7 +124,7 @@ def copy(roots, tmp_path, monkeypatch):
     def copy(layout):
         if layout != "mtan":
             return Path(shutil.copytree(roots[layout], tmp_path / layout))
-        monkeypatch.setattr(nyuv2_mtan, "SIZES", {"train": 8, "val": 8})
+        monkeypatch.setattr(nyuv2_files, "MTAN_SIZES", {"train": 8, "val": 8})
         for part in roots[layout].glob("*/*"):
             folder = tmp_path / part.relative_to(roots[layout].parent)
             folder.mkdir(parents=True)

@@ -132,14 +132,14 @@ def test_seeds_and_the_order_of_the_lists_change_no_split(mine):
 
 @pytest.mark.parametrize("size", [3669, 24, 11, 13, 19])
 def test_parts_have_the_sizes_of_random_split(size):
-    parts = random_parts(size, (8, 1, 1))
+    parts = random_parts(range(size), (8, 1, 1))
     expected = torch.utils.data.random_split(range(size), [0.8, 0.1, 0.1])
     assert [len(part) for part in parts] == [len(part) for part in expected]
     assert sorted(i for part in parts for i in part) == list(range(size))
 
 
 def test_the_card_states_the_sizes_of_the_official_lists():
-    train, val = random_parts(3680, (9, 1))
+    train, val = random_parts(range(3680), (9, 1))
     assert OxfordPet.card.images == {"train": len(train), "val": len(val), "test": 3669}
 
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lit_seg.data.dataset import SegDataset
-from lit_seg.data.distributed_samplers import TrainSampler
-from lit_seg.data.sampling import ClassAware, RepeatFactor, shuffled
+from lit_seg.data.sampling import ClassAware, RepeatFactor, TrainSampler, shuffled
 from lit_seg.errors import DataError
 from tests.data import layouts
 

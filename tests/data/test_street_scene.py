@@ -5,7 +5,7 @@ import pytest
 
 from lit_seg.data import Streets
 from lit_seg.data.datasets.streets.colours import StreetClass
-from lit_seg.data.datasets.streets.scene import render_scene
+from lit_seg.data.datasets.streets.streets import render_scene
 from lit_seg.metrics.labels import VOID
 
 HEIGHT, WIDTH = 128, 192

@@ -1,20 +1,16 @@
-"""The table of losses: in the docstring of the package, and as a command."""
+"""The table of losses: the file, and the command that prints it."""
 
-import runpy
 import sys
 
 import pytest
 
-import lit_seg.losses
 from lit_seg.__main__ import main
 from lit_seg.cli.commands import losses
-from lit_seg.losses.catalogue import every_loss, table
+from lit_seg.losses.base import CARDS, SegLoss
+from lit_seg.losses.catalogue import every_loss
 from tests.losses.every import exported
 
-
-def test_the_docstring_of_the_package_is_the_table():
-    """Made by ``python -m lit_seg.losses.catalogue``."""
-    assert table() in lit_seg.losses.__doc__
+FAMILIES = ["plain", "weighted", "modulated", "adjusted", "overlap", "wrapper"]
 
 
 def test_every_exported_loss_has_its_own_card():
@@ -33,10 +29,18 @@ def test_every_docstring_says_what_its_reader_needs():
         assert "Reference:" in text or cls.card.paper == "none", cls
 
 
-def test_the_module_prints_the_table(capsys):
-    with pytest.warns(RuntimeWarning, match="found in sys.modules"):
-        runpy.run_module("lit_seg.losses.catalogue", run_name="__main__")
-    assert capsys.readouterr().out == table() + "\n"
+def test_the_table_goes_family_by_family():
+    families = [cls.card.family for cls in every_loss()]
+    assert list(dict.fromkeys(families)) == FAMILIES
+    assert families == sorted(families, key=FAMILIES.index)
+
+
+def test_a_loss_of_a_user_needs_no_line_in_the_table():
+    class Own(SegLoss):
+        """Of another package."""
+
+    assert "Own" not in CARDS
+    assert not hasattr(Own, "card")
 
 
 def test_the_command_prints_every_formula(capsys, monkeypatch):

@@ -24,7 +24,7 @@ from lit_seg.losses import (
     SeesawLoss,
     SegLoss,
 )
-from lit_seg.metrics import exact
+from lit_seg.metrics import full_precision
 from lit_seg.metrics.labels import VOID, void_of
 from tests.losses.every import (
     COUNTS,
@@ -407,7 +407,7 @@ class NoFloat64(TorchDispatchMode):
 def test_runs_on_a_device_without_float64(make, monkeypatch):
     """As if the CPU were one of Apple's GPUs."""
     want = SameNoise(make(COUNTS))(*draw(34))
-    monkeypatch.setattr(exact, "_WITHOUT_FLOAT64", {"cpu"})
+    monkeypatch.setattr(full_precision, "_WITHOUT_FLOAT64", {"cpu"})
     loss = make(COUNTS).to("cpu")
     loss.set_progress(0)
     with NoFloat64():

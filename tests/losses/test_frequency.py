@@ -145,7 +145,7 @@ def test_bad_beta_is_named(beta):
 
 
 def test_bad_choices_are_named():
-    with pytest.raises(ValueError, match=r"`scheme` must be one of inverse, .* enet, got 'log'"):
+    with pytest.raises(ValueError, match=r"`scheme` must be 'inverse', .* or 'enet', got 'log'"):
         frequency_weights([3, 2], "log")
     with pytest.raises(ValueError, match="`unit` must be 'pixels' or 'images', got 'objects'"):
         class_balanced_weights([3, 2], unit="objects")

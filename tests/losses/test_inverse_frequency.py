@@ -130,7 +130,7 @@ def test_weights_stay_exact_in_a_half_precision_model():
 @pytest.mark.parametrize(
     ("counts", "options", "message"),
     [
-        ([1, 1], {"scheme": "log"}, "`scheme` must be one of inverse, .*, got 'log'"),
+        ([1, 1], {"scheme": "log"}, "`scheme` must be 'inverse', .*, got 'log'"),
         ([1, 1], {"normalizer": "mean"}, "`normalizer` must be .* 'weight_sum', got 'mean'"),
         ([1, 1], {"scheme": "segnet"}, "`scheme` 'segnet' needs the pixels of the images"),
         ([0, 0], {}, r"`class_counts` must hold pixels of some class, got \[0, 0\]"),

@@ -207,7 +207,7 @@ def test_given_weights_come_on_top(normalizer):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metric": "f1"}, "`metric` must be one of recall, .*, tversky, got 'f1'"),
+        ({"metric": "f1"}, "`metric` must be 'recall', .* or 'tversky', got 'f1'"),
         ({"momentum": 1.0}, r"`momentum` must be in \[0, 1\), got 1.0"),
         ({"normalizer": "mean"}, "`normalizer` must be 'valid' or 'weight_sum', got 'mean'"),
         ({"metric": "tversky", "fp_weight": -0.1}, "`fp_weight` and .* got -0.1 and 0.7"),

@@ -167,12 +167,9 @@ def test_equals_the_published_code(case):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mitigation": -0.1}, "`mitigation` and .* at least 0 and finite, got -0.1 and 2.0"),
-        ({"mitigation": math.nan}, "`mitigation` and .* at least 0 and finite, got nan and 2.0"),
-        (
-            {"compensation": -1.0},
-            "and `compensation` must be at least 0 and finite, got 0.8 and -1.0",
-        ),
+        ({"mitigation": -0.1}, "`mitigation` must be at least 0 and finite, got -0.1"),
+        ({"mitigation": math.nan}, "`mitigation` must be at least 0 and finite, got nan"),
+        ({"compensation": -1.0}, "`compensation` must be at least 0 and finite, got -1.0"),
         ({"min_confidence": -0.1}, r"`min_confidence` must be in \[0, 1\), got -0.1"),
         ({"min_confidence": 1.0}, r"`min_confidence` must be in \[0, 1\), got 1.0"),
     ],

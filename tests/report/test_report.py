@@ -275,7 +275,7 @@ def test_drafts_are_of_one_file_and_one_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drafts: list[Path] = []
-    monkeypatch.setattr(write, "replace_file", lambda path, _, draft: drafts.append(draft))
+    monkeypatch.setattr(Path, "replace", lambda draft, path: drafts.append(draft))
     for process in (7, 8):
         monkeypatch.setattr("os.getpid", lambda process=process: process)
         for name in ("report.html", "report.md"):

@@ -13,6 +13,7 @@ import yaml
 from lit_seg.cli.commands.run_command import Parser, one_line_errors
 from lit_seg.cli.wandb_private import spec_of
 from lit_seg.errors import RunError
+from lit_seg.files.atomic_io import writing
 
 
 @one_line_errors
@@ -20,7 +21,7 @@ def main(args: Sequence[str]) -> int:
     """Publish both pages, or with ``--dry-run`` write what would be published."""
     given = _parse(args)
     try:
-        from lit_seg import dashboard
+        from lit_seg.dashboard import pages
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("wandb_workspaces"):
             raise
@@ -28,12 +29,12 @@ def main(args: Sequence[str]) -> int:
             "dashboards need wandb-workspaces: pip install 'lit-seg[dashboards]'"
         ) from None
     where = given.entity, given.project, given.data
-    workspace, report = dashboard.build_workspace(*where), dashboard.build_report(*where)
+    workspace, report = pages.build_workspace(*where), pages.build_report(*where)
     if given.dry_run:
         _write(spec_of(workspace, report), given.dry_run)
         return 0
-    urls = dashboard.publish(workspace, report)
-    sys.stdout.write(f"view    {urls.workspace}\nreport  {urls.report}\n")
+    view_url, report_url = pages.publish(workspace, report)
+    sys.stdout.write(f"view    {view_url}\nreport  {report_url}\n")
     return 0
 
 
@@ -56,16 +57,10 @@ def _parse(args: Sequence[str]) -> Namespace:
 
 
 def _write(spec: dict[str, Any], file: str) -> None:
-    if file.endswith((".yaml", ".yml")):
-        text = yaml.safe_dump(spec, sort_keys=False)
-    else:
-        text = json.dumps(spec, indent=2) + "\n"
+    is_yaml = file.endswith((".yaml", ".yml"))
+    text = yaml.safe_dump(spec, sort_keys=False) if is_yaml else json.dumps(spec, indent=2) + "\n"
     if file == "-":
         sys.stdout.write(text)
         return
-    try:
+    with writing(Path(file), "another file to --dry-run"):
         Path(file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RunError(
-            f"{file}: cannot be written ({error.strerror}); give another file to --dry-run"
-        ) from None

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
-from lit_seg.diagnosis import judge, read_run, weigh
 from lit_seg.diagnosis.compare_runs import compare
+from lit_seg.diagnosis.evidence import weigh
 from lit_seg.diagnosis.printing import as_json, show
+from lit_seg.diagnosis.run_record import read_run
+from lit_seg.diagnosis.verdict import judge
 
 
 @one_line_errors

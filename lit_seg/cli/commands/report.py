@@ -13,13 +13,9 @@ from lit_seg.errors import RunError
 def main(args: Sequence[str]) -> int:
     """Write the report."""
     parser = Parser("report")
-    parser.add_argument(
-        "runs", nargs="+", type=Path, help="folders of runs, or folders that such lie below"
-    )
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, or folders above them")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument(
-        "--baseline", default="ce", help="loss that the others are compared with (ce)"
-    )
+    parser.add_argument("--baseline", default="ce", help="loss to compare the others with (ce)")
     options = parser.parse_args(args)
     if importlib.util.find_spec("matplotlib") is None:
         raise RunError("a report needs matplotlib: pip install 'lit-seg[notebooks]'")

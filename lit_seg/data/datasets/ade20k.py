@@ -1,18 +1,20 @@
 """ADE20K SceneParse150: 150 classes of scenes indoors and outdoors."""
 
-from pathlib import Path
+from functools import partial
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
-from lit_seg.data.decode import decode_label
-from lit_seg.data.file_lists import require_files
-from lit_seg.data.label_maps import LabelMap, Stored, ids_of
+from lit_seg.data.label_maps import LabelMap, read_ids
 from lit_seg.data.splits import FileSplit, matching_pairs
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID
 
 _ARCHIVE = "ADEChallengeData2016"
+_FULL_RELEASE = (
+    "as in the full ADE20K release; SceneParse150 has one channel with 0 to 150: use the labels of "
+    f"{_ARCHIVE}.zip"
+)
 _FOLDERS = {"train": ("training", "ADE_train_*"), "val": ("validation", "ADE_val_*")}
 
 
@@ -64,17 +66,6 @@ class ADE20K(SegDataModule):
                 f"release. {self.card.how_to_get}"
             )
         pairs = matching_pairs(images, "{}.jpg", labels, "{}.png", pattern)
-        require_files(pairs, self.card.how_to_get)
         ids = {0: VOID} | {1 + i: i for i in range(len(self.names))}
-        return FileSplit(pairs, LabelMap(ids, _read))
-
-
-def _read(path: Path) -> Stored:
-    """The stored values of a label, unless it is one of the full release."""
-    label = decode_label(path)
-    if label.mode in ("RGB", "RGBA"):
-        raise DataError(
-            f"{path}: is a colour label, as in the full ADE20K release; SceneParse150 has one "
-            f"channel with 0 to 150: use the labels of {_ARCHIVE}.zip"
-        )
-    return ids_of(label, path)
+        read = partial(read_ids, why_not_colours=_FULL_RELEASE)
+        return FileSplit(pairs, LabelMap(ids, read), how_to_get=self.card.how_to_get)

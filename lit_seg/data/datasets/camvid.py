@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.class_table import read_classes
-from lit_seg.data.file_lists import inside, read_lines, require_files, single_fault
+from lit_seg.data.file_lists import inside, read_lines, single_fault
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError
@@ -56,9 +56,8 @@ class CamVid(SegDataModule):
                     raise DataError(f"{where}: expected an image and a label path, got {line!r}")
                 image, label = (inside(self.root, _end(part), where) for part in parts)
                 pairs.append((image, label))
-        require_files(pairs, self.card.how_to_get)
         ids = {i: i for i in range(len(self.names))} | {_UNLABELLED: VOID}
-        return FileSplit(pairs, LabelMap(ids))
+        return FileSplit(pairs, LabelMap(ids), how_to_get=self.card.how_to_get)
 
 
 def _end(listed: str) -> str:

@@ -3,7 +3,6 @@
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.class_table import read_classes
-from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit, matching_pairs
 from lit_seg.errors import DataError, NotThereError
@@ -52,6 +51,5 @@ class Cityscapes(SegDataModule):
             some = _IMAGE.format("<city>/*")
             raise DataError(f"{images}: holds no {some}. {self.card.how_to_get}")
         pairs = matching_pairs(images, _IMAGE, labels, _LABEL, _STEM)
-        require_files(pairs, self.card.how_to_get)
         ids = dict.fromkeys(range(_NUM_IDS), VOID) | {v: i for i, v in enumerate(_TRAINED_IDS)}
-        return FileSplit(pairs, LabelMap(ids))
+        return FileSplit(pairs, LabelMap(ids), how_to_get=self.card.how_to_get)

@@ -5,11 +5,10 @@ from typing import Any, Literal
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
-from lit_seg.data.facts import check_choice
-from lit_seg.data.file_lists import inside, read_lines, require_files
+from lit_seg.data.file_lists import read_stems
 from lit_seg.data.label_maps import Colour, LabelMap
 from lit_seg.data.splits import FileSplit, random_parts
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, check_choice
 from lit_seg.metrics.labels import VOID
 
 _BORDER = 3
@@ -35,15 +34,13 @@ class OxfordPet(SegDataModule):
     background; and training photos from the test list are never augmented.
 
     Args:
-        border: ``"class"`` scores it as the third class (as PAT does), ``"void"`` leaves it out.
+        border: ``"class"`` scores it as the third class (as PAT does), so that no pixel is void;
+            ``"void"`` leaves it out.
         protocol: ``"official"`` keeps the test list for testing and takes a fixed random tenth of
             trainval for validation: the best checkpoint is chosen on that tenth, so it must not
             come from the test list. ``"pat"``: trainval and eight tenths of the test list for
             training, a tenth each for validation and test.
         **options: options of :class:`SegDataModule`.
-
-    Raises:
-        ValueError: if an argument is out of range, or void is to be trained and there is none.
     """
 
     folder = "oxford_pet"
@@ -88,35 +85,18 @@ class OxfordPet(SegDataModule):
                 f"({len(twice)} such photos). {self.card.how_to_get}"
             )
         if self.protocol == "official":
-            train, val = _parts(trainval, (9, 1))
+            train, val = random_parts(trainval, (9, 1))
         else:
-            more, val, test = _parts(test, (8, 1, 1))
+            more, val, test = random_parts(test, (8, 1, 1))
             train = trainval + more
         stems = sorted({"train": train, "val": val, "test": test}[name])
         images, trimaps = base / "images", base / "annotations" / "trimaps"
         pairs = [(images / f"{stem}.jpg", trimaps / f"{stem}.png") for stem in stems]
-        require_files(pairs, self.card.how_to_get)
         ids = {1: 0, 2: 1, _BORDER: VOID if self.border == "void" else 2}
-        return FileSplit(pairs, LabelMap(ids))
+        return FileSplit(pairs, LabelMap(ids), how_to_get=self.card.how_to_get)
 
     def _listed(self, base: Path, part: str) -> list[str]:
-        """The stems of a list, sorted."""
         listing = base / "annotations" / f"{part}.txt"
         if not listing.is_file():
             raise self._missing(listing)
-        stems: set[str] = set()
-        for number, line in read_lines(listing):
-            if line.startswith("#"):  # list.txt has such a head
-                continue
-            stem, where = line.split()[0], f"{listing}: line {number}"
-            inside(base / "images", stem, where)
-            if stem in stems:
-                raise DataError(
-                    f"{where}: lists {stem} for the second time. {self.card.how_to_get}"
-                )
-            stems.add(stem)
-        return sorted(stems)
-
-
-def _parts(stems: list[str], tenths: tuple[int, ...]) -> list[list[str]]:
-    return [[stems[i] for i in part] for part in random_parts(len(stems), tenths)]
+        return sorted(read_stems(base / "images", listing))

@@ -10,7 +10,6 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.class_table import read_classes
-from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import LabelMap, Stored
 from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.errors import DataError
@@ -18,8 +17,7 @@ from lit_seg.metrics.labels import VOID
 
 _SEQUENCE = "SYNTHIA-SEQS-05-SUMMER"
 _CAMERAS = [f"Stereo_{side}/Omni_{view}" for side in ("Left", "Right") for view in "BFLR"]
-_FRAMES = 787
-"""Frames of each camera."""
+_FRAMES = 787 * len(_CAMERAS)
 _PNG = b"\x89PNG\r\n\x1a\n"
 """The first bytes of a PNG: OpenCV would decode other kinds of files too."""
 _TRAINED_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
@@ -84,10 +82,10 @@ class Synthia(SegDataModule):
                 f"{images}: holds no Stereo_Left/Omni_F/<number>.png nor any of another camera. "
                 f"{self.card.how_to_get}"
             )
-        if found != _FRAMES * len(_CAMERAS):
+        if found != _FRAMES:
             rank_zero_warn(
-                f"{sequence}: holds {found} frames, {_SEQUENCE} has {_FRAMES * len(_CAMERAS)}; "
-                "the splits are not those of the recall-loss paper, and others once it grows"
+                f"{sequence}: holds {found} frames, {_SEQUENCE} has {_FRAMES}; the splits are not "
+                "those of the recall-loss paper, and others once it grows"
             )
         pairs = [pair for frames in cameras for pair in _of_split(frames, name)]
         if not pairs:
@@ -95,9 +93,8 @@ class Synthia(SegDataModule):
                 f"{sequence}: {found} frames leave none for the {name} split, which takes 10 of a "
                 f"camera. {self.card.how_to_get}"
             )
-        require_files(pairs, self.card.how_to_get)
         ids = {0: VOID} | {v: i for i, v in enumerate(_TRAINED_IDS)}
-        return FileSplit(pairs, LabelMap(ids, _read_ids), root=images)
+        return FileSplit(pairs, LabelMap(ids, _read_ids), images, how_to_get=self.card.how_to_get)
 
 
 def _of_split(frames: list[Pair], name: SplitName) -> list[Pair]:

@@ -8,7 +8,6 @@ from typing import Any
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
-from lit_seg.data.file_lists import require_files
 from lit_seg.data.label_maps import ColourMap
 from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.data.transforms import Array
@@ -23,7 +22,6 @@ _VARIATIONS = (
     *("clone", "fog", "morning", "overcast", "rain", "sunset"),
 )
 _CAMERAS = ("Camera_0", "Camera_1")
-_UNDEFINED = (0, 0, 0)
 _GUARD_RAIL_OF_1 = (255, 100, 255)
 
 
@@ -46,14 +44,10 @@ class VirtualKITTI2(SegDataModule):
     plain cross-entropy already exceeds 90 % mean accuracy. It gives no table and no settings.
 
     Args:
-        held_out: scenes to validate on; the others are trained.
+        held_out: scenes to validate on; the others are trained, so not all can be held out.
         variations: variations to use in training and validation.
         cameras: cameras to use in training and validation.
         **options: options of :class:`SegDataModule`.
-
-    Raises:
-        ValueError: if one of them is empty, holds an unknown or a repeated name, or leaves no scene
-            to train on.
     """
 
     folder = "vkitti2"
@@ -113,10 +107,9 @@ class VirtualKITTI2(SegDataModule):
                     f"or unpack the whole archive. {self.card.how_to_get}"
                 )
             pairs += found
-        require_files(pairs, self.card.how_to_get)
-        ids: dict[tuple[int, ...], int] = {c: i for i, c in enumerate(self.colours)}
-        ids[_UNDEFINED] = VOID
-        return FileSplit(pairs, _Colours(ids), root=images)
+        ids: dict[tuple[int, ...], int] = {(0, 0, 0): VOID}
+        ids |= {colour: i for i, colour in enumerate(self.colours)}
+        return FileSplit(pairs, _Colours(ids), images, how_to_get=self.card.how_to_get)
 
 
 class _Colours(ColourMap):

@@ -28,7 +28,7 @@ def build(comparison: Comparison) -> Report:
     models = ", ".join(dict.fromkeys(method.model for method in methods))
     least, *more = sorted({len(method.runs) for method in methods})
     seeds = f"{least} to {more[-1]} seeds" if more else plural(least, "seed")
-    number = comparison.images["image"].nunique()
+    number = len(comparison.images)
     images = f", scored on {number} validation images" if number else ""
     sections = (part.section(comparison) for part in _PARTS)
     return Report(

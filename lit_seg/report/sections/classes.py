@@ -1,7 +1,5 @@
 """IoU, recall and precision of each class, against the baseline."""
 
-from math import sqrt
-
 import pandas as pd
 
 from lit_seg.analysis.bootstrap import quantile
@@ -87,7 +85,7 @@ def _marks(comparison: Comparison, label: str, scores: pd.DataFrame) -> dict[str
         return {}
     pairs = scores.loc[label].loc[seeds] - scores.loc[against.label].loc[seeds]
     mean = pairs.mean(skipna=False)
-    half = quantile(len(seeds) - 1) * pairs.std(skipna=False) / sqrt(len(seeds))
+    half = quantile(len(seeds) - 1) * pairs.sem(skipna=False)
     marks: dict[str, Mark] = dict.fromkeys(map(str, pairs.columns[mean > half]), "better")
     return marks | dict.fromkeys(map(str, pairs.columns[mean < -half]), "worse")
 

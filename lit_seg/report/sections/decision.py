@@ -34,14 +34,13 @@ def section(comparison: Comparison) -> Section:
         "is compared over the classes that both losses predict, so its differences do not match "
         "the means."
     )
-    warnings = []
-    for option, values in comparison.settings.items():
-        if changes_training(option):
-            parts = [f"{value} ({listed(labels)})" for value, labels in values.items()]
-            warnings.append(
-                f"**The runs differ in more than loss and seed:** `{option}` is "
-                f"{' or '.join(parts)}. Differences between losses may come from that."
-            )
+    warnings = [
+        f"**The runs differ in more than loss and seed:** `{option}` is "
+        f"{' or '.join(f'{value} ({listed(labels)})' for value, labels in values.items())}. "
+        "Differences between losses may come from that."
+        for option, values in comparison.settings.items()
+        if changes_training(option)
+    ]
     blocks: list[Block] = [
         *(Text(warning, "warning") for warning in [*warnings, *comparison.warnings]),
         Text(" ".join(recommendation(comparison)), "lead"),

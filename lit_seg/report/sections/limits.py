@@ -59,7 +59,7 @@ def _limits(comparison: Comparison) -> list[str]:
 
 def _intervals(comparison: Comparison) -> list[str]:
     """How intervals are computed, as far as there are any."""
-    images = comparison.images["image"].nunique()
+    images = len(comparison.images)
     if not images:
         return ["**Intervals**: no run has counts per image, so no difference has an interval."]
     found = []

@@ -4,13 +4,9 @@ from functools import partial
 
 import pandas as pd
 
-from lit_seg.analysis.class_figures import (
-    masks,
-    plot_mask_sizes,
-    plot_recall_by_size,
-    recall_by_size,
-)
+from lit_seg.analysis.class_figures import plot_mask_sizes, plot_recall_by_size
 from lit_seg.analysis.comparison import Comparison
+from lit_seg.analysis.group_data import masks_of_runs, recall_by_size
 from lit_seg.analysis.run_groups import Method
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
 from lit_seg.report.blocks import Cell, Figure, Section, Table
@@ -20,9 +16,9 @@ from lit_seg.report.images import draw_panel, text_width
 
 def section(comparison: Comparison) -> Section | None:
     """A histogram per class, and recall by size."""
-    if comparison.images.empty:
+    if not comparison.images:
         return None
-    found = masks(comparison)
+    found = masks_of_runs(comparison.counts)
     by_size = recall_by_size(found)
     of_truth = found.drop_duplicates(["image", "class"])  # the labels are the same for all runs
     plot_sizes = partial(plot_mask_sizes, comparison, of_truth)

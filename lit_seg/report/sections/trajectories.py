@@ -10,7 +10,6 @@ from lit_seg.analysis.trajectories import TRAJECTORIES
 from lit_seg.report.blocks import Choice, Figure, Panel, Section, Table, Text
 from lit_seg.report.images import draw_panel
 
-_LOGARITHMIC = ("recall_focal_ratio",)
 _NOTE = (
     "As Fig. 4 of the recall loss paper, for every loss. **1 − recall** is the weight that recall "  # noqa: RUF001
     "loss gives a class, **focal weight** the mean of 1 − p over its pixels; both are shares of "  # noqa: RUF001
@@ -39,7 +38,7 @@ def _panels(comparison: Comparison, stat: str) -> list[Panel]:
     drawn = set(table["method"])
 
     def draw(label: str, axes: Axes) -> None:
-        if stat in _LOGARITHMIC:
+        if stat == "recall_focal_ratio":
             axes.set_yscale("log")
         plot_class_lines(comparison, table, label, axes)
 

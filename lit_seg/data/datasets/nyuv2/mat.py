@@ -18,7 +18,7 @@ import numpy.typing as npt
 from lit_seg.data.card import SplitName
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.transforms import Array
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, reason_of
 from lit_seg.metrics.labels import VOID
 
 LABELED = "nyu_depth_v2_labeled.mat"
@@ -83,17 +83,13 @@ class MatSplit:
                 return np.asarray(file[what][number - 1])
         except (OSError, RuntimeError, ValueError, KeyError) as error:  # h5py raises all on damage
             raise DataError(
-                f"{self.path}: {what[:-1]} {number} cannot be read ({_reason(error)}); "
+                f"{self.path}: {what[:-1]} {number} cannot be read ({reason_of(error)}); "
                 "fetch the file again"
             ) from None
 
 
 def official_numbers(root: Path, name: SplitName, most: int) -> list[int]:
-    """The numbers, 1 to ``most``, of the images of an official split in ``splits.mat``.
-
-    Raises:
-        DataError: if that file is missing or damaged, or holds other numbers.
-    """
+    """The numbers, 1 to ``most``, of the images of an official split in ``splits.mat``."""
     path = root / "splits.mat"
     train, test = _read_numbers(path, ("trainNdxs", "testNdxs"), most)
     if len({*train, *test}) < len(train) + len(test):
@@ -111,7 +107,7 @@ def _open(path: Path) -> h5py.File:
         held = list(file)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise DataError(
-            f"{path}: cannot be read as HDF5 ({_reason(error)}); fetch it again, it has "
+            f"{path}: cannot be read as HDF5 ({reason_of(error)}); fetch it again, it has "
             "2972037809 bytes"
         ) from None
     for name, dataset in found.items():
@@ -139,7 +135,7 @@ def _read_numbers(path: Path, names: Sequence[str], most: int) -> list[list[int]
         found = read_matlab(path, *names)
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{path}: cannot be read as a .mat file ({_reason(error)}); fetch it again. "
+            f"{path}: cannot be read as a .mat file ({reason_of(error)}); fetch it again. "
             f"{HOW_TO_GET}"
         ) from None
     for name in names:
@@ -160,11 +156,8 @@ def _read_numbers(path: Path, names: Sequence[str], most: int) -> list[list[int]
 def read_matlab(path: Path, *names: str) -> dict[str, npt.NDArray[Any]]:
     """Read arrays of numbers from a file of MATLAB 5 to 7 by SciPy, in a process of its own.
 
-    The numbers of each variable are in one row, column by column; variables may be missing.
-
-    Raises:
-        ValueError: if the file is damaged or of another kind, or a variable is no array of
-            numbers.
+    The numbers of each variable are in one row, column by column; variables may be missing. It is
+    a ValueError if the file is damaged or of another kind, or a variable is no array of numbers.
     """
     stat = path.stat()
     return _read_apart(path, names, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
@@ -208,7 +201,7 @@ def _send(sender: Connection, path: Path, names: Sequence[str]) -> None:
         sender.send(_read(path, names))
     except Exception as error:  # SciPy has a dozen kinds for damaged files
         with suppress(OSError):
-            sender.send(_reason(error))
+            sender.send(reason_of(error))
 
 
 def _read(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
@@ -223,7 +216,3 @@ def _read(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
             raise ValueError(f"`{name}` has shape {shape}, expected at most {_MOST_VALUES} values")
     values = scipy_io.loadmat(path, variable_names=list(found)) if found else {}
     return {name: np.asarray(values[name]).ravel(order="F") for name in found}
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -6,11 +6,15 @@ from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.class_table import read_classes
 from lit_seg.data.datasets.nyuv2.mat import HOW_TO_GET, LABELED, MatSplit
-from lit_seg.data.datasets.nyuv2.mtan import mtan_split
-from lit_seg.data.datasets.nyuv2.png import LABEL_13, class13_split, has_class13, label40_split
-from lit_seg.data.facts import check_choice
+from lit_seg.data.datasets.nyuv2.single_files import (
+    LABEL_13,
+    class13_split,
+    has_class13,
+    label40_split,
+    mtan_split,
+)
 from lit_seg.data.splits import MixedSplit, Split, random_parts
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, check_choice
 from lit_seg.metrics.labels import VOID
 
 _CLASSES = {number: read_classes(f"nyuv2_{number}") for number in (13, 40)}
@@ -26,11 +30,6 @@ _LABEL40 = "RGB/ and Label/"
 _MTAN = "{train,val}/image/"
 _LAYOUTS = {LABELED: "mat", _CLASS13: "png", _LABEL40: "png", _MTAN: "mtan"}
 """What identifies a layout below the root, and its ``layout`` option."""
-
-_META_DATA = (
-    "https://raw.githubusercontent.com/ankurhanda/nyuv2-meta-data/"
-    "b92d15c506876dada1ac4086938e30ebc4deb49b"
-)
 
 
 class NYUv2(SegDataModule):
@@ -67,9 +66,6 @@ class NYUv2(SegDataModule):
             authors draw without a seed, so their splits are lost; here the sorted names are always
             divided in the same way. They also train void: ``void="train"``.
         **options: options of :class:`SegDataModule`.
-
-    Raises:
-        ValueError: if an argument is none of its choices.
     """
 
     folder = "nyuv2"
@@ -95,7 +91,8 @@ class NYUv2(SegDataModule):
                 unpack=False,
             ),
             Archive(  # no checksum of it is published: this is of the file at that commit
-                f"{_META_DATA}/classMapping40.mat",
+                "https://raw.githubusercontent.com/ankurhanda/nyuv2-meta-data/"
+                "b92d15c506876dada1ac4086938e30ebc4deb49b/classMapping40.mat",
                 "sha256:ff177194cce9a2163517f1e1e6f1c64c50987162f542dedddc04bbf6ebe6d851",
                 unpack=False,
             ),
@@ -126,8 +123,8 @@ class NYUv2(SegDataModule):
         splits = [self._official(part) for part in ("train", "val")]
         samples = [(split, index) for split in splits for index in range(len(split))]
         samples.sort(key=lambda sample: sample[0].name(sample[1]))
-        parts = random_parts(len(samples), (8, 1, 1))
-        return MixedSplit([samples[i] for i in parts[get_args(SplitName).index(name)]])
+        parts = random_parts(samples, (8, 1, 1))
+        return MixedSplit(parts[get_args(SplitName).index(name)])
 
     def _official(self, name: SplitName) -> Split:
         found = self._found()

@@ -1,15 +1,24 @@
-"""The backdrop of a scene: sky, skyline, road, sidewalks, and the shadows on the ground."""
+"""The backdrop of a scene: sky, skyline, road, sidewalks, houses, and shadows on the ground."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 
-from lit_seg.data.datasets.streets.canvas import Canvas, Floats, upright
-from lit_seg.data.datasets.streets.colours import StreetClass, mix, smooth_noise
-from lit_seg.data.datasets.streets.plan import Box, Street
+from lit_seg.data.datasets.streets.canvas import Canvas, Floats, Wall, upright
+from lit_seg.data.datasets.streets.colours import (
+    DARK_GLASS,
+    Colour,
+    StreetClass,
+    any_colour,
+    mix,
+    pick,
+    shade,
+    smooth_noise,
+)
+from lit_seg.data.datasets.streets.plan import SIDES, Box, Street
 
 _SKYLINE_DEPTH = 110.0  # metres
 _NEAREST_SHADOW = 1.5  # metres; a shadow may fall behind the camera, where nothing is projected
@@ -114,3 +123,80 @@ def paint_shadows(canvas: Canvas, street: Street, boxes: Iterable[Box]) -> None:
     soft = cv2.GaussianBlur(light, (3, 3), 0.8)[..., None]
     top = canvas.camera.first_ground_row
     canvas.image[top:] = canvas.image[top:].astype(np.uint16) * soft[top:] // 255
+
+
+_FACADES: tuple[Colour, ...] = (
+    (150, 84, 66),  # brick
+    (196, 172, 130),  # sandstone
+    (214, 206, 190),  # pale render
+    (128, 128, 130),  # concrete, like the road
+    (165, 168, 172),  # light concrete, like the pavement
+    (178, 190, 204),  # glass and steel, like the sky
+    (96, 92, 90),  # slate
+    (122, 132, 104),  # mossy green, like a tree
+    (138, 112, 92),  # brown
+)
+_HOUSE_WIDTH = 12.0  # metres
+
+
+def place_houses(rng: Generator, street: Street) -> Iterator[Box]:
+    """Place a row of houses with a few gaps on both sides, the far ones first."""
+    skyward = rng.uniform(4.0, 10.5)
+    for side in SIDES:
+        houses = []
+        z = rng.uniform(2.0, 8.0)
+        while z < 60.0:
+            if rng.random() < 0.22:
+                z += rng.uniform(4.0, 12.0)
+            x = side * (street.front + rng.uniform(0.0, 0.8) + 0.5 * _HOUSE_WIDTH)
+            depth = rng.uniform(8.0, 18.0)
+            houses.append(Box(x, z, _HOUSE_WIDTH, depth, skyward * rng.uniform(0.7, 1.4)))
+            z += depth
+        yield from reversed(houses)
+
+
+def draw_house(canvas: Canvas, rng: Generator, house: Box) -> None:
+    """Paint both walls of a house in view, one in brighter light, and perhaps a shop."""
+    z, end, height = house.z, house.z + house.depth, house.height
+    outwards = math.copysign(0.5 * house.width, house.x)
+    inner, outer = house.x - outwards, house.x + outwards
+    if canvas.columns_across((inner, end), (inner, z), (outer, z)) <= 0:
+        return
+    front, flank = Wall(inner, z, outer, z), Wall(inner, z, inner, end)
+    material = pick(rng, _FACADES, 0.18)
+    glass = mix(DARK_GLASS, canvas.haze_colour, rng.uniform(0.0, 0.6))
+    sunny, shady = rng.uniform(0.95, 1.1), rng.uniform(0.7, 0.9)
+    lights = (sunny, shady) if rng.random() < 0.5 else (shady, sunny)
+    storey = rng.uniform(2.7, 3.4)
+    for wall, light in zip((front, flank), lights, strict=True):
+        painted = shade(material, light)
+        canvas.fill(wall.panel(0.0, wall.length, 0.0, height), painted, StreetClass.BUILDING)
+        # With fewer columns per metre, windows would blur into the wall.
+        if canvas.columns_across((wall.x0, wall.z0), (wall.x1, wall.z1)) > 1.3 * wall.length:
+            cornice = shade(painted, rng.uniform(0.65, 1.2))
+            canvas.fill(wall.panel(0.0, wall.length, height - 0.35, height), cornice, None)
+            _draw_windows(canvas, rng, wall, np.arange(1.0, height - 1.9, storey), glass)
+    if rng.random() < 0.55:
+        # A shop: its board is as bright as a traffic sign, yet part of the building.
+        start = flank.length * rng.uniform(0.0, 0.4)
+        end = min(start + rng.uniform(3.0, 8.0), flank.length)
+        canvas.fill(flank.panel(start, end, 0.4, 2.4), DARK_GLASS, None)
+        canvas.fill(flank.panel(start, end, 2.4, 3.0), any_colour(rng), None)
+
+
+def _draw_windows(
+    canvas: Canvas, rng: Generator, wall: Wall, floors: Floats, glass: Colour
+) -> None:
+    """Paint equal windows whose sills are at the heights ``floors``; some have curtains."""
+    pitch = rng.uniform(1.9, 3.0)
+    pane = pitch * rng.uniform(0.4, 0.65)
+    bays = np.arange(0.5 * (pitch - pane), wall.length - pane, pitch)
+    if not floors.size:
+        return
+    starts, sills = np.tile(bays, floors.size), np.repeat(floors, bays.size)
+    panes = wall.panels(starts, pane, sills, 1.5)
+    canvas.fill(panes, glass, None)
+    curtained = panes[rng.random(len(panes)) < rng.uniform(-0.4, 0.5)]
+    if curtained.size:
+        curtain = mix(glass, (225.0, 205.0, 160.0), rng.uniform(0.15, 0.6))
+        canvas.fill(curtained, curtain, None)

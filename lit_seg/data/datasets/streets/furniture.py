@@ -96,27 +96,24 @@ def _draw_lamppost(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
 
 def _draw_sign(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
     """Paint a disk, triangle, square or board in any two colours on a post."""
-    size = rng.uniform(0.3, 0.42)
+    size = rng.uniform(0.3, 0.42)  # half the width
     middle = rng.uniform(2.0, 2.7)
     post = pick(rng, _POSTS, 0.25)
     canvas.fill(stick(x, 0.0, x, middle, z, 0.07), post, StreetClass.POLE)
-    outline = [(x + right, middle + up, z) for right, up in _sign_outline(rng, size)]
+    shape = int(rng.integers(4))
+    if shape == 0:
+        corners = [(size * right, size * up) for right, up in CIRCLE]
+    elif shape == 1:
+        corners = [(-1.1 * size, -0.8 * size), (1.1 * size, -0.8 * size), (0.0, 1.1 * size)]
+    else:
+        wide, tall = (0.9 if shape == 2 else 1.3) * size, 0.85 * size
+        corners = [(-wide, -tall), (wide, -tall), (wide, tall), (-wide, tall)]
+    outline = [(x + right, middle + up, z) for right, up in corners]
     border, face = any_colour(rng), any_colour(rng)
     if rng.random() < 0.45:
         face = (228.0, 228.0, 222.0)
     canvas.fill(outline, border, StreetClass.SIGN)
     canvas.fill(shrunk(outline, 0.65), face, None)
-
-
-def _sign_outline(rng: Generator, size: float) -> list[tuple[float, float]]:
-    """Choose the corners of a sign around the origin; ``size`` is half its width."""
-    shape = int(rng.integers(4))
-    if shape == 0:
-        return [(size * right, size * up) for right, up in CIRCLE]
-    if shape == 1:
-        return [(-1.1 * size, -0.8 * size), (1.1 * size, -0.8 * size), (0.0, 1.1 * size)]
-    wide, tall = (0.9 if shape == 2 else 1.3) * size, 0.85 * size
-    return [(-wide, -tall), (wide, -tall), (wide, tall), (-wide, tall)]
 
 
 def _draw_traffic_light(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
@@ -179,12 +176,12 @@ def _draw_panel(
     if solid:
         canvas.fill(panel.panel(0.0, long, 0.0, high), paint, StreetClass.FENCE)
         seams = np.arange(0.3, long, 0.6)
-        canvas.fill_all(panel.panels(seams, 0.05, 0.0 * seams, high), shade(paint, 0.75), None)
+        canvas.fill(panel.panels(seams, 0.05, 0.0 * seams, high), shade(paint, 0.75), None)
         return
     bars = np.arange(0.0, long, 0.3)
-    canvas.fill_all(panel.panels(bars, 0.05, 0.0 * bars, high), paint, StreetClass.FENCE)
+    canvas.fill(panel.panels(bars, 0.05, 0.0 * bars, high), paint, StreetClass.FENCE)
     rails = panel.panels(np.zeros(2), long, np.array((0.3, high - 0.1)), 0.08)
-    canvas.fill_all(rails, shade(paint, 0.9), StreetClass.FENCE)
+    canvas.fill(rails, shade(paint, 0.9), StreetClass.FENCE)
 
 
 def _draw_bin(canvas: Canvas, rng: Generator, x: float, z: float) -> None:

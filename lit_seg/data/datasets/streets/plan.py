@@ -1,7 +1,7 @@
 """The plan of a scene in metres: the street, and the things that take up room in it."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,7 +18,7 @@ class Street:
     """Cross-section of the street in metres, and where the sun throws shadows.
 
     The road spans ``-road..road`` and a sidewalk continues to ``front`` on either side, where the
-    buildings start.  ``sun`` is the (x, z) shadow offset per metre of height; ``dusk`` is the share
+    buildings start. ``sun`` is the (x, z) shadow offset per metre of height; ``dusk`` is the share
     of light that is left in a shadow.
     """
 
@@ -26,17 +26,6 @@ class Street:
     front: float
     sun: tuple[float, float]
     dusk: float
-
-    @classmethod
-    def random(cls, rng: Generator) -> Self:
-        """Draw a street of two lanes and two sidewalks, from narrow to wide, under any sun."""
-        road = rng.uniform(2.9, 4.1)
-        return cls(
-            road=road,
-            front=road + rng.uniform(2.4, 4.8),
-            sun=(rng.uniform(-1.1, 1.1), rng.uniform(-0.5, 0.8)),
-            dusk=rng.uniform(0.45, 0.98),
-        )
 
 
 @dataclass(frozen=True)
@@ -67,15 +56,6 @@ class Thing:
 
     box: Box
     draw: Callable[[Canvas, Generator, float, float], None]  # at ``x`` and ``z``
-
-
-def without_collisions(things: Iterable[Thing]) -> list[Thing]:
-    """Keep the things that do not stand inside an earlier one."""
-    kept: list[Thing] = []
-    for thing in things:
-        if not any(thing.box.overlaps(other.box) for other in kept):
-            kept.append(thing)
-    return kept
 
 
 def random_side(rng: Generator) -> float:

@@ -1,21 +1,31 @@
-"""NYUv2 as image files: 13 classes, numbered as in the .mat, or 40 classes in RGB/ and Label/."""
+"""NYUv2 as single files: PNGs of 13 or of 40 classes, and the arrays of MTAN.
+
+The 13 classes are numbered as in the .mat, the 40 lie in RGB/ and Label/. The arrays of 288x384
+were prepared for MTAN and are usual in multi-task papers.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.datasets.nyuv2.mat import HOW_TO_GET, IMAGES, official_numbers
-from lit_seg.data.file_lists import inside, listing_faults, read_lines, require_files, single_fault
+from lit_seg.data.file_lists import listing_faults, read_stems, single_fault
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
-from lit_seg.errors import DataError, NotThereError
+from lit_seg.data.transforms import Array
+from lit_seg.errors import DataError, NotThereError, reason_of
 from lit_seg.metrics.labels import VOID
 
 LABEL_13 = "new_nyu_class13_"
 _IMAGE = "nyu_rgb_"
+MTAN_SIZES = {"train": 795, "val": 654}
+_CLASSES_OF_MTAN = 13
 
 
 def has_class13(root: Path) -> bool:
@@ -27,9 +37,6 @@ def class13_split(root: Path, name: SplitName) -> FileSplit:
     """Pair images and labels by their numbers, which ``splits.mat`` divides into splits.
 
     If there is no image at all, the labels can be counted but no sample can be loaded.
-
-    Raises:
-        DataError: if there is no label of the split, or a file lacks its partner.
     """
     numbers = official_numbers(root, name, IMAGES)
     labels, images = (
@@ -62,18 +69,14 @@ def class13_split(root: Path, name: SplitName) -> FileSplit:
 
 
 def label40_split(root: Path, name: SplitName, ids: Mapping[int, int]) -> FileSplit:
-    """Pair ``RGB/<x>.jpg`` (or .png) and ``Label/<x>.png`` for each line of a list.
-
-    Raises:
-        DataError: if a list or file is missing, or an image is listed twice.
-    """
+    """Pair ``RGB/<x>.jpg`` (or .png) and ``Label/<x>.png`` for each line of a list."""
     train, test = (root / f"{part}.txt" for part in ("train", "test"))
     wanted, other = (train, test) if name == "train" else (test, train)
     if not wanted.is_file():
         raise NotThereError(f"{wanted}: not found. {HOW_TO_GET}")
-    stems = _listed(root, wanted)
+    stems = read_stems(root, wanted)
     with single_fault():
-        if other.is_file() and (both := sorted(set(stems) & set(_listed(root, other)))):
+        if other.is_file() and (both := sorted(set(stems) & set(read_stems(root, other)))):
             raise DataError(
                 f"{wanted}: lists {both[0]}, as {other} does ({len(both)} such images); they must "
                 f"share none. {HOW_TO_GET}"
@@ -83,8 +86,7 @@ def label40_split(root: Path, name: SplitName, ids: Mapping[int, int]) -> FileSp
         image = root / "RGB" / f"{stem}.jpg"
         image = image if image.is_file() else image.with_name(f"{stem}.png")
         pairs.append((image, root / "Label" / f"{stem}.png"))
-    require_files(pairs, HOW_TO_GET)
-    return FileSplit(pairs, LabelMap(ids))
+    return FileSplit(pairs, LabelMap(ids), how_to_get=HOW_TO_GET)
 
 
 def _refuse_image(path: Path, labels: int) -> NoReturn:
@@ -92,23 +94,6 @@ def _refuse_image(path: Path, labels: int) -> NoReturn:
         f"{path}: no such file, here or in a folder beside: there are {labels} labels and none of "
         f"their images. {HOW_TO_GET}"
     )
-
-
-def _listed(root: Path, listing: Path) -> list[str]:
-    """The stems in a list whose lines are ``RGB/5.jpg Label/5.png``, ``RGB/5.jpg`` or ``5``."""
-    stems: dict[str, None] = {}
-    for number, line in read_lines(listing):
-        where = f"{listing}: line {number}"
-        listed = line.split()[0]
-        with single_fault():
-            inside(root, listed, where)
-            stem = PurePosixPath(listed).name.removesuffix(".jpg").removesuffix(".png")
-            if stem in stems:
-                raise DataError(
-                    f"{where}: lists {stem} for the second time; remove one of the lines"
-                )
-            stems[stem] = None
-    return list(stems)
 
 
 def _by_number(root: Path, stem: str) -> dict[int, Path]:
@@ -129,3 +114,60 @@ def _named(root: Path, stem: str) -> Iterator[tuple[int, Path]]:
             hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
             if match and not hidden:
                 yield int(match[1]), path
+
+
+def mtan_split(root: Path, name: SplitName) -> FileSplit:
+    """``{train,val}/{image,label}/<i>.npy``, in the order of the numbers from 0."""
+    part = "train" if name == "train" else "val"
+    images, labels = (root / part / kind for kind in ("image", "label"))
+    pairs = [(images / f"{i}.npy", labels / f"{i}.npy") for i in range(MTAN_SIZES[part])]
+    return FileSplit(pairs, _read_label, root, _read_image, HOW_TO_GET)
+
+
+def _read_image(path: Path) -> Array:
+    """Read an array ``(H, W, 3)`` of floats in [0, 1] or uint8, as uint8."""
+    image = _read_array(path)
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise DataError(
+            f"{path}: is an array of shape {image.shape}, expected (height, width, 3); fetch it "
+            "again"
+        )
+    if image.dtype == np.uint8:
+        return image
+    # not <= also finds NaN
+    if image.dtype.kind != "f" or not (image.min() >= 0 and image.max() <= 1):
+        values = f"{image.min()} to {image.max()}" if image.dtype.kind in "iuf" else "no numbers"
+        raise DataError(
+            f"{path}: holds {values} of {image.dtype}, expected floats from 0 to 1 or uint8"
+        )
+    scaled: Array = np.rint(image.astype(np.float64) * 255).astype(np.uint8)
+    return scaled
+
+
+def _read_label(path: Path) -> Array:
+    """Read an array ``(H, W)`` of any numeric type, -1 for void and 0 to 12, as class ids."""
+    label = _read_array(path)
+    if label.ndim != 2 or label.dtype.kind not in "iuf":
+        raise DataError(
+            f"{path}: is an array of shape {label.shape} of {label.dtype}, expected numbers of "
+            "shape (height, width)"
+        )
+    illegal = ~((label >= -1) & (label < _CLASSES_OF_MTAN) & (label == np.floor(label)))
+    if illegal.any():
+        raise DataError(
+            f"{path}: holds the label values {np.unique(label[illegal]).tolist()[:10]}, expected "
+            f"only -1 (void) to {_CLASSES_OF_MTAN - 1}"
+        )
+    ids: Array = np.where(label == -1, VOID, label).astype(np.uint8)
+    return ids
+
+
+def _read_array(path: Path) -> npt.NDArray[Any]:
+    try:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except Exception as error:  # NumPy has a dozen kinds for damaged files
+        reason = reason_of(error) if path.stat().st_size else "it is empty"
+        raise DataError(f"{path}: cannot be read as an array ({reason}); fetch it again") from None
