@@ -129,6 +129,11 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         if state == TrainerFn.FITTING:
             _ = self.content_hashes
 
+    def setup(self, stage: str) -> None:
+        """Know the data on each rank, before they may change; the first rank has read them."""
+        if stage == TrainerFn.FITTING:
+            _ = self.content_hashes
+
     def state_dict(self) -> dict[str, str]:
         """What a checkpoint holds of the data."""
         return self.content_hashes

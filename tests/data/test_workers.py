@@ -29,7 +29,7 @@ def batches(data: Streets) -> list[object]:
 
 
 LOADS_ON = """
-import os, signal, sys
+import os, signal
 from multiprocessing import active_children
 import lit_seg.data.datasets.streets.streets as streets
 streets._SPLITS = {"train": (0, 16)}
@@ -38,19 +38,16 @@ loading = iter(loader)
 next(loading)
 first, second, third = active_children()
 os.kill(second.pid, signal.SIGTERM)  # as a scheduler does: it loads on
-if sys.argv[1] == "KILL":
-    os.kill(first.pid, signal.SIGKILL)
-if sys.argv[1] == "STOP":
-    os.kill(third.pid, signal.SIGSTOP)
+os.kill(first.pid, signal.SIGKILL)
+os.kill(third.pid, signal.SIGSTOP)  # it will not answer
 print(*(process.pid for process in (first, second, third)), flush=True)
 """
 
 
-@pytest.mark.parametrize("how", ["KILL", "STOP"])
-def test_a_process_ends_with_all_its_workers(how: str) -> None:
-    """Although its loader is in use, whether a worker was killed or does not answer."""
+def test_a_process_ends_with_all_its_workers() -> None:
+    """Although its loader is in use, and whatever became of them."""
     done = subprocess.run(
-        [sys.executable, "-c", LOADS_ON, how],
+        [sys.executable, "-c", LOADS_ON],
         cwd=ROOT, timeout=60, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
