@@ -48,7 +48,7 @@ def test_a_process_ends_with_all_its_workers() -> None:
     """Although its loader is in use, and whatever became of them."""
     done = subprocess.run(
         [sys.executable, "-c", LOADS_ON],
-        cwd=ROOT, timeout=60, capture_output=True, text=True, check=True,
+        cwd=ROOT, timeout=300, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     for pid in map(int, done.stdout.split()):
