@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lit_seg.errors import check_choice
 from lit_seg.losses.base import ClassCounts, Counts
+from lit_seg.metrics.labels import known
 
 Scheme = Literal["inverse", "sqrt_inverse", "median", "segnet", "enet"]
 Unit = Literal["pixels", "images"]
@@ -22,7 +23,7 @@ def pixels_of(class_counts: Counts) -> Tensor:
     """
     counts = class_counts.pixels if isinstance(class_counts, ClassCounts) else class_counts
     pixels = torch.tensor(list(counts), dtype=torch.float64)
-    if not pixels.sum() > 0:
+    if not known(pixels.sum() > 0, "`class_counts`"):
         raise ValueError(f"`class_counts` must hold pixels of some class, got {list(counts)}")
     return pixels
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.frequency import pixels_of
 from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.metrics.labels import known
 
 
 class LDAMLoss(PixelLoss):
@@ -59,6 +60,11 @@ class LDAMLoss(PixelLoss):
     def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
         label = target.masked_fill(target == self.void, 0)
         margin = self.margin.to(logits.dtype)[label].unsqueeze(1)
+        top = logits.detach().amax(1, keepdim=True)
+        huge = ~(self.scale * top).isfinite()
+        if logits.is_cuda or known(huge.any(), "`logits`"):
+            # the scale would make them infinite and the softmax NaN; only differences count
+            logits = logits - torch.where(huge, top, 0)
         return (self.scale * logits).scatter_add_(1, label.unsqueeze(1), -self.scale * margin)
 
     def class_stats(self) -> dict[str, Tensor]:

@@ -78,7 +78,6 @@ def soft_counts(logits: Tensor, target: Tensor, void: int) -> Tensor:
     label = target.reshape(len(target), 1, p.shape[2])
     valid = label != void
     label = label.masked_fill(~valid, 0)
-    # filled, not multiplied, because 0 times a non-finite value under void would be NaN
     predicted = p.masked_fill(~valid, 0).sum(-1)
     hit = p.gather(1, label).masked_fill(~valid, 0).squeeze(1)
     zeros = torch.zeros(p.shape[:2], dtype=widest_float(p.device), device=p.device)

@@ -77,10 +77,14 @@ class SeesawLoss(PixelLoss):
         shift = mitigation.to(logits.dtype)[label].movedim(-1, 1)
         log_p = logits.detach().log_softmax(1)
         log_true = log_p.gather(1, label.unsqueeze(1))
-        if self.min_confidence:
-            log_true = log_true.clamp(min=log(self.min_confidence))
+        # Bounds for logits beyond 1e36, whose softmax would be NaN: log p can be -inf for several
+        # classes, and their differences, times q and added to the logits, infinite.
+        most = torch.finfo(logits.dtype).max
+        bound = most / 64 / max(1, self.compensation)
+        log_true = log_true.clamp(min=log(self.min_confidence) if self.min_confidence else -most)
+        preferred = (log_p - log_true).clamp(min=0).clamp_(max=bound)
         # both shifts are 0 for the true class
-        return logits + shift + self.compensation * (log_p - log_true).clamp(min=0)
+        return logits + shift + self.compensation * preferred
 
     def class_stats(self) -> dict[str, Tensor]:
         """Pixels of each class seen so far, and its weight if it was given one."""

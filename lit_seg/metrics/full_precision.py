@@ -15,18 +15,36 @@ def widest_float(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type in _WITHOUT_FLOAT64 else torch.float64
 
 
+def _trainable(tensor: Tensor) -> Tensor:
+    """The same, or a copy of a tensor that was made in inference mode, which is like any other."""
+    if not tensor.is_inference():
+        return tensor
+    with torch.inference_mode(False):
+        return tensor.clone()
+
+
 class FullPrecision(nn.Module):
     """Follows the model to another device, but never to another dtype.
 
     ``model.to(torch.bfloat16)`` (Lightning's ``bf16-true``) would round a float state of 1000001
     to 999420, and a recall of .996 to 1.
+
+    Nor does it keep a tensor made in inference mode, which later training could not change in
+    place or save for backward.
     """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, _trainable(value) if isinstance(value, Tensor) else value)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        normal = None if tensor is None else _trainable(tensor)
+        super().register_buffer(name, normal, persistent)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> Self:
         def move_only(tensor: Tensor) -> Tensor:
             device = fn(torch.empty(0)).device
             dtype = widest_float(device) if tensor.dtype == torch.float64 else tensor.dtype
-            return tensor.to(device, dtype)
+            return _trainable(tensor.to(device, dtype))
 
         super()._apply(move_only, *args, **kwargs)  # type: ignore[no-untyped-call]
         return self

@@ -76,6 +76,21 @@ def are_counts(numbers: Sequence[float]) -> bool:
     return all(n >= 0 and float(n).is_integer() for n in numbers)
 
 
+def known(flag: Tensor, what: str) -> bool:
+    """The value of a flag that was computed from ``what``.
+
+    Raises:
+        ValueError: if there is none, as on the meta device and inside ``torch.func.vmap``.
+    """
+    try:
+        return bool(flag)
+    except RuntimeError as err:
+        raise ValueError(
+            f"{what} must hold values that can be read; on the meta device and inside "
+            "`torch.func.vmap` there are none: take a real device, and a loop in place of `vmap`"
+        ) from err
+
+
 def check_predictions(preds: Tensor, target: Tensor, num_classes: int) -> None:
     """Refuse predictions of another shape, which would be broadcast, and labels that are no class.
 
@@ -110,7 +125,7 @@ def check_labels(labels: Tensor, num_classes: int, what: str = "target", void: b
     if labels.device.type == "cuda":
         # an index that is out of range stops the GPU, and nobody has to wait for the answer
         legal.new_zeros(1).index_select(0, (~legal.all()).long().view(1))
-    elif not bool(legal.all()):
+    elif not known(legal.all(), f"`{what}`"):
         or_void = f" or {void_label} (void)" if void else ""
         raise ValueError(
             f"`{what}` must hold class ids 0 to {num_classes - 1}{or_void}, "

@@ -36,6 +36,8 @@ from tests.losses.every import (
 )
 from tests.losses.problems import draw, value_and_grad
 
+INF, NAN = float("inf"), float("nan")
+
 
 def below(cls):
     """Every class of this package that derives from ``cls``."""
@@ -130,11 +132,60 @@ def test_what_is_no_number_stays_under_void(make):
     logits, target = draw(12, void=0.4)
     void = (target == VOID).unsqueeze(1).expand_as(logits)
     value, grad = value_and_grad(SameNoise(make(COUNTS)), logits, target)
-    for number in (float("nan"), float("inf"), -float("inf")):
+    for number in (NAN, INF, -INF, 3e38, -3e38):
         bad = logits.masked_fill(void, number)
         bad_value, bad_grad = value_and_grad(SameNoise(make(COUNTS)), bad, target)
-        torch.testing.assert_close(bad_value, value)
-        torch.testing.assert_close(bad_grad[~void], grad[~void])
+        assert torch.equal(bad_value, value), number
+        assert torch.equal(bad_grad, grad), number
+        only_void = torch.full_like(logits, number), torch.full_like(target, VOID)
+        nothing, no_grad = value_and_grad(make(COUNTS), *only_void)
+        assert nothing == 0, number
+        assert not no_grad.any(), number
+
+
+@every_kind_of_loss
+@pytest.mark.parametrize("number", [NAN, INF])
+def test_what_is_no_number_stays_under_void_when_it_is_upsampled(make, number):
+    """Below the labels' size a logit is under void if no pixel that counts is drawn from it."""
+    logits, _ = draw(18, (1, 4, 4, 4))
+    _, target = draw(19, (1, 4, 16, 16))
+    target[..., 4:] = VOID  # the others are drawn from the logits' columns 0 and 1
+    want, want_grad = value_and_grad(SameNoise(make(COUNTS)), logits, target)
+    logits[..., 2:] = number
+    value, grad = value_and_grad(SameNoise(make(COUNTS)), logits, target)
+    assert torch.equal(value, want)
+    assert torch.equal(grad, want_grad)
+
+
+@every_loss
+def test_what_is_no_number_is_not_hidden_elsewhere(make):
+    """A run looks at its loss to stop in time."""
+    logits, target = draw(9, void=0)
+    for number in (NAN, INF):
+        logits[0, 1, 2, 3] = number
+        for training in (True, False):
+            value = SameNoise(make(COUNTS).train(training))(logits, target)
+            assert not value.isfinite(), (number, training)
+
+
+@every_loss
+def test_huge_logits_give_no_nan(make):
+    """Sums, products and differences of them overflow; what is right costs nothing even so."""
+    _, target = draw(9)
+    own = F.one_hot(target.masked_fill(target == VOID, 0), 4).movedim(-1, 1).float()
+    for size, training in ((1e30, True), (1e38, False), (3e38, True), (3e38, False)):
+
+        def loss(*batch, training=training):
+            return SameNoise(make(COUNTS).train(training))(*batch)
+
+        right = [value_and_grad(loss, z, target) for z in (size * own, (2 * own - 1) * size)]
+        wrong = [loss(z, target) for z in (-size * own, (1 - 2 * own) * size)]
+        alike = [value_and_grad(loss, own * 0 + z, target) for z in (size, -size)]
+        assert [value.item() for value, _ in right] == [0, 0], (size, training)
+        assert all(value > 0 for value in wrong), (size, training)
+        assert all(value.isfinite() for value, _ in alike), (size, training)
+        assert all(grad.isfinite().all() for _, grad in right + alike), (size, training)
+        assert size > 1e30 or all(value.isfinite() for value in wrong)
 
 
 @every_loss
@@ -243,11 +294,13 @@ def test_memory_layout_does_not_matter(make, layout):
 
 
 @every_kind_of_loss
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+)
 def test_any_integer_holds_labels(make, dtype):
     """Datasets keep labels in 8 bits, where arithmetic on them would wrap around."""
     logits, target = draw(21, (2, 200, 5, 6))
-    narrow = target.to(torch.int16).to(dtype)
+    narrow = target.to(torch.int16).to(getattr(torch, dtype))
     assert torch.equal(make([1] * 200)(logits, narrow), make([1] * 200)(logits, target))
 
 
@@ -375,6 +428,70 @@ def test_only_state_is_saved(make):
     if RecallLoss in (make.options.get("loss"), *make.options.get("losses", ())):
         wanted |= {"value"}
     assert names == wanted
+
+
+@every_loss
+def test_inference_mode_leaves_nothing_behind(make):
+    """Lightning validates in it, and notebooks score in it; training goes on afterwards."""
+    with torch.inference_mode():
+        loss = make(COUNTS)
+        loss.set_progress(1.0)
+        SameNoise(loss)(*draw(32))
+    other = make(COUNTS)
+    other.set_progress(1.0)
+    SameNoise(other)(*draw(32))
+    for training in (True, False):
+        for dtype in (torch.float32, torch.float64):  # weights in float64 are used as they are
+            logits, target = draw(33)
+            got = value_and_grad(SameNoise(loss.train(training)), logits.to(dtype), target)
+            want = value_and_grad(SameNoise(other.train(training)), logits.to(dtype), target)
+            assert list(map(torch.equal, got, want)) == [True, True], (training, dtype)
+    assert not [name for name, tensor in loss.named_buffers() if tensor.is_inference()]
+
+
+@every_loss
+def test_gradients_of_torch_func(make):
+    """In eval mode; in training mode, too, if no state would have to change in it."""
+    logits, target = draw(36)
+    for training in (True, False):
+        loss = make(COUNTS).train(training)
+        before = {name: tensor.clone() for name, tensor in loss.state_dict().items()}
+        if training and before.keys() - {"started"}:
+            with pytest.raises(RuntimeError, match="mutate a captured Tensor"):
+                torch.func.grad(loss)(logits, target)
+            torch.testing.assert_close(loss.state_dict(), before, equal_nan=True)
+        else:
+            grad = torch.func.grad(SameNoise(loss))(logits, target)
+            assert torch.equal(grad, value_and_grad(SameNoise(loss), logits, target)[1])
+
+
+@every_loss
+def test_values_that_nobody_can_read(make):
+    """They are refused before the state changes: the loss is as good as before."""
+    logits, target = draw(37)
+    loss = make(COUNTS)
+    batched = torch.vmap(lambda z, y: loss(z[None], y[None]), randomness="different")
+    one_map = torch.vmap(lambda z: loss(z[None], target[:1]), randomness="different")
+    for call in (
+        lambda: loss(logits.to("meta"), target.to("meta")),
+        lambda: loss(logits.to("meta"), target),
+        lambda: batched(logits, target),
+        lambda: one_map(logits),
+    ):
+        with pytest.raises(ValueError, match=r"`(logits|target)` must hold values .* real device"):
+            call()
+    assert torch.equal(SameNoise(loss)(logits, target), SameNoise(make(COUNTS))(logits, target))
+
+
+@every_loss
+def test_a_loss_without_its_counts(make):
+    with pytest.raises(ValueError, match="the loss is on the meta device"):
+        make(COUNTS).to("meta")(*draw(37))
+    with (
+        pytest.raises(ValueError, match="meta device"),  # here, or when it meets logits
+        torch.device("meta"),
+    ):
+        make(COUNTS)(torch.zeros(1, 4), torch.zeros(1, dtype=torch.long))
 
 
 @every_loss

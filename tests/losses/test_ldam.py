@@ -46,6 +46,16 @@ def test_margins(counts):
     assert loss.class_stats()["margin"].tolist() == pytest.approx(want, rel=1e-12)
 
 
+def test_huge_logits_are_compared_as_they_are():
+    """Times the scale all three would be infinite."""
+    logits = torch.tensor([[3e38, 2e38, -3e38]])
+    values = [LDAMLoss([9, 1, 1])(logits, torch.tensor([label])).item() for label in range(3)]
+    assert values == [0, math.inf, math.inf]
+    # of these only the difference, times the scale, is a float
+    value = LDAMLoss([9, 1, 1])(torch.tensor([[3e37, 2.9e37, 0.0]]), torch.tensor([1])).item()
+    assert value == pytest.approx(20 * 1e36, rel=1e-3)
+
+
 @both_precisions
 def test_class_without_pixels(dtype):
     logits, target = draw(0)

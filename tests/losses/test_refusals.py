@@ -73,6 +73,12 @@ def test_target_that_is_no_integer(make, dtype):
 
 
 @every_kind_of_loss
+def test_logits_that_are_no_real_numbers(make):
+    with pytest.raises(ValueError, match="`logits` must be real numbers, got torch"):
+        make(COUNTS)(torch.zeros(1, 4, 3, dtype=torch.complex64), torch.zeros(1, 3).long())
+
+
+@every_kind_of_loss
 @pytest.mark.parametrize("label", [4, 254, -1, -100, 256])
 def test_label_out_of_range_is_named(make, label):
     target = torch.tensor([[0, VOID, label]])

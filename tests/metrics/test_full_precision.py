@@ -3,9 +3,10 @@
 from types import SimpleNamespace
 from unittest import mock
 
+import pytest
 import torch
 
-from lit_seg.metrics import ClassRecall, PixelMean
+from lit_seg.metrics import ClassRecall, ConfusionMatrix, PixelMean
 
 
 def test_moved_tensors_are_returned_whole():
@@ -46,3 +47,20 @@ def test_a_state_named_to_stay_behind_stays():
         metric._apply(lambda t: t.to("meta"), *args, **kwargs)
         assert metric.recall.is_meta
         assert not metric.counts.is_meta
+
+
+@pytest.mark.parametrize("make", [lambda: ClassRecall(2), lambda: ConfusionMatrix(2)])
+def test_a_state_from_inference_mode_is_counted_on(make):
+    """Made, moved or cleared in a validation, it was a tensor that nothing outside could change."""
+    batch = torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, 1]])
+    metric, want = make(), make()
+    want(*batch)
+    with torch.inference_mode():
+        inside = make()
+        for each in (metric, inside):
+            each.update(*batch)
+            each.reset()
+            each._apply(torch.clone)
+    for each in (metric, inside):
+        each.update(*batch)
+        assert torch.equal(each.compute(), want.compute())
