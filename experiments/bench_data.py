@@ -28,6 +28,7 @@ from lit_seg.data.label_maps import ColourMap, LabelMap
 from lit_seg.data.overlays import distinct_colours
 from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import TrainTransform
+from lit_seg.files.picture import open_picture
 
 ROUNDS = 7
 CLASSES = 20
@@ -64,7 +65,7 @@ def medians(what: dict[str, Callable[[int], object]], number: int) -> dict[str, 
 
 
 def bare(*paths: Path) -> list[np.ndarray]:
-    return [np.asarray(Image.open(path)) for path in paths]
+    return [np.asarray(open_picture(path)) for path in paths]
 
 
 def main() -> None:

@@ -106,7 +106,7 @@ def state_of(run: Run) -> str:
 def recorded(run: Run) -> list[str] | None:
     """What a run was started with by this command; None if it was not."""
     try:
-        return [str(word) for word in json.loads((run.folder / RECORD).read_text())]
+        return [str(word) for word in json.loads((run.folder / RECORD).read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
         return None
 
@@ -142,7 +142,7 @@ def differing(words: list[str], others: list[str]) -> str:
 def locked(run: Run, trainings: "Trainings", console: Console) -> Iterator[int]:
     """Hold a run for this process and what it starts; wait while another process trains it."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    with open(run.folder / ".lock", "a", opener=without_links) as file:
+    with open(run.folder / ".lock", "a", encoding="utf-8", opener=without_links) as file:
         waiting = False
         while not trainings.stopped:
             try:
@@ -237,7 +237,8 @@ def _gpus() -> list[str]:
     if visible is not None:
         return [name for name in visible.split(",") if name]
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True)
+        command = ["nvidia-smi", "-L"]
+        listed = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     except (OSError, subprocess.CalledProcessError):
         return []
     return [str(i) for i in range(len(listed.stdout.splitlines()))]
@@ -268,7 +269,8 @@ def train_all(runs: list[Run], jobs: int, console: Console) -> tuple[dict[Path, 
             state = trainings.train(run, progress.console)
             states[run.folder] = state
             if state == "failed" and run.output.exists():
-                lines = run.output.read_text(errors="replace").strip().splitlines()
+                text = run.output.read_text(encoding="utf-8", errors="replace")
+                lines = text.strip().splitlines()
                 last = next((line for line in reversed(lines) if line.startswith("error")), "")
                 progress.console.print(
                     f"{run.folder}: failed, see {run.output}\n  {escape(last)}", highlight=False

@@ -18,7 +18,7 @@ MUTMUT = Path(sys.executable).with_name("mutmut")
 
 def mutmut(*args: str) -> list[str]:
     """Lines that the command prints."""
-    done = subprocess.run([MUTMUT, *args], check=True, capture_output=True, text=True)
+    done = subprocess.run([MUTMUT, *args], check=True, capture_output=True, encoding="utf-8")
     return done.stdout.splitlines()
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from lit_seg.analysis import load_dataset, load_runs, plot_trajectories
 from lit_seg.errors import RunError
+from lit_seg.files.picture import open_picture
 
 matplotlib.use("Agg")
 
@@ -23,7 +24,7 @@ def main(run: Path, out: Path) -> None:
     colours = dict(zip(dataset["class"], dataset["colour"], strict=True))
     if not (run / "overlays.png").is_file():
         raise RunError(f"{run}: has no overlays.png; give a run that was validated")
-    overlays = Image.open(run / "overlays.png")
+    overlays: Image.Image = open_picture(run / "overlays.png")
     overlays = overlays.crop((0, 0, overlays.width, overlays.height // 2))
     height = 9 * overlays.height / overlays.width
     figure, (above, below) = plt.subplots(

@@ -4,11 +4,13 @@ import sys
 from importlib import import_module
 
 from lit_seg.cli.commands import COMMANDS
+from lit_seg.files.unicode import ensure_utf8
 
 
 def main() -> int:
     """Run the command in ``sys.argv``; returns the exit code."""
     try:
+        ensure_utf8()
         if sys.argv[1:2] and sys.argv[1] in COMMANDS:
             command = import_module(f"lit_seg.cli.commands.{sys.argv[1]}")
             code: int = command.main(sys.argv[2:])

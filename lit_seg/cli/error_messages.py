@@ -33,6 +33,10 @@ def message_of(error: Exception, command: str) -> str | None:
     """
     if isinstance(error, ArgumentError):
         return explain(error.message, command)
+    if not isinstance(error, LitSegError) and isinstance(error.__context__, LitSegError):
+        return message_of(error.__context__, command)  # then Lightning failed to end the run
+    if lost := _lost_worker(error):
+        return lost
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; look at its path, rights and free space"
     if isinstance(error, LitSegError | OSError | MisconfigurationException):
@@ -44,12 +48,37 @@ def message_of(error: Exception, command: str) -> str | None:
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
         first = text.splitlines()[0] if text else "no memory is left"
         return f"{first}. Take a smaller `data.init_args.batch_size`, `height` or `width`"
-    if isinstance(error, RuntimeError) and text.startswith("DataLoader worker"):
-        return (
-            f"{text.splitlines()[0]}: a process that loads images ended, most often for lack of "
-            "memory; take fewer by `data.init_args.num_workers`"
-        )
     return lost_rank(error)
+
+
+def _lost_worker(error: Exception) -> str | None:
+    """The message if a process that loads images has ended, or could not send a batch."""
+    text = str(error).strip()
+    lines = text.splitlines() or [type(error).__name__]
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    raised_in = frames[-1].f_globals.get("__name__") if frames else ""
+    if isinstance(error, RuntimeError) and text.startswith("DataLoader worker"):
+        said = lines[0].rstrip(". ")
+    elif isinstance(error, OSError | EOFError) and raised_in == "multiprocessing.connection":
+        said = f"DataLoader worker: {lines[0]}"  # the connection to it is cut
+    elif isinstance(error, RuntimeError) and ("/torch_" in lines[-1] or "ancdata" in lines[-1]):
+        said = lines[-1]
+    else:
+        return None
+    if "/torch_" in text or "shared memory" in text:
+        return (
+            f"{said}: the shared memory (/dev/shm) is full; give it more room (`docker run "
+            "--shm-size`), or take fewer processes by `data.init_args.num_workers`, 0 for none"
+        )
+    if "ancdata" in text:
+        return (
+            f"{said}: too many files are open; raise their limit (`ulimit -n`), or take fewer "
+            "processes by `data.init_args.num_workers`"
+        )
+    return (
+        f"{said}: a process that loads images ended, most often for lack of memory; take fewer by "
+        "`data.init_args.num_workers`"
+    )
 
 
 def _about_an_option(error: ValueError) -> str | None:

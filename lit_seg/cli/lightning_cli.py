@@ -4,7 +4,7 @@ import sys
 from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jsonargparse.typing import PositiveFloat
@@ -66,6 +66,7 @@ class RunConfig(SaveConfigCallback, AfterFirstStep):
         """Write it without the checkpoint's path."""
         config = deepcopy(self.config)
         config.ckpt_path = None  # the run can be repeated from its config, not only resumed
+        config.changed_data = "refuse"  # the next change must be accepted too
         text = self.parser.dump(config, skip_none=False)
         replace_text(Path(trainer.default_root_dir) / CONFIG, text)
         for logger in trainer.loggers:
@@ -102,6 +103,12 @@ class LitSegCLI(LightningCLI):
             default=300,
             help="Seconds after which a rank that waits for another ends the job. What a rank does "
             "alone must fit: slow loading, a checkpoint, one more validation batch.",
+        )
+        parser.add_argument(
+            "--changed_data",
+            type=Literal["refuse", "accept"],
+            default="refuse",
+            help="What `fit --resume` does if the images or labels are not those of the run.",
         )
         for key, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, key)
@@ -156,6 +163,7 @@ class LitSegCLI(LightningCLI):
             raise RunError(explain(str(error), self.subcommand)) from error
         except ModuleNotFoundError as error:
             raise RunError(str(error)) from error
+        self.datamodule.changed_data = self.config[self.subcommand].changed_data
         if self.subcommand == "fit" and self.config.fit.ckpt_path:
             # the checkpoint holds all weights, and the file that the run started from may be gone
             self.model.weights = self.model.init = None

@@ -1,7 +1,8 @@
 """Batches of a dataset: the options, samplers and loaders that all DataModules share."""
 
+import math
 import os
-import signal
+from functools import cached_property
 from typing import Literal, get_args
 
 import torch
@@ -12,11 +13,13 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader, Sampler
 
 from lit_seg.data.card import SplitName
+from lit_seg.data.counting.cache import content_hash
 from lit_seg.data.dataset import Sample, SegDataset
 from lit_seg.data.facts import DatasetFacts
 from lit_seg.data.sampling import EvalSampler, Key, Sampling, TrainSampler, shuffled
 from lit_seg.data.transforms import EvalTransform, Fit, TrainTransform
-from lit_seg.errors import STOP_SIGNALS, DataError, check_choice
+from lit_seg.data.workers import WorkerLoader, worker_options
+from lit_seg.errors import DataError, check_choice
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""
@@ -110,6 +113,8 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         whole = (self.height, self.width)
         self._train = TrainTransform(whole, self.fit, crop, scale, flip, jitter, class_crops)
         self._start = {"epoch": 0, "done": 0}
+        self.changed_data: Literal["refuse", "accept"] = "refuse"
+        """What a run does that goes on with other data than it began with."""
 
     def prepare_data(self) -> None:
         """Check what can be checked cheaply, once, before loggers and workers start."""
@@ -121,6 +126,31 @@ class SegDataModule(DatasetFacts, LightningDataModule):
             split.load(0)
             if name == "train" and self.sampling is not None:
                 _ = self.image_counts  # the first rank counts, the others then find it
+        if state == TrainerFn.FITTING:
+            _ = self.content_hashes
+
+    def setup(self, stage: str) -> None:
+        """Know the data on each rank, before they may change; the first rank has read them."""
+        if stage == TrainerFn.FITTING:
+            _ = self.content_hashes
+
+    def state_dict(self) -> dict[str, str]:
+        """What a checkpoint holds of the data."""
+        return self.content_hashes
+
+    def load_state_dict(self, state_dict: dict[str, str]) -> None:
+        """Refuse to go on with other data than those of the checkpoint."""
+        fits = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+        if not fits or self.changed_data == "accept":
+            return
+        found = self.content_hashes
+        changed = [name for name in found if state_dict.get(name, found[name]) != found[name]]
+        if changed:
+            raise DataError(
+                f"{self.root}: the {' and '.join(changed)} images or labels of {self.folder} are "
+                "not those that the run began with; put those back, or go on with these by "
+                "`--changed_data accept`"
+            )
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Shuffled, augmented; the same number of full batches on every rank."""
@@ -176,6 +206,14 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         """Batches per rank per epoch; the incomplete last batch is dropped."""
         return len(self._split("train")) // self.samples_per_batch
 
+    @cached_property
+    def content_hashes(self) -> dict[str, str]:
+        """Hashes of the data that the run trains and validates on, as they are at its start."""
+        splits = _SPLITS_OF[TrainerFn.FITTING]
+        return {
+            name: content_hash(self._split(name), f"{name} of {self.folder}") for name in splits
+        }
+
     def _order(self, epoch: int) -> list[int]:
         if self.sampling is None:
             order = shuffled(len(self._split("train")), self.seed, epoch)
@@ -191,28 +229,19 @@ class SegDataModule(DatasetFacts, LightningDataModule):
     def _loader(
         self, dataset: SegDataset, sampler: Sampler[Key], batch_size: int, drop_last: bool = False
     ) -> DataLoader[Sample]:
-        return DataLoader(
+        pixels = max(math.prod(self.crop or ()), self.height * self.width)
+        batch_bytes = batch_size * pixels * (3 + 8)  # of images, and of int64 targets
+        return WorkerLoader(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             drop_last=drop_last,
-            worker_init_fn=_leave_signals_to_the_trainer,
             # the loader draws a seed for its workers here: from the global generator, all later
             # numbers would depend on whether there are workers
             generator=torch.Generator().manual_seed(self.seed),
+            **worker_options(self.num_workers, batch_bytes),
         )
-
-
-def _leave_signals_to_the_trainer(worker: int) -> None:
-    """Ignore the signals that Ctrl-C and schedulers send to all processes of a run.
-
-    Workers load on until the trainer, which handles the signal, ends them.
-    """
-    for signum in STOP_SIGNALS:
-        signal.signal(signum, signal.SIG_IGN)
 
 
 def _rank_and_ranks() -> tuple[int, int]:

@@ -12,7 +12,8 @@ ClassTable = tuple[tuple[str, ...], tuple[Colour, ...], ClassCounts | None]
 
 def read_classes(table: str) -> ClassTable:
     """Read ``datasets/classes/<table>.csv``; its counts are of the training split."""
-    text = (Path(__file__).parent / "datasets" / "classes" / f"{table}.csv").read_text("utf-8")
+    path = Path(__file__).parent / "datasets" / "classes" / f"{table}.csv"
+    text = path.read_text(encoding="utf-8")
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     colours = tuple((int(row["red"]), int(row["green"]), int(row["blue"])) for row in rows)
     counts = {

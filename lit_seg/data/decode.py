@@ -15,6 +15,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
+from lit_seg.files.picture import open_picture
 
 _BITS_PER_SAMPLE = 258
 """The TIFF tag for the bits of each channel."""
@@ -65,7 +66,7 @@ class _Decoded(NamedTuple):
 
 def _decode(path: Path) -> _Decoded:
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             # before the pixels are loaded: then the decoder's arguments are gone
             bits, spread = _bits_and_spread(image)
             pages = getattr(image, "n_frames", 1) if image.format in ("TIFF", "GIF") else 1

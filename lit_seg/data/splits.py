@@ -10,6 +10,7 @@ from lit_seg.data.decode import read_image
 from lit_seg.data.file_lists import listing_faults
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
+from lit_seg.files.unicode import printable
 
 Pair = tuple[Path, Path]
 """An image file and its label file."""
@@ -35,6 +36,9 @@ class Split(Protocol):
 
     def label_files(self) -> Sequence[Path]:
         """The files that hold the labels; none where labels are rendered."""
+
+    def image_files(self) -> Sequence[Path]:
+        """The files that hold images alone."""
 
 
 class FileSplit:
@@ -78,8 +82,8 @@ class FileSplit:
     def name(self, index: int) -> str:
         image = self.pairs[index][0]
         if self.root is None:
-            return image.stem
-        return image.relative_to(self.root).with_suffix("").as_posix()
+            return printable(image.stem)
+        return printable(image.relative_to(self.root).with_suffix("").as_posix())
 
     def load(self, index: int) -> tuple[Array, Array]:
         image_path, label_path = self.pairs[index]
@@ -96,6 +100,9 @@ class FileSplit:
 
     def label_files(self) -> list[Path]:
         return [label for _, label in self.pairs]
+
+    def image_files(self) -> list[Path]:
+        return [image for image, _ in self.pairs]
 
 
 class MixedSplit:
@@ -122,9 +129,13 @@ class MixedSplit:
 
     def label_files(self) -> list[Path]:
         """All label files of the splits: some keep the labels of all samples in one file."""
-        splits = {id(split): split for split, _ in self.samples}
-        files = [path for split in splits.values() for path in split.label_files()]
-        return list(dict.fromkeys(files))
+        return list(dict.fromkeys(path for split in self._splits() for path in split.label_files()))
+
+    def image_files(self) -> list[Path]:
+        return [path for split in self._splits() for path in split.image_files()]
+
+    def _splits(self) -> list[Split]:
+        return list({id(split): split for split, _ in self.samples}.values())
 
 
 def matching_pairs(

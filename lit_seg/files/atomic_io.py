@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lit_seg.errors import WriteError
+from lit_seg.files.unicode import printable
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object], shared: bool =
 def replace_text(path: Path, text: str) -> None:
     """Write a text by :func:`replace_file`; a WriteError says why it cannot be written."""
     with writing(path):
-        replace_file(path, lambda file: file.write(text.encode()))
+        replace_file(path, lambda file: file.write(printable(text).encode()))
 
 
 def new_file(path: Path) -> BinaryIO:

@@ -131,7 +131,10 @@ class CSVLog(Logger):
 
 def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
     new = not path.exists() or not path.stat().st_size
-    with writing(path), open(path, "a", newline="", opener=without_links) as file:
+    with (
+        writing(path),
+        open(path, "a", newline="", encoding="utf-8", opener=without_links) as file,
+    ):
         writer = csv.writer(file)
         if new:
             writer.writerow(columns)

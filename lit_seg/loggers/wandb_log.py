@@ -155,7 +155,7 @@ def _wandb_id(folder: Path, resumed: bool) -> str:
     if os.environ.get("WANDB_SWEEP_ID") and os.environ.get("WANDB_RUN_ID"):
         new = os.environ["WANDB_RUN_ID"]  # W&B takes no other id from what a sweep's agent starts
     elif resumed and path.is_file():
-        return path.read_text().strip()
+        return path.read_text(encoding="utf-8").strip()
     else:
         new = uuid.uuid4().hex[:8]
     rank_zero_only(replace_text)(path, new + "\n")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lit_seg.analysis.comparison import compare
 from lit_seg.files.atomic_io import replace_file, writing
+from lit_seg.files.unicode import printable
 from lit_seg.report.html import to_html
 from lit_seg.report.markdown import to_markdown
 from lit_seg.report.sections import build
@@ -20,7 +21,11 @@ def write_report(
     """
     report = build(compare(sources, baseline, draws))
     page, (text, pictures) = to_html(report), to_markdown(report)
-    contents = {"report.html": page.encode(), "report.md": text.encode(), **pictures}
+    contents = {
+        "report.html": printable(page).encode(),
+        "report.md": printable(text).encode(),
+        **pictures,
+    }
     for name, content in contents.items():
         _write(out / name, content)
     return [out / name for name in contents]

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from lit_seg.errors import RunError
+from lit_seg.files.unicode import printable
 
 CONFIG = "config.yaml"
 CHECKPOINTS = "checkpoints"
@@ -32,6 +33,8 @@ def free_folder(wanted: Path) -> Path:
 
     What failed before its first step leaves the name free. A folder that cannot be made is refused.
     """
+    if printable(str(wanted)) != str(wanted):  # W&B and tables of runs need its name
+        raise RunError(f"{printable(str(wanted))}: is no UTF-8; give another --run_dir")
     there = next(folder for folder in (wanted, *wanted.absolute().parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         problem = "cannot be written" if there.is_dir() else "is a file"

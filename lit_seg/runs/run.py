@@ -19,7 +19,7 @@ from lit_seg.runs.summary import RunScores, Summary, read_summary, same_length
 # Options that differ between the runs of any comparison, or say where rather than what.
 _OF_PLACE = re.compile(
     r"^(seed_everything|run_dir|trainer\.default_root_dir|ckpt_path|model\.loss(\..*)?"
-    r"|data\.init_args\.(root|folder|num_workers)|.*\.dirpath|rank_timeout|trust(\..*)?)$"
+    r"|data\.init_args\.(root|folder|num_workers)|.*\.dirpath|rank_timeout|changed_data|trust(\..*)?)$"
 )
 _ROUNDING = 1e-4  # of a mean IoU: metrics are summed in single precision
 

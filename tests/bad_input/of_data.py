@@ -15,6 +15,7 @@ from tests.conftest import TINY, layers
 
 FIRST = "train/train_000000.png"
 LABEL = "trainannot/train_000000.png"
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
 
 
 def _file(content: bytes | np.ndarray | None, name: str = FIRST):
@@ -130,6 +131,7 @@ CASES = [
     Case("data-image-truncated", _truncated, ("train_000000.png",)),
     Case("data-image-empty", _file(b""), ("train_000000.png",)),
     Case("data-image-no-image", _file(b"hello"), ("train_000000.png",)),
+    Case("data-image-postscript", _file(POSTSCRIPT), ("train_000000.png",)),
     Case("data-image-in-worker", _damaged_later, ("train_000005.png",)),
     Case("data-no-city", _no_city, ("leftImg8bit/train",)),
     Case("data-no-partner", _no_label, ("labelIds.png", "1 of 12", "https://")),

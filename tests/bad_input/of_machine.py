@@ -1,5 +1,8 @@
 """W&B, devices and ranks that are not there or cannot do what is asked."""
 
+import errno
+import os
+
 import pytest
 import torch
 
@@ -44,6 +47,16 @@ def _fails(error: Exception):
     return provoke
 
 
+def _no_fork(world: World) -> int:
+    def refuse() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    world.patch.setattr(os, "fork", refuse)
+    return world.fit("--data.init_args.num_workers", "2")
+
+
+_BUS_ERROR = " is killed by signal: Bus error. It is possible that they are out of shared memory."
+
 CASES = [
     Case("wandb-mode", _environment(WANDB_MODE="bogus"), ("bogus",)),
     Case("wandb-project", _environment(WANDB_MODE="offline", WANDB_PROJECT="a/b"), ("a/b",)),
@@ -68,4 +81,9 @@ CASES = [
     ),
     Case("memory", _fails(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"))),
     Case("memory-loader", _fails(RuntimeError("DataLoader worker (pid 7) is killed by signal"))),
+    Case(
+        "memory-shared", _fails(RuntimeError(f"DataLoader worker (pid 7){_BUS_ERROR}")), ("pid 7",)
+    ),
+    Case("files-open", _fails(RuntimeError("received 0 items of ancdata"))),
+    Case("processes-refused", _no_fork, ("2 processes", "unavailable")),
 ]

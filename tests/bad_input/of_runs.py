@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 
+from lit_seg.data import CamVid
 from lit_seg.runs import layout as runs
 from tests.bad_input.case import Case, World
 from tests.conftest import layers
@@ -164,6 +166,21 @@ def _weights_only(world: World) -> int:
     return world.fit(*checkpoint, "--weights_only", "false")
 
 
+def _other_data(world: World) -> int:
+    """The lists of training and validation change their places."""
+    assert world.on_camvid() == 0
+    lists = [world.camvid / name for name in ("train.txt", "val.txt")]
+    kept = [path.read_text() for path in lists]
+    world.patch.setattr(CamVid, "card", replace(CamVid.card, images={}))
+    for path, text in zip(lists, reversed(kept), strict=True):
+        path.write_text(text)
+    try:
+        return world.resume(world.tmp / "run", "--trainer.max_steps", "2")
+    finally:
+        for path, text in zip(lists, kept, strict=True):
+            path.write_text(text)
+
+
 CASES = [
     Case("resume-nothing", lambda w: w.main(["fit", "--resume"])),
     Case(
@@ -252,6 +269,7 @@ CASES = [
     Case("checkpoint-unsafe", _weights_only),
     Case("validate-nothing", lambda w: w.main(["validate"])),
     Case("validate-no-checkpoint", _validate_without),
+    Case("resume-changed-data", _other_data, ("train and val", "camvid")),
     Case("init-missing", lambda w: w.fit("--model.init", "nosuch.pt"), ("nosuch.pt",)),
     Case("init-no-weights", _init(b"hello"), ("weights.pt",)),
     Case("init-fits-nowhere", _init({"a.b": torch.zeros(3)}), ("weights.pt",)),
@@ -259,4 +277,5 @@ CASES = [
     Case("disk-full", _disk_full, ("checkpoints/",)),
     Case("folder-unwritable", _unwritable, ("run", "cannot be written")),
     Case("folder-cannot-be-made", lambda w: w.fit("--run_dir", str(w.tmp / ("a" * 300))), ("aaa",)),
+    Case("folder-name", lambda w: w.fit("--run_dir", os.fsdecode(b"caf\xe9")), ("caf",)),
 ]

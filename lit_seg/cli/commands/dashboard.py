@@ -63,4 +63,4 @@ def _write(spec: dict[str, Any], file: str) -> None:
         sys.stdout.write(text)
         return
     with writing(Path(file), "another file to --dry-run"):
-        Path(file).write_text(text)
+        Path(file).write_text(text, encoding="utf-8")

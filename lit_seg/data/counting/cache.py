@@ -1,4 +1,4 @@
-"""Counts of classes, kept in JSON files outside the data for as long as the labels are the same.
+"""Counts of classes, and hashes of a split, kept outside the data while its files are the same.
 
 ``$XDG_CACHE_HOME/lit_seg/counts`` (or ``~/.cache/lit_seg/counts``; ``LIT_SEG_CACHE`` gives
 another folder) holds the counts twice: under a hash of the labels' paths, sizes and times, which
@@ -8,7 +8,9 @@ is quick to make at each start, and under a hash of their bytes, which a copied 
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +78,38 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
     return counts
 
 
+def content_hash(split: Split, what: str) -> str:
+    """A hash of the samples' names, the bytes of their labels and the sizes of their images.
+
+    It is the same wherever the data lies. Labels are read when they are new or have new times.
+    """
+    labels, images = split.label_files(), split.image_files()
+    quick = _hash("content\n", split, [*labels, *images], _place_and_times)
+    try:
+        path = cache_folder() / f"{quick}.txt"
+    except OSError:
+        path = None
+    found = _read_hash(path) if path else None
+    if found is None:
+        if labels:
+            rank_zero_info(f"reading the labels of {what} once, to know them when a run goes on")
+        sizes = _hash("sizes\n", split, images, _size)
+        found = _hash(f"{sizes}\n", split, labels, _bytes)
+        if path and labels:
+            written = found.encode()
+            with suppress(OSError):  # then they are read again
+                replace_file(path, lambda file: file.write(written), shared=True)
+    return found
+
+
+def _read_hash(path: Path) -> str | None:
+    try:
+        found = path.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return None
+    return found if re.fullmatch("[0-9a-f]{64}", found) else None
+
+
 def _warn(error: OSError) -> None:
     rank_zero_warn(
         f"{error.filename}: counts cannot be kept ({error.strerror}) and will be made again; "
@@ -98,6 +132,10 @@ def _hash(head: str, split: Split, files: Sequence[Path], fact: Callable[[Path],
 def _place_and_times(path: Path) -> bytes:
     stat = path.stat()
     return repr((str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)).encode()
+
+
+def _size(path: Path) -> bytes:
+    return f"{path.stat().st_size} ".encode()
 
 
 def _bytes(path: Path) -> bytes:

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.connection import wait
 from typing import TypeVar, cast
 
@@ -43,15 +43,12 @@ def walk(
     first = getattr(rank_zero_only, "rank", 0) == 0
     hidden = size < _FEW or not first or not console.is_terminal
     bar = partial(track, total=size, transient=True, console=console, disable=hidden)
-    if workers <= 1:
+    started = _started(split, look, workers) if workers > 1 else None
+    if started is None:
         yield from bar((look(split, index) for index in range(size)), what)
         return
-    # spawned processes would import everything again; forked ones share what was imported
-    context = get_context("fork" if sys.platform == "linux" else None)
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(split, look))
+    pool, found = started
     try:
-        with _interrupt_held():  # the processes start here
-            found = pool.map(_look, range(size), chunksize=max(1, min(32, size // (8 * workers))))
         yield from bar(cast(Iterator[T], found), what)
     except BrokenProcessPool:
         raise DataError(
@@ -59,6 +56,25 @@ def walk(
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _started(
+    split: Split, look: Callable[[Split, int], T], workers: int
+) -> tuple[ProcessPoolExecutor, Iterator[object]] | None:
+    """Processes at work; None where the system refuses them, their threads or their locks."""
+    size, others = len(split), set(active_children())
+    # spawned processes would import everything again; forked ones share what was imported
+    context = get_context("fork" if sys.platform == "linux" else None)
+    try:
+        pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(split, look))
+        with _interrupt_held():  # the processes start here
+            chunk = max(1, min(32, size // (8 * workers)))
+            return pool, pool.map(_look, range(size), chunksize=chunk)
+    except (OSError, RuntimeError):
+        for process in set(active_children()) - others:  # nobody would tell them to end
+            process.kill()
+            process.join()
+        return None
 
 
 @contextmanager

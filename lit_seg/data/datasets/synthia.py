@@ -18,6 +18,8 @@ from lit_seg.metrics.labels import VOID
 _SEQUENCE = "SYNTHIA-SEQS-05-SUMMER"
 _CAMERAS = [f"Stereo_{side}/Omni_{view}" for side in ("Left", "Right") for view in "BFLR"]
 _FRAMES = 787 * len(_CAMERAS)
+_PNG = b"\x89PNG\r\n\x1a\n"
+"""The first bytes of a PNG: OpenCV would decode other kinds of files too."""
 _TRAINED_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
 
 
@@ -111,9 +113,10 @@ def _read_ids(path: Path) -> Stored:
         content = np.fromfile(path, np.uint8)  # on Windows, OpenCV opens only ASCII paths
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); fetch it again") from None
-    label = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    is_png = bytes(content[: len(_PNG)]) == _PNG
+    label = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if is_png else None
     if label is None:
-        reason = "it is damaged or no image" if content.size else "it is empty"
+        reason = "it is damaged or no PNG" if content.size else "it is empty"
         raise DataError(f"{path}: cannot be read as an image ({reason}); fetch it again")
     if label.dtype != np.uint16 or label.ndim != 3 or label.shape[2] != 3:
         channels = label.shape[2] if label.ndim == 3 else 1

@@ -9,6 +9,8 @@ from PIL import Image
 
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.data.overlays import distinct_colours
+from lit_seg.errors import RunError
+from lit_seg.files.picture import open_picture
 from lit_seg.metrics.labels import VOID
 from lit_seg.report.blocks import Block, Figure, Legend, Panel, Section, Text
 from lit_seg.report.images import with_inset
@@ -103,8 +105,7 @@ def _panels(
     panels = []
     photo = next(iter(folders.values())) / f"{name}_image.jpg"
     if photo.is_file():
-        with Image.open(photo) as image:
-            panels.append(panel("image", image.convert("RGB").resize(truth.shape[::-1])))
+        panels.append(panel("image", _decoded(photo).convert("RGB").resize(truth.shape[::-1])))
     panels.append(panel("truth", coloured(truth)))
     for label, folder in folders.items():
         if not (path := folder / f"{name}_prediction.png").is_file():
@@ -148,5 +149,16 @@ def _errors(comparison: Comparison, truth: Label, prediction: Label, rare: int |
 
 def _label(path: Path) -> Label:
     """The class ids in a picture of 8 bits."""
-    with Image.open(path) as image:
-        return np.array(image, np.uint8)
+    label = np.array(_decoded(path))
+    if label.dtype != np.uint8 or label.ndim != 2:
+        raise RunError(f"{path}: holds no class ids of 8 bits; take it away, or predict it again")
+    return label
+
+
+def _decoded(path: Path) -> Image.Image:
+    try:
+        with open_picture(path) as image:
+            image.load()
+            return image
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise RunError(f"{path}: cannot be read as a picture ({error}); take it away") from None

@@ -73,6 +73,9 @@ class MatSplit:
         """The labels, and the mapping that decides what they mean."""
         return [self.path, self.mapping]
 
+    def image_files(self) -> list[Path]:
+        return []
+
     def _read(self, what: str, index: int) -> npt.NDArray[Any]:
         number = self.numbers[index]
         try:
@@ -168,9 +171,15 @@ def _read_apart(
 
     # SciPy does not only raise on damaged files: some end its process, some keep it busy
     context = get_context("fork" if os.name == "posix" and os.uname().sysname == "Linux" else None)
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(sender, path, names), daemon=True)
-    process.start()
+    try:
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_send, args=(sender, path, names), daemon=True)
+        process.start()
+    except OSError as error:
+        raise DataError(
+            f"{path}: no process can be started to read it ({error.strerror}); raise the limits on "
+            "processes, memory and open files (`ulimit -a`)"
+        ) from None
     sender.close()
     try:
         if not receiver.poll(_SECONDS):

@@ -12,6 +12,7 @@ from lit_seg.data.datasets.own_folder.division import FolderSplits
 from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
+from lit_seg.files.picture import open_picture
 
 
 class Folder(SegDataModule):
@@ -98,7 +99,7 @@ class _FolderSplit(FileSplit):
 
 def _turned(image_path: Path, mask_path: Path) -> str:
     try:
-        with Image.open(image_path) as image, Image.open(mask_path) as mask:
+        with open_picture(image_path) as image, open_picture(mask_path) as mask:
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             fits = mask.size == image.size[::-1] != image.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):

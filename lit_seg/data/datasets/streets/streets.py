@@ -67,6 +67,8 @@ class RenderedSplit:
     def label_files(self) -> list[Path]:
         return []
 
+    image_files = label_files
+
 
 _SMALLEST_SIDE = 32  # pixels
 _LAST_SHADOW = 32.0  # metres ahead; the shadows of things farther off could not be seen

@@ -1,0 +1,167 @@
+"""The processes that load samples: all of them end, and small machines get the same batches."""
+
+import errno
+import os
+import subprocess
+import sys
+from multiprocessing import active_children, resource_sharer
+from pathlib import Path
+
+import pytest
+
+from lit_seg.cli.error_messages import message_of
+from lit_seg.data import Streets, workers
+from lit_seg.data.counting.walk import walk
+from lit_seg.errors import DataError
+from tests.data.test_walk import Numbers, square_and_process
+from tests.same import same
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def data(few_streets: None) -> Streets:
+    return Streets(batch_size=4, num_workers=2, height=16, width=24)
+
+
+def batches(data: Streets) -> list[object]:
+    return [*data.train_dataloader(), *data.val_dataloader()]
+
+
+LOADS_ON = """
+import os, signal
+from multiprocessing import active_children
+import lit_seg.data.datasets.streets.streets as streets
+streets._SPLITS = {"train": (0, 16)}
+loader = streets.Streets(batch_size=4, num_workers=3, height=16, width=24).train_dataloader()
+loading = iter(loader)
+next(loading)
+first, second, third = active_children()
+os.kill(second.pid, signal.SIGTERM)  # as a scheduler does: it loads on
+os.kill(first.pid, signal.SIGKILL)
+os.kill(third.pid, signal.SIGSTOP)  # it will not answer
+print(*(process.pid for process in (first, second, third)), flush=True)
+"""
+
+
+def test_a_process_ends_with_all_its_workers() -> None:
+    """Although its loader is in use, and whatever became of them."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS_ON],
+        cwd=ROOT, timeout=300, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    for pid in map(int, done.stdout.split()):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_with_little_shared_memory_batches_come_through_pipes(
+    data: Streets, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    usual = batches(data)
+    assert usual[0]["image"].is_shared()
+    monkeypatch.setattr(workers, "_LEAST", 0)
+    monkeypatch.setattr(workers, "_free_shared_memory", lambda: 1)
+    with caplog.at_level("INFO"):
+        piped = batches(data)
+    assert same(piped, usual)
+    assert not piped[0]["image"].is_shared()
+    assert "/dev/shm: has 0.0 MB free" in caplog.text
+    assert data.train_dataloader().num_workers == 2
+
+
+def test_without_shared_memory_the_trainer_loads_itself(
+    data: Streets, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    usual = batches(data)
+    monkeypatch.setattr(workers, "_SHARED_MEMORY", tmp_path / "none")
+    with caplog.at_level("INFO"):
+        assert same(batches(data), usual)
+    assert data.train_dataloader().num_workers == 0
+    assert "without such processes" in caplog.text
+
+
+def refuse(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system refuse to start a process, but for the first ones."""
+    fork, calls = os.fork, []
+
+    def refusing() -> int:
+        calls.append(1)
+        if len(calls) > after:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return fork()
+
+    monkeypatch.setattr(os, "fork", refusing)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("after", [0, 1])
+def test_workers_that_cannot_be_started_are_told_in_one_line(
+    after: int, data: Streets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(after, monkeypatch)
+    with pytest.raises(DataError, match=r"2 processes .* unavailable.*num_workers.*ulimit"):
+        iter(data.train_dataloader())
+    assert active_children() == []
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_without_processes_a_split_is_walked_over_in_this_one(
+    after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(after, monkeypatch)
+    found = list(walk(Numbers(100), square_and_process, "squaring", workers=2))
+    assert found == [(i * i, os.getpid()) for i in range(100)]
+    assert active_children() == []
+
+
+def raised(error: Exception) -> Exception:
+    try:
+        raise error
+    except Exception as found:
+        return found
+
+
+@pytest.mark.parametrize(
+    ("error", "way_out"),
+    [
+        (RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly"), "num_workers"),
+        (
+            RuntimeError(
+                "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that "
+                "dataloader's workers are out of shared memory. Please try to raise your limit."
+            ),
+            "--shm-size",
+        ),
+        (
+            RuntimeError(
+                "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback:\n  x\n"
+                "RuntimeError: unable to write to file </torch_7>: No space left on device (28)"
+            ),
+            "--shm-size",
+        ),
+        (RuntimeError("received 0 items of ancdata"), "ulimit -n"),
+    ],
+)
+def test_a_worker_that_is_lost_is_told_in_one_line(error: Exception, way_out: str) -> None:
+    message = message_of(raised(error), "fit")
+    assert message is not None
+    assert way_out in message
+    assert "\n" not in message
+
+
+def test_a_batch_whose_worker_has_gone_is_told_too(tmp_path: Path) -> None:
+    """What it wanted to send is fetched by a connection to it."""
+    gone = resource_sharer.DupFd.__new__(resource_sharer.DupFd)
+    gone._id = (str(tmp_path / "gone"), 1)
+    with pytest.raises(FileNotFoundError) as found:
+        gone.detach()
+    message = message_of(found.value, "fit")
+    assert message is not None
+    assert "a process that loads images ended" in message
+
+
+def test_an_error_of_your_own_code_keeps_its_traceback() -> None:
+    own = RuntimeError("Caught RuntimeError in DataLoader worker process 0.\nRuntimeError: mine")
+    assert message_of(raised(own), "fit") is None
