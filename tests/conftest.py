@@ -61,9 +61,12 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _ranks_of_each_test() -> Iterator[None]:
-    """The place of the ranks of one test, which Lightning sets, is not that of the next one."""
+def _environment_of_each_test() -> Iterator[None]:
+    """The mode of W&B and the place of ranks, which runs set, do not reach the next test."""
+    mode = os.environ.get("WANDB_MODE")
     yield
+    if mode is not None:
+        os.environ["WANDB_MODE"] = mode
     for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "RANK", "WORLD_SIZE"):
         os.environ.pop(name, None)
 

@@ -91,16 +91,19 @@ def planned(words: Call) -> list[compare.Run]:
 def fit_parser() -> LightningArgumentParser:
     """That of the command line, which nothing but its construction is needed of."""
 
+    class Stop(BaseException):
+        """What ``main`` passes on."""
+
     class Parser(LitSegCLI):
         def parse_arguments(self, parser: LightningArgumentParser, args: object) -> None:
-            raise StopIteration(parser)
+            raise Stop(parser)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["lit_seg"])
         patch.setattr(cli, "LitSegCLI", Parser)
-        with pytest.raises(StopIteration) as stopped:
+        with pytest.raises(Stop) as stopped:
             cli.main()
-    parser: LightningArgumentParser = stopped.value.value
+    parser: LightningArgumentParser = stopped.value.args[0]
     return parser
 
 

@@ -1,5 +1,6 @@
 """Finding runs and checkpoints."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,6 @@ def folder(tmp_path: Path) -> Path:
     return run
 
 
-def checkpoint(folder: Path, name: str) -> Path:
-    path = folder / "checkpoints" / f"{name}.ckpt"
-    keys = ("epoch", "global_step", "loops", "lr_schedulers", "optimizer_states", "state_dict")
-    torch.save(dict.fromkeys((*keys, "pytorch-lightning_version"), 0), path)
-    return path
-
-
 def test_free_folder_counts_up(tmp_path: Path) -> None:
     wanted = tmp_path / "seed0"
     assert free_folder(wanted) == wanted
@@ -38,7 +32,7 @@ def test_free_folder_counts_up(tmp_path: Path) -> None:
 
 
 def test_a_run_is_found_from_its_folder_and_its_files(folder: Path) -> None:
-    checkpoint(folder, "best")
+    (folder / "checkpoints" / "best.ckpt").touch()
     for path in (folder, folder / "checkpoints", folder / "checkpoints" / "best.ckpt"):
         assert find_run(path) == folder
 
@@ -48,12 +42,17 @@ def test_a_missing_run_is_named_with_those_that_are_there(folder: Path) -> None:
         find_run(folder.with_name("seed9"))
 
 
-def test_the_preferred_checkpoint_comes_first(folder: Path) -> None:
+def test_the_preferred_checkpoint_comes_first(folder: Path, run: Path) -> None:
+    def checkpoint(name: str) -> Path:
+        return shutil.copy(
+            run / "checkpoints" / "last.ckpt", folder / "checkpoints" / f"{name}.ckpt"
+        )
+
     with pytest.raises(RunError, match="holds no checkpoint yet"):
         find_checkpoint(folder, "best")
-    last = checkpoint(folder, "last")
+    last = checkpoint("last")
     assert find_checkpoint(folder, "best") == last
-    best = checkpoint(folder, "best")
+    best = checkpoint("best")
     assert find_checkpoint(folder, "best") == best
     assert find_checkpoint(folder, "last") == last
     assert find_checkpoint(best, "last") == best

@@ -51,7 +51,7 @@ def lasting_output() -> Iterator[None]:
     """Within it nothing ends because it cannot be printed; files tell of their own errors."""
     before = sys.stdout, sys.stderr
     # a process may be started without one of them
-    out, err = (stream or open(os.devnull, "w") for stream in before)  # noqa: SIM115
+    out, err = (stream or open(os.devnull, "w", encoding="utf-8") for stream in before)  # noqa: SIM115
     sys.stdout, sys.stderr = _Lasting(out, "standard output"), _Lasting(err, "standard error")
     try:
         yield

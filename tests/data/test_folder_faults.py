@@ -48,7 +48,7 @@ def rename(root, name, to):
     [
         (None, "truncated"),
         (b"", "it is empty"),
-        (b"<!DOCTYPE html><html>please log in</html>", "cannot identify"),
+        (b"<!DOCTYPE html><html>please log in</html>", "it is none of BMP"),
     ],
 )
 def test_damaged_files_are_named(root, kind, content, reason):

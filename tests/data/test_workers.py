@@ -100,20 +100,22 @@ def refuse(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_workers_that_cannot_be_started_are_told_in_one_line(
     after: int, data: Streets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = active_children()
     refuse(after, monkeypatch)
     with pytest.raises(DataError, match=r"2 processes .* unavailable.*num_workers.*ulimit"):
         iter(data.train_dataloader())
-    assert active_children() == []
+    assert set(active_children()) <= set(before)
 
 
 @pytest.mark.parametrize("after", [0, 1])
 def test_without_processes_a_split_is_walked_over_in_this_one(
     after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = active_children()
     refuse(after, monkeypatch)
     found = list(walk(Numbers(100), square_and_process, "squaring", workers=2))
     assert found == [(i * i, os.getpid()) for i in range(100)]
-    assert active_children() == []
+    assert set(active_children()) <= set(before)
 
 
 def raised(error: Exception) -> Exception:
