@@ -177,7 +177,7 @@ def test_a_training_is_one_that_the_command_line_takes(
     module, package, *args = shown.stdout.split("\x1f")[:-1]
     assert (module, package, args[0]) == ("-m", "lit_seg", "fit")
     config = fit_parser.parse_args(args).fit
-    check_options(config)
+    check_options(config, set())
     given = {word.partition("=")[0]: word.partition("=")[2] for word in words}
     data = DATASETS[given["DATA"]](**vars(config.data.init_args))
     assert data.folder == given["DATA"]
