@@ -191,7 +191,7 @@ def test_a_comparison_trains_what_the_command_line_takes(
 ) -> None:
     for run in planned(words):
         if run.seed == 0:
-            check_options(fit_parser.parse_args(run.command, {"data", "model", "trainer"}).fit)
+            check_options(fit_parser.parse_args(run.command).fit, {"data", "model", "trainer"})
 
 
 def test_predictions_are_of_runs_that_the_page_trains() -> None:
