@@ -65,6 +65,7 @@ def _started(
     size, others = len(split), set(active_children())
     # spawned processes would import everything again; forked ones share what was imported
     context = get_context("fork" if sys.platform == "linux" else None)
+    pool = None
     try:
         pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(split, look))
         with _interrupt_held():  # the processes start here
@@ -75,6 +76,10 @@ def _started(
             process.kill()
             process.join()
         return None
+    except KeyboardInterrupt:  # nobody else knows the pool yet
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+        raise
 
 
 @contextmanager
