@@ -197,6 +197,7 @@ def test_an_interrupt_leaves_no_process(tmp_path, signum):
 
 def test_an_interrupt_while_processes_start_is_not_lost():
     """Python ignores an error in the hooks that it runs after a fork."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # another test may have left its own
     signals = [signal.SIGINT]
     os.register_at_fork(after_in_parent=lambda: signals and os.kill(os.getpid(), signals.pop()))
     with pytest.raises(KeyboardInterrupt):
