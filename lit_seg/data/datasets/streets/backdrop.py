@@ -195,8 +195,8 @@ def _draw_windows(
         return
     starts, sills = np.tile(bays, floors.size), np.repeat(floors, bays.size)
     panes = wall.panels(starts, pane, sills, 1.5)
-    canvas.fill(panes, glass, None)
+    canvas.fill_all(panes, glass, None)
     curtained = panes[rng.random(len(panes)) < rng.uniform(-0.4, 0.5)]
     if curtained.size:
         curtain = mix(glass, (225.0, 205.0, 160.0), rng.uniform(0.15, 0.6))
-        canvas.fill(curtained, curtain, None)
+        canvas.fill_all(curtained, curtain, None)

@@ -152,28 +152,27 @@ class Canvas:
         width: int = self.labels.shape[1]
         return min(max(columns), width) - max(min(columns), 0.0)
 
-    def fill(self, outline: Sequence[Point] | Floats, colour: Colour, label: int | None) -> None:
-        """Fill a polygon of k world points, or n disjoint ones at once, of shape (n, k, 3).
+    def fill(self, outline: Sequence[Point], colour: Colour, label: int | None) -> None:
+        """Fill one polygon given by its world points."""
+        columns, rows = zip(*[self.camera.project(*point) for point in outline], strict=True)
+        shape = np.array(list(zip(_inset(columns), _inset(rows), strict=True)), np.int32)
+        self._fill_pixels([shape], colour, outline[0][2], label)
 
-        The haze is that at the depth of the first point.
-        """
-        points = np.array(outline, np.float64, ndmin=3).T  # (3, k, n)
-        pixels = np.array(self.camera.project(*points))
-        # OpenCV draws the border of a polygon too. That keeps thin shapes at one pixel, but widens
-        # every shape by half a pixel on either side, so the corners are pulled inwards by as much.
+    def fill_all(self, outlines: Floats, colour: Colour, label: int | None) -> None:
+        """Fill n disjoint polygons of k world points each, shape (n, k, 3), in one go."""
+        column, row = self.camera.project(outlines[..., 0], outlines[..., 1], outlines[..., 2])
+        pixels = np.stack([column, row], axis=-1)
+        # These lines do what `_inset` does, for all polygons; for a single one they are slower.
         offset = pixels - pixels.sum(axis=1, keepdims=True) / pixels.shape[1]
         inset = pixels - np.minimum(np.maximum(offset, -0.5), 0.5)
-        shapes = list(np.rint(inset * _SUBPIXELS).T.astype(np.int32, order="C"))
-        seen = self._through_haze(colour, float(points[2, 0, 0]))
-        cv2.fillPoly(self.image, shapes, seen, cv2.LINE_AA, _SUBPIXEL_BITS)
-        if label is not None:
-            cv2.fillPoly(self.labels, shapes, (label,), cv2.LINE_8, _SUBPIXEL_BITS)
+        shapes = list(np.rint(inset * _SUBPIXELS).astype(np.int32))
+        self._fill_pixels(shapes, colour, float(outlines[0, 0, 2]), label)
 
     def blob(self, centre: Point, radius: float, colour: Colour, label: int | None) -> None:
         """Fill a disk of ``radius`` metres that faces the camera."""
         column, row = self.camera.project(*centre)
         at = (round(column * _SUBPIXELS), round(row * _SUBPIXELS))
-        # As in `fill`, half a pixel comes from drawing the border.
+        # As in `_inset`, half a pixel comes from drawing the border.
         size = round(max(radius * self.pixels_per_metre(centre[2]) - 0.5, 0.0) * _SUBPIXELS)
         seen = self._through_haze(colour, centre[2])
         cv2.circle(self.image, at, size, seen, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
@@ -183,3 +182,26 @@ class Canvas:
     def _through_haze(self, colour: Colour, z: float) -> Colour:
         seen = mix(self.haze_colour, colour, math.exp(-self.haze_density * z))
         return tuple(round(channel) for channel in seen)
+
+    def _fill_pixels(
+        self, shapes: list[NDArray[np.int32]], colour: Colour, z: float, label: int | None
+    ) -> None:
+        """Fill polygons at depth ``z``, each (k, 2) columns and rows in subpixels."""
+        seen = self._through_haze(colour, z)
+        cv2.fillPoly(self.image, shapes, seen, cv2.LINE_AA, _SUBPIXEL_BITS)
+        if label is not None:
+            cv2.fillPoly(self.labels, shapes, (label,), cv2.LINE_8, _SUBPIXEL_BITS)
+
+
+def _inset(values: Sequence[float]) -> list[int]:
+    """Return columns (or rows) of corners in subpixels, pulled half a pixel inwards.
+
+    OpenCV draws a polygon's border too. That keeps thin shapes at one pixel, but widens every
+    shape by half a pixel on either side, and this makes up for it.
+    """
+    middle = sum(values) / len(values)
+    low, high = middle - 0.5, middle + 0.5
+    return [
+        round(_SUBPIXELS * (v - 0.5 if v > high else v + 0.5 if v < low else middle))
+        for v in values
+    ]

@@ -176,12 +176,12 @@ def _draw_panel(
     if solid:
         canvas.fill(panel.panel(0.0, long, 0.0, high), paint, StreetClass.FENCE)
         seams = np.arange(0.3, long, 0.6)
-        canvas.fill(panel.panels(seams, 0.05, 0.0 * seams, high), shade(paint, 0.75), None)
+        canvas.fill_all(panel.panels(seams, 0.05, 0.0 * seams, high), shade(paint, 0.75), None)
         return
     bars = np.arange(0.0, long, 0.3)
-    canvas.fill(panel.panels(bars, 0.05, 0.0 * bars, high), paint, StreetClass.FENCE)
+    canvas.fill_all(panel.panels(bars, 0.05, 0.0 * bars, high), paint, StreetClass.FENCE)
     rails = panel.panels(np.zeros(2), long, np.array((0.3, high - 0.1)), 0.08)
-    canvas.fill(rails, shade(paint, 0.9), StreetClass.FENCE)
+    canvas.fill_all(rails, shade(paint, 0.9), StreetClass.FENCE)
 
 
 def _draw_bin(canvas: Canvas, rng: Generator, x: float, z: float) -> None:
