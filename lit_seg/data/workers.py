@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lit_seg.data.dataset import Sample
+from lit_seg.data.processes import end_other_children
 from lit_seg.errors import STOP_SIGNALS, DataError
 
 _SHARED_MEMORY = Path("/dev/shm")  # of Linux; other systems have no folder for it
@@ -41,9 +42,7 @@ class WorkerLoader(DataLoader[Sample]):
         except (OSError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "start new thread" not in str(error):
                 raise
-            for process in set(active_children()) - others:
-                process.kill()
-                process.join()
+            end_other_children(others)
             # torch's iterator, which is made by half, cannot even be deleted without an error
             hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
             traceback.clear_frames(error.__traceback__)

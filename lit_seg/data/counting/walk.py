@@ -2,14 +2,13 @@
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, parent_process
 from multiprocessing.connection import wait
 from typing import TypeVar, cast
 
@@ -17,6 +16,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.progress import track
 
+from lit_seg.data.processes import end_other_children, forking_context
 from lit_seg.data.splits import Split
 from lit_seg.errors import STOP_SIGNALS, DataError
 
@@ -63,18 +63,14 @@ def _started(
 ) -> tuple[ProcessPoolExecutor, Iterator[object]] | None:
     """Processes at work; None where the system refuses them, their threads or their locks."""
     size, others = len(split), set(active_children())
-    # spawned processes would import everything again; forked ones share what was imported
-    context = get_context("fork" if sys.platform == "linux" else None)
-    pool = None
+    context, pool = forking_context(), None
     try:
         pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(split, look))
         with _interrupt_held():  # the processes start here
             chunk = max(1, min(32, size // (8 * workers)))
             return pool, pool.map(_look, range(size), chunksize=chunk)
     except (OSError, RuntimeError):
-        for process in set(active_children()) - others:  # nobody would tell them to end
-            process.kill()
-            process.join()
+        end_other_children(others)
         return None
     except KeyboardInterrupt:  # nobody else knows the pool yet
         if pool is not None:

@@ -1,12 +1,10 @@
 """NYUv2 as published: all images and labels in one HDF5 file, the official split in another."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.label_maps import LabelMap
+from lit_seg.data.processes import forking_context
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, reason_of
 from lit_seg.metrics.labels import VOID
@@ -170,7 +169,7 @@ def _read_apart(
     import_module("scipy.io")  # slow, so only NYUv2 imports it, and a fork finds it imported
 
     # SciPy does not only raise on damaged files: some end its process, some keep it busy
-    context = get_context("fork" if os.name == "posix" and os.uname().sysname == "Linux" else None)
+    context = forking_context()
     try:
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=_send, args=(sender, path, names), daemon=True)
