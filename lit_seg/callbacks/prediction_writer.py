@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.overlays import blend, colourise
-from lit_seg.files.atomic_io import new_file, writing
+from lit_seg.files.picture import save_picture
 
 
 class PredictionWriter(Callback):
@@ -36,14 +35,8 @@ class PredictionWriter(Callback):
             if not name:  # a copy that fills the batch of a rank; another rank writes the image
                 continue
             overlay = blend(image, colourise(label, data.palette))
-            for path, picture in (
-                (folder / f"{name}.png", label),
-                (folder / f"{name}_overlay.png", overlay),
-            ):
-                with writing(path):
-                    path.parent.mkdir(parents=True, exist_ok=True)  # a name may hold "/"
-                    with new_file(path) as file:
-                        Image.fromarray(picture).save(file)
+            save_picture(folder / f"{name}.png", label)
+            save_picture(folder / f"{name}_overlay.png", overlay)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero:

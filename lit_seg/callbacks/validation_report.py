@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 import wandb
-from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import default_collate
@@ -17,7 +16,8 @@ from torch.utils.data import default_collate
 from lit_seg.checkpoints.averaged_weights import scored_weights
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.overlays import side_by_side
-from lit_seg.files.atomic_io import new_file, replace_text, writing
+from lit_seg.files.atomic_io import replace_text
+from lit_seg.files.picture import save_picture
 from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.metrics import ClassScores
 from lit_seg.metrics.labels import VOID
@@ -124,13 +124,9 @@ def _pictures(
         image = sample["image"].numpy().transpose(1, 2, 0)
         truth = sample["target"].numpy().astype(np.uint8)
         rows.append(side_by_side(image, truth, prediction, data.palette))
-        with writing(folder / PICTURES):
-            (folder / PICTURES / name).parent.mkdir(parents=True, exist_ok=True)  # it may hold "/"
-            with new_file(folder / PICTURES / f"{name}_image.jpg") as file:
-                Image.fromarray(image).save(file, quality=90)
-            for what, ids in (("truth", truth), ("prediction", prediction)):
-                with new_file(folder / PICTURES / f"{name}_{what}.png") as file:
-                    Image.fromarray(ids).save(file)
+        save_picture(folder / PICTURES / f"{name}_image.jpg", image, quality=90)
+        save_picture(folder / PICTURES / f"{name}_truth.png", truth)
+        save_picture(folder / PICTURES / f"{name}_prediction.png", prediction)
         if for_wandb:
             masks = {"prediction": prediction, "truth": truth}
             with_names = {k: {"mask_data": m, "class_labels": labels} for k, m in masks.items()}
@@ -138,8 +134,7 @@ def _pictures(
     if rows:
         width = max(row.shape[1] for row in rows)
         padded = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
-        with writing(folder / "overlays.png"), new_file(folder / "overlays.png") as file:
-            Image.fromarray(np.concatenate(padded)).save(file)
+        save_picture(folder / "overlays.png", np.concatenate(padded))
     return found
 
 

@@ -1,9 +1,14 @@
-"""Opening pictures: those of a few formats, none of which needs another program."""
+"""Pictures: opened in a few formats, none of which needs another program; saved without links."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
+
+from lit_seg.files.atomic_io import new_file, writing
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "SGI", "TIFF", "WEBP")
 
@@ -18,3 +23,14 @@ def open_picture(path: Path) -> ImageFile:
         return Image.open(path, formats=FORMATS)
     except UnidentifiedImageError:
         raise UnidentifiedImageError(f"it is none of {', '.join(FORMATS)}") from None
+
+
+def save_picture(path: Path, pixels: npt.NDArray[np.uint8], **options: Any) -> None:
+    """Save ``(H, W)`` or ``(H, W, 3)`` pixels in the format of the suffix, in place of a link.
+
+    ``options`` are those of Pillow's ``save``. A WriteError says why it cannot be written.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)  # the name of an image may hold "/"
+        with new_file(path) as file:
+            Image.fromarray(pixels).save(file, **options)
