@@ -85,14 +85,10 @@ def _about_an_option(error: ValueError) -> str | None:
     """The message if Lightning or an optimizer refused an option; None if our code is at fault."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     module = str(frames[-1].f_globals.get("__name__")) if frames else ""
-    for raised_in, option in (
-        ("torch.optim.lr_scheduler", "`model.lr_scheduler`: "),
-        ("torch.optim.", "`model.optimizer`: "),
-        ("lightning_fabric.utilities.seed", "`seed_everything`: "),
-        ("pytorch_lightning.", ""),
-    ):
-        if module.startswith(raised_in):
-            return option + str(error).strip()
+    if module.startswith("pytorch_lightning."):  # it names the option
+        return str(error).strip()
+    if module.startswith(("torch.optim.", "lightning_fabric.utilities.seed")):
+        return f"{_subject_of(module)}: {str(error).strip()}"
     return None
 
 
@@ -108,6 +104,7 @@ _SUBJECTS = (
     (("pytorch_lightning.strategies", "lightning_fabric.strategies"), "`trainer.strategy`"),
     (("pytorch_lightning.plugins", "lightning_fabric.plugins"), "`trainer.plugins`"),
     (("pytorch_lightning.accelerators", "lightning_fabric.accelerators"), "`trainer.devices`"),
+    ("lightning_fabric.utilities.seed", "`seed_everything`"),
     (("pytorch_lightning", "lightning_fabric"), "`trainer`"),
     ("wandb", "W&B"),
     (("albumentations", "cv2", "PIL", "lit_seg.data"), "`data`"),
@@ -136,10 +133,13 @@ def unforeseen(error: Exception) -> tuple[str, int]:
             "`--traceback` shows all of it"
         ), 1
     for each in frames:
-        subject = next((said for prefix, said in _SUBJECTS if _of(each).startswith(prefix)), None)
-        if subject:
+        if subject := _subject_of(_of(each)):
             return f"{subject}{_given(each)}: {file}{what}; `--traceback` shows where", 2
     return f"{file}{what}; `--traceback` shows where", 2
+
+
+def _subject_of(module: str) -> str | None:
+    return next((said for prefix, said in _SUBJECTS if module.startswith(prefix)), None)
 
 
 def _of(frame: FrameType) -> str:
