@@ -45,7 +45,10 @@ CHECKS = $(call exists,loss,$(LOSS),LOSS)$(call exists,model,$(MODEL),MODEL) \
 	$(if $(RECIPE),$(call exists,recipe,$(RECIPE),RECIPE)$(fits))
 LAYERS = --config experiments/base.yaml --config $(call quoted,$(or $(OWN),experiments/data/$(DATA).yaml)) \
 	$(if $(RECIPE),--config experiments/recipe/$(RECIPE).yaml) \
-	--config experiments/model/$(MODEL).yaml --config experiments/loss/$(LOSS).yaml
+	--config experiments/model/$(MODEL).yaml --config experiments/loss/$(LOSS).yaml \
+	$(addprefix --config ,$(PAPERS))
+# Options that the loss has in the paper of the recipe, where those are not the defaults.
+PAPERS = $(if $(RECIPE),$(wildcard experiments/loss/of_$(firstword $(subst _, ,$(RECIPE)))_paper/$(LOSS).yaml))
 FOLDER = runs/$(NAME)/$(MODEL)/$(LOSS)/seed$(SEED)
 
 # The environment: made once, and again only when the pins or the package's requirements change.

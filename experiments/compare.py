@@ -80,6 +80,13 @@ def layer(kind: str, name: str) -> Path:
     return path
 
 
+def papers_options(recipe: str, loss: str) -> list[Path]:
+    """The options that a loss has in the paper of a recipe, where those are not the defaults."""
+    paper = recipe.partition("_")[0]
+    path = EXPERIMENTS / "loss" / f"of_{paper}_paper" / f"{loss}.yaml"
+    return [path] if path.is_file() else []
+
+
 def planned(args: argparse.Namespace) -> list[Run]:
     """All runs, one seed after the other: the first losses can be compared early."""
     data = layer("data", args.data)
@@ -91,6 +98,7 @@ def planned(args: argparse.Namespace) -> list[Run]:
         for loss in args.losses:
             model = layer("model", args.model)
             files = [EXPERIMENTS / "base.yaml", data, *recipe, model, layer("loss", loss)]
+            files += papers_options(args.recipe, loss)
             options = ["--seed_everything", str(seed), *args.options]
             runs.append(Run(loss, seed, root / loss / f"seed{seed}", files, options))
     return runs

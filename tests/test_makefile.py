@@ -22,7 +22,7 @@ def test_help_lists_targets_and_choices() -> None:
         assert f"  {target} " in shown
     assert "LOSS   balanced_softmax blv cb cb_focal ce ce_dice focal" in shown
     assert "ade20k camvid cityscapes folder nyuv2 oxford_pet streets synthia vkitti2" in shown
-    assert "RECIPE pat_cityscapes" in shown
+    assert "RECIPE pat_camvid pat_cityscapes" in shown
 
 
 def test_train_layers_configurations_in_order() -> None:

@@ -1,19 +1,25 @@
 """Every configuration of a dataset and every recipe of a paper makes the DataModule it names."""
 
+import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from jsonargparse import ArgumentParser
 
+import lit_seg.losses
 from lit_seg.data import DATASETS, SegDataModule
 from tests.conftest import EXPERIMENTS
+from tests.test_makefile import make
 
 CONFIGS = sorted(path.stem for path in (EXPERIMENTS / "data").glob("*.yaml"))
 RECIPES = sorted(path.stem for path in (EXPERIMENTS / "recipe").glob("*.yaml"))
 PLAIN = {"scale": [1.0, 1.0], "flip": 0.0, "jitter": 0.0}
 """No augmentation: what the code of three of them does, and no paper asks for any."""
 VALUES: dict[str, dict[str, object]] = {
+    "recall_camvid": {"height": 120, "width": 160},  # no paper has it
+    "pat_camvid": {"height": 120, "width": 160},
     "recall_synthia": {
         # appendix A.2: "768 by 384"; the code gives 768 to cv2.resize as the width, and resizes
         # out of proportion, without augmentation
@@ -47,7 +53,45 @@ VALUES: dict[str, dict[str, object]] = {
         "void": "train",  # the code: adds 1 to the labels, so void is class 0 of 14
     },
 }
-"""All that a recipe sets, by what its paper and the code of its authors say."""
+"""All that a recipe sets of the data but batches, by what its paper and its authors' code say."""
+ADAM = "torch.optim.Adam"
+COSINE = {
+    "class_path": "torch.optim.lr_scheduler.CosineAnnealingLR",
+    "init_args": {"eta_min": 0.0},
+}
+TRAINING: dict[str, tuple[str | None, float | None, object, dict[str, int], int | None]] = {
+    # appendix A.2: Adam, "a learning rate of 10^-3 and 10^-4 without annealing respectively", "100
+    # thousand iterations", "90 thousand"; the code: batches of 6
+    "recall_synthia": (ADAM, 1e-3, None, {"max_epochs": -1, "max_steps": 100_000}, 6),
+    "recall_cityscapes": (ADAM, 1e-4, None, {"max_epochs": -1, "max_steps": 90_000}, 6),
+    # ours, by the file's own words; base.yaml has the optimizer
+    "recall_camvid": (None, None, "base", {"max_epochs": 12}, None),
+    # section 5: "30000 rounds"; the code: Adam(lr=0.001), a cosine over all steps, to 0
+    "pat_cityscapes": (ADAM, 1e-3, COSINE, {"max_epochs": -1, "max_steps": 30_000}, None),
+    "pat_oxford_pet": (ADAM, 1e-3, COSINE, {"max_epochs": -1, "max_steps": 30_000}, None),
+    "pat_nyuv2": (ADAM, 1e-3, COSINE, {"max_epochs": -1, "max_steps": 30_000}, None),
+    "pat_camvid": (ADAM, 1e-3, COSINE, {"max_epochs": 12}, None),
+}
+"""Optimizer, learning rate, scheduler, length and batch size by the same sources."""
+LOSSES: dict[tuple[str, str], dict[str, object]] = {
+    # section 4.4: "We use gamma = 1"; the code's configurations: gamma: 1.0
+    ("recall", "focal"): {"gamma": 1.0},
+    # the code: F.cross_entropy(weight=...), which divides by the weights of the pixels
+    ("recall", "wce"): {"normalizer": "weight_sum"},
+    ("recall", "cb"): {"normalizer": "weight_sum"},
+    # section 4.1: the hardest 70 %
+    ("recall", "ohem"): {"keep": 0.7, "threshold": None},
+    # table 3: the rows are "Focal (gamma = 2)", "CBFocal (gamma = 2)"
+    ("pat", "focal"): {"gamma": 2.0},
+    ("pat", "cb_focal"): {"gamma": 2.0},
+    # the code: F.cross_entropy(weight=...)
+    ("pat", "cb"): {"normalizer": "weight_sum"},
+    # table 3: s = 20, sigma = .5 (Gaussian), T = 20
+    ("pat", "ldam"): {"scale": 20.0},
+    ("pat", "blv"): {"sigma": 0.5, "noise": "gaussian"},
+    ("pat", "pat"): {"temperature": 20.0, "divide_by": "mask", "weight_form": "paper"},
+}
+"""Options of the baselines, by the paper they stand in."""
 DEFAULTS = {"crop": None, "fit": "stretch", "void": "ignore", "class_crops": 0.0, "sampling": None}
 """Of what a recipe does not set."""
 
@@ -86,10 +130,63 @@ def test_there_is_a_source_for_each_recipe() -> None:
     assert sorted(VALUES) == RECIPES
 
 
+def given(recipe: str, section: str) -> dict[str, Any]:
+    text = (EXPERIMENTS / "recipe" / f"{recipe}.yaml").read_text()
+    found: dict[str, Any] = yaml.safe_load(text).get(section, {})
+    return found
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_sets_what_its_paper_and_code_say_and_no_more(recipe: str) -> None:
-    file = EXPERIMENTS / "recipe" / f"{recipe}.yaml"
-    assert yaml.safe_load(file.read_text())["data"]["init_args"] == VALUES[recipe]
+    optimizer, lr, scheduler, length, batch = TRAINING[recipe]
+    batches = {} if batch is None else {"batch_size": batch}
+    assert given(recipe, "data") == {"init_args": {**batches, **VALUES[recipe]}}
+    trainer = {**given(recipe, "trainer")}
+    trainer.pop("check_val_every_n_epoch", None)
+    assert trainer == length
+    model = given(recipe, "model")
+    assert model.get("lr_scheduler", "base") == scheduler
+    if optimizer is None:
+        assert "optimizer" not in model
+    else:
+        init_args = {"lr": lr, "weight_decay": 0.0}
+        assert model["optimizer"] == {"class_path": optimizer, "init_args": init_args}
+
+
+@pytest.mark.parametrize(("paper", "loss"), LOSSES)
+def test_a_loss_has_the_options_of_the_paper_of_the_recipe(paper: str, loss: str) -> None:
+    recipe = f"{paper}_cityscapes"
+    words = make("train", "DATA=cityscapes", f"RECIPE={recipe}", f"LOSS={loss}").stdout.split()
+    files = [word for word in words if word.startswith("experiments/loss/")]
+    assert files[0] == f"experiments/loss/{loss}.yaml"
+    options: dict[str, Any] = {}
+    for file in files:
+        section = yaml.safe_load((EXPERIMENTS.parent / file).read_text())["model"]["loss"]
+        name = section.get("class_path", "").rpartition(".")[2] or name
+        options |= section["init_args"]
+    made_loss = getattr(lit_seg.losses, name)([5, 3, 2], **options)
+    for key, value in LOSSES[paper, loss].items():
+        assert getattr(made_loss, key) == value
+    defaults = inspect.signature(getattr(lit_seg.losses, name)).parameters
+    assert {key for key in options if options[key] != defaults[key].default} <= set(
+        LOSSES[paper, loss]
+    )
+
+
+def test_each_option_of_a_paper_has_its_source_here() -> None:
+    files = EXPERIMENTS.glob("loss/of_*_paper/*.yaml")
+    found = {(file.parent.name.split("_")[1], file.stem) for file in files}
+    assert found <= set(LOSSES)
+
+
+def test_the_command_line_wins_over_a_recipe() -> None:
+    words = make(
+        "train", "DATA=cityscapes", "RECIPE=recall_cityscapes", "ARGS=--model.optimizer.lr 1"
+    ).stdout.split()
+    recipe = words.index("experiments/recipe/recall_cityscapes.yaml")
+    assert words.index("experiments/base.yaml") < recipe < words.index("--model.optimizer.lr")
+    without = make("train", "DATA=cityscapes", "LOSS=focal").stdout
+    assert "of_" not in without
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -110,5 +207,4 @@ def test_a_recipe_says_where_it_is_from_and_what_is_left_open(recipe: str) -> No
     assert "page" in head
     assert "Left open:" in head
     assert "The authors' " in head
-    assert set(yaml.safe_load(text)) == {"data"}
-    assert set(yaml.safe_load(text)["data"]) == {"init_args"}
+    assert set(yaml.safe_load(text)) <= {"trainer", "model", "data"}
