@@ -99,7 +99,7 @@ def test_make_takes_what_the_documents_say(page: str, tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     commands = [line for block in blocks for line in block.splitlines() if line.startswith("make")]
     assert commands
-    script = "set -e; make() { command make -n -o .venv/.installed \"$@\" > /dev/null; }\n"
+    script = 'set -e; make() { command make -n -o .venv/.installed "$@" > /dev/null; }\n'
     done = subprocess.run(
         ["bash", "-c", script + "\n".join(commands)],
         cwd=tmp_path,
