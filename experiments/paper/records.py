@@ -1,7 +1,7 @@
 """Keep what the pages are computed from: `python -m experiments.paper.records pack runs`.
 
-A record is a finished run without its checkpoints and pictures: scores, counts per image and the
-weights of the classes over time, a few hundred kilobytes each. All of them are one archive, so that
+A record is a finished run without its checkpoints: scores, counts per image and the weights of the
+classes over time, and of seed 0 the four small pictures that the report shows. All of them are one archive, so that
 every number of the pages and of the report can be computed again: ``... unpack runs/records`` gives
 folders that ``lit_seg report``, the notebooks and the scripts beside this one read.
 """
@@ -27,12 +27,17 @@ def pack(runs: Path, archive: Path) -> int:
     """
     folders = sorted(path.parent for path in runs.rglob("summary.json"))
     with lzma.open(archive, "wb", preset=9) as file, tarfile.open(fileobj=file, mode="w") as tar:
-        for path in (folder / name for folder in folders for name in FILES):
+        for path in (path for folder in folders for path in _kept(folder)):
             content = path.read_bytes()
             member = tarfile.TarInfo(path.relative_to(runs).as_posix())
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     return len(folders)
+
+
+def _kept(run: Path) -> list[Path]:
+    pictures = sorted(run.glob("pictures/*")) if run.name == "seed0" else []
+    return [*(run / name for name in FILES), *pictures]
 
 
 def unpack(archive: Path, folder: Path) -> None:
