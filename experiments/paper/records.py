@@ -1,9 +1,10 @@
 """Keep what the pages are computed from: `python -m experiments.paper.records pack runs`.
 
 A record is a finished run without its checkpoints: scores, counts per image and the weights of the
-classes over time, and of seed 0 the four small pictures that the report shows. All of them are one archive, so that
-every number of the pages and of the report can be computed again: ``... unpack runs/records`` gives
-folders that ``lit_seg report``, the notebooks and the scripts beside this one read.
+classes over time, and of seed 0 the four small pictures that the report shows. All of them are one
+archive, so that every number of the pages and of the report can be computed again: ``... unpack
+runs/records`` gives folders that ``lit_seg report``, the notebooks and the scripts beside this one
+read.
 """
 
 import argparse
