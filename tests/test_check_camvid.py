@@ -40,6 +40,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for seed in range(3):
                 write_run(root, loss, seed, data=data, pictures=False)
     for loss in ("ce", "recall"):
+        for seed in range(3):
+            write_run(root, loss, seed, data="streets", pictures=False)
         for seed in range(2):
             write_run(root / "x3", loss, seed, data=RECALL, steps=1620, pictures=False)
     return root
@@ -153,4 +155,4 @@ def test_a_folder_without_runs_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path)]) == 2
-    assert "camvid-recall_camvid" in capsys.readouterr().err
+    assert "streets" in capsys.readouterr().err

@@ -25,7 +25,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from experiments.paper import check_fig4, records
+from experiments import records
+from experiments.paper import check_fig4
 from lit_seg.analysis import Comparison, compare
 from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, quantile
 from lit_seg.analysis.comparison import paired
@@ -33,7 +34,15 @@ from lit_seg.diagnosis.evidence import weigh
 from lit_seg.diagnosis.run_record import read_run
 from lit_seg.diagnosis.verdict import HEADLINES, judge
 from lit_seg.errors import RunError
-from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED, STATS, class_scores, overall_scores
+from lit_seg.metrics.scores import (
+    HITS,
+    LABELLED,
+    PREDICTED,
+    STAT_NAMES,
+    STATS,
+    class_scores,
+    overall_scores,
+)
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -470,6 +479,18 @@ def diagnoses(checks: Checks) -> Iterator[str]:
     yield from table(heads, rows)
 
 
+def streets(runs: Path, draws: int) -> Iterator[str]:
+    """Recall loss less cross-entropy on the rendered streets."""
+    comparison = compare([runs], draws=draws)
+    rows = []
+    for stat in ("miou", "macc", "pixel_acc", "tail_recall", "tail_iou"):
+        found = comparison.difference("recall", stat)
+        assert found is not None
+        low, high = signed(found["low"]), signed(found["high"])
+        rows.append([STAT_NAMES[stat], signed(found["value"]), f"{low} to {high}"])
+    return table(["recall - ce", ">difference", "95 %"], rows)
+
+
 Tables: TypeAlias = dict[tuple[str, str], list[str]]
 """Lines by page and name of a table."""
 
@@ -481,6 +502,7 @@ def tables(runs: Path, draws: int) -> Tables:
         RunError: if there are none.
     """
     found: Tables = {}
+    found["camvid", "streets"] = list(streets(runs / "streets", draws))
     for paper in ("recall", "pat"):
         name = f"camvid-{paper}_camvid"
         folders = sorted(path for path in runs.rglob(name) if path.is_dir())
@@ -539,7 +561,8 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         with TemporaryDirectory() as folder:
             if given.runs is None:
-                records.unpack(records.ARCHIVE, Path(folder))
+                for archive in records.ARCHIVES:
+                    records.unpack(archive, Path(folder))
             found = tables(given.runs or Path(folder), given.draws)
         for (page, name), lines in found.items():
             if given.write:

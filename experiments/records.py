@@ -1,10 +1,9 @@
-"""Keep what the pages are computed from: `python -m experiments.paper.records pack runs`.
+"""Keep what the pages are computed from: `python -m experiments.records unpack runs/records`.
 
 A record is a finished run without its checkpoints: scores, counts per image and the weights of the
 classes over time, and of seed 0 the four small pictures that the report shows. All of them are one
-archive, so that every number of the pages and of the report can be computed again: ``... unpack
-runs/records`` gives folders that ``lit_seg report``, the notebooks and the scripts beside this one
-read.
+archive per dataset, so that every number of the pages and of the report can be computed again:
+unpacked they are folders that ``lit_seg report``, the notebooks and the scripts beside this one read.
 """
 
 import argparse
@@ -14,7 +13,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-ARCHIVE = Path(__file__).parents[2] / "docs/camvid/records.tar.xz"
+ARCHIVES = sorted((Path(__file__).parents[1] / "docs/records").glob("*.tar.xz"))
 FILES = (
     *("summary.json", "config.yaml", "metrics.csv", "classes.csv", "val_images.csv"),
     *("dataset.csv", "cost.csv"),
@@ -48,14 +47,17 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def main() -> int:
-    """Pack or unpack."""
+    """Pack runs into an archive, or unpack all archives."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("what", choices=["pack", "unpack"])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--archive", type=Path, default=ARCHIVE)
+    parser.add_argument("--archive", type=Path, help="to pack into")
     given = parser.parse_args()
     if given.what == "unpack":
-        unpack(given.archive, given.folder)
+        for archive in ARCHIVES:
+            unpack(archive, given.folder)
+    elif given.archive is None:
+        parser.error("pack needs --archive <file>.tar.xz")
     else:
         number = pack(given.folder, given.archive)
         print(f"{given.archive}: {number} runs, {given.archive.stat().st_size / 1e6:.1f} MB")
