@@ -3,7 +3,7 @@
 A record is a finished run without its checkpoints: scores, counts per image and the weights of the
 classes over time, and of seed 0 the four small pictures that the report shows. All of them are one
 archive per dataset, so that every number of the pages and of the report can be computed again:
-unpacked they are folders that ``lit_seg report``, the notebooks and the scripts beside this one read.
+unpacked they are folders that ``lit_seg report``, the notebooks and the scripts here read.
 """
 
 import argparse
