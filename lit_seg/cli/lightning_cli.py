@@ -38,7 +38,7 @@ from lit_seg.files.yaml_file import parse_yaml
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
-from lit_seg.runs.layout import CHECKPOINTS, CONFIG, free_folder
+from lit_seg.runs.layout import CHECKPOINTS, CONFIG, check_files, free_folder
 from lit_seg.runs.run_lock import hold_run
 
 CALLBACKS = {
@@ -139,6 +139,7 @@ class LitSegCLI(LightningCLI):
         if config.ckpt_path is None and fits:
             config.run_dir = str(free_folder(Path(config.run_dir)))
         if fits and is_first_rank():
+            check_files(Path(config.run_dir))
             self._held.enter_context(hold_run(Path(config.run_dir)))
         if config.ckpt_path is not None:
             checkpoint = find_checkpoint(Path(config.ckpt_path), "last" if fits else "best")

@@ -5,6 +5,7 @@ import re
 _KEY = re.compile(r'Parser key "([^"]+)":')
 _CLASS = re.compile(r"class_path(?:=| )'([\w.]+)'")
 _DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
+_MISSING = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 _FRAME = (  # lines around a statement, and statements on types that are tried for every value
     *("Does not validate against", "Subtypes:", "Errors:", "Given value"),
     *("Expected a <class 'NoneType'>", "Expected a path but", "Problem with given class_path"),
@@ -27,9 +28,9 @@ def explain(report: str, command: str | None = None) -> str:
         reason += f". Got value: {given[1]}"
     program = f"python -m lit_seg {command or ''}".strip()
     owner = _CLASS.search(report)
-    if "are required: " in report:
+    if "are required: " in report and not keys:
         way_out = "`make train` gives all that is needed; by hand, give `--config` or `--data`"
-    elif keys and owner:
+    elif keys and owner and f"there is no class {owner[1]}" not in reason:
         way_out = f"`{program} --{keys[0]}.help {owner[1]}` lists its options"
     else:
         way_out = f"`{program} --help` lists the options"
@@ -53,5 +54,6 @@ def _innermost(report: str) -> str:
         words = words.strip().removeprefix("- ").partition(". Got value: Namespace(")[0]
         if words and not words.startswith(_FRAME):
             words = words.replace("Expected a dot import path string:", "there is no class")
+            words = _MISSING.sub(r"there is no class \1.\2", words)
             indents[words] = len(line) - len(line.lstrip(" "))
     return "; ".join(words for words, n in indents.items() if n == max(indents.values()))

@@ -69,7 +69,7 @@ def _decode(path: Path) -> _Decoded:
         with open_picture(path) as image:
             # before the pixels are loaded: then the decoder's arguments are gone
             bits, spread = _bits_and_spread(image)
-            pages = getattr(image, "n_frames", 1) if image.format in ("TIFF", "GIF") else 1
+            pages = getattr(image, "n_frames", 1)
             image.load()
             return _Decoded(image, bits, spread, pages)
     except FileNotFoundError:

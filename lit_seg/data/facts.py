@@ -33,7 +33,7 @@ class DatasetFacts(ABC):
 
     def __init__(self, root: str | None, void: Literal["ignore", "train"], count_labels: bool):
         check_choice("void", void, ("ignore", "train"))
-        self.root = Path(root).expanduser() if root else default_root(self.folder)
+        self.root = _from_home(root) if root else default_root(self.folder)
         self.void = void
         self.count_labels = count_labels
         self._splits: dict[SplitName, Split] = {}
@@ -99,4 +99,14 @@ class DatasetFacts(ABC):
 
 def default_root(folder: str) -> Path:
     """The folder of a dataset where the user names no other."""
-    return Path(os.environ.get("DATA_ROOT", "data")).expanduser() / folder
+    return _from_home(os.environ.get("DATA_ROOT") or "data") / folder
+
+
+def _from_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise DataError(
+            f"`root` or DATA_ROOT: {path}: the user of {Path(path).parts[0]} has no home; give the "
+            "path in full"
+        ) from None

@@ -23,7 +23,7 @@ def build_network(
     if ":" in encoder:  # timm would download and build the model that the address describes
         raise ValueError(f"`encoder` must be the name of one, not an address, got {encoder!r}")
     if encoder not in smp.encoders.encoders and not encoder.startswith(("tu-", "timm-")):
-        near = get_close_matches(encoder, smp.encoders.get_encoder_names(), n=5, cutoff=0.3)
+        near = get_close_matches(encoder, smp.encoders.get_encoder_names(), n=5, cutoff=0)
         raise ValueError(f"`encoder`: there is no {encoder!r}; close to it are {', '.join(near)}")
     own = smp.MODEL_ARCHITECTURES_MAPPING.get(architecture.lower())
     for name, value in (

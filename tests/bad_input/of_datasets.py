@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from lit_seg.cli.commands.data import main as data_command
-from lit_seg.data import ADE20K, NYUv2, OxfordPet, Synthia, VirtualKITTI2
+from lit_seg.data import ADE20K, Folder, NYUv2, OxfordPet, Synthia, VirtualKITTI2
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.decode import read_image
 from lit_seg.data.label_maps import read_ids
@@ -119,6 +119,11 @@ CASES = [
     Case("own-ids-twice", _own(_nothing, "ids: {sky: 1, road: [0, 1]}"), ("'sky'", "'road'")),
     Case("own-size-missing", _own(_nothing, "height: 0"), ("`height`", "got 0")),
     Case("own-root-missing", _own(shutil.rmtree), ("own",)),
+    Case(
+        "own-root-home",
+        lambda world: len(Folder(root="~nosuch_user/x", ids=["a", "b"], height=8, width=8).names),
+        ("~nosuch_user/x",),
+    ),
     Case("own-no-image", _own(lambda root: shutil.rmtree(root / "images")), ("own/images",)),
     Case("own-mask-missing", _own(lambda r: (r / "masks/c.png").unlink()), ("c.png", "1 of 10")),
     Case("own-mask-jpeg", _own(_jpeg_masks), ("masks/a.jpg",)),
