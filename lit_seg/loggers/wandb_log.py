@@ -16,7 +16,8 @@ from pytorch_lightning.loggers import WandbLogger
 
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.runs.layout import CLASS_STEP, WANDB_ID, short_path
+from lit_seg.metrics.scores import CLASS_STATS
+from lit_seg.runs.layout import CLASS_STEP, GLOBAL_STEP, WANDB_ID, short_path
 from lit_seg.runs.run_name import name_of_place
 
 _CONNECT_SECONDS = 20.0
@@ -55,7 +56,10 @@ class WandbLog(WandbLogger):
                 ) from None
         if first and hasattr(run, "define_metric"):
             run.define_metric(CLASS_STEP)
-            run.define_metric("class/*", step_metric=CLASS_STEP)
+            # W&B would draw a chart for each class; `class_charts` has one for all of them
+            run.define_metric("class/*", step_metric=CLASS_STEP, hidden=True)
+            for stat in CLASS_STATS:
+                run.define_metric(f"val/{stat}/*", step_metric=GLOBAL_STEP, hidden=True)
         return run
 
     @rank_zero_only

@@ -21,6 +21,7 @@ LOCK = ".fit.lock"
 """Held by the process that trains the run, and gone when it ends."""
 
 CLASS_STEP = "class_step"  # the step axis of the ``class/<stat>/<class>`` curves in W&B
+GLOBAL_STEP = "trainer/global_step"  # that of all other curves
 
 
 def is_finished(folder: Path) -> bool:
