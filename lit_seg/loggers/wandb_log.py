@@ -2,7 +2,6 @@
 
 import netrc
 import os
-import sys
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,7 @@ from pytorch_lightning.loggers import WandbLogger
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.metrics.scores import CLASS_STATS
-from lit_seg.runs.layout import CLASS_STEP, GLOBAL_STEP, WANDB_ID, short_path
+from lit_seg.runs.layout import CLASS_STEP, GLOBAL_STEP, WANDB_ID, program
 from lit_seg.runs.run_name import name_of_place
 
 _CONNECT_SECONDS = 20.0
@@ -117,11 +116,6 @@ def wandb_run(trainer: Trainer) -> Any | None:
 def sync_command(folder: Path) -> str:
     """The command that uploads the offline W&B runs of a run's folder."""
     return f"{program('wandb')} sync {folder}/wandb/offline-run-*"
-
-
-def program(name: str) -> Path:
-    """A program of this environment, as one would type it here."""
-    return short_path(Path(sys.executable).with_name(name))
 
 
 def has_wandb_key() -> bool:
