@@ -1,5 +1,6 @@
 """LightningCLI for one run: its folder, its loggers, its callbacks and its checkpoint."""
 
+import json
 import sys
 from contextlib import ExitStack
 from copy import deepcopy
@@ -38,7 +39,7 @@ from lit_seg.files.yaml_file import parse_yaml
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
-from lit_seg.runs.layout import CHECKPOINTS, CONFIG, check_files, free_folder
+from lit_seg.runs.layout import CHECKPOINTS, COMMAND, CONFIG, check_files, free_folder
 from lit_seg.runs.run_lock import hold_run
 
 CALLBACKS = {
@@ -54,7 +55,7 @@ CALLBACKS = {
 
 
 class RunConfig(SaveConfigCallback, AfterFirstStep):
-    """Writes ``config.yaml`` into the run's folder, and its content to W&B.
+    """Writes ``config.yaml`` and the command into the run's folder, and the former to W&B.
 
     It waits for the first step: a resumed run that cannot go on must keep the configuration it had.
     """
@@ -68,7 +69,10 @@ class RunConfig(SaveConfigCallback, AfterFirstStep):
         config.ckpt_path = None  # the run can be repeated from its config, not only resumed
         config.changed_data = "refuse"  # the next change must be accepted too
         text = self.parser.dump(config, skip_none=False)
-        replace_text(Path(trainer.default_root_dir) / CONFIG, text)
+        folder = Path(trainer.default_root_dir)
+        replace_text(folder / CONFIG, text)
+        if trainer.ckpt_path is None:  # what was added since is in the configuration alone
+            replace_text(folder / COMMAND, json.dumps(sys.argv[1:]) + "\n")
         for logger in trainer.loggers:
             logger.log_hyperparams(parse_yaml(text))
 
