@@ -144,7 +144,7 @@ def damage(row: str, root: Path, options: dict[str, Any]) -> None:
     elif row == "a value that is no class":
         save(mask, np.full((12, 16), 200, np.uint8))
     elif row == "colours where ids are expected":
-        save(mask, np.zeros((12, 16, 3), np.uint8))
+        save(mask, np.full((12, 16, 3), (9, 0, 200), np.uint8))
     elif row == "smooth edges in a colour mask":
         del options["ids"]
         options["colours"] = {"a": [255, 0, 0], "b": [0, 255, 0], "c": [0, 0, 255]}
@@ -161,7 +161,7 @@ def damage(row: str, root: Path, options: dict[str, Any]) -> None:
     elif row == "a damaged file":
         image.write_bytes(image.read_bytes()[:100])
     elif row == "images of 16 bits":
-        save(image, np.zeros((12, 16), np.uint16))
+        save(image, np.full((12, 16), 999, np.uint16))
     elif row == "an image in two lists":
         (root / "val.txt").write_text("a\nb")
     elif row == "two files for one name":
