@@ -135,7 +135,7 @@ class LitSegCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
         check_options(config, {"data", "model", "trainer", *CALLBACKS})
-        _name_own_data(config)
+        name_own_data(config)
         fits = self.subcommand == "fit"
         if config.ckpt_path is None and fits:
             config.run_dir = str(free_folder(Path(config.run_dir)))
@@ -193,7 +193,7 @@ class LitSegCLI(LightningCLI):
         return trainer
 
 
-def _name_own_data(config: Any) -> None:
+def name_own_data(config: Any) -> None:
     """Give a dataset that may have a name, and has none, that of the file that describes it."""
     options: Any = config.data.get("init_args")
     if not options or options.get("name", "") is not None:

@@ -70,17 +70,19 @@ class DatasetFacts(ABC):
 
     @cached_property
     def _is_partial(self) -> bool:
-        """Whether other training images are here than those that the published counts are of."""
+        """Whether other training files are here than those that the published counts are of."""
         try:
-            found, published = len(self._split("train")), self.card.images.get("train")
+            found = len(self._split("train").label_files())
         except DataError:  # to validate or predict, they need not be here
             return False
-        if published not in (None, found):
-            rank_zero_info(
-                f"{self.root}: holds {found} training images of {self.folder}, the published "
-                f"counts are of {published}: those that are here are counted instead"
-            )
-        return published not in (None, found)
+        published = self.card.images.get("train", found)
+        if found in (0, published):  # none where labels are rendered
+            return False
+        rank_zero_info(
+            f"{self.root}: holds {found} training images of {self.folder}, and the published "
+            f"counts are of {published}; those that are here are counted instead"
+        )
+        return True
 
     def fault_of_counts(self, counts: ImageCounts) -> str:
         """What counts of training labels say is wrong with their description; "" for nothing."""
