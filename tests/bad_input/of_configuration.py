@@ -73,7 +73,7 @@ CASES = [
         ("mine.yaml", "os.getpid"),
     ),
     Case("file-no-mapping", _file("hello\n"), ("mine.yaml", "hello")),
-    Case("file-option-unknown", _file("trainer: {max_epochss: 3}\n"), ("trainer.max_epochss",)),
+    Case("file-option-unknown", _file("trainer: {zzz: 3}\n"), ("trainer.zzz",)),
     Case(
         "file-foreign-code",
         _file("model: {loss: {class_path: their_code.Loss}}\n"),
