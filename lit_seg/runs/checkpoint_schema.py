@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+NORMALISATION = "pixel_mean_and_std"
+"""The field of a checkpoint that holds how the network sees images; versions before had none."""
+
 
 class _Value(NamedTuple):
     """A value without parts."""
@@ -35,6 +38,10 @@ _NUMBER = _Value("a number", lambda v: _is_number(v) or isinstance(v, Tensor))
 _SCORE = _Value("a number or nothing", lambda v: v is None or _is_number(v))
 _TEXT = _Value("text", lambda v: isinstance(v, str))
 _TENSOR = _Value("a tensor", lambda v: isinstance(v, Tensor))
+_NORMALISATION = _Value(
+    "a mean and a standard deviation of three channels",
+    lambda v: isinstance(v, Tensor) and v.shape == (2, 1, 3, 1, 1),
+)
 _ANYTHING = _Value("anything", lambda v: True)
 _VERSION = _Value(
     "a version", lambda v: _TEXT.fits(v) and bool(re.fullmatch(r"\d+(\.\w+)*(\+[\w.]+)?", v))
@@ -89,6 +96,7 @@ _CHECKPOINT = {
             "_last_lr": _Optional([_NUMBER]),
         }
     ],
+    NORMALISATION: _Optional(_NORMALISATION),
     "MixedPrecision": _Optional({str: _NUMBER}),
     "callbacks": _Optional({str: _ANYTHING, "BestCheckpoint": _Optional({"best_score": _SCORE})}),
     "position": _Optional(

@@ -20,12 +20,17 @@ from lit_seg.losses import CrossEntropyLoss, LossFactory
 from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
 from lit_seg.metrics.labels import ClassCounts, Counts
+from lit_seg.runs.checkpoint_schema import NORMALISATION
 from lit_seg.tasks.evaluation import Evaluation
-from lit_seg.tasks.network import build_network, padded_forward, size_multiple
+from lit_seg.tasks.network import (
+    build_network,
+    check_images,
+    padded_forward,
+    size_multiple,
+)
+from lit_seg.tasks.normalisation import IMAGENET, in_bytes, published_statistics
 from lit_seg.tasks.schedule import ScheduledModule
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
-
-_IMAGENET_MEAN_AND_STD = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class LitSegmenter(ScheduledModule):
@@ -41,7 +46,8 @@ class LitSegmenter(ScheduledModule):
         class_names: in the order of the class ids; ``class_0`` and so on by default.
         loss: makes the loss from the class counts.
         architecture: of ``segmentation_models_pytorch`` (smp), such as ``unet``.
-        encoder: of smp, such as ``resnet18``.
+        encoder: of smp, such as ``resnet18``. Images are normalised as its published weights
+            expect; the checkpoint holds that mean and standard deviation.
         options: more arguments of the smp model.
         weights: name of published encoder weights to start from, such as ``imagenet``. If they
             cannot be downloaded the encoder starts from random weights and a line says so.
@@ -117,7 +123,7 @@ class LitSegmenter(ScheduledModule):
         """``(3, C)`` pixels labelled, predicted and hit of each image of that pass, by name."""
         self.scored_step = -1
         """The number of training steps before that pass."""
-        mean, std = torch.tensor(_IMAGENET_MEAN_AND_STD).mul(255).view(2, 1, 3, 1, 1)
+        mean, std = in_bytes(published_statistics(self.network, encoder, weights))
         self.register_buffer("pixel_mean", mean, persistent=False)
         self.register_buffer("pixel_std", std, persistent=False)
 
@@ -138,11 +144,20 @@ class LitSegmenter(ScheduledModule):
 
     def forward(self, image: Tensor) -> Tensor:
         """``(N, C, H, W)`` logits of ``(N, 3, H, W)`` uint8 RGB images of any size."""
+        check_images(image)
         x = (image - self.pixel_mean) / self.pixel_std
         return padded_forward(self.network, x, self.size_multiple, self.memory_format)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep how this run sees images, whatever a newer version of timm says of the encoder."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint[NORMALISATION] = torch.stack((self.pixel_mean, self.pixel_std))
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of other classes, another network or another loss."""
+        """See images as the run did; refuse other classes, another network or another loss."""
+        mean, std = checkpoint.get(NORMALISATION, in_bytes(torch.tensor(IMAGENET)))
+        self.pixel_mean.copy_(mean)
+        self.pixel_std.copy_(std)
         check_fits(checkpoint, self.class_names, self.state_dict())
         super().on_load_checkpoint(checkpoint)
         if self._trainer is not None and self.trainer.precision == "64-true":

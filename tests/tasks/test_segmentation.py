@@ -11,6 +11,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import PolynomialLR
 from torch.utils.data import DataLoader
 
+from lit_seg.errors import RunError
 from lit_seg.losses import CrossEntropyLoss, RecallLoss
 from lit_seg.metrics import confusion_matrix, confusion_scores
 from lit_seg.metrics.labels import VOID, ClassCounts
@@ -20,6 +21,8 @@ SMALL = {
     "encoder": "timm-mobilenetv3_small_minimal_100",
     "options": {"decoder_channels": [8, 8, 8, 8, 8]},
 }
+
+TINY = {"encoder": "tu-test_byobnet", "options": {"encoder_depth": 3, "decoder_channels": [8] * 3}}
 
 
 def batches(n: int, num_classes: int, height: int = 40, width: int = 50) -> list[dict[str, object]]:
@@ -66,6 +69,51 @@ def test_padding_lies_outside_the_image() -> None:
     padded[..., :40] = normalised
     expected = model.network(padded)[..., :40]
     torch.testing.assert_close(model(image), expected)
+
+
+@pytest.mark.parametrize(
+    ("image", "named"),
+    [
+        (torch.zeros(1, 32, 32, 3, dtype=torch.uint8), r"\(1, 32, 32, 3\) .*movedim"),
+        (torch.zeros(3, 32, 32, dtype=torch.uint8), r"\(3, 32, 32\) .*image\[None\]"),
+        (torch.zeros(1, 1, 32, 32, dtype=torch.uint8), r"\(1, 1, 32, 32\)"),
+        (torch.zeros(1, 4, 32, 32, dtype=torch.uint8), r"\(1, 4, 32, 32\)"),
+        (torch.zeros(1, 3, 32, 32), r"float32.*0 to 255.*\(image \* 255\)"),
+        (torch.zeros(1, 3, 32, 32).numpy(), "ndarray.*uint8"),
+    ],
+)
+def test_only_batches_of_rgb_in_bytes_are_taken(image: Tensor, named: str) -> None:
+    with pytest.raises(RunError, match=named):
+        LitSegmenter([1, 1], **TINY)(image)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options", "named"),
+    [
+        ("fpn", {"upsampling": 1}, "FPN.* 8x8 for images of 32x32.*`upsampling`.* 4 times"),
+        ("fpn", {"upsampling": 8}, "FPN.* 64x64 for images of 32x32.*`upsampling`.* 0.5 times"),
+        ("pspnet", {"encoder_depth": 4}, "PSPNet.* 16x16 for images of 32x32.* 2 times"),
+    ],
+)
+def test_logits_of_another_size_are_refused(
+    architecture: str, options: dict[str, int], named: str
+) -> None:
+    model = LitSegmenter([1, 1], architecture=architecture, options=options).eval()
+    with pytest.raises(RunError, match=named):
+        model(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+
+
+def test_a_run_keeps_how_it_sees_images() -> None:
+    """Also one of a version that saw all images by the statistics of ImageNet."""
+    model, other = (LitSegmenter([1, 1], **SMALL) for _ in range(2))
+    assert model.pixel_mean.flatten().tolist() == [127.5] * 3
+    model.pixel_std.fill_(1)
+    checkpoint = {"state_dict": model.state_dict()}
+    model.on_save_checkpoint(checkpoint)
+    other.on_load_checkpoint(checkpoint)
+    assert other.pixel_std.unique().tolist() == [1]
+    other.on_load_checkpoint({"state_dict": model.state_dict()})
+    assert (other.pixel_mean / 255).flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
 
 
 def test_validation_scores_are_of_the_dataset_not_of_batches(tmp_path: Path) -> None:
