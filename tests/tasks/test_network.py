@@ -1,12 +1,14 @@
 """Where a network's weights come from, with and without a network to fetch them."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import segmentation_models_pytorch as smp
+import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lit_seg.errors import RunError
 from lit_seg.tasks import weights
@@ -16,6 +18,7 @@ from lit_seg.tasks.weights import load_encoder_weights, load_local_weights
 
 ENCODER = "timm-mobilenetv3_small_minimal_100"
 OPTIONS = {"decoder_channels": [8, 8, 8, 8, 8]}
+SMALL = {"encoder_depth": 3, "decoder_channels": [8, 8, 8]}
 
 
 @pytest.fixture
@@ -116,32 +119,71 @@ def test_a_hub_that_never_answers_does_not_hang(
     never.set()
 
 
+@pytest.mark.parametrize(
+    ("encoder", "options"),
+    [(ENCODER, OPTIONS), ("tu-test_byobnet", SMALL), ("tu-test_vit", {"img_size": 64})],
+)
 def test_published_weights_reach_the_encoder(
-    net: nn.Module, monkeypatch: pytest.MonkeyPatch
+    encoder: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    published = smp.encoders.get_encoder(ENCODER, weights=None)
-    monkeypatch.setattr(smp.encoders, "get_encoder", lambda *a, **k: published)
-    assert load_encoder_weights(net, ENCODER, "imagenet")
-    for key, value in published.state_dict().items():
-        assert torch.equal(net.encoder.state_dict()[key], value)
+    """Also one that is less deep than the published one, and one of DPT."""
+    make, made = timm.create_model, []
+
+    def published(name: str, pretrained: bool = False, **more: object) -> nn.Module:
+        made.append(make(name, **more))
+        return made[-1]
+
+    net = build_network("dpt" if "vit" in encoder else "unet", encoder, 3, options)
+    monkeypatch.setattr(timm, "create_model", published)
+    assert load_encoder_weights(net, encoder, "imagenet")
+    own, weights = net.encoder.model.state_dict(), made[-1].state_dict()
+    assert own.keys() - weights.keys() == set()
+    assert all(torch.equal(value, weights[key]) for key, value in own.items())
 
 
-@pytest.mark.parametrize("wrap", ["checkpoint", "network", "encoder"])
-def test_local_weights_of_three_kinds(net: nn.Module, wrap: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state, encoder: state,
+        lambda state, encoder: encoder,
+        lambda state, encoder: {"state_dict": before("network.", state), "epoch": 3},
+        lambda state, encoder: {"state_dict": before("model.", state)},
+        lambda state, encoder: before("module.", state),
+        lambda state, encoder: before("_orig_mod.module.", state),
+        lambda state, encoder: {"model": before("module.network._orig_mod.", state)},
+        lambda state, encoder: {"model_state_dict": state, "optimizer": {"state": {0: {}}}},
+        lambda state, encoder: {"meta": {}, "state_dict": before("backbone.", encoder)},
+        lambda state, encoder: {"teacher": {"net": before("encoder_q.module.", encoder)}},
+        # as timm has them, whose stages smp names otherwise
+        lambda state, encoder: {
+            key.removeprefix("model.").replace("stages_", "stages."): v
+            for key, v in encoder.items()
+        },
+    ],
+)
+def test_local_weights_are_recognised(wrap: Callable[..., object], tmp_path: Path) -> None:
     torch.manual_seed(1)
-    other = build_network("unet", ENCODER, 5, OPTIONS)  # its head has other classes
-    state = other.state_dict()
-    stored: object = {
-        "checkpoint": {"state_dict": {f"network.{k}": v for k, v in state.items()}},
-        "network": state,
-        "encoder": other.encoder.state_dict(),
-    }[wrap]
-    torch.save(stored, tmp_path / "w.pt")
+    net, other = (build_network("unet", "tu-test_byobnet", c, SMALL) for c in (3, 5))
+    torch.save(wrap(other.state_dict(), other.encoder.state_dict()), tmp_path / "w.pt")
     head = net.state_dict()["segmentation_head.0.weight"].clone()
     load_local_weights(net, str(tmp_path / "w.pt"))
     for key, value in other.encoder.state_dict().items():
         assert torch.equal(net.encoder.state_dict()[key], value)
-    assert torch.equal(net.state_dict()["segmentation_head.0.weight"], head)
+    assert torch.equal(net.state_dict()["segmentation_head.0.weight"], head)  # of other classes
+
+
+def before(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + key: value for key, value in state.items()}
+
+
+def test_local_weights_of_safetensors(tmp_path: Path) -> None:
+    net, other = (build_network("unet", "tu-test_byobnet", 3, SMALL) for _ in range(2))
+    other.save_pretrained(tmp_path)  # as smp saves a model
+    load_local_weights(net, str(tmp_path / "model.safetensors"))
+    assert all(torch.equal(v, other.state_dict()[k]) for k, v in net.state_dict().items())
+    (tmp_path / "model.safetensors").write_text("no weights")
+    with pytest.raises(RunError, match=r"model\.safetensors: cannot be read"):
+        load_local_weights(net, str(tmp_path / "model.safetensors"))
 
 
 def test_unusable_local_weights_are_named(net: nn.Module, tmp_path: Path) -> None:
