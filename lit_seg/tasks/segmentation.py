@@ -17,6 +17,7 @@ from lit_seg.data.dataset import Sample
 from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
 from lit_seg.errors import RunError
 from lit_seg.losses import CrossEntropyLoss, LossFactory
+from lit_seg.losses.own_weights import own_weights
 from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
 from lit_seg.metrics.labels import ClassCounts, Counts
@@ -60,6 +61,9 @@ class LitSegmenter(ScheduledModule):
             The loss is never compiled, because it counts and exchanges counts between ranks.
         sync_batchnorm: whether batch statistics are taken over all GPUs, so that they equal those
             of one process with the whole batch. On CPUs torch has no such layer.
+        class_weights: weights of your own on top of the loss's, by name (``{pole: 4}``, the others
+            weigh 1) or one per class; of every loss that is a mean over pixels, which becomes a
+            weighted mean.
     """
 
     pixel_mean: Tensor
@@ -80,6 +84,7 @@ class LitSegmenter(ScheduledModule):
         channels_last: bool = True,
         compile: str | None = None,
         sync_batchnorm: bool = True,
+        class_weights: dict[str, float] | list[float] | None = None,
     ) -> None:
         super().__init__(optimizer, lr_scheduler)
         if isinstance(class_counts, Mapping):  # from a checkpoint
@@ -111,6 +116,8 @@ class LitSegmenter(ScheduledModule):
         self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.size_multiple = size_multiple(self.network)
         self.loss = loss(class_counts)
+        if class_weights is not None:
+            self.loss.set_class_weight(own_weights(class_weights, names))
         self.class_pixels: list[int] = self.loss.class_pixels.tolist()
         self.evaluation = Evaluation(names)
         self.wants_to_stop = False
