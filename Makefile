@@ -117,6 +117,7 @@ mutations: $(INSTALLED)  ## break every loss in a few chosen places and count wh
 bench: $(INSTALLED)  ## measure what the README says of speed on this machine
 	$(VENV)/bin/python experiments/bench_losses.py
 	$(VENV)/bin/python experiments/bench_cpu.py
+	$(VENV)/bin/python experiments/bench_threads.py
 	$(VENV)/bin/python experiments/bench_data.py
 	$(VENV)/bin/python experiments/bench_dynamics.py
 

@@ -1,5 +1,6 @@
 """``python -m lit_seg``: training, and the commands of ``lit_seg.cli.commands``."""
 
+import os
 import sys
 from importlib import import_module
 
@@ -11,6 +12,9 @@ def main() -> int:
     """Run the command in ``sys.argv``; returns the exit code."""
     try:
         ensure_utf8()
+        # Threads of torch that wait for each other sleep. By default they spin, which is as fast on
+        # idle cores and several times slower on shared ones. OpenMP reads this when torch loads.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if sys.argv[1:2] and sys.argv[1] in COMMANDS:
             command = import_module(f"lit_seg.cli.commands.{sys.argv[1]}")
             code: int = command.main(sys.argv[2:])
