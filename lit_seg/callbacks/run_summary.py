@@ -28,10 +28,13 @@ class RunSummary(AfterFirstStep):
         """What is about to be trained, and how it sees images."""
         assert isinstance(pl_module, LitSegmenter)
         if trainer.is_global_zero:
-            parameters = sum(p.numel() for p in pl_module.network.parameters())
+            parameters = list(pl_module.network.parameters())
+            size = f"{sum(p.numel() for p in parameters) / 1e6:.1f} M parameters"
+            if frozen := sum(p.numel() for p in parameters if not p.requires_grad):
+                size += f" ({frozen / 1e6:.1f} M frozen)"
             Console().out(
                 f"{type(pl_module.network).__name__} with {pl_module.encoder}, "
-                f"{parameters / 1e6:.1f} M parameters, {type(pl_module.loss).__name__}, "
+                f"{size}, {type(pl_module.loss).__name__}, "
                 f"{len(pl_module.class_names)} classes, run {trainer.default_root_dir}",
                 f"images normalised by mean {_of_rgb(pl_module.pixel_mean)} and standard deviation "
                 f"{_of_rgb(pl_module.pixel_std)} of RGB in [0, 1]",

@@ -160,7 +160,7 @@ class SegLoss(FullPrecision):
         """
         raise ValueError(
             f"{type(self).__name__} takes no class weights, as it is no mean over pixels; take "
-            "one that is, such as CrossEntropyLoss or FocalLoss, or leave the weights out"
+            "one that is, such as `CrossEntropyLoss` or `FocalLoss`, or leave the weights out"
         )
 
     def extra_repr(self) -> str:

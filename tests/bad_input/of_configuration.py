@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from lit_seg.losses.own_weights import own_weights
 from lit_seg.tasks import LitSegmenter
 from tests.bad_input.case import Case, SaidError, World
 from tests.test_makefile import make
@@ -176,6 +177,24 @@ CASES = [
         "model-scheduler",
         lambda w: w.fit("--model.lr_scheduler", "torch.optim.lr_scheduler.ExponentialLR"),
         ("ExponentialLR", "gamma"),
+    ),
+    Case(
+        "model-class-weights-name",
+        _option("--model.class_weights", "{cra: 4}"),
+        ("cra", "car"),
+    ),
+    Case("model-class-weights-number", lambda w: len(own_weights([1], ["a", "b"])), ("2", "1")),
+    Case("model-class-weights-value", lambda w: len(own_weights({"a": -1}, ["a"])), ("a", "-1")),
+    Case(
+        "model-class-weights-loss",
+        lambda w: w.fit("--model.class_weights", "{car: 4}", loss="soft_dice"),
+        ("SoftDiceLoss",),
+    ),
+    Case("model-frozen-random", _option("--model.encoder_lr_factor", "0")),
+    Case(
+        "model-optimizer",
+        lambda w: w.fit("--model.optimizer", "torch.optim.LBFGS"),
+        ("LBFGS", "passes"),
     ),
     Case(
         "model-options-file",
