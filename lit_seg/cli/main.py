@@ -33,6 +33,8 @@ warnings.filterwarnings("ignore", ".*LeafSpec.*")
 warnings.filterwarnings("ignore", ".*sync_dist=True.*")
 # it does not know that our sampler skips what an interrupted epoch has seen
 warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
+# a frozen encoder is meant to be in eval mode
+warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")
 
 _DESCRIPTION = (
     "Segmentation with imbalanced classes. `--traceback` shows where an error happened. Besides "
