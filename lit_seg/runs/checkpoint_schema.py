@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+NORMALISATION = "pixel_mean_and_std"
+"""The field of a checkpoint that holds how the network sees images; versions before had none."""
+
 
 class _Value(NamedTuple):
     """A value without parts."""
@@ -43,6 +46,10 @@ _TENSOR = _Value(
         and v.layout == torch.strided
         and not (v.is_meta or v.is_complex() or v.is_quantized)
     ),
+)
+_NORMALISATION = _Value(
+    "a mean and a standard deviation of three channels",
+    lambda v: isinstance(v, Tensor) and v.shape == (2, 1, 3, 1, 1),
 )
 _ANYTHING = _Value("anything", lambda v: True)
 _VERSION = _Value(
@@ -98,6 +105,7 @@ _CHECKPOINT = {
             "_last_lr": _Optional([_NUMBER]),
         }
     ],
+    NORMALISATION: _Optional(_NORMALISATION),
     "MixedPrecision": _Optional({str: _NUMBER}),
     "callbacks": _Optional({str: _ANYTHING, "BestCheckpoint": _Optional({"best_score": _SCORE})}),
     "position": _Optional(

@@ -230,6 +230,11 @@ CASES = [
     Case(
         "resume-other-optimizer", _resumed("--model.optimizer", "torch.optim.SGD"), ("AdamW", "SGD")
     ),
+    Case(
+        "resume-encoder-lr-factor",
+        _resumed("--model.encoder_lr_factor", "0.1"),
+        ("was 1.0", "now 0.1"),
+    ),
     Case("checkpoint-damaged", _content(lambda c: {**c, "loops": {}}), ("last.ckpt", "fit_loop")),
     Case("checkpoint-field", _content(lambda c: {**c, "global_step": -1}), ("last.ckpt", "-1")),
     Case("checkpoint-names", _content(_numbers_for_names), ("last.ckpt", "[1, 2]")),
