@@ -97,7 +97,7 @@ def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10
     runs = find_runs(sources)
     methods, warnings = group(runs, baseline)
     losses = sorted({method.loss for method in methods})
-    if baseline not in losses and len(losses) > 1:
+    if baseline not in losses and (len(losses) > 1 or baseline != "ce"):  # else none was asked for
         raise RunError(
             f"no finished run of the baseline {baseline!r}; there are {', '.join(losses)}: "
             "give one as --baseline"

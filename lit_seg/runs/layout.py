@@ -50,6 +50,19 @@ def free_folder(wanted: Path) -> Path:
     return folder
 
 
+def check_files(folder: Path) -> None:
+    """Refuse a run before it changes a file, if it could not write another one later.
+
+    Raises:
+        RunError: naming what is no plain file where the run has one, such as a folder.
+    """
+    names = (CONFIG, METRICS, CLASSES, COST, DATASET, VAL_IMAGES, SUMMARY, TABLE)
+    checkpoints = (folder / CHECKPOINTS / name for name in ("last.ckpt", "best.ckpt"))
+    for path in (*(folder / name for name in names), *checkpoints):
+        if os.path.lexists(path) and not path.is_file():
+            raise RunError(f"{path}: is no plain file, and the run has one there; move it away")
+
+
 def find_run(path: Path) -> Path:
     """The run that ``path``, its folder or a file in it, belongs to.
 

@@ -1,5 +1,11 @@
 """Options and configuration files with what they must not hold."""
 
+from typing import Any
+
+import torch
+
+from lit_seg.losses.own_weights import own_weights
+from lit_seg.tasks import LitSegmenter
 from tests.bad_input.case import Case, SaidError, World
 from tests.test_makefile import make
 
@@ -29,6 +35,11 @@ def _doubled(lines: int) -> str:
     return "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, lines))
 
 
+def _network(image: torch.Tensor, architecture: str = "unet", options: Any = None) -> int:
+    """Logits without the command line."""
+    return len(LitSegmenter([1, 1], architecture=architecture, options=options).eval()(image))
+
+
 PAN = (
     *("--model.architecture", "pan", "--model.options", "{}", "--data.init_args.batch_size", "1"),
     *("--data.init_args.height", "16", "--data.init_args.width", "16"),
@@ -55,6 +66,7 @@ CASES = [
     Case("option-of-loss-misspelt", _option("--model.loss.momentumm", "0.5"), ("momentumm",)),
     Case("option-type", _option("--trainer.max_steps", "many"), ("many",)),
     Case("option-of-loss-type", _option("--model.loss.momentum", "high"), ("high",)),
+    Case("option-of-class-missing", _option("--trainer.callbacks", "EarlyStopping")),
     Case("option-choice", _data("void", "keep"), ("keep",)),
     Case("class-loss-unknown", _option("--model.loss", "RecalLoss"), ("RecalLoss",)),
     Case("class-data-unknown", _option("--data", "CamVidd"), ("CamVidd",)),
@@ -72,7 +84,7 @@ CASES = [
         ("mine.yaml", "os.getpid"),
     ),
     Case("file-no-mapping", _file("hello\n"), ("mine.yaml", "hello")),
-    Case("file-option-unknown", _file("trainer: {max_epochss: 3}\n"), ("trainer.max_epochss",)),
+    Case("file-option-unknown", _file("trainer: {zzz: 3}\n"), ("trainer.zzz",)),
     Case(
         "file-foreign-code",
         _file("model: {loss: {class_path: their_code.Loss}}\n"),
@@ -109,6 +121,7 @@ CASES = [
     Case("value-every-n-steps", _option("--class_dynamics.every_n_steps", "0"), ("0",)),
     Case("value-num-images", _option("--validation_report.num_images", "-1"), ("-1",)),
     Case("value-seed", _option("--seed_everything", "-1"), ("-1",)),
+    Case("value-clip", _option("--trainer.gradient_clip_val", ".nan"), ("nan",)),
     Case("value-accumulate", _option("--trainer.accumulate_grad_batches", "0")),
     Case("value-check-val", _option("--trainer.check_val_every_n_epoch", "0")),
     Case(
@@ -130,12 +143,33 @@ CASES = [
     Case("model-encoder", _option("--model.encoder", "resnet19"), ("resnet19", "resnet18")),
     Case("model-options", _option("--model.options", "{nosuch: 1}"), ("nosuch",)),
     Case(
+        "model-options-misspelt",
+        _option("--model.options", "{decoder_chanels: 8}"),
+        ("decoder_chanels", "tu-test_byobnet", "decoder_channels"),
+    ),
+    Case(
+        "model-in-and-out",
+        _option("--model.options", "{activation: softmax}"),
+        ("activation", "softmax", "logits"),
+    ),
+    Case(
         "model-weights",
         _option("--model.encoder", "resnet18", "--model.weights", "imgnet"),
         ("imgnet", "imagenet"),
     ),
     Case("model-compile", _option("--model.compile", "nosuch"), ("nosuch", "inductor")),
     Case("model-size", _option(*PAN), ("PAN", "16x16")),
+    Case(
+        "model-logits-size",
+        lambda w: _network(torch.zeros(1, 3, 32, 32).byte(), "fpn", {"upsampling": 8}),
+        ("FPN", "64x64", "32x32", "0.5"),
+    ),
+    Case(
+        "model-image-shape",
+        lambda w: _network(torch.zeros(1, 32, 32, 3).byte()),
+        ("(1, 32, 32, 3)", "image.movedim(-1, 1)", "image[None]"),
+    ),
+    Case("model-image-floats", lambda w: _network(torch.zeros(1, 3, 32, 32)), ("float32",)),
     Case(
         "model-encoder-address",
         lambda w: w.fit("--model.encoder", "tu-hf-hub:x/y"),
@@ -145,6 +179,24 @@ CASES = [
         "model-scheduler",
         lambda w: w.fit("--model.lr_scheduler", "torch.optim.lr_scheduler.ExponentialLR"),
         ("ExponentialLR", "gamma"),
+    ),
+    Case(
+        "model-class-weights-name",
+        _option("--model.class_weights", "{cra: 4}"),
+        ("cra", "car"),
+    ),
+    Case("model-class-weights-number", lambda w: len(own_weights([1], ["a", "b"])), ("2", "1")),
+    Case("model-class-weights-value", lambda w: len(own_weights({"a": -1}, ["a"])), ("a", "-1")),
+    Case(
+        "model-class-weights-loss",
+        lambda w: w.fit("--model.class_weights", "{car: 4}", loss="soft_dice"),
+        ("SoftDiceLoss",),
+    ),
+    Case("model-frozen-random", _option("--model.encoder_lr_factor", "0")),
+    Case(
+        "model-optimizer",
+        lambda w: w.fit("--model.optimizer", "torch.optim.LBFGS"),
+        ("LBFGS", "passes"),
     ),
     Case(
         "model-options-file",
