@@ -282,6 +282,11 @@ class Checks:
         )
         if budget == BOTH:
             return found
+        means = of(parts[1].sum(axis=1)).mean(axis=0)  # all scores but logarithms are shares
+        found = [
+            each if name.startswith("log ") else each.possible(mean)
+            for name, each, mean in zip(SCORES, found, means, strict=True)
+        ]
         ours_method, against_method = (self.comparison.method(name) for name in names)
         return [*paired(self.comparison, ours_method, against_method)[0], *found[len(STATS) :]]
 
