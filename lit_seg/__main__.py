@@ -5,6 +5,8 @@ import sys
 from importlib import import_module
 
 from lit_seg.cli.commands import COMMANDS
+from lit_seg.distributed.rank_variables import check_rank_variables
+from lit_seg.errors import RunError, reason_of
 from lit_seg.files.unicode import ensure_utf8
 
 
@@ -19,10 +21,18 @@ def main() -> int:
             command = import_module(f"lit_seg.cli.commands.{sys.argv[1]}")
             code: int = command.main(sys.argv[2:])
             return code
-        # imported late because it imports all of Lightning
-        from lit_seg.cli.main import main as run
-
+        check_rank_variables()
+        try:  # imported late because it imports all of Lightning
+            from lit_seg.cli.main import main as run
+        except Exception as error:
+            raise RunError(
+                f"a library cannot be loaded ({type(error).__name__}: {reason_of(error)}); install "
+                "lit_seg and what it needs again; `python -c 'import lit_seg.cli.main'` shows where"
+            ) from error
         return run()
+    except RunError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     except KeyboardInterrupt:  # while all that is imported
         sys.stderr.write("stopped\n")
         return 130

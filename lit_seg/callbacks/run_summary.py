@@ -11,8 +11,8 @@ from torch import Tensor
 from lit_seg.checkpoints.best_and_last import BestCheckpoint
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.loggers.wandb_log import program, sync_command, wandb_run
-from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, TABLE, VAL_IMAGES
+from lit_seg.loggers.wandb_log import sync_command, wandb_run
+from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, TABLE, VAL_IMAGES, program
 from lit_seg.runs.score_table import HEADER, cells, class_rows, markdown_table, means_line
 from lit_seg.runs.summary import RunScores, remove_summary, run_scores, write_summary
 from lit_seg.tasks import LitSegmenter

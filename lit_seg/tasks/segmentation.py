@@ -115,8 +115,8 @@ class LitSegmenter(ScheduledModule):
             )
         self.save_hyperparameters()
         if isinstance(class_counts, ClassCounts):
-            # a plain dict, so that checkpoints load with weights_only=True
-            self.hparams["class_counts"] = asdict(class_counts)
+            # a plain dict, for W&B and so that checkpoints load with weights_only=True
+            self.save_hyperparameters({"class_counts": asdict(class_counts)})
         self.class_names = names
         self.encoder = encoder
         self.weights = weights

@@ -67,6 +67,7 @@ CASES = [
     Case("option-of-loss-misspelt", _option("--model.loss.momentumm", "0.5"), ("momentumm",)),
     Case("option-type", _option("--trainer.max_steps", "many"), ("many",)),
     Case("option-of-loss-type", _option("--model.loss.momentum", "high"), ("high",)),
+    Case("option-of-class-missing", _option("--trainer.callbacks", "EarlyStopping")),
     Case("option-choice", _data("void", "keep"), ("keep",)),
     Case("class-loss-unknown", _option("--model.loss", "RecalLoss"), ("RecalLoss",)),
     Case("class-data-unknown", _option("--data", "CamVidd"), ("CamVidd",)),
@@ -84,7 +85,7 @@ CASES = [
         ("mine.yaml", "os.getpid"),
     ),
     Case("file-no-mapping", _file("hello\n"), ("mine.yaml", "hello")),
-    Case("file-option-unknown", _file("trainer: {max_epochss: 3}\n"), ("trainer.max_epochss",)),
+    Case("file-option-unknown", _file("trainer: {zzz: 3}\n"), ("trainer.zzz",)),
     Case(
         "file-foreign-code",
         _file("model: {loss: {class_path: their_code.Loss}}\n"),
@@ -121,6 +122,7 @@ CASES = [
     Case("value-every-n-steps", _option("--class_dynamics.every_n_steps", "0"), ("0",)),
     Case("value-num-images", _option("--validation_report.num_images", "-1"), ("-1",)),
     Case("value-seed", _option("--seed_everything", "-1"), ("-1",)),
+    Case("value-clip", _option("--trainer.gradient_clip_val", ".nan"), ("nan",)),
     Case("value-accumulate", _option("--trainer.accumulate_grad_batches", "0")),
     Case("value-check-val", _option("--trainer.check_val_every_n_epoch", "0")),
     Case(

@@ -187,6 +187,21 @@ def test_show_chooses_the_images_with_rare_classes():
     assert _chosen(counts, 64) == list(range(30))
 
 
+def test_an_own_dataset_has_the_name_of_its_file(capsys, own, tmp_path, monkeypatch):
+    """Else the sheet of one set would overwrite that of another."""
+    file, _ = own
+    monkeypatch.chdir(tmp_path)
+    for name in ("meadow", "moor"):
+        other = file.with_name(f"{name}.yaml")
+        other.write_text(file.read_text().replace("    name: fields\n", ""))
+        assert f"train of {name}" in run(capsys, "count", str(other))[1]
+        assert run(capsys, "show", str(other), "--number", "1")[1] == f"{name}_train.png\n"
+    assert "train of fields" in run(capsys, "count", str(file))[1]
+    assert "`name` must be a name without slashes, got '../x'" in fails(
+        capsys, "count", str(file), "--name", "../x"
+    )
+
+
 def test_show_names_what_cannot_be_written(capsys, own, tmp_path):
     assert "nowhere" in fails(capsys, "show", str(own[0]), "--out", str(tmp_path / "nowhere/x.png"))
     assert "--number must be 1 to 64, got 0" in fails(capsys, "show", str(own[0]), "--number", "0")
@@ -217,6 +232,10 @@ def test_mistakes_are_one_line(capsys, args, said):
         ("data: {class_path: lit_seg.data.Mine}", "no dataset 'lit_seg.data.Mine'"),
         ("data: {class_path: Folder, init_args: 3}", "must be names and values, got 3"),
         ("data: {class_path: Folder, init_args: {rot: x}}", "rot"),
+        (
+            "data: {class_path: Folder, init_args: {crop: 64}}",
+            "a list such as [256, 256], got 64",
+        ),
         ("data: {class_path: Folder}", "`ids` or `colours` must name the classes"),
     ],
 )
