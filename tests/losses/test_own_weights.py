@@ -16,6 +16,10 @@ def test_by_name_and_one_per_class(given):
     assert own_weights(given, NAMES).tolist() == [0.5, 1, 4]
 
 
+def test_a_name_may_be_a_number():
+    assert own_weights({1: 4}, ["0", "1"]).tolist() == [1, 4]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

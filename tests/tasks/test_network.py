@@ -32,6 +32,7 @@ def net() -> nn.Module:
     [
         ("unett", ENCODER, {}, "unetplusplus"),
         ("unet", "resnet19", {}, "resnet18"),
+        ("unet", "convnext_atto", {}, "tu-convnext_atto"),
         ("unet", ENCODER, {"decoder_chanels": [8]}, "'decoder_chanels'.*: decoder_channels"),
         ("fpn", "resnet18", {"upsamplin": 4}, "'upsamplin' with resnet18.*: upsampling"),
         ("unet", "resnet18", {"drop_path_rate": 0.1}, "'drop_path_rate' with resnet18; there are"),
