@@ -145,6 +145,7 @@ CASES = [
         _option("--best_checkpoint.monitor", "val/nosuch", "--trainer.max_steps", "4"),
         ("val/nosuch", "val/miou"),
     ),
+    Case("value-class-counts", _file("model: {class_counts: [5, 2]}\n"), ("[5, 2]",)),
     Case("optimizer-bypass", _option("--optimizer", "SGD")),
     Case("schedule-endless", _option(*TIMED)),
     Case("model-architecture", _option("--model.architecture", "unett"), ("unett", "unetplusplus")),
