@@ -37,11 +37,19 @@ def execute(notebook: Path) -> None:
         where = {"metadata": {"path": str(place / "notebooks")}}
         NotebookClient(content, timeout=1200, kernel_name="python3", resources=where).execute()
     for cell in content.cells:
-        cell.metadata.pop("execution", None)
-        for output in cell.get("outputs", []):
-            _reduce(output)
+        reduce_cell(cell)
     content.metadata.pop("language_info", None)
     nbformat.write(content, notebook)
+
+
+def reduce_cell(cell: dict[str, Any]) -> None:
+    """Leave out times and what libraries warn of, and make the rest small and portable."""
+    cell["metadata"].pop("execution", None)
+    if "outputs" in cell:
+        said = [each for each in cell["outputs"] if "site-packages" not in each.get("text", "")]
+        cell["outputs"] = said
+        for output in said:
+            _reduce(output)
 
 
 def _reduce(output: dict[str, Any]) -> None:
@@ -57,9 +65,12 @@ def _reduce(output: dict[str, Any]) -> None:
 
 
 def without_place(text: str) -> str:
-    """A text without the temporary folder, the project's folder and the name of the machine."""
+    """A text without the temporary folder, and the folders of this machine."""
     text = re.sub(rf"{re.escape(tempfile.gettempdir())}/tmp\w+", "work", text)
-    return text.replace(str(PROJECT), "lit_seg")
+    places = {sys.prefix: ".venv", str(PROJECT): ".", str(Path.home()): "~"}
+    for place, short in places.items():
+        text = text.replace(place, short)
+    return text
 
 
 if __name__ == "__main__":

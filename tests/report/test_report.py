@@ -105,7 +105,7 @@ def test_the_first_screen_recommends_and_shows_why(page: str) -> None:
     """Figure and table come before any notes; methods and runs are folded."""
     first = page[page.index('<section id="decision"') : page.index('<section id="tradeoff"')]
     places = [
-        first.index(part) for part in ('class="lead"', "<figure>", "<table", 'class="note">S')
+        first.index(part) for part in ('class="lead"', "<figure>", "<table", 'class="note">Plots')
     ]
     assert places == sorted(places)
     made = page[page.index('<section id="made"') :]
