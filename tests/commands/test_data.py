@@ -230,7 +230,10 @@ def test_mistakes_are_one_line(capsys, args, said):
         ("data: {class_path: os.system}", "code of the package os runs only if you ask for it"),
         ("data: {class_path: Nosuch}", "no dataset 'Nosuch'; there are: Streets, CamVid"),
         ("data: {class_path: lit_seg.data.Mine}", "no dataset 'lit_seg.data.Mine'"),
-        ("data: {class_path: Folder, init_args: 3}", "must be names and values, got 3"),
+        (
+            "data: {class_path: Folder, init_args: 3}",
+            "`data.init_args` must be such as `data: {class_path",
+        ),
         ("data: {class_path: Folder, init_args: {rot: x}}", "rot"),
         (
             "data: {class_path: Folder, init_args: {crop: 64}}",
