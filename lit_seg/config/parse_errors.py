@@ -10,6 +10,7 @@ _TYPE = re.compile(
     r"Expected (?:an? )?(<class '\w+'>|typing\.Literal\[[^\]]*\]|tuple with 2 elements)"
 )
 _ABSTRACT = re.compile(r"Expected an instantiatable class, but [\w.]*\.(\w+) is abstract")
+_ABSTRACT = re.compile(r"Expected an instantiatable class, but [\w.]*\.(\w+) is abstract")
 _WORDS = {
     "<class 'int'>": "a whole number such as 3",
     "<class 'float'>": "a number such as 0.5",
@@ -80,9 +81,7 @@ def _innermost(report: str) -> str:
         words = words.strip().removeprefix("- ").partition(". Got value: Namespace(")[0]
         if words and not words.startswith(_FRAME):
             words = words.replace("Expected a dot import path string:", "there is no class")
-            words = re.sub(
-                r"Expected an inst.*?\.(\w+) is abstract", r"no class_path of a \1", words
-            )
+            words = _ABSTRACT.sub(r"there is no class_path of a \1", words)
             words = _MISSING.sub(r"there is no class \1.\2", words)
             indents[words] = len(line) - len(line.lstrip(" "))
     return "; ".join(words for words, n in indents.items() if n == max(indents.values()))
