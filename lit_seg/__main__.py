@@ -13,10 +13,17 @@ from lit_seg.files.unicode import ensure_utf8
 def main() -> int:
     """Run the command in ``sys.argv``; returns the exit code."""
     try:
+        os.getcwd()
+    except FileNotFoundError:  # libraries would fail to load with less helpful words
+        sys.stderr.write("error: the working directory was removed; change to another one\n")
+        return 2
+    try:
         ensure_utf8()
         # Threads of torch that wait for each other sleep. By default they spin, which is as fast on
         # idle cores and several times slower on shared ones. OpenMP reads this when torch loads.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        if os.environ.get("COLUMNS") == "0":  # tables would be printed without a letter
+            del os.environ["COLUMNS"]
         if sys.argv[1:2] and sys.argv[1] in COMMANDS:
             command = import_module(f"lit_seg.cli.commands.{sys.argv[1]}")
             code: int = command.main(sys.argv[2:])

@@ -29,7 +29,6 @@ CALLBACKS = "[{class_path: pytorch_lightning.callbacks.BackboneFinetuning}]"
         ("--model.optimizer.init_args.lr", "null", ("`model.optimizer`", "lr=None")),
         ("--model.optimizer.init_args.betas", "null", ("`model.optimizer`", "betas=None")),
         ("--model.lr_scheduler.init_args.power", "null", ("`model.lr_scheduler`", "NoneType")),
-        ("--model.optimizer", "torch.optim.SparseAdam", ("`model.optimizer`", "dense gradients")),
         ("--trainer.max_time", "{x: 1}", ("`trainer.max_time`", "'x'")),
         ("--trainer.callbacks", CALLBACKS, ("`trainer.callbacks`", "'backbone'")),
     ],

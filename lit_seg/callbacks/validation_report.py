@@ -1,5 +1,6 @@
 """After each validation: counts per image, a few predictions to look at, tables for W&B."""
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -88,11 +89,13 @@ def chosen_images(
     Args:
         counts: of each image ``(3, C)``; the first row is what is labelled.
         class_pixels: of the training set, by which classes are rare.
-        number: at most so many, if possible not neighbours in the order of their names.
+        number: at most so many, if possible of different films, whose names differ in more than
+            the last number, and not neighbours in the order of their names.
     """
     images = sorted(counts)
     labelled = np.array([counts[name][0].tolist() for name in images])
     rarest_first = sorted(range(len(class_pixels)), key=lambda c: class_pixels[c])
+    films = np.array([re.sub(r"\d+\D*$", "", name) for name in images])
     chosen: list[int] = []
     # neighbours are often frames of one film: at first they are passed over
     for apart in (2 * len(images) // (3 * number), 0):
@@ -102,8 +105,9 @@ def chosen_images(
             pixels = labelled[:, c].copy()
             for i in chosen:
                 pixels[max(0, i - apart) : i + apart + 1] = 0
+            of_others = np.where(np.isin(films, films[chosen]), 0, pixels)
             if pixels.any():
-                chosen.append(int(pixels.argmax()))
+                chosen.append(int((of_others if of_others.any() else pixels).argmax()))
     return [images[i] for i in chosen]
 
 

@@ -54,6 +54,9 @@ def check_options(config: Any, sections: Collection[str]) -> None:
             f"`trainer.overfit_batches` cannot be {trainer.overfit_batches}: it replaces our "
             "sampler; `trainer.limit_train_batches` trains on a part of the images"
         )
+    for key in ("class_counts", "class_names"):
+        if (given := config.model.get(key)) is not None:
+            raise RunError(f"`model.{key}` comes from the data, got {given}; leave it out")
     for key in ("optimizer", "lr_scheduler"):  # LightningCLI adds these options itself
         if config.get(key):
             raise RunError(f"`{key}` would replace the one of the model: give `model.{key}`")

@@ -78,7 +78,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = parse_yaml(file.read(_BYTES + 1).decode())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be read ({error.strerror}); look at its rights, and at the limits of "
+            "the system (`ulimit -a`)"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).replace("<unicode string>", path.name).split())
         raise RunError(f"{path}: cannot be read as YAML ({reason}); mend it") from None
     if not isinstance(content, dict):

@@ -1,7 +1,7 @@
 """The segmentation network: a model of smp, and how it takes images of any size."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from inspect import signature
 from typing import Any
@@ -99,6 +99,20 @@ def _closest(name: str, names: Sequence[str]) -> str:
 def size_multiple(network: nn.Module) -> int:
     """The number that the network's input height and width must be multiples of."""
     return int(getattr(getattr(network, "encoder", None), "output_stride", 32))
+
+
+def check_batch(batch: Any, keys: Sequence[str]) -> None:
+    """Refuse a batch of another kind, such as the pairs that most datasets give.
+
+    Raises:
+        RunError: naming what is missing.
+    """
+    if not isinstance(batch, Mapping) or not set(keys) <= batch.keys():
+        given = sorted(map(str, batch)) if isinstance(batch, Mapping) else type(batch).__name__
+        raise RunError(
+            f"a batch must be a dict with {', '.join(map(repr, keys))}, got {given}; "
+            "`lit_seg.data.dataset.Sample` says what each holds"
+        )
 
 
 def check_images(image: Tensor) -> None:

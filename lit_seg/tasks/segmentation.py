@@ -3,6 +3,7 @@
 from argparse import ArgumentError
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from typing import Any, Self
 
 import torch
@@ -26,6 +27,7 @@ from lit_seg.runs.checkpoint_schema import NORMALISATION
 from lit_seg.tasks.evaluation import Evaluation
 from lit_seg.tasks.network import (
     build_network,
+    check_batch,
     check_images,
     padded_forward,
     size_multiple,
@@ -168,6 +170,18 @@ class LitSegmenter(ScheduledModule):
         x = (image - self.pixel_mean) / self.pixel_std
         return padded_forward(self.network, x, self.size_multiple, self.memory_format)
 
+    def to_onnx(self, *args: Any, **kwargs: Any) -> Any:
+        """Save the network with its normalisation as Lightning does, which takes uint8 images.
+
+        Raises:
+            RunError: if a package that torch needs for this is not installed.
+        """
+        if missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]:
+            raise RunError(
+                f"to_onnx needs {' and '.join(missing)}: pip install {' '.join(missing)}"
+            )
+        return super().to_onnx(*args, **kwargs)
+
     def train(self, mode: bool = True) -> Self:
         """Switch the mode as usual, but a frozen encoder keeps its batch statistics."""
         super().train(mode)
@@ -227,6 +241,7 @@ class LitSegmenter(ScheduledModule):
         Raises:
             NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
         """
+        check_batch(batch, ("image", "target"))
         logits = self(batch["image"])
         loss: Tensor = self.loss(logits, batch["target"])
         mean, finite, self.all_stop = exchange(loss, is_finite(loss, logits), self.wants_to_stop)
@@ -271,6 +286,7 @@ class LitSegmenter(ScheduledModule):
         return logits.float().contiguous()
 
     def _evaluate(self, batch: Sample, stage: str) -> None:
+        check_batch(batch, ("image", "target", "name"))
         logits = self._logits(batch)
         self.evaluation.update(logits, self.loss(logits, batch["target"]), batch, stage)
 

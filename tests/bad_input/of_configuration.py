@@ -6,6 +6,7 @@ import torch
 
 from lit_seg.losses.own_weights import own_weights
 from lit_seg.tasks import LitSegmenter
+from lit_seg.tasks.network import check_batch
 from tests.bad_input.case import Case, SaidError, World
 from tests.test_makefile import make
 
@@ -137,6 +138,7 @@ CASES = [
         _option("--best_checkpoint.monitor", "val/nosuch", "--trainer.max_steps", "4"),
         ("val/nosuch", "val/miou"),
     ),
+    Case("value-class-counts", _file("model: {class_counts: [5, 2]}\n"), ("[5, 2]",)),
     Case("optimizer-bypass", _option("--optimizer", "SGD")),
     Case("schedule-endless", _option(*TIMED)),
     Case("model-architecture", _option("--model.architecture", "unett"), ("unett", "unetplusplus")),
@@ -170,6 +172,7 @@ CASES = [
         ("(1, 32, 32, 3)", "image.movedim(-1, 1)", "image[None]"),
     ),
     Case("model-image-floats", lambda w: _network(torch.zeros(1, 3, 32, 32)), ("float32",)),
+    Case("model-batch-pair", lambda w: check_batch((), ("image", "target")), ("tuple",)),
     Case(
         "model-encoder-address",
         lambda w: w.fit("--model.encoder", "tu-hf-hub:x/y"),

@@ -17,7 +17,7 @@ from lit_seg.errors import RunError
 from lit_seg.losses import CrossEntropyLoss, RecallLoss
 from lit_seg.metrics import confusion_matrix, confusion_scores
 from lit_seg.metrics.labels import VOID, ClassCounts
-from lit_seg.tasks import LitSegmenter
+from lit_seg.tasks import LitSegmenter, segmentation
 from lit_seg.tasks.schedule import _changed_options
 
 SMALL = {
@@ -88,6 +88,21 @@ def test_padding_lies_outside_the_image() -> None:
 def test_only_batches_of_rgb_in_bytes_are_taken(image: Tensor, named: str) -> None:
     with pytest.raises(RunError, match=named):
         LitSegmenter([1, 1], **TINY)(image)
+
+
+def test_batches_of_another_kind_are_refused() -> None:
+    model = LitSegmenter([1, 1], **TINY)
+    (batch,) = batches(1, 2)
+    with pytest.raises(RunError, match=r"a dict with 'image', 'target', got tuple; .*Sample"):
+        model.training_step((batch["image"], batch["target"]), 0)
+    with pytest.raises(RunError, match=r"a dict with .*'name', got \['image', 'target'\]"):
+        model.validation_step({key: batch[key] for key in ("image", "target")}, 0)
+
+
+def test_an_export_names_the_packages_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segmentation, "find_spec", lambda name: None)
+    with pytest.raises(RunError, match="to_onnx needs onnx and onnxscript: pip install onnx onnx"):
+        LitSegmenter([1, 1], **TINY).to_onnx("x.onnx", torch.zeros(1, 3, 32, 32).byte())
 
 
 @pytest.mark.parametrize(
