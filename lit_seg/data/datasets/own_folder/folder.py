@@ -84,7 +84,7 @@ class Folder(SegDataModule):
         image_suffix: str | None = None,
         mask_suffix: str | None = None,
         splits: Any = None,
-        exclude: list[str] | None = None,
+        exclude: str | list[str] | None = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
@@ -95,8 +95,9 @@ class Folder(SegDataModule):
             raise ValueError(f"`name` must be a name without slashes, got {self.folder!r}")
         super().__init__(root=root, **options)
         suffixes = image_suffix, mask_suffix
+        exclude = [exclude] if isinstance(exclude, str) else exclude or []
         self._found = FolderSplits(
-            *(self.root, images, masks, *suffixes, splits, exclude or ()), self._classes.allows_jpeg
+            *(self.root, images, masks, *suffixes, splits, exclude), self._classes.allows_jpeg
         )
 
     def split(self, name: SplitName) -> FileSplit:
