@@ -30,6 +30,10 @@ IN_DATA = "belongs under `data.init_args`, such as `data: {class_path: Folder, i
         ("encoder: resnet18", "`encoder` belongs under `model`, such as `model: {encoder: ...}`"),
         ("trainer: {max_epoch: 3}", "`trainer.max_epoch` is no option; did you mean `max_epochs`?"),
         ("data: {class_path: Folder, init_args: {colors: {}}}", "did you mean `colours`?"),
+        ("dataset: {class_path: Folder}", "`dataset` is no option; did you mean `data`?"),
+        ("data: {Folder: {root: x}}", "`data.Folder` is no option; give the data by `data: {class"),
+        ("data: {class_path: Folder, init_args: {masks: }}", "`masks` has no value; give it one"),
+        ("trainer: [3]", "`trainer` must be such as `trainer: {option: ...}`, got [3]"),
     ],
 )
 def test_a_key_elsewhere_is_told_where_it_belongs(text: str, said: str) -> None:

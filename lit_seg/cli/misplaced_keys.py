@@ -1,6 +1,6 @@
 """Keys of a configuration file that stand in another section than theirs, or are misspelt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
@@ -14,10 +14,10 @@ from lit_seg.errors import RunError
 from lit_seg.files.yaml_file import read_yaml
 
 _EXAMPLES = {
-    "data": "data: {{class_path: Folder, init_args: {{height: 256}}}}",
-    "data.init_args": "data: {{class_path: Folder, init_args: {{{key}: ...}}}}",
-    "trainer": "trainer: {{{key}: ...}}",
-    "model": "model: {{{key}: ...}}",
+    "data": "data: {class_path: Folder, init_args: {height: 256}}",
+    "data.init_args": "data: {class_path: Folder, init_args: {KEY: ...}}",
+    "trainer": "trainer: {KEY: ...}",
+    "model": "model: {KEY: ...}",
 }
 _ELSEWHERE = {"optimizer", "lr_scheduler"}  # options of LightningCLI too
 
@@ -34,52 +34,61 @@ def check_places(path: Path, content: Mapping[str, Any]) -> None:
     """Look at the sections that hold options of the data, the trainer and the model.
 
     Raises:
-        RunError: if a key is none of its section, and is one of another or nearly one of its own.
+        RunError: if a section is no mapping, an option of the data is empty, or a key is none of
+            its section and one of another, or nearly one of its own.
     """
-    data = _mapping(content.get("data"))
-    sections = {"": content, "data": data, "data.init_args": _mapping(data.get("init_args"))}
-    sections |= {key: _mapping(content.get(key)) for key in ("trainer", "model")}
+    data = _mapping(path, "data", content)
+    sections = {"": content, "data": data, "data.init_args": _mapping(path, "data.init_args", data)}
+    sections |= {key: _mapping(path, key, content) for key in ("trainer", "model")}
     name = str(data.get("class_path", "")).rpartition(".")[2]
     classes = [cls for cls in DATASETS.values() if cls.__name__ == name]
-    known = {
+    options = _options_of(classes or [*DATASETS.values()])
+    known: dict[str, Collection[str]] = {
+        "": {"data", "trainer", "model", "seed_everything", "run_dir"},
         "data": {"class_path", "init_args", "dict_kwargs"},
-        "data.init_args": _options_of(classes or [*DATASETS.values()]),
+        "data.init_args": options,
         "trainer": _options_of([Trainer]),
     }
     if name and not classes:  # a class of the user's, whose options are not known here
         del sections["data.init_args"]
     for where, section in sections.items():
-        for key in section:
+        for key, value in section.items():
+            if where == "data.init_args" and value is None and options.get(key) is not None:
+                raise RunError(f"{path}: `{key}` has no value; give it one, or leave the line out")
             if key in known.get(where, ()) or (key in _ELSEWHERE and not where):
                 continue
-            known |= _of_the_model(known)
-            if key not in known.get(where, ()):
+            if "model" not in known:  # to import it takes seconds
+                from lit_seg.tasks import LitSegmenter
+
+                known["model"] = _options_of([LitSegmenter])
+            if key not in known[where]:
                 _refuse(f"{path}: `{f'{where}.' if where else ''}{key}`", key, where, known)
 
 
-def _refuse(what: str, key: str, where: str, known: Mapping[str, set[str]]) -> None:
+def _refuse(what: str, key: str, where: str, known: Mapping[str, Collection[str]]) -> None:
     place = next((place for place, keys in known.items() if key in keys), None)
     if place:
-        example = _EXAMPLES[place].format(key=key)
+        example = _EXAMPLES[place].replace("KEY", key)
         raise RunError(f"{what} belongs under `{place}`, such as `{example}`")
-    if near := get_close_matches(key, known.get(where, ()), 1):
+    if near := get_close_matches(key, known[where], 1):
         raise RunError(f"{what} is no option; did you mean `{near[0]}`?")
+    if where == "data" and "." not in key:  # which has no other keys, whatever the dataset
+        raise RunError(f"{what} is no option; give the data by `{_EXAMPLES['data']}`")
 
 
-def _of_the_model(known: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """The options of the model, if they are not known yet: to import it takes seconds."""
-    if "model" in known:
+def _options_of(classes: Sequence[type]) -> dict[str, Any]:
+    """The options of the classes, also those that they pass on, with their defaults."""
+    bases = (base for cls in classes for base in cls.__mro__[-2::-1] if "__init__" in vars(base))
+    parameters = [each for base in bases for each in signature(base).parameters.values()]
+    return {each.name: None if each.default is each.empty else each.default for each in parameters}
+
+
+def _mapping(path: Path, where: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The section of a content; empty where there is none, or the path of a class."""
+    given = content.get(where.rpartition(".")[2])
+    if given is None or (where == "data" and isinstance(given, str)):
         return {}
-    from lit_seg.tasks import LitSegmenter
-
-    return {"model": _options_of([LitSegmenter])}
-
-
-def _options_of(classes: Sequence[type]) -> set[str]:
-    """The options of the classes, also those that they pass on to what they inherit from."""
-    bases = {base for cls in classes for base in cls.__mro__ if "__init__" in vars(base)}
-    return {key for base in bases - {object} for key in signature(base).parameters}
-
-
-def _mapping(given: Any) -> dict[str, Any]:
-    return given if isinstance(given, dict) else {}
+    if not isinstance(given, dict):
+        example = _EXAMPLES[where].replace("KEY", "option")
+        raise RunError(f"{path}: `{where}` must be such as `{example}`, got {given!r}")
+    return given

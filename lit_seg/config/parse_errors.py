@@ -6,7 +6,11 @@ _KEY = re.compile(r'Parser key "([^"]+)":')
 _CLASS = re.compile(r"class_path(?:=| )'([\w.]+)'")
 _DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
 _MISSING = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
-_TYPE = re.compile(r"Expected (?:an? )?(<class '\w+'>|typing\.Literal\[[^\]]*\])")
+_TYPE = re.compile(
+    r"Expected (?:an? )?(<class '\w+'>|typing\.Literal\[[^\]]*\]|tuple with 2 elements)"
+)
+_ABSTRACT = re.compile(r"Expected an instantiatable class, but [\w.]*\.(\w+) is abstract")
+_ABSTRACT = re.compile(r"Expected an instantiatable class, but [\w.]*\.(\w+) is abstract")
 _WORDS = {
     "<class 'int'>": "a whole number such as 3",
     "<class 'float'>": "a number such as 0.5",
@@ -15,6 +19,7 @@ _WORDS = {
     "<class 'list'>": "a list such as [a, b]",
     "<class 'tuple'>": "a list such as [256, 256]",
     "<class 'dict'>": "a mapping such as {a: 1, b: 2}",
+    "tuple with 2 elements": "a list of 2 values such as [256, 256]",
 }
 _FRAME = (  # lines around a statement, and statements on types that are tried for every value
     *("Does not validate against", "Subtypes:", "Errors:", "Given value"),
@@ -76,6 +81,7 @@ def _innermost(report: str) -> str:
         words = words.strip().removeprefix("- ").partition(". Got value: Namespace(")[0]
         if words and not words.startswith(_FRAME):
             words = words.replace("Expected a dot import path string:", "there is no class")
+            words = _ABSTRACT.sub(r"there is no class_path of a \1", words)
             words = _MISSING.sub(r"there is no class \1.\2", words)
             indents[words] = len(line) - len(line.lstrip(" "))
     return "; ".join(words for words, n in indents.items() if n == max(indents.values()))

@@ -145,7 +145,7 @@ def _tell_what_is_left_out(path: Path, image: Image.Image, found: _Decoded) -> N
     if isinstance(found.image, TiffImageFile):
         stored = found.image.tag_v2.get(_SAMPLES_PER_PIXEL, stored)
     see_through = bands[-1] in ("A", "a", "X") and image.getextrema()[-1] != (255, 255)
-    if see_through or stored > max(4, len(bands)):
+    if see_through or stored > len(bands):
         # without the name of the file: Python says the same sentence only once
         rank_zero_warn(
             f"{path.parent}: images have {stored} bands, and the network sees red, green and blue: "

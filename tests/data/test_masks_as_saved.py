@@ -1,5 +1,6 @@
 """Masks as people have them: read where nothing is lost, by one YAML and without a converter."""
 
+import struct
 import warnings
 
 import cv2
@@ -185,6 +186,11 @@ def test_the_fourth_band_of_an_image_is_not_dropped_without_a_word(tmp_path):
     bands = np.random.default_rng(0).integers(0, 255, (5, 7, 4), np.uint8)
     with pytest.warns(UserWarning, match="images have 4 bands, and the network sees red, green"):
         assert np.array_equal(read_image(save(tmp_path / "m.tif", bands)), bands[..., :3])
+    of_no_kind = tmp_path / "n.tif"  # neither transparency nor anything else
+    is_alpha, is_unknown = struct.pack("<HHIH", 338, 3, 1, 2), struct.pack("<HHIH", 338, 3, 1, 0)
+    of_no_kind.write_bytes((tmp_path / "m.tif").read_bytes().replace(is_alpha, is_unknown))
+    with pytest.warns(UserWarning, match="images have 4 bands"):
+        assert np.array_equal(read_image(of_no_kind), bands[..., :3])
     bands[..., 3] = 255
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -90,11 +90,11 @@ def _class_and_options(
     check_places(path, content)
     section = content.get("data")
     if not isinstance(section, dict) or "class_path" not in section:
-        raise RunError(f"{path}: has no `data` section with a `class_path`")
-    options = section.get("init_args") or {}
-    if not isinstance(options, dict):
-        raise RunError(f"{path}: `init_args` must be names and values, got {options!r}")
-    return _class(str(section["class_path"]), path, packages), options
+        raise RunError(
+            f"{path}: has no `data` section with a `class_path`, such as `data: {{class_path: "
+            "Folder, init_args: {root: /data/mine, ids: [background, crack]}}`"
+        )
+    return _class(str(section["class_path"]), path, packages), section.get("init_args") or {}
 
 
 def _class(name: str, path: Path, packages: Sequence[str]) -> type[SegDataModule]:

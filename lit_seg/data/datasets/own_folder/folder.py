@@ -1,6 +1,7 @@
 """Your own images and masks, described by a few lines of YAML."""
 
 from contextlib import suppress
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
@@ -83,19 +84,20 @@ class Folder(SegDataModule):
         image_suffix: str | None = None,
         mask_suffix: str | None = None,
         splits: Any = None,
-        exclude: list[str] | None = None,
+        exclude: str | list[str] | None = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
         self._classes = folder_classes(ids, colours, ignore, threshold)
         self.names, self.colours = self._classes.names, self._classes.palette
-        self.folder = name or Path(root or "").expanduser().absolute().name or "folder"
+        self.folder = name or Path(expanduser(root or "")).absolute().name or "folder"
         if leads_out(self.folder) or set(self.folder) & set("/\\"):
             raise ValueError(f"`name` must be a name without slashes, got {self.folder!r}")
         super().__init__(root=root, **options)
         suffixes = image_suffix, mask_suffix
+        exclude = [exclude] if isinstance(exclude, str) else exclude or []
         self._found = FolderSplits(
-            *(self.root, images, masks, *suffixes, splits, exclude or ()), self._classes.allows_jpeg
+            *(self.root, images, masks, *suffixes, splits, exclude), self._classes.allows_jpeg
         )
 
     def split(self, name: SplitName) -> FileSplit:
