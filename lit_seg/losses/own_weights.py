@@ -19,6 +19,7 @@ def own_weights(given: Mapping[str, float] | Sequence[float], names: Sequence[st
             NaN or infinite, or if all are 0; naming it.
     """
     if isinstance(given, Mapping):
+        given = {str(name): weight for name, weight in given.items()}  # YAML reads 1 as a number
         for name in given:
             if name not in names:
                 near = get_close_matches(name, names, n=3, cutoff=0.4) or names

@@ -27,8 +27,10 @@ def build_network(
     if ":" in encoder:  # timm would download and build the model that the address describes
         raise ValueError(f"`encoder` must be the name of one, not an address, got {encoder!r}")
     if encoder not in smp.encoders.encoders and not encoder.startswith(("tu-", "timm-")):
-        there = _closest(encoder, smp.encoders.get_encoder_names())
-        raise ValueError(f"`encoder`: there is no {encoder!r}; {there}")
+        names = [*smp.encoders.encoders, *(f"tu-{name}" for name in timm.list_models())]
+        near = [name for name in names if encoder in name][:3]
+        near = near or get_close_matches(encoder, names, cutoff=0.3)
+        raise ValueError(f"`encoder`: there is no {encoder!r}; close to it: {', '.join(near)}")
     fixed: dict[str, Any] = {
         **{"in_channels": 3, "classes": num_classes, "activation": None, "aux_params": None},
         **{"encoder_name": encoder, "encoder_weights": None},

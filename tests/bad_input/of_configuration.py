@@ -3,7 +3,9 @@
 from typing import Any
 
 import torch
+from torch.optim import LBFGS, SparseAdam
 
+from lit_seg.losses import SoftDiceLoss
 from lit_seg.losses.own_weights import own_weights
 from lit_seg.tasks import LitSegmenter
 from lit_seg.tasks.network import check_batch
@@ -36,9 +38,14 @@ def _doubled(lines: int) -> str:
     return "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, lines))
 
 
-def _network(image: torch.Tensor, architecture: str = "unet", options: Any = None) -> int:
-    """Logits without the command line."""
-    return len(LitSegmenter([1, 1], architecture=architecture, options=options).eval()(image))
+def _made(**options: Any) -> Any:
+    """The module without the command line."""
+    small = {"encoder_depth": 3, "decoder_channels": [8, 8, 8], **options.pop("options", {})}
+    return LitSegmenter([1, 1], encoder="tu-test_byobnet", options=small, **options)
+
+
+def _fpn() -> LitSegmenter:
+    return LitSegmenter([1, 1], architecture="fpn", options={"upsampling": 8}).eval()
 
 
 PAN = (
@@ -146,12 +153,12 @@ CASES = [
     Case("model-options", _option("--model.options", "{nosuch: 1}"), ("nosuch",)),
     Case(
         "model-options-misspelt",
-        _option("--model.options", "{decoder_chanels: 8}"),
+        lambda w: _made(options={"decoder_chanels": 8}),
         ("decoder_chanels", "tu-test_byobnet", "decoder_channels"),
     ),
     Case(
         "model-in-and-out",
-        _option("--model.options", "{activation: softmax}"),
+        lambda w: _made(options={"activation": "softmax"}),
         ("activation", "softmax", "logits"),
     ),
     Case(
@@ -163,15 +170,15 @@ CASES = [
     Case("model-size", _option(*PAN), ("PAN", "16x16")),
     Case(
         "model-logits-size",
-        lambda w: _network(torch.zeros(1, 3, 32, 32).byte(), "fpn", {"upsampling": 8}),
+        lambda w: len(_fpn()(torch.zeros(1, 3, 32, 32).byte())),
         ("FPN", "64x64", "32x32", "0.5"),
     ),
     Case(
         "model-image-shape",
-        lambda w: _network(torch.zeros(1, 32, 32, 3).byte()),
+        lambda w: len(_made()(torch.zeros(1, 32, 32, 3).byte())),
         ("(1, 32, 32, 3)", "image.movedim(-1, 1)", "image[None]"),
     ),
-    Case("model-image-floats", lambda w: _network(torch.zeros(1, 3, 32, 32)), ("float32",)),
+    Case("model-image-floats", lambda w: len(_made()(torch.zeros(1, 3, 32, 32))), ("float32",)),
     Case("model-batch-pair", lambda w: check_batch((), ("image", "target")), ("tuple",)),
     Case(
         "model-encoder-address",
@@ -192,14 +199,19 @@ CASES = [
     Case("model-class-weights-value", lambda w: len(own_weights({"a": -1}, ["a"])), ("a", "-1")),
     Case(
         "model-class-weights-loss",
-        lambda w: w.fit("--model.class_weights", "{car: 4}", loss="soft_dice"),
+        lambda w: _made(class_weights=[1, 4], loss=SoftDiceLoss),
         ("SoftDiceLoss",),
     ),
-    Case("model-frozen-random", _option("--model.encoder_lr_factor", "0")),
+    Case("model-frozen-random", lambda w: _made(encoder_lr_factor=0)),
     Case(
         "model-optimizer",
-        lambda w: w.fit("--model.optimizer", "torch.optim.LBFGS"),
+        lambda w: len(_made(optimizer=LBFGS).configure_optimizers()),
         ("LBFGS", "passes"),
+    ),
+    Case(
+        "model-optimizer-sparse",
+        lambda w: len(_made(optimizer=SparseAdam).configure_optimizers()),
+        ("SparseAdam", "sparse"),
     ),
     Case(
         "model-options-file",

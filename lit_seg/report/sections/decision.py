@@ -32,14 +32,15 @@ def section(comparison: Comparison) -> Section:
     caption = "Scores in percent, mean ± standard deviation over seeds, and their outcome"
     tail = listed([comparison.classes[c] for c in comparison.tail])
     note = (
-        "Second line: difference in points to the baseline, or to the loss that the first column "
-        "names, and its 95 % interval. ▲ **better**, ▼ **worse**: the interval excludes zero. "
-        "**better?**, **worse?**: it excludes zero, which chance does as well where so many losses "
-        "are compared (Holm's correction leaves p at 0.05 or above). ≈ **tied**: it includes zero, "
-        "so the difference may be chance. **No interval**: one pair of seeds gives none, nor does "
-        "a run without counts per image. Mean accuracy is the mean recall of all classes. Tail: "
-        f"the least frequent third of the classes ({tail}). Precision is compared over the classes "
-        "that both losses predict, so its differences do not match the means."
+        "Plots: differences with their intervals; a full marker says that the interval excludes "
+        "zero. Second line of a cell: difference in points to the baseline, or to the loss that "
+        "the first column names, and its 95 % interval. ▲ **better**, ▼ **worse**: the interval "
+        "excludes zero. **better?**, **worse?**: it excludes zero, which chance does as well where "
+        "so many losses are compared (Holm's correction leaves p at 0.05 or above). ≈ **tied**: it "
+        "includes zero, so the difference may be chance. **No interval**: one pair of seeds gives "
+        "none, nor does a run without counts per image. Mean accuracy is the mean recall of all "
+        f"classes. Tail: the least frequent third of the classes ({tail}). Precision is compared "
+        "over the classes that both losses predict, so its differences do not match the means."
     )
     confounded = [
         f"**The runs differ in more than loss and seed:** `{option}` is "
@@ -68,8 +69,7 @@ def _forest(comparison: Comparison) -> list[Figure]:
     plots = {STAT_NAMES[stat]: partial(plot_differences, comparison, stat) for stat in _DRAWN}
     panels = [draw_panel(name, plot, 245, height, left, 12) for name, plot in plots.items()]
     alt = "Differences of each loss to its reference with intervals"
-    caption = "Difference to the reference in points; a full marker: the interval excludes zero."
-    return [Figure("differences", alt, caption, panels, columns=2)]
+    return [Figure("differences", alt, "", panels, columns=2)]
 
 
 def score_table(comparison: Comparison, stats: tuple[str, ...], caption: str) -> Table:

@@ -103,12 +103,12 @@ def _two_sides(ids: Any, threshold: Any) -> dict[str, str]:
 def _names(key: str, given: Any) -> list[str]:
     """The names of classes, which YAML may have taken for something else."""
     for name in given:
-        if isinstance(name, str):
+        if isinstance(name, str) and name.strip():
             continue
         value = "[0, 0, 255]" if key == "colours" else "0"
         quotes = (
             ""
-            if isinstance(name, list | dict)
+            if isinstance(name, str | list | dict)
             else '; names that YAML takes for numbers, true or false need quotes: "1", "yes", "no"'
         )
         raise ValueError(
