@@ -91,6 +91,13 @@ class LitSegCLI(LightningCLI):
         """Itself: a callback that averages weights copies all that the module can reach."""
         return self
 
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """The one that is asked for, where there is one: each takes a while to describe."""
+        every = LightningCLI.subcommands()
+        asked = every.keys() & sys.argv[1:2]
+        return {name: every[name] for name in asked or every}
+
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         return super().init_parser(exit_on_error=False, **kwargs)  # `main` prints the error
 
