@@ -139,16 +139,17 @@ def test_tables_are_written_where_a_page_names_them(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check_camvid, "SHOWN", {"image000": "road", "image001": "pole"})
-    monkeypatch.setattr(check_camvid, "PAGES", tmp_path)
-    for page in (EXPERIMENTS / "paper").glob("*.md"):
-        shutil.copy(page, tmp_path)
+    pages = tmp_path / "experiments/paper"
+    monkeypatch.setattr(check_camvid, "PAGES", pages)
+    shutil.copytree(EXPERIMENTS / "paper", pages)
+    shutil.copy(EXPERIMENTS.parent / "README.md", tmp_path)
     found = tables(runs, draws=30)
     monkeypatch.setattr(check_camvid, "tables", lambda folder, draws: found)
     assert main([str(runs), "--write"]) == 0
     for (page, name), lines in found.items():
-        assert check_camvid.shown_in(tmp_path / f"{page}.md")[name] == lines
-    named = [(p.stem, name) for p in tmp_path.glob("*.md") for name in check_camvid.shown_in(p)]
-    assert sorted(named) == sorted(found)
+        assert check_camvid.shown_in(pages / f"{page}.md")[name] == lines
+    named = [(p.stem, name) for p in pages.glob("*.md") for name in check_camvid.shown_in(p)]
+    assert sorted(named) == sorted(key for key in found if "README" not in key[0])
 
 
 def test_a_folder_without_runs_is_refused(

@@ -282,6 +282,11 @@ class Checks:
         )
         if budget == BOTH:
             return found
+        means = of(parts[1].sum(axis=1)).mean(axis=0)  # all scores but logarithms are shares
+        found = [
+            each if name.startswith("log ") else each.possible(mean)
+            for name, each, mean in zip(SCORES, found, means, strict=True)
+        ]
         ours_method, against_method = (self.comparison.method(name) for name in names)
         return [*paired(self.comparison, ours_method, against_method)[0], *found[len(STATS) :]]
 
@@ -479,6 +484,22 @@ def diagnoses(checks: Checks) -> Iterator[str]:
     yield from table(heads, rows)
 
 
+def results(of: dict[str, Checks]) -> Iterator[str]:
+    """The table of the project's README, in percent."""
+    stats = ("miou", "macc", "pixel_acc", "tail_recall", "tail_iou")
+    rows = []
+    for paper, checks in of.items():
+        for method in checks.comparison.methods:
+            steps = "1620" if method.label.endswith(", 3x") else "540"
+            cells = []
+            for stat in stats:
+                mean, sd = checks.comparison.mean_sd(stat).loc[method.label, ["mean", "std"]]
+                cells.append(f"{100 * mean:.1f} ± {100 * sd:.1f}")
+            rows.append([paper, method.label.removesuffix(", 3x"), steps, *cells])
+    heads = ["options of", "loss", ">steps", *(f">{STAT_NAMES[stat]}" for stat in stats)]
+    yield from table(heads, rows)
+
+
 def streets(runs: Path, draws: int) -> Iterator[str]:
     """Recall loss less cross-entropy on the rendered streets."""
     comparison = compare([runs], draws=draws)
@@ -503,6 +524,7 @@ def tables(runs: Path, draws: int) -> Tables:
     """
     found: Tables = {}
     found["camvid", "streets"] = list(streets(runs / "streets", draws))
+    both: dict[str, Checks] = {}
     for paper in ("recall", "pat"):
         name = f"camvid-{paper}_camvid"
         folders = sorted(path for path in runs.rglob(name) if path.is_dir())
@@ -511,7 +533,7 @@ def tables(runs: Path, draws: int) -> Tables:
         comparison = compare(folders, draws=draws)
         for note in comparison.warnings:
             sys.stderr.write(f"note: {note}\n")
-        checks = Checks(comparison)
+        both[paper] = checks = Checks(comparison)
         found["camvid", f"{paper} baseline"] = list(baseline(checks))
         for page, claims in CLAIMS.items():
             if page.startswith(paper):
@@ -525,6 +547,7 @@ def tables(runs: Path, draws: int) -> Tables:
             found["recall_section4_6", "diagnoses"] = list(diagnoses(checks))
             for budget, folder in zip(("1x", "3x"), folders, strict=False):
                 found["recall_fig4", budget] = list(check_fig4.lines(str(folder)))[1:]
+    found["../../README", "camvid"] = list(results(both))
     return found
 
 

@@ -2,13 +2,13 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from pytorch_lightning import LightningModule
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch.optim import Optimizer
+from torch.optim import Optimizer, SparseAdam
 from torch.optim import lr_scheduler as schedulers
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
@@ -28,6 +28,9 @@ _LENGTHS = {
 
 _OPTIONS = {"total_iters", "T_max", "base_lrs", "power", "eta_min", "_schedule_phases", "min_lrs"}
 """What a scheduler's state holds of the run's length and the schedule's options."""
+
+LR_FACTOR = "lr_factor"
+"""The key of a group of parameters that multiplies its learning rate."""
 
 
 class ScheduledModule(LightningModule):
@@ -59,13 +62,23 @@ class ScheduledModule(LightningModule):
         self._changed: set[str] = set()  # options of the optimizer that a resumed run changes
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimizer, and its schedule over all steps of the run."""
-        optimizer = self.optimizer(self.parameters())
+        """The optimizer, and its schedule over all steps of the run.
+
+        Raises:
+            RunError: if the optimizer cannot take a step of this module, or the schedule the run.
+        """
+        optimizer = self.optimizer(self.parameter_groups())
+        _check_optimizer(optimizer)
+        factors = [group.pop(LR_FACTOR, 1.0) for group in optimizer.param_groups]
+        for group, factor in zip(optimizer.param_groups, factors, strict=True):
+            if factor != 1:
+                group["lr"] = group["lr"] * factor
         self._options = [_without(group, "params") for group in optimizer.param_groups]
         if self.lr_scheduler is None:
             return optimizer
+        given = self.hparams.get("lr_scheduler")
         scheduler: Any = _make_scheduler(
-            self.lr_scheduler, optimizer, self._length(), self.hparams.get("lr_scheduler")
+            self.lr_scheduler, optimizer, self._length(), given, factors
         )
         if plateau := isinstance(scheduler, ReduceLROnPlateau):
             self._check_monitor(str(scheduler.mode))
@@ -82,6 +95,10 @@ class ScheduledModule(LightningModule):
                 "reduce_on_plateau": False,  # see `step_on_plateau`
             },
         }
+
+    def parameter_groups(self) -> Iterable[Any]:
+        """What the optimizer moves: parameters, or groups, which may have an ``LR_FACTOR``."""
+        return self.parameters()
 
     def _check_monitor(self, mode: str) -> None:
         """Refuse a score that there is never, or a mode by which a better score is a worse one."""
@@ -183,14 +200,38 @@ class ScheduledModule(LightningModule):
             _put_on_schedule(config.scheduler)
 
 
+def _check_optimizer(optimizer: Optimizer) -> None:
+    """Refuse an optimizer that needs more than one pass and its dense gradients."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    needs_passes = closure is not None and closure.default is inspect.Parameter.empty
+    if needs_passes or isinstance(optimizer, SparseAdam):
+        needs = "several passes for a step" if needs_passes else "sparse gradients"
+        raise RunError(
+            f"`model.optimizer` cannot be {type(optimizer).__name__}, which needs {needs}; take "
+            "one that steps from the gradients of one pass, such as AdamW or SGD"
+        )
+
+
 _LIKE_THEIR_PARAMETER = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg"}
 """What optimizers of torch keep in the shape of a parameter."""
 
 
 def _make_scheduler(
-    factory: Callable[..., LRScheduler], optimizer: Optimizer, length: float, given: Any
+    factory: Callable[..., LRScheduler],
+    optimizer: Optimizer,
+    length: float,
+    given: Any,
+    factors: Sequence[float],
 ) -> Any:
-    """The scheduler for a run of a length; ``given`` is the option that the user gave."""
+    """The scheduler for a run of a length.
+
+    Args:
+        factory: makes it from the optimizer.
+        optimizer: whose rates it changes.
+        length: of the run, in what the schedule counts.
+        given: the option that the user gave.
+        factors: by which the rates of the groups of parameters differ.
+    """
     name, options = _name_in_torch(given), _options_of(given)
     given_lengths = [options.get(key) for key in (_LENGTHS.get(name, ""), "epochs")]
     spans = not name or (name in _LENGTHS and given_lengths == [None, None])
@@ -198,7 +239,10 @@ def _make_scheduler(
         raise RunError("a schedule needs an end: set `trainer.max_epochs` or `max_steps`")
     try:
         if name:
-            arguments = {_LENGTHS[name]: int(length)} if spans else {}
+            arguments: dict[str, Any] = {_LENGTHS[name]: int(length)} if spans else {}
+            for key in ("max_lr", "base_lr"):  # in place of the optimizer's rates
+                if isinstance(options.get(key), float | int):
+                    arguments[key] = [options[key] * factor for factor in factors]
             scheduler: Any = factory(optimizer, **arguments)
         else:
             scheduler = factory(optimizer, int(length))
@@ -228,6 +272,12 @@ def _changed_options(checkpoint: Mapping[str, Any], hparams: Mapping[str, Any]) 
                 f"`model.{key}` was {was} and is now {now}, which cannot continue from its state; "
                 "start a new run from the weights by INIT"
             )
+    was, now = (params.get("encoder_lr_factor", 1) for params in (before, hparams))
+    if was != now and not {was, now} <= {0, 1}:  # other groups of parameters; a frozen one is none
+        raise RunError(
+            f"`model.encoder_lr_factor` was {was} and is now {now}, which cannot continue from "
+            "the optimizer's state; start a new run from the weights by INIT"
+        )
     old, new = (_options_of(params.get("optimizer")) for params in (before, hparams))
     return {key for key in new if key not in old or old[key] != new[key]}
 

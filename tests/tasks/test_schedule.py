@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer, lr_scheduler
 from torch.utils.data import DataLoader
 
-from lit_seg.tasks.schedule import ScheduledModule, SchedulerFactory
+from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
 from tests.tasks.test_segmentation import trainer
 
 STEPS, OF_EPOCH = 8, 2
@@ -111,6 +111,20 @@ def test_reduce_on_plateau_follows_the_scores(tmp_path: Path) -> None:
     rates = run(module("ReduceLROnPlateau", arguments, "step"), tmp_path)
     assert list(rates.values()) == [*[0.1] * 6, *[0.05] * 2]
     assert_goes_on(rates, "ReduceLROnPlateau", arguments, "step", tmp_path)
+
+
+def test_a_cycle_keeps_the_factor_of_a_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has rates of its own, in place of the optimizer's."""
+    model = module("OneCycleLR", {"max_lr": 1}, "step")
+    model.other = torch.nn.Parameter(torch.ones(1))
+    groups = [{"params": [model.weight]}, {"params": [model.other], LR_FACTOR: 0.25}]
+    monkeypatch.setattr(model, "parameter_groups", lambda: groups)
+    run(model, tmp_path)
+    one, other = model.trainer.optimizers[0].param_groups
+    assert other["max_lr"] == one["max_lr"] / 4 == 0.25
+    assert other["lr"] == pytest.approx(one["lr"] / 4)
 
 
 def test_a_validation_that_is_held_again_counts_once(tmp_path: Path) -> None:

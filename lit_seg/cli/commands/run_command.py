@@ -44,6 +44,9 @@ def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[
     def command(args: Sequence[str]) -> int:
         try:
             with lasting_output():
+                if "" in args:  # a path without a letter would be the working directory
+                    given = " ".join(map(repr, args))
+                    raise RunError(f"an argument is empty in {given}; give it a value")
                 return main([word for word in args if word != "--traceback"])
         except Exception as error:
             # imported late because it needs torch, which some commands do without
