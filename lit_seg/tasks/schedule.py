@@ -254,7 +254,7 @@ def _make_scheduler(
     if getattr(scheduler, "total_steps", length) < length:  # it would fail when it gets there
         raise RunError(
             f"`model.lr_scheduler` {name} ends after {scheduler.total_steps} of the {int(length)} "
-            f"steps of the run; leave its length out to span the run"
+            "steps of the run; leave its length out to span the run"
         )
     return scheduler
 
@@ -265,7 +265,7 @@ def _changed_options(checkpoint: Mapping[str, Any], hparams: Mapping[str, Any]) 
     Only these are set anew: a scheduler may have moved others, not only the learning rate.
     """
     before = checkpoint.get("hyper_parameters", {})
-    for key in ("optimizer", "lr_scheduler"):
+    for key in ("optimizer", "lr_scheduler", "lr_interval"):
         was, now = _class_of(before.get(key)), _class_of(hparams.get(key))
         if key in before and was != now:
             raise RunError(

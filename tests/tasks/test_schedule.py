@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer, lr_scheduler
 from torch.utils.data import DataLoader
 
+from lit_seg.errors import RunError
 from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
 from tests.tasks.test_segmentation import trainer
 
@@ -56,7 +57,9 @@ def module(name: str, arguments: dict[str, object], interval: str) -> OneWeight:
     options = ["--model.schedule", json.dumps(given), "--model.lr_interval", interval]
     config = parser.parse_args(options)
     made: OneWeight = parser.instantiate(config).model
-    made.save_hyperparameters({"lr_scheduler": config.model.schedule.as_dict()})
+    made.save_hyperparameters(
+        {"lr_scheduler": config.model.schedule.as_dict(), "lr_interval": interval}
+    )
     return made
 
 
@@ -162,3 +165,10 @@ def assert_goes_on(
     """From the checkpoint of a step within an epoch the same rates follow, to the last bit."""
     again = run(module(name, arguments, interval), folder, folder / "3.ckpt")
     assert again == {step: rate for step, rate in rates.items() if step >= 3}
+
+
+def test_a_run_that_goes_on_counts_in_what_it_counted(tmp_path: Path) -> None:
+    run(module("StepLR", {"step_size": 3}, "step"), tmp_path)
+    model = module("StepLR", {"step_size": 3}, "epoch")
+    with pytest.raises(RunError, match=r"`model.lr_interval` was step and is now epoch"):
+        run(model, tmp_path, tmp_path / "3.ckpt")
