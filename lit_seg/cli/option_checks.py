@@ -95,9 +95,7 @@ def check_options(config: Any, sections: Collection[str]) -> None:
         if trainer[key] is not None and not trainer[key] >= least:  # NaN is not
             raise RunError(f"`trainer.{key}` must be at least {least}, got {trainer[key]}")
     for key in ("limit_train_batches", "max_epochs", "max_steps"):
-        if (
-            trainer[key] == 0 and not config.ckpt_path
-        ):  # else `check_length` tells
+        if trainer[key] == 0 and not config.ckpt_path:  # else `check_length` tells
             raise RunError(
                 f"`trainer.{key}` cannot be {trainer[key]}: nothing would be trained; `validate` "
                 "scores a run or checkpoint"
