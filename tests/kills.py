@@ -126,6 +126,13 @@ KINDS = {
             *("--trainer.max_epochs", "6"),
         )
     ),
+    "ReduceLROnPlateau": Kind(
+        (
+            *("--model.lr_scheduler", "torch.optim.lr_scheduler.ReduceLROnPlateau"),
+            *("--model.lr_scheduler.patience", "0", "--model.lr_scheduler.threshold", "9"),
+            *("--trainer.val_check_interval", "2"),
+        )
+    ),
     "to two ranks": Kind(then=TWO),
     "to one rank": Kind(TWO.options, 2, then=Kind((*_ranks(1), *_batch(4)))),
     "to batches of 8": Kind(then=Kind(_batch(8))),

@@ -150,7 +150,7 @@ def test_no_key_arrives_at_a_server_that_a_file_names(
     told: list[Any] = []
 
     def start(self: LitSegCLI, name: str) -> None:
-        told.append(self.trainer.logger._wandb_init["settings"])
+        told.append(self.trainer.loggers[-1]._wandb_init["settings"])
 
     arrived: list[str] = []
     with wandb_server(headers=arrived) as (address, _):

@@ -20,7 +20,7 @@ def fit(folder: Path, *more: str) -> int:
     return main(["fit", *layers(), *TINY, *run, *more])
 
 
-CALLBACKS = "[{class_path: pytorch_lightning.callbacks.BackboneFinetuning}]"
+CALLBACKS = "[{class_path: pytorch_lightning.callbacks.EarlyStopping, init_args: {monitor: x/y}}]"
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ CALLBACKS = "[{class_path: pytorch_lightning.callbacks.BackboneFinetuning}]"
         ("--model.optimizer.init_args.betas", "null", ("`model.optimizer`", "betas=None")),
         ("--model.lr_scheduler.init_args.power", "null", ("`model.lr_scheduler`", "NoneType")),
         ("--trainer.max_time", "{x: 1}", ("`trainer.max_time`", "'x'")),
-        ("--trainer.callbacks", CALLBACKS, ("`trainer.callbacks`", "'backbone'")),
+        ("--trainer.callbacks", CALLBACKS, ("`trainer.callbacks`", "`x/y`")),
     ],
 )
 def test_of_a_library_the_line_names_the_option(

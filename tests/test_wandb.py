@@ -12,7 +12,7 @@ import pytest
 from lit_seg.cli.main import main
 from lit_seg.errors import RunError
 from lit_seg.loggers import wandb_log as loggers
-from lit_seg.loggers.run_loggers import run_loggers
+from lit_seg.loggers.run_loggers import run_loggers, started
 from lit_seg.loggers.wandb_log import WandbLog
 from tests.conftest import TINY, layers
 from tests.test_cli import rows_of
@@ -119,6 +119,17 @@ def test_a_resumed_run_goes_on_in_the_same_wandb_run(
     assert [sorted(part - {-1}) for part in steps] == [[*range(8)], [*range(8, 12)]]
 
 
+def test_a_run_that_cannot_go_on_starts_no_wandb_run(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W&B would leave a folder; what is wrong is seen when the checkpoint has been loaded."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    shutil.copytree(run, tmp_path / "seed0", ignore=shutil.ignore_patterns("wandb"))
+    longer = ("--trainer.max_epochs", "3", "--model.optimizer", "SGD")
+    assert main(["fit", "--resume", str(tmp_path / "seed0"), *longer]) == 2
+    assert not (tmp_path / "seed0" / "wandb").exists()
+
+
 @pytest.mark.parametrize(
     ("env", "offline"),
     [({}, True), ({"WANDB_API_KEY": "k" * 40}, False), ({"WANDB_MODE": "offline"}, True)],
@@ -134,7 +145,8 @@ def test_mode_without_and_with_a_key(
     (logger,) = (lg for lg in run_loggers(tmp_path / "run") if isinstance(lg, WandbLog))
     assert logger._offline is offline
     # a resumed run goes on in the same W&B run; one that starts anew, after a failure, does not
-    assert run_loggers(tmp_path / "run", resumed=True)[1].version == logger.version
+    again = started(run_loggers(tmp_path / "run", resumed=True))
+    assert again[1].version == logger.version
     assert run_loggers(tmp_path / "run")[1].version != logger.version
 
 

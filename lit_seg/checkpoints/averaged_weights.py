@@ -6,11 +6,29 @@ from contextlib import contextmanager
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import WeightAveraging
 
+from lit_seg.checkpoints.lightning_private import average_of
+
 
 def averaging(trainer: Trainer) -> list[WeightAveraging]:
     """The callbacks that average weights."""
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     return [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
+
+
+def keep_constants(trainer: Trainer, module: LightningModule) -> None:
+    """Undo the averaging of what a checkpoint does not hold, such as the mean colour of images.
+
+    It is the same at each step, but its average is not, by rounding; a run that resumes has no such
+    average to go on from.
+    """
+    saved = module.state_dict().keys()
+    for callback in averaging(trainer):
+        average = average_of(callback)
+        if average is not None:
+            theirs = dict(average.named_buffers())
+            for name, buffer in module.named_buffers():
+                if name not in saved:
+                    theirs[name].copy_(buffer)
 
 
 @contextmanager

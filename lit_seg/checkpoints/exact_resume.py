@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import StochasticWeightAveraging
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
-from lit_seg.checkpoints.averaged_weights import averaging
+from lit_seg.checkpoints.averaged_weights import averaging, keep_constants
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.data.base import SegDataModule
-from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_file, writing
 from lit_seg.loggers.csv_log import CSVLog
+from lit_seg.loggers.run_loggers import started
 from lit_seg.runs.layout import CHECKPOINTS
 
 _POSITION = "position"
@@ -57,16 +56,6 @@ class ExactResume(Callback):
         self.roll_back = True
         """Whether a checkpoint within a step holds the buffers of the step's start."""
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse what no checkpoint holds the state of."""
-        callbacks = trainer.callbacks  # type: ignore[attr-defined]
-        if stage == "fit" and any(isinstance(c, StochasticWeightAveraging) for c in callbacks):
-            raise RunError(
-                "`trainer.callbacks` cannot hold StochasticWeightAveraging: it changes the length "
-                "of the run and the schedule, and a run that goes on would end elsewhere; take "
-                "WeightAveraging or EMAWeightAveraging"
-            )
-
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the loggers keep the rows of steps that will be repeated, for now."""
         self._first_step_done = False
@@ -101,6 +90,7 @@ class ExactResume(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Checkpoints from here on repeat the validation, until `BestCheckpoint` ends it."""
+        keep_constants(trainer, pl_module)
         self._validations += 1
         # one that averages weights exchanges them for the time of the validation
         self.validation_due, self.mid_update = True, bool(averaging(trainer))
@@ -109,6 +99,10 @@ class ExactResume(Callback):
         """A validation may come before the first step, and is logged next."""
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
             self._begin_to_write(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """One that averages weights leaves them in the module."""
+        keep_constants(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Everything of the epoch is logged."""
@@ -134,6 +128,7 @@ class ExactResume(Callback):
         self._first_step_done = True
         if not trainer.is_global_zero or getattr(trainer, "fast_dev_run", False):
             return
+        trainer.loggers = started(trainer.loggers)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, AfterFirstStep):
                 callback.after_first_step(trainer, pl_module)

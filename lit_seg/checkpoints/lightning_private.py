@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import WeightAveraging
+from torch import nn
 
 LOGGED_STEP = "_batches_that_stepped"
 """The key of the step for loggers in the state of Lightning's loop over batches."""
@@ -18,3 +20,9 @@ def save_on_this_rank(trainer: Trainer, path: Path) -> None:
     """Write a checkpoint without the barrier that ``Trainer.save_checkpoint`` enters."""
     state: dict[str, Any] = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
     trainer.strategy.checkpoint_io.save_checkpoint(state, path)
+
+
+def average_of(callback: WeightAveraging) -> nn.Module | None:
+    """The module of averaged weights; None where nothing is trained."""
+    averaged = callback._average_model
+    return None if averaged is None else averaged.module

@@ -4,15 +4,18 @@ import json
 import sys
 from contextlib import ExitStack
 from copy import deepcopy
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import yaml
 from jsonargparse.typing import PositiveFloat
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar, RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.loggers import Logger
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.callbacks.cost import Cost
@@ -22,12 +25,12 @@ from lit_seg.callbacks.progress import ProgressLines
 from lit_seg.callbacks.run_summary import RunSummary
 from lit_seg.callbacks.validation_report import ValidationReport
 from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
-from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
+from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO, NoCheckpoints
 from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
-from lit_seg.cli.option_checks import check_options
+from lit_seg.cli.option_checks import check_callbacks, check_options
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.reach import check_reach
 from lit_seg.distributed.rank_timeout import check_ranks, is_first_rank, trainer_options
@@ -41,6 +44,9 @@ from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
 from lit_seg.runs.layout import CHECKPOINTS, COMMAND, CONFIG, check_files, free_folder
 from lit_seg.runs.run_lock import hold_run
+
+# a default of Lightning's may be the member of an enumeration, which YAML does not know
+yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, one: dumper.represent_data(one.value))
 
 CALLBACKS = {
     "best_checkpoint": BestCheckpoint,
@@ -135,6 +141,11 @@ class LitSegCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Validate the final weights if training ended between two validations."""
+        if not self.trainer.global_step:
+            raise RunError(
+                f"{self.trainer.default_root_dir}: no step was trained; `trainer.max_epochs`, "
+                "`max_steps`, `max_time` or `limit_train_batches` leave none"
+            )
         if self.model.needs_scoring:
             step = self.trainer.global_step - 1  # steps are counted from 0
             logs = [lg for lg in self.trainer.loggers if isinstance(lg, CSVLog)]
@@ -185,23 +196,32 @@ class LitSegCLI(LightningCLI):
         asked = self.config_init[self.subcommand]
         config = asked.trainer
         kwargs.update(trainer_options(config, asked.rank_timeout))
-        own_loggers = config.logger not in (None, True)
-        if not own_loggers:
-            kwargs["logger"] = False
+        own_loggers = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
+        # in a try of a few steps Lightning puts one in its place that writes nothing
+        kwargs["logger"] = own_loggers or bool(config.fast_dev_run)
         # `ExactResume` comes first, so that its hooks run before others that may fail
         callbacks = [ExactResume(), StopSignal(), *_as_list(config.callbacks)]
-        kwargs["plugins"] = [AtomicCheckpointIO(), *_as_list(config.plugins)]
-        if config.enable_progress_bar is not False:
+        check_callbacks(callbacks)
+        checkpoints = NoCheckpoints if config.enable_checkpointing is False else AtomicCheckpointIO
+        kwargs["plugins"] = [checkpoints(), *_as_list(config.plugins)]
+        kwargs["enable_checkpointing"] = True  # or Lightning refuses our callbacks
+        own_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
+        if config.enable_progress_bar is not False and not own_bar:
             if sys.stdout.isatty():
                 callbacks.append(RichProgressBar())
-            elif not any(isinstance(callback, ProgressBar) for callback in callbacks):
+            else:
                 callbacks.append(ProgressLines())
                 kwargs["enable_progress_bar"] = False  # the bar of Lightning
         trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         check_ranks(trainer, self.subcommand)
-        if self.subcommand == "fit" and not own_loggers and not config.fast_dev_run:
+        if self.subcommand == "fit" and not config.fast_dev_run:
             # W&B's writes into the folder of the run, which a refused one must not leave
-            trainer.loggers = run_loggers(Path(asked.run_dir), resumed=asked.ckpt_path is not None)
+            trainer.loggers = run_loggers(
+                Path(asked.run_dir),
+                resumed=asked.ckpt_path is not None,
+                own=own_loggers,
+                online=config.logger is not False,
+            )
         return trainer
 
 

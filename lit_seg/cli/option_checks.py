@@ -1,10 +1,20 @@
 """Checks of trainer options that Lightning accepts but this project does not support."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from jsonargparse import Namespace
+from pytorch_lightning import Callback
 from pytorch_lightning.accelerators import AcceleratorRegistry
+from pytorch_lightning.callbacks import (
+    BaseFinetuning,
+    BatchSizeFinder,
+    GradientAccumulationScheduler,
+    LearningRateFinder,
+    ModelPruning,
+    SpikeDetection,
+    StochasticWeightAveraging,
+)
 
 from lit_seg.errors import RunError
 
@@ -23,6 +33,47 @@ _LEAST = {
     "num_sanity_val_steps": -1,
 }
 """The least value of trainer options that Lightning takes whatever their number is."""
+
+_NOT_SUPPORTED: dict[type[Callback], str] = {
+    StochasticWeightAveraging: (
+        "it changes the length of the run and the schedule, and a run that goes on would end "
+        "elsewhere; take WeightAveraging or EMAWeightAveraging"
+    ),
+    LearningRateFinder: (
+        "it would search anew when the run goes on, and the configuration would not say what was "
+        "found; give `model.optimizer.init_args.lr`, short runs by `--trainer.max_steps` try some"
+    ),
+    BatchSizeFinder: (
+        "it would search anew when the run goes on, and changes the number of steps; give "
+        "`data.init_args.batch_size`, a few steps by `--trainer.max_steps` show whether it fits"
+    ),
+    BaseFinetuning: (
+        "it needs a module `backbone`, and after a resume its weights stay frozen; "
+        "`model.encoder_lr_factor` gives the encoder a rate of its own, and 0 freezes it"
+    ),
+    GradientAccumulationScheduler: (
+        "it changes the number of steps, by which schedules and losses know how far a run is; give "
+        "`trainer.accumulate_grad_batches`, which may change when a run goes on (RESUME)"
+    ),
+    ModelPruning: (
+        "it gives the weights other names, and no checkpoint fits then; prune the trained network"
+    ),
+    SpikeDetection: (
+        "it cannot load its own state when a run goes on; `trainer.gradient_clip_val` bounds what "
+        "a spike does, and a loss that is NaN or infinite ends the run without it"
+    ),
+}
+"""Callbacks of Lightning that do not work here: why, and what to do instead."""
+
+
+def check_callbacks(callbacks: Iterable[Callback]) -> None:
+    """Refuse callbacks that would fail, or make a run that goes on end elsewhere."""
+    for callback in callbacks:
+        for cls, reason in _NOT_SUPPORTED.items():
+            if isinstance(callback, cls):
+                raise RunError(
+                    f"`trainer.callbacks` cannot hold {type(callback).__name__}: {reason}"
+                )
 
 
 def check_options(config: Any, sections: Collection[str]) -> None:
@@ -43,6 +94,12 @@ def check_options(config: Any, sections: Collection[str]) -> None:
     for key, least in _LEAST.items():
         if trainer[key] is not None and not trainer[key] >= least:  # NaN is not
             raise RunError(f"`trainer.{key}` must be at least {least}, got {trainer[key]}")
+    for key in ("limit_train_batches", "max_epochs", "max_steps"):
+        if trainer[key] == 0 and not config.ckpt_path:  # else `check_length` tells
+            raise RunError(
+                f"`trainer.{key}` cannot be {trainer[key]}: nothing would be trained; `validate` "
+                "scores a run or checkpoint"
+            )
     if trainer.reload_dataloaders_every_n_epochs:
         raise RunError(
             "`trainer.reload_dataloaders_every_n_epochs` cannot be "

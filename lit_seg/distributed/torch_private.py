@@ -1,12 +1,18 @@
 """The private names of torch that have no public counterpart; nothing else here uses any."""
 
+import warnings
 from typing import Any
 
 import torch
+from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, OneCycleLR
 
 
 def closed_form_rates(scheduler: Any) -> list[float] | None:
-    """The learning rates of the step a scheduler is at; None where it has no closed form."""
+    """The learning rates of the step a scheduler is at; None where they depend on those before."""
+    if isinstance(scheduler, OneCycleLR | CosineAnnealingWarmRestarts):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice to ask for the last rate
+            return [float(rate) for rate in scheduler.get_lr()]
     closed_form = getattr(scheduler, "_get_closed_form_lr", None)
     return None if closed_form is None else list(closed_form())
 

@@ -1,14 +1,63 @@
-"""Where a run's numbers go: CSV files always, and Weights & Biases online or offline."""
+"""Where a run's numbers go: CSV files always, Weights & Biases, and what the user adds."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pytorch_lightning.loggers import Logger
+from lightning_utilities.core.rank_zero import rank_zero_only
+from pytorch_lightning.loggers import Logger, WandbLogger
 
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.wandb_log import wandb_log
 
 
-def run_loggers(folder: Path, resumed: bool = False) -> list[Logger]:
-    """The loggers of the run in ``folder``; one that is ``resumed`` keeps its W&B id."""
-    online = wandb_log(folder, resumed)
-    return [CSVLog(folder), *([online] if online else [])]
+class LateLoggers(Logger):
+    """Loggers that start when a run has shown that it can go on; until then it keeps their rows.
+
+    W&B and others leave something where they start, which a refused resume must not.
+    """
+
+    name = version = ""
+
+    def __init__(self, loggers: Sequence[Logger]) -> None:
+        super().__init__()
+        self._loggers = loggers
+        self._rows: list[tuple[dict[str, float], int | None]] = []
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the whole configuration is logged when the first step is done."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self._rows.append((metrics, step))
+
+    def start(self) -> Sequence[Logger]:
+        """The loggers, which have got their rows."""
+        for logger in self._loggers:
+            for metrics, step in self._rows:
+                logger.log_metrics(metrics, step)
+        return self._loggers
+
+
+def run_loggers(
+    folder: Path, resumed: bool = False, own: Sequence[Logger] = (), online: bool = True
+) -> list[Logger]:
+    """The loggers of the run in ``folder``.
+
+    Args:
+        folder: of the run.
+        resumed: it keeps its W&B id, and all but the CSV files wait for its first step.
+        own: those that the user adds; a W&B logger takes the place of ours.
+        online: false for no W&B.
+    """
+    ours = online and not any(isinstance(logger, WandbLogger) for logger in own)
+    wandb = wandb_log(folder, resumed) if ours else None
+    others = [*([wandb] if wandb else []), *own]
+    return [CSVLog(folder), *([LateLoggers(others)] if resumed and others else others)]
+
+
+def started(loggers: Sequence[Logger]) -> list[Logger]:
+    """The loggers, of which those that waited have started."""
+    parts = [lg.start() if isinstance(lg, LateLoggers) else [lg] for lg in loggers]
+    return [logger for part in parts for logger in part]

@@ -3,18 +3,30 @@
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pytorch_lightning import LightningModule
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.optim import Optimizer, SparseAdam
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim import lr_scheduler as schedulers
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lit_seg.distributed.torch_private import closed_form_rates
 from lit_seg.errors import RunError
 
-_RUN_LENGTH = ("total_iters", "T_max", "base_lrs", "power", "eta_min")
+SchedulerFactory = Callable[[Optimizer, int], LRScheduler] | Callable[[Optimizer], LRScheduler]
+"""The first gets the length of the run, so a configuration need not give it; the second does not,
+so a configuration may give all arguments."""
+
+_LENGTHS = {
+    "PolynomialLR": "total_iters",
+    "CosineAnnealingLR": "T_max",
+    "OneCycleLR": "total_steps",
+}
+"""The schedulers of torch that span the run where no length is given, and how they name it."""
+
+_OPTIONS = {"total_iters", "T_max", "base_lrs", "power", "eta_min", "_schedule_phases", "min_lrs"}
 """What a scheduler's state holds of the run's length and the schedule's options."""
 
 LR_FACTOR = "lr_factor"
@@ -22,55 +34,132 @@ LR_FACTOR = "lr_factor"
 
 
 class ScheduledModule(LightningModule):
-    """A module that steps a learning-rate schedule after each step, over the length of the run.
+    """A module that steps a learning-rate schedule over the length of the run.
 
-    A resumed run follows the schedule of its own length, and takes the options of the optimizer
-    that the user changed.
+    A resumed run follows the schedule of its own length and options, and takes the options of the
+    optimizer that the user changed.
 
     Args:
         optimizer: makes the optimizer from the parameters.
-        lr_scheduler: makes the scheduler from the optimizer and the number of optimisation steps.
+        lr_scheduler: makes the scheduler from the optimizer; where it gives no length, that of the
+            run comes second.
+        lr_interval: after what the schedule takes a step; its lengths are counted in these.
+        lr_monitor: the value of a validation by which ``ReduceLROnPlateau`` takes a step.
     """
 
     def __init__(
         self,
         optimizer: Callable[[Any], Optimizer],
-        lr_scheduler: Callable[[Optimizer, int], LRScheduler] | None,
+        lr_scheduler: SchedulerFactory | None,
+        lr_interval: Literal["step", "epoch"] = "step",
+        lr_monitor: str = "val/loss",
     ) -> None:
         super().__init__()
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
+        self.lr_interval = lr_interval
+        self.lr_monitor = lr_monitor
         self._changed: set[str] = set()  # options of the optimizer that a resumed run changes
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer, and its schedule over all steps of the run.
 
         Raises:
-            RunError: if the optimizer cannot take a step of this module.
+            RunError: if the optimizer cannot take a step of this module, or the schedule the run.
         """
         optimizer = self.optimizer(self.parameter_groups())
         _check_optimizer(optimizer)
-        for group in optimizer.param_groups:
-            if LR_FACTOR in group:
-                group["lr"] = group["lr"] * group.pop(LR_FACTOR)
-        moving = {"params"} if self.lr_scheduler is None else {"params", "lr"}
-        self._options = [
-            {key: value for key, value in group.items() if key not in moving}
-            for group in optimizer.param_groups
-        ]
+        factors = [group.pop(LR_FACTOR, 1.0) for group in optimizer.param_groups]
+        for group, factor in zip(optimizer.param_groups, factors, strict=True):
+            if factor != 1:
+                group["lr"] = group["lr"] * factor
+        self._options = [_without(group, "params") for group in optimizer.param_groups]
         if self.lr_scheduler is None:
             return optimizer
-        steps = self.trainer.estimated_stepping_batches
         given = self.hparams.get("lr_scheduler")
-        scheduler = _make_scheduler(self.lr_scheduler, optimizer, steps, given)
+        scheduler: Any = _make_scheduler(
+            self.lr_scheduler, optimizer, self._length(), given, factors
+        )
+        if plateau := isinstance(scheduler, ReduceLROnPlateau):
+            self._check_monitor(str(scheduler.mode))
+        for group, options in zip(optimizer.param_groups, self._options, strict=True):
+            if not plateau:  # which goes on from the rate that there is
+                del options["lr"]
+            # what the scheduler keeps there, such as `initial_lr`
+            options |= {key: group[key] for key in group.keys() - {*options, "params", "lr"}}
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+            "lr_scheduler": {
+                "scheduler": scheduler,
+                "interval": self.lr_interval,
+                "reduce_on_plateau": False,  # see `step_on_plateau`
+            },
         }
 
     def parameter_groups(self) -> Iterable[Any]:
         """What the optimizer moves: parameters, or groups, which may have an ``LR_FACTOR``."""
         return self.parameters()
+
+    def _check_monitor(self, mode: str) -> None:
+        """Refuse a score that there is never, or a mode by which a better score is a worse one."""
+        falls = self.lr_monitor.endswith(("/loss", "/ce"))
+        if not self.trainer.enable_validation:
+            raise RunError(
+                "`model.lr_scheduler` ReduceLROnPlateau needs validations, and this run holds "
+                "none; mend `trainer.limit_val_batches`, or take another schedule"
+            )
+        if falls != (mode == "min"):
+            raise RunError(
+                f"`model.lr_scheduler` ReduceLROnPlateau has mode {mode}, and `model.lr_monitor` "
+                f"{self.lr_monitor} is better when it {'falls' if falls else 'rises'}; give "
+                f"`mode: {'min' if falls else 'max'}`"
+            )
+
+    def _length(self) -> float:
+        """The length of the run in what the schedule counts; infinite if the run has no end."""
+        steps = self.trainer.estimated_stepping_batches
+        if self.lr_interval == "step" or math.isinf(steps):
+            return steps
+        if self.trainer.train_dataloader is None:
+            self.trainer.fit_loop.setup_data()  # Lightning knows no number of batches before
+        of_epoch = self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
+        return math.ceil(steps / max(1, math.ceil(of_epoch)))
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Step a schedule that needs no score; Lightning calls this after a step or an epoch."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
+
+    def step_on_plateau(self, scores: Mapping[str, Any]) -> None:
+        """Step a ``ReduceLROnPlateau`` by a score of the validation of the current weights.
+
+        Lightning would do it after the checkpoint of the epoch, which a resumed run goes on from.
+        The step is part of the scheduler's state, because a run may resume by holding the
+        validation again: it counts once.
+
+        Raises:
+            RunError: if there is no such score, also in the validation before training.
+        """
+        scheduler: Any = next(
+            (
+                config.scheduler
+                for config in self.trainer.lr_scheduler_configs
+                if isinstance(config.scheduler, ReduceLROnPlateau)
+            ),
+            None,
+        )
+        if scheduler is None:
+            return
+        if self.lr_monitor not in scores:
+            means = ", ".join(key for key in scores if key.count("/") == 1)
+            raise RunError(
+                f"`model.lr_monitor`: there is no {self.lr_monitor!r}; there are {means}, and "
+                "those of each class, such as val/iou/<class>"
+            )
+        step = self.global_step
+        if not self.trainer.sanity_checking and getattr(scheduler, "scored_step", None) != step:
+            scheduler.scored_step = step
+            scheduler.step(float(scores[self.lr_monitor]))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep this run's length, and find the options that changed.
@@ -78,9 +167,11 @@ class ScheduledModule(LightningModule):
         Raises:
             RunError: if the class of the optimizer or scheduler changed.
         """
+        options = {*_OPTIONS, *_arguments(self.hparams.get("lr_scheduler"))} - {"last_epoch"}
         for state in checkpoint.get("lr_schedulers", []):
-            for key in _RUN_LENGTH:
-                state.pop(key, None)
+            for part in (state, *state.get("_schedulers", [])):  # one that is made of others
+                for key in options:
+                    part.pop(key, None)
         if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             self._changed = _changed_options(checkpoint, self.hparams)
             for key, number in (
@@ -101,10 +192,12 @@ class ScheduledModule(LightningModule):
         for optimizer in self.trainer.optimizers:
             _check_state(optimizer, self._options)
             for group, options in zip(optimizer.param_groups, self._options, strict=True):
-                group.update({k: v for k, v in options.items() if k in self._changed})
-        schedulers = self.lr_schedulers() or []
-        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
-            _put_on_schedule(scheduler)
+                set_by_scheduler = options.keys() - optimizer.defaults.keys()
+                group.update(
+                    {k: options[k] for k in options.keys() & {*self._changed, *set_by_scheduler}}
+                )
+        for config in self.trainer.lr_scheduler_configs:
+            _put_on_schedule(config.scheduler)
 
 
 def _check_optimizer(optimizer: Optimizer) -> None:
@@ -124,26 +217,45 @@ _LIKE_THEIR_PARAMETER = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_bu
 
 
 def _make_scheduler(
-    factory: Callable[[Optimizer, int], LRScheduler], optimizer: Optimizer, steps: float, given: Any
-) -> LRScheduler:
-    """The scheduler for a run of ``steps``; ``given`` is the option that the user gave."""
-    if math.isinf(steps):
+    factory: Callable[..., LRScheduler],
+    optimizer: Optimizer,
+    length: float,
+    given: Any,
+    factors: Sequence[float],
+) -> Any:
+    """The scheduler for a run of a length.
+
+    Args:
+        factory: makes it from the optimizer.
+        optimizer: whose rates it changes.
+        length: of the run, in what the schedule counts.
+        given: the option that the user gave.
+        factors: by which the rates of the groups of parameters differ.
+    """
+    name, options = _name_in_torch(given), _options_of(given)
+    given_lengths = [options.get(key) for key in (_LENGTHS.get(name, ""), "epochs")]
+    spans = not name or (name in _LENGTHS and given_lengths == [None, None])
+    if spans and math.isinf(length):
         raise RunError("a schedule needs an end: set `trainer.max_epochs` or `max_steps`")
     try:
-        scheduler = factory(optimizer, int(steps))
+        if name:
+            arguments: dict[str, Any] = {_LENGTHS[name]: int(length)} if spans else {}
+            for key in ("max_lr", "base_lr"):  # in place of the optimizer's rates
+                if isinstance(options.get(key), float | int):
+                    arguments[key] = [options[key] * factor for factor in factors]
+            scheduler: Any = factory(optimizer, **arguments)
+        else:
+            scheduler = factory(optimizer, int(length))
     except TypeError as error:
         raise RunError(
-            f"`model.lr_scheduler` is made from the optimizer and the number of steps: {error}"
+            f"`model.lr_scheduler` {name or 'is made from the optimizer and the number of steps'}: "
+            f"{str(error).removeprefix(f'{name}.__init__() ')}; its arguments stand in `init_args`"
         ) from error
-    name = type(scheduler).__name__
-    if _class_of(given) == f"torch.optim.lr_scheduler.{name}":  # and no function of the user
-        second = list(inspect.signature(type(scheduler)).parameters)[1]
-        if second not in ("total_iters", "T_max"):
-            raise RunError(
-                f"`model.lr_scheduler` {name} would take the number of steps as its `{second}`; "
-                "PolynomialLR and CosineAnnealingLR fit, or a function of yours that makes it from "
-                "the optimizer and the number of steps"
-            )
+    if getattr(scheduler, "total_steps", length) < length:  # it would fail when it gets there
+        raise RunError(
+            f"`model.lr_scheduler` {name} ends after {scheduler.total_steps} of the {int(length)} "
+            "steps of the run; leave its length out to span the run"
+        )
     return scheduler
 
 
@@ -153,7 +265,7 @@ def _changed_options(checkpoint: Mapping[str, Any], hparams: Mapping[str, Any]) 
     Only these are set anew: a scheduler may have moved others, not only the learning rate.
     """
     before = checkpoint.get("hyper_parameters", {})
-    for key in ("optimizer", "lr_scheduler"):
+    for key in ("optimizer", "lr_scheduler", "lr_interval"):
         was, now = _class_of(before.get(key)), _class_of(hparams.get(key))
         if key in before and was != now:
             raise RunError(
@@ -210,8 +322,23 @@ def _put_on_schedule(scheduler: Any) -> None:
     if rates is None:
         return
     for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
-        if not math.isclose(group["lr"], rate, rel_tol=1e-6):
+        if not math.isclose(group["lr"], rate, rel_tol=1e-6, abs_tol=1e-12):
             group["lr"] = rate
+
+
+def _name_in_torch(given: Any) -> str:
+    """The name of a scheduler of torch that a configuration names; empty for any other."""
+    module, _, name = str(_class_of(given)).rpartition(".")
+    return name if module == schedulers.__name__ and hasattr(schedulers, name) else ""
+
+
+def _arguments(given: Any) -> list[str]:
+    name = _name_in_torch(given)
+    return list(inspect.signature(getattr(schedulers, name)).parameters) if name else []
+
+
+def _without(options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key != name}
 
 
 def _class_of(given: Any) -> Any:

@@ -4,13 +4,13 @@ from argparse import ArgumentError
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from timm.layers import convert_sync_batchnorm
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted
@@ -33,7 +33,7 @@ from lit_seg.tasks.network import (
     size_multiple,
 )
 from lit_seg.tasks.normalisation import IMAGENET, in_bytes, published_statistics
-from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule
+from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
 
 
@@ -57,8 +57,12 @@ class LitSegmenter(ScheduledModule):
             cannot be downloaded the encoder starts from random weights and a line says so.
         init: checkpoint or state dict to start from; it is loaded after ``weights``.
         optimizer: makes the optimizer from the parameters.
-        lr_scheduler: makes a scheduler from the optimizer and the number of optimisation steps,
-            and steps with each of them; ``PolynomialLR`` and ``CosineAnnealingLR`` fit.
+        lr_scheduler: a scheduler of torch with its arguments, or a function that makes one from
+            the optimizer and the length of the run. ``PolynomialLR``, ``CosineAnnealingLR`` and
+            ``OneCycleLR`` span the run where no length is given.
+        lr_interval: whether the schedule takes a step after each optimisation step or epoch; its
+            lengths are counted in these.
+        lr_monitor: the score of a validation after which ``ReduceLROnPlateau`` takes a step.
         channels_last: whether images and weights have the layout that convolutions prefer.
         compile: backend of ``torch.compile`` for the network, such as ``inductor``; null for none.
             The loss is never compiled, because it counts and exchanges counts between ranks.
@@ -85,14 +89,16 @@ class LitSegmenter(ScheduledModule):
         weights: str | None = None,
         init: str | None = None,
         optimizer: Callable[[Any], Optimizer] = AdamW,
-        lr_scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
+        lr_scheduler: SchedulerFactory | None = None,
+        lr_interval: Literal["step", "epoch"] = "step",
+        lr_monitor: str = "val/loss",
         channels_last: bool = True,
         compile: str | None = None,
         sync_batchnorm: bool = True,
         class_weights: dict[str, float] | list[float] | None = None,
         encoder_lr_factor: float = 1.0,
     ) -> None:
-        super().__init__(optimizer, lr_scheduler)
+        super().__init__(optimizer, lr_scheduler, lr_interval, lr_monitor)
         if isinstance(class_counts, Mapping):  # from a checkpoint
             class_counts = ClassCounts(**class_counts)
         n = len(class_counts)
@@ -292,6 +298,8 @@ class LitSegmenter(ScheduledModule):
 
     def _score(self, stage: str) -> None:
         scores, values = self.evaluation.compute(stage)
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self.step_on_plateau({f"{stage}/{key}": value for key, value in values.items()})
         for key, value in values.items():
             # the counts are summed over ranks, so the value is the same on all of them
             shown = key in ("miou", "macc")

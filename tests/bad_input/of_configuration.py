@@ -1,5 +1,6 @@
 """Options and configuration files with what they must not hold."""
 
+import json
 from typing import Any
 
 import torch
@@ -34,6 +35,11 @@ def _make(*args: str):
     return provoke
 
 
+def _schedule(name: str, **arguments: object) -> tuple[str, ...]:
+    given = {"class_path": f"torch.optim.lr_scheduler.{name}", "init_args": arguments}
+    return ("--model.lr_scheduler", json.dumps(given), "--trainer.max_steps", "4")
+
+
 def _doubled(lines: int) -> str:
     return "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, lines))
 
@@ -57,6 +63,8 @@ SWA = (
     "[{class_path: pytorch_lightning.callbacks.StochasticWeightAveraging, "
     "init_args: {swa_lrs: 0.1}}]"
 )
+FINDER = "[{class_path: pytorch_lightning.callbacks.LearningRateFinder}]"
+CHECKED = ("--trainer.num_sanity_val_steps", "1")
 TIMED = (*ENDLESS, "--trainer.max_time", "00:00:00:05")
 
 CASES = [
@@ -222,4 +230,18 @@ CASES = [
     Case("trainer-registry", lambda w: w.fit("--trainer.model_registry", "a/b"), ("a/b",)),
     Case("trainer-barebones", lambda w: w.fit("--trainer.barebones", "true")),
     Case("trainer-swa", _option("--trainer.callbacks", SWA)),
+    Case("trainer-callback", _option("--trainer.callbacks", FINDER), ("LearningRateFinder",)),
+    Case("value-nothing", _option("--trainer.limit_train_batches", "0"), ("limit_train_batches",)),
+    Case("value-no-step", _option("--trainer.max_time", "00:00:00:00"), ("run",)),
+    Case("schedule-short", _option(*_schedule("OneCycleLR", max_lr=1, total_steps=3)), ("3", "4")),
+    Case("schedule-mode", _option(*_schedule("ReduceLROnPlateau", mode="max")), ("val/loss",)),
+    Case(
+        "schedule-monitor",
+        _option(*_schedule("ReduceLROnPlateau"), "--model.lr_monitor", "val/los/ce", *CHECKED),
+        ("val/los/ce", "val/miou"),
+    ),
+    Case(
+        "schedule-no-score",
+        _option(*_schedule("ReduceLROnPlateau"), "--trainer.limit_val_batches", "0"),
+    ),
 ]
