@@ -1,6 +1,8 @@
 """LightningCLI for one run: its folder, its loggers, its callbacks and its checkpoint."""
 
+import re
 import sys
+from argparse import ArgumentError
 from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
@@ -10,14 +12,14 @@ import torch
 from jsonargparse.typing import PositiveFloat
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import ProgressBar, RichProgressBar
+from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.callbacks.cost import Cost
 from lit_seg.callbacks.imbalance_report import ImbalanceReport
 from lit_seg.callbacks.prediction_writer import PredictionWriter
-from lit_seg.callbacks.progress import ProgressLines
+from lit_seg.callbacks.progress import ProgressLines, ProgressOnTerminal
 from lit_seg.callbacks.run_summary import RunSummary
 from lit_seg.callbacks.validation_report import ValidationReport
 from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
@@ -32,7 +34,7 @@ from lit_seg.config.reach import check_reach
 from lit_seg.distributed.rank_timeout import check_ranks, is_first_rank, trainer_options
 from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
-from lit_seg.errors import LitSegError, RunError
+from lit_seg.errors import LitSegError, RunError, near
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.yaml_file import parse_yaml
 from lit_seg.loggers.csv_log import CSVLog
@@ -40,6 +42,8 @@ from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
 from lit_seg.runs.layout import CHECKPOINTS, CONFIG, free_folder
 from lit_seg.runs.run_lock import hold_run
+
+_UNKNOWN = re.compile(r"unrecognized arguments: --([\w.]+)|not accept option '([\w.]+)'")
 
 CALLBACKS = {
     "best_checkpoint": BestCheckpoint,
@@ -91,6 +95,7 @@ class LitSegCLI(LightningCLI):
         return super().init_parser(exit_on_error=False, **kwargs)  # `main` prints the error
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        self._command_parser = parser  # of the last command; all have these options
         parser.add_argument(
             "--run_dir",
             type=str,
@@ -115,6 +120,17 @@ class LitSegCLI(LightningCLI):
         parser.link_arguments("data.class_counts", "model.class_counts", apply_on="instantiate")
         parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse them; an error on an unknown option says which one is near."""
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            if unknown := _UNKNOWN.search(error.message):
+                options = set(re.findall(r"--[\w.]+", self._command_parser.format_help()))
+                sections = {option.partition(".")[0] for option in options}
+                error.message += near(f"--{unknown[1] or unknown[2]}", sorted(options | sections), listed=False)
+            raise
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing, where Lightning lets the checkpoint's hyperparameters override the user's.
@@ -178,12 +194,10 @@ class LitSegCLI(LightningCLI):
         # `ExactResume` comes first, so that its hooks run before others that may fail
         callbacks = [ExactResume(), StopSignal(), *_as_list(config.callbacks)]
         kwargs["plugins"] = [AtomicCheckpointIO(), *_as_list(config.plugins)]
-        if config.enable_progress_bar is not False:
-            if sys.stdout.isatty():
-                callbacks.append(RichProgressBar())
-            elif not any(isinstance(callback, ProgressBar) for callback in callbacks):
-                callbacks.append(ProgressLines())
-                kwargs["enable_progress_bar"] = False  # the bar of Lightning
+        own_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
+        if config.enable_progress_bar is not False and not own_bar:
+            callbacks.append(ProgressOnTerminal() if sys.stdout.isatty() else ProgressLines())
+            kwargs["enable_progress_bar"] = False  # the bar of Lightning
         trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         check_ranks(trainer, self.subcommand)
         if self.subcommand == "fit" and not own_loggers and not config.fast_dev_run:

@@ -8,12 +8,14 @@ from typing import Any, cast, get_args
 
 from jsonargparse import ArgumentParser
 
+from lit_seg.cli.commands.run_command import near_option
+from lit_seg.cli.layers import EXPERIMENTS
 from lit_seg.config.parse_errors import refusal
 from lit_seg.config.trust import take_trusted
 from lit_seg.data import DATASETS, SegDataModule
 from lit_seg.data.card import SplitName
 from lit_seg.data.counting.count import ImageCounts, count_images
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, near
 from lit_seg.files.yaml_file import read_yaml
 
 _SUFFIXES = (".yaml", ".yml")
@@ -56,8 +58,9 @@ def dataset_of(
         options = {key: value for key, value in vars(asked).items() if key not in extra}
         data = cls(**options, num_workers=0)
     except (ArgumentError, ValueError) as error:
-        reason = error.message if isinstance(error, ArgumentError) else error
-        raise RunError(f"{args[0]}: {' '.join(str(reason).split())}") from None
+        reason = error.message if isinstance(error, ArgumentError) else str(error)
+        said = " ".join(reason.split()) + near_option(reason, parser)
+        raise RunError(f"{args[0]}: {said}") from None
     return data, {key: asked[key] for key in extra}
 
 
@@ -78,11 +81,9 @@ def _class_and_options(
         return DATASETS[name], {}
     path = Path(name)
     if not name.endswith(_SUFFIXES):
-        path = Path("experiments") / "data" / f"{name}.yaml"
+        path = EXPERIMENTS / "data" / f"{name}.yaml"
         if not path.is_file():
-            raise RunError(
-                f"no dataset {name!r}; there are: {', '.join(DATASETS)}, or give a YAML file"
-            )
+            raise RunError(f"no dataset {name!r}{near(name, DATASETS)}, or give a YAML file")
     section = read_yaml(path).get("data")
     if not isinstance(section, dict) or "class_path" not in section:
         raise RunError(f"{path}: has no `data` section with a `class_path`")
@@ -100,7 +101,7 @@ def _class(name: str, path: Path, packages: Sequence[str]) -> type[SegDataModule
             return cls
     module, _, last = name.rpartition(".")
     if not module or module.startswith("lit_seg."):
-        raise RunError(f"{path}: no dataset {name!r}; there are: {', '.join(ours)}")
+        raise RunError(f"{path}: no dataset {name!r}{near(name, ours)}")
     if name.partition(".")[0] not in packages:
         raise RunError(refusal(f"{path} names {name}", name))
     try:

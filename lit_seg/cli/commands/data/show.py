@@ -48,10 +48,8 @@ def _chosen(counts: ImageCounts, number: int) -> list[int]:
 def _draw(
     data: SegDataModule, name: SplitName, counts: ImageCounts, chosen: Sequence[int], out: Path
 ) -> None:
-    try:
-        import matplotlib
-    except ModuleNotFoundError:
-        raise RunError("pictures need matplotlib: pip install 'lit-seg[notebooks]'") from None
+    import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     from matplotlib.ticker import FuncFormatter
