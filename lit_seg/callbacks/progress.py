@@ -38,13 +38,13 @@ class ProgressLines(Callback):
         first = self._first is None
         self._first = self._first or (trainer.global_step, self._clock())
         if first or self._is_due(trainer):
-            line = self._training_line(trainer, *self._first)
+            line = _training_line(trainer, self._time_left(trainer, *self._first))
             self._show(line, trainer.global_step, trainer.estimated_stepping_batches)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the number of steps done and the last scores."""
         if self._first is not None and trainer.is_global_zero:
-            _write(f"done: {self._training_line(trainer, *self._first)}")
+            _write(f"done: {_training_line(trainer, '')}")
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
         self._evaluation(trainer, "validation", trainer.num_val_batches, *args)
@@ -63,21 +63,16 @@ class ProgressLines(Callback):
             done, total = args[3] + 1, batches[0]
             self._show(f"{what}: batch {done} of {total}", done, total)
 
-    def _training_line(self, trainer: Trainer, first: int, since: float) -> str:
-        step, total = trainer.global_step, trainer.estimated_stepping_batches
-        parts = [f"step {step} of {total}" if total != float("inf") else f"step {step}"]
-        values = trainer.callback_metrics
-        if "train/loss" in values:
-            parts.append(f"loss {float(values['train/loss']):.4g}")
-        done, elapsed = step - first, self._clock() - since
-        timers = (each for each in trainer.callbacks if isinstance(each, Timer))  # of `max_time`
+    def _time_left(self, trainer: Trainer, first: int, since: float) -> str:
+        """Until the last step, or until the clock ends the run; empty if nobody knows."""
+        timers = (c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
         left = [seconds for each in timers if (seconds := each.time_remaining()) is not None]
-        if done and total < float("inf"):
-            left.append((total - step) * elapsed / done)
-        if trainer.training and step < total and left:
-            parts.append(f"{timedelta(seconds=max(0, round(min(left))))} left")
-        shown = [key for key in ("miou", "macc") if f"val/{key}" in values]
-        return ", ".join([*parts, *(f"{key} {float(values[f'val/{key}']):.3f}" for key in shown)])
+        step, total = trainer.global_step, trainer.estimated_stepping_batches
+        if first < step and total < float("inf"):
+            left.append((total - step) * (self._clock() - since) / (step - first))
+        if not left or step >= total:
+            return ""
+        return f"{timedelta(seconds=max(0, round(min(left))))} left"
 
     def _is_due(self, trainer: Trainer) -> bool:
         return trainer.is_global_zero and self._clock() >= self._printed + self._seconds
@@ -160,6 +155,17 @@ def _log_to_standard_error() -> None:
         for handler in logging.getLogger(name).handlers:
             if type(handler) is logging.StreamHandler:
                 handler.setStream(sys.stderr)
+
+
+def _training_line(trainer: Trainer, left: str) -> str:
+    step, total = trainer.global_step, trainer.estimated_stepping_batches
+    parts = [f"step {step} of {total}" if total != float("inf") else f"step {step}"]
+    values = trainer.callback_metrics
+    if "train/loss" in values:
+        parts.append(f"loss {float(values['train/loss']):.4g}")
+    shown = [key for key in ("miou", "macc") if f"val/{key}" in values]
+    scores = (f"{key} {float(values[f'val/{key}']):.3f}" for key in shown)
+    return ", ".join([*parts, *([left] if left else []), *scores])
 
 
 def _write(line: str) -> None:

@@ -74,7 +74,7 @@ def _known(option: str, owner: str) -> Iterable[str]:
     if not owner:
         return [n for n in dir(_CLASSES.get(option.rpartition(".")[2])) if n[0].isupper()]
     classes = inspect.getmro(pkgutil.resolve_name(owner))  # jsonargparse has imported it
-    return [name for cls in classes for name in inspect.signature(cls.__init__).parameters]
+    return [name for cls in classes for name in inspect.signature(cls).parameters]
 
 
 def _lost_worker(error: Exception) -> str | None:

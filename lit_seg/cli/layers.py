@@ -7,6 +7,7 @@ from pathlib import Path
 
 import lit_seg
 from lit_seg.errors import RunError, near
+from lit_seg.files.escape import file_name
 
 _PACKAGE = Path(lit_seg.__file__).absolute().parent
 EXPERIMENTS = next(
@@ -44,7 +45,7 @@ def layers(data: str, model: str, loss: str, recipe: str = "") -> list[Path]:
 
 def run_folder(runs: Path, data: str, model: str, loss: str, seed: int, recipe: str = "") -> Path:
     """``<runs>/<data>/<model>/<loss>/seed<k>``; the name of the data ends in that of the recipe."""
-    name = Path(data).stem.replace(" ", "_") if _is_file(data) else data
+    name = file_name(Path(data).stem) if _is_file(data) else data
     return runs / (f"{name}-{recipe}" if recipe else name) / model / loss / f"seed{seed}"
 
 

@@ -129,7 +129,9 @@ class LitSegCLI(LightningCLI):
             if unknown := _UNKNOWN.search(error.message):
                 options = set(re.findall(r"--[\w.]+", self._command_parser.format_help()))
                 sections = {option.partition(".")[0] for option in options}
-                error.message += near(f"--{unknown[1] or unknown[2]}", sorted(options | sections), listed=False)
+                error.message += near(
+                    f"--{unknown[1] or unknown[2]}", sorted(options | sections), listed=False
+                )
             raise
 
     def _parse_ckpt_path(self) -> None:

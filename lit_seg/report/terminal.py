@@ -3,8 +3,8 @@
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
-from rich.text import Text as RichText
 
+from lit_seg.files.escape import terminal
 from lit_seg.report.blocks import SIGNS, Report, Table, Text
 from lit_seg.report.formatting import NBSP
 
@@ -13,14 +13,16 @@ def show(report: Report, console: Console) -> None:
     """Print the first table of the report without its notes, which 80 columns cannot hold."""
     blocks = report.sections[0].blocks
     table = next(block for block in blocks if isinstance(block, Table))
-    shown = RichTable(box=box.SIMPLE, pad_edge=False, title=report.title, title_justify="left")
+    shown = RichTable(
+        box=box.SIMPLE, pad_edge=False, title=terminal(report.title), title_justify="left"
+    )
     for i, name in enumerate(table.columns):
-        shown.add_column(RichText(name), justify="left" if i in (0, *table.words) else "right")
+        shown.add_column(terminal(name), justify="left" if i in (0, *table.words) else "right")
     for row in table.rows:
         name, *scores = (" ".join(filter(None, (SIGNS[c.mark], c.text))) for c in row)
-        shown.add_row(RichText(name), *(RichText(text.replace(" ", NBSP)) for text in scores))
+        shown.add_row(terminal(name), *(terminal(text.replace(" ", NBSP)) for text in scores))
     console.print(shown)
     for block in blocks:
         if isinstance(block, Text) and block.kind in ("lead", "warning"):
-            console.print(RichText(block.text.replace("**", "")))
-    console.print(RichText("▲ better, ▼ worse: the 95 % interval of the difference excludes zero."))
+            console.print(terminal(block.text.replace("**", "")))
+    console.print(terminal("▲ better, ▼ worse: the 95 % interval of the difference excludes zero."))

@@ -12,6 +12,7 @@ from lit_seg.data.datasets.own_folder.division import FolderSplits
 from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
+from lit_seg.files.escape import one_line
 from lit_seg.files.picture import open_picture
 
 
@@ -74,7 +75,8 @@ class Folder(SegDataModule):
         name: str = "folder",
         **options: Any,
     ) -> None:
-        self.names, self.colours, self._read = folder_classes(ids, colours, ignore)
+        names, self.colours, self._read = folder_classes(ids, colours, ignore)
+        self.names = tuple(map(one_line, names))  # they become keys and lines of files
         self.folder = name
         super().__init__(root=root, **options)
         suffixes = image_suffix, mask_suffix
