@@ -109,3 +109,16 @@ def test_a_file_can_have_the_name(name: str, file: str) -> None:
 def test_prose_keeps_its_own_marks() -> None:
     assert markdown_prose("**a** `b|c` <d>\n") == "**a** `b\\|c` &lt;d> "
     assert markdown("traffic_light") == "traffic_light"
+
+
+def test_the_result_fits_into_80_columns() -> None:
+    names = ["loss", "mean IoU", "mean accuracy", "tail recall", "tail precision", "pixel accuracy"]
+    scores = [
+        Cell(f"{value} ± 2.5", "", "better", 1.0) for value in ("63.5", "7.0", "99.9", "0.0", "1.0")
+    ]
+    table = Table("t", names, [[Cell("recall, 1620 steps"), *scores]])
+    out = io.StringIO()
+    show(Report("x", "", [Section("s", "S", [table])]), Console(file=out, width=80))
+    assert max(map(len, out.getvalue().splitlines())) <= 80
+    assert all(f"▲ {cell.text}" in out.getvalue() for cell in scores)
+    assert "…" not in out.getvalue()

@@ -35,8 +35,10 @@ def show(
     """Print tables, verdict, reasons and what to do next."""
 
     def line(text: str, style: str = "") -> None:
-        shown = "\n".join(map(one_line, text.split("\n")))
-        console.print(Text(shown, style), highlight=False, soft_wrap=True)
+        for part in text.split("\n"):
+            # prose is broken between words; a command stays whole, so that it can be pasted
+            whole = not console.is_terminal or part.startswith("         ")
+            console.print(Text(one_line(part), style), highlight=False, soft_wrap=whole)
 
     line(f"{run.folder}, LOSS={run.origin.loss}" if run.origin.loss else str(run.folder))
     for note in run.notes:

@@ -3,10 +3,11 @@
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
-from lit_seg.files.escape import terminal
-from lit_seg.report.blocks import SIGNS, Report, Table, Text
-from lit_seg.report.formatting import NBSP
+from lit_seg.files.escape import one_line, terminal
+from lit_seg.report.blocks import SIGNS, Report, Table
+from lit_seg.report.blocks import Text as Paragraph
 
 
 def show(report: Report, console: Console) -> None:
@@ -14,15 +15,22 @@ def show(report: Report, console: Console) -> None:
     blocks = report.sections[0].blocks
     table = next(block for block in blocks if isinstance(block, Table))
     shown = RichTable(
-        box=box.SIMPLE, pad_edge=False, title=terminal(report.title), title_justify="left"
+        box=box.SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
+        title=terminal(report.title),
+        title_justify="left",
     )
     for i, name in enumerate(table.columns):
-        shown.add_column(terminal(name), justify="left" if i in (0, *table.words) else "right")
+        words = i in (0, *table.words)
+        head = terminal(name) if words else Text("\n".join(map(one_line, name.split())))
+        shown.add_column(
+            head, justify="left" if words else "right", no_wrap=not words, overflow="fold"
+        )
     for row in table.rows:
-        name, *scores = (" ".join(filter(None, (SIGNS[c.mark], c.text))) for c in row)
-        shown.add_row(terminal(name), *(terminal(text.replace(" ", NBSP)) for text in scores))
+        shown.add_row(*(terminal(" ".join(filter(None, (SIGNS[c.mark], c.text)))) for c in row))
     console.print(shown)
     for block in blocks:
-        if isinstance(block, Text) and block.kind in ("lead", "warning"):
+        if isinstance(block, Paragraph) and block.kind in ("lead", "warning"):
             console.print(terminal(block.text.replace("**", "")))
     console.print(terminal("▲ better, ▼ worse: the 95 % interval of the difference excludes zero."))

@@ -47,7 +47,8 @@ def _names(cls: type[SegLoss]) -> list[str]:
 def _print_table(console: Console) -> None:
     table = Table("LOSS", "formula", "needs", "arXiv", "public code differs")
     table.columns[0].no_wrap = True
-    table.columns[1].overflow = "fold"  # in a narrow terminal, where the default would cut it
+    for column in table.columns:
+        column.overflow = "fold"  # in a narrow terminal, where the default would cut it
     family = ""
     for cls in every_loss():
         card = cls.card

@@ -24,6 +24,8 @@ def main(args: Sequence[str]) -> int:
     if not args:
         table = Table("DATA", "what", "train / val / test", "licence", "get it by", "here")
         table.columns[0].no_wrap = True
+        for column in table.columns:
+            column.overflow = "fold"  # in a narrow terminal, where the default would cut it
         for name, cls in DATASETS.items():
             facts = _facts(cls)
             shown = [facts[key] for key in ("what", "images", "licence", "get it by")]
