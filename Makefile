@@ -21,7 +21,7 @@ PYTEST  = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfi
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL = help
-.PHONY: help train compare validate predict test test-all lint format type check coverage mutate mutations bench kills build clean
+.PHONY: help train compare validate test-split predict test test-all lint format type check coverage mutate mutations bench kills build clean
 
 help:  ## this list
 	@echo 'make train LOSS=recall DATA=streets MODEL=unet_resnet18 SEED=0 ARGS="--trainer.max_epochs 5"'
@@ -78,14 +78,18 @@ validate: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its validation set
 	$(if $(CKPT),,$(error give the run or checkpoint to score: make validate CKPT=runs/...))\
 	$(RUN) validate --ckpt_path $(call quoted,$(CKPT)) $(ON)
 
+test-split: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its test set; once, when all is chosen
+	$(if $(CKPT),,$(error give the run or checkpoint to score: make test-split CKPT=runs/...))\
+	$(RUN) test --ckpt_path $(call quoted,$(CKPT)) $(ON)
+
 predict: $(INSTALLED)  ## write predictions of CKPT=<run or checkpoint> as pictures
 	$(if $(CKPT),,$(error give the run or checkpoint to use: make predict CKPT=runs/...))\
 	$(RUN) predict --ckpt_path $(call quoted,$(CKPT)) $(ON)
 
-test: $(INSTALLED)  ## the tests, without the slow ones
+test: $(INSTALLED)  ## the tests of the code, without the slow ones
 	$(PYTEST) tests lit_seg $(ARGS)
 
-test-all: $(INSTALLED)  ## all tests
+test-all: $(INSTALLED)  ## all tests of the code
 	$(PYTEST) -m '' tests lit_seg $(ARGS)
 
 lint: $(INSTALLED)  ## style and likely mistakes
@@ -117,6 +121,7 @@ mutations: $(INSTALLED)  ## break every loss in a few chosen places and count wh
 bench: $(INSTALLED)  ## measure what the README says of speed on this machine
 	$(VENV)/bin/python experiments/bench_losses.py
 	$(VENV)/bin/python experiments/bench_cpu.py
+	$(VENV)/bin/python experiments/bench_threads.py
 	$(VENV)/bin/python experiments/bench_data.py
 	$(VENV)/bin/python experiments/bench_dynamics.py
 

@@ -1,19 +1,33 @@
 """``lit_seg``, or ``python -m lit_seg``: training, and the commands of ``lit_seg.cli.commands``."""
 
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
 
 from lit_seg.cli.commands import COMMANDS, TRAINER_COMMANDS, USAGE
-from lit_seg.errors import near
+from lit_seg.errors import RunError, near, reason_of
 from lit_seg.files.unicode import ensure_utf8
 
 
 def main() -> int:
     """Run the command in ``sys.argv``; returns the exit code."""
     try:
+        os.getcwd()
+    except FileNotFoundError:  # libraries would fail to load with less helpful words
+        sys.stderr.write("error: the working directory was removed; change to another one\n")
+        return 2
+    try:
         ensure_utf8()
+        # Threads of torch that wait for each other sleep. By default they spin, which is as fast on
+        # idle cores and several times slower on shared ones. OpenMP reads this when torch loads.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        if os.environ.get("COLUMNS") == "0":  # tables would be printed without a letter
+            del os.environ["COLUMNS"]
         return _run(sys.argv[1:])
+    except RunError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     except ModuleNotFoundError as error:
         if (error.name or "lit_seg").startswith("lit_seg"):
             raise
@@ -39,10 +53,19 @@ def _run(args: list[str]) -> int:
         return code
     if name not in TRAINER_COMMANDS and not name.startswith("-"):
         known = near(name, COMMANDS | TRAINER_COMMANDS)
-        sys.stderr.write(f"error: there is no command {name!r}{known}\n")
-        return 2
-    from lit_seg.cli.main import main as run
+        raise RunError(f"there is no command {name!r}{known}")
+    from lit_seg.distributed.rank_variables import check_rank_variables
 
+    check_rank_variables()
+    try:  # imported late because it imports all of Lightning
+        from lit_seg.cli.main import main as run
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:
+        raise RunError(
+            f"a library cannot be loaded ({type(error).__name__}: {reason_of(error)}); install "
+            "lit_seg and what it needs again; `python -c 'import lit_seg.cli.main'` shows where"
+        ) from error
     return run()
 
 

@@ -37,7 +37,7 @@ class NonFiniteError(RunError):
 
 STOP_SIGNALS = tuple(
     getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP", "SIGXCPU")
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU")
     if hasattr(signal, name)  # Windows lacks some
 )
 """What asks a run to stop: Ctrl-C, launchers, schedulers, a terminal that was closed, and the

@@ -16,6 +16,9 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the same tests with and wit
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # It costs seconds per run; the fixture `run` is the one that logs.
 os.environ["WANDB_MODE"] = "disabled"
+# `make test ARGS=...` must not reach the makes that tests call.
+for name in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL"):
+    os.environ.pop(name, None)
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 

@@ -368,6 +368,8 @@ def trial(name: str, number: int, seed: int, matrix: Path) -> dict[str, Any]:
         if hit is None:
             break
         kills.append(hit)
+        if "HUNG" in hit:
+            return {"kind": name, "kills": kills, "wrong": [hit], "interval": interval}
         if kind.then is not None and has_checkpoint(current(folder)):
             kind, went_on = kind.then, list(kind.then.options)
             twin = folder / "twin"

@@ -12,7 +12,7 @@ _DIFFERENT: dict[str, Any] = {"options": None, "cost": None}
 def differences(run: Path, other: Path) -> list[str]:
     """The files of two run folders that are not the same; what differs by nature is left out."""
     names = {str(p.relative_to(f)) for f in (run, other) for p in f.rglob("*") if p.is_file()}
-    names -= {"config.yaml", "cost.csv"}  # the folder's name, and measured times
+    names -= {"config.yaml", "command.json", "cost.csv"}  # the folder's name, and measured times
     return sorted(name for name in names if not _same_file(run / name, other / name))
 
 

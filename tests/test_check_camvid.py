@@ -1,20 +1,24 @@
 """The criteria of the pages on CamVid are read off runs, by the rule that `camvid.md` states."""
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from experiments.paper import check_camvid
 from experiments.paper.check_camvid import (
     BOTH,
     CLAIMS,
     SCORES,
     Checks,
     Claim,
+    criteria,
     main,
     scores,
     shown,
+    tables,
     together,
     verdict,
 )
@@ -24,29 +28,32 @@ from lit_seg.metrics.scores import STATS
 from tests.analysis.fabricated import write_run
 from tests.conftest import EXPERIMENTS
 
-LOSSES = ("ce", "wce", "focal", "recall", "pat")
+RECALL, PAT = "camvid-recall_camvid", "camvid-pat_camvid"
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five losses of three seeds; two of them at three times the budget, of two."""
+    """Both comparisons, of three seeds; two losses at three times the budget, of two."""
     root = tmp_path_factory.mktemp("runs")
-    for loss in LOSSES:
-        for seed in range(3):
-            write_run(root, loss, seed)
+    for data, losses in ((RECALL, ("ce", "wce", "focal", "recall")), (PAT, ("ce", "pat", "focal"))):
+        for loss in losses:
+            for seed in range(3):
+                write_run(root, loss, seed, data=data, pictures=False)
     for loss in ("ce", "recall"):
+        for seed in range(3):
+            write_run(root, loss, seed, data="streets", pictures=False)
         for seed in range(2):
-            write_run(root / "x3", loss, seed, steps=1620)
+            write_run(root / "x3", loss, seed, data=RECALL, steps=1620, pictures=False)
     return root
 
 
 @pytest.fixture(scope="module")
 def checks(runs: Path) -> Checks:
-    return Checks(compare([runs], draws=200))
+    return Checks(compare([runs / RECALL, runs / "x3"], draws=200))
 
 
 def test_intervals_are_those_of_the_report(checks: Checks) -> None:
-    for loss in ("wce", "focal", "recall", "pat"):
+    for loss in ("wce", "focal", "recall"):
         found = checks.differences(loss, "ce", "1x")
         for stat, difference in zip(STATS, found, strict=False):
             row = checks.comparison.difference(loss, stat)
@@ -121,14 +128,32 @@ def test_logarithms_are_shown_as_factors() -> None:
     assert shown(of, "mean IoU")[0] == "+.693"
 
 
-def test_every_page_has_its_table(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for page in CLAIMS:
-        assert (EXPERIMENTS / "paper" / f"{page}.md").is_file()
-    assert main([str(runs), "--draws", "100"]) == 0
-    out = capsys.readouterr().out
-    for page in ("camvid_baseline", "pat_fig5", *CLAIMS):
-        assert f"\n## {page}\n" in f"\n{out}"
-    assert "no runs" not in out
-    assert main([str(runs / "camvid"), "--draws", "100"]) == 0
-    assert "**no runs**" in capsys.readouterr().out
-    assert main([str(runs / "nothing")]) == 2
+def test_a_criterion_whose_rule_is_younger_than_results_is_not_shown(checks: Checks) -> None:
+    lines = list(criteria(checks, CLAIMS["recall_fig1"]))
+    (line,) = (line for line in lines if line.startswith("| 2 |"))
+    assert "**not shown**" in line
+    assert "after earlier results" in line
+
+
+def test_tables_are_written_where_a_page_names_them(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_camvid, "SHOWN", {"image000": "road", "image001": "pole"})
+    pages = tmp_path / "experiments/paper"
+    monkeypatch.setattr(check_camvid, "PAGES", pages)
+    shutil.copytree(EXPERIMENTS / "paper", pages)
+    shutil.copy(EXPERIMENTS.parent / "README.md", tmp_path)
+    found = tables(runs, draws=30)
+    monkeypatch.setattr(check_camvid, "tables", lambda folder, draws: found)
+    assert main([str(runs), "--write"]) == 0
+    for (page, name), lines in found.items():
+        assert check_camvid.shown_in(pages / f"{page}.md")[name] == lines
+    named = [(p.stem, name) for p in pages.glob("*.md") for name in check_camvid.shown_in(p)]
+    assert sorted(named) == sorted(key for key in found if "README" not in key[0])
+
+
+def test_a_folder_without_runs_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path)]) == 2
+    assert "streets" in capsys.readouterr().err

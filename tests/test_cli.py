@@ -10,6 +10,7 @@ from PIL import Image
 from lit_seg.cli.arguments import complete_arguments
 from lit_seg.cli.main import main
 from lit_seg.data import SegDataModule
+from lit_seg.diagnosis.run_record import origin_of
 from lit_seg.tasks import LitSegmenter
 from tests.conftest import TINY, layers
 
@@ -30,6 +31,7 @@ def test_a_run_leaves_its_files(run: Path) -> None:
     found = {str(p.relative_to(run)) for p in run.rglob("*") if "wandb/" not in str(p)}
     assert found >= {
         "config.yaml",
+        "command.json",
         "checkpoints/last.ckpt",
         "checkpoints/best.ckpt",
         "metrics.csv",
@@ -38,6 +40,7 @@ def test_a_run_leaves_its_files(run: Path) -> None:
         "val_table.md",
         "wandb_id.txt",
     }
+    assert (origin_of(run).args or [])[:2] == TINY[:2]
     # 4 pictures below each other; image, truth, prediction and errors beside each other
     assert Image.open(run / "overlays.png").size == (4 * 96, 4 * (64 + 4))
     table = (run / "val_table.md").read_text()
@@ -66,11 +69,12 @@ def test_class_dynamics_are_logged_per_step_and_class(run: Path) -> None:
     }
     assert {step for step, _ in weights} == set(range(8))
     assert len({name for _, name in weights}) == 12
+    seen = {(int(row["step"]), row["class"]) for row in rows if row["stat"] == "recall"}
     for stat, expected in (("recall", lambda w, _: 1 - w), ("weight_norm", lambda w, s: w / s)):
         for row in rows:
             if row["stat"] == stat:
                 step = int(row["step"])
-                total = sum(w for (at, _), w in weights.items() if at == step)
+                total = sum(w for (at, c), w in weights.items() if (at, c) in seen and at == step)
                 want = expected(weights[step, row["class"]], total)
                 assert float(row["value"]) == pytest.approx(want, rel=1e-5, abs=2e-6)
 

@@ -38,7 +38,13 @@ def test_each_configuration_is_named_on_the_card_of_its_class() -> None:
     assert named == {(loss, class_of(loss)) for loss in LOSSES}
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+def trained(loss: str) -> Any:
+    """Those of one kind, such as weights from counts, train alike."""
+    kinds = ("blv", "ldam_drw", "metric_weighted", "pat", "seesaw", "soft_tversky", "wce")
+    return pytest.param(loss, marks=() if loss in kinds else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("loss", map(trained, LOSSES))
 def test_it_trains_and_its_checkpoint_loads(loss: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert fit(run, *SHORT, "--trainer.max_steps", "2", loss=loss) == 0

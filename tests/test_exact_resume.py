@@ -87,19 +87,24 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
     ("args", "method", "n", "at"),
     [
         pytest.param(EPOCHS, "training_step", 7, 6, id="second epoch"),
-        pytest.param(EPOCHS, "training_step", 5, 4, id="first batch of an epoch"),
-        pytest.param(STEPS, "validation_step", 1, 4, id="validation, a number of steps"),
+        pytest.param(EPOCHS, "training_step", 5, 4, id="first batch of an epoch", marks=slow),
+        pytest.param(
+            STEPS, "validation_step", 1, 4, id="validation, a number of steps", marks=slow
+        ),
         pytest.param(ACCUMULATED, "training_step", 6, 2, id="within an accumulated step"),
-        pytest.param(VALIDATED_TWICE, "validation_step", 3, 4, id="second validation"),
+        pytest.param(VALIDATED_TWICE, "validation_step", 3, 4, id="second validation", marks=slow),
         pytest.param(WITHIN_A_STEP, "validation_step", 7, 1, id="validation within a step"),
         pytest.param(DROPOUT, "training_step", 4, 3, id="random numbers, workers"),
-        pytest.param(EPOCHS, (ValidationReport, "on_validation_end"), 2, 8, id="report"),
+        pytest.param(
+            EPOCHS, (ValidationReport, "on_validation_end"), 2, 8, id="report", marks=slow
+        ),
         # as by a process that loads images and was killed meanwhile
-        pytest.param(EPOCHS, (DataLoader, "__iter__"), 4, 8, id="before a validation"),
+        pytest.param(EPOCHS, (DataLoader, "__iter__"), 4, 8, id="before a validation", marks=slow),
         pytest.param(AVERAGED, "validation_step", 3, 8, id="validation of averaged weights"),
         # the weights have changed and the step is not logged: what is saved is from before
         pytest.param(EPOCHS, (ClassDynamics, "on_train_batch_end"), 6, 4, id="before the rows"),
-        # what the cases above pass through as well, at another place or in another precision
+        # what the others pass through as well, at another place or in another precision, and what
+        # `make kills` passes through
         pytest.param(EPOCHS, "training_step", 2, 1, id="first epoch", marks=slow),
         pytest.param(EPOCHS, "validation_step", 2, 4, id="validation", marks=slow),
         pytest.param(STEPS, "training_step", 6, 5, id="a number of steps", marks=slow),

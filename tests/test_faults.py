@@ -153,13 +153,14 @@ def test_a_broken_logit_in_validation_stops_the_run(
     ("sent", "method"),
     [
         (signal.SIGTERM, "training_step"),
-        (signal.SIGUSR1, "training_step"),
+        (signal.SIGUSR2, "training_step"),  # what some schedulers send instead of SIGUSR1
         (signal.SIGINT, "validation_step"),
         (signal.SIGHUP, "training_step"),  # the terminal was closed
         (signal.SIGXCPU, "training_step"),  # the processor time that is allowed is used up
         # the handler does not look at what is done when it is called
         pytest.param(signal.SIGINT, "training_step", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "validation_step", marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, "training_step", marks=pytest.mark.slow),
         pytest.param(signal.SIGUSR1, "validation_step", marks=pytest.mark.slow),
     ],
 )

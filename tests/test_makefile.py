@@ -1,6 +1,8 @@
 """What `make` says and would run; nothing is trained here."""
 
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,7 +20,7 @@ def make(*args: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_lists_targets_and_choices() -> None:
     shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("train", "validate", "test", "test-all", "lint", "format", "type", "check"):
+    for target in ("train", "validate", "test-split", "test", "lint", "format", "type", "check"):
         assert f"  {target} " in shown
     assert "LOSS   balanced_softmax blv cb cb_focal ce ce_dice focal" in shown
     assert "ade20k camvid cityscapes folder nyuv2 oxford_pet streets synthia vkitti2" in shown
@@ -36,7 +38,8 @@ def test_train_layers_configurations_in_order() -> None:
 
 @pytest.mark.parametrize(("name", "accelerator"), [("GPUS", "gpu"), ("PROCESSES", "cpu")])
 @pytest.mark.parametrize(
-    ("target", "of_run"), [("train", "RESUME"), ("validate", "CKPT"), ("predict", "CKPT")]
+    ("target", "of_run"),
+    [("train", "RESUME"), ("validate", "CKPT"), ("test-split", "CKPT"), ("predict", "CKPT")],
 )
 def test_several_ranks_are_started_by_torchrun(
     name: str, accelerator: str, target: str, of_run: str
@@ -73,6 +76,38 @@ def test_the_name_of_a_file_is_not_read_by_make_or_the_shell(
     ).stdout
     assert f"<{name}>" in shown.splitlines()
     assert not (tmp_path / "it").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [("validate", "validate"), ("test-split", "test"), ("predict", "predict")],
+)
+def test_a_run_is_scored_by_its_name(target: str, command: str) -> None:
+    shown = make(target, "CKPT=runs/my x").stdout
+    assert f"-m lit_seg {command} --ckpt_path 'runs/my x'" in shown
+    refused = make(target)
+    assert refused.returncode == 2
+    assert f"make {target} CKPT=runs/..." in refused.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/own_data.md", "docs/distributed.md"])
+def test_make_takes_what_the_documents_say(page: str, tmp_path: Path) -> None:
+    """One dry run for all commands of a page, with the data file that it lets the user write."""
+    (tmp_path / "Makefile").symlink_to(ROOT / "Makefile")
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    (tmp_path / "experiments" / "data" / "mine.yaml").touch()
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines() if line.startswith("make")]
+    assert commands
+    script = 'set -e; make() { command make -n -o .venv/.installed "$@" > /dev/null; }\n'
+    done = subprocess.run(
+        ["bash", "-c", script + "\n".join(commands)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_one_process_needs_no_torchrun() -> None:
@@ -130,7 +165,5 @@ def test_resume_refuses_what_it_would_ignore() -> None:
     assert "LOSS cannot change" in done.stderr
 
 
-def test_resume_and_validate_need_the_run_alone() -> None:
+def test_resume_needs_the_run_alone() -> None:
     assert "fit --resume 'runs/x'" in make("train", "RESUME=runs/x").stdout
-    assert "validate --ckpt_path 'runs/x'" in make("validate", "CKPT=runs/x").stdout
-    assert "CKPT=" in make("validate").stderr

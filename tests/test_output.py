@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from lit_seg.__main__ import main as whole_main
 from lit_seg.cli.commands import losses
 from lit_seg.cli.main import main
 from lit_seg.cli.output import lasting_output
@@ -73,3 +75,22 @@ def test_a_process_without_outputs_prints_nothing(monkeypatch: pytest.MonkeyPatc
         sys.stdout.write("x")
         sys.stderr.write("x")
     assert sys.stdout is None
+
+
+def test_a_terminal_without_columns_gets_tables_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "0")
+    monkeypatch.setattr(sys, "argv", ["lit_seg", "losses"])
+    assert whole_main() == 0
+    assert Console().width > 0  # of every table that is printed after it
+
+
+def test_a_working_directory_that_was_removed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert whole_main() == 2
+    assert "error: the working directory was removed" in capsys.readouterr().err

@@ -38,6 +38,8 @@ def values(options: dict[str, Any]) -> list[Any]:
     """What the masks hold: every id or colour, void too."""
     if "ids" in options:
         ids = options["ids"]
+        if "threshold" in options:
+            return [0, options["threshold"] - 1, options["threshold"], 255]
         found = list(range(len(ids))) if isinstance(ids, list) else flat(ids.values(), int)
         return [*found, *options.get("ignore", ()), *([] if VOID in found else [VOID])]
     found = [*flat(options["colours"].values(), list), *options.get("ignore", ())]
@@ -46,6 +48,7 @@ def values(options: dict[str, Any]) -> list[Any]:
 
 
 def flat(given: Any, kind: type) -> list[Any]:
+    given = [int(v.partition("-")[0]) if isinstance(v, str) else v for v in given]  # of a range
     single = [isinstance(value if kind is int else value[0], int) for value in given]
     pairs = zip(given, single, strict=True)
     return [v for value, one in pairs for v in ([value] if one else value)]
@@ -98,7 +101,8 @@ def test_every_block_loads(block: str, tmp_path: Path, monkeypatch: pytest.Monke
     assert batch["image"].shape[2:] == (data.crop or (data.height, data.width))
     (whole,) = {tuple(batch["image"].shape[2:]) for batch in data.val_dataloader()}
     assert whole == (data.height, data.width)
-    void = "ignore" in options or ("ids" in options and options["ids"] != BLACK_AND_WHITE)
+    has_255 = options.get("ids") == BLACK_AND_WHITE or "threshold" in options
+    void = "ignore" in options or ("ids" in options and not has_255)
     found = np.unique(data.split("train").label(0)).tolist()
     assert found == [*range(len(names)), *([VOID] if void else [])]
 
@@ -115,6 +119,8 @@ def test_the_first_block_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     tiny = TINY[TINY.index("--trainer.precision") :]  # sizes are in the file
     assert main(["fit", *args, *tiny, *steps, "--run_dir", str(tmp_path / "run")]) == 0
     assert "road" in (tmp_path / "run" / "val_table.md").read_text()
+    assert main(["test", "--ckpt_path", str(tmp_path / "run")]) == 0
+    assert "road" in (tmp_path / "run" / "test_table-best.md").read_text()
 
 
 def test_the_lines_of_a_list(tmp_path: Path) -> None:
@@ -144,7 +150,10 @@ def damage(row: str, root: Path, options: dict[str, Any]) -> None:
     elif row == "a value that is no class":
         save(mask, np.full((12, 16), 200, np.uint8))
     elif row == "colours where ids are expected":
-        save(mask, np.zeros((12, 16, 3), np.uint8))
+        save(mask, np.full((12, 16, 3), (9, 0, 200), np.uint8))
+    elif row == "white that no class has":
+        for path in mask.parent.iterdir():
+            save(path, np.array([0, 1, 255], np.uint8)[np.indices((12, 16))[1] % 3])
     elif row == "smooth edges in a colour mask":
         del options["ids"]
         options["colours"] = {"a": [255, 0, 0], "b": [0, 255, 0], "c": [0, 0, 255]}
@@ -161,7 +170,7 @@ def damage(row: str, root: Path, options: dict[str, Any]) -> None:
     elif row == "a damaged file":
         image.write_bytes(image.read_bytes()[:100])
     elif row == "images of 16 bits":
-        save(image, np.zeros((12, 16), np.uint16))
+        save(image, np.full((12, 16), 999, np.uint16))
     elif row == "an image in two lists":
         (root / "val.txt").write_text("a\nb")
     elif row == "two files for one name":
@@ -175,6 +184,7 @@ def damage(row: str, root: Path, options: dict[str, Any]) -> None:
 
 def load_all(root: Path, options: dict[str, Any]) -> None:
     data = Folder(root=str(root), **options)
+    data.prepare_data()
     for name in ("train", "val"):
         split = data.split(name)
         for index in range(len(split)):
@@ -196,5 +206,5 @@ def test_the_table_says_what_is_said(row: str, message: str, tmp_path: Path) -> 
 
 
 def test_the_table_is_read() -> None:
-    assert len(ROWS) == DOC.count("\n| ") - 1  # its head
+    assert len(ROWS) == DOC.split("## Errors")[1].count("\n| ") - 1  # its head
     assert len(BLOCKS) == DOC.count("```yaml") > 10

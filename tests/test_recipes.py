@@ -159,7 +159,7 @@ def test_a_loss_has_the_options_of_the_paper_of_the_recipe(paper: str, loss: str
     words = make("train", "DATA=cityscapes", f"RECIPE={recipe}", f"LOSS={loss}").stdout.split()
     files = [word for word in words if word.startswith("experiments/loss/")]
     assert files[0] == f"experiments/loss/{loss}.yaml"
-    options: dict[str, Any] = {}
+    name, options = "", dict[str, Any]()
     for file in files:
         section = yaml.safe_load((EXPERIMENTS.parent / file).read_text())["model"]["loss"]
         name = section.get("class_path", "").rpartition(".")[2] or name

@@ -15,7 +15,7 @@ import yaml
 from jsonargparse._common import parsing_settings
 
 from lit_seg.cli.main import main
-from lit_seg.config.trust import VARIABLE, only_trusted
+from lit_seg.config.trust import VARIABLE, only_trusted, take_trusted
 from lit_seg.errors import RunError
 from lit_seg.tasks import LitSegmenter
 from tests.conftest import TINY, layers
@@ -161,6 +161,12 @@ def test_trust_is_asked_for_each_time_and_reaches_other_processes(
     assert parsing_settings == settings
     assert "trust" not in yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert fit(tmp_path / "again", "--config", file) == 2
+
+
+def test_the_environment_must_name_packages_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIT_SEG_TRUST", "my_losses,../x")
+    with pytest.raises(RunError, match=r"LIT_SEG_TRUST needs a package.*'\.\./x'"):
+        take_trusted([])
 
 
 def test_other_processes_are_told_by_the_environment(

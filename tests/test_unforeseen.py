@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from lit_seg.cli.commands.run_command import one_line_errors
-from lit_seg.cli.error_messages import unforeseen
+from lit_seg.cli.error_messages import report_error, unforeseen
 from lit_seg.cli.main import main
+from lit_seg.errors import RunError
 from lit_seg.tasks import LitSegmenter
 from tests.conftest import TINY, layers
 
@@ -28,7 +29,6 @@ CALLBACKS = "[{class_path: pytorch_lightning.callbacks.BackboneFinetuning}]"
         ("--model.optimizer.init_args.lr", "null", ("`model.optimizer`", "lr=None")),
         ("--model.optimizer.init_args.betas", "null", ("`model.optimizer`", "betas=None")),
         ("--model.lr_scheduler.init_args.power", "null", ("`model.lr_scheduler`", "NoneType")),
-        ("--model.optimizer", "torch.optim.SparseAdam", ("`model.optimizer`", "dense gradients")),
         ("--trainer.max_time", "{x: 1}", ("`trainer.max_time`", "'x'")),
         ("--trainer.callbacks", CALLBACKS, ("`trainer.callbacks`", "'backbone'")),
     ],
@@ -45,6 +45,17 @@ def test_of_a_library_the_line_names_the_option(
     (line,) = (each for each in shown.splitlines() if each.startswith("error: "))
     assert "Traceback" not in shown
     assert [word for word in (*said, "`--traceback` shows") if word not in line] == []
+
+
+def test_a_message_cannot_write_to_the_terminal_and_is_not_endless(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = RunError("\x1b[31ma\r\nb " + 10_000 * "x" + " the way out")
+    assert report_error(error, "", shows_traceback=False) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: \\x1b[31ma\\r\\nb xxx")
+    assert shown.endswith("xxx the way out\n")
+    assert len(shown) < 2500
 
 
 def test_of_the_code_the_line_says_where_and_the_code_is_1(

@@ -24,6 +24,16 @@ def read(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
 
 
+def logged_config(records: list[dict[str, Any]]) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    for record in records:
+        content = record.get(record["type"], {})
+        parts = [content.get("config"), content] if record["type"] in ("run", "config") else []
+        for part in parts:
+            config |= (part or {}).get("update") or {}
+    return config
+
+
 @pytest.fixture(scope="module")
 def records(run: Path) -> list[dict[str, Any]]:
     (file,) = run.glob("wandb/offline-run-*/*.wandb")
@@ -51,6 +61,36 @@ def test_class_curves_have_their_own_axis(records: list[dict[str, Any]]) -> None
     metrics = [r["metric"] for r in records if r["type"] == "metric"]
     axes = {m.get("glob_name", m.get("name")): m.get("step_metric") for m in metrics}
     assert axes["class/*"] == "class_step"
+
+
+def test_a_chart_has_all_classes_of_a_statistic(run: Path, records: list[dict[str, Any]]) -> None:
+    metrics = [r["metric"] for r in records if r["type"] == "metric"]
+    hidden = {m["glob_name"] for m in metrics if m.get("options", {}).get("hidden")}
+    assert hidden == {"class/*", "val/iou/*", "val/recall/*", "val/precision/*"}
+    rows = rows_of(run / "classes.csv")
+    media = next(run.glob("wandb/offline-run-*")) / "files" / "media" / "table"
+    for stat in {row["stat"] for row in rows}:
+        first, path = media.glob(f"**/curves/class/{stat}_table_*.json")
+        if int(first.name.split("_")[-2]) > int(path.name.split("_")[-2]):  # W&B's step
+            path = first
+        found = {(step, name): value for step, name, value in json.loads(path.read_text())["data"]}
+        assert found == pytest.approx(
+            {(int(r["step"]), r["class"]): float(r["value"]) for r in rows if r["stat"] == stat}
+        )
+
+
+def test_counts_are_numbers_and_the_best_scores_are_kept(
+    run: Path, records: list[dict[str, Any]]
+) -> None:
+    assert logged_config(records)["class_counts"]["pixels"] == [
+        int(row["train_pixels"]) for row in rows_of(run / "dataset.csv")
+    ]
+    summary: dict[str, Any] = {}
+    for record in records:
+        summary |= record.get("summary", {}).get("update", {})
+    for key, best in (("miou", max), ("ce", min)):
+        logged = [float(r[f"val/{key}"]) for r in rows_of(run / "metrics.csv") if r["val/miou"]]
+        assert summary[f"best/{key}"] == pytest.approx(best(logged))
 
 
 def test_tables_and_overlays_are_there(run: Path) -> None:

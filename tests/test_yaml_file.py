@@ -1,5 +1,7 @@
 """YAML from elsewhere is read within bounds, whoever reads it."""
 
+import errno
+import os
 import shutil
 import time
 from pathlib import Path
@@ -103,6 +105,18 @@ def test_a_pipe_or_names_that_are_numbers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("1: 2\n")
     with pytest.raises(RunError, match=r"x\.yaml: names an option 1"):
         read_yaml(tmp_path / "x.yaml")
+
+
+def test_a_file_that_the_system_does_not_open_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, mode: str) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    (tmp_path / "mine.yaml").write_text("a: 1\n")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(RunError, match=r"mine\.yaml: cannot be read \(Too many open files\)"):
+        read_yaml(tmp_path / "mine.yaml")
 
 
 def test_the_parser_reads_as_before_afterwards() -> None:

@@ -1,24 +1,32 @@
-"""The criteria of the pages on CamVid: `check_camvid.py runs/camvid runs/x3/camvid`.
+"""The tables of the pages on CamVid: `python -m experiments.paper.check_camvid`.
 
-Prints, page by page, each criterion with its number, its interval and the verdict by the rule of
+Computes, page by page, each criterion with its number, its interval and the verdict by the rule of
 ``camvid.md``: *held* if the whole interval is where the paper has it, *not held* if none of it is,
 *not shown* otherwise, and *one seed* where nothing is known about seeds. Intervals are those of
 ``lit_seg report``: Student's t over pairs of seeds, with a bootstrap over images. Fig. 4 of the
-recall paper has its own script, ``check_fig4.py``.
+recall paper is judged in ``check_fig4.py``.
+
+It reads the records in the repository, or a folder of runs; ``--write`` puts the tables into the
+pages, between the comments that name them.
 """
 
 import argparse
 import math
+import re
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from math import inf, nan
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from experiments import records
+from experiments.paper import check_fig4
 from lit_seg.analysis import Comparison, compare
 from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, quantile
 from lit_seg.analysis.comparison import paired
@@ -26,16 +34,31 @@ from lit_seg.diagnosis.evidence import weigh
 from lit_seg.diagnosis.run_record import read_run
 from lit_seg.diagnosis.verdict import HEADLINES, judge
 from lit_seg.errors import RunError
-from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED, STATS, class_scores, overall_scores
-from lit_seg.report.sections.pictures import pictures_of
+from lit_seg.metrics.scores import (
+    HITS,
+    LABELLED,
+    PREDICTED,
+    STAT_NAMES,
+    STATS,
+    class_scores,
+    overall_scores,
+)
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
+PAGES = Path(__file__).parent
 LEAST_MIOU = 0.3  # of cross-entropy: below it the comparison says nothing
 MINORITY_IOU = 0.8
 BOTH = "1x - 3x"
 """Stands for a budget: the difference at 1x less that at 3x."""
 AS_1X = "minority at 1x:"
+SHOWN = {
+    "0016E5_07977": "bicyclist",
+    "0016E5_08061": "pedestrian",
+    "0016E5_08097": "pole",
+    "0016E5_08131": "fence",
+}
+"""The images that ``lit_seg report`` shows of these runs, and the class it looks at in each."""
 
 
 class Claim(NamedTuple):
@@ -50,6 +73,8 @@ class Claim(NamedTuple):
     budget: str = "1x"
     extra: str = ""
     """Why it counts for no criterion."""
+    late: bool = False
+    """Whether its rule was made after results were known: it is *not shown* then."""
 
 
 def above(number: str, pair: str, score: str, low: float = 0, **more: str) -> Claim:
@@ -84,7 +109,7 @@ CLAIMS = {
     "pat_table6": (above("1", "pat - ce", "head IoU"), above("2", "pat - ce", "tail IoU")),
     "recall_fig1": (
         above("1", "recall - ce", "tail recall"),
-        below("2", "wce - recall", "tail precision"),
+        below("2", "wce - recall", "tail precision")._replace(late=True),
         above("3", "wce - recall", "log false per labelled, tail"),
         above("3", "wce - recall", "log false per labelled, mean of tail", extra="other reading"),
     ),
@@ -257,6 +282,11 @@ class Checks:
         )
         if budget == BOTH:
             return found
+        means = of(parts[1].sum(axis=1)).mean(axis=0)  # all scores but logarithms are shares
+        found = [
+            each if name.startswith("log ") else each.possible(mean)
+            for name, each, mean in zip(SCORES, found, means, strict=True)
+        ]
         ours_method, against_method = (self.comparison.method(name) for name in names)
         return [*paired(self.comparison, ours_method, against_method)[0], *found[len(STATS) :]]
 
@@ -315,6 +345,8 @@ def criteria(checks: Checks, claims: Sequence[Claim]) -> Iterator[str]:
             what = what.replace(" - ", " over ", 1) if value.startswith("x") else what
             counted += [] if claim.extra else [said]
             note = f"{said} ({claim.extra})" if claim.extra else f"**{said}**"
+            if claim.late:
+                note = f"**not shown** ({said} by a rule that was made after earlier results)"
             if 1 < of.seeds < 3:
                 note += f", {of.seeds} seeds"
             rows.append([number, what, needed(claim, claim.score), value, spread, note])
@@ -358,25 +390,26 @@ def baseline(checks: Checks) -> Iterator[str]:
 
 
 def pictures(checks: Checks, losses: Sequence[str]) -> Iterator[str]:
-    """The counted errors below the pictures of ``lit_seg report``, and the head classes found."""
+    """Errors of the first seed in the images that ``lit_seg report`` shows."""
     comparison = checks.comparison
-    figures = pictures_of(comparison)
     seed = min(checks.seeds(*losses))
     rows = []
-    for figure in figures:
-        image, _, looked_at = figure.caption.partition(", looking at ")
-        for panel in figure.panels:
-            if panel.title not in losses:
-                continue
-            sums = comparison.counts[panel.title, seed][comparison.images.index(image)]
-            head = sums[comparison.groups["head"]].sum(axis=0)
-            _, wrong, *rare = panel.lines
-            counted = rare[0].removeprefix(f"{looked_at}: ") if rare else ""
-            found = f"{100 * head[HITS] / head[LABELLED]:.1f} %"
-            rows.append([image, panel.title, wrong, found, f"{looked_at}: {counted}"])
+    for image, looked_at in SHOWN.items():
+        for loss in losses:
+            counts = comparison.counts[loss, seed][comparison.images.index(image)]
+            labelled, _, hits = counts.sum(axis=0)
+            head = counts[comparison.groups["head"]].sum(axis=0)
+            of = counts[comparison.classes.index(looked_at)]
+            rows.append(
+                [
+                    *(image, loss, f"{labelled - hits:,} ({100 * (1 - hits / labelled):.1f} %)"),
+                    f"{100 * head[HITS] / head[LABELLED]:.1f} %",
+                    f"{looked_at}: {of[HITS]} of {of[LABELLED]}, {of[PREDICTED] - of[HITS]} false",
+                ]
+            )
     yield f"Seed {seed}."
     yield ""
-    heads = ["image", "loss", "wrong, whole image", ">head pixels found", "looked at"]
+    heads = ["image", "loss", ">wrong pixels", ">head pixels found", "looked at"]
     yield from table(heads, rows)
 
 
@@ -389,10 +422,10 @@ def gains(checks: Checks) -> Iterator[str]:
     names = checks.comparison.classes
     each = mean["pat"] - mean["ce"]
     better = [names[c] for c in checks.comparison.by_frequency() if each[names[c]] > 0]
-    yield f"3. {len(better)} of {len(names)} classes: {', '.join(better)}. By class, from the most"
-    yield "frequent: " + ", ".join(
-        f"{names[c]} {signed(each[names[c]])}" for c in checks.comparison.by_frequency()
-    )
+    yield f"{len(better)} of {len(names)} classes: {', '.join(better)}."
+    yield ""
+    rows_of = [[names[c], signed(each[names[c]])] for c in checks.comparison.by_frequency()]
+    yield from table(["class, from the most frequent", ">IoU, pat - ce"], rows_of)
 
 
 def costs(checks: Checks) -> Iterator[str]:
@@ -451,36 +484,117 @@ def diagnoses(checks: Checks) -> Iterator[str]:
     yield from table(heads, rows)
 
 
-def report(checks: Checks) -> Iterator[str]:
-    """All pages."""
-    yield from ["## camvid_baseline", "", *baseline(checks)]
-    more = {
-        "pat_fig4": lambda: pictures(checks, ["ce", "focal", "pat"]),
-        "pat_table6": lambda: gains(checks),
-        "recall_fig1": lambda: pictures(checks, ["ce", "wce", "recall"]),
-        "recall_section4_6": lambda: diagnoses(checks),
-    }
-    for page, claims in CLAIMS.items():
-        yield from ["", f"## {page}", "", *criteria(checks, claims)]
-        if page in more:
-            yield from ["", *more[page]()]
-    yield from ["", "## pat_fig5", "", *costs(checks)]
+def results(of: dict[str, Checks]) -> Iterator[str]:
+    """The table of the project's README, in percent."""
+    stats = ("miou", "macc", "pixel_acc", "tail_recall", "tail_iou")
+    rows = []
+    for paper, checks in of.items():
+        for method in checks.comparison.methods:
+            steps = "1620" if method.label.endswith(", 3x") else "540"
+            cells = []
+            for stat in stats:
+                mean, sd = checks.comparison.mean_sd(stat).loc[method.label, ["mean", "std"]]
+                cells.append(f"{100 * mean:.1f} ± {100 * sd:.1f}")
+            rows.append([paper, method.label.removesuffix(", 3x"), steps, *cells])
+    heads = ["options of", "loss", ">steps", *(f">{STAT_NAMES[stat]}" for stat in stats)]
+    yield from table(heads, rows)
+
+
+def streets(runs: Path, draws: int) -> Iterator[str]:
+    """Recall loss less cross-entropy on the rendered streets."""
+    comparison = compare([runs], draws=draws)
+    rows = []
+    for stat in ("miou", "macc", "pixel_acc", "tail_recall", "tail_iou"):
+        found = comparison.difference("recall", stat)
+        assert found is not None
+        low, high = signed(found["low"]), signed(found["high"])
+        rows.append([STAT_NAMES[stat], signed(found["value"]), f"{low} to {high}"])
+    return table(["recall - ce", ">difference", "95 %"], rows)
+
+
+Tables: TypeAlias = dict[tuple[str, str], list[str]]
+"""Lines by page and name of a table."""
+
+
+def tables(runs: Path, draws: int) -> Tables:
+    """All tables of the pages, from a folder that holds the runs of both recipes.
+
+    Raises:
+        RunError: if there are none.
+    """
+    found: Tables = {}
+    found["camvid", "streets"] = list(streets(runs / "streets", draws))
+    both: dict[str, Checks] = {}
+    for paper in ("recall", "pat"):
+        name = f"camvid-{paper}_camvid"
+        folders = sorted(path for path in runs.rglob(name) if path.is_dir())
+        if not folders:
+            raise RunError(f"{runs}: holds no folder {name}; `make compare` of camvid.md makes it")
+        comparison = compare(folders, draws=draws)
+        for note in comparison.warnings:
+            sys.stderr.write(f"note: {note}\n")
+        both[paper] = checks = Checks(comparison)
+        found["camvid", f"{paper} baseline"] = list(baseline(checks))
+        for page, claims in CLAIMS.items():
+            if page.startswith(paper):
+                found[page, "criteria"] = list(criteria(checks, claims))
+        if paper == "pat":
+            found["pat_fig4", "pictures"] = list(pictures(checks, ["ce", "focal", "pat"]))
+            found["pat_table6", "gains"] = list(gains(checks))
+            found["pat_fig5", "costs"] = list(costs(checks))
+        else:
+            found["recall_fig1", "pictures"] = list(pictures(checks, ["ce", "wce", "recall"]))
+            found["recall_section4_6", "diagnoses"] = list(diagnoses(checks))
+            for budget, folder in zip(("1x", "3x"), folders, strict=False):
+                found["recall_fig4", budget] = list(check_fig4.lines(str(folder)))[1:]
+    found["../../README", "camvid"] = list(results(both))
+    return found
+
+
+_TABLE = re.compile(r"<!-- table: (.+?) -->\n(.*?)<!-- end -->", re.DOTALL)
+
+
+def shown_in(page: Path) -> dict[str, list[str]]:
+    """The lines of each named table of a page."""
+    found = _TABLE.findall(page.read_text(encoding="utf-8"))
+    return {name: text.splitlines() for name, text in found}
+
+
+def write(page: Path, name: str, lines: Sequence[str]) -> None:
+    """Put a table where the page names it."""
+    body = "\n".join(lines)
+    text, number = re.subn(
+        rf"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{body}\n{found[2]}",
+        page.read_text(encoding="utf-8"),
+        flags=re.DOTALL,
+    )
+    if number != 1:
+        raise RunError(f"{page}: has {number} places for the table {name!r}, not 1")
+    page.write_text(text, encoding="utf-8")
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Print all tables; returns the exit code."""
+    """Print or write all tables; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("runs", nargs="+", help="folders of runs")
+    parser.add_argument("runs", nargs="?", type=Path, help="runs in place of the records")
     parser.add_argument("--draws", type=int, default=10_000, help="resamples of the bootstrap")
+    parser.add_argument("--write", action="store_true", help="put the tables into the pages")
     given = parser.parse_args(args)
     try:
-        comparison = compare(given.runs, draws=given.draws)
+        with TemporaryDirectory() as folder:
+            if given.runs is None:
+                for archive in records.ARCHIVES:
+                    records.unpack(archive, Path(folder))
+            found = tables(given.runs or Path(folder), given.draws)
+        for (page, name), lines in found.items():
+            if given.write:
+                write(PAGES / f"{page}.md", name, lines)
+            else:
+                print("\n".join([f"## {page}: {name}", "", *lines, ""]))
     except RunError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    for note in comparison.warnings:
-        sys.stderr.write(f"note: {note}\n")
-    print("\n".join(report(Checks(comparison))))
     return 0
 
 

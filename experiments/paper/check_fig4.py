@@ -1,4 +1,4 @@
-"""The claims of Fig. 4 of the recall paper on runs: `python experiments/paper/check_fig4.py runs/`.
+"""The claims of Fig. 4 of the recall paper on runs: `python -m experiments.paper.check_fig4 runs/`.
 
 Numbers are taken from every logged training step of ``classes.csv``, first one included. The rarest
 class stands for the paper's bike (``--rarest`` names another); large and small classes are the head
@@ -27,7 +27,7 @@ import argparse
 import math
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import NamedTuple, TypeAlias
 
@@ -189,6 +189,25 @@ def check(folder: str, rarest: str | None = None) -> pd.DataFrame:
     return pd.DataFrame(result).sort_values(["runs", "order", "extra", "loss"], ignore_index=True)
 
 
+def lines(folder: str, rarest: str | None = None) -> Iterator[str]:
+    """A Markdown table for each group of runs.
+
+    Raises:
+        RunError: as ``check``.
+    """
+    for runs, part in check(folder, rarest).groupby("runs", sort=False):
+        yield from ["", str(runs), ""]
+        yield "| claim | loss | seeds | mean | 95 % over seeds | verdict |"
+        yield "|---|---|---|---:|---|---|"
+        for row in part.to_dict("records"):
+            low, high = row["interval"]
+            spread = "" if math.isnan(low) else f"{low:+.2f} to {high:+.2f}"
+            each = " ".join(f"{value:+.2f}" for value in row["seeds"])
+            said = f"{row['verdict']} (extra)" if row["extra"] else f"**{row['verdict']}**"
+            mean = statistics.mean(row["seeds"])
+            yield f"| {row['claim']} | {row['loss']} | {each} | {mean:+.2f} | {spread} | {said} |"
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Print the table; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -196,21 +215,10 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--rarest", help="the class that stands for the bike")
     given = parser.parse_args(args)
     try:
-        table = check(given.runs, given.rarest)
+        print("\n".join(lines(given.runs, given.rarest)))
     except RunError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    for runs, part in table.groupby("runs", sort=False):
-        print(f"\n{runs}\n")
-        print("| claim | loss | seeds | mean | 95 % over seeds | verdict |")
-        print("|---|---|---|---:|---|---|")
-        for row in part.to_dict("records"):
-            low, high = row["interval"]
-            spread = "" if math.isnan(low) else f"{low:+.2f} to {high:+.2f}"
-            each = " ".join(f"{value:+.2f}" for value in row["seeds"])
-            said = f"{row['verdict']} (extra)" if row["extra"] else f"**{row['verdict']}**"
-            mean = statistics.mean(row["seeds"])
-            print(f"| {row['claim']} | {row['loss']} | {each} | {mean:+.2f} | {spread} | {said} |")
     return 0
 
 

@@ -1,7 +1,7 @@
 """Is a difference between two losses real? Student's t over seeds, a bootstrap over images."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, nan, sqrt
 
 import numpy as np
@@ -33,6 +33,14 @@ class Difference:
     def is_real(self) -> bool:
         """Whether the interval excludes zero and is of more than one pair of seeds."""
         return self.seeds > 1 and (self.low > 0 or self.high < 0)
+
+    def possible(self, baseline: float) -> "Difference":
+        """The same with an interval cut to what is possible: a score is between 0 and 1.
+
+        ``baseline`` is its mean over the pairs that have a value. The outcome never changes.
+        """
+        low, high = max(self.low, -baseline), min(self.high, 1 - baseline)
+        return self if self.low != self.low else replace(self, low=low, high=high)
 
 
 def bootstrap_pairs(

@@ -15,7 +15,13 @@ from lit_seg.analysis.run_groups import Method, config_differences, group
 from lit_seg.analysis.trajectories import drawn_rows, stacked
 from lit_seg.errors import RunError
 from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import LABELLED, STATS, is_predicted, score_differences
+from lit_seg.metrics.scores import (
+    LABELLED,
+    STATS,
+    is_predicted,
+    overall_scores,
+    score_differences,
+)
 from lit_seg.runs.layout import VAL_IMAGES
 from lit_seg.runs.run import Run, find_runs
 
@@ -91,7 +97,7 @@ def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10
     runs = find_runs(sources)
     methods, warnings = group(runs, baseline)
     losses = sorted({method.loss for method in methods})
-    if baseline not in losses and len(losses) > 1:
+    if baseline not in losses and (len(losses) > 1 or baseline != "ce"):  # else none was asked for
         raise RunError(
             f"no finished run of the baseline {baseline!r}; there are {', '.join(losses)}: "
             "give one as --baseline"
@@ -143,7 +149,8 @@ def paired(
 
     Mean and tail precision are compared over the classes that both of a pair predict on the
     validation images, as ``is_predicted`` says; a pair without such a class has no difference of
-    them. One without an interval is left out, as it hangs on a few pixels.
+    them. One without an interval is left out, as it hangs on a few pixels. Intervals end where the
+    score of ``ours`` would leave 0 to 1, given the mean of ``against``.
 
     Without counts per image the differences have no interval, and there are none of precision,
     for nothing tells how often a class is predicted. No common seed gives none.
@@ -161,6 +168,10 @@ def paired(
         both = is_predicted(a.sum(axis=1)) & is_predicted(b.sum(axis=1))
         statistic = partial(score_differences, tail=comparison.tail, both=both)
         found = bootstrap_pairs(a, b, statistic, comparison.draws)
+        theirs = overall_scores(b.sum(axis=1), comparison.tail, both)  # S, STATS
+        theirs[np.isnan([d.by_seed for d in found]).T] = nan
+        means = pd.DataFrame(theirs).mean()
+        found = [d.possible(mean) for d, mean in zip(found, means, strict=True)]
     else:
         found = []
         for stat in STATS:

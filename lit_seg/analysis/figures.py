@@ -53,11 +53,14 @@ def plot_trajectories(
     table = table.rolling(smooth, min_periods=1).mean()
     ends = []
     for i, name in enumerate(sorted(set(runs["class"]) - {""})):  # a class looks alike everywhere
-        if name not in table:
+        if name not in table or table[name].isna().all():
             continue
         colour = colours[name] if colours else _OKABE_ITO[i % len(_OKABE_ITO)]
         dash = _DASHES[i // len(_OKABE_ITO) % len(_DASHES)]
-        axes.plot(table.index, table[name], dash, color=colour, linewidth=1.5, label=name)
+        marker = "o" if table[name].count() == 1 else None  # one value is no line
+        axes.plot(
+            table.index, table[name], dash, color=colour, linewidth=1.5, marker=marker, label=name
+        )
         ends.append((table[name].ffill().iloc[-1], name, colour))
     axes.set(xlabel="step", ylabel=stat)
     axes.spines[["top", "right"]].set_visible(False)

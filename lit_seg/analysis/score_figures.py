@@ -5,31 +5,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
-from lit_seg.analysis.comparison import OF_PRECISION, Comparison
+from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.learning import over_seeds
 from lit_seg.analysis.run_groups import Method
 from lit_seg.analysis.style import INK, MUTED, PAPER, end_labels, looks, name_rows
 
 
-def possible_interval(comparison: Comparison, row: pd.Series) -> tuple[float, float]:
-    """The 95 % interval of a row of ``differences``, without what no score can reach.
-
-    Given the mean of the reference over the paired seeds, the score of a method is between 0 and 1.
-    Differences of precision are over the classes that both predict, for which the reference has
-    another mean, so they are only cut at -1 and 1. The outcome of a difference never changes.
-    """
-    least, most = -1.0, 1.0
-    if row["stat"] not in OF_PRECISION:
-        of_reference = comparison.score(row["stat"])[row["against"]]
-        mean = of_reference.reindex(comparison.method(row["method"]).seeds).mean()
-        if mean == mean:
-            least, most = -mean, 1 - mean
-    low, high = float(row["low"]), float(row["high"])
-    return (max(low, least), min(high, most)) if low == low else (low, high)
-
-
 def plot_differences(comparison: Comparison, stat: str, axes: Axes) -> None:
-    """Difference of each method to its baseline in points, with the possible interval of 95 %.
+    """Difference of each method to its baseline in points, with its interval of 95 %.
 
     A full marker is an interval that excludes zero.
     """
@@ -46,7 +29,7 @@ def plot_differences(comparison: Comparison, stat: str, axes: Axes) -> None:
                 0.02, y, "no value", transform=axes.get_yaxis_transform(), color=MUTED, va="center"
             )
             continue
-        low, high = (100 * end for end in possible_interval(comparison, row))
+        low, high = 100 * float(row["low"]), 100 * float(row["high"])
         axes.plot([low, high], [y, y], color=colour, linewidth=2.2, solid_capstyle="butt")
         inside = colour if row["real"] else PAPER
         axes.plot(value, y, style["marker"], color=colour, markersize=7, markerfacecolor=inside)

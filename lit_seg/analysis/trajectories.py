@@ -1,16 +1,12 @@
-"""Of what a run logged only what a comparison draws, as few rows as it draws.
+"""Of what a run logged only what a comparison draws, as few rows as it draws."""
 
-A long run on many classes logs millions of rows of class statistics; its file is read in parts.
-"""
-
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import union_categoricals
 
-from lit_seg.runs.csv_rows import costs, metrics, parse, tidy
+from lit_seg.runs.csv_rows import class_parts, costs, metrics, tidy
 from lit_seg.runs.layout import CLASSES, COST, METRICS
 from lit_seg.runs.records import RECORD
 
@@ -23,8 +19,6 @@ TRAJECTORIES = {
 }
 """Statistics of ``classes.csv`` that are drawn, and their titles."""
 MOST = 180  # steps kept of a run, three for each that is drawn: more are averaged in groups
-_BLOCK = 1 << 24  # bytes that are parsed at a time
-_TYPES = {"step": "int64", "stat": "category", "class": "category", "value": "float64"}
 _NAMES = ("stat", "class")
 
 
@@ -48,10 +42,7 @@ def stacked(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _classes(path: Path) -> pd.DataFrame:
-    parts = [pd.DataFrame(columns=RECORD).astype(_TYPES)]
-    for block in _blocks(path):
-        table = parse(block, RECORD, path, _TYPES)
-        parts.append(table.loc[table["stat"].isin(TRAJECTORIES), RECORD])
+    parts = [part[part["stat"].isin(TRAJECTORIES)] for part in class_parts(path)]
     table = stacked(parts).drop_duplicates(RECORD[:3], keep="last")  # logged again after a resume
     stats = table["stat"].cat.remove_unused_categories()
     table["stat"] = stats.cat.rename_categories(lambda stat: f"class/{stat}")
@@ -68,13 +59,3 @@ def _thinned(table: pd.DataFrame) -> pd.DataFrame:
     middle = np.minimum(group * size + (size - 1) // 2, len(steps) - 1)
     table = table.assign(step=steps[middle])
     return table.groupby(RECORD[:3], as_index=False, observed=True)["value"].mean()
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    """Parts of a file of whole lines, each with its header; a last line being written is none."""
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        header = file.readline()
-        while lines := file.readlines(_BLOCK):
-            yield header + b"".join(line for line in lines if line.endswith(b"\n"))

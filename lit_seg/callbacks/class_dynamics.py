@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,8 +10,11 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from lit_seg.callbacks.class_charts import class_charts
+from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, share
 from lit_seg.metrics.collectives import sum_over_ranks
+from lit_seg.runs.layout import GLOBAL_STEP
 from lit_seg.runs.records import join_key
 from lit_seg.tasks import LitSegmenter
 
@@ -25,9 +29,12 @@ class ClassDynamics(Callback):
     all pixels of the step, on all ranks and in all accumulated batches. With more than 40 classes
     rows and columns are skipped to save time: with 150 classes every second one is used.
 
-    The values of the loss's ``class_stats()`` are logged too, and its ``weight`` also normalised. A
-    name that is taken gets the prefix ``loss_``. Undefined values, such as the recall of an absent
-    class, are not logged.
+    W&B gets a chart of each statistic with a line per class, also of the scores of validations:
+    whenever the number of steps has doubled, and at the end.
+
+    The values of the loss's ``class_stats()`` are logged too, and its ``weight`` also as a share of
+    the sum over the classes of the step. A name that is taken gets the prefix ``loss_``. Undefined
+    values, such as the recall of an absent class, are not logged.
 
     Args:
         every_n_steps: steps between two records; the steps between cost nothing.
@@ -44,6 +51,7 @@ class ClassDynamics(Callback):
         self._step = 0  # the current step
         self._sums: Tensor | None = None  # over the step's pixels so far; None if it is not logged
         self._hook: RemovableHandle | None = None
+        self._charted = 0  # the steps that are in W&B's charts
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Hook into the loss, to see its inputs."""
@@ -92,10 +100,11 @@ class ClassDynamics(Callback):
             return
         sums, self._sums = sum_over_ranks(self._sums), None
         stats = {name: values.cpu() for name, values in class_step(sums).items()}
+        absent = sums[0].cpu() == 0
         for name, values in pl_module.loss.class_stats().items():
             stats[f"loss_{name}" if name in stats else name] = values.detach().cpu()
         if "weight" in stats:
-            stats["weight_norm"] = share(stats["weight"])
+            stats["weight_norm"] = share(stats["weight"].masked_fill(absent, torch.nan))
         metrics = {
             join_key(f"class/{stat}", name): value
             for stat, values in stats.items()
@@ -105,6 +114,24 @@ class ClassDynamics(Callback):
         if metrics:
             for logger in trainer.loggers:
                 logger.log_metrics(metrics, step)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the charts, of a training that is twice as long as they show."""
+        if trainer.state.fn != "fit" or trainer.global_step >= max(1, 2 * self._charted):
+            self._draw(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the charts of all steps."""
+        self._draw(trainer)
+
+    def _draw(self, trainer: Trainer) -> None:
+        run = wandb_run(trainer) if trainer.is_global_zero else None
+        if run is None or trainer.sanity_checking or self._charted == trainer.global_step:
+            return
+        self._charted = trainer.global_step
+        folder = Path(trainer.default_root_dir)
+        charts = class_charts(folder, self.every_n_steps, trainer.global_step)
+        run.log({**charts, GLOBAL_STEP: trainer.global_step - 1})
 
 
 def _thinned(values: Tensor, every: int) -> Tensor:

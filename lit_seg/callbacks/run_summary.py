@@ -6,13 +6,14 @@ from shlex import quote
 from pytorch_lightning import LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from lit_seg.checkpoints.best_and_last import BestCheckpoint
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import terminal
-from lit_seg.loggers.wandb_log import program, sync_command, wandb_run
-from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, TABLE, VAL_IMAGES
+from lit_seg.loggers.wandb_log import sync_command, wandb_run
+from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, TABLE, VAL_IMAGES, program
 from lit_seg.runs.score_table import HEADER, cells, class_rows, markdown_table, means_line
 from lit_seg.runs.summary import RunScores, remove_summary, run_scores, write_summary
 from lit_seg.tasks import LitSegmenter
@@ -27,14 +28,20 @@ class RunSummary(AfterFirstStep):
     """
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What is about to be trained, in one line."""
+        """What is about to be trained, and how it sees images."""
         assert isinstance(pl_module, LitSegmenter)
         if trainer.is_global_zero:
-            parameters = sum(p.numel() for p in pl_module.network.parameters())
+            parameters = list(pl_module.network.parameters())
+            size = f"{sum(p.numel() for p in parameters) / 1e6:.1f} M parameters"
+            if frozen := sum(p.numel() for p in parameters if not p.requires_grad):
+                size += f" ({frozen / 1e6:.1f} M frozen)"
             Console().out(
                 f"{type(pl_module.network).__name__} with {pl_module.encoder}, "
-                f"{parameters / 1e6:.1f} M parameters, {type(pl_module.loss).__name__}, "
+                f"{size}, {type(pl_module.loss).__name__}, "
                 f"{len(pl_module.class_names)} classes, run {trainer.default_root_dir}",
+                f"images normalised by mean {_of_rgb(pl_module.pixel_mean)} and standard deviation "
+                f"{_of_rgb(pl_module.pixel_std)} of RGB in [0, 1]",
+                sep="\n",
                 highlight=False,
             )
 
@@ -77,6 +84,10 @@ class RunSummary(AfterFirstStep):
         checkpoint = Path(str(trainer.ckpt_path))
         path = Path(trainer.default_root_dir) / f"{split}_table-{checkpoint.stem}.md"
         _report(_scores(module), f"{split} scores of {checkpoint.name}", path)
+
+
+def _of_rgb(values: Tensor) -> str:
+    return " ".join(f"{value:.3g}" for value in (values.flatten() / 255).tolist())
 
 
 def _scores(module: LitSegmenter) -> RunScores:

@@ -1,5 +1,6 @@
 """After each validation: counts per image, a few predictions to look at, tables for W&B."""
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -21,8 +22,9 @@ from lit_seg.files.picture import save_picture
 from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.metrics import ClassScores
 from lit_seg.metrics.labels import VOID
-from lit_seg.metrics.scores import CLASS_STATS
-from lit_seg.runs.layout import PICTURES, VAL_IMAGES
+from lit_seg.metrics.scores import CLASS_STATS, MEANS
+from lit_seg.runs.csv_rows import metrics
+from lit_seg.runs.layout import GLOBAL_STEP, METRICS, PICTURES, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS
 from lit_seg.tasks import LitSegmenter
 
@@ -54,7 +56,7 @@ class ValidationReport(Callback):
         names, counts = pl_module.class_names, pl_module.image_counts
         path = Path(trainer.default_root_dir) / VAL_IMAGES
         replace_text(path, image_table(counts, names))
-        log: dict[str, Any] = {"trainer/global_step": trainer.global_step - 1}
+        log: dict[str, Any] = {GLOBAL_STEP: trainer.global_step - 1}
         run = wandb_run(trainer)
         if run is not None and pl_module.scores is not None:
             log |= _tables(pl_module.scores, names)
@@ -63,6 +65,7 @@ class ValidationReport(Callback):
             log["val/overlays"] = _pictures(trainer, pl_module, chosen, for_wandb=run is not None)
         if run is not None:
             run.log(log)
+            run.summary.update(best_scores(path.with_name(METRICS)))
 
 
 def image_table(counts: Mapping[str, Tensor], class_names: Sequence[str]) -> str:
@@ -86,11 +89,13 @@ def chosen_images(
     Args:
         counts: of each image ``(3, C)``; the first row is what is labelled.
         class_pixels: of the training set, by which classes are rare.
-        number: at most so many, if possible not neighbours in the order of their names.
+        number: at most so many, if possible of different films, whose names differ in more than
+            the last number, and not neighbours in the order of their names.
     """
     images = sorted(counts)
     labelled = np.array([counts[name][0].tolist() for name in images])
     rarest_first = sorted(range(len(class_pixels)), key=lambda c: class_pixels[c])
+    films = np.array([re.sub(r"\d+\D*$", "", name) for name in images])
     chosen: list[int] = []
     # neighbours are often frames of one film: at first they are passed over
     for apart in (2 * len(images) // (3 * number), 0):
@@ -100,8 +105,9 @@ def chosen_images(
             pixels = labelled[:, c].copy()
             for i in chosen:
                 pixels[max(0, i - apart) : i + apart + 1] = 0
+            of_others = np.where(np.isin(films, films[chosen]), 0, pixels)
             if pixels.any():
-                chosen.append(int(pixels.argmax()))
+                chosen.append(int((of_others if of_others.any() else pixels).argmax()))
     return [images[i] for i in chosen]
 
 
@@ -136,6 +142,19 @@ def _pictures(
         padded = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
         save_picture(folder / "overlays.png", np.concatenate(padded))
     return found
+
+
+def best_scores(path: Path) -> dict[str, float]:
+    """The best of each score in ``metrics.csv`` so far, ``best/miou``; W&B's own is the last."""
+    rows = metrics(path, ["val"])
+    values = rows[rows["class"] == ""].groupby("stat")["value"]
+    best = {name: values.max().get(f"val/{name}") for name in MEANS}
+    best |= {name: values.min().get(f"val/{name}") for name in ("loss", "ce")}
+    return {
+        f"best/{name}": value
+        for name, value in best.items()
+        if value is not None and value == value
+    }
 
 
 def _tables(scores: ClassScores, class_names: list[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """LightningCLI for one run: its folder, its loggers, its callbacks and its checkpoint."""
 
+import json
 import re
 import sys
 from argparse import ArgumentError
@@ -36,11 +37,11 @@ from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
 from lit_seg.errors import LitSegError, RunError, near
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.files.yaml_file import parse_yaml
+from lit_seg.files.yaml_file import parse_yaml, read_yaml
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
-from lit_seg.runs.layout import CHECKPOINTS, CONFIG, free_folder
+from lit_seg.runs.layout import CHECKPOINTS, COMMAND, CONFIG, check_files, free_folder
 from lit_seg.runs.run_lock import hold_run
 
 _UNKNOWN = re.compile(r"unrecognized arguments: --([\w.]+)|not accept option '([\w.]+)'")
@@ -58,7 +59,7 @@ CALLBACKS = {
 
 
 class RunConfig(SaveConfigCallback, AfterFirstStep):
-    """Writes ``config.yaml`` into the run's folder, and its content to W&B.
+    """Writes ``config.yaml`` and the command into the run's folder, and the former to W&B.
 
     It waits for the first step: a resumed run that cannot go on must keep the configuration it had.
     """
@@ -72,7 +73,10 @@ class RunConfig(SaveConfigCallback, AfterFirstStep):
         config.ckpt_path = None  # the run can be repeated from its config, not only resumed
         config.changed_data = "refuse"  # the next change must be accepted too
         text = self.parser.dump(config, skip_none=False)
-        replace_text(Path(trainer.default_root_dir) / CONFIG, text)
+        folder = Path(trainer.default_root_dir)
+        replace_text(folder / CONFIG, text)
+        if trainer.ckpt_path is None:  # what was added since is in the configuration alone
+            replace_text(folder / COMMAND, json.dumps(sys.argv[1:]) + "\n")
         for logger in trainer.loggers:
             logger.log_hyperparams(parse_yaml(text))
 
@@ -153,10 +157,12 @@ class LitSegCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
         check_options(config, {"data", "model", "trainer", *CALLBACKS})
+        name_own_data(config)
         fits = self.subcommand == "fit"
         if config.ckpt_path is None and fits:
             config.run_dir = str(free_folder(Path(config.run_dir)))
         if fits and is_first_rank():
+            check_files(Path(config.run_dir))
             self._held.enter_context(hold_run(Path(config.run_dir)))
         if config.ckpt_path is not None:
             checkpoint = find_checkpoint(Path(config.ckpt_path), "last" if fits else "best")
@@ -206,6 +212,18 @@ class LitSegCLI(LightningCLI):
             # W&B's writes into the folder of the run, which a refused one must not leave
             trainer.loggers = run_loggers(Path(asked.run_dir), resumed=asked.ckpt_path is not None)
         return trainer
+
+
+def name_own_data(config: Any) -> None:
+    """Give a dataset that may have a name, and has none, that of the file that describes it."""
+    options: Any = config.data.get("init_args")
+    if not options or options.get("name", "") is not None:
+        return
+    for file in reversed(config.config or []):
+        section = read_yaml(Path(file)).get("data") if file else None
+        if isinstance(section, dict) and "class_path" in section:
+            options.name = Path(file).stem
+            return
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -15,6 +15,7 @@ from lit_seg.cli.arguments import complete_arguments
 from lit_seg.cli.commands import TRAINER_COMMANDS
 from lit_seg.cli.error_messages import report_error
 from lit_seg.cli.lightning_cli import LitSegCLI, RunConfig
+from lit_seg.cli.misplaced_keys import check_config_files
 from lit_seg.cli.output import lasting_output
 from lit_seg.config.trust import only_trusted, take_trusted
 from lit_seg.data import SegDataModule
@@ -32,6 +33,8 @@ warnings.filterwarnings("ignore", ".*LeafSpec.*")
 warnings.filterwarnings("ignore", ".*sync_dist=True.*")
 # it does not know that our sampler skips what an interrupted epoch has seen
 warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
+# a frozen encoder is meant to be in eval mode
+warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -71,6 +74,7 @@ def _run_command() -> int:
         sys.argv[1:], packages = take_trusted(sys.argv[1:])
         sys.argv[1:] = complete_arguments(sys.argv[1:])
         with only_trusted(sys.argv[1:], packages):
+            check_config_files(sys.argv[1:])
             LitSegCLI(
                 LitSegmenter,
                 SegDataModule,

@@ -17,6 +17,13 @@ _OTHER_CLASSES = (
     "SingleDeviceXLAStrategy",
 )
 
+_LEAST = {
+    **dict.fromkeys(("accumulate_grad_batches", "check_val_every_n_epoch"), 1),
+    **dict.fromkeys(("gradient_clip_val", "log_every_n_steps", "min_epochs", "min_steps"), 0),
+    "num_sanity_val_steps": -1,
+}
+"""The least value of trainer options that Lightning takes whatever their number is."""
+
 
 def check_options(config: Any, sections: Collection[str]) -> None:
     """Refuse options before any object is built from them, with their value and the way out.
@@ -28,14 +35,14 @@ def check_options(config: Any, sections: Collection[str]) -> None:
     for key, value in vars(config).items():
         if key in sections and not isinstance(value, Namespace):
             raise RunError(f"`{key}` holds options with their values, got {value!r}; leave it out")
-    if "\0" in config.run_dir:
+    if not config.run_dir or "\0" in config.run_dir:
         raise RunError(
-            f"`run_dir` cannot be {config.run_dir!r}: no path has a character of value 0"
+            f"`run_dir` must name a folder, without a character of value 0, got {config.run_dir!r}"
         )
     trainer = config.trainer
-    for key in ("accumulate_grad_batches", "check_val_every_n_epoch"):
-        if trainer[key] is not None and trainer[key] < 1:
-            raise RunError(f"`trainer.{key}` must be at least 1, got {trainer[key]}")
+    for key, least in _LEAST.items():
+        if trainer[key] is not None and not trainer[key] >= least:  # NaN is not
+            raise RunError(f"`trainer.{key}` must be at least {least}, got {trainer[key]}")
     if trainer.reload_dataloaders_every_n_epochs:
         raise RunError(
             "`trainer.reload_dataloaders_every_n_epochs` cannot be "
@@ -47,6 +54,9 @@ def check_options(config: Any, sections: Collection[str]) -> None:
             f"`trainer.overfit_batches` cannot be {trainer.overfit_batches}: it replaces our "
             "sampler; `trainer.limit_train_batches` trains on a part of the images"
         )
+    for key in ("class_counts", "class_names"):
+        if (given := config.model.get(key)) is not None:
+            raise RunError(f"`model.{key}` comes from the data, got {given}; leave it out")
     for key in ("optimizer", "lr_scheduler"):  # LightningCLI adds these options itself
         if config.get(key):
             raise RunError(f"`{key}` would replace the one of the model: give `model.{key}`")

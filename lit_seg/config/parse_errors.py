@@ -8,6 +8,22 @@ from lit_seg.errors import near
 _KEY = re.compile(r'Parser key "([^"]+)":')
 _CLASS = re.compile(r"class_path(?:=| )'([\w.]+)'")
 _DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
+_MISSING = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
+_TYPE = re.compile(
+    r"Expected (?:an? )?(<class '\w+'>|typing\.Literal\[[^\]]*\]|tuple with 2 elements)"
+)
+_ABSTRACT = re.compile(r"Expected an instantiatable class, but [\w.]*\.(\w+) is abstract")
+_ABSTRACT = re.compile(r"Expected an instantiatable class, but [\w.]*\.(\w+) is abstract")
+_WORDS = {
+    "<class 'int'>": "a whole number such as 3",
+    "<class 'float'>": "a number such as 0.5",
+    "<class 'str'>": "text",
+    "<class 'bool'>": "true or false",
+    "<class 'list'>": "a list such as [a, b]",
+    "<class 'tuple'>": "a list such as [256, 256]",
+    "<class 'dict'>": "a mapping such as {a: 1, b: 2}",
+    "tuple with 2 elements": "a list of 2 values such as [256, 256]",
+}
 _FRAME = (  # lines around a statement, and statements on types that are tried for every value
     *("Does not validate against", "Subtypes:", "Errors:", "Given value"),
     *("Expected a <class 'NoneType'>", "Expected a path but", "Problem with given class_path"),
@@ -34,19 +50,31 @@ def explain(
     given = re.search(r"^ *Given value: ([^\s(]+)$", report, re.MULTILINE)
     if given and given[1] not in reason:
         reason += f". Got value: {given[1]}"
+    reason = _in_words(reason)
     program = f"python -m lit_seg {command or ''}".strip()
     owner = _CLASS.search(report)
     if unknown := _UNKNOWN.search(reason):
         word = unknown[1] or unknown[2]
         reason += near(word, known(".".join(keys), owner[1] if owner else ""), listed=False)
-    if "are required: " in report:
+    if "are required: " in report and not keys:
         way_out = "`make train` gives all that is needed; by hand, give `--config` or `--data`"
-    elif keys and owner:
+    elif keys and owner and f"there is no class {owner[1]}" not in reason:
         way_out = f"`{program} --{keys[0]}.help {owner[1]}` lists its options"
     else:
         way_out = f"`{program} --help` lists the options"
     reason += " " if reason.endswith("?") else ". "
     return f"`{'.'.join(keys)}`: {reason}{way_out}" if keys else f"{reason}{way_out}"
+
+
+def _in_words(reason: str) -> str:
+    """What a value must be and what it is, where jsonargparse shows types of Python."""
+    types = list(dict.fromkeys(_TYPE.findall(reason)))
+    got = re.search(r"\. Got value: (.*?)(?:; Expected|$)", reason, re.DOTALL)
+    if not types or not got:
+        return reason
+    literals = (each.partition("[")[2][:-1].replace(", ", " or ") for each in types)
+    words = [_WORDS.get(each, literal) for each, literal in zip(types, literals, strict=True)]
+    return f"must be {' or '.join(words)}, got {got[1]}"
 
 
 def refusal(where: str, import_path: str) -> str:
@@ -66,5 +94,7 @@ def _innermost(report: str) -> str:
         words = words.strip().removeprefix("- ").partition(". Got value: Namespace(")[0]
         if words and not words.startswith(_FRAME):
             words = words.replace("Expected a dot import path string:", "there is no class")
+            words = _ABSTRACT.sub(r"there is no class_path of a \1", words)
+            words = _MISSING.sub(r"there is no class \1.\2", words)
             indents[words] = len(line) - len(line.lstrip(" "))
     return "; ".join(words for words, n in indents.items() if n == max(indents.values()))

@@ -53,9 +53,12 @@ _CONFIG = ("--config", "-c")
 def take_trusted(args: Sequence[str]) -> tuple[list[str], list[str]]:
     """The arguments without ``--trust PACKAGE``, and the packages."""
     packages, others = take_option(args, "--trust")
-    for package in packages:
-        if not all(part.isidentifier() for part in package.split(".")):
-            raise RunError(f"--trust needs a package, such as `--trust my_losses`, got {package!r}")
+    for source, names in (("--trust", packages), (VARIABLE, trusted_packages())):
+        for package in names:
+            if not all(part.isidentifier() for part in package.split(".")):
+                raise RunError(
+                    f"{source} needs a package, such as `--trust my_losses`, got {package!r}"
+                )
     return others, packages
 
 

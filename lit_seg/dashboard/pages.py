@@ -5,8 +5,9 @@ from typing import Any
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 
-from lit_seg.dashboard.topics import DATA, STEP, topics
+from lit_seg.dashboard.topics import DATA, topics
 from lit_seg.errors import RunError
+from lit_seg.runs.layout import GLOBAL_STEP
 
 _COLUMNS = ["run:displayName", "summary:val/miou", "summary:val/macc", "summary:val/mprec"]
 
@@ -31,7 +32,7 @@ def build_workspace(entity: str, project: str, data: str | None = None) -> Any:
         project=project,
         name=f"lit_seg losses{f' on {data}' if data else ''}",
         sections=sections,
-        settings=ws.WorkspaceSettings(x_axis=STEP, max_runs=100),
+        settings=ws.WorkspaceSettings(x_axis=GLOBAL_STEP, max_runs=100),
         runset_settings=ws.RunsetSettings(
             filters=ws.And(ws.Config(DATA) == data) if data else "",
             pinned_columns=_COLUMNS,

@@ -9,10 +9,7 @@ from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
 
-from lit_seg.runs.layout import CLASS_STEP
-
-STEP = "trainer/global_step"
-"""The step axis of all curves but ``class/<stat>/<class>``, which run over ``CLASS_STEP``."""
+from lit_seg.runs.layout import CLASS_STEP, GLOBAL_STEP
 
 SCORES = {
     "val/miou": "mean IoU",
@@ -37,7 +34,8 @@ CLASS_SHARES = {
     "class/miss_norm": "share of 1 - recall: what recall loss would look at",
     "class/focal_norm": "share of the focal weight: what focal loss would look at",
     "class/recall_focal_ratio": "the first over the second",
-    "class/weight_norm": "share of the class weight, of losses that have one",
+    "class/weight": "the class weight itself, of losses that have one",
+    "class/weight_norm": "its share of the weights of all classes of the step",
     "class/gradient_share": "share of the gradient that reaches the logits",
 }
 
@@ -94,7 +92,7 @@ def topics() -> list[Topic]:
         ),
         Topic(
             "What does the loss look at?",
-            "Shares add up to 1 over the classes of a batch. They are measured for every loss, "
+            "Shares add up to 1 over the classes of a step. They are measured for every loss, "
             "also one that does not use them: the ratio tells where recall loss would push "
             "harder than focal loss (above 1) and where less.",
             [_lines(stat, title) for stat, title in CLASS_SHARES.items()],
@@ -121,7 +119,7 @@ def topics() -> list[Topic]:
     ]
 
 
-def _line(title: str, x: str = STEP, log_y: bool = False, **curves: Any) -> Any:
+def _line(title: str, x: str = GLOBAL_STEP, log_y: bool = False, **curves: Any) -> Any:
     """Curves, each the mean of a group of seeds in a band of one standard deviation."""
     options = {"title_x": "step", "smoothing_type": "none", **_OVER_SEEDS}
     return wr.LinePlot(title=title, x=x, log_y=log_y, **curves, **options)
@@ -129,7 +127,7 @@ def _line(title: str, x: str = STEP, log_y: bool = False, **curves: Any) -> Any:
 
 def _lines(stat: str, title: str) -> Any:
     """The curves of a statistic of every class."""
-    axis = CLASS_STEP if stat.startswith("class/") else STEP
+    axis = CLASS_STEP if stat.startswith("class/") else GLOBAL_STEP
     # On a logarithmic axis a ratio of 2 lies as far from 1 as one of 1/2.
     return _line(title, axis, stat.endswith("_ratio"), y=[], metric_regex=of_each_class(stat))
 

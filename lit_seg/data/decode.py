@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -17,25 +19,32 @@ from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.files.picture import open_picture
 
+NO_JPEG = "save them as PNG from their source, or give `threshold` if there are two classes"
 _BITS_PER_SAMPLE = 258
 """The TIFF tag for the bits of each channel."""
+_SAMPLES_PER_PIXEL = 277
+"""The TIFF tag for the number of channels."""
 
 
 def read_image(path: Path) -> Array:
-    """Read an image file as ``(H, W, 3)`` uint8 RGB; it must have 8 bits per channel."""
+    """Read an image file as ``(H, W, 3)`` uint8 RGB; it must hold 8 bits per channel.
+
+    A warning tells of what is left out: transparency, and further bands.
+    """
     found = _decode(path)
-    _refuse_deep_colours(path, found)
+    image = _eight_bits(path, found)
     if found.image.format == "TIFF":  # of an animation, the first picture is the natural one
         _refuse_pages(path, found)
-    return np.asarray(found.image.convert("RGB"))
+    _tell_what_is_left_out(path, image, found)
+    return np.asarray(image.convert("RGB"))
 
 
-def decode_label(path: Path) -> Image.Image:
+def decode_label(path: Path, lossy: bool = False) -> Image.Image:
     """Decode a label file; its numbers or palette indices stay as they are stored.
 
-    It must have one page, and no compression that changes values.
+    It must have one page, and no compression that changes values unless ``lossy`` allows it.
     """
-    found = _decode_label(path)
+    found = _decode_label(path, lossy)
     image = found.image
     if found.spread:
         top = 255 if image.mode == "L" else 65535
@@ -45,14 +54,18 @@ def decode_label(path: Path) -> Image.Image:
 
 
 def decode_colour_label(path: Path) -> Image.Image:
-    """Decode a label file whose classes are colours of 8 bits per channel."""
+    """Decode a label file whose classes are colours that hold 8 bits per channel."""
     found = _decode_label(path)
-    if _holds_numbers(found.image):
+    if _holds_numbers(found.image) and not _spread_to_16_bits(path, found):
         raise DataError(
             f"{path}: holds numbers ({found.image.mode}), not colours; give the classes by `ids`"
         )
-    _refuse_deep_colours(path, found)
-    return found.image
+    return _eight_bits(path, found)
+
+
+def is_jpeg(image: Image.Image) -> bool:
+    """Whether a file that was just decoded holds JPEG data."""
+    return image.format in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
 
 
 class _Decoded(NamedTuple):
@@ -69,7 +82,7 @@ def _decode(path: Path) -> _Decoded:
         with open_picture(path) as image:
             # before the pixels are loaded: then the decoder's arguments are gone
             bits, spread = _bits_and_spread(image)
-            pages = getattr(image, "n_frames", 1) if image.format in ("TIFF", "GIF") else 1
+            pages = getattr(image, "n_frames", 1)
             image.load()
             return _Decoded(image, bits, spread, pages)
     except FileNotFoundError:
@@ -85,14 +98,11 @@ def _decode(path: Path) -> _Decoded:
         raise DataError(f"{path}: cannot be read as an image ({reason}); fetch it again") from None
 
 
-def _decode_label(path: Path) -> _Decoded:
+def _decode_label(path: Path, lossy: bool = False) -> _Decoded:
     found = _decode(path)
     _refuse_pages(path, found)
-    if found.image.format in ("JPEG", "MPO") or found.image.info.get("compression") == "jpeg":
-        raise DataError(
-            f"{path}: holds JPEG data, which changes the values of masks; save them as PNG from "
-            "their source"
-        )
+    if is_jpeg(found.image) and not lossy:
+        raise DataError(f"{path}: holds JPEG data, which changes the values of masks; {NO_JPEG}")
     return found
 
 
@@ -100,11 +110,46 @@ def _holds_numbers(image: Image.Image) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
 
 
-def _refuse_deep_colours(path: Path, found: _Decoded) -> None:
-    if found.bits > 8 or _holds_numbers(found.image):  # conversion would clip them to white
+def _eight_bits(path: Path, found: _Decoded) -> Image.Image:
+    """The image with 8 bits per channel; refused if it holds more."""
+    image, has_numbers = found.image, _holds_numbers(found.image)
+    if found.bits <= 8 and not has_numbers:
+        return image
+    if not _spread_to_16_bits(path, found):  # conversion would clip numbers to white
         raise DataError(
             f"{path}: images must have 8 bits per channel, this one is of Pillow's mode "
-            f"{found.image.mode} from {found.bits} bits; scale it to 0..255 first"
+            f"{image.mode} from {found.bits} bits; scale it to 0..255 first"
+        )
+    if has_numbers:  # of colours, Pillow keeps the high bytes itself
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image
+
+
+def _spread_to_16_bits(path: Path, found: _Decoded) -> bool:
+    """Whether channels of 16 bits hold 8 bits, times 257 or 256: their high bytes are all."""
+    if found.bits != 16:
+        return False
+    try:
+        stored = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return False
+    if stored is None or stored.dtype != np.uint16:
+        return False
+    low = stored & 255
+    return not low.any() or np.array_equal(low, stored >> 8)
+
+
+def _tell_what_is_left_out(path: Path, image: Image.Image, found: _Decoded) -> None:
+    bands = image.getbands()
+    stored = len(bands)
+    if isinstance(found.image, TiffImageFile):
+        stored = found.image.tag_v2.get(_SAMPLES_PER_PIXEL, stored)
+    see_through = bands[-1] in ("A", "a", "X") and image.getextrema()[-1] != (255, 255)
+    if see_through or stored > len(bands):
+        # without the name of the file: Python says the same sentence only once
+        rank_zero_warn(
+            f"{path.parent}: images have {stored} bands, and the network sees red, green and blue: "
+            "what else they hold, such as transparency or infrared, is left out"
         )
 
 

@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from lightning_utilities.core.rank_zero import rank_zero_info
+
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.counting.cache import cached_counts
 from lit_seg.data.counting.count import ImageCounts, class_counts
@@ -33,7 +35,7 @@ class DatasetFacts(ABC):
 
     def __init__(self, root: str | None, void: Literal["ignore", "train"], count_labels: bool):
         check_choice("void", void, ("ignore", "train"))
-        self.root = Path(root).expanduser() if root else default_root(self.folder)
+        self.root = _from_home(root) if root else default_root(self.folder)
         self.void = void
         self.count_labels = count_labels
         self._splits: dict[SplitName, Split] = {}
@@ -62,9 +64,29 @@ class DatasetFacts(ABC):
     @property
     def class_counts(self) -> ClassCounts:
         """How much of each trained class the training split holds."""
-        if self.counts is None or self.count_labels or self.void == "train":
+        if self.counts is None or self.count_labels or self.void == "train" or self._is_partial:
             return class_counts(self.image_counts, void=self.void == "train")
         return self.counts
+
+    @cached_property
+    def _is_partial(self) -> bool:
+        """Whether other training files are here than those that the published counts are of."""
+        try:
+            found = len(self._split("train").label_files())
+        except DataError:  # to validate or predict, they need not be here
+            return False
+        published = self.card.images.get("train", found)
+        if found in (0, published):  # none where labels are rendered
+            return False
+        rank_zero_info(
+            f"{self.root}: holds {found} training images of {self.folder}, and the published "
+            f"counts are of {published}; those that are here are counted instead"
+        )
+        return True
+
+    def fault_of_counts(self, counts: ImageCounts) -> str:
+        """What counts of training labels say is wrong with their description; "" for nothing."""
+        return ""
 
     @cached_property
     def image_counts(self) -> ImageCounts:
@@ -99,4 +121,14 @@ class DatasetFacts(ABC):
 
 def default_root(folder: str) -> Path:
     """The folder of a dataset where the user names no other."""
-    return Path(os.environ.get("DATA_ROOT", "data")).expanduser() / folder
+    return _from_home(os.environ.get("DATA_ROOT") or "data") / folder
+
+
+def _from_home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise DataError(
+            f"`root` or DATA_ROOT: {path}: the user of {Path(path).parts[0]} has no home; give the "
+            "path in full"
+        ) from None

@@ -7,8 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from lit_seg.data.decode import decode_colour_label, decode_label
+from lit_seg.data.decode import decode_colour_label, decode_label, is_jpeg
 from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 
@@ -27,7 +28,34 @@ def read_ids(path: Path, why_not_colours: str = _NOT_IDS) -> Stored:
     Indices of a palette stay indices; a 1-bit label is 0 and 1. ``why_not_colours`` is for the
     message about a label that holds colours.
     """
-    image = decode_label(path)
+    return _integers(path, decode_label(path), why_not_colours)
+
+
+def read_ids_as_saved(path: Path, lossy: bool = False) -> Stored:
+    """Read ids as :func:`read_ids` does, and also as many tools save them, if nothing is lost.
+
+    These are opaque greys of three channels, red with neither green nor blue, and floating-point
+    numbers that are whole. ``lossy`` takes JPEG too.
+    """
+    image = decode_label(path, lossy)
+    if is_jpeg(image):
+        return np.asarray(image.convert("L"))
+    if image.mode in ("RGB", "RGBA", "LA"):
+        pixels = np.asarray(decode_colour_label(path).convert("RGBA"))
+        red, others, alpha = pixels[..., 0], pixels[..., 1:3], pixels[..., 3]
+        is_grey = (others == red[..., None]).all()
+        if (alpha == 255).all() and (is_grey or not others.any()):
+            return red
+    if image.mode == "F":
+        stored = np.asarray(image)
+        with np.errstate(invalid="ignore"):  # NaN is no integer
+            whole = stored.astype(np.int64)
+        if np.array_equal(whole, stored):
+            return whole
+    return _integers(path, image, _NOT_IDS)
+
+
+def _integers(path: Path, image: Image.Image, why_not_colours: str) -> Stored:
     if len(image.getbands()) > 1:
         raise DataError(f"{path}: holds colours ({image.mode}), {why_not_colours}")
     label = np.asarray(image)
@@ -44,7 +72,7 @@ class LabelMap:
     """Reads labels that are stored as numbers.
 
     Args:
-        ids: stored value, 0 to 65535, to class id or ``VOID``; every other value is an error.
+        ids: stored value to class id or ``VOID``; every other value is an error.
         read: gives the stored values of a file.
     """
 
@@ -54,7 +82,9 @@ class LabelMap:
         self.read = read
         # one entry for each 8- or 16-bit value, and a last one for all other values
         self._table = np.full(2**16 + 1, _NONE, np.uint8)
-        self._table[list(ids.keys())] = list(ids.values())
+        within = {value: id for value, id in ids.items() if 0 <= value < 2**16}
+        self._table[list(within.keys())] = list(within.values())
+        self._others = {value: id for value, id in ids.items() if value not in within}
 
     def __call__(self, path: Path) -> Array:
         """Read a file as ``(H, W)`` uint8 class ids; an error names values that are illegal."""
@@ -67,6 +97,8 @@ class LabelMap:
             mapped = cv2.LUT(label, self._table[:256])
         else:
             mapped = self._table[np.where((label >= 0) & (label < 2**16), label, 2**16)]
+            for value, class_id in self._others.items():
+                mapped[label == value] = class_id
         if (mapped == _NONE).any():
             illegal = np.unique(label[mapped == _NONE]).tolist()
             raise DataError(

@@ -1,6 +1,5 @@
 """The processes that load samples: how they start and end, and how batches come back from them."""
 
-import atexit
 import os
 import shutil
 import signal
@@ -9,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from multiprocessing import active_children, get_context
 from multiprocessing.reduction import ForkingPickler
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,13 @@ def worker_options(workers: int, batch_bytes: int) -> dict[str, Any]:
 class _Worker(get_context().Process):  # type: ignore[misc]
     """A process that ends when its loader says so, although it ignores SIGTERM."""
 
+    def start(self) -> None:
+        super().start()
+        global _ended_by  # a fork inherits what is registered, but does not call it
+        if _ended_by != os.getpid():
+            _ended_by = os.getpid()
+            Finalize(None, _end_workers, exitpriority=0)
+
     def terminate(self) -> None:
         self.kill()
 
@@ -96,7 +103,10 @@ class _WorkerContext(type(get_context())):  # type: ignore[misc]
     Process = _Worker
 
 
-@atexit.register
+_ended_by = 0
+"""The process that ends its workers when it exits itself."""
+
+
 def _end_workers() -> None:
     """End workers whose loader is still in use: Python would send SIGTERM and wait for ever."""
     workers = [process for process in active_children() if isinstance(process, _Worker)]

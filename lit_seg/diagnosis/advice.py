@@ -1,12 +1,14 @@
 """What to do next: a command for each verdict, given the loss that was used."""
 
+import shlex
 from dataclasses import dataclass, replace
 from math import isnan
 
 from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.number_text import percent
-from lit_seg.diagnosis.rules import below
+from lit_seg.diagnosis.rules import below, limit
 from lit_seg.diagnosis.run_record import Origin, RunRecord
+from lit_seg.runs.layout import program
 
 # The losses to try, in the order of docs/losses.md.
 _FOR_MISSED_CLASSES = ("recall", "balanced_softmax", "wce")
@@ -36,12 +38,14 @@ def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
     """The next step after a verdict."""
     origin, tail = run.origin, evidence.tail
     precision = percent(tail.precision)
+    if kind == "hardly_trained":
+        return _train_on(run)
     if kind == "too_few_pixels":
-        data = origin.variables.get("DATA", "<name>")
+        data = shlex.quote(origin.variables.get("DATA", "<name>"))
         return Advice(
             "validate on more images of the tail first; the command counts what there is",
             "images and pixels per tail class",
-            f".venv/bin/python -m lit_seg data count {data} --split val",
+            f"{program('python')} -m lit_seg data count {data} --split val",
         )
     if kind == "too_easy" and origin.plain:
         return Advice("keep cross-entropy", "the classes that are still low")
@@ -86,16 +90,24 @@ def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
     return Advice(why, watch)
 
 
+def _train_on(run: RunRecord) -> Advice:
+    why, command = "train to its end, then diagnose again", run.resume()
+    if run.finished:
+        epochs = max(2 * (run.origin.epochs or 0), int(limit("FEWEST_VALIDATIONS")))
+        why = "train longer first, then diagnose again"
+        command = run.resume(f"--trainer.max_steps -1 --trainer.max_epochs {epochs}")
+    return Advice(why, _LEARNED, command)
+
+
 def _train_longer(run: RunRecord) -> Advice:
-    options = "--trainer.max_epochs <twice as many>"
-    if run.origin.epochs:
-        options = f"--trainer.max_epochs {2 * run.origin.epochs}"
-    elif run.origin.steps:
-        options = f"--trainer.max_epochs -1 --trainer.max_steps {2 * run.origin.steps}"
+    options = f"--trainer.max_epochs {2 * (run.origin.epochs or 0)}"
+    if not run.origin.epochs:
+        steps = run.origin.steps or int(run.curve.index[-1]) + 1
+        options = f"--trainer.max_epochs -1 --trainer.max_steps {2 * steps}"
     return Advice(
         "train twice as long first, then diagnose again",
         "overall accuracy and head recall: whether they rise",
-        f'make train RESUME={run.folder} ARGS="{options}"',
+        run.resume(options),
     )
 
 

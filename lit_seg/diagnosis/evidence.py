@@ -39,6 +39,7 @@ class Evidence:
     sizes: Sizes | None  # None if the run has no counts per image
     rise: float  # gain of the mean IoU at the end; NaN with too few validations
     validations: int
+    epochs: float  # begun; each of a part of the images counts as that part
     tail_in_training: float  # recall at the end of training; NaN if it was not logged
     tail_gradient: float  # share of the gradient at the end; NaN if it was not logged
 
@@ -103,6 +104,7 @@ def weigh(run: RunRecord) -> Evidence:
         sizes=by_size(run.counts, groups) if counted and groups else None,
         rise=_rise(run.curve.to_numpy()),
         validations=len(run.curve),
+        epochs=run.epochs,
         tail_in_training=float(training.loc["class/recall"].mean()),
         tail_gradient=float(training.loc["class/gradient_share"].sum(min_count=1)),
     )

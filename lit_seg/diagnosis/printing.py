@@ -73,9 +73,11 @@ def _advice_text(run: RunRecord, title: str, advice: Advice) -> str:
     lines = [f"{title:8} {f'LOSS={advice.loss}: ' if advice.loss else ''}{advice.why}"]
     if advice.command:
         lines.append(f"         {advice.command}")
-    if advice.command.startswith("make train LOSS"):
+    if advice.command.startswith("make train LOSS") and run.origin.args is None:
         unknown = "" if "DATA" in run.origin.variables else "DATA and "
-        lines.append(f"         with the {unknown}ARGS of this run, if any; over three seeds")
+        lines.append(f"         with the {unknown}ARGS of this run, if any")
+    if advice.command.startswith("make train LOSS"):
+        lines.append("         over three seeds")
     return "\n".join([*lines, f"watch    {advice.watch}"])
 
 

@@ -14,6 +14,7 @@ class Rule(NamedTuple):
 _APP_B = "recall paper, App. B"
 
 RULES = {
+    "LEAST_EPOCHS": Rule(5, "epochs within which the curve must show that mean IoU rests"),
     "EASY_MEAN_ACCURACY": Rule(0.90, "cross-entropy is above it on Virtual KITTI 2", _APP_B),
     "HIGH_OVERALL_ACCURACY": Rule(0.80, "App. B says `reasonably high`"),
     "LARGE_ACCURACY_GAP": Rule(0.15, "overall minus mean accuracy"),

@@ -1,6 +1,11 @@
 """What a run left in its folder, as far as the diagnosis needs it, and how it was trained."""
 
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +16,8 @@ from lit_seg.analysis.group_data import cube_of
 from lit_seg.errors import RunError
 from lit_seg.losses.catalogue import every_loss
 from lit_seg.metrics.scores import LABELLED
-from lit_seg.runs.layout import DATASET, METRICS, VAL_IMAGES, find_run
+from lit_seg.runs.csv_rows import logged_length
+from lit_seg.runs.layout import COMMAND, DATASET, METRICS, VAL_IMAGES, find_run, is_finished
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images, load_runs
 from lit_seg.runs.records import RECORD
 from lit_seg.runs.run import contradiction
@@ -20,6 +26,8 @@ from lit_seg.runs.summary import options_of, read_summary
 
 # DATA of the datasets whose DATA is not the name of their class in lower case.
 _DATA_NAMES = {"OxfordPet": "oxford_pet", "VirtualKITTI2": "vkitti2"}
+# Options that the Makefile gives; the rest of a command are ARGS.
+_OF_MAKE = ("--config", "--seed_everything", "--run_dir", "--model.init", "--model.weights")
 
 
 @dataclass(frozen=True)
@@ -29,15 +37,17 @@ class Origin:
     loss: str  # LOSS, or the class path of a user's own loss; "" if it is not known
     plain: bool  # whether the loss is cross-entropy, which does nothing about imbalance
     variables: dict[str, str]  # DATA, MODEL, SEED and so on, as far as they are known
+    args: list[str] | None  # ARGS; None if they are not known
     epochs: int | None  # the configured length; None if it was given in steps
     steps: int | None
     pretrained: bool | None  # whether training started from such weights; None if not known
 
     def train(self, loss: str, options: str = "", **changed: str) -> str:
         """The command that trains such a run again with another loss or other variables."""
-        variables = {"LOSS": loss, **self.variables, **changed}
-        words = [f"{key}={value}" for key, value in variables.items()]
-        return " ".join(["make train", *words, *([f'ARGS="{options}"'] if options else [])])
+        args = self.args or []
+        if loss != self.loss:
+            args = _without(args, "--model.loss")
+        return make_train({"LOSS": loss, **self.variables, **changed}, shlex.join(args), options)
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,24 @@ class RunRecord:
     log: pd.DataFrame  # rows (step, stat, class, value) of everything that was logged
     curve: pd.Series  # mean IoU of each validation, by step
     notes: tuple[str, ...]  # which files are missing, and what is therefore not known
+    epochs: float  # begun, or if it is not known validated; a part of the images is a part of one
+
+    @property
+    def finished(self) -> bool:
+        """Whether it trained to its end."""
+        return is_finished(self.folder)
+
+    def resume(self, options: str = "") -> str:
+        """The command that trains it further."""
+        return make_train({"RESUME": str(self.folder)}, options)
+
+
+def make_train(variables: Mapping[str, str], *options: str) -> str:
+    """A command for a shell; ``options`` are ARGS, quoted for it already."""
+    words = [f"{key}={shlex.quote(value)}" for key, value in variables.items()]
+    if args := " ".join(filter(None, options)):
+        words.append(shlex.quote(f"ARGS={args}") if set(args) & set('"$`\\') else f'ARGS="{args}"')
+    return " ".join(["make train", *words])
 
 
 def read_run(path: str | Path) -> RunRecord:
@@ -111,7 +139,16 @@ def read_run(path: str | Path) -> RunRecord:
         log=log,
         curve=curve,
         notes=tuple(notes),
+        epochs=_epochs(folder, len(curve)),
     )
+
+
+def _epochs(folder: Path, validations: int) -> float:
+    """Epochs begun; each was of a part of the images where the configuration says so."""
+    _, epochs = logged_length(folder / METRICS)
+    share = str(options_of(folder).get("trainer.limit_train_batches"))
+    part = float(share) if re.fullmatch(r"0?\.\d+", share) else 1.0
+    return part * (validations if epochs is None else epochs)
 
 
 def origin_of(folder: Path) -> Origin:
@@ -122,6 +159,7 @@ def origin_of(folder: Path) -> Origin:
     paths = (folder.absolute(), Path(options.get("trainer.default_root_dir", "")))
     name = next((name for path in paths if (name := name_of_place(path.parts))), None)
     data, _, recipe = name.data.partition("-") if name else ("", "", "")
+    given, args = _command(folder)
     network = [options.get(f"model.{key}", "") for key in ("architecture", "encoder")]
     loss, plain = _loss(options.get("model.loss.class_path", ""), name.loss if name else "")
     variables = {
@@ -131,12 +169,46 @@ def origin_of(folder: Path) -> Origin:
         "RECIPE": recipe,
         "WEIGHTS": options.get("model.weights", ""),
         "INIT": options.get("model.init", ""),
+        **given,
     }
     variables = {key: value for key, value in variables.items() if value}
     lengths = [options.get(f"trainer.max_{unit}", "") for unit in ("epochs", "steps")]
     epochs, steps = (int(text) if text.isdigit() and int(text) else None for text in lengths)
     pretrained = bool({"WEIGHTS", "INIT"} & set(variables)) if options else None
-    return Origin(loss, plain, variables, epochs, steps, pretrained)
+    return Origin(loss, plain, variables, args, epochs, steps, pretrained)
+
+
+def _command(folder: Path) -> tuple[dict[str, str], list[str] | None]:
+    """DATA, MODEL and RECIPE of the ``make train`` that started a run, and its ARGS.
+
+    Nothing and None where the run does not say, or another command started it.
+    """
+    try:
+        words = [str(word) for word in json.loads((folder / COMMAND).read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return {}, None
+    layers = [Path(value) for word, value in pairwise(words) if word == "--config"]
+    ours = layers[0].parent if layers else Path()
+    kinds = {layer.parent.name: layer.stem for layer in layers if layer.parent.parent == ours}
+    if not {"model", "loss"} <= set(kinds):
+        return {}, None
+    data = layers[1]
+    own = data.parent != ours / "data"
+    variables = {"DATA": str(data) if own else data.stem, "MODEL": kinds["model"]}
+    variables["RECIPE"] = kinds.get("recipe", "")
+    return variables, _without(words[1:], *_OF_MAKE)
+
+
+def _without(words: Sequence[str], *names: str) -> list[str]:
+    """Words of a command line without the options of these names and those below them."""
+    kept, keep = [], True
+    for word in words:
+        if word.startswith("--"):
+            option = word.partition("=")[0]
+            keep = not any(option == name or option.startswith(f"{name}.") for name in names)
+        if keep:
+            kept.append(word)
+    return kept
 
 
 def _loss(class_path: str, in_path: str) -> tuple[str, bool]:

@@ -9,6 +9,7 @@ from lit_seg.diagnosis.rules import below, exceeds, limit, reaches
 from lit_seg.diagnosis.run_record import RunRecord
 
 HEADLINES = {
+    "hardly_trained": "cannot tell yet: the run is hardly trained",
     "too_few_pixels": "cannot tell: too little of the tail is labelled in validation",
     "too_easy": "no: the data is easy for this model",
     "not_converged": "cannot tell yet: overall accuracy is low and the mean IoU still rises",
@@ -63,6 +64,11 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
     )
     small = of.sizes is not None and of.sizes.cause == "smallness"
 
+    short_text = (
+        f"{of.epochs:g} epochs begun, {of.validations} validations: in the first "
+        f"{limit('LEAST_EPOCHS')} epochs at least {limit('FEWEST_VALIDATIONS')} validations must "
+        "show that mean IoU no longer rises"
+    )
     few_pixels_text = (
         f"{enough} of {number} tail classes have {limit('FEWEST_PIXELS')} labelled pixels in "
         f"{limit('FEWEST_IMAGES')} images or more; at least half must"
@@ -86,7 +92,9 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
         f"{percent(of.tail.recall)}"
     )
     large = f"a large gap is {points(limit('LARGE_ACCURACY_GAP'))}"
+    rests = below(of.rise, "STILL_RISING")
     return [
+        ("hardly_trained", below(of.epochs, "LEAST_EPOCHS") and not rests, short_text),
         ("too_few_pixels", below(enough / number, "ENOUGH_OF_TAIL"), few_pixels_text),
         ("too_easy", exceeds(of.mean, "EASY_MEAN_ACCURACY"), easy_text),
         # A loss that favours rare classes lowers overall accuracy too: too hard comes after it.
@@ -135,7 +143,7 @@ def _remarks(kind: str, of: Evidence, plain: bool) -> list[tuple[object, str]]:
             f"the tail gets {percent(of.tail_gradient)} of the gradient at the end",
         ),
         (
-            few,
+            few and kind != "hardly_trained",
             f"validations logged: {of.validations}; at least {limit('FEWEST_VALIDATIONS')} tell "
             "whether mean IoU still rises",
         ),

@@ -19,7 +19,8 @@ class BoundedYaml:
     """Bounds of what a YAML loader reads; it comes before the loader among the base classes.
 
     A few lines of aliases stand for billions of values, or for themselves; nesting ends Python's
-    stack, and a number of a million digits takes minutes. All of these are a ``YAMLError``.
+    stack, and a number of a million digits takes minutes. Of a key that is there twice, YAML takes
+    the last without a word. All of these are a ``YAMLError``.
     """
 
     def __init__(self, stream: str) -> None:
@@ -77,7 +78,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = parse_yaml(file.read(_BYTES + 1).decode())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be read ({error.strerror}); look at its rights, and at the limits of "
+            "the system (`ulimit -a`)"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).replace("<unicode string>", path.name).split())
         raise RunError(f"{path}: cannot be read as YAML ({reason}); mend it") from None
     if not isinstance(content, dict):
@@ -117,6 +123,8 @@ def _check_size(node: yaml.Node, known: dict[int, int | None]) -> int:
         if is_number and len(node.value) > _DIGITS:
             raise yaml.YAMLError(f"it holds a number of {len(node.value)} digits")
     else:
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(node)
         for part in node.value:
             for each in part if isinstance(part, tuple) else (part,):
                 size += _check_size(each, known)
@@ -124,3 +132,16 @@ def _check_size(node: yaml.Node, known: dict[int, int | None]) -> int:
                     raise yaml.YAMLError(f"with its aliases it holds more than {_NODES} values")
     known[id(node)] = size
     return size
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    lines: dict[tuple[str, str], int] = {}
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.value != "<<":  # which may come often
+            what, line = (key.tag, key.value), key.start_mark.line + 1
+            if what in lines:
+                raise yaml.YAMLError(
+                    f"it has the key {key.value!r} twice, in lines {lines[what]} and {line}: the "
+                    "first would not count"
+                )
+            lines[what] = line

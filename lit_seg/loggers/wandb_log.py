@@ -2,7 +2,6 @@
 
 import netrc
 import os
-import sys
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,8 @@ from pytorch_lightning.loggers import WandbLogger
 
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.runs.layout import CLASS_STEP, WANDB_ID, short_path
+from lit_seg.metrics.scores import CLASS_STATS
+from lit_seg.runs.layout import CLASS_STEP, GLOBAL_STEP, WANDB_ID, program
 from lit_seg.runs.run_name import name_of_place
 
 _CONNECT_SECONDS = 20.0
@@ -55,7 +55,10 @@ class WandbLog(WandbLogger):
                 ) from None
         if first and hasattr(run, "define_metric"):
             run.define_metric(CLASS_STEP)
-            run.define_metric("class/*", step_metric=CLASS_STEP)
+            # W&B would draw a chart for each class; `class_charts` has one for all of them
+            run.define_metric("class/*", step_metric=CLASS_STEP, hidden=True)
+            for stat in CLASS_STATS:
+                run.define_metric(f"val/{stat}/*", step_metric=GLOBAL_STEP, hidden=True)
         return run
 
     @rank_zero_only
@@ -113,11 +116,6 @@ def wandb_run(trainer: Trainer) -> Any | None:
 def sync_command(folder: Path) -> str:
     """The command that uploads the offline W&B runs of a run's folder."""
     return f"{program('wandb')} sync {folder}/wandb/offline-run-*"
-
-
-def program(name: str) -> Path:
-    """A program of this environment, as one would type it here."""
-    return short_path(Path(sys.executable).with_name(name))
 
 
 def has_wandb_key() -> bool:

@@ -158,7 +158,10 @@ class SegLoss(FullPrecision):
         Raises:
             ValueError: if the loss takes none, because it is no mean over pixels.
         """
-        raise ValueError(f"{type(self).__name__} takes no class weights")
+        raise ValueError(
+            f"{type(self).__name__} takes no class weights, as it is no mean over pixels; take "
+            "one that is, such as `CrossEntropyLoss` or `FocalLoss`, or leave the weights out"
+        )
 
     def extra_repr(self) -> str:
         """The options, for printing."""

@@ -45,6 +45,7 @@ class DeferredReweightingLoss(SegLoss):
     """
 
     balanced: Tensor
+    given_weight: Tensor | None
     started: Tensor
 
     def __init__(
@@ -64,6 +65,7 @@ class DeferredReweightingLoss(SegLoss):
             "balanced", class_balanced_weights(class_counts, beta, unit), persistent=False
         )
         self.register_buffer("started", torch.tensor(start == 0))
+        self.register_buffer("given_weight", None, persistent=False)
         self._weigh()
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -75,10 +77,17 @@ class DeferredReweightingLoss(SegLoss):
         self.started.fill_(done >= self.start)
         self.part.set_progress(done)
 
+    def set_class_weight(self, weight: Tensor) -> None:
+        """Weigh the classes from the start; the balance comes on top."""
+        self.part.set_class_weight(weight)  # which looks at it
+        self.given_weight = weight.to(self.balanced.device)
+
     def class_stats(self) -> dict[str, Tensor]:
         """What the wrapped loss logs, with the weight of each class."""
         self._weigh()
         return self.part.class_stats()
 
     def _weigh(self) -> None:
-        self.part.set_class_weight(torch.where(self.started, self.balanced, 1.0))
+        weight = torch.where(self.started, self.balanced, 1.0)
+        given = self.given_weight
+        self.part.set_class_weight(weight if given is None else weight * given)

@@ -89,13 +89,18 @@ class PixelLoss(SegLoss):
         """Weigh the mean over pixels by ``(C,)`` class weights >= 0 from now on.
 
         Raises:
-            ValueError: if there is not one weight per class.
+            ValueError: if there is not one weight per class, or (on the CPU) one is negative, NaN
+                or infinite.
         """
         if weight.shape != (self.num_classes,):
             raise ValueError(
                 f"`weight` must hold {self.num_classes} numbers, one per class, got the shape "
                 f"{tuple(weight.shape)}"
             )
+        fits = (weight >= 0) & weight.isfinite()
+        if weight.device.type == "cpu" and not fits.all():
+            wrong = weight[~fits]
+            raise ValueError(f"`weight` must be finite numbers >= 0, got {wrong.tolist()}")
         self.given_weight = weight.to(self.class_pixels.device)
 
     def class_stats(self) -> dict[str, Tensor]:

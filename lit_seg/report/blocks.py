@@ -75,13 +75,21 @@ class Legend:
 
 @dataclass(frozen=True)
 class Choice:
-    """Tables or figures of which the page shows one at a time, and a print all."""
+    """Tables or figures of which the page shows one at a time; a print shows all tables."""
 
     label: str
     options: Sequence[tuple[str, Table | Figure]]
 
 
-Block = Text | Table | Figure | Legend | Choice
+@dataclass(frozen=True)
+class Folded:
+    """What a reader opens by its title; a print shows it if it is open."""
+
+    title: str
+    blocks: Sequence["Block"]
+
+
+Block = Text | Table | Figure | Legend | Choice | Folded
 
 
 @dataclass(frozen=True)

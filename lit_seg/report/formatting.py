@@ -6,7 +6,6 @@ import pandas as pd
 
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.run_groups import Method
-from lit_seg.analysis.score_figures import possible_interval
 from lit_seg.report.blocks import Cell, Mark, Table
 
 MINUS = "−"  # noqa: RUF001  # as wide as +
@@ -41,10 +40,9 @@ def score_cell(mean: float, sd: float, note: str = "", mark: Mark = "") -> Cell:
     return Cell(mean_sd(mean, sd), note, mark, None if mean != mean else mean)
 
 
-def interval(comparison: Comparison, row: pd.Series) -> str:
+def interval(row: pd.Series) -> str:
     """Write a row of ``Comparison.differences`` as ``+2.1 [+1.0, +3.3]``, without line breaks."""
-    low, high = possible_interval(comparison, row)
-    text = points(row["value"])
+    low, high, text = row["low"], row["high"], points(row["value"])
     return text if low != low else f"{text}{NBSP}[{points(low)},{NBSP}{points(high)}]"
 
 
@@ -53,6 +51,13 @@ def outcome(row: "pd.Series | None") -> Mark:
     if row is None or row["low"] != row["low"]:
         return ""
     return "tied" if not row["real"] else "better" if row["value"] > 0 else "worse"
+
+
+def outcome_word(row: "pd.Series | None") -> str:
+    """The outcome; ``better?`` where it may be chance, as so many losses are compared."""
+    mark = outcome(row)
+    doubtful = row is not None and mark in ("better", "worse") and not row["p_holm"] < 0.05
+    return f"{mark}?" if doubtful else mark
 
 
 def listed(names: Sequence[str]) -> str:

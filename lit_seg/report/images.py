@@ -96,5 +96,5 @@ def sheet(panels: Sequence[Panel], columns: int) -> Image.Image:
 
 
 def _few_colours(image: Image.Image) -> Image.Image:
-    """Plots have few colours; a palette makes their files a third as large."""
-    return image.quantize(128, dither=Image.Dither.NONE)
+    """Plots have few colours; a palette makes their files a fourth as large."""
+    return image.quantize(64, dither=Image.Dither.NONE)

@@ -1,7 +1,18 @@
 """A report as Markdown, and the PNG files that it shows."""
 
 from lit_seg.files.escape import markdown, markdown_prose
-from lit_seg.report.blocks import SIGNS, Block, Cell, Choice, Figure, Legend, Report, Table, Text
+from lit_seg.report.blocks import (
+    SIGNS,
+    Block,
+    Cell,
+    Choice,
+    Figure,
+    Folded,
+    Legend,
+    Report,
+    Table,
+    Text,
+)
 from lit_seg.report.images import encode, sheet
 
 
@@ -34,6 +45,11 @@ def _block(block: Block, pictures: dict[str, bytes]) -> list[str]:
             for name, option in block.options:
                 parts += [f"### {markdown(name)}", *_block(option, pictures)]
             return parts
+        case Folded():
+            parts = ["<details>", f"<summary>{markdown_prose(block.title)}</summary>"]
+            for inner in block.blocks:
+                parts += _block(inner, pictures)
+            return [*parts, "</details>"]
 
 
 def _table(table: Table) -> str:

@@ -8,7 +8,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+
+NORMALISATION = "pixel_mean_and_std"
+"""The field of a checkpoint that holds how the network sees images; versions before had none."""
 
 
 class _Value(NamedTuple):
@@ -34,7 +38,19 @@ _COUNT_OR_FLAG = _Value("a whole number from 0", lambda v: _FLAG.fits(v) or _COU
 _NUMBER = _Value("a number", lambda v: _is_number(v) or isinstance(v, Tensor))
 _SCORE = _Value("a number or nothing", lambda v: v is None or _is_number(v))
 _TEXT = _Value("text", lambda v: isinstance(v, str))
-_TENSOR = _Value("a tensor", lambda v: isinstance(v, Tensor))
+_RATE = _Value("a number from 0", lambda v: isinstance(v, Tensor) or (_is_number(v) and v >= 0))
+_TENSOR = _Value(
+    "a dense tensor of real numbers",
+    lambda v: (
+        isinstance(v, Tensor)
+        and v.layout == torch.strided
+        and not (v.is_meta or v.is_complex() or v.is_quantized)
+    ),
+)
+_NORMALISATION = _Value(
+    "a mean and a standard deviation of three channels",
+    lambda v: isinstance(v, Tensor) and v.shape == (2, 1, 3, 1, 1),
+)
 _ANYTHING = _Value("anything", lambda v: True)
 _VERSION = _Value(
     "a version", lambda v: _TEXT.fits(v) and bool(re.fullmatch(r"\d+(\.\w+)*(\+[\w.]+)?", v))
@@ -78,17 +94,18 @@ _CHECKPOINT = {
     "optimizer_states": [
         {
             "state": {int: {str: _ANYTHING, "step": _Optional(_NUMBER)}},
-            "param_groups": [{str: _ANYTHING, "lr": _NUMBER, "params": [_COUNT]}],
+            "param_groups": [{str: _ANYTHING, "lr": _RATE, "params": [_COUNT]}],
         }
     ],
     "lr_schedulers": [
         {
             str: _ANYTHING,
-            "last_epoch": _Optional(_COUNT),
+            "last_epoch": _COUNT,  # without it the schedule would begin anew
             "_step_count": _Optional(_COUNT),
             "_last_lr": _Optional([_NUMBER]),
         }
     ],
+    NORMALISATION: _Optional(_NORMALISATION),
     "MixedPrecision": _Optional({str: _NUMBER}),
     "callbacks": _Optional({str: _ANYTHING, "BestCheckpoint": _Optional({"best_score": _SCORE})}),
     "position": _Optional(

@@ -5,17 +5,18 @@ A file that is damaged raises a ``RunError`` that names it.
 
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from lit_seg.errors import RunError
-from lit_seg.runs.layout import CLASS_STEP, CLASSES, COST, METRICS
+from lit_seg.runs.layout import CLASS_STEP, CLASSES, COST, GLOBAL_STEP, METRICS
 from lit_seg.runs.records import KINDS, RECORD, split_key
 
-_GLOBAL_STEP = "trainer/global_step"
 _NUMBERS: dict[str, type] = {"step": int, "value": float}
+_TYPES = {"step": "int64", "stat": "category", "class": "category", "value": "float64"}
+_BLOCK = 1 << 24  # bytes of ``classes.csv`` that are parsed at a time
 
 
 def rows_of_folder(folder: Path) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def rows_of_history(history: Iterable[Mapping[str, object]]) -> pd.DataFrame:
             parts, value = split_key(key), _number(given)
             if parts is None or value is None:
                 continue
-            step = _number(item.get(CLASS_STEP if key.startswith("class/") else _GLOBAL_STEP))
+            step = _number(item.get(CLASS_STEP if key.startswith("class/") else GLOBAL_STEP))
             if step is not None and math.isfinite(step):
                 rows.append((int(step), *parts, value))
     return tidy(pd.DataFrame(rows, columns=RECORD))
@@ -100,6 +101,22 @@ def logged_length(path: Path) -> tuple[int, int | None]:
     last = numbers(cells, path, {"step": int, "epoch": int}).max()
     steps, epochs = (int(number) + 1 for number in last.fillna(-1))
     return steps, epochs or None
+
+
+def class_parts(path: Path) -> Iterator[pd.DataFrame]:
+    """The rows of ``classes.csv`` in parts: a long run on many classes logs millions.
+
+    ``stat`` and ``class`` are categorical. A last line that is being written is left out. The first
+    part is empty.
+    """
+    yield pd.DataFrame(columns=RECORD).astype(_TYPES)
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        header = file.readline()
+        while lines := file.readlines(_BLOCK):
+            whole = header + b"".join(line for line in lines if line.endswith(b"\n"))
+            yield parse(whole, RECORD, path, _TYPES)[RECORD]
 
 
 def costs(path: Path) -> pd.DataFrame:

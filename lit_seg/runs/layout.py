@@ -1,12 +1,15 @@
 """The folder of a run: where it is, what lies in it, and how to find it again."""
 
 import os
+import sys
 from pathlib import Path
 
 from lit_seg.errors import RunError
 from lit_seg.files.unicode import printable
 
 CONFIG = "config.yaml"
+COMMAND = "command.json"
+"""The words of the command that started the run."""
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.csv"
 CLASSES = "classes.csv"
@@ -21,6 +24,7 @@ LOCK = ".fit.lock"
 """Held by the process that trains the run, and gone when it ends."""
 
 CLASS_STEP = "class_step"  # the step axis of the ``class/<stat>/<class>`` curves in W&B
+GLOBAL_STEP = "trainer/global_step"  # that of all other curves
 
 
 def is_finished(folder: Path) -> bool:
@@ -46,6 +50,19 @@ def free_folder(wanted: Path) -> Path:
     return folder
 
 
+def check_files(folder: Path) -> None:
+    """Refuse a run before it changes a file, if it could not write another one later.
+
+    Raises:
+        RunError: naming what is no plain file where the run has one, such as a folder.
+    """
+    names = (CONFIG, METRICS, CLASSES, COST, DATASET, VAL_IMAGES, SUMMARY, TABLE)
+    checkpoints = (folder / CHECKPOINTS / name for name in ("last.ckpt", "best.ckpt"))
+    for path in (*(folder / name for name in names), *checkpoints):
+        if os.path.lexists(path) and not path.is_file():
+            raise RunError(f"{path}: is no plain file, and the run has one there; move it away")
+
+
 def find_run(path: Path) -> Path:
     """The run that ``path``, its folder or a file in it, belongs to.
 
@@ -68,6 +85,11 @@ def short_path(path: Path) -> Path:
     """A path as one would type it here: relative if it lies below the working directory."""
     cwd = Path.cwd()
     return path.relative_to(cwd) if path.is_relative_to(cwd) else path
+
+
+def program(name: str) -> Path:
+    """A program of this environment, as one would type it here."""
+    return short_path(Path(sys.executable).with_name(name))
 
 
 def _others(path: Path) -> str:

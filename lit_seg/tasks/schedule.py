@@ -2,13 +2,13 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning import LightningModule
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch.optim import Optimizer
+from torch.optim import Optimizer, SparseAdam
 from torch.optim.lr_scheduler import LRScheduler
 
 from lit_seg.distributed.torch_private import closed_form_rates
@@ -16,6 +16,9 @@ from lit_seg.errors import RunError
 
 _RUN_LENGTH = ("total_iters", "T_max", "base_lrs", "power", "eta_min")
 """What a scheduler's state holds of the run's length and the schedule's options."""
+
+LR_FACTOR = "lr_factor"
+"""The key of a group of parameters that multiplies its learning rate."""
 
 
 class ScheduledModule(LightningModule):
@@ -40,8 +43,16 @@ class ScheduledModule(LightningModule):
         self._changed: set[str] = set()  # options of the optimizer that a resumed run changes
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimizer, and its schedule over all steps of the run."""
-        optimizer = self.optimizer(self.parameters())
+        """The optimizer, and its schedule over all steps of the run.
+
+        Raises:
+            RunError: if the optimizer cannot take a step of this module.
+        """
+        optimizer = self.optimizer(self.parameter_groups())
+        _check_optimizer(optimizer)
+        for group in optimizer.param_groups:
+            if LR_FACTOR in group:
+                group["lr"] = group["lr"] * group.pop(LR_FACTOR)
         moving = {"params"} if self.lr_scheduler is None else {"params", "lr"}
         self._options = [
             {key: value for key, value in group.items() if key not in moving}
@@ -56,6 +67,10 @@ class ScheduledModule(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def parameter_groups(self) -> Iterable[Any]:
+        """What the optimizer moves: parameters, or groups, which may have an ``LR_FACTOR``."""
+        return self.parameters()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep this run's length, and find the options that changed.
@@ -90,6 +105,18 @@ class ScheduledModule(LightningModule):
         schedulers = self.lr_schedulers() or []
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
             _put_on_schedule(scheduler)
+
+
+def _check_optimizer(optimizer: Optimizer) -> None:
+    """Refuse an optimizer that needs more than one pass and its dense gradients."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    needs_passes = closure is not None and closure.default is inspect.Parameter.empty
+    if needs_passes or isinstance(optimizer, SparseAdam):
+        needs = "several passes for a step" if needs_passes else "sparse gradients"
+        raise RunError(
+            f"`model.optimizer` cannot be {type(optimizer).__name__}, which needs {needs}; take "
+            "one that steps from the gradients of one pass, such as AdamW or SGD"
+        )
 
 
 _LIKE_THEIR_PARAMETER = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg"}
@@ -133,6 +160,12 @@ def _changed_options(checkpoint: Mapping[str, Any], hparams: Mapping[str, Any]) 
                 f"`model.{key}` was {was} and is now {now}, which cannot continue from its state; "
                 "start a new run from the weights by INIT"
             )
+    was, now = (params.get("encoder_lr_factor", 1) for params in (before, hparams))
+    if was != now and not {was, now} <= {0, 1}:  # other groups of parameters; a frozen one is none
+        raise RunError(
+            f"`model.encoder_lr_factor` was {was} and is now {now}, which cannot continue from "
+            "the optimizer's state; start a new run from the weights by INIT"
+        )
     old, new = (_options_of(params.get("optimizer")) for params in (before, hparams))
     return {key for key in new if key not in old or old[key] != new[key]}
 

@@ -1,8 +1,9 @@
 """Semantic segmentation: trains and scores any smp network with any loss of ``lit_seg.losses``."""
 
 from argparse import ArgumentError
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from typing import Any, Self
 
 import torch
@@ -17,15 +18,23 @@ from lit_seg.data.dataset import Sample
 from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
 from lit_seg.errors import RunError
 from lit_seg.losses import CrossEntropyLoss, LossFactory
+from lit_seg.losses.base import at_least_zero
+from lit_seg.losses.own_weights import own_weights
 from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
 from lit_seg.metrics.labels import ClassCounts, Counts
+from lit_seg.runs.checkpoint_schema import NORMALISATION
 from lit_seg.tasks.evaluation import Evaluation
-from lit_seg.tasks.network import build_network, padded_forward, size_multiple
-from lit_seg.tasks.schedule import ScheduledModule
+from lit_seg.tasks.network import (
+    build_network,
+    check_batch,
+    check_images,
+    padded_forward,
+    size_multiple,
+)
+from lit_seg.tasks.normalisation import IMAGENET, in_bytes, published_statistics
+from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
-
-_IMAGENET_MEAN_AND_STD = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class LitSegmenter(ScheduledModule):
@@ -41,7 +50,8 @@ class LitSegmenter(ScheduledModule):
         class_names: in the order of the class ids; ``class_0`` and so on by default.
         loss: makes the loss from the class counts.
         architecture: of ``segmentation_models_pytorch`` (smp), such as ``unet``.
-        encoder: of smp, such as ``resnet18``.
+        encoder: of smp, such as ``resnet18``. Images are normalised as its published weights
+            expect; the checkpoint holds that mean and standard deviation.
         options: more arguments of the smp model.
         weights: name of published encoder weights to start from, such as ``imagenet``. If they
             cannot be downloaded the encoder starts from random weights and a line says so.
@@ -54,6 +64,11 @@ class LitSegmenter(ScheduledModule):
             The loss is never compiled, because it counts and exchanges counts between ranks.
         sync_batchnorm: whether batch statistics are taken over all GPUs, so that they equal those
             of one process with the whole batch. On CPUs torch has no such layer.
+        class_weights: weights of your own on top of the loss's, by name (``{pole: 4}``, the others
+            weigh 1) or one per class; of every loss that is a mean over pixels, which becomes a
+            weighted mean.
+        encoder_lr_factor: what the learning rate of the encoder is multiplied by, such as .1; 0
+            freezes it, with its batch statistics. ``train/lr`` is that of the other parameters.
     """
 
     pixel_mean: Tensor
@@ -74,6 +89,8 @@ class LitSegmenter(ScheduledModule):
         channels_last: bool = True,
         compile: str | None = None,
         sync_batchnorm: bool = True,
+        class_weights: dict[str, float] | list[float] | None = None,
+        encoder_lr_factor: float = 1.0,
     ) -> None:
         super().__init__(optimizer, lr_scheduler)
         if isinstance(class_counts, Mapping):  # from a checkpoint
@@ -90,10 +107,16 @@ class LitSegmenter(ScheduledModule):
             if compile not in known:
                 there = ", ".join(known)
                 raise ValueError(f"`compile`: there is no backend {compile!r}; there are {there}")
+        self.encoder_lr_factor = at_least_zero("encoder_lr_factor", encoder_lr_factor)
+        if encoder_lr_factor == 0 and not (weights or init):
+            raise ValueError(
+                "`encoder_lr_factor` 0 freezes the encoder, which would start from random weights; "
+                "give `weights` (WEIGHTS=imagenet) or `init` (INIT=<file>)"
+            )
         self.save_hyperparameters()
         if isinstance(class_counts, ClassCounts):
-            # a plain dict, so that checkpoints load with weights_only=True
-            self.hparams["class_counts"] = asdict(class_counts)
+            # a plain dict, for W&B and so that checkpoints load with weights_only=True
+            self.save_hyperparameters({"class_counts": asdict(class_counts)})
         self.class_names = names
         self.encoder = encoder
         self.weights = weights
@@ -103,8 +126,13 @@ class LitSegmenter(ScheduledModule):
         self.network = build_network(architecture, encoder, n, options or {})
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
+        if encoder_lr_factor == 0:
+            self.network.get_submodule("encoder").requires_grad_(False)
+            self.network.get_submodule("encoder").eval()
         self.size_multiple = size_multiple(self.network)
         self.loss = loss(class_counts)
+        if class_weights is not None:
+            self.loss.set_class_weight(own_weights(class_weights, names))
         self.class_pixels: list[int] = self.loss.class_pixels.tolist()
         self.evaluation = Evaluation(names)
         self.wants_to_stop = False
@@ -117,7 +145,7 @@ class LitSegmenter(ScheduledModule):
         """``(3, C)`` pixels labelled, predicted and hit of each image of that pass, by name."""
         self.scored_step = -1
         """The number of training steps before that pass."""
-        mean, std = torch.tensor(_IMAGENET_MEAN_AND_STD).mul(255).view(2, 1, 3, 1, 1)
+        mean, std = in_bytes(published_statistics(self.network, encoder, weights))
         self.register_buffer("pixel_mean", mean, persistent=False)
         self.register_buffer("pixel_std", std, persistent=False)
 
@@ -138,11 +166,48 @@ class LitSegmenter(ScheduledModule):
 
     def forward(self, image: Tensor) -> Tensor:
         """``(N, C, H, W)`` logits of ``(N, 3, H, W)`` uint8 RGB images of any size."""
+        check_images(image)
         x = (image - self.pixel_mean) / self.pixel_std
         return padded_forward(self.network, x, self.size_multiple, self.memory_format)
 
+    def to_onnx(self, *args: Any, **kwargs: Any) -> Any:
+        """Save the network with its normalisation as Lightning does, which takes uint8 images.
+
+        Raises:
+            RunError: if a package that torch needs for this is not installed.
+        """
+        if missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]:
+            raise RunError(
+                f"to_onnx needs {' and '.join(missing)}: pip install {' '.join(missing)}"
+            )
+        return super().to_onnx(*args, **kwargs)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the mode as usual, but a frozen encoder keeps its batch statistics."""
+        super().train(mode)
+        if self.encoder_lr_factor == 0:
+            self.network.get_submodule("encoder").eval()
+        return self
+
+    def parameter_groups(self) -> Iterable[Any]:
+        """All parameters in one group, or those of the encoder in a second with its own rate."""
+        if self.encoder_lr_factor in (0, 1):
+            return self.parameters()
+        encoder = list(self.network.get_submodule("encoder").parameters())
+        known = set(encoder)
+        others = [parameter for parameter in self.parameters() if parameter not in known]
+        return [{"params": others}, {"params": encoder, LR_FACTOR: self.encoder_lr_factor}]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep how this run sees images, whatever a newer version of timm says of the encoder."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint[NORMALISATION] = torch.stack((self.pixel_mean, self.pixel_std))
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of other classes, another network or another loss."""
+        """See images as the run did; refuse other classes, another network or another loss."""
+        mean, std = checkpoint.get(NORMALISATION, in_bytes(torch.tensor(IMAGENET)))
+        self.pixel_mean.copy_(mean)
+        self.pixel_std.copy_(std)
         check_fits(checkpoint, self.class_names, self.state_dict())
         super().on_load_checkpoint(checkpoint)
         if self._trainer is not None and self.trainer.precision == "64-true":
@@ -152,7 +217,12 @@ class LitSegmenter(ScheduledModule):
         """Load the weights to start from, before DDP copies them to all ranks, and compile."""
         if stage == "fit":
             if self.weights:
-                load_encoder_weights(self.network, self.encoder, self.weights)
+                loaded = load_encoder_weights(self.network, self.encoder, self.weights)
+                if not (loaded or self.init or self.encoder_lr_factor):
+                    raise RunError(
+                        f"`encoder_lr_factor` 0 freezes the encoder, and its {self.weights} "
+                        "weights cannot be had; give a local file by INIT=<path>"
+                    )
             if self.init:
                 load_local_weights(self.network, self.init)
             if self.sync_batchnorm and self.trainer.world_size > 1 and self.device.type == "cuda":
@@ -171,6 +241,7 @@ class LitSegmenter(ScheduledModule):
         Raises:
             NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
         """
+        check_batch(batch, ("image", "target"))
         logits = self(batch["image"])
         loss: Tensor = self.loss(logits, batch["target"])
         mean, finite, self.all_stop = exchange(loss, is_finite(loss, logits), self.wants_to_stop)
@@ -215,6 +286,7 @@ class LitSegmenter(ScheduledModule):
         return logits.float().contiguous()
 
     def _evaluate(self, batch: Sample, stage: str) -> None:
+        check_batch(batch, ("image", "target", "name"))
         logits = self._logits(batch)
         self.evaluation.update(logits, self.loss(logits, batch["target"]), batch, stage)
 

@@ -1,16 +1,22 @@
 """The weights that a network starts from: published, in a local file, or in a checkpoint."""
 
 import logging
+import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import segmentation_models_pytorch as smp
+import timm
 from lightning_utilities.core.rank_zero import rank_zero_info
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from segmentation_models_pytorch.encoders import TimmViTEncoder
 from torch import Tensor, nn
 
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, reason_of
 from lit_seg.files.torch_file import read_plain
 
 _DOWNLOAD_SECONDS = 120.0
@@ -37,7 +43,7 @@ def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool
 
     def fetch() -> None:
         try:
-            result["state"] = smp.encoders.get_encoder(encoder, weights=weights).state_dict()
+            result["state"] = _published(network.encoder, encoder, weights).state_dict()
         except Exception as error:  # each hub client raises errors of its own
             result["error"] = error
 
@@ -46,7 +52,9 @@ def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool
     thread.start()
     thread.join(_DOWNLOAD_SECONDS)
     if "state" in result:
-        network.encoder.load_state_dict(result["state"])  # type: ignore[union-attr]
+        # an encoder that was made less deep has fewer tensors
+        fitting = _fitting_tensors(result["state"], network.state_dict())
+        network.load_state_dict(fitting, strict=False)
         rank_zero_info(f"encoder {encoder}: starts from {weights} weights")
         return True
     error = result.get("error") or f"no answer in {_DOWNLOAD_SECONDS:.0f} s"
@@ -58,29 +66,29 @@ def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool
     return False
 
 
+def _published(own: Any, encoder: str, weights: str) -> nn.Module:
+    """The encoder with its published weights."""
+    if isinstance(own, TimmViTEncoder):  # which smp makes for DPT alone
+        size = own.model.patch_embed.img_size  # timm fits the embedding of places to it
+        model: nn.Module = timm.create_model(own.name, pretrained=True, img_size=size)
+        return model
+    return smp.encoders.get_encoder(encoder, weights=weights)  # type: ignore[no-any-return]
+
+
 def load_local_weights(network: nn.Module, path: str) -> None:
     """Load the tensors of a file whose name and shape agree with the network's.
 
-    The file may be a checkpoint of this project, a state dict of the network, or one of an encoder
-    alone. A segmentation head for other classes keeps its random weights.
+    The file may be of torch or safetensors, and hold a checkpoint of this project or another, a
+    state dict of the network, or one of an encoder alone. A segmentation head for other classes
+    keeps its random weights.
 
     Raises:
         RunError: if there is no such file, it cannot be read, or no tensor fits.
     """
     if not Path(path).is_file():
         raise RunError(f"`init`: {path} is no file; give a checkpoint or a state dict")
-    state = read_plain(Path(path))
-    state = state.get("state_dict", state) if isinstance(state, Mapping) else {}
-    tensors = state.items() if isinstance(state, Mapping) else ()
-    state = {str(key).removeprefix("network."): value for key, value in tensors}
     own = network.state_dict()
-    if not any(key in own for key in state):
-        state = {f"encoder.{key}": value for key, value in state.items()}
-    fitting = {
-        key: value
-        for key, value in state.items()
-        if key in own and isinstance(value, Tensor) and own[key].shape == value.shape
-    }
+    fitting = _fitting_tensors(_read(path), own)
     if not fitting:
         raise RunError(
             f"`init`: no tensor of {path} fits this network by name and shape; give weights of "
@@ -88,6 +96,52 @@ def load_local_weights(network: nn.Module, path: str) -> None:
         )
     network.load_state_dict(fitting, strict=False)
     rank_zero_info(f"{len(fitting)} of {len(own)} tensors start from {path}")
+
+
+def _read(path: str) -> Any:
+    if not path.endswith(".safetensors"):
+        return read_plain(Path(path))
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise RunError(f"{path}: cannot be read as safetensors ({reason_of(error)})") from None
+
+
+def _fitting_tensors(content: Any, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a file that fit the network's, by the network's names.
+
+    What stands in front of the names, such as ``model.`` or ``backbone.``, differs from program to
+    program: the names are compared without it, and the beginning that fits most tensors is taken.
+    """
+    names = {_plain(name): name for name in own}
+    found: dict[tuple[int, str, str], dict[str, Tensor]] = {}
+    for number, tensors in enumerate(_state_dicts(content)):
+        for key, tensor in tensors.items():
+            parts = _plain(key).split(".")
+            for start, part in product(range(len(parts)), _PARTS):
+                name = names.get(part + ".".join(parts[start:]))
+                if name and own[name].shape == tensor.shape:
+                    before = ".".join(parts[:start])
+                    found.setdefault((number, before, part), {})[name] = tensor
+    return max(found.values(), key=len, default={})
+
+
+_PARTS = ("", "encoder.", "encoder.model.")
+"""Of a network, what the weights may be of: all of it, or its encoder, of smp or of timm."""
+
+
+def _plain(name: str) -> str:
+    """The name of a tensor without what DataParallel, torch.compile and timm's stages add to it."""
+    parts = [part for part in name.split(".") if part not in ("module", "_orig_mod")]
+    return re.sub(r"_(\d+)(?=\.)", r".\1", ".".join(parts))
+
+
+def _state_dicts(content: Any, depth: int = 5) -> Iterator[dict[str, Tensor]]:
+    """The tensors of each mapping in a file, such as its ``state_dict`` or ``model``."""
+    if isinstance(content, Mapping) and depth:
+        yield {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+        for value in content.values():
+            yield from _state_dicts(value, depth - 1)
 
 
 def check_fits(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from math import sqrt
+from math import nan, sqrt
 
 import numpy as np
 import pytest
@@ -252,3 +252,24 @@ def test_holm_by_hand() -> None:
 )
 def test_quantiles_are_those_of_the_tables(freedom: int, limit: float) -> None:
     assert quantile(freedom) == pytest.approx(limit, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "baseline", "expected"),
+    [
+        (0.1, 0.2, 0.4, (-0.1, 0.3)),
+        (0.1, 0.6, 0.4, (-0.4, 0.6)),
+        (-0.3, 0.5, 0.4, (-0.4, 0.2)),
+        (0.9, 0.5, 0.0, (0.4, 1.0)),
+        (-0.1, 1.58, 0.6, (-0.6, 0.4)),
+    ],
+)
+def test_an_interval_ends_where_a_score_is_impossible(
+    value: float, half: float, baseline: float, expected: tuple[float, float]
+) -> None:
+    whole = Difference(value, value - half, value + half, 0.5, (value, value))
+    found = whole.possible(baseline)
+    assert (found.low, found.high) == pytest.approx(expected)
+    assert found.is_real == whole.is_real
+    nothing = Difference(value, nan, nan, nan)
+    assert nothing.possible(baseline) is nothing

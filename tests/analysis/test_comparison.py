@@ -197,6 +197,19 @@ def test_precision_is_compared_over_common_classes(tmp_path: Path) -> None:
     assert np.isnan(without["value"])  # nothing tells how often a class is predicted
 
 
+def test_an_interval_ends_where_a_score_is_impossible(tmp_path: Path) -> None:
+    for loss, never in (("ce", ["sky"]), ("wce", ["bicyclist", "pole"])):
+        for seed in (0, 1):  # two pairs that contradict each other have endless intervals
+            missed = never if seed == (loss == "wce") else []
+            write_run(tmp_path, loss, seed, images=6, logged=2, never=missed, pictures=False)
+    found = compare([tmp_path], draws=100)
+    rows = found.differences.set_index("stat")
+    base = found.mean_sd("miou").at["ce", "mean"]
+    assert rows.loc["miou", ["low", "high"]].tolist() == pytest.approx([-base, 1 - base])
+    assert (rows["low"].dropna() >= -1).all()
+    assert rows.at["mprec", "low"] < rows.at["mprec", "value"] < rows.at["mprec", "high"] < 1
+
+
 def test_a_precision_of_a_few_pixels_does_not_count(tmp_path: Path) -> None:
     tail = ["pole", "pedestrian", "bicyclist"]
     for seed in (0, 1):

@@ -1,5 +1,6 @@
 """A comparison with a damaged run: the run is named and left out, the others are compared."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +13,18 @@ from lit_seg.runs.run import find_runs
 from tests.analysis.fabricated import make_older, write_run
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
     for loss in ("ce", "recall"):
         for seed in (0, 1, 2):
-            write_run(tmp_path, loss, seed, images=3, logged=4, validations=3, pictures=False)
-    return tmp_path
+            write_run(folder, loss, seed, images=3, logged=4, validations=3, pictures=False)
+    return folder
+
+
+@pytest.fixture
+def root(whole: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(whole, tmp_path / "runs")
 
 
 def folder(root: Path, loss: str = "recall") -> Path:

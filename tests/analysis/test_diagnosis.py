@@ -1,6 +1,7 @@
 """The diagnosis: its numbers, every verdict by a fabricated run, thresholds at their edges."""
 
 import csv
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -97,6 +98,59 @@ def test_imbalance_is_the_bottleneck_and_recall_loss_is_next(tmp_path: Path) -> 
     assert verdict.advice.command == "make train LOSS=recall DATA=camvid MODEL=unet_resnet18 SEED=1"
     assert "tail precision (now 100.0 %)" in verdict.advice.watch
     assert evidence.sizes is not None
+
+
+@pytest.mark.parametrize(
+    ("epochs", "validations", "share", "kind"),
+    [
+        (1, 1, None, "hardly_trained"),  # as many as .2 epochs are
+        (2, 2, None, "hardly_trained"),
+        (6, 6, 0.2, "hardly_trained"),  # of a fifth of the images
+        (6, 1, None, "imbalance"),  # validated at its end alone
+        (1, 8, None, "imbalance"),  # of many images, and it does not rise
+    ],
+)
+def test_an_untrained_run_is_not_judged(
+    tmp_path: Path, epochs: int, validations: int, share: float | None, kind: str
+) -> None:
+    run = fabricate(tmp_path, GOOD)
+    rows = [(99 - i, epochs - 1, sum(GOOD.values()) / 3) for i in range(validations)]
+    write(run / "metrics.csv", ("step", "epoch", "val/miou"), rows)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["trainer"]["limit_train_batches"] = share
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    _, verdict = diagnose(run)
+    assert verdict.kind == kind
+    if kind == "hardly_trained":
+        assert f"{epochs * (share or 1):g} epochs" in verdict.reasons[0]
+        assert verdict.advice.command == f"make train RESUME={run}"  # it has not finished
+        write_summary(run, 100, None)
+        _, verdict = diagnose(run)
+        assert verdict.advice.command.endswith('--trainer.max_epochs 32"')
+
+
+def test_the_next_command_has_the_paths_and_options_of_the_run(tmp_path: Path) -> None:
+    run = fabricate(tmp_path, GOOD)
+    words = ["fit"]
+    for layer in ("base", "data/camvid", "recipe/recall_camvid", "model/unet_resnet18", "loss/ce"):
+        words += ["--config", f"experiments/{layer}.yaml"]
+    words += ["--seed_everything", "1", "--run_dir", str(run)]
+    args = ["--model.options", "{decoder_channels: [8]}", "--trainer.max_epochs", "5"]
+    of_loss = ["--model.loss.init_args.gamma", "1"]
+    (run / "command.json").write_text(json.dumps([*words, *args, *of_loss]))
+    quoted = "--model.options '{decoder_channels: [8]}' --trainer.max_epochs 5"
+    _, verdict = diagnose(run)
+    assert verdict.advice.command == (
+        "make train LOSS=recall DATA=camvid MODEL=unet_resnet18 SEED=1 RECIPE=recall_camvid "
+        f'ARGS="{quoted}"'
+    )
+    origin = origin_of(run)
+    assert f'ARGS="{quoted} --model.loss.init_args.gamma 1"' in origin.train("ce")
+    words[4] = "my data/own.yaml"
+    (run / "command.json").write_text(json.dumps(words))
+    assert " DATA='my data/own.yaml' " in origin_of(run).train("recall")
+    (run / "command.json").write_text(json.dumps(["fit", "--config", "mine.yaml"]))
+    assert origin_of(run).args is None
 
 
 def test_after_recall_loss_comes_the_next_of_the_ladder_unless_it_floods(tmp_path: Path) -> None:
@@ -263,6 +317,7 @@ def evidence_of(**changes: object) -> Evidence:
         sizes=None,
         rise=0.0,
         validations=12,
+        epochs=12,
         tail_in_training=math.nan,
         tail_gradient=math.nan,
     )
@@ -275,6 +330,10 @@ def tail(recall: float, precision: float = 0.8, head: float = 0.97) -> dict[str,
 
 
 EDGES = [
+    ({"epochs": 4.9}, "no_bottleneck"),
+    ({"epochs": 4.9, "rise": 0.02}, "hardly_trained"),
+    ({"epochs": 4.9, "rise": math.nan, "mean": 0.95}, "hardly_trained"),
+    ({"epochs": 5, "rise": math.nan}, "no_bottleneck"),
     ({"mean": 0.9}, "no_bottleneck"),
     ({"mean": 0.9001}, "too_easy"),
     ({"rise": 0.0199}, "no_bottleneck"),
@@ -413,11 +472,11 @@ def test_a_run_of_an_older_version_says_what_it_can(tmp_path: Path) -> None:
     (run / "val_images.csv").unlink()
     (run / "dataset.csv").unlink()
     header = ["step", "val/miou", "val/macc", "val/mprec", "val/pixel_acc"]
-    values: list[object] = [9, 0.5, 0.66, 0.7, 0.92]
+    values: list[object] = [0.5, 0.66, 0.7, 0.92]
     for name in CLASSES:
         header += [f"val/{stat}/{name}" for stat in ("iou", "recall", "precision")]
         values += [0.5, GOOD[name], "nan" if name == "sign" else 0.8]
-    write(run / "metrics.csv", header, [values])
+    write(run / "metrics.csv", header, [[step, *values] for step in range(5)])
     evidence, verdict = diagnose(run)
     assert verdict.kind == "imbalance"  # App. B alone: which classes are rare is not known
     assert evidence.groups == {}

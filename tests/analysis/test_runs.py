@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 
 from lit_seg.analysis import (
@@ -195,6 +196,17 @@ def test_the_newest_run_is_found(tmp_path: Path) -> None:
         (tmp_path / name / file).touch()
         os.utime(tmp_path / name / file, (1000 - age, 1000 - age))
     assert newest_run(tmp_path).name == "new"
+
+
+def test_every_name_has_something_drawn() -> None:
+    """After one validation there is no line yet; a class without a value has no name."""
+    rows = [(0, "val/iou", "a", 0.5), (0, "val/iou", "b", float("nan"))]
+    _, axes = plt.subplots()
+    plot_trajectories(
+        pd.DataFrame(rows, columns=["step", "stat", "class", "value"]), "val/iou", axes
+    )
+    assert [text.get_text() for text in axes.texts] == ["a"]
+    assert [line.get_marker() for line in axes.lines] == ["o"]
 
 
 def test_trajectories_draw_a_line_per_class(run: Path) -> None:

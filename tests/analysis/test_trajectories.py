@@ -9,6 +9,7 @@ import pytest
 from lit_seg.analysis import trajectories
 from lit_seg.analysis.trajectories import TRAJECTORIES, drawn_rows
 from lit_seg.errors import RunError
+from lit_seg.runs import csv_rows
 from lit_seg.runs.csv_rows import rows_of_folder
 from lit_seg.runs.records import RECORD
 from tests.analysis.fabricated import write_run
@@ -23,7 +24,7 @@ def as_text(rows: pd.DataFrame) -> pd.DataFrame:
 def test_it_is_a_part_of_all_that_was_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(trajectories, "_BLOCK", block)
+    monkeypatch.setattr(csv_rows, "_BLOCK", block)
     folder = write_run(tmp_path, "recall", 0, images=2, logged=5, pictures=False)
     with (folder / "classes.csv").open("a") as file:
         file.write("0,recall,road,0.25\n0,gradient_share,sky,nan\n0,rec")  # a resume, a kill

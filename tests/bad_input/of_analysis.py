@@ -56,6 +56,12 @@ CASES = [
     Case("report-no-run", _command("report", "empty", "--out", "out"), ("empty",)),
     Case("report-not-finished", _unfinished),
     Case("report-no-out", _command("report", "run")),
+    Case(
+        "report-baseline",
+        _command("report", "run", "--out", "out", "--baseline", "nosuch"),
+        ("'nosuch'", "recall"),
+    ),
+    Case("report-out-empty", _command("report", "run", "--out", ""), ("'--out' ''",)),
     Case("report-out-a-file", _command("report", "run", "--out", "run/config.yaml")),
     Case("diagnose-nowhere", _command("diagnose", "gone"), ("gone",)),
     Case("diagnose-no-run", _command("diagnose", "empty"), ("empty",)),

@@ -1,8 +1,16 @@
 """Options and configuration files with what they must not hold."""
 
 import sys
+from typing import Any
+
+import torch
+from torch.optim import LBFGS, SparseAdam
 
 from lit_seg.__main__ import main
+from lit_seg.losses import SoftDiceLoss
+from lit_seg.losses.own_weights import own_weights
+from lit_seg.tasks import LitSegmenter
+from lit_seg.tasks.network import check_batch
 from tests.bad_input.case import Case, SaidError, World
 from tests.test_makefile import make
 
@@ -40,6 +48,16 @@ def _doubled(lines: int) -> str:
     return "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, lines))
 
 
+def _made(**options: Any) -> Any:
+    """The module without the command line."""
+    small = {"encoder_depth": 3, "decoder_channels": [8, 8, 8], **options.pop("options", {})}
+    return LitSegmenter([1, 1], encoder="tu-test_byobnet", options=small, **options)
+
+
+def _fpn() -> LitSegmenter:
+    return LitSegmenter([1, 1], architecture="fpn", options={"upsampling": 8}).eval()
+
+
 PAN = (
     *("--model.architecture", "pan", "--model.options", "{}", "--data.init_args.batch_size", "1"),
     *("--data.init_args.height", "16", "--data.init_args.width", "16"),
@@ -65,6 +83,7 @@ CASES = [
     Case("option-of-loss-misspelt", _option("--model.loss.momentumm", "0.5"), ("momentumm",)),
     Case("option-type", _option("--trainer.max_steps", "many"), ("many",)),
     Case("option-of-loss-type", _option("--model.loss.momentum", "high"), ("high",)),
+    Case("option-of-class-missing", _option("--trainer.callbacks", "EarlyStopping")),
     Case("option-choice", _data("void", "keep"), ("keep",)),
     Case("class-loss-unknown", _option("--model.loss", "RecalLoss"), ("RecalLoss",)),
     Case("class-data-unknown", _option("--data", "CamVidd"), ("CamVidd",)),
@@ -82,7 +101,7 @@ CASES = [
         ("mine.yaml", "os.getpid"),
     ),
     Case("file-no-mapping", _file("hello\n"), ("mine.yaml", "hello")),
-    Case("file-option-unknown", _file("trainer: {max_epochss: 3}\n"), ("trainer.max_epochss",)),
+    Case("file-option-unknown", _file("trainer: {zzz: 3}\n"), ("trainer.zzz",)),
     Case(
         "file-foreign-code",
         _file("model: {loss: {class_path: their_code.Loss}}\n"),
@@ -119,6 +138,7 @@ CASES = [
     Case("value-every-n-steps", _option("--class_dynamics.every_n_steps", "0"), ("0",)),
     Case("value-num-images", _option("--validation_report.num_images", "-1"), ("-1",)),
     Case("value-seed", _option("--seed_everything", "-1"), ("-1",)),
+    Case("value-clip", _option("--trainer.gradient_clip_val", ".nan"), ("nan",)),
     Case("value-accumulate", _option("--trainer.accumulate_grad_batches", "0")),
     Case("value-check-val", _option("--trainer.check_val_every_n_epoch", "0")),
     Case(
@@ -134,11 +154,22 @@ CASES = [
         _option("--best_checkpoint.monitor", "val/nosuch", "--trainer.max_steps", "4"),
         ("val/nosuch", "val/miou"),
     ),
+    Case("value-class-counts", _file("model: {class_counts: [5, 2]}\n"), ("[5, 2]",)),
     Case("optimizer-bypass", _option("--optimizer", "SGD")),
     Case("schedule-endless", _option(*TIMED)),
     Case("model-architecture", _option("--model.architecture", "unett"), ("unett", "unetplusplus")),
     Case("model-encoder", _option("--model.encoder", "resnet19"), ("resnet19", "resnet18")),
     Case("model-options", _option("--model.options", "{nosuch: 1}"), ("nosuch",)),
+    Case(
+        "model-options-misspelt",
+        lambda w: _made(options={"decoder_chanels": 8}),
+        ("decoder_chanels", "tu-test_byobnet", "decoder_channels"),
+    ),
+    Case(
+        "model-in-and-out",
+        lambda w: _made(options={"activation": "softmax"}),
+        ("activation", "softmax", "logits"),
+    ),
     Case(
         "model-weights",
         _option("--model.encoder", "resnet18", "--model.weights", "imgnet"),
@@ -146,6 +177,18 @@ CASES = [
     ),
     Case("model-compile", _option("--model.compile", "nosuch"), ("nosuch", "inductor")),
     Case("model-size", _option(*PAN), ("PAN", "16x16")),
+    Case(
+        "model-logits-size",
+        lambda w: len(_fpn()(torch.zeros(1, 3, 32, 32).byte())),
+        ("FPN", "64x64", "32x32", "0.5"),
+    ),
+    Case(
+        "model-image-shape",
+        lambda w: len(_made()(torch.zeros(1, 32, 32, 3).byte())),
+        ("(1, 32, 32, 3)", "image.movedim(-1, 1)", "image[None]"),
+    ),
+    Case("model-image-floats", lambda w: len(_made()(torch.zeros(1, 3, 32, 32))), ("float32",)),
+    Case("model-batch-pair", lambda w: check_batch((), ("image", "target")), ("tuple",)),
     Case(
         "model-encoder-address",
         lambda w: w.fit("--model.encoder", "tu-hf-hub:x/y"),
@@ -155,6 +198,29 @@ CASES = [
         "model-scheduler",
         lambda w: w.fit("--model.lr_scheduler", "torch.optim.lr_scheduler.ExponentialLR"),
         ("ExponentialLR", "gamma"),
+    ),
+    Case(
+        "model-class-weights-name",
+        _option("--model.class_weights", "{cra: 4}"),
+        ("cra", "car"),
+    ),
+    Case("model-class-weights-number", lambda w: len(own_weights([1], ["a", "b"])), ("2", "1")),
+    Case("model-class-weights-value", lambda w: len(own_weights({"a": -1}, ["a"])), ("a", "-1")),
+    Case(
+        "model-class-weights-loss",
+        lambda w: _made(class_weights=[1, 4], loss=SoftDiceLoss),
+        ("SoftDiceLoss",),
+    ),
+    Case("model-frozen-random", lambda w: _made(encoder_lr_factor=0)),
+    Case(
+        "model-optimizer",
+        lambda w: len(_made(optimizer=LBFGS).configure_optimizers()),
+        ("LBFGS", "passes"),
+    ),
+    Case(
+        "model-optimizer-sparse",
+        lambda w: len(_made(optimizer=SparseAdam).configure_optimizers()),
+        ("SparseAdam", "sparse"),
     ),
     Case(
         "model-options-file",

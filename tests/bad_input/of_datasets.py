@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import yaml
 from PIL import Image
 
 from lit_seg.cli.commands.data import main as data_command
-from lit_seg.data import ADE20K, NYUv2, OxfordPet, Synthia, VirtualKITTI2
+from lit_seg.data import ADE20K, Folder, NYUv2, OxfordPet, Synthia, VirtualKITTI2
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.decode import read_image
 from lit_seg.data.label_maps import read_ids
@@ -18,7 +19,7 @@ from tests.data import layout_of_ade20k, layout_of_nyuv2, layout_of_synthia, lay
 from tests.data.layout_of_folder import write_folder
 from tests.data.layouts import save
 
-OWN = "{ids: [sky, road, car], height: 64, width: 96, num_workers: 0, batch_size: 2"
+OWN = {"ids": ["sky", "road", "car"], "height": 64, "width": 96, "num_workers": 0, "batch_size": 2}
 
 
 def _own(spoil: Callable[[Path], object], options: str = ""):
@@ -27,7 +28,8 @@ def _own(spoil: Callable[[Path], object], options: str = ""):
     def provoke(world: World) -> int:
         root = write_folder(world.tmp / "own")
         spoil(root)
-        text = f"data: {{class_path: Folder, init_args: {OWN}, root: '{root}', {options}}}}}"
+        init = {**OWN, "root": str(root), **yaml.safe_load(f"{{{options}}}")}
+        text = yaml.safe_dump({"data": {"class_path": "Folder", "init_args": init}})
         run = ("--run_dir", str(world.tmp / "run"), "--trainer.max_steps", "1")
         sizes = TINY[6:]  # without height, width and batch size: they are in the file
         return world.main(["fit", *layers(), "--config", world.config(text), *sizes, *run])
@@ -110,6 +112,24 @@ def _command(*args: str):
     return lambda world: data_command(args)
 
 
+def _counts_own(options: str):
+    """Own data whose root is not there: what is wrong is told before it is looked at."""
+    return _count(f"data: {{class_path: Folder, init_args: {{{options}}}}}")
+
+
+def _black_and_white(root: Path) -> None:
+    write_folder(root, values=(0, 255))
+
+
+def _black(root: Path) -> None:
+    write_folder(root, values=(0,))
+
+
+def _unread(root: Path) -> None:
+    for image in sorted((root / "images").iterdir())[2:]:
+        image.rename(image.with_suffix(".heic"))
+
+
 def _count(text: str):
     return lambda world: data_command(["count", world.config(text)])
 
@@ -119,6 +139,11 @@ CASES = [
     Case("own-ids-twice", _own(_nothing, "ids: {sky: 1, road: [0, 1]}"), ("'sky'", "'road'")),
     Case("own-size-missing", _own(_nothing, "height: 0"), ("`height`", "got 0")),
     Case("own-root-missing", _own(shutil.rmtree), ("own",)),
+    Case(
+        "own-root-home",
+        lambda world: len(Folder(root="~nosuch_user/x", ids=["a", "b"], height=8, width=8).names),
+        ("~nosuch_user/x",),
+    ),
     Case("own-no-image", _own(lambda root: shutil.rmtree(root / "images")), ("own/images",)),
     Case("own-mask-missing", _own(lambda r: (r / "masks/c.png").unlink()), ("c.png", "1 of 10")),
     Case("own-mask-jpeg", _own(_jpeg_masks), ("masks/a.jpg",)),
@@ -126,6 +151,16 @@ CASES = [
     Case("own-list-line", _own(_listed("train.txt", "a\nnosuch\n")), ("line 2", "nosuch")),
     Case("own-list-twice", _own(_listed("train.txt", "a\nb\na\n")), ("line 3", "line 1")),
     Case("own-leak", _own(_listed("val.txt", "b\n")), ("b.png", "train.txt", "val.txt")),
+    Case("own-shape", _counts_own("ids: background"), ("'background'",)),
+    Case("own-level", _count("data: {class_path: Folder, ids: [a, b]}"), ("mine.yaml",)),
+    Case("own-key-misspelt", _counts_own("idz: [a, b]"), ("mine.yaml",)),
+    Case("own-key-twice", _counts_own("ids: {a: 0,\n b: 1,\n a: 2}"), ("'a'", "lines 1 and 3")),
+    Case("own-name-no-text", _counts_own("ids: [no, yes]"), ()),
+    Case("own-one-class", _counts_own("ids: {crack: 255}"), ("'crack'", "crack: 255")),
+    Case("own-many-classes", _counts_own(f"ids: {[f'c{i}' for i in range(255)]}"), ("255",)),
+    Case("own-255-is-void", _own(_black_and_white, "ids: [soil, crack]"), ("own", "crack")),
+    Case("own-nothing-to-learn", _own(_black, "ids: [soil, crack]"), ("soil", "crack")),
+    Case("own-skipped", _own(_unread), ("8 files", "8 .heic", "8 have a mask", "c.heic")),
     Case("own-splits-above-one", _own(_nothing, "splits: {train: 0.9, val: 0.2}"), ("0.9", "0.2")),
     Case("own-colours", _own(_nothing, "ids: null, colours: {a: [1, 1, 1], b: [2, 2, 2]}"), ()),
     Case("image-16-bit", _deep_image, ("deep.png",)),

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import sys
 
 import pytest
 import torch
 
+from lit_seg.__main__ import main as whole_main
 from lit_seg.data import base
 from lit_seg.tasks import LitSegmenter
 from tests.bad_input.case import Case, World
@@ -30,6 +32,12 @@ def _gpu(world: World) -> int:
 def _more_ranks_than_images(world: World) -> int:
     world.patch.setattr(base, "_rank_and_ranks", lambda: (0, 999))
     return world.fit()
+
+
+def _rank_of_words(world: World) -> int:
+    world.patch.setenv("SLURM_PROCID", "first")
+    world.patch.setattr(sys, "argv", ["lit_seg", "fit"])
+    return whole_main()
 
 
 def _diverges(world: World) -> int:
@@ -70,6 +78,7 @@ CASES = [
         ("8-true", "bf16-mixed"),
     ),
     Case("ranks-strategy", lambda w: w.fit("--trainer.strategy", "nosuch"), ("nosuch",)),
+    Case("ranks-variable", _rank_of_words, ("SLURM_PROCID", "first")),
     Case("ranks-nodes", lambda w: w.fit("--trainer.num_nodes", "0")),
     Case("ranks-started", lambda w: w.fit("--trainer.devices", "3"), ("GPUS=3", "PROCESSES=3")),
     Case("ranks-images", _more_ranks_than_images, ("16", "streets", "999")),

@@ -113,6 +113,17 @@ def _other_shape(content: dict) -> dict:
     return content
 
 
+def _sparse(content: dict) -> dict:
+    name = "network.segmentation_head.0.weight"
+    content["state_dict"][name] = content["state_dict"][name].to_sparse()
+    return content
+
+
+def _folder_for_file(folder: Path) -> None:
+    (folder / "summary.json").unlink()
+    (folder / "summary.json").mkdir()
+
+
 def _in_use(world: World) -> int:
     """Held by another process, for as long as this one asks."""
     folder = world.copy()
@@ -209,13 +220,26 @@ CASES = [
         ("done 1", "is 0"),
     ),
     Case("resume-shorter-steps", _resumed("--trainer.max_steps", "2"), ("done 4", "is 2")),
+    Case("resume-no-file", _folder(_folder_for_file), ("copy/summary.json",)),
+    Case(
+        "resume-csv",
+        _folder(lambda f: (f / "metrics.csv").write_text("epoch,step,val/miou\nx,0,1\n")),
+        ("copy/metrics.csv", "'x'"),
+    ),
     Case("resume-in-use", _in_use, ("copy", "process ")),
     Case(
         "resume-other-optimizer", _resumed("--model.optimizer", "torch.optim.SGD"), ("AdamW", "SGD")
     ),
+    Case(
+        "resume-encoder-lr-factor",
+        _resumed("--model.encoder_lr_factor", "0.1"),
+        ("was 1.0", "now 0.1"),
+    ),
     Case("checkpoint-damaged", _content(lambda c: {**c, "loops": {}}), ("last.ckpt", "fit_loop")),
     Case("checkpoint-field", _content(lambda c: {**c, "global_step": -1}), ("last.ckpt", "-1")),
     Case("checkpoint-names", _content(_numbers_for_names), ("last.ckpt", "[1, 2]")),
+    Case("checkpoint-tensor", _content(_sparse), ("network.", "(12, 8, 3, 3)")),
+    Case("checkpoint-schedule", _content(lambda c: {**c, "lr_schedulers": [{}]})),
     Case(
         "checkpoint-counts-differ",
         _content(lambda c: {**c, "global_step": 3}),
@@ -273,6 +297,7 @@ CASES = [
     Case("init-missing", lambda w: w.fit("--model.init", "nosuch.pt"), ("nosuch.pt",)),
     Case("init-no-weights", _init(b"hello"), ("weights.pt",)),
     Case("init-fits-nowhere", _init({"a.b": torch.zeros(3)}), ("weights.pt",)),
+    Case("folder-empty", lambda w: w.fit("--run_dir", "")),
     Case("folder-below-file", _file_in_the_way, ("file/seed0",)),
     Case("disk-full", _disk_full, ("checkpoints/",)),
     Case("folder-unwritable", _unwritable, ("run", "cannot be written")),

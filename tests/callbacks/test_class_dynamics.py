@@ -114,6 +114,19 @@ def test_what_a_loss_tells_is_logged_too(tmp_path: Path) -> None:
     assert {step for step, _, _ in found} == {0, 2}
 
 
+def test_a_share_of_the_weight_is_of_the_classes_of_the_step(tmp_path: Path) -> None:
+    data = batches(1, 2)
+    data[0]["target"].fill_(0)
+    fit = trainer(tmp_path, max_epochs=1, limit_val_batches=0)
+    fit.callbacks.append(ClassDynamics(1))
+    fit.loggers = [CSVLog(tmp_path)]
+    fit.fit(frozen(Talkative), loader(data))
+    rows = {(row["stat"], row["class"]): row["value"] for row in rows_of(tmp_path / "classes.csv")}
+    assert (rows["weight", "a"], rows["weight", "b"]) == ("3", "1")
+    assert rows["weight_norm", "a"] == "1"
+    assert ("weight_norm", "b") not in rows  # no pixel of it is in the step
+
+
 def test_training_is_the_same_with_and_without(tmp_path: Path) -> None:
     weights = []
     for callbacks in ([], [ClassDynamics(1)]):

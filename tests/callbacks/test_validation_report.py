@@ -54,6 +54,12 @@ def test_neighbours_are_passed_over_while_there_are_others() -> None:
     assert chosen_images(images, [100, 10, 1], 2) == ["00", "07"]
 
 
+def test_another_film_is_shown_while_there_is_one() -> None:
+    images = {f"{film}_{i}.x": counts(9, 1, 1 + (film == "a")) for film in "ab" for i in range(9)}
+    assert chosen_images(images, [100, 10, 1], 2) == ["a_0.x", "b_0.x"]
+    assert {name[0] for name in chosen_images(images, [100, 10, 1], 3)} == {"a", "b"}
+
+
 def test_what_is_predicted_does_not_change_the_choice() -> None:
     images = {"a": counts(9, 0, 5), "b": counts(9, 3, 4)}
     other = {name: table.clone() for name, table in images.items()}

@@ -331,7 +331,7 @@ def test_of_as_many_of_either_size_the_official_one_is_right(capsys, cityscapes)
         save_noise(image, seed, (10, 20))
     for label in cityscapes.glob("gtFine/train/*/[!.]*_labelIds.png"):
         layouts.save(label, np.full((10, 20), 7, np.uint8))
-    _, _, problems = check(capsys, "cityscapes")
+    _, _, problems = check(capsys, "cityscapes", "--alike", "list")
     assert len(problems) == 6
     assert all(" of train is 10x20 (height x width)" in problem for problem in problems)
 
@@ -394,3 +394,25 @@ def test_how_an_own_folder_is_split_is_told_once(capsys, own, monkeypatch):
     check(capsys, file)
     assert len(told) == 1
     assert "splits by train.txt" in told[0]
+
+
+def test_many_files_with_one_fault_make_one_line(capsys, own):
+    file, root = own
+    for mask in (root / "masks").iterdir():
+        layouts.save(mask, np.full((16, 32), 7, np.uint8))
+    (root / "masks/a.png").write_bytes(b"")
+    assert main(["check", str(file)]) == 1
+    *_, empty, alike, last = capsys.readouterr().out.splitlines()
+    assert empty.startswith(f"{root}/masks/a.png: ")
+    assert alike.startswith(f"5 files alike (`--alike list` lists them), first {root}/masks/")
+    assert "[7], expected only 0-2, 255" in alike
+    assert last == "6 problems"
+    assert len(check(capsys, file, "--alike", "list")[2]) == 6
+
+
+def test_255_that_no_class_has_is_a_problem(capsys, own):
+    file, root = own
+    for mask in (root / "masks").iterdir():
+        layouts.save(mask, np.where(np.indices((16, 32))[0] > 7, 255, 0).astype(np.uint8))
+    assert main(["check", str(file)]) == 1
+    assert "no training pixel is weed, and the masks hold 255" in capsys.readouterr().out

@@ -187,6 +187,18 @@ def test_show_chooses_the_images_with_rare_classes():
     assert _chosen(counts, 64) == list(range(30))
 
 
+def test_an_own_dataset_has_the_name_of_its_file(capsys, own, tmp_path, monkeypatch):
+    """Else the sheet of one set would overwrite that of another."""
+    file, _ = own
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "moor.yaml").write_text(file.read_text().replace("    name: fields\n", ""))
+    assert run(capsys, "show", "moor.yaml", "--number", "1")[1] == "moor_train.png\n"
+    assert "train of moor" in run(capsys, "count", "moor.yaml")[1]
+    assert "train of fields" in run(capsys, "count", "fields.yaml")[1]
+    wrong = fails(capsys, "count", "fields.yaml", "--name", "../x")
+    assert "`name` must be a name without slashes, got '../x'" in wrong
+
+
 def test_show_names_what_cannot_be_written(capsys, own, tmp_path):
     assert "nowhere" in fails(capsys, "show", str(own[0]), "--out", str(tmp_path / "nowhere/x.png"))
     assert "--number must be 1 to 64, got 0" in fails(capsys, "show", str(own[0]), "--number", "0")
@@ -215,8 +227,15 @@ def test_mistakes_are_one_line(capsys, args, said):
         ("data: {class_path: os.system}", "code of the package os runs only if you ask for it"),
         ("data: {class_path: Nosuch}", "no dataset 'Nosuch'; there are: Streets, CamVid"),
         ("data: {class_path: lit_seg.data.Mine}", "no dataset 'lit_seg.data.Mine'"),
-        ("data: {class_path: Folder, init_args: 3}", "must be names and values, got 3"),
+        (
+            "data: {class_path: Folder, init_args: 3}",
+            "`data.init_args` must be such as `data: {class_path",
+        ),
         ("data: {class_path: Folder, init_args: {rot: x}}", "rot"),
+        (
+            "data: {class_path: Folder, init_args: {crop: 64}}",
+            "a list such as [256, 256], got 64",
+        ),
         ("data: {class_path: Folder}", "`ids` or `colours` must name the classes"),
     ],
 )

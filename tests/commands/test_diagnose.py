@@ -28,7 +28,7 @@ def test_it_prints_tables_verdict_and_command(
 def test_json_says_the_same_and_is_strict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = fabricate(tmp_path, GOOD, loss="recall", curve=[0.5])
+    run = fabricate(tmp_path, GOOD, loss="recall", curve=[0.5] * 5)
     assert main([str(run), "--json"]) == 0
 
     def refuse(name: str) -> None:

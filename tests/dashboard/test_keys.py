@@ -11,7 +11,7 @@ from lit_seg.cli.wandb_private import spec_of
 from lit_seg.dashboard import topics
 from lit_seg.dashboard.pages import build_report, build_workspace
 from lit_seg.runs import layout
-from tests.test_wandb import read
+from tests.test_wandb import logged_config, read
 
 SPEC = spec_of(*(build("me", "losses", "streets") for build in (build_workspace, build_report)))
 
@@ -59,7 +59,7 @@ def logged(records: list[dict[str, Any]]) -> dict[str, str]:
 @pytest.mark.parametrize("part", ["workspace", "report"])
 def test_every_key_of_a_panel_is_logged(part: str, logged: dict[str, str]) -> None:
     used = used_keys(SPEC[part]["spec"])
-    assert used >= {*topics.SCORES, *topics.COSTS, topics.STEP, layout.CLASS_STEP}
+    assert used >= {*topics.SCORES, *topics.COSTS, layout.GLOBAL_STEP, layout.CLASS_STEP}
     assert used >= {topics.OVERLAYS, topics.CLASS_TABLE, topics.CONFUSION}
     assert used <= logged.keys(), f"not logged: {sorted(used - logged.keys())}"
     objects = {key: kind for key, kind in logged.items() if key in used and kind != "number"}
@@ -115,16 +115,6 @@ def test_groups_and_filters_are_of_what_a_run_is_called(
     for one in filters:
         assert one["key"] == {"section": "config", "name": topics.DATA}
         assert one["value"] == config[topics.DATA]
-
-
-def logged_config(records: list[dict[str, Any]]) -> dict[str, Any]:
-    config: dict[str, Any] = {}
-    for record in records:
-        content = record.get(record["type"], {})
-        parts = [content.get("config"), content] if record["type"] in ("run", "config") else []
-        for part in parts:
-            config |= (part or {}).get("update") or {}
-    return config
 
 
 def test_without_data_all_runs_are_shown() -> None:

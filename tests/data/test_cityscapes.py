@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lit_seg.data import Cityscapes
-from lit_seg.data.counting.count import count_images
+from lit_seg.data.counting.count import class_counts, count_images
 from lit_seg.errors import DataError
 from lit_seg.metrics.labels import VOID
 from tests.data import layouts
@@ -69,6 +69,19 @@ def test_all_cities_of_a_split_are_found(root):
     for image, label in data.split("train").pairs:
         assert label.name == image.name.replace("leftImg8bit", "gtFine_labelIds")
         assert label.parent == root / "gtFine" / "train" / image.parent.name
+
+
+def test_of_partial_data_what_is_there_is_counted(tmp_path, caplog, monkeypatch):
+    """Published counts of 2975 images say nothing about six of them."""
+    monkeypatch.setenv("LIT_SEG_CACHE", str(tmp_path / "cache"))
+    layouts.cityscapes(tmp_path)
+    data = Cityscapes(root=str(tmp_path))
+    with caplog.at_level("INFO"):
+        assert data.class_counts == class_counts(data.image_counts)
+    assert "6 training images of cityscapes, and the published counts are of 2975" in caplog.text
+    (tmp_path / "leftImg8bit/train").rename(tmp_path / "away")
+    (tmp_path / "gtFine/train").rename(tmp_path / "away too")
+    assert Cityscapes(root=str(tmp_path)).class_counts == Cityscapes.counts  # to validate
 
 
 def test_ids_names_and_colours_are_the_official_ones(root):

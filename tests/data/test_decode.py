@@ -84,12 +84,13 @@ def test_a_tiff_of_several_pages_is_refused(tmp_path, read):
         read(tmp_path / "m.tif")
 
 
-def test_of_an_animation_the_first_picture_is_the_image_and_none_is_the_mask(tmp_path):
+@pytest.mark.parametrize("kind", ["gif", "png"])
+def test_of_an_animation_the_first_picture_is_the_image_and_none_is_the_mask(tmp_path, kind):
     pages = [Image.fromarray(np.full((4, 5, 3), 100 * i, np.uint8)) for i in range(3)]
-    pages[0].save(tmp_path / "m.gif", save_all=True, append_images=pages[1:])
-    assert not read_image(tmp_path / "m.gif").any()
-    with pytest.raises(DataError, match=r"m\.gif: holds 3 pages"):
-        read_ids(tmp_path / "m.gif")
+    pages[0].save(tmp_path / f"m.{kind}", save_all=True, append_images=pages[1:])
+    assert not read_image(tmp_path / f"m.{kind}").any()
+    with pytest.raises(DataError, match=rf"m\.{kind}: holds 3 pages"):
+        read_ids(tmp_path / f"m.{kind}")
 
 
 def test_an_image_beyond_all_measure_says_what_to_do(tmp_path, monkeypatch):

@@ -279,10 +279,10 @@ def test_counts_are_made_again_for_other_classes(tmp_path, options, pixels):
 
 
 def test_colours_and_ids_do_not_share_counts():
-    ids = folder("x", ids={"a": 0, "b": 1}, name="x")._read.meaning
-    colours = folder("x", colours={"a": RED, "b": BLUE})._read.meaning
-    alpha = folder("x", colours={"a": [*RED, 255], "b": [*BLUE, 255]})._read.meaning
-    void = folder("x", ids={"a": 0, "b": 1}, ignore=[2])._read.meaning
+    ids = folder("x", ids={"a": 0, "b": 1}, name="x")._classes.read.meaning
+    colours = folder("x", colours={"a": RED, "b": BLUE})._classes.read.meaning
+    alpha = folder("x", colours={"a": [*RED, 255], "b": [*BLUE, 255]})._classes.read.meaning
+    void = folder("x", ids={"a": 0, "b": 1}, ignore=[2])._classes.read.meaning
     assert len({ids, colours, alpha, void}) == 4
 
 

@@ -78,7 +78,7 @@ def test_images_of_sixteen_bits(root):
 def test_colours_of_sixteen_bits(root, kind):
     write_pair(root, "images/bad.png", "masks/bad.png", values=[*COLOURS.values()])
     pixels = cv2.imread(str(root / kind / "bad.png"))
-    assert cv2.imwrite(str(root / kind / "bad.png"), pixels.astype(np.uint16) * 256)
+    assert cv2.imwrite(str(root / kind / "bad.png"), pixels.astype(np.uint16) * 256 + 1)
     message = said(root, colours=COLOURS)
     assert re.search(rf"{kind}/bad\.png: .*8 bits per channel, .* from 16 bits; scale", message)
 
@@ -145,7 +145,7 @@ def test_smooth_edges_of_colour_masks(root):
 
 def test_masks_of_floats(root):
     rename(root, "masks/bad.png", "masks/bad.tif")
-    save(root / "masks/bad.tif", np.zeros((12, 16), np.float32))
+    save(root / "masks/bad.tif", np.full((12, 16), 0.5, np.float32))
     assert "masks/bad.tif: holds float32, not ids; save it as integers" in said(root)
 
 

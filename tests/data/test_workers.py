@@ -2,9 +2,10 @@
 
 import errno
 import os
-import subprocess
-import sys
-from multiprocessing import active_children, resource_sharer
+import signal
+from collections.abc import Iterator
+from multiprocessing import Pipe, active_children, get_context, resource_sharer
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,6 @@ from lit_seg.errors import DataError
 from tests.data.test_walk import Numbers, square_and_process
 from tests.same import same
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
 def data(few_streets: None) -> Streets:
@@ -28,30 +27,32 @@ def batches(data: Streets) -> list[object]:
     return [*data.train_dataloader(), *data.val_dataloader()]
 
 
-LOADS_ON = """
-import os, signal
-from multiprocessing import active_children
-import lit_seg.data.datasets.streets.streets as streets
-streets._SPLITS = {"train": (0, 16)}
-loader = streets.Streets(batch_size=4, num_workers=3, height=16, width=24).train_dataloader()
-loading = iter(loader)
-next(loading)
-first, second, third = active_children()
-os.kill(second.pid, signal.SIGTERM)  # as a scheduler does: it loads on
-os.kill(first.pid, signal.SIGKILL)
-os.kill(third.pid, signal.SIGSTOP)  # it will not answer
-print(*(process.pid for process in (first, second, third)), flush=True)
-"""
+in_use: list[Iterator[object]] = []
 
 
+def load_on(pids: Connection) -> None:
+    """Leave with a loader in use, of which one worker was killed and one does not answer."""
+    loader = Streets(batch_size=4, num_workers=3, height=16, width=24).train_dataloader()
+    in_use.append(iter(loader))
+    next(in_use[0])
+    first, second, third = active_children()
+    pids.send([process.pid for process in (first, second, third)])
+    os.kill(second.pid or 0, signal.SIGTERM)  # as a scheduler does: it loads on
+    os.kill(first.pid or 0, signal.SIGKILL)
+    os.kill(third.pid or 0, signal.SIGSTOP)
+
+
+@pytest.mark.usefixtures("few_streets")
 def test_a_process_ends_with_all_its_workers() -> None:
     """Although its loader is in use, and whatever became of them."""
-    done = subprocess.run(
-        [sys.executable, "-c", LOADS_ON],
-        cwd=ROOT, timeout=300, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr
-    for pid in map(int, done.stdout.split()):
+    here, there = Pipe()
+    process = get_context("fork").Process(target=load_on, args=(there,))
+    process.start()
+    process.join(60)
+    hung = process.is_alive()
+    process.kill()
+    assert not hung
+    for pid in here.recv():
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
 

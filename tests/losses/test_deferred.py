@@ -25,7 +25,6 @@ from tests.losses.problems import draw, value_and_grad
 
 COUNTS = [90, 30, 10, 5]
 WITHOUT_WEIGHTS = [
-    "DeferredReweightingLoss",
     "LovaszSoftmaxLoss",
     "SoftDiceLoss",
     "SoftIoULoss",
@@ -197,12 +196,25 @@ def test_train_and_eval_reach_the_part():
 @pytest.mark.parametrize("cls", list(exported()), ids=lambda cls: cls.__name__)
 def test_losses_that_take_no_weights_are_refused_by_name(cls):
     """At construction, and not after four fifths of the training."""
-    loss = Make(cls, {"losses": [CrossEntropyLoss]} if cls is WeightedSumLoss else {})
+    needed = {"WeightedSumLoss": {"losses": [CrossEntropyLoss]}}
+    needed["DeferredReweightingLoss"] = {"loss": CrossEntropyLoss}
+    loss = Make(cls, needed.get(cls.__name__, {}))
     if cls.__name__ in WITHOUT_WEIGHTS:
         with pytest.raises(ValueError, match=f"^{cls.__name__} takes no class weights"):
             DeferredReweightingLoss(COUNTS, loss)
     else:
         assert DeferredReweightingLoss(COUNTS, loss)(*draw(15)).isfinite()
+
+
+def test_given_weights_come_on_top_of_the_balance():
+    step, given = draw(16), torch.tensor([2.0, 0.5, 1.0, 0.0], dtype=torch.float64)
+    loss, plain = DeferredReweightingLoss(COUNTS, CrossEntropyLoss), CrossEntropyLoss(COUNTS)
+    loss.set_class_weight(given)
+    for done, weight in ((0.0, given), (1.0, given * loss.balanced)):
+        loss.set_progress(done)
+        plain.set_class_weight(weight)
+        assert torch.equal(loss.class_stats()["weight"], weight)
+        torch.testing.assert_close(loss(*step), plain(*step), rtol=1e-6, atol=0)
 
 
 def test_sum_is_refused_by_the_name_of_its_part():

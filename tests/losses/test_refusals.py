@@ -219,6 +219,12 @@ def test_class_weights_of_another_number(make):
         make(COUNTS).set_class_weight(torch.ones(3))
 
 
+@pytest.mark.parametrize("value", [-1.0, NAN, float("inf")])
+def test_class_weights_that_cannot_be(value):
+    with pytest.raises(ValueError, match=rf"`weight` must be finite numbers >= 0, got \[{value}\]"):
+        FocalLoss(COUNTS).set_class_weight(torch.tensor([1, 1, value, 1]))
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 5), (4,)])
 def test_post_hoc_logits_of_another_number_of_classes(shape):
     with pytest.raises(ValueError, match=r"`logits` must be \(N, 4, \*\), .* got \("):

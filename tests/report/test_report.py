@@ -101,6 +101,28 @@ def test_everything_has_a_name(page: str) -> None:
     assert all(b - a <= 1 for a, b in pairwise(levels))
 
 
+def test_the_first_screen_recommends_and_shows_why(page: str) -> None:
+    """Figure and table come before any notes; methods and runs are folded."""
+    first = page[page.index('<section id="decision"') : page.index('<section id="tradeoff"')]
+    places = [
+        first.index(part) for part in ('class="lead"', "<figure>", "<table", 'class="note">Plots')
+    ]
+    assert places == sorted(places)
+    made = page[page.index('<section id="made"') :]
+    assert made.count("<details>") == made.count("<summary>") == 3
+    folded = "".join(re.findall(r"<details>.*?</details>", made, re.DOTALL))
+    assert "recall/seed1" in folded
+    assert "Student" in folded
+    assert "<table" not in re.sub(r"<details>.*?</details>", "", made, flags=re.DOTALL)
+
+
+def test_a_cell_tells_its_column_where_a_row_is_too_wide_for_the_screen(page: str) -> None:
+    cells = _Page(page).all("td")
+    assert len(cells) > 100
+    assert all(cell["data-column"] for cell in cells)
+    assert "content: attr(data-column)" in page
+
+
 def test_a_plot_is_the_same_every_time_and_twice_as_sharp_as_its_place() -> None:
     plots = [
         draw_panel("a $x_{$", lambda axes: axes.plot([0, 1 / 3], [0, 1]) and None, 200, 100)

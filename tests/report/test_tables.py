@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from lit_seg.analysis.comparison import Comparison, compare
-from lit_seg.report.blocks import Choice, Section, Table, Text
+from lit_seg.report.blocks import Block, Choice, Folded, Section, Table, Text
 from lit_seg.report.sections import classes, cost, learning, limits
 from tests.analysis.fabricated import make_older, write_run
 
@@ -28,11 +28,18 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     return compare([root], draws=20)
 
 
+def unfolded(section: Section | None) -> list[Block]:
+    """The blocks of a section, also those that a reader opens."""
+    assert section is not None
+    parts = [block.blocks if isinstance(block, Folded) else [block] for block in section.blocks]
+    return [block for part in parts for block in part]
+
+
 def tables(section: Section | None) -> dict[str, Table]:
     """The tables of a section by caption, those of a choice by name."""
-    assert section is not None
-    found = {block.caption: block for block in section.blocks if isinstance(block, Table)}
-    for block in section.blocks:
+    blocks = unfolded(section)
+    found = {block.caption: block for block in blocks if isinstance(block, Table)}
+    for block in blocks:
         if isinstance(block, Choice):
             found |= {name: table for name, table in block.options if isinstance(table, Table)}
     return found
@@ -49,8 +56,7 @@ def rows_of(table: Table) -> list[list[str]]:
 
 
 def paragraphs(section: Section | None) -> str:
-    assert section is not None
-    return " ".join(block.text for block in section.blocks if isinstance(block, Text))
+    return " ".join(block.text for block in unfolded(section) if isinstance(block, Text))
 
 
 def test_a_class_is_marked_where_its_interval_excludes_zero(comparison: Comparison) -> None:
@@ -102,9 +108,12 @@ def test_classes_that_are_not_predicted_are_listed_by_how_rarely(tmp_path: Path)
 def test_learning_curves_are_summed_up_by_start_and_end(comparison: Comparison) -> None:
     differences = comparison.differences.copy()
     of_recall = differences["method"] == "recall"
-    differences.loc[of_recall & (differences["stat"] == "miou"), ["value", "low", "real"]] = (
+    differences.loc[
+        of_recall & (differences["stat"] == "miou"), ["value", "low", "real", "p_holm"]
+    ] = (
         *(0.1, 0.05),
         True,
+        0.01,
     )
     known = replace(comparison, differences=differences)
     table = starting(tables(learning.section(known)), "Steps after which")
@@ -188,7 +197,8 @@ def test_what_the_correction_leaves_is_counted(comparison: Comparison) -> None:
     known = replace(comparison, differences=pd.DataFrame(rows))
     text = paragraphs(limits.section(known))
     assert "2 differences have an interval, and 2 of the intervals exclude zero" in text
-    assert "leaves 1 below p = 0.05; those that it takes away: tail IoU of wce." in text
+    assert "For 1 of them p stays below 0.05" in text
+    assert "the others have a question mark: tail IoU of wce." in text
 
 
 def test_methods_tell_seeds_resamples_and_what_is_missing(comparison: Comparison) -> None:

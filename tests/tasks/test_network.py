@@ -1,20 +1,24 @@
 """Where a network's weights come from, with and without a network to fetch them."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import segmentation_models_pytorch as smp
+import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lit_seg.errors import RunError
 from lit_seg.tasks import weights
 from lit_seg.tasks.network import build_network
+from lit_seg.tasks.normalisation import IMAGENET, published_statistics
 from lit_seg.tasks.weights import load_encoder_weights, load_local_weights
 
 ENCODER = "timm-mobilenetv3_small_minimal_100"
 OPTIONS = {"decoder_channels": [8, 8, 8, 8, 8]}
+SMALL = {"encoder_depth": 3, "decoder_channels": [8, 8, 8]}
 
 
 @pytest.fixture
@@ -28,7 +32,12 @@ def net() -> nn.Module:
     [
         ("unett", ENCODER, {}, "unetplusplus"),
         ("unet", "resnet19", {}, "resnet18"),
-        ("unet", ENCODER, {"decoder_chanels": [8]}, "decoder_chanels"),
+        ("unet", "convnext_atto", {}, "tu-convnext_atto"),
+        ("unet", ENCODER, {"decoder_chanels": [8]}, "'decoder_chanels'.*: decoder_channels"),
+        ("fpn", "resnet18", {"upsamplin": 4}, "'upsamplin' with resnet18.*: upsampling"),
+        ("unet", "resnet18", {"drop_path_rate": 0.1}, "'drop_path_rate' with resnet18; there are"),
+        ("unet", "tu-test_byobnet", {"decoder_chanels": 8}, "'decoder_chanels'.*: decoder_chan"),
+        ("unet", "tu-test_byobnet", {"drop_pth_rate": 0.1}, "'drop_pth_rate'; .*: drop_path_rate"),
     ],
 )
 def test_unknown_parts_are_named(
@@ -36,6 +45,51 @@ def test_unknown_parts_are_named(
 ) -> None:
     with pytest.raises(ValueError, match=named):
         build_network(architecture, encoder, 3, options)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("activation", "softmax"),
+        ("aux_params", {"classes": 3}),
+        ("classes", 4),
+        ("encoder_name", "vgg11"),
+        ("encoder_weights", "imagenet"),
+        ("in_channels", 4),
+    ],
+)
+def test_what_goes_in_and_comes_out_is_no_option(option: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"`options`: {option} cannot be .*{value}.*; leave it"):
+        build_network("unet", "resnet18", 3, {option: value})
+
+
+def test_options_of_an_encoder_are_taken() -> None:
+    build_network("unet", "tu-test_byobnet", 3, {"drop_path_rate": 0.1, "in_channels": 3})
+    network = build_network("deeplabv3", "resnet18", 3, {"encoder_output_stride": 16})
+    assert network.encoder.output_stride == 16
+
+
+@pytest.mark.parametrize(
+    ("encoder", "weights", "mean", "std"),
+    [
+        ("resnet18", None, IMAGENET[0], IMAGENET[1]),
+        ("resnet18", "imagenet", IMAGENET[0], IMAGENET[1]),
+        ("tu-test_byobnet", None, IMAGENET[0], IMAGENET[1]),
+        ("tu-test_vit", None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        (ENCODER, "imagenet", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        ("efficientnet-b0", "advprop", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        ("dpn68", "imagenet", (0.4863, 0.4588, 0.4078), (0.2348, 0.2348, 0.2348)),
+        ("inceptionv4", None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    ],
+)
+def test_images_are_seen_as_the_published_weights_expect(
+    encoder: str, weights: str | None, mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    architecture = "dpt" if encoder == "tu-test_vit" else "unet"
+    with torch.device("meta"):
+        network = build_network(architecture, encoder, 2, {})
+    found = published_statistics(network, encoder, weights)
+    torch.testing.assert_close(found, torch.tensor([mean, std]), rtol=0, atol=1e-4)
 
 
 def test_weights_that_cannot_be_had_leave_random_ones_and_one_line(
@@ -66,32 +120,79 @@ def test_a_hub_that_never_answers_does_not_hang(
     never.set()
 
 
+@pytest.mark.parametrize(
+    ("encoder", "options"),
+    [(ENCODER, OPTIONS), ("tu-test_byobnet", SMALL), ("tu-test_vit", {"img_size": 64})],
+)
 def test_published_weights_reach_the_encoder(
-    net: nn.Module, monkeypatch: pytest.MonkeyPatch
+    encoder: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    published = smp.encoders.get_encoder(ENCODER, weights=None)
-    monkeypatch.setattr(smp.encoders, "get_encoder", lambda *a, **k: published)
-    assert load_encoder_weights(net, ENCODER, "imagenet")
-    for key, value in published.state_dict().items():
-        assert torch.equal(net.encoder.state_dict()[key], value)
+    """Also one that is less deep than the published one, and one of DPT."""
+    make, made = timm.create_model, []
+
+    def published(name: str, pretrained: bool = False, **more: object) -> nn.Module:
+        made.append(make(name, **more))
+        return made[-1]
+
+    net = build_network("dpt" if "vit" in encoder else "unet", encoder, 3, options)
+    monkeypatch.setattr(timm, "create_model", published)
+    assert load_encoder_weights(net, encoder, "imagenet")
+    own, weights = net.encoder.model.state_dict(), made[-1].state_dict()
+    assert own.keys() - weights.keys() == set()
+    assert all(torch.equal(value, weights[key]) for key, value in own.items())
 
 
-@pytest.mark.parametrize("wrap", ["checkpoint", "network", "encoder"])
-def test_local_weights_of_three_kinds(net: nn.Module, wrap: str, tmp_path: Path) -> None:
-    torch.manual_seed(1)
-    other = build_network("unet", ENCODER, 5, OPTIONS)  # its head has other classes
-    state = other.state_dict()
-    stored: object = {
-        "checkpoint": {"state_dict": {f"network.{k}": v for k, v in state.items()}},
-        "network": state,
-        "encoder": other.encoder.state_dict(),
-    }[wrap]
-    torch.save(stored, tmp_path / "w.pt")
-    head = net.state_dict()["segmentation_head.0.weight"].clone()
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state, encoder: state,
+        lambda state, encoder: encoder,
+        lambda state, encoder: {"state_dict": before("network.", state), "epoch": 3},
+        lambda state, encoder: {"state_dict": before("model.", state)},
+        lambda state, encoder: before("module.", state),
+        lambda state, encoder: before("_orig_mod.module.", state),
+        lambda state, encoder: {"model": before("module.network._orig_mod.", state)},
+        lambda state, encoder: {"model_state_dict": state, "optimizer": {"state": {0: {}}}},
+        lambda state, encoder: {"meta": {}, "state_dict": before("backbone.", encoder)},
+        lambda state, encoder: {"teacher": {"net": before("encoder_q.module.", encoder)}},
+        # as timm has them, whose stages smp names otherwise
+        lambda state, encoder: {
+            key.removeprefix("model.").replace("stages_", "stages."): v
+            for key, v in encoder.items()
+        },
+    ],
+)
+def test_local_weights_are_recognised(
+    wrap: Callable[..., object], two_nets: tuple[nn.Module, nn.Module], tmp_path: Path
+) -> None:
+    net, other = two_nets
+    torch.save(wrap(other.state_dict(), other.encoder.state_dict()), tmp_path / "w.pt")
+    for value in net.state_dict().values():
+        value.zero_()
     load_local_weights(net, str(tmp_path / "w.pt"))
     for key, value in other.encoder.state_dict().items():
         assert torch.equal(net.encoder.state_dict()[key], value)
-    assert torch.equal(net.state_dict()["segmentation_head.0.weight"], head)
+    assert not net.state_dict()["segmentation_head.0.weight"].any()  # of other classes
+
+
+@pytest.fixture(scope="module")
+def two_nets() -> tuple[nn.Module, nn.Module]:
+    net, other = (build_network("unet", "tu-test_byobnet", c, SMALL) for c in (3, 5))
+    return net, other
+
+
+def before(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + key: value for key, value in state.items()}
+
+
+def test_local_weights_of_safetensors(tmp_path: Path) -> None:
+    net, other = (build_network("unet", "tu-test_byobnet", 3, SMALL) for _ in range(2))
+    other.save_pretrained(tmp_path)  # as smp saves a model
+    load_local_weights(net, str(tmp_path / "model.safetensors"))
+    assert all(torch.equal(v, other.state_dict()[k]) for k, v in net.state_dict().items())
+    (tmp_path / "model.safetensors").write_text("no weights")
+    with pytest.raises(RunError, match=r"model\.safetensors: cannot be read"):
+        load_local_weights(net, str(tmp_path / "model.safetensors"))
 
 
 def test_unusable_local_weights_are_named(net: nn.Module, tmp_path: Path) -> None:

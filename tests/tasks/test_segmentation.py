@@ -1,6 +1,8 @@
 """The LightningModule without the command line."""
 
 import math
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,15 +13,19 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import PolynomialLR
 from torch.utils.data import DataLoader
 
+from lit_seg.errors import RunError
 from lit_seg.losses import CrossEntropyLoss, RecallLoss
 from lit_seg.metrics import confusion_matrix, confusion_scores
 from lit_seg.metrics.labels import VOID, ClassCounts
-from lit_seg.tasks import LitSegmenter
+from lit_seg.tasks import LitSegmenter, segmentation
+from lit_seg.tasks.schedule import _changed_options
 
 SMALL = {
     "encoder": "timm-mobilenetv3_small_minimal_100",
     "options": {"decoder_channels": [8, 8, 8, 8, 8]},
 }
+
+TINY = {"encoder": "tu-test_byobnet", "options": {"encoder_depth": 3, "decoder_channels": [8] * 3}}
 
 
 def batches(n: int, num_classes: int, height: int = 40, width: int = 50) -> list[dict[str, object]]:
@@ -66,6 +72,73 @@ def test_padding_lies_outside_the_image() -> None:
     padded[..., :40] = normalised
     expected = model.network(padded)[..., :40]
     torch.testing.assert_close(model(image), expected)
+
+
+@pytest.mark.parametrize(
+    ("image", "named"),
+    [
+        (torch.zeros(1, 32, 32, 3, dtype=torch.uint8), r"\(1, 32, 32, 3\) .*movedim"),
+        (torch.zeros(3, 32, 32, dtype=torch.uint8), r"\(3, 32, 32\) .*image\[None\]"),
+        (torch.zeros(1, 1, 32, 32, dtype=torch.uint8), r"\(1, 1, 32, 32\)"),
+        (torch.zeros(1, 4, 32, 32, dtype=torch.uint8), r"\(1, 4, 32, 32\)"),
+        (torch.zeros(1, 3, 32, 32), r"float32.*0 to 255.*\(image \* 255\)"),
+        (torch.zeros(1, 3, 32, 32).numpy(), "ndarray.*uint8"),
+    ],
+)
+def test_only_batches_of_rgb_in_bytes_are_taken(
+    image: Tensor, named: str, tiny: LitSegmenter
+) -> None:
+    with pytest.raises(RunError, match=named):
+        tiny(image)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> LitSegmenter:
+    return LitSegmenter([1, 1], **TINY)
+
+
+def test_batches_of_another_kind_are_refused(tiny: LitSegmenter) -> None:
+    (batch,) = batches(1, 2)
+    with pytest.raises(RunError, match=r"a dict with 'image', 'target', got tuple; .*Sample"):
+        tiny.training_step((batch["image"], batch["target"]), 0)
+    with pytest.raises(RunError, match=r"a dict with .*'name', got \['image', 'target'\]"):
+        tiny.validation_step({key: batch[key] for key in ("image", "target")}, 0)
+
+
+def test_an_export_names_the_packages_that_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tiny: LitSegmenter
+) -> None:
+    monkeypatch.setattr(segmentation, "find_spec", lambda name: None)
+    with pytest.raises(RunError, match="to_onnx needs onnx and onnxscript: pip install onnx onnx"):
+        tiny.to_onnx("x.onnx", torch.zeros(1, 3, 32, 32).byte())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options", "named"),
+    [
+        ("fpn", {"upsampling": 1}, "FPN.* 8x8 for images of 32x32.*`upsampling`.* 4 times"),
+        ("pspnet", {"encoder_depth": 4}, "PSPNet.* 16x16 for images of 32x32.* 2 times"),
+    ],
+)
+def test_logits_of_another_size_are_refused(
+    architecture: str, options: dict[str, int], named: str
+) -> None:
+    model = LitSegmenter([1, 1], architecture=architecture, options=options).eval()
+    with pytest.raises(RunError, match=named):
+        model(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+
+
+def test_a_run_keeps_how_it_sees_images() -> None:
+    """Also one of a version that saw all images by the statistics of ImageNet."""
+    model, other = (LitSegmenter([1, 1], **SMALL) for _ in range(2))
+    assert model.pixel_mean.flatten().tolist() == [127.5] * 3
+    model.pixel_std.fill_(1)
+    checkpoint = {"state_dict": model.state_dict()}
+    model.on_save_checkpoint(checkpoint)
+    other.on_load_checkpoint(checkpoint)
+    assert other.pixel_std.unique().tolist() == [1]
+    other.on_load_checkpoint({"state_dict": model.state_dict()})
+    assert (other.pixel_mean / 255).flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
 
 
 def test_validation_scores_are_of_the_dataset_not_of_batches(tmp_path: Path) -> None:
@@ -133,6 +206,36 @@ def test_the_schedule_spans_the_run(tmp_path: Path) -> None:
     fit = trainer(tmp_path, max_epochs=2, limit_val_batches=0)
     fit.fit(model, loader(batches(2, 2)))
     assert fit.optimizers[0].param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_frozen_encoder_keeps_its_weights_and_statistics(tmp_path: Path) -> None:
+    torch.save(LitSegmenter([1, 1], **TINY).network.state_dict(), tmp_path / "w.pt")
+    model = LitSegmenter([1, 1], encoder_lr_factor=0, init=str(tmp_path / "w.pt"), **TINY)
+    trainer(tmp_path, max_steps=1, limit_val_batches=0).fit(model, loader(batches(1, 2)))
+    assert model.train().network.decoder.training
+    before = torch.load(tmp_path / "w.pt")
+    same = {key for key, value in model.network.state_dict().items() if value.equal(before[key])}
+    assert {key for key in before if key.startswith("encoder.")} <= same < before.keys()
+
+
+def test_the_encoder_has_its_own_learning_rate() -> None:
+    model = LitSegmenter([1, 1], encoder_lr_factor=0.1, optimizer=partial(SGD, lr=0.5), **TINY)
+    others, encoder = model.configure_optimizers().param_groups
+    assert (others["lr"], encoder["lr"]) == (0.5, 0.05)
+    assert set(encoder["params"]) == set(model.network.encoder.parameters())
+    assert {*others["params"], *encoder["params"]} == set(model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "refused"), [(0, 1, False), (1, 0.1, True), (0.1, 0.2, True), (0.1, 0.1, False)]
+)
+def test_a_resumed_run_may_thaw_its_encoder_and_no_more(
+    was: float, now: float, refused: bool
+) -> None:
+    before = {"hyper_parameters": {} if was == 1 else {"encoder_lr_factor": was}}
+    told = pytest.raises(RunError, match=f"`model.encoder_lr_factor` was {was} and is now {now}.*")
+    with told if refused else nullcontext():
+        assert _changed_options(before, {"encoder_lr_factor": now}) == set()
 
 
 def test_progress_reaches_the_loss(tmp_path: Path) -> None:

@@ -53,6 +53,9 @@ def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[
     def command(args: Sequence[str]) -> int:
         try:
             with lasting_output():
+                if "" in args:  # a path without a letter would be the working directory
+                    given = " ".join(map(repr, args))
+                    raise RunError(f"an argument is empty in {given}; give it a value")
                 return main([word for word in args if word != "--traceback"])
         except ModuleNotFoundError:  # `lit_seg.__main__` says how to install it
             raise

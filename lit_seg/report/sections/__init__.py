@@ -24,7 +24,7 @@ def build(comparison: Comparison) -> Report:
     losses = list(dict.fromkeys(method.loss for method in methods))
     what = "Losses compared" if len(losses) > 1 else f"Runs of {losses[0]}"
     usual = [method for method in methods if method.steps == methods[0].steps]
-    data = ", ".join(dict.fromkeys(method.data for method in usual))
+    data = ", ".join(dict.fromkeys(_with_recipe(method.data) for method in usual))
     models = ", ".join(dict.fromkeys(method.model for method in methods))
     least, *more = sorted({len(method.runs) for method in methods})
     seeds = f"{least} to {more[-1]} seeds" if more else plural(least, "seed")
@@ -36,3 +36,9 @@ def build(comparison: Comparison) -> Report:
         f"{models}, {usual[0].steps} steps, {seeds} per loss{images}. Losses: {', '.join(losses)}.",
         [section for section in sections if section is not None],
     )
+
+
+def _with_recipe(data: str) -> str:
+    """``camvid by the recipe recall_camvid`` for the folder ``camvid-recall_camvid``."""
+    name, _, recipe = data.partition("-")
+    return f"{name} by the recipe {recipe}" if recipe.endswith(f"_{name}") else data

@@ -1,11 +1,14 @@
 """Which loss to choose: a table of outcomes, and a recommendation that follows fixed rules."""
 
+from functools import partial
+
 import pandas as pd
 
 from lit_seg.analysis.comparison import Comparison, paired
 from lit_seg.analysis.run_groups import Method, changes_training
+from lit_seg.analysis.score_figures import plot_differences
 from lit_seg.metrics.scores import STAT_NAMES, STATS
-from lit_seg.report.blocks import Block, Cell, Section, Table, Text
+from lit_seg.report.blocks import Block, Cell, Figure, Section, Table, Text
 from lit_seg.report.formatting import (
     NBSP,
     interval,
@@ -13,28 +16,33 @@ from lit_seg.report.formatting import (
     mean_sd,
     method_table,
     outcome,
+    outcome_word,
     plural,
     score_cell,
 )
+from lit_seg.report.images import draw_panel, text_width
 
 DECISIVE = ("miou", "macc", "tail_recall", "tail_precision", "pixel_acc")
 """The scores of the decision table, in the order of its columns."""
+_DRAWN = ("miou", "macc", "tail_recall", "tail_precision")
 
 
 def section(comparison: Comparison) -> Section:
-    """The first part of the report: warnings, the recommendation, and the table behind it."""
+    """The first part of the report: the recommendation, and the figure and the table behind it."""
     caption = "Scores in percent, mean ± standard deviation over seeds, and their outcome"
     tail = listed([comparison.classes[c] for c in comparison.tail])
     note = (
-        "Second line: difference in points to the baseline, or to the loss that the first column "
-        "names, and its 95 % interval. ▲ **better**, ▼ **worse**: the interval excludes zero. "
-        "≈ **tied**: it includes zero, so the difference may be chance. **No interval**: one pair "
-        "of seeds gives none, nor does a run without counts per image. Mean accuracy is the mean "
-        f"recall of all classes. Tail: the least frequent third of the classes ({tail}). Precision "
-        "is compared over the classes that both losses predict, so its differences do not match "
-        "the means."
+        "Plots: differences with their intervals; a full marker says that the interval excludes "
+        "zero. Second line of a cell: difference in points to the baseline, or to the loss that "
+        "the first column names, and its 95 % interval. ▲ **better**, ▼ **worse**: the interval "
+        "excludes zero. **better?**, **worse?**: it excludes zero, which chance does as well where "
+        "so many losses are compared (Holm's correction leaves p at 0.05 or above). ≈ **tied**: it "
+        "includes zero, so the difference may be chance. **No interval**: one pair of seeds gives "
+        "none, nor does a run without counts per image. Mean accuracy is the mean recall of all "
+        f"classes. Tail: the least frequent third of the classes ({tail}). Precision is compared "
+        "over the classes that both losses predict, so its differences do not match the means."
     )
-    warnings = [
+    confounded = [
         f"**The runs differ in more than loss and seed:** `{option}` is "
         f"{' or '.join(f'{value} ({listed(labels)})' for value, labels in values.items())}. "
         "Differences between losses may come from that."
@@ -42,12 +50,26 @@ def section(comparison: Comparison) -> Section:
         if changes_training(option)
     ]
     blocks: list[Block] = [
-        *(Text(warning, "warning") for warning in [*warnings, *comparison.warnings]),
+        *(Text(warning, "warning") for warning in confounded),
         Text(" ".join(recommendation(comparison)), "lead"),
+        *_forest(comparison),
         score_table(comparison, DECISIVE, caption),
+        *(Text(warning, "warning") for warning in comparison.warnings),
         Text(note, "note"),
     ]
     return Section("decision", "Which loss to pick", blocks)
+
+
+def _forest(comparison: Comparison) -> list[Figure]:
+    """The differences with their intervals, a panel per score; none without differences."""
+    labels = comparison.differences["method"].unique()
+    if not len(labels):
+        return []
+    height, left = 52 + 20 * len(labels), 14 + text_width(labels)
+    plots = {STAT_NAMES[stat]: partial(plot_differences, comparison, stat) for stat in _DRAWN}
+    panels = [draw_panel(name, plot, 245, height, left, 12) for name, plot in plots.items()]
+    alt = "Differences of each loss to its reference with intervals"
+    return [Figure("differences", alt, "", panels, columns=2)]
 
 
 def score_table(comparison: Comparison, stats: tuple[str, ...], caption: str) -> Table:
@@ -86,8 +108,8 @@ def _outcome_text(comparison: Comparison, row: pd.Series) -> str:
     """``better +9.1 [+3.3, +15.0]``, with the number of pairs where it is small."""
     if row["value"] != row["value"]:
         return "n/a"
-    text, mark = interval(comparison, row), outcome(row)
-    text = f"{mark} {text}" if mark else f"{text}, no interval"
+    text, mark = interval(row), outcome(row)
+    text = f"{outcome_word(row)} {text}" if mark else f"{text}, no interval"
     seeds = (set(comparison.method(row[key]).seeds) for key in ("method", "against"))
     pairs = len(set.intersection(*seeds))
     if row["seeds"] == pairs > 1:
@@ -103,6 +125,7 @@ def recommendation(comparison: Comparison) -> list[str]:
     2. Without an interval over seeds nothing is recommended; the highest mean IoU is named.
     3. Of the losses whose mean IoU is shown to be better than the baseline's at the usual budget,
        the one with the highest mean is recommended, and losses that are tied with it are named.
+       Where only doubtful ones are there (``better?``), it is said that it may be better.
     4. Otherwise no loss is shown to be better. The loss with the highest tail recall of those
        that are shown to be better in it is named for readers who need the rare classes most.
 
@@ -132,23 +155,17 @@ def recommendation(comparison: Comparison) -> list[str]:
     usual = [method for method in candidates if method.steps == comparison.methods[0].steps]
     none_better = f"No loss is shown to have a better mean IoU than {base.label}"
     if best := _best(comparison, usual, "miou"):
-        reference = _reference(comparison, best, usual, "miou")
-        first = f"Choose **{best.label}**: its mean IoU is better than that of {reference}."
+        first = f"{_named(comparison, best, usual, 'miou', 'Choose')}."
     elif best := _best(comparison, usual, "tail_recall"):
-        reference = _reference(comparison, best, usual, "tail_recall")
-        first = (
-            f"{none_better}; if the rare classes matter most, choose **{best.label}**, whose tail "
-            f"recall is better than that of {reference}."
-        )
+        condition = "if the rare classes matter most, choose"
+        first = f"{none_better}; {_named(comparison, best, usual, 'tail_recall', condition)}."
     else:
         first = f"{none_better}."
     sentences = [first, _price(comparison, best)] if best else [first]
     longer = [method for method in candidates if method not in usual]
     if winner := _best(comparison, longer, "miou"):
-        sentences.append(
-            f"Trained for {winner.steps} steps, **{winner.label}** has a better mean IoU than "
-            f"{_reference(comparison, winner, [], 'miou')}."
-        )
+        better = _named(comparison, winner, [], "miou")
+        sentences.append(f"Trained for {winner.steps} steps, {better}.")
     elif longer and not best:
         sentences.append("Nor is any loss shown to be better at another number of steps.")
     return sentences
@@ -163,8 +180,32 @@ def _is_candidate(comparison: Comparison, method: Method) -> bool:
 
 
 def _best(comparison: Comparison, methods: list[Method], stat: str) -> Method | None:
-    better = [m for m in methods if outcome(comparison.difference(m.label, stat)) == "better"]
-    return _highest(comparison, better, stat)
+    """The highest of those that are better, if possible of those without a doubt."""
+    words = {m.label: outcome_word(comparison.difference(m.label, stat)) for m in methods}
+    for word in ("better", "better?"):
+        if better := [method for method in methods if words[method.label] == word]:
+            return _highest(comparison, better, stat)
+    return None
+
+
+def _named(
+    comparison: Comparison, best: Method, others: list[Method], stat: str, choose: str = ""
+) -> str:
+    """``Choose **recall**: it has a better mean IoU than ce``, or that recall may have it."""
+    row = comparison.difference(best.label, stat)
+    assert row is not None
+    score = f"a better {STAT_NAMES[stat]} than {row['against']} ({interval(row)} points)"
+    tied = []
+    for method in others:
+        differences, seeds = paired(comparison, best, method) if method is not best else ([], [])
+        if len(seeds) > 1 and not differences[STATS.index(stat)].is_real:
+            tied.append(method.label)
+    if tied:
+        score += f", statistically tied with that of {listed(tied)}"
+    if outcome_word(row) == "better?":
+        chance = "where so many losses are compared, chance explains the difference as well"
+        return f"**{best.label}** may have {score}; {chance}"
+    return f"{choose} **{best.label}**{': it' if choose else ''} has {score}".strip()
 
 
 def _highest(comparison: Comparison, methods: list[Method], stat: str) -> Method | None:
@@ -173,28 +214,16 @@ def _highest(comparison: Comparison, methods: list[Method], stat: str) -> Method
     return max(scored, key=lambda method: means[method.label], default=None)
 
 
-def _reference(comparison: Comparison, best: Method, others: list[Method], stat: str) -> str:
-    """What a loss is better than, by how much, and which of the others are tied with it."""
-    row = comparison.difference(best.label, stat)
-    assert row is not None
-    text = f"{row['against']} ({interval(comparison, row)} points)"
-    tied = []
-    for method in others:
-        differences, seeds = paired(comparison, best, method) if method is not best else ([], [])
-        if len(seeds) > 1 and not differences[STATS.index(stat)].is_real:
-            tied.append(method.label)
-    return text + (f", and statistically tied with that of {listed(tied)}" if tied else "")
-
-
 def _price(comparison: Comparison, method: Method) -> str:
     """The outcome of a loss in each score; intervals are given for what it is worse in."""
-    names: dict[str, list[str]] = {"better": [], "worse": [], "tied": [], "": []}
+    words = {"better": "better", "better?": "perhaps better", "worse": "**worse**"}
+    words |= {"worse?": "perhaps **worse**", "tied": "tied", "": "not comparable"}
+    names: dict[str, list[str]] = {word: [] for word in words}
     for stat in DECISIVE:
         row = comparison.difference(method.label, stat)
         assert row is not None
-        points = f" ({interval(comparison, row)} points)" if outcome(row) == "worse" else ""
-        names[outcome(row)].append(STAT_NAMES[stat] + points)
+        points = f" ({interval(row)} points)" if outcome(row) == "worse" else ""
+        names[outcome_word(row)].append(STAT_NAMES[stat] + points)
         against = row["against"]
-    words = {"worse": "**worse**", "": "not comparable"}
-    outcomes = [f"{words.get(mark, mark)} in {listed(of)}" for mark, of in names.items() if of]
+    outcomes = [f"{words[word]} in {listed(of)}" for word, of in names.items() if of]
     return f"Against {against} it is {listed(outcomes)}."

@@ -9,7 +9,7 @@ from lit_seg.analysis.learning import CURVES, curve, final_of_baseline, first_re
 from lit_seg.analysis.run_groups import Method
 from lit_seg.analysis.score_figures import plot_curves
 from lit_seg.report.blocks import Block, Cell, Figure, Section, Table, Text
-from lit_seg.report.formatting import method_table, outcome, percent
+from lit_seg.report.formatting import method_table, outcome, outcome_word, percent
 from lit_seg.report.images import draw_panel, text_width
 
 _LISTED = 5  # seeds
@@ -37,7 +37,7 @@ def section(comparison: Comparison) -> Section | None:
             end = final_of_baseline(comparison, stat)
             plot = partial(plot_curves, comparison, curves[stat], drawn, target=end)
             right = 22 + text_width(method.label for method in drawn)
-            panels.append(draw_panel(name + note, plot, 520, 330, right=right))
+            panels.append(draw_panel(name + note, plot, 440, 290, right=right))
     caption = (
         "Mean over seeds, with a band from the lowest to the highest seed. Dotted: what the "
         "baseline ends with."
@@ -58,9 +58,9 @@ def _table(comparison: Comparison, base: Method) -> Table:
             steps = table.loc[table["method"] == method.label, "step"]
             first = table.loc[table["method"] == base.label, "step"].min()
             difference = comparison.difference(method.label, stat)
-            mark = outcome(difference)
+            mark, word = outcome(difference), outcome_word(difference)
             start = "baseline" if method is base else _start(steps, first)
-            end = mark or ("baseline" if difference is None else "n/a")
+            end = word or ("baseline" if difference is None else "n/a")
             row += [_reached(steps), Cell(start), Cell(end, mark=mark)]
         return row
 

@@ -10,21 +10,27 @@ import pandas as pd
 from lit_seg.analysis.bootstrap import quantile
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.metrics.scores import LEAST_PREDICTED, STAT_NAMES
-from lit_seg.report.blocks import Block, Cell, Section, Table, Text
-from lit_seg.report.formatting import interval, listed, points
+from lit_seg.report.blocks import Block, Cell, Folded, Section, Table, Text
+from lit_seg.report.formatting import interval, listed, plural, points
 
 
 def section(comparison: Comparison) -> Section:
     """Everything that is needed to doubt the numbers and to make them again."""
     base = comparison.baseline.loss if comparison.baseline else "ce"
-    blocks: list[Block] = [Text(text) for text in [*_limits(comparison), *_intervals(comparison)]]
+    intervals: list[Block] = [Text(text) for text in _intervals(comparison)]
     if table := _by_seed(comparison):
-        blocks.append(table)
+        intervals.append(table)
     command = (
         f"**Command**: `python -m lit_seg report RUNS --out FOLDER --baseline {base}` with the "
         "folders of the runs above."
     )
-    blocks += [_settings(comparison), _runs(comparison), Text(_versions(comparison)), Text(command)]
+    made: list[Block] = [_settings(comparison), Text(_versions(comparison)), Text(command)]
+    blocks: list[Block] = [
+        *map(Text, _limits(comparison)),
+        Folded("How differences were judged", intervals),
+        Folded(f"The {plural(len(comparison.runs), 'run')}", [_runs(comparison)]),
+        Folded("Settings, versions and command", made),
+    ]
     return Section("made", "How this was made", blocks)
 
 
@@ -44,9 +50,8 @@ def _limits(comparison: Comparison) -> list[str]:
         found.append(
             f"**Chance**: {len(tested)} differences have an interval, and {len(real)} of the "
             "intervals exclude zero; of differences that do not exist, up to one in twenty would. "
-            "Better and worse are decided by the interval alone. Holm's correction for the number "
-            f"of losses leaves {len(real) - len(lost)} below p = 0.05; those that it takes away: "
-            f"{listed(names) or 'none'}."
+            f"For {len(real) - len(lost)} of them p stays below 0.05 in Holm's correction for the "
+            f"number of losses; the others have a question mark: {listed(names) or 'none'}."
         )
     scope = (
         "**Scope**: one set of options per loss, none of them tuned here, on the data, network and "
@@ -71,7 +76,7 @@ def _intervals(comparison: Comparison) -> list[str]:
             "of their differences; v is the variance of m over resamples of the validation images, "
             "which all seeds share; t is the quantile of Student's distribution with S − 1 degrees "  # noqa: RUF001
             f"of freedom ({quantiles}). p is of the same t. An interval is cut where the score of "
-            "the loss would leave 0 to 100 %, given the mean of the reference."
+            "the loss would leave 0 to 100 %, given that of the reference over the same classes."
         )
     return [
         *found,
@@ -97,7 +102,7 @@ def _by_seed(comparison: Comparison) -> Table | None:
             continue
         ours, theirs = scores[method.label], scores[row["against"]]
         each = ", ".join(map(points, (ours - theirs).loc[ours.index.intersection(theirs.index)]))
-        texts = [method.label, row["against"], each, interval(comparison, row)]
+        texts = [method.label, row["against"], each, interval(row)]
         texts += [f"{row['same_sign']} of {row['seeds']}", _p(row["p"]), _p(row["p_holm"])]
         rows.append([Cell(text) for text in texts])
     columns = ["loss", "against", "by seed", "difference", "same sign", "p", "p (Holm)"]

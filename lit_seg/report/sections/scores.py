@@ -1,15 +1,13 @@
-"""Gains and price: the further scores, differences with intervals, and accuracy against IoU."""
+"""Gains and price: the further scores, and accuracy against IoU."""
 
 from functools import partial
 
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.score_figures import plot_differences, plot_scatter
-from lit_seg.metrics.scores import STAT_NAMES, STATS
+from lit_seg.analysis.score_figures import plot_scatter
+from lit_seg.metrics.scores import STATS
 from lit_seg.report.blocks import Block, Figure, Section
 from lit_seg.report.images import draw_panel, text_width
 from lit_seg.report.sections.decision import DECISIVE, score_table
-
-_DRAWN = ("miou", "macc", "tail_recall", "tail_precision")
 
 
 def section(comparison: Comparison) -> Section:
@@ -18,19 +16,8 @@ def section(comparison: Comparison) -> Section:
     blocks: list[Block] = [
         score_table(comparison, further, "Further scores, as in the first table")
     ]
-    labels = comparison.differences["method"].unique()
-    if len(labels):
-        height, left = 56 + 26 * len(labels), 14 + text_width(labels)
-        plots = {STAT_NAMES[stat]: partial(plot_differences, comparison, stat) for stat in _DRAWN}
-        panels = [draw_panel(name, plot, 268, height, left, 12) for name, plot in plots.items()]
-        alt = "Differences of each loss to its reference with intervals"
-        caption = (
-            "Difference to the reference in points with its 95 % interval. A full marker says that "
-            "the interval excludes zero."
-        )
-        blocks.append(Figure("differences", alt, caption, panels, columns=2))
     right = 50 + text_width(method.label for method in comparison.methods)  # for the legend
-    scatter = draw_panel("", partial(plot_scatter, comparison), 570 + right, 430, right=right)
+    scatter = draw_panel("", partial(plot_scatter, comparison), 340 + right, 330, right=right)
     caption = (
         "A small point is a seed, the large one the mean, the ellipse one standard deviation. Up: "
         "more of each class is found. Right: there are also fewer false alarms. A loss that goes "

@@ -27,8 +27,8 @@ def section(comparison: Comparison) -> Section | None:
     right = 22 + text_width(method.label for method in comparison.methods)
     height = max(300, 60 + 24 * len(comparison.classes))
     panels = [
-        draw_panel("How large the masks are", plot_sizes, 500, height, left, right=14),
-        draw_panel("How much of them is found", plot_recall, 500, height, right=right),
+        draw_panel("How large the masks are", plot_sizes, 440, height, left, right=14),
+        draw_panel("How much of them is found", plot_recall, 440, height, right=right),
     ]
     caption = (
         "A mask is all pixels of a class in a validation image. Left: each row is scaled to its "

@@ -1,6 +1,7 @@
 """Checking every image and label of a dataset, and listing all faults."""
 
 import hashlib
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -18,9 +19,10 @@ from lit_seg.data.counting.count import pixels_of_labels
 from lit_seg.data.counting.walk import walk
 from lit_seg.data.file_lists import faults_listed
 from lit_seg.data.splits import Split
-from lit_seg.errors import DataError, NotThereError
+from lit_seg.errors import DataError, NotThereError, check_choice
 from lit_seg.metrics.labels import VOID
 
+_ALIKE = 3  # more problems of one kind are counted, not listed
 _NAMED = 12  # more classes without a pixel are counted, not listed
 
 
@@ -41,8 +43,9 @@ Findings = dict[SplitName, list[Finding]]
 
 
 def main(args: Sequence[str]) -> int:
-    """Print a summary of each split and a line per fault; return 1 if there is a fault."""
-    data, _ = dataset_of(args, "check")
+    """Print a summary of each split and the faults; return 1 if there is a fault."""
+    data, extra = dataset_of(args, "check", {"alike": "count"})
+    check_choice("alike", extra["alike"], ("count", "list"))
     found: list[str] = []
     findings: Findings = {}
     for name in get_args(SplitName):
@@ -51,15 +54,38 @@ def main(args: Sequence[str]) -> int:
             findings[name] = list(walk(split, look, f"looking at {name}"))
             found += [problem for finding in findings[name] for problem in finding.problems]
             sys.stdout.write(f"{name:5} {_summary(data, name, findings[name])}\n")
+    if fault := _fault_of_counts(data, findings.get("train", [])):
+        found.append(fault)
     found += _shared_images(findings)
     found += _odd_sizes(data, findings)
     with suppress(DataError):  # its split has told already
         found += [f"{path}: no image belongs to it" for path in data.without_partner()]
     problems = list(dict.fromkeys(found))  # splits may share a file or a list
     result = f"{len(problems)} problem{'s'[: len(problems) - 1]}"
-    lines = [*problems, result if problems else f"nothing wrong with {data.folder}"]
+    shown = problems if extra["alike"] == "list" else _without_alike(problems)
+    lines = [*shown, result if problems else f"nothing wrong with {data.folder}"]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 1 if problems else 0
+
+
+def _without_alike(problems: Sequence[str]) -> list[str]:
+    """Keep one line of many that differ only in the file, in what is quoted and in numbers."""
+    alike: dict[str, list[str]] = {}
+    for problem in problems:
+        what = problem.partition(": ")[2] or problem
+        alike.setdefault(re.sub(r"'[^']*'|\S*[/\\]\S*|\d+", "", what), []).append(problem)
+    lines: list[str] = []
+    for group in alike.values():
+        many = f"{len(group)} files alike (`--alike list` lists them), first {group[0]}"
+        lines += group if len(group) <= _ALIKE else [many]
+    return lines
+
+
+def _fault_of_counts(data: SegDataModule, findings: Sequence[Finding]) -> str:
+    counted = [finding.pixels for finding in findings if finding.pixels is not None]
+    if not counted:
+        return ""
+    return data.fault_of_counts(np.stack(counted)[:, [*range(len(data.names)), VOID]])
 
 
 def _split(data: SegDataModule, name: SplitName, problems: list[str]) -> Split | None:

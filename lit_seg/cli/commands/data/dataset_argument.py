@@ -10,7 +10,8 @@ from jsonargparse import ArgumentParser
 
 from lit_seg.cli.commands.run_command import near_option
 from lit_seg.cli.layers import EXPERIMENTS
-from lit_seg.config.parse_errors import refusal
+from lit_seg.cli.misplaced_keys import check_places
+from lit_seg.config.parse_errors import explain, refusal
 from lit_seg.config.trust import take_trusted
 from lit_seg.data import DATASETS, SegDataModule
 from lit_seg.data.card import SplitName
@@ -56,11 +57,13 @@ def dataset_of(
     try:
         asked = parser.parse_args(list(args[1:]), namespace=parser.parse_object(given))
         options = {key: value for key, value in vars(asked).items() if key not in extra}
+        if options.get("name", "") is None and args[0] not in DATASETS:
+            options["name"] = Path(args[0]).stem
         data = cls(**options, num_workers=0)
     except (ArgumentError, ValueError) as error:
         reason = error.message if isinstance(error, ArgumentError) else str(error)
-        said = " ".join(reason.split()) + near_option(reason, parser)
-        raise RunError(f"{args[0]}: {said}") from None
+        reason += near_option(reason, parser)
+        raise RunError(f"{args[0]}: {explain(reason, f'data {command} {args[0]}')}") from None
     return data, {key: asked[key] for key in extra}
 
 
@@ -84,13 +87,15 @@ def _class_and_options(
         path = EXPERIMENTS / "data" / f"{name}.yaml"
         if not path.is_file():
             raise RunError(f"no dataset {name!r}{near(name, DATASETS)}, or give a YAML file")
-    section = read_yaml(path).get("data")
+    content = read_yaml(path)
+    check_places(path, content)
+    section = content.get("data")
     if not isinstance(section, dict) or "class_path" not in section:
-        raise RunError(f"{path}: has no `data` section with a `class_path`")
-    options = section.get("init_args") or {}
-    if not isinstance(options, dict):
-        raise RunError(f"{path}: `init_args` must be names and values, got {options!r}")
-    return _class(str(section["class_path"]), path, packages), options
+        raise RunError(
+            f"{path}: has no `data` section with a `class_path`, such as `data: {{class_path: "
+            "Folder, init_args: {root: /data/mine, ids: [background, crack]}}`"
+        )
+    return _class(str(section["class_path"]), path, packages), section.get("init_args") or {}
 
 
 def _class(name: str, path: Path, packages: Sequence[str]) -> type[SegDataModule]:

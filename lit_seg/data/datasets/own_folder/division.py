@@ -40,6 +40,8 @@ class FolderSplits:
     image_suffix: str | None
     mask_suffix: str | None
     splits: Splits | None
+    exclude: Sequence[str] = ()
+    allows_jpeg: bool = False
 
     def __post_init__(self) -> None:
         if ("{split}" in self.images) != ("{split}" in self.masks):
@@ -57,6 +59,8 @@ class FolderSplits:
                     f"`{option}` must be the end of a file name, without slashes and `..`, got "
                     f"{end!r}"
                 )
+        if "" in self.exclude:
+            raise ValueError("`exclude` must hold patterns such as `*_overlay.png`, got ''")
         self._failed: dict[SplitName, DataError] = {}
         self._divided: Mapping[SplitName, list[Pair]] | None = None
         self._told = ""
@@ -149,7 +153,8 @@ class FolderSplits:
         _check_below("splits", split)
         images, masks = (folder.replace("{split}", split) for folder in (images, masks))
         folders = self.root, self.root / images, self.root / masks
-        return PairFinder(*folders, self.image_suffix, self.mask_suffix)
+        suffixes = self.image_suffix, self.mask_suffix
+        return PairFinder(*folders, *suffixes, self.exclude, self.allows_jpeg)
 
 
 def _check_below(option: str, folder: str) -> None:
@@ -164,9 +169,20 @@ def _check_splits(splits: Splits | None, folders: bool) -> None:
     if splits is None:
         return
     names = get_args(SplitName)
+    if not isinstance(splits, Mapping):
+        raise ValueError(
+            "`splits` must give each split a fraction, a list or a folder, such as `splits: "
+            f"{{train: 0.8, val: 0.2}}` or `splits: {{train: train.txt, val: 0.1}}`, got {splits!r}"
+        )
     if not splits or set(splits) - set(names):
-        raise ValueError(f"`splits` must give train, val and maybe test, got {sorted(splits)}")
+        raise ValueError(f"`splits` must give train, val and maybe test, got {[*splits]}")
     fractions = {name: value for name, value in splits.items() if not isinstance(value, str)}
+    for name, value in fractions.items():
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ValueError(
+                f"`splits.{name}` must be a fraction such as 0.1, or the name of a list or a "
+                f"folder such as {name}.txt, got {value!r}"
+            )
     if any(not 0 < value < 1 for value in fractions.values()) or sum(fractions.values()) > 1 + 1e-9:
         raise ValueError(
             f"fractions in `splits` must be in (0, 1) and add up to at most 1, got {fractions}"

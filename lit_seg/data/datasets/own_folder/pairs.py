@@ -2,18 +2,22 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from unicodedata import normalize
 
+from lightning_utilities.core.rank_zero import rank_zero_warn
+
+from lit_seg.data.decode import NO_JPEG
 from lit_seg.data.file_lists import inside, listing_faults, read_lines, single_fault
 from lit_seg.data.splits import Pair
 from lit_seg.errors import DataError
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-JPEG = (".jpg", ".jpeg")  # changes values
+JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")  # changes values
+MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
+IMAGES = (*JPEG, *MASKS, ".webp")
 HOW = "docs/own_data.md shows how to describe your images and masks"
 
 
@@ -29,6 +33,8 @@ class PairFinder:
     masks: Path
     image_suffix: str | None = None
     mask_suffix: str | None = None
+    exclude: Sequence[str] = ()
+    allows_jpeg: bool = False
     _listings: dict[str, dict[str, list[str]]] = field(default_factory=dict, init=False)
 
     def all(self) -> list[Pair]:
@@ -42,7 +48,8 @@ class PairFinder:
                 raise DataError(
                     f"{folder}: there is no such folder; `{option}` names it below `root`. {HOW}"
                 )
-        images = self._all_images()
+        files = self._below(self.images, self.masks)
+        images = [path for path in files if self._is_image(path.name)]
         if not images:
             end = self.image_suffix or ", *".join(IMAGES)
             raise DataError(f"{self.images}: holds no image (*{end}). {HOW}")
@@ -58,7 +65,8 @@ class PairFinder:
                     )
                 stems[stem] = path
                 pairs.append((path, self._mask(path)))
-        return _possible(pairs)
+        self._tell_of_skipped(files, stems)
+        return _possible(pairs, self.allows_jpeg)
 
     def listed(self, source: str) -> list[Pair]:
         """The pairs of a list, which is a text file below the root, in its order.
@@ -83,20 +91,57 @@ class PairFinder:
                     raise DataError(f"{where}: {line!r} is the image of line {lines[name]} again")
                 lines[name] = number
                 pairs.append(pair)
-        return _possible(pairs)
+        return _possible(pairs, self.allows_jpeg)
 
     def masks_without_image(self) -> list[Path]:
         """Masks that lie beside those of all images, as far as the folders tell."""
         images = self._all_images()
         used = {*images, *(mask for image in images for mask in self._masks(image))}
         ends = (self.mask_suffix or "").lower() or MASKS
-        masks = [path for path in _files_below(self.masks, self.images) if path not in used]
+        masks = [path for path in self._below(self.masks, self.images) if path not in used]
         return [path for path in masks if path.name.lower().endswith(ends)]
 
     def _all_images(self) -> list[Path]:
         """The images of the folder, sorted; those below that of the masks are none."""
-        found = _files_below(self.images, self.masks)
+        found = self._below(self.images, self.masks)
         return [path for path in found if self._is_image(path.name)]
+
+    def _below(self, folder: Path, apart: Path) -> list[Path]:
+        """The files of :func:`_files_below` that are not excluded."""
+        return [path for path in _files_below(folder, apart) if not self._is_excluded(path)]
+
+    def _is_excluded(self, path: Path) -> bool:
+        if not self.exclude:
+            return False
+        below = path.relative_to(self.root)
+        parts = (below, *below.parents)
+        return any(part.match(pattern) for part in parts for pattern in self.exclude)
+
+    def _tell_of_skipped(self, files: Sequence[Path], stems: Collection[Path]) -> None:
+        """Tell of files beside the images that are none by their suffix.
+
+        Raises:
+            DataError: if masks belong to more than a few of them.
+        """
+        skipped = [path for path in files if not path.name.lower().endswith(IMAGES)]
+        if self.image_suffix or not skipped:  # the option says which files are images
+            return
+        ends = Counter(path.suffix.lower() or "without suffix" for path in skipped)
+        shown = ", ".join(f"{number} {end}" for end, number in ends.most_common(5))
+        what = f"{self.images}: {len(skipped)} files are left out, their suffix is of no image"
+        lost = [
+            path
+            for path in skipped
+            if path.with_suffix("") not in stems and any(map(os.path.isfile, self._masks(path)))
+        ]
+        with single_fault():
+            if 10 * len(lost) > len(stems):
+                raise DataError(
+                    f"{what} ({shown}), though {len(lost)} have a mask, the first is "
+                    f"{lost[0].name}; save them as PNG, or give "
+                    f"`exclude: ['*{lost[0].suffix}']` to train on the other {len(stems)} alone"
+                )
+        rank_zero_warn(f"{what} ({shown})")
 
     def _is_image(self, name: str) -> bool:
         name = name.lower()
@@ -140,7 +185,8 @@ class PairFinder:
         if folder not in self._listings:  # listing once is faster than a look for each suffix
             listing: dict[str, list[str]] = {}
             for entry in os.listdir(folder) if os.path.isdir(folder) else ():
-                listing.setdefault(_folded(entry), []).append(entry)
+                if not self._is_excluded(path.with_name(entry)):
+                    listing.setdefault(_folded(entry), []).append(entry)
             self._listings[folder] = listing
         alike = self._listings[folder].get(_folded(path.name), [])
         found = [path.name] if path.name in alike else alike
@@ -191,7 +237,7 @@ class PairFinder:
         return None
 
 
-def _possible(pairs: Sequence[Pair]) -> list[Pair]:
+def _possible(pairs: Sequence[Pair], allows_jpeg: bool) -> list[Pair]:
     """Refuse pairs of missing files, masks that are JPEG, and images that are their own mask."""
     missing = [pair for pair in pairs if not all(map(os.path.isfile, pair))]
     if missing and not listing_faults():
@@ -212,10 +258,8 @@ def _possible(pairs: Sequence[Pair]) -> list[Pair]:
                 raise DataError(
                     f"{image}: would be its own mask; `mask_suffix` tells masks from images. {HOW}"
                 )
-            if mask.suffix.lower() in JPEG:
-                raise DataError(
-                    f"{mask}: JPEG changes the values of masks; save them as PNG from their source"
-                )
+            if mask.suffix.lower() in JPEG and not allows_jpeg:
+                raise DataError(f"{mask}: JPEG changes the values of masks; {NO_JPEG}")
             possible.append((image, mask))
     return possible
 

@@ -1,0 +1,44 @@
+"""Charts of the classes for W&B: one of each statistic, with a line per class."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import wandb
+
+from lit_seg.runs.csv_rows import class_parts, metrics
+from lit_seg.runs.layout import CLASSES, METRICS
+
+_DRAWN = 10_000  # rows of a chart's table, of which W&B draws no more
+_MOST = 100  # steps
+
+
+def class_charts(folder: Path, every: int, steps: int) -> dict[str, Any]:
+    """``curves/<stat>``, from the files of a run, so that a run that went on has all its steps.
+
+    Args:
+        folder: of the run.
+        every: steps between two records of ``classes.csv``.
+        steps: that were trained.
+    """
+    scores = metrics(folder / METRICS, ["val"])
+    scores = scores[scores["class"] != ""]
+    names = scores["class"].nunique()
+    most = min(_MOST, _DRAWN // max(1, names))
+    stride = every * math.ceil(steps / every / most)
+    parts = [part[part["step"] % stride == 0] for part in class_parts(folder / CLASSES)]
+    shares = pd.concat([part.astype({"stat": str, "class": str}) for part in parts])
+    shares["stat"] = "class/" + shares["stat"]
+    charts = {}
+    for stat, rows in pd.concat([scores, shares]).dropna().groupby("stat"):
+        lines = dict(list(rows.groupby("class", sort=False)))
+        charts[f"curves/{stat}"] = wandb.plot.line_series(
+            [line["step"].tolist() for line in lines.values()],
+            [line["value"].tolist() for line in lines.values()],
+            list(lines),
+            f"{stat}, by class",
+            "step",
+            split_table=True,
+        )
+    return charts

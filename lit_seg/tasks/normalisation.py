@@ -1,0 +1,43 @@
+"""The mean and standard deviation of pixels that the published weights of an encoder expect."""
+
+import timm
+import torch
+from segmentation_models_pytorch.encoders import TimmUniversalEncoder, TimmViTEncoder
+from torch import Tensor, nn
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Also what all runs of versions before saw that did not save theirs."""
+_HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+# smp keeps these beside the weights on its hub, which a machine without network cannot ask
+_OF_SMP = {
+    "dpn": ((124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3),
+    "inception": _HALF,
+    "timm-tf_efficientnet_lite": _HALF,
+    "xception": _HALF,
+}
+"""By the beginnings of the names of smp's own encoders; the others follow ImageNet."""
+
+
+def published_statistics(network: nn.Module, encoder: str, weights: str | None) -> Tensor:
+    """``(2, 3)`` mean and standard deviation of RGB in [0, 1] that the encoder's weights expect.
+
+    They do not depend on whether the encoder starts from these weights, from a file or from random
+    ones, so that all runs with an encoder see images alike.
+
+    Args:
+        network: a model of smp with this encoder.
+        encoder: its name in smp.
+        weights: the name of its published weights, of which one kind has its own statistics.
+    """
+    own = network.encoder
+    if isinstance(own, TimmUniversalEncoder | TimmViTEncoder):
+        published = timm.get_pretrained_cfg(own.name)
+        return torch.tensor((published.mean, published.std) if published else IMAGENET)
+    if weights == "advprop":
+        return torch.tensor(_HALF)
+    return torch.tensor(next((v for k, v in _OF_SMP.items() if encoder.startswith(k)), IMAGENET))
+
+
+def in_bytes(statistics: Tensor) -> Tensor:
+    """The same for ``(N, 3, H, W)`` images with values from 0 to 255: ``(2, 1, 3, 1, 1)``."""
+    return statistics.mul(255).view(2, 1, 3, 1, 1)
