@@ -58,6 +58,35 @@ def test_a_comparison_is_planned_with_them(run: Run) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_training_by_name_is_one_by_files(run: Run) -> None:
+    program = (
+        "from lit_seg.cli.commands.train import fit_arguments; print(*fit_arguments(sys.argv[1:]))"
+    )
+    named = [
+        "--loss",
+        "wce",
+        "--data",
+        "cityscapes",
+        "--recipe",
+        "recall_cityscapes",
+        "--seed",
+        "3",
+    ]
+    options = ["--trainer.max_epochs", "-1", "--model.options", "{a: [1, 2]}", "--run_dir", "mine"]
+    command, *words = run(*named, *options, program=program).stdout.strip().split(" --")
+    assert command == "fit"
+    files = [word.split("/experiments/")[1] for word in words if word.startswith("config ")]
+    assert files == [
+        *("base.yaml", "data/cityscapes.yaml", "recipe/recall_cityscapes.yaml"),
+        *("model/unet_resnet18.yaml", "loss/wce.yaml", "loss/of_recall_paper/wce.yaml"),
+    ]
+    assert words[6:] == [
+        "seed_everything 3",
+        "run_dir runs/cityscapes-recall_cityscapes/unet_resnet18/wce/seed3",
+        *("trainer.max_epochs -1", "model.options {a: [1, 2]}", "run_dir mine"),
+    ]
+
+
 def test_the_commands_are_listed_without_what_they_need(run: Run) -> None:
     program = (
         "from lit_seg.__main__ import main; main(); "
