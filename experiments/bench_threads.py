@@ -54,7 +54,7 @@ def measured(way: dict[str, str], processes: int) -> tuple[float, float]:
         subprocess.Popen(
             [sys.executable, __file__, "train"],
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env={**own, **way},
         )
         for _ in range(processes)
