@@ -94,3 +94,14 @@ def test_a_working_directory_that_was_removed_is_named(
     (tmp_path / "gone").rmdir()
     assert whole_main() == 2
     assert "error: the working directory was removed" in capsys.readouterr().err
+
+
+def test_a_library_that_cannot_be_loaded_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "lit_seg.cli.main", None)
+    monkeypatch.setattr(sys, "argv", ["lit_seg", "fit"])
+    assert whole_main() == 2
+    shown = capsys.readouterr().err
+    assert "cannot be loaded (ModuleNotFoundError: " in shown
+    assert "install" in shown

@@ -546,7 +546,7 @@ def tables(runs: Path, draws: int) -> Tables:
             found["recall_fig1", "pictures"] = list(pictures(checks, ["ce", "wce", "recall"]))
             found["recall_section4_6", "diagnoses"] = list(diagnoses(checks))
             for budget, folder in zip(("1x", "3x"), folders, strict=False):
-                found["recall_fig4", budget] = list(check_fig4.lines(str(folder)))[1:]
+                found["recall_fig4", budget] = list(check_fig4.lines(str(folder), extra=False))[1:]
     found["../../README", "camvid"] = list(results(both))
     return found
 

@@ -189,8 +189,8 @@ def check(folder: str, rarest: str | None = None) -> pd.DataFrame:
     return pd.DataFrame(result).sort_values(["runs", "order", "extra", "loss"], ignore_index=True)
 
 
-def lines(folder: str, rarest: str | None = None) -> Iterator[str]:
-    """A Markdown table for each group of runs.
+def lines(folder: str, rarest: str | None = None, *, extra: bool = True) -> Iterator[str]:
+    """A Markdown table for each group of runs, with or without what the paper does not speak of.
 
     Raises:
         RunError: as ``check``.
@@ -200,6 +200,8 @@ def lines(folder: str, rarest: str | None = None) -> Iterator[str]:
         yield "| claim | loss | seeds | mean | 95 % over seeds | verdict |"
         yield "|---|---|---|---:|---|---|"
         for row in part.to_dict("records"):
+            if row["extra"] and not extra:
+                continue
             low, high = row["interval"]
             spread = "" if math.isnan(low) else f"{low:+.2f} to {high:+.2f}"
             each = " ".join(f"{value:+.2f}" for value in row["seeds"])

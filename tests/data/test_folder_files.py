@@ -626,6 +626,9 @@ def test_the_folder_is_that_of_the_name(tmp_path, monkeypatch):
     data = Folder(ids=["a", "b"], name="birds", height=12, width=16)
     assert data.root == tmp_path / "birds"
     assert data.folder == "birds"
+    monkeypatch.chdir(write_folder(tmp_path / "fish") / "images")
+    for root, name in ((None, "folder"), ("..", "fish"), ("~/moths", "moths"), ("/", "folder")):
+        assert Folder(root=root, ids=["a", "b"], height=12, width=16).folder == name
 
 
 def test_a_folder_that_cannot_be_listed_is_no_empty_one(tmp_path, monkeypatch):

@@ -65,7 +65,7 @@ def _forest(comparison: Comparison) -> list[Figure]:
     labels = comparison.differences["method"].unique()
     if not len(labels):
         return []
-    height, left = 52 + 20 * len(labels), 14 + text_width(labels)
+    height, left = 52 + 18 * len(labels), 14 + text_width(labels)
     plots = {STAT_NAMES[stat]: partial(plot_differences, comparison, stat) for stat in _DRAWN}
     panels = [draw_panel(name, plot, 245, height, left, 12) for name, plot in plots.items()]
     alt = "Differences of each loss to its reference with intervals"

@@ -1,7 +1,7 @@
 """Your own images and masks, described by a few lines of YAML."""
 
+import os
 from contextlib import suppress
-from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ class Folder(SegDataModule):
         self._classes = folder_classes(ids, colours, ignore, threshold)
         self.names = tuple(map(one_line, self._classes.names))  # they become keys and lines
         self.colours = self._classes.palette
-        self.folder = name or Path(expanduser(root or "")).absolute().name or "folder"
+        self.folder = name or Path(os.path.abspath(root or "folder")).name or "folder"
         if leads_out(self.folder) or set(self.folder) & set("/\\"):
             raise ValueError(f"`name` must be a name without slashes, got {self.folder!r}")
         super().__init__(root=root, **options)
