@@ -69,9 +69,7 @@ else
 endif
 
 compare: $(INSTALLED)  ## train all LOSSES on all SEEDS and report on them; goes on where it was stopped (JOBS=<runs at a time>, RUNS=<folder>, OUT=<folder of the report>)
-	$(strip $(foreach l,$(filter-out all,$(LOSSES)),$(call exists,loss,$(l),LOSS)) $(call exists,model,$(MODEL),MODEL) \
-	$(if $(OWN),,$(call exists,data,$(DATA),DATA)) $(if $(RECIPE),$(call exists,recipe,$(RECIPE),RECIPE)$(fits)))\
-	$(VENV)/bin/python experiments/compare.py --data $(call quoted,$(DATA)) --model $(MODEL) $(if $(RECIPE),--recipe $(RECIPE)) \
+	$(VENV)/bin/python -m lit_seg compare --data $(call quoted,$(DATA)) --model $(MODEL) $(if $(RECIPE),--recipe $(RECIPE)) \
 		--losses $(LOSSES) --seeds $(SEEDS) --jobs $(JOBS) $(if $(RUNS),--runs $(call quoted,$(RUNS))) $(if $(OUT),--out $(call quoted,$(OUT))) -- $(ARGS)
 
 validate: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its validation set

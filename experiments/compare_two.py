@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from lit_seg.errors import RunError
+from lit_seg.files.escape import markdown
 from lit_seg.runs.score_table import cells, class_rows, means_line
 from lit_seg.runs.summary import RunScores, read_summary
 
@@ -30,7 +31,7 @@ def main(first: Path, second: Path) -> None:
     for rows in zip(*map(class_rows, scores), strict=True):
         a, b = map(cells, rows)
         pairs = [cell for pair in zip(a[2:], b[2:], strict=True) for cell in pair]
-        print("|", " | ".join([a[0], a[1], *pairs]), "|")
+        print("|", " | ".join([markdown(a[0]), a[1], *pairs]), "|")
     for name, of in zip((one, two), scores, strict=True):
         print(f"\n{name}: {means_line(of)}")
 

@@ -14,6 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from lit_seg.errors import RunError
+from lit_seg.files.escape import markdown
 from lit_seg.metrics.scores import STAT_NAMES
 from lit_seg.runs.run import find_runs
 from lit_seg.runs.summary import RunScores
@@ -39,11 +40,17 @@ def main(folder: Path) -> None:
     print("|---|---|" + "---:|" * len(COLUMNS))
     for loss, seeds in found.items():
         for seed, values in seeds.items():
-            print(f"| {loss} | seed{seed} |", " | ".join(_cell(values[c]) for c in COLUMNS), "|")
+            print(
+                f"| {markdown(loss)} | seed{seed} |",
+                " | ".join(_cell(values[c]) for c in COLUMNS),
+                "|",
+            )
     for loss, seeds in found.items():
         if len(seeds) > 1:
             print(
-                f"| **{loss}** | mean ± sd |", " | ".join(_spread(seeds, c) for c in COLUMNS), "|"
+                f"| **{markdown(loss)}** | mean ± sd |",
+                " | ".join(_spread(seeds, c) for c in COLUMNS),
+                "|",
             )
     (first, base), *others = found.items()
     for loss, seeds in others:

@@ -1,12 +1,12 @@
-"""``python -m lit_seg``: training, and the commands of ``lit_seg.cli.commands``."""
+"""``lit_seg``, or ``python -m lit_seg``: training, and the commands of ``lit_seg.cli.commands``."""
 
 import os
 import sys
 from importlib import import_module
+from importlib.metadata import version
 
-from lit_seg.cli.commands import COMMANDS
-from lit_seg.distributed.rank_variables import check_rank_variables
-from lit_seg.errors import RunError, reason_of
+from lit_seg.cli.commands import COMMANDS, TRAINER_COMMANDS, USAGE
+from lit_seg.errors import RunError, near, reason_of
 from lit_seg.files.unicode import ensure_utf8
 
 
@@ -24,25 +24,49 @@ def main() -> int:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if os.environ.get("COLUMNS") == "0":  # tables would be printed without a letter
             del os.environ["COLUMNS"]
-        if sys.argv[1:2] and sys.argv[1] in COMMANDS:
-            command = import_module(f"lit_seg.cli.commands.{sys.argv[1]}")
-            code: int = command.main(sys.argv[2:])
-            return code
-        check_rank_variables()
-        try:  # imported late because it imports all of Lightning
-            from lit_seg.cli.main import main as run
-        except Exception as error:
-            raise RunError(
-                f"a library cannot be loaded ({type(error).__name__}: {reason_of(error)}); install "
-                "lit_seg and what it needs again; `python -c 'import lit_seg.cli.main'` shows where"
-            ) from error
-        return run()
+        return _run(sys.argv[1:])
     except RunError as error:
         sys.stderr.write(f"error: {error}\n")
+        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "lit_seg").startswith("lit_seg"):
+            raise
+        brings = "`pip install 'lit-seg[train]'` brings all that training needs"
+        sys.stderr.write(f"error: the package {error.name} is not installed; {brings}\n")
         return 2
     except KeyboardInterrupt:  # while all that is imported
         sys.stderr.write("stopped\n")
         return 130
+
+
+def _run(args: list[str]) -> int:
+    """Import what the command needs, and no more, and run it."""
+    name = args[0] if args else "--help"
+    if name in ("-h", "--help", "help"):
+        sys.stdout.write(USAGE)
+        return 0 if args else 2
+    if name == "--version":
+        sys.stdout.write(f"lit_seg {version('lit-seg')}\n")
+        return 0
+    if name in COMMANDS:
+        code: int = import_module(f"lit_seg.cli.commands.{name}").main(args[1:])
+        return code
+    if name not in TRAINER_COMMANDS and not name.startswith("-"):
+        known = near(name, COMMANDS | TRAINER_COMMANDS)
+        raise RunError(f"there is no command {name!r}{known}")
+    from lit_seg.distributed.rank_variables import check_rank_variables
+
+    check_rank_variables()
+    try:  # imported late because it imports all of Lightning
+        from lit_seg.cli.main import main as run
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:
+        raise RunError(
+            f"a library cannot be loaded ({type(error).__name__}: {reason_of(error)}); install "
+            "lit_seg and what it needs again; `python -c 'import lit_seg.cli.main'` shows where"
+        ) from error
+    return run()
 
 
 if __name__ == "__main__":

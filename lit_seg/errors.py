@@ -1,7 +1,8 @@
 """Errors that a user can mend: each message names the thing, the value and the way out."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 
 class LitSegError(ValueError):
@@ -71,6 +72,24 @@ class StopRequest(BaseException):
 def reason_of(error: object) -> str:
     """What an error says, in one line; its type where it says nothing."""
     return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
+
+
+def near(word: str, choices: Iterable[str], listed: bool = True) -> str:
+    """How a message on an unknown word ends: what it may mean, and what there is if ``listed``.
+
+    Example:
+        >>> near("recal", ["ce", "recall"])
+        "; did you mean 'recall'? There are: ce, recall"
+        >>> near("x", ["ce", "recall"])
+        '; there are: ce, recall'
+    """
+    known = list(choices)
+    lower = {each.lower(): each for each in reversed(known)}
+    found = [lower[each] for each in get_close_matches(word.lower(), lower, n=1)]
+    there = f"here are: {', '.join(known)}" if listed else ""
+    if found:
+        return f"; did you mean {found[0]!r}?" + (f" T{there}" if listed else "")
+    return f"; t{there}" if listed else ""
 
 
 def check_choice(option: str, value: object, choices: Sequence[object]) -> None:

@@ -5,6 +5,7 @@ second count, and goes on from there. What it leaves depends on loss, seed and c
 """
 
 import contextlib
+import io
 import json
 import os
 import random
@@ -16,7 +17,11 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from lit_seg.cli.commands.compare import Display, arguments, planned
+from lit_seg.cli.trainings import Trainings
+from lit_seg.errors import RunError
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parent.parent
@@ -78,7 +83,8 @@ def place(tmp_path: Path) -> Path:
 
 
 def start(place: Path, *args: str, **env: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(ROOT / "experiments/compare.py"), *args]
+    # -P: the stand-in takes the place of the trainings alone
+    command = [sys.executable, "-P", "-m", "lit_seg", "compare", *args]
     clean = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     return subprocess.Popen(
         command,
@@ -196,7 +202,7 @@ def test_other_options_are_refused(place: Path) -> None:
     code, output = compare(
         place, "--losses", "ce", "--seeds", "0", "--", "--trainer.max_epochs", "6"
     )
-    assert code == 1
+    assert code == 2
     assert "was started with --trainer.max_epochs 2, now it is --trainer.max_epochs 6" in output
     assert "RUNS=<folder>" in output
     code, _ = compare(place, "--losses", "ce", "--seeds", "0", "--runs", "longer", "--", "--x")
@@ -270,7 +276,7 @@ def test_one_of_the_runs_for_an_array_of_jobs(place: Path) -> None:
     assert [line.split()[1:3] for line in log(place)] == [["ce", "seed1"]]
     assert not (place / "runs/streets/unet_resnet18/report").exists()
     code, output = compare(place, *args, "--only", "4")
-    assert (code, "there are the runs 0 to 3" in output) == (1, True)
+    assert (code, "there are the runs 0 to 3" in output) == (2, True)
 
 
 @pytest.mark.parametrize(("number", "requeued"), [(signal.SIGUSR1, True), (signal.SIGTERM, False)])
@@ -299,17 +305,38 @@ def test_a_task_of_an_array_is_warned_and_goes_on(place: Path, number: int, requ
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--losses", "ce", "sharp"), "unknown loss sharp; there are: balanced_softmax, blv"),
-        (("--data", "nowhere"), "unknown data nowhere; there are: ade20k, camvid"),
-        (("--data", "mine.yaml"), "unknown data mine.yaml"),
-        (("--model", "vit"), "unknown model vit; there are: deeplabv3_resnet101"),
+        (("--losses", "ce", "sharp"), "unknown LOSS=sharp; there are: balanced_softmax, blv"),
+        (("--losses", "ce", "recal"), "unknown LOSS=recal; did you mean 'recall'?"),
+        (("--data", "nowhere"), "unknown DATA=nowhere; there are: ade20k, camvid"),
+        (("--data", "mine.yaml"), "DATA=mine.yaml: there is no such file"),
+        (("--model", "vit"), "unknown MODEL=vit; there are: deeplabv3_resnet101"),
+        (("--recipe", "pat_nyuv2"), "RECIPE=pat_nyuv2 is of another dataset than DATA=streets"),
         (("--jobs", "0"), "--jobs must be at least 1, got 0"),
     ],
 )
-def test_what_is_unknown_is_named(place: Path, args: tuple[str, ...], message: str) -> None:
-    code, output = compare(place, *args)
-    assert code != 0
-    assert message in " ".join(output.split())
+def test_what_is_unknown_is_named(args: tuple[str, ...], message: str) -> None:
+    with pytest.raises(RunError, match=re.escape(message)):
+        planned(arguments(args))
+
+
+def test_steps_and_time_left_are_shown(tmp_path: Path) -> None:
+    runs = planned(arguments(["--losses", "ce", "pat", "--seeds", "0", "--runs", str(tmp_path)]))
+    trainings, out = Trainings(1), io.StringIO()
+    display = Display(runs, trainings, Console(file=out, width=80))
+    display.show(0)
+    run = runs[0]
+    run.folder.mkdir(parents=True)
+    run.output.write_text("step 7 of 8, of an earlier start\n")
+    trainings._output[run.folder] = run.output.stat().st_size
+    for step, left in ((1, ""), (250, ", 1 day, 2:00:00 left")):
+        with run.output.open("a") as file:
+            file.write(
+                f"step {step} of 1000, loss 0.5{left}, miou 0.250\nvalidation: batch 1 of 2\n"
+            )
+        display.next_line = 0.0
+        display.show(0)
+    assert "ce/seed0: step 1 of 1000\n0 of 2 runs\n" in out.getvalue()
+    assert "ce/seed0: step 250 of 1000, 1 day, 2:00:00 left\n0 of 2 runs, 0:00:0" in out.getvalue()
 
 
 @pytest.mark.slow

@@ -12,12 +12,12 @@ import torch
 import yaml
 from pytorch_lightning.cli import LightningArgumentParser
 
-from experiments import compare
 from experiments.paper import cost, gradient_terms, pat_weights
 from lit_seg.cli import main as cli
-from lit_seg.cli.commands import COMMANDS
+from lit_seg.cli.commands import COMMANDS, compare
 from lit_seg.cli.lightning_cli import LitSegCLI
 from lit_seg.cli.option_checks import check_options
+from lit_seg.cli.trainings import Run
 from lit_seg.data import DATASETS
 from lit_seg.tasks.network import build_network
 from tests.conftest import EXPERIMENTS
@@ -79,12 +79,13 @@ def printed_call(target: str, words: Call) -> list[str]:
     return shown.stdout.split("\x1f")[:-1]
 
 
-def planned(words: Call) -> list[compare.Run]:
+def planned(words: Call) -> list[Run]:
     """The runs of a ``make compare``."""
+    module, package, command, *args = printed_call("compare", words)
+    assert (module, package, command) == ("-m", "lit_seg", "compare")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", printed_call("compare", words))
         patch.chdir(EXPERIMENTS.parent)
-        return compare.planned(compare.arguments())
+        return compare.planned(compare.arguments(args))
 
 
 @pytest.fixture(scope="module")

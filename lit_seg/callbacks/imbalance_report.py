@@ -10,6 +10,7 @@ from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.imbalance import imbalance_line, imbalance_table
 from lit_seg.files.atomic_io import replace_text
+from lit_seg.files.escape import terminal
 from lit_seg.runs.layout import DATASET
 
 
@@ -35,8 +36,10 @@ class ImbalanceReport(AfterFirstStep):
         if not getattr(trainer, "fast_dev_run", False) and not getattr(trainer, "ckpt_path", None):
             _write(data, Path(trainer.default_root_dir))
         if self.show:
-            Console().print(imbalance_table(counts, names, f"training set of {data.folder}"))
-            Console().out(imbalance_line(counts, names), highlight=False)
+            console = Console()
+            console.print(imbalance_table(counts, names, f"training set of {data.folder}"))
+            line = terminal(imbalance_line(counts, names))
+            console.print(line, soft_wrap=not console.is_terminal)  # a file has no edge
 
     def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The data of a run that goes on may have changed."""

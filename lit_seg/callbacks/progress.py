@@ -1,5 +1,6 @@
-"""Progress for a file: plain lines, where standard output is no terminal."""
+"""Progress of a run: a bar on a terminal, and plain lines where standard output is none."""
 
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -7,6 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import Timer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 
 class ProgressLines(Callback):
@@ -32,13 +37,14 @@ class ProgressLines(Callback):
             return  # gradients are accumulated for the first step
         first = self._first is None
         self._first = self._first or (trainer.global_step, self._clock())
-        if first or self._is_due():
-            self._print(trainer, self._training_line(trainer, *self._first))
+        if first or self._is_due(trainer):
+            line = _training_line(trainer, self._time_left(trainer, *self._first))
+            self._show(line, trainer.global_step, trainer.estimated_stepping_batches)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the number of steps done and the last scores."""
-        if self._first is not None:
-            self._print(trainer, f"done: {self._training_line(trainer, *self._first)}")
+        if self._first is not None and trainer.is_global_zero:
+            _write(f"done: {_training_line(trainer, '')}")
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
         self._evaluation(trainer, "validation", trainer.num_val_batches, *args)
@@ -53,27 +59,115 @@ class ProgressLines(Callback):
         self, trainer: Trainer, what: str, batches: list[int | float], *args: Any
     ) -> None:
         """Print the batch; ``args`` are those of Lightning: module, outputs, batch, its index."""
-        if not trainer.sanity_checking and self._is_due():
-            self._print(trainer, f"{what}: batch {args[3] + 1} of {batches[0]}")
+        if not trainer.sanity_checking and self._is_due(trainer):
+            done, total = args[3] + 1, batches[0]
+            self._show(f"{what}: batch {done} of {total}", done, total)
 
-    def _training_line(self, trainer: Trainer, first: int, since: float) -> str:
+    def _time_left(self, trainer: Trainer, first: int, since: float) -> str:
+        """Until the last step, or until the clock ends the run; empty if nobody knows."""
+        timers = (c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
+        left = [seconds for each in timers if (seconds := each.time_remaining()) is not None]
         step, total = trainer.global_step, trainer.estimated_stepping_batches
-        parts = [f"step {step} of {total}" if total != float("inf") else f"step {step}"]
-        values = trainer.callback_metrics
-        if "train/loss" in values:
-            parts.append(f"loss {float(values['train/loss']):.4g}")
-        done, elapsed = step - first, self._clock() - since
-        if done and step < total < float("inf"):
-            left = timedelta(seconds=round((total - step) * elapsed / done))
-            parts.append(f"{left} left")
-        shown = [key for key in ("miou", "macc") if f"val/{key}" in values]
-        return ", ".join([*parts, *(f"{key} {float(values[f'val/{key}']):.3f}" for key in shown)])
+        if first < step and total < float("inf"):
+            left.append((total - step) * (self._clock() - since) / (step - first))
+        if not left or step >= total:
+            return ""
+        return f"{timedelta(seconds=max(0, round(min(left))))} left"
 
-    def _is_due(self) -> bool:
-        return self._clock() >= self._printed + self._seconds
+    def _is_due(self, trainer: Trainer) -> bool:
+        return trainer.is_global_zero and self._clock() >= self._printed + self._seconds
 
-    def _print(self, trainer: Trainer, line: str) -> None:
+    def _show(self, line: str, done: int, total: float) -> None:
+        """Show a line, and ``done`` of ``total`` steps or batches."""
         self._printed = self._clock()
-        if trainer.is_global_zero:
-            sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
+        _write(line)
+
+
+class ProgressOnTerminal(ProgressLines):
+    """Shows the same in one line at the bottom of a terminal, with a bar over the whole run.
+
+    What others print meanwhile comes above it. It is gone before the end of the run is reported.
+    """
+
+    def __init__(self, seconds: float = 0.2, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(seconds, clock)
+        self._bar: Progress | None = None
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._stop()
+        super().on_train_end(trainer, pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            self._stop()
+
+    def on_test_end(self, *_: Any) -> None:
+        self._stop()
+
+    def on_predict_end(self, *_: Any) -> None:
+        self._stop()
+
+    def on_exception(self, *_: Any) -> None:
+        self._stop()
+
+    def teardown(self, *_: Any, **__: Any) -> None:
+        self._stop()
+
+    def _show(self, line: str, done: int, total: float) -> None:
+        self._printed = self._clock()
+        if self._bar is None:
+            self._bar = _bar()
+            self._bar.start()
+            _log_to_standard_error()
+        known = None if total == float("inf") else total
+        self._bar.update(self._bar.task_ids[0], description=line, completed=done, total=known)
+        self._bar.refresh()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+            _log_to_standard_error()
+
+
+def _bar() -> Progress:
+    """A bar of a single task. It has no thread, which a process that is forked would lack."""
+    text = Column(no_wrap=True, overflow="ellipsis")  # a second line would be left behind
+    columns = (
+        TextColumn("{task.description}", markup=False, table_column=text),
+        BarColumn(None, table_column=Column(ratio=1)),
+    )
+    bar = Progress(
+        *columns,
+        console=Console(),
+        expand=True,
+        transient=True,
+        auto_refresh=False,
+        redirect_stderr=sys.stderr.isatty(),
+    )
+    bar.add_task("")
+    return bar
+
+
+def _log_to_standard_error() -> None:
+    """Let Lightning's messages go where standard error goes now, which may be above the bar."""
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        for handler in logging.getLogger(name).handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.setStream(sys.stderr)
+
+
+def _training_line(trainer: Trainer, left: str) -> str:
+    step, total = trainer.global_step, trainer.estimated_stepping_batches
+    parts = [f"step {step} of {total}" if total != float("inf") else f"step {step}"]
+    values = trainer.callback_metrics
+    if "train/loss" in values:
+        parts.append(f"loss {float(values['train/loss']):.4g}")
+    shown = [key for key in ("miou", "macc") if f"val/{key}" in values]
+    scores = (f"{key} {float(values[f'val/{key}']):.3f}" for key in shown)
+    return ", ".join([*parts, *([left] if left else []), *scores])
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

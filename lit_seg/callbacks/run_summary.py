@@ -1,21 +1,24 @@
 """The end of a run: its summary, the table of classes, its files, and what to do next."""
 
 from pathlib import Path
+from shlex import quote
 
 from pytorch_lightning import LightningModule, Trainer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
 from lit_seg.checkpoints.best_and_last import BestCheckpoint
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.files.atomic_io import replace_text
+from lit_seg.files.escape import terminal
 from lit_seg.loggers.wandb_log import sync_command, wandb_run
 from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, TABLE, VAL_IMAGES, program
 from lit_seg.runs.score_table import HEADER, cells, class_rows, markdown_table, means_line
 from lit_seg.runs.summary import RunScores, remove_summary, run_scores, write_summary
 from lit_seg.tasks import LitSegmenter
+
+_NOTEBOOK = Path("notebooks/01_weight_dynamics.ipynb")
 
 
 class RunSummary(AfterFirstStep):
@@ -97,16 +100,18 @@ def _scores(module: LitSegmenter) -> RunScores:
 def _report(scores: RunScores, title: str, path: Path) -> None:
     """Write a table of scores to a file and print it."""
     replace_text(path, markdown_table(scores))
-    Console().print(_rich_table(scores, title))
-    Console().out(means_line(scores), highlight=False)
+    console = Console()
+    console.print(_rich_table(scores, title))
+    # a terminal breaks the line between words; in a file it is one line
+    console.print(terminal(means_line(scores)), soft_wrap=not console.is_terminal)
 
 
 def _rich_table(scores: RunScores, title: str) -> Table:
-    table = Table(*HEADER, title=title)
+    table = Table(*HEADER, title=terminal(title))
     for column in table.columns[1:]:
         column.justify = "right"
     for i, row in enumerate(class_rows(scores), start=1):
-        table.add_row(*map(escape, cells(row)), end_section=i == len(scores.classes))
+        table.add_row(*map(terminal, cells(row)), end_section=i == len(scores.classes))
     return table
 
 
@@ -121,24 +126,25 @@ def _files_and_next(trainer: Trainer) -> list[str]:
         scored = (c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
         scores = [f"  ({c.monitor} {c.best_score:.4f})" for c in scored if c.best_score is not None]
         lines.append(f"checkpoint   {best}{''.join(scores)}")
-    numbers = [str(folder / name) for name in (METRICS, CLASSES) if (folder / name).exists()]
-    if numbers:
-        lines.append(f"numbers      {'  '.join(numbers)}")
+    numbers = [folder / name for name in (METRICS, CLASSES) if (folder / name).exists()]
+    lines += [f"numbers      {path}" for path in numbers]
     online = wandb_run(trainer)
     if online is not None and not online.offline:
         lines.append(f"W&B          {online.url}")
     elif any((folder / "wandb").glob("offline-run-*")):
         lines.append(f"W&B          {folder}/wandb")
         lines.append(f"next         {sync_command(folder)}")
+    commands = []
     if last.exists():
-        lines.append(f"next         make validate CKPT={folder}")
-        lines.append(f'next         make train RESUME={folder} ARGS="{_twice_as_long(trainer)}"')
+        commands.append(f"validate --ckpt_path {quote(str(folder))}")
+        commands.append(f"fit --resume {quote(str(folder))} {_twice_as_long(trainer)}")
     if (folder / VAL_IMAGES).exists():
-        lines.append(f"next         {program('python')} -m lit_seg diagnose {folder}")
-    if (folder / CLASSES).exists():
-        lines.append(
-            "next         notebooks/01_weight_dynamics.ipynb plots the weights of this run"
-        )
+        commands.append(f"diagnose {quote(str(folder))}")
+    own = program("lit_seg")
+    command = own if own.exists() else f"{program('python')} -m lit_seg"
+    lines += [f"next         {command} {words}" for words in commands]
+    if (folder / CLASSES).exists() and _NOTEBOOK.exists():  # in a clone
+        lines.append(f"next         {_NOTEBOOK} plots the weights of this run")
     return lines
 
 

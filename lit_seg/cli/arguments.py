@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lit_seg.cli.commands import TRAINER_COMMANDS
 from lit_seg.config.trust import take_option
 from lit_seg.errors import RunError
 from lit_seg.runs.layout import CONFIG, find_run
@@ -12,9 +13,6 @@ _QUIET = {
     "predict": "--return_predictions=false",  # the writer stores them, so memory need not
 }
 """The option that each command gets which uses a trained model."""
-
-TRAINER_COMMANDS = ("fit", *_QUIET)
-"""The commands that LightningCLI runs."""
 
 
 def complete_arguments(args: list[str]) -> list[str]:

@@ -1,16 +1,22 @@
 """The message that the command line prints for an error."""
 
+import inspect
+import pkgutil
 import re
 import reprlib
 import sys
 import traceback
 from argparse import ArgumentError
+from collections.abc import Iterable
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
+import pytorch_lightning
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+import lit_seg.data
+import lit_seg.losses
 from lit_seg.config.parse_errors import explain
 from lit_seg.distributed.rank_timeout import lost_rank
 from lit_seg.errors import LitSegError, reason_of
@@ -41,7 +47,7 @@ def message_of(error: Exception, command: str) -> str | None:
     ``command`` is the name of the command that it ended, or "" if that was not understood.
     """
     if isinstance(error, ArgumentError):
-        return explain(error.message, command)
+        return explain(error.message, command, _known)
     if not isinstance(error, LitSegError) and isinstance(error.__context__, LitSegError):
         return message_of(error.__context__, command)  # then Lightning failed to end the run
     if lost := _lost_worker(error):
@@ -58,6 +64,26 @@ def message_of(error: Exception, command: str) -> str | None:
         first = text.splitlines()[0] if text else "no memory is left"
         return f"{first}. Take a smaller `data.init_args.batch_size`, `height` or `width`"
     return lost_rank(error)
+
+
+_CLASSES: dict[str, ModuleType] = {
+    "data": lit_seg.data,
+    "sampling": lit_seg.data,
+    "loss": lit_seg.losses,
+    "optimizer": torch.optim,
+    "lr_scheduler": torch.optim.lr_scheduler,
+    "callbacks": pytorch_lightning.callbacks,
+    "logger": pytorch_lightning.loggers,
+}
+"""Where the classes lie that an option names, by the last word of the option."""
+
+
+def _known(option: str, owner: str) -> Iterable[str]:
+    """The options of the class ``owner``; without one, the classes that an option may name."""
+    if not owner:
+        return [n for n in dir(_CLASSES.get(option.rpartition(".")[2])) if n[0].isupper()]
+    classes = inspect.getmro(pkgutil.resolve_name(owner))  # jsonargparse has imported it
+    return [name for cls in classes for name in inspect.signature(cls).parameters]
 
 
 def _lost_worker(error: Exception) -> str | None:

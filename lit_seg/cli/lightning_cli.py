@@ -1,7 +1,9 @@
 """LightningCLI for one run: its folder, its loggers, its callbacks and its checkpoint."""
 
 import json
+import re
 import sys
+from argparse import ArgumentError
 from contextlib import ExitStack
 from copy import deepcopy
 from enum import Enum
@@ -13,7 +15,7 @@ import yaml
 from jsonargparse.typing import PositiveFloat
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import ProgressBar, RichProgressBar
+from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import Logger
 
@@ -21,7 +23,7 @@ from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.callbacks.cost import Cost
 from lit_seg.callbacks.imbalance_report import ImbalanceReport
 from lit_seg.callbacks.prediction_writer import PredictionWriter
-from lit_seg.callbacks.progress import ProgressLines
+from lit_seg.callbacks.progress import ProgressLines, ProgressOnTerminal
 from lit_seg.callbacks.run_summary import RunSummary
 from lit_seg.callbacks.validation_report import ValidationReport
 from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
@@ -36,7 +38,7 @@ from lit_seg.config.reach import check_reach
 from lit_seg.distributed.rank_timeout import check_ranks, is_first_rank, trainer_options
 from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
-from lit_seg.errors import LitSegError, RunError
+from lit_seg.errors import LitSegError, RunError, near
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.yaml_file import parse_yaml, read_yaml
 from lit_seg.loggers.csv_log import CSVLog
@@ -47,6 +49,8 @@ from lit_seg.runs.run_lock import hold_run
 
 # a default of Lightning's may be the member of an enumeration, which YAML does not know
 yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, one: dumper.represent_data(one.value))
+
+_UNKNOWN = re.compile(r"unrecognized arguments: --([\w.]+)|not accept option '([\w.]+)'")
 
 CALLBACKS = {
     "best_checkpoint": BestCheckpoint,
@@ -108,6 +112,7 @@ class LitSegCLI(LightningCLI):
         return super().init_parser(exit_on_error=False, **kwargs)  # `main` prints the error
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        self._command_parser = parser  # of the last command; all have these options
         parser.add_argument(
             "--run_dir",
             type=str,
@@ -132,6 +137,19 @@ class LitSegCLI(LightningCLI):
         parser.link_arguments("data.class_counts", "model.class_counts", apply_on="instantiate")
         parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse them; an error on an unknown option says which one is near."""
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            if unknown := _UNKNOWN.search(error.message):
+                options = set(re.findall(r"--[\w.]+", self._command_parser.format_help()))
+                sections = {option.partition(".")[0] for option in options}
+                error.message += near(
+                    f"--{unknown[1] or unknown[2]}", sorted(options | sections), listed=False
+                )
+            raise
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing, where Lightning lets the checkpoint's hyperparameters override the user's.
@@ -207,11 +225,8 @@ class LitSegCLI(LightningCLI):
         kwargs["enable_checkpointing"] = True  # or Lightning refuses our callbacks
         own_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
         if config.enable_progress_bar is not False and not own_bar:
-            if sys.stdout.isatty():
-                callbacks.append(RichProgressBar())
-            else:
-                callbacks.append(ProgressLines())
-                kwargs["enable_progress_bar"] = False  # the bar of Lightning
+            callbacks.append(ProgressOnTerminal() if sys.stdout.isatty() else ProgressLines())
+            kwargs["enable_progress_bar"] = False  # the bar of Lightning
         trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         check_ranks(trainer, self.subcommand)
         if self.subcommand == "fit" and not config.fast_dev_run:

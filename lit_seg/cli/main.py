@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import wandb
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from lit_seg.cli.arguments import TRAINER_COMMANDS, complete_arguments
-from lit_seg.cli.commands import COMMANDS
+from lit_seg.cli.arguments import complete_arguments
+from lit_seg.cli.commands import TRAINER_COMMANDS
 from lit_seg.cli.error_messages import report_error
 from lit_seg.cli.lightning_cli import LitSegCLI, RunConfig
 from lit_seg.cli.misplaced_keys import check_config_files
@@ -35,12 +35,6 @@ warnings.filterwarnings("ignore", ".*sync_dist=True.*")
 warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
 # a frozen encoder is meant to be in eval mode
 warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")
-
-_DESCRIPTION = (
-    "Segmentation with imbalanced classes. `--traceback` shows where an error happened. Besides "
-    "the subcommands below, "
-    + "; ".join(f"`{name}` shows {what}" for name, what in COMMANDS.items())
-)
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -91,7 +85,6 @@ def _run_command() -> int:
                     "use_distributed_sampler": False,
                     "enable_model_summary": False,  # `RunSummary` prints it in one line
                 },
-                parser_kwargs={"description": _DESCRIPTION},
             )
         code = 0
     except StopRequest as stop:

@@ -1,6 +1,9 @@
 """jsonargparse's error reports in one line: the option, what is wrong with it, the way out."""
 
 import re
+from collections.abc import Callable, Iterable
+
+from lit_seg.errors import near
 
 _KEY = re.compile(r'Parser key "([^"]+)":')
 _CLASS = re.compile(r"class_path(?:=| )'([\w.]+)'")
@@ -25,12 +28,18 @@ _FRAME = (  # lines around a statement, and statements on types that are tried f
     *("Does not validate against", "Subtypes:", "Errors:", "Given value"),
     *("Expected a <class 'NoneType'>", "Expected a path but", "Problem with given class_path"),
 )
+_UNKNOWN = re.compile(r"there is no class ([\w.]+)|Option '([^']+)' is not accepted")
 
 
-def explain(report: str, command: str | None = None) -> str:
+def explain(
+    report: str,
+    command: str | None = None,
+    known: Callable[[str, str], Iterable[str]] = lambda option, owner: (),
+) -> str:
     """Shorten a report of jsonargparse to the option, its own words and the help of ``command``.
 
-    It reports errors of parsing, and errors of the constructors that it calls.
+    It reports errors of parsing, and errors of the constructors that it calls. ``known`` gives the
+    classes that an option may name, or the options of the class ``owner`` if there is one.
     """
     if denied := _DENIED.search(report):
         return refusal(denied[1], denied[1])
@@ -44,13 +53,17 @@ def explain(report: str, command: str | None = None) -> str:
     reason = _in_words(reason)
     program = f"python -m lit_seg {command or ''}".strip()
     owner = _CLASS.search(report)
+    if unknown := _UNKNOWN.search(reason):
+        word = unknown[1] or unknown[2]
+        reason += near(word, known(".".join(keys), owner[1] if owner else ""), listed=False)
     if "are required: " in report and not keys:
         way_out = "`make train` gives all that is needed; by hand, give `--config` or `--data`"
     elif keys and owner and f"there is no class {owner[1]}" not in reason:
         way_out = f"`{program} --{keys[0]}.help {owner[1]}` lists its options"
     else:
         way_out = f"`{program} --help` lists the options"
-    return f"`{'.'.join(keys)}`: {reason}. {way_out}" if keys else f"{reason}. {way_out}"
+    reason += " " if reason.endswith("?") else ". "
+    return f"`{'.'.join(keys)}`: {reason}{way_out}" if keys else f"{reason}{way_out}"
 
 
 def _in_words(reason: str) -> str:

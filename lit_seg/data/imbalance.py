@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Column, Table
 
+from lit_seg.files.escape import one_line, terminal
 from lit_seg.metrics.frequency_groups import frequency_groups, gini
 from lit_seg.metrics.labels import ClassCounts
 
@@ -23,13 +23,13 @@ def imbalance_line(counts: ClassCounts, names: Sequence[str]) -> str:
     absent = [name for name, n in zip(names, pixels, strict=True) if not n]
     if absent:
         line += f"; no training pixel of {', '.join(absent)}"
-    return line
+    return one_line(line)
 
 
 def imbalance_table(counts: ClassCounts, names: Sequence[str], title: str) -> Table:
     """Tabulate the pixels and images of each class, the most frequent first; long lists are cut."""
     numbers = [Column(name, justify="right") for name in ("pixels %", "images")]
-    table = Table("class", *numbers, "group", title=escape(title))
+    table = Table("class", *numbers, "group", title=terminal(title))
     total = max(1, sum(counts.pixels))
     rows = [(c, group) for group, part in frequency_groups(counts.pixels).items() for c in part]
     cut = len(rows) > 2 * _SHOWN + 1
@@ -41,5 +41,5 @@ def imbalance_table(counts: ClassCounts, names: Sequence[str], title: str) -> Ta
         images = "?" if counts.images is None else str(counts.images[c])
         share = 100 * counts.pixels[c] / total
         last = i + 1 < len(rows) and rows[i + 1][1] != group
-        table.add_row(escape(names[c]), f"{share:.3g}", images, group, end_section=last)
+        table.add_row(terminal(names[c]), f"{share:.3g}", images, group, end_section=last)
     return table

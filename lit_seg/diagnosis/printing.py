@@ -3,12 +3,11 @@
 import json
 from collections import Counter
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from lit_seg.diagnosis.advice import Advice
 from lit_seg.diagnosis.compare_runs import Comparison
@@ -17,6 +16,7 @@ from lit_seg.diagnosis.rules import RULES
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.diagnosis.sizes import Sizes
 from lit_seg.diagnosis.verdict import HEADLINES, Verdict
+from lit_seg.files.escape import one_line, terminal
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
 from lit_seg.metrics.scores import STAT_NAMES
 
@@ -33,7 +33,13 @@ def show(
     comparison: Comparison | None,
 ) -> None:
     """Print tables, verdict, reasons and what to do next."""
-    line = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+
+    def line(text: str, style: str = "") -> None:
+        for part in text.split("\n"):
+            # prose is broken between words; a command stays whole, so that it can be pasted
+            whole = not console.is_terminal or part.startswith("         ")
+            console.print(Text(one_line(part), style), highlight=False, soft_wrap=whole)
+
     line(f"{run.folder}, LOSS={run.origin.loss}" if run.origin.loss else str(run.folder))
     for note in run.notes:
         line(f"note: {note}")
@@ -118,7 +124,7 @@ def _cells(scores: Scores) -> list[str]:
 
 
 def _table(title: str, *columns: str, left: tuple[int, ...] = (0,)) -> Table:
-    table = Table(title=title)
+    table = Table(title=terminal(title))
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i in left else "right", no_wrap=not i)
     return table
@@ -143,7 +149,7 @@ def _class_table(of: Evidence) -> Table:
         last_group = group
         images = str(of.labelled[name][0]) if name in of.labelled else "?"
         scores = _cells(of.per_class[name])
-        table.add_row(escape(name), group, *scores, images, remarks.get(name, ""))
+        table.add_row(terminal(name), group, *scores, images, remarks.get(name, ""))
     table.add_section()
     sizes = Counter(of.group_of.values())
     for group, mean in of.groups.items():
@@ -162,7 +168,7 @@ def _size_table(sizes: Sizes) -> Table:
 
 def _change_table(comparison: Comparison) -> Table:
     table = _table(
-        f"against {escape(comparison.baseline)}, in %; interval over images, of one seed",
+        f"against {comparison.baseline}, in %; interval over images, of one seed",
         *("score", "baseline", "this run", "change", "95 % interval"),
     )
     for stat, of in comparison.changes.items():

@@ -1,6 +1,6 @@
 """A report as Markdown, and the PNG files that it shows."""
 
-from lit_seg.files.markdown_text import escape
+from lit_seg.files.escape import markdown, markdown_prose
 from lit_seg.report.blocks import (
     SIGNS,
     Block,
@@ -19,9 +19,9 @@ from lit_seg.report.images import encode, sheet
 def to_markdown(report: Report) -> tuple[str, dict[str, bytes]]:
     """The text, and the pictures by file name."""
     pictures: dict[str, bytes] = {}
-    parts = [f"# {escape(report.title)}", escape(report.subtitle)]
+    parts = [f"# {markdown(report.title)}", markdown_prose(report.subtitle)]
     for section in report.sections:
-        parts.append(f"## {escape(section.title)}")
+        parts.append(f"## {markdown(section.title)}")
         for block in section.blocks:
             parts += _block(block, pictures)
     return "\n\n".join(filter(None, parts)) + "\n", pictures
@@ -30,23 +30,23 @@ def to_markdown(report: Report) -> tuple[str, dict[str, bytes]]:
 def _block(block: Block, pictures: dict[str, bytes]) -> list[str]:
     match block:
         case Text():
-            return [("> " if block.kind == "warning" else "") + escape(block.text)]
+            return [("> " if block.kind == "warning" else "") + markdown_prose(block.text)]
         case Table():
-            return [f"{escape(block.caption)}:", _table(block)]
+            return [f"{markdown_prose(block.caption)}:", _table(block)]
         case Figure():
             pictures[f"{block.name}.png"] = encode(sheet(block.panels, block.columns))
-            alt = escape(block.alt).replace("[", "").replace("]", "")
-            return [f"![{alt}]({block.name}.png)", escape(block.caption)]
+            alt = markdown(block.alt).replace("[", "").replace("]", "")
+            return [f"![{alt}]({block.name}.png)", markdown_prose(block.caption)]
         case Legend():
-            entries = [f"{escape(name)} `{colour}`" for colour, name in block.entries]
-            return [f"{escape(block.title)}: " + ", ".join(entries)]
+            entries = [f"{markdown(name)} `{colour}`" for colour, name in block.entries]
+            return [f"{markdown(block.title)}: " + ", ".join(entries)]
         case Choice():
             parts = []
             for name, option in block.options:
-                parts += [f"### {escape(name)}", *_block(option, pictures)]
+                parts += [f"### {markdown(name)}", *_block(option, pictures)]
             return parts
         case Folded():
-            parts = ["<details>", f"<summary>{escape(block.title)}</summary>"]
+            parts = ["<details>", f"<summary>{markdown_prose(block.title)}</summary>"]
             for inner in block.blocks:
                 parts += _block(inner, pictures)
             return [*parts, "</details>"]
@@ -54,13 +54,13 @@ def _block(block: Block, pictures: dict[str, bytes]) -> list[str]:
 
 def _table(table: Table) -> str:
     align = ["---" if i in (0, *table.words) else "---:" for i in range(len(table.columns))]
-    lines = [[escape(name) for name in table.columns], align]
+    lines = [[markdown(name) for name in table.columns], align]
     for i, row in enumerate([*table.rows, *table.foot]):
         lines.append([_cell(cell, i in table.strong and cell is row[0]) for cell in row])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(cell: Cell, strong: bool) -> str:
-    text = f"**{escape(cell.text)}**" if strong else escape(cell.text)
+    text = f"**{markdown(cell.text)}**" if strong else markdown(cell.text)
     text = " ".join(filter(None, (SIGNS[cell.mark], text)))
-    return f"{text}<br>{escape(cell.note)}" if cell.note else text
+    return f"{text}<br>{markdown(cell.note)}" if cell.note else text

@@ -1,25 +1,20 @@
-"""From folders of runs to the files of a report."""
+"""A report as files."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from lit_seg.analysis.comparison import compare
 from lit_seg.files.atomic_io import replace_file, writing
 from lit_seg.files.unicode import printable
+from lit_seg.report.blocks import Report
 from lit_seg.report.html import to_html
 from lit_seg.report.markdown import to_markdown
-from lit_seg.report.sections import build
 
 
-def write_report(
-    sources: Sequence[str | Path], out: Path, baseline: str = "ce", draws: int = 10_000
-) -> list[Path]:
+def write_report(report: Report, out: Path) -> list[Path]:
     """Write ``report.html``, ``report.md`` and the pictures of the latter to the folder ``out``.
 
-    The other arguments are those of ``compare``. The same runs give the same bytes, on one machine
-    with the same versions. The result is what was written, the page first.
+    The same runs give the same bytes, on one machine with the same versions. The result is what was
+    written, the page first.
     """
-    report = build(compare(sources, baseline, draws))
     page, (text, pictures) = to_html(report), to_markdown(report)
     contents = {
         "report.html": printable(page).encode(),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lit_seg.files.markdown_text import escape
+from lit_seg.files.escape import markdown
 from lit_seg.metrics.scores import CLASS_STATS, class_mean
 from lit_seg.runs.summary import RunScores
 
@@ -39,7 +39,7 @@ def means_line(scores: RunScores) -> str:
 
 def markdown_table(scores: RunScores) -> str:
     """The rows as a Markdown table, and the means below it."""
-    rows = [" | ".join(map(escape, cells(row))) for row in class_rows(scores)]
+    rows = [" | ".join(map(markdown, cells(row))) for row in class_rows(scores)]
     lines = [" | ".join(HEADER), *rows]
     head, *body = (f"| {line} |" for line in lines)
     rule = "|---|" + "---:|" * (len(HEADER) - 1)

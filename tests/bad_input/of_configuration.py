@@ -1,11 +1,13 @@
 """Options and configuration files with what they must not hold."""
 
 import json
+import sys
 from typing import Any
 
 import torch
 from torch.optim import LBFGS, SparseAdam
 
+from lit_seg.__main__ import main
 from lit_seg.losses import SoftDiceLoss
 from lit_seg.losses.own_weights import own_weights
 from lit_seg.tasks import LitSegmenter
@@ -24,6 +26,14 @@ def _file(text: str | bytes):
 
 def _data(name: str, value: str):
     return _option(f"--data.init_args.{name}", value)
+
+
+def _command(*args: str):
+    def provoke(world: World) -> int:
+        world.patch.setattr(sys, "argv", ["lit_seg", *args])
+        return main()
+
+    return provoke
 
 
 def _make(*args: str):
@@ -75,8 +85,7 @@ CASES = [
     Case("make-recipe-other", _make("train", "DATA=camvid", "RECIPE=pat_nyuv2"), ("pat_nyuv2",)),
     Case("make-resume-with-loss", _make("train", "RESUME=runs/x", "LOSS=ce")),
     Case("make-without-ckpt", _make("validate")),
-    Case("command-missing", lambda w: w.main([])),
-    Case("command-unknown", lambda w: w.main(["fitt"]), ("fitt",)),
+    Case("command-unknown", _command("repot"), ("repot", "'report'")),
     Case("data-not-given", lambda w: w.main(["fit"])),
     Case("option-unknown", _option("--trainer.epochs", "3"), ("--trainer.epochs",)),
     Case("option-of-loss-misspelt", _option("--model.loss.momentumm", "0.5"), ("momentumm",)),

@@ -1,14 +1,18 @@
 """Lines of progress where standard output is no terminal."""
 
+import io
+import logging
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
+from rich.console import Console
 from torch.utils.data import DataLoader
 
-from lit_seg.callbacks.progress import ProgressLines
+from lit_seg.callbacks.progress import ProgressLines, ProgressOnTerminal
 from lit_seg.cli.main import main
 from tests.conftest import TINY, layers
 
@@ -81,11 +85,84 @@ def test_accumulated_gradients_count_as_one_step(capsys: pytest.CaptureFixture[s
     assert shown[0] == "step 1 of 2, loss 0"
 
 
-def test_a_run_without_an_end_has_no_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_ends_by_the_clock_has_the_time_left_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     shown = lines(capsys, max_epochs=-1, max_time="00:00:00:01", limit_val_batches=0)
-    assert shown[0] == "step 1, loss 0"
-    assert "left" not in shown[1]
-    assert shown[-1].startswith("done: step ")
+    assert shown[0].startswith("step 1, loss 0, 0:00:0")
+    assert shown[1].endswith(" left")
+    assert re.fullmatch(r"done: step \d+, loss \d+(e\+\d+)?", shown[-1])
+
+
+class Screen(io.StringIO):
+    """A terminal of 80 columns: what is on it at the end, also what wraps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines, self.row, self.column = [""], 0, 0
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        for code, letter, sign in re.findall(r"\x1b\[([\d;?]*)([A-Za-z])|([^\x1b])", text):
+            if letter == "A":
+                self.row -= int(code or 1)
+            elif letter == "K":
+                self.lines[self.row] = ""
+            elif sign == "\r":
+                self.column = 0
+            elif sign == "\n" or (sign and self.column == 80):
+                self.row, self.column = self.row + 1, 0
+                self.lines += [""] * (self.row + 1 - len(self.lines))
+            if sign and sign not in "\r\n":
+                line = self.lines[self.row].ljust(self.column)
+                self.lines[self.row] = line[: self.column] + sign + line[self.column + 1 :]
+                self.column += 1
+        return len(text)
+
+
+class Talks(Callback):
+    """Speaks in all ways while the bar is there, and reports when the training has ended."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        sys.stdout.write(f"printed {trainer.current_epoch}\n")
+        sys.stderr.write(f"warned {trainer.current_epoch}\n")
+        logging.getLogger("pytorch_lightning").warning("logged %d", trainer.current_epoch)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        Console().out("the table", "of classes", "the end", sep="\n")
+
+
+def test_the_bar_leaves_all_that_others_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, clock = Screen(), Clock()
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, screen)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    handler = logging.StreamHandler(screen)
+    logging.getLogger("pytorch_lightning").addHandler(handler)
+    bar = ProgressOnTerminal(clock=clock)
+    trainer = Trainer(
+        accelerator="cpu", callbacks=[bar, Talks()], max_epochs=2, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )  # fmt: skip
+    trainer.fit(Model(clock), DataLoader(torch.ones(8, 1)), DataLoader(torch.ones(2, 1)))
+    logging.getLogger("pytorch_lightning").removeHandler(handler)
+    shown = [line.rstrip() for line in screen.lines]
+    for i in (0, 1):
+        assert f"printed {i}" in shown
+        assert f"logged {i}" in shown
+        assert any(f"warned {i}" in line for line in shown)
+    end = [
+        "done: step 16 of 16, loss 15, miou 0.250, macc 0.500",
+        "the table",
+        "of classes",
+        "the end",
+    ]
+    assert shown[-5:] == [*end, ""]
+    assert not [line for line in shown if "━" in line]  # nothing of the bar is left
 
 
 def test_the_command_line_prints_them_without_a_terminal(

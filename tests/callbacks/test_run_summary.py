@@ -10,7 +10,7 @@ from rich.console import Console
 
 from lit_seg.callbacks.run_summary import _rich_table
 from lit_seg.errors import RunError
-from lit_seg.files.markdown_text import escape
+from lit_seg.files.escape import markdown
 from lit_seg.metrics.scores import class_scores
 from lit_seg.runs.layout import is_finished
 from lit_seg.runs.score_table import class_rows, markdown_table, means_line
@@ -74,7 +74,7 @@ def test_names_of_classes_add_nothing_to_the_markdown() -> None:
 
 
 def test_a_backslash_does_not_end_the_escape_of_a_column() -> None:
-    assert escape("a\\|b") == "a\\\\\\|b"
+    assert markdown("a\\|b") == "a\\\\\\|b"
 
 
 def test_names_of_classes_are_shown_as_they_are():

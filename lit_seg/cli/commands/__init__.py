@@ -1,13 +1,36 @@
-"""The commands of ``python -m lit_seg`` besides training, one module each.
+"""The commands of ``lit_seg``, one module each but for those that LightningCLI runs.
 
-Each module has a function ``main(args)``, which returns the exit code.
+Each module has a function ``main(args)``, which returns the exit code. Nothing is imported here, so
+that a list of the commands, or a misspelt one, takes no time.
 """
 
 COMMANDS = {
-    "dashboard": "the runs in W&B, in a view and a report that it publishes there",
-    "data": "the datasets, and downloads, checks, counts and draws them",
-    "diagnose": "whether imbalance is the bottleneck of a run, and which loss to try next",
-    "losses": "the losses, their formulas and where they come from",
-    "report": "finished runs compared, as one HTML page and as Markdown",
+    "train": "trains a loss on a dataset, both by name",
+    "compare": "trains several losses on several seeds, then reports on them",
+    "report": "compares finished runs, as one HTML page and as Markdown",
+    "diagnose": "tells whether imbalance limits a run, and which loss to try next",
+    "losses": "lists the losses, their formulas and where they come from",
+    "data": "lists the datasets, and downloads, checks, counts and draws them",
+    "dashboard": "publishes a view and a report of the runs in W&B",
 }
-"""The name of each command, and what it shows."""
+"""What each command does."""
+
+TRAINER_COMMANDS = {
+    "fit": "trains by configuration files, or goes on with a run by --resume",
+    "validate": "scores a run or a checkpoint on the validation images",
+    "test": "scores a run or a checkpoint on the test images",
+    "predict": "writes the predictions of a run or a checkpoint as pictures",
+}
+"""The commands that LightningCLI runs."""
+
+USAGE = "\n".join(
+    [
+        "usage: lit_seg COMMAND [options]",
+        "",
+        *(f"  {name:10}{what}" for name, what in (COMMANDS | TRAINER_COMMANDS).items()),
+        "",
+        "`lit_seg COMMAND --help` lists the options of a command; after an error",
+        "`--traceback` shows where it happened. `python -m lit_seg` is the same.",
+        "",
+    ]
+)

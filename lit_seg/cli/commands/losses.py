@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, near
 from lit_seg.losses import SegLoss
 from lit_seg.losses.catalogue import every_loss
 
@@ -25,8 +25,8 @@ def main(args: Sequence[str]) -> int:
         return 0
     found = [cls for cls in every_loss() if name in _names(cls)]
     if not found:
-        known = ", ".join(name for cls in every_loss() for name in _names(cls)[1:])
-        raise RunError(f"no loss {name!r}; there are: {known}")
+        known = (name for cls in every_loss() for name in _names(cls)[1:])
+        raise RunError(f"no loss {name!r}{near(name, known)}")
     cls = found[0]
     lines = [f"LOSS={cls.card.name}, class lit_seg.losses.{cls.__name__}"]
     for option in list(inspect.signature(cls).parameters.values())[1:]:
@@ -47,7 +47,8 @@ def _names(cls: type[SegLoss]) -> list[str]:
 def _print_table(console: Console) -> None:
     table = Table("LOSS", "formula", "needs", "arXiv", "public code differs")
     table.columns[0].no_wrap = True
-    table.columns[1].overflow = "fold"  # in a narrow terminal, where the default would cut it
+    for column in table.columns:
+        column.overflow = "fold"  # in a narrow terminal, where the default would cut it
     family = ""
     for cls in every_loss():
         card = cls.card

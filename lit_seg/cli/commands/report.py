@@ -1,12 +1,14 @@
 """``python -m lit_seg report RUNS... --out FOLDER``: losses compared, as HTML and Markdown."""
 
-import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lit_seg.cli.commands.run_command import Parser, one_line_errors
-from lit_seg.errors import RunError
+from lit_seg.analysis.comparison import compare
+from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
+from lit_seg.report.sections import build
+from lit_seg.report.terminal import show
+from lit_seg.report.write import write_report
 
 
 @one_line_errors
@@ -17,11 +19,9 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--baseline", default="ce", help="loss to compare the others with (ce)")
     options = parser.parse_args(args)
-    if importlib.util.find_spec("matplotlib") is None:
-        raise RunError("a report needs matplotlib: pip install 'lit-seg[notebooks]'")
-    from lit_seg.report.write import write_report
-
-    written = write_report(options.runs, options.out, options.baseline)
+    report = build(compare(options.runs, options.baseline))
+    written = write_report(report, options.out)
+    show(report, console_of_width(120))
     pictures = len(written) - 2
     sys.stdout.write(f"{written[0]}  ({written[0].stat().st_size / 1e6:.1f} MB)\n")
     sys.stdout.write(f"{written[1]}  with {pictures} picture{'s' * (pictures != 1)}\n")

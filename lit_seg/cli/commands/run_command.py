@@ -1,6 +1,7 @@
 """How commands are run: errors become one line, and exit codes are those of the training."""
 
 import functools
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from lit_seg.cli.commands import COMMANDS
 from lit_seg.cli.output import lasting_output
-from lit_seg.errors import RunError
+from lit_seg.errors import LitSegError, RunError, near
 
 
 class Parser(ArgumentParser):
@@ -19,12 +20,20 @@ class Parser(ArgumentParser):
     def __init__(self, command: str, **options: Any) -> None:
         super().__init__(
             prog=f"python -m lit_seg {command}",
-            description=f"Shows {COMMANDS[command]}.",
+            description=f"{COMMANDS[command].capitalize()}.",
             **options,
         )
 
     def error(self, message: str) -> NoReturn:
-        raise RunError(f"{message}; see `{self.prog} --help`")
+        meant = near_option(message, self)
+        raise RunError(f"{message}{f'{meant} See' if meant else '; see'} `{self.prog} --help`")
+
+
+def near_option(message: str, parser: ArgumentParser) -> str:
+    """How a message on an unknown option ends: the option of the parser that it may mean."""
+    unknown = re.match(r"unrecognized arguments: (--[\w.]+)", message)
+    options = sorted(set(re.findall(r"--[\w.]+", parser.format_help())))
+    return near(unknown[1], options, listed=False) if unknown else ""
 
 
 def console_of_width(width: int) -> Console:
@@ -48,8 +57,13 @@ def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[
                     given = " ".join(map(repr, args))
                     raise RunError(f"an argument is empty in {given}; give it a value")
                 return main([word for word in args if word != "--traceback"])
+        except ModuleNotFoundError:  # `lit_seg.__main__` says how to install it
+            raise
         except Exception as error:
-            # imported late because it needs torch, which some commands do without
+            if isinstance(error, LitSegError) and "--traceback" not in args:
+                sys.stderr.write(f"error: {error}\n")
+                return 2
+            # imported late because it needs all of Lightning, which takes seconds
             from lit_seg.cli.error_messages import report_error
 
             return report_error(error, "", "--traceback" in args)

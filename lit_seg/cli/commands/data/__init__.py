@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from lit_seg.cli.commands.run_command import one_line_errors
+from lit_seg.errors import RunError, near
 
 _COMMANDS = {
     "list": "list the datasets, where to get them and which of them are here",
@@ -28,10 +29,7 @@ def main(args: Sequence[str]) -> int:
         sys.stdout.write(_USAGE)
         return 0 if args else 2
     if args[0] not in _COMMANDS:
-        sys.stderr.write(
-            f"error: no command {args[0]!r} of data; there are: {', '.join(_COMMANDS)}\n"
-        )
-        return 2
+        raise RunError(f"no command {args[0]!r} of data{near(args[0], _COMMANDS)}")
     command = import_module(f"lit_seg.cli.commands.data.{args[0]}")
     code: int = command.main(args[1:])
     return code

@@ -8,13 +8,15 @@ from typing import Any, cast, get_args
 
 from jsonargparse import ArgumentParser
 
+from lit_seg.cli.commands.run_command import near_option
+from lit_seg.cli.layers import EXPERIMENTS
 from lit_seg.cli.misplaced_keys import check_places
 from lit_seg.config.parse_errors import explain, refusal
 from lit_seg.config.trust import take_trusted
 from lit_seg.data import DATASETS, SegDataModule
 from lit_seg.data.card import SplitName
 from lit_seg.data.counting.count import ImageCounts, count_images
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, near
 from lit_seg.files.yaml_file import read_yaml
 
 _SUFFIXES = (".yaml", ".yml")
@@ -60,6 +62,7 @@ def dataset_of(
         data = cls(**options, num_workers=0)
     except (ArgumentError, ValueError) as error:
         reason = error.message if isinstance(error, ArgumentError) else str(error)
+        reason += near_option(reason, parser)
         raise RunError(f"{args[0]}: {explain(reason, f'data {command} {args[0]}')}") from None
     return data, {key: asked[key] for key in extra}
 
@@ -81,11 +84,9 @@ def _class_and_options(
         return DATASETS[name], {}
     path = Path(name)
     if not name.endswith(_SUFFIXES):
-        path = Path("experiments") / "data" / f"{name}.yaml"
+        path = EXPERIMENTS / "data" / f"{name}.yaml"
         if not path.is_file():
-            raise RunError(
-                f"no dataset {name!r}; there are: {', '.join(DATASETS)}, or give a YAML file"
-            )
+            raise RunError(f"no dataset {name!r}{near(name, DATASETS)}, or give a YAML file")
     content = read_yaml(path)
     check_places(path, content)
     section = content.get("data")
@@ -105,7 +106,7 @@ def _class(name: str, path: Path, packages: Sequence[str]) -> type[SegDataModule
             return cls
     module, _, last = name.rpartition(".")
     if not module or module.startswith("lit_seg."):
-        raise RunError(f"{path}: no dataset {name!r}; there are: {', '.join(ours)}")
+        raise RunError(f"{path}: no dataset {name!r}{near(name, ours)}")
     if name.partition(".")[0] not in packages:
         raise RunError(refusal(f"{path} names {name}", name))
     try:

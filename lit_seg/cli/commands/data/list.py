@@ -10,7 +10,7 @@ from rich.table import Table
 from lit_seg.data import DATASETS, SegDataModule
 from lit_seg.data.card import SplitName
 from lit_seg.data.facts import default_root
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, near
 
 
 def main(args: Sequence[str]) -> int:
@@ -24,6 +24,8 @@ def main(args: Sequence[str]) -> int:
     if not args:
         table = Table("DATA", "what", "train / val / test", "licence", "get it by", "here")
         table.columns[0].no_wrap = True
+        for column in table.columns:
+            column.overflow = "fold"  # in a narrow terminal, where the default would cut it
         for name, cls in DATASETS.items():
             facts = _facts(cls)
             shown = [facts[key] for key in ("what", "images", "licence", "get it by")]
@@ -32,7 +34,7 @@ def main(args: Sequence[str]) -> int:
         console.print("`python -m lit_seg data list NAME` tells all about one.", highlight=False)
         return 0
     if len(args) > 1 or args[0] not in DATASETS:
-        raise RunError(f"no dataset {' '.join(args)!r}; there are: {', '.join(DATASETS)}")
+        raise RunError(f"no dataset {' '.join(args)!r}{near(' '.join(args), DATASETS)}")
     for key, value in _facts(DATASETS[args[0]]).items():
         console.print(f"{key:9} {value}", highlight=False, markup=False, soft_wrap=True)
     return 0

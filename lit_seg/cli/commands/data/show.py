@@ -12,6 +12,7 @@ from lit_seg.data import SegDataModule
 from lit_seg.data.card import SplitName
 from lit_seg.data.counting.count import ImageCounts, class_counts
 from lit_seg.errors import RunError
+from lit_seg.files.escape import file_name
 
 
 def main(args: Sequence[str]) -> int:
@@ -23,7 +24,7 @@ def main(args: Sequence[str]) -> int:
         raise RunError(f"--number must be 1 to 64, got {extra['number']}")
     name = extra["split"]
     counts = split_counts(data, name)
-    out = Path(extra["out"] or f"{data.folder}_{name}.png")
+    out = Path(extra["out"] or f"{file_name(data.folder)}_{name}.png")
     _draw(data, name, counts, _chosen(counts, extra["number"]), out)
     sys.stdout.write(f"{out}\n")
     return 0
@@ -48,10 +49,8 @@ def _chosen(counts: ImageCounts, number: int) -> list[int]:
 def _draw(
     data: SegDataModule, name: SplitName, counts: ImageCounts, chosen: Sequence[int], out: Path
 ) -> None:
-    try:
-        import matplotlib
-    except ModuleNotFoundError:
-        raise RunError("pictures need matplotlib: pip install 'lit-seg[notebooks]'") from None
+    import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     from matplotlib.ticker import FuncFormatter

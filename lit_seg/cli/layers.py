@@ -1,0 +1,64 @@
+"""The configurations that a training is made of, by name, and the folder in which it lies.
+
+The files are in ``experiments/`` of a clone, and in an installed package beside its modules.
+"""
+
+from pathlib import Path
+
+import lit_seg
+from lit_seg.errors import RunError, near
+from lit_seg.files.escape import file_name
+
+_PACKAGE = Path(lit_seg.__file__).absolute().parent
+EXPERIMENTS = next(
+    folder / "experiments"
+    for folder in (_PACKAGE, _PACKAGE.parent)
+    if (folder / "experiments" / "base.yaml").is_file()
+)
+
+
+def names(kind: str) -> list[str]:
+    """The names of all ``data``, ``recipe``, ``model`` or ``loss`` configurations, sorted."""
+    return sorted(path.stem for path in (EXPERIMENTS / kind).glob("*.yaml"))
+
+
+def layers(data: str, model: str, loss: str, recipe: str = "") -> list[Path]:
+    """The files of a training; of two that set an option the later one wins.
+
+    Args:
+        data: a name, or a YAML file of one's own.
+        model, loss: names.
+        recipe: a name, or "" for none. A recipe of a dataset fits a file of one's own, too.
+
+    Raises:
+        RunError: if there is no such name, or if the recipe is of another dataset.
+    """
+    files = [EXPERIMENTS / "base.yaml", _layer("data", data)]
+    files += [_layer("recipe", recipe)] if recipe else []
+    if recipe and not _is_file(data) and not recipe.endswith(f"_{data}"):
+        raise RunError(f"RECIPE={recipe} is of another dataset than DATA={data}")
+    files += [_layer("model", model), _layer("loss", loss)]
+    # options that the loss has in the paper of the recipe, where those are not the defaults
+    of_paper = EXPERIMENTS / "loss" / f"of_{recipe.partition('_')[0]}_paper" / f"{loss}.yaml"
+    return [*files, of_paper] if of_paper.is_file() else files
+
+
+def run_folder(runs: Path, data: str, model: str, loss: str, seed: int, recipe: str = "") -> Path:
+    """``<runs>/<data>/<model>/<loss>/seed<k>``; the name of the data ends in that of the recipe."""
+    name = file_name(Path(data).stem) if _is_file(data) else data
+    return runs / (f"{name}-{recipe}" if recipe else name) / model / loss / f"seed{seed}"
+
+
+def _is_file(data: str) -> bool:
+    return data.endswith((".yaml", ".yml"))
+
+
+def _layer(kind: str, name: str) -> Path:
+    path = EXPERIMENTS / kind / f"{name}.yaml"
+    if kind == "data" and _is_file(name):
+        path = Path(name).absolute()
+        if not path.is_file():
+            raise RunError(f"DATA={name}: there is no such file")
+    elif name not in names(kind):
+        raise RunError(f"unknown {kind.upper()}={name}{near(name, names(kind))}")
+    return path
