@@ -5,7 +5,6 @@ of its own. Pictures are reduced to few colours, and nothing of this machine is 
 """
 
 import base64
-import io
 import os
 import re
 import sys
@@ -18,6 +17,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from experiments.records import unpack
+from lit_seg.files.picture import open_picture
 
 PROJECT = Path(__file__).absolute().parents[1]
 FOLDER = PROJECT / "notebooks"
@@ -55,10 +55,12 @@ def reduce_cell(cell: dict[str, Any]) -> None:
 def _reduce(output: dict[str, Any]) -> None:
     data = output.get("data", {})
     if "image/png" in data:
-        image = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
-        file = io.BytesIO()
-        image.quantize(COLOURS, dither=Image.Dither.NONE).save(file, "png", optimize=True)
-        data["image/png"] = base64.b64encode(file.getvalue()).decode()
+        with tempfile.NamedTemporaryFile(suffix=".png") as file:
+            path = Path(file.name)
+            path.write_bytes(base64.b64decode(data["image/png"]))
+            image = open_picture(path).convert("RGB")
+            image.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+            data["image/png"] = base64.b64encode(path.read_bytes()).decode()
     for holder, key in ((output, "text"), (data, "text/plain"), (data, "text/html")):
         if key in holder:
             holder[key] = without_place(holder[key])

@@ -284,12 +284,16 @@ def test_a_task_of_an_array_is_warned_and_goes_on(place: Path, number: int, requ
     (place / "bin").mkdir()
     (place / "bin/scontrol").write_text('#!/bin/bash\necho "$@" >>requests\n')
     (place / "bin/scontrol").chmod(0o755)
-    (place / "experiments").symlink_to(ROOT / "experiments")
-    task = {"SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "1", "PYTHON": sys.executable}
+    # -P, as in `start`
+    (place / "bin/python").write_text(f'#!/bin/bash\nexec {sys.executable} -P "$@"\n')
+    (place / "bin/python").chmod(0o755)
+    python = str(place / "bin/python")
+    task = {"SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "1", "PYTHON": python}
     env = {**os.environ, **task, "PATH": f"{place}/bin:{os.environ['PATH']}", "LOSSES": "ce pat"}
     script = ["bash", str(ROOT / "experiments/slurm/compare.sbatch")]
     with subprocess.Popen(script, cwd=place, env={**env, "SECONDS_EACH": "0.4"}) as job:
         while not log(place):
+            assert job.poll() is None
             time.sleep(0.05)
         time.sleep(0.6)
         job.send_signal(number)

@@ -1,11 +1,16 @@
 """What the pages print can be computed again from the records in the repository."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from experiments import compare_two, records, summarise
+from experiments.paper import check_camvid
+from lit_seg.cli.commands import report
 from tests.conftest import EXPERIMENTS
+
+PAPER = EXPERIMENTS / "paper"
 
 
 def rows(text: str) -> list[str]:
@@ -27,3 +32,47 @@ def test_tables_of_streets_are_those_of_the_records(
     summarise.main(streets)
     compare_two.main(streets / "ce/seed0", streets / "recall/seed0")
     assert shown == rows(capsys.readouterr().out)
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("records")
+    for archive in records.ARCHIVES:
+        records.unpack(archive, folder)
+    return folder
+
+
+def test_tables_of_the_pages_are_those_of_the_records(unpacked: Path) -> None:
+    found = check_camvid.tables(unpacked, draws=10_000)
+    assert found
+    for (page, name), lines in found.items():
+        assert check_camvid.shown_in(PAPER / f"{page}.md")[name] == lines, page
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in sorted(PAPER.glob("*.md")) if check_camvid.shown_in(p)], ids=str
+)
+def test_the_prose_between_tables_has_no_number_of_its_own(page: Path) -> None:
+    """What is measured stands in a table, which the records give."""
+    text = page.read_text()
+    start = text.find("**Run here.**" if "**Run here.**" in text else "## What came out")
+    part = text[start : text.find("**Verdict.**") if "**Verdict.**" in text else None]
+    part = re.sub(r"```.*?```|\]\([^)]*\)", "", part, flags=re.DOTALL)
+    numbers = re.compile(r"\d*\.\d+")
+    tables = "\n".join(line for line in part.splitlines() if line.startswith("|"))
+    prose = "\n".join(line for line in part.splitlines() if not line.startswith("|"))
+    known = {float(number) for number in numbers.findall(tables)}
+    assert [n for n in numbers.findall(prose) if float(n) not in known] == []
+
+
+def test_the_report_is_that_of_the_records(unpacked: Path, tmp_path: Path) -> None:
+    runs = [str(unpacked / "camvid-recall_camvid"), str(unpacked / "x3")]
+    assert report.main([*runs, "--out", str(tmp_path)]) == 0
+    shown = EXPERIMENTS.parent / "docs/camvid"
+    made = (tmp_path / "report.md").read_text()
+    assert numbers_of(made) == numbers_of((shown / "report.md").read_text())
+
+
+def numbers_of(text: str) -> list[str]:
+    """Of a report, but for the command and the folders at its end."""
+    return re.findall(r"\d+(?:\.\d+)?", text.partition("## How this was made")[0])

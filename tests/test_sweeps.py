@@ -12,7 +12,7 @@ import yaml
 from wandb import wandb_agent
 
 from lit_seg.cli import main as cli
-from lit_seg.loggers.run_loggers import run_loggers
+from lit_seg.loggers.run_loggers import run_loggers, started
 from lit_seg.loggers.wandb_log import WandbLog
 from tests.conftest import EXPERIMENTS
 from tests.test_makefile import make
@@ -154,7 +154,7 @@ def test_a_run_of_an_agent_is_the_one_that_was_announced(
     # resumed outside the sweep it goes on in the same run; a new one does not
     for name in AGENT:
         monkeypatch.delenv(name)
-    assert run_loggers(folder, resumed=True)[1].version == "r1un"
+    assert started(run_loggers(folder, resumed=True))[1].version == "r1un"
     assert run_loggers(folder)[1].version != "r1un"
 
 

@@ -97,7 +97,7 @@ def check_options(config: Any, sections: Collection[str]) -> None:
     for key in ("limit_train_batches", "max_epochs", "max_steps"):
         if trainer[key] == 0 and not config.ckpt_path:  # else `check_length` tells
             raise RunError(
-                f"`trainer.{key}` cannot be {trainer[key]}: nothing would be trained; `validate` "
+                f"`trainer.{key}` cannot be {trainer[key]:g}: nothing would be trained; `validate` "
                 "scores a run or checkpoint"
             )
     if trainer.reload_dataloaders_every_n_epochs:

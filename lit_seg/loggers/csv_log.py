@@ -10,7 +10,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
 
 from lit_seg.files.atomic_io import replace_text, without_links, writing
-from lit_seg.runs.csv_rows import logged_length, numbers, read_table, rows_of_folder
+from lit_seg.runs.csv_rows import numbers, read_table
 from lit_seg.runs.layout import CLASSES, COST, METRICS
 from lit_seg.runs.records import RECORD, split_key
 
@@ -73,11 +73,12 @@ class CSVLog(Logger):
         """Write nothing until :meth:`keep_before`, which gets the same arguments.
 
         Raises:
-            RunError: if a file is damaged, also where only the end of the run reads it.
+            RunError: if what is kept of a file is damaged, also where only the end of the run reads
+                it. What is dropped may be: a kill can leave half a row.
         """
-        self._kept(step, validations)
-        rows_of_folder(self.folder)
-        logged_length(self.folder / METRICS)
+        for path, table in self._kept(step, validations).items():
+            values = table.drop(columns=["stat", "class", "cost"], errors="ignore")
+            numbers(values.replace("", "nan"), path, dict.fromkeys(values, float))
         self._held = []
 
     @rank_zero_only

@@ -278,7 +278,7 @@ def test_a_run_anywhere_is_named_by_its_configuration(tmp_path: Path) -> None:
     config["model"]["loss"]["class_path"] = "lit_seg.losses.SoftIoULoss"
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     plain = folder.rename(tmp_path / "plain")
-    (run,) = compare([plain], baseline="other", draws=50).runs
+    (run,) = compare([plain], draws=50).runs
     assert (run.seed, run.model) == (3, "unet_resnet18")
     assert run.name.endswith("plain")
 

@@ -155,6 +155,8 @@ CASES = [
     Case("value-limit-batches", _option("--trainer.limit_train_batches", "7.5"), ("7.5",)),
     Case("value-max-epochs", _option("--trainer.max_epochs", "-5"), ("-5",)),
     Case("value-max-time", _option("--trainer.max_time", "soon"), ("soon",)),
+    Case("value-nothing", _option("--trainer.limit_train_batches", "0"), ("limit_train_batches",)),
+    Case("value-no-step", _option("--trainer.max_time", "00:00:00:00"), ("run",)),
     Case("value-overfit", _option("--trainer.overfit_batches", "1")),
     Case("value-reload", _option("--trainer.reload_dataloaders_every_n_epochs", "2"), ("2",)),
     Case(
@@ -240,8 +242,6 @@ CASES = [
     Case("trainer-barebones", lambda w: w.fit("--trainer.barebones", "true")),
     Case("trainer-swa", _option("--trainer.callbacks", SWA)),
     Case("trainer-callback", _option("--trainer.callbacks", FINDER), ("LearningRateFinder",)),
-    Case("value-nothing", _option("--trainer.limit_train_batches", "0"), ("limit_train_batches",)),
-    Case("value-no-step", _option("--trainer.max_time", "00:00:00:00"), ("run",)),
     Case("schedule-short", _option(*_schedule("OneCycleLR", max_lr=1, total_steps=3)), ("3", "4")),
     Case("schedule-mode", _option(*_schedule("ReduceLROnPlateau", mode="max")), ("val/loss",)),
     Case(

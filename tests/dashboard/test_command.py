@@ -96,7 +96,7 @@ def test_what_the_server_refuses(
         (NAMES, "error: W&B: no key on this machine; `wandb login` stores one"),
         ([], "error: the following arguments are required: --entity; see"),
         (["--entity", "me/losses"], "error: --entity must be one name, got 'me/losses'"),
-        ([*NAMES, "--dryrun"], "error: unrecognized arguments: --dryrun; see"),
+        ([*NAMES, "--dryrun"], "error: unrecognized arguments: --dryrun; did you mean"),
         ([*NAMES, "--dry-run", "no/such.json"], "error: no/such.json: cannot be written (No such"),
     ],
 )

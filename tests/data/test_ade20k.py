@@ -120,10 +120,10 @@ def test_counts_are_the_published_ones():
     ]
 
 
-def test_published_counts_hold_no_void_so_training_it_counts_files(root, monkeypatch, tmp_path):
+def test_files_are_counted_where_the_published_counts_do_not_fit(root, monkeypatch, tmp_path):
     monkeypatch.setenv("LIT_SEG_CACHE", str(tmp_path))
-    assert module(root).class_counts.pixels == ADE20K.counts.pixels
     counted = module(root, void="train").class_counts
+    assert module(root).class_counts.pixels == counted.pixels[:150]  # fewer files than published
     assert len(counted) == 151
     values = [np.asarray(Image.open(path)) for _, path in module(root).split("train").pairs]
     assert counted.pixels[-1] == sum((stored == 0).sum() for stored in values)

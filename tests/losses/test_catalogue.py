@@ -68,7 +68,7 @@ def test_a_loss_that_wraps_another_says_so(capsys):
 
 def test_an_unknown_name_lists_the_known_ones(capsys):
     assert losses.main(["patt"]) == 2
-    assert "no loss 'patt'; there are: ce, cb, wce" in capsys.readouterr().err
+    assert "no loss 'patt'; did you mean 'pat'? There are: ce, cb, wce" in capsys.readouterr().err
 
 
 def test_help(capsys):
