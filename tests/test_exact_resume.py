@@ -184,7 +184,7 @@ def test_a_finished_run_can_be_finished_again(
     tmp_path: Path, uninterrupted: Callable[..., Path]
 ) -> None:
     """As after a kill between the last checkpoint and the table."""
-    for number, args in enumerate((EPOCHS, STEPS, AVERAGED, STOPS_EARLY)):
+    for number, args in enumerate((EPOCHS, AVERAGED)):
         folder = tmp_path / str(number)
         shutil.copytree(uninterrupted(*args), folder)
         (folder / "summary.json").unlink()

@@ -94,6 +94,7 @@ def test_momentum_counts_batches_under_accumulation(tmp_path: Path, seen: list[B
     assert any(a != pytest.approx(b) for a, b in zip(others, recall_of(seen, 0.9), strict=True))
 
 
+@pytest.mark.slow  # the compiler takes its time
 def test_a_compiled_network_trains_with_the_exact_loss(tmp_path: Path, seen: list[Batch]) -> None:
     steps = ("--trainer.max_steps", "3")
     assert fit(tmp_path / "plain", *steps) == 0

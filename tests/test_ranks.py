@@ -128,7 +128,7 @@ slow = pytest.mark.slow
     ("loss", "ranks"),
     [
         ("recall", 4),
-        ("ce", 2),
+        pytest.param("ce", 2, marks=slow),
         pytest.param("recall", 2, marks=slow),
         pytest.param("ce", 4, marks=slow),
     ],

@@ -45,6 +45,7 @@ def assert_same_run(folder: Path, alone: Path) -> None:
         )
 
 
+@pytest.mark.slow  # as in `make kills`
 def test_two_ranks_stop_and_one_goes_on(tmp_path: Path, alone: dict[str, Path]) -> None:
     with pytest.raises(ChildFailedError) as stopped:
         run_command_line(arguments(tmp_path, "recall", 2), ranks=2, FAIL="0:2:TERM")
