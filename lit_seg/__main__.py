@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from lit_seg.cli.commands import COMMANDS, TRAINER_COMMANDS, USAGE
+from lit_seg.cli.output import print_error
 from lit_seg.errors import RunError, near, reason_of
 from lit_seg.files.unicode import ensure_utf8
 
@@ -15,7 +16,7 @@ def main() -> int:
     try:
         os.getcwd()
     except FileNotFoundError:  # libraries would fail to load with less helpful words
-        sys.stderr.write("error: the working directory was removed; change to another one\n")
+        print_error("the working directory was removed; change to another one")
         return 2
     try:
         ensure_utf8()
@@ -26,13 +27,13 @@ def main() -> int:
             del os.environ["COLUMNS"]
         return _run(sys.argv[1:])
     except RunError as error:
-        sys.stderr.write(f"error: {error}\n")
+        print_error(error)
         return 2
     except ModuleNotFoundError as error:
         if (error.name or "lit_seg").startswith("lit_seg"):
             raise
         brings = "`pip install 'lit-seg[train]'` brings all that training needs"
-        sys.stderr.write(f"error: the package {error.name} is not installed; {brings}\n")
+        print_error(f"the package {error.name} is not installed; {brings}")
         return 2
     except KeyboardInterrupt:  # while all that is imported
         sys.stderr.write("stopped\n")

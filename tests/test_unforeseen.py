@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lit_seg.cli.commands import losses
 from lit_seg.cli.commands.run_command import one_line_errors
 from lit_seg.cli.error_messages import report_error, unforeseen
 from lit_seg.cli.main import main
@@ -55,6 +56,13 @@ def test_a_message_cannot_write_to_the_terminal_and_is_not_endless(
     shown = capsys.readouterr().err
     assert shown.startswith("error: \\x1b[31ma\\r\\nb xxx")
     assert shown.endswith("xxx the way out\n")
+    assert len(shown) < 2500
+
+
+def test_nor_can_that_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert losses.main(["\x1b[31mx" + 10_000 * "y"]) == 2
+    shown = capsys.readouterr().err
+    assert "\x1b" not in shown
     assert len(shown) < 2500
 
 

@@ -2,7 +2,6 @@
 
 import inspect
 import pkgutil
-import re
 import reprlib
 import sys
 import traceback
@@ -17,11 +16,10 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 import lit_seg.data
 import lit_seg.losses
+from lit_seg.cli.output import print_error
 from lit_seg.config.parse_errors import explain
 from lit_seg.distributed.rank_timeout import lost_rank
 from lit_seg.errors import LitSegError, reason_of
-
-_LONGEST = 2000  # characters of a message; a line of a damaged file may have millions
 
 
 def report_error(error: Exception, command: str, shows_traceback: bool) -> int:
@@ -31,14 +29,8 @@ def report_error(error: Exception, command: str, shows_traceback: bool) -> int:
         message, code = unforeseen(error)
     if shows_traceback:
         traceback.print_exception(error)
-    sys.stderr.write(f"error: {_in_one_line(message)}\n")
+    print_error(message)
     return code
-
-
-def _in_one_line(message: str) -> str:
-    """Without characters that move the cursor or colour the terminal, and of a readable length."""
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], message)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
 
 
 def message_of(error: Exception, command: str) -> str | None:

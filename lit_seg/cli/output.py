@@ -1,13 +1,26 @@
-"""Standard output whose reader may go away, such as ``| head -1`` or a closed terminal."""
+"""What the command line prints: errors in one line, and output whose reader may go away."""
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 _READER_IS_GONE = (errno.EPIPE, errno.EIO)
+_LONGEST = 2000  # characters of a message; a line of a damaged file may have millions
+
+
+def print_error(error: object) -> None:
+    """Print ``error: <message>`` in a line of readable length.
+
+    Characters that move the cursor or colour the terminal are shown as Python writes them.
+    """
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], str(error))
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    sys.stderr.write(f"error: {text}\n")
 
 
 class _Lasting:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from lit_seg.cli.commands import COMMANDS
-from lit_seg.cli.output import lasting_output
+from lit_seg.cli.output import lasting_output, print_error
 from lit_seg.errors import LitSegError, RunError, near
 
 
@@ -61,7 +61,7 @@ def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[
             raise
         except Exception as error:
             if isinstance(error, LitSegError) and "--traceback" not in args:
-                sys.stderr.write(f"error: {error}\n")
+                print_error(error)
                 return 2
             # imported late because it needs all of Lightning, which takes seconds
             from lit_seg.cli.error_messages import report_error
