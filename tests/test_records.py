@@ -18,28 +18,22 @@ def rows(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("streets")
-    records.unpack(records.ARCHIVES[-1], folder)
-    return folder / "streets/unet_resnet18"
-
-
-def test_tables_of_streets_are_those_of_the_records(
-    streets: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = (EXPERIMENTS / "README.md").read_text()
-    shown = rows(text[text.index("## Streets") : text.index("## Every loss")])
-    summarise.main(streets)
-    compare_two.main(streets / "ce/seed0", streets / "recall/seed0")
-    assert shown == rows(capsys.readouterr().out)
-
-
-@pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("records")
     for archive in records.ARCHIVES:
         records.unpack(archive, folder)
     return folder
+
+
+def test_tables_of_streets_are_those_of_the_records(
+    unpacked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    streets = unpacked / "streets/unet_resnet18"
+    text = (EXPERIMENTS / "README.md").read_text()
+    shown = rows(text[text.index("## Streets") : text.index("## Every loss")])
+    summarise.main(streets)
+    compare_two.main(streets / "ce/seed0", streets / "recall/seed0")
+    assert shown == rows(capsys.readouterr().out)
 
 
 def test_tables_of_the_pages_are_those_of_the_records(unpacked: Path) -> None:

@@ -3,6 +3,7 @@
 The files are in ``experiments/`` of a clone, and in an installed package beside its modules.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import lit_seg
@@ -41,6 +42,11 @@ def layers(data: str, model: str, loss: str, recipe: str = "") -> list[Path]:
     # options that the loss has in the paper of the recipe, where those are not the defaults
     of_paper = EXPERIMENTS / "loss" / f"of_{recipe.partition('_')[0]}_paper" / f"{loss}.yaml"
     return [*files, of_paper] if of_paper.is_file() else files
+
+
+def config_options(files: Iterable[Path]) -> list[str]:
+    """The options of ``fit`` that give these files."""
+    return [word for file in files for word in ("--config", str(file))]
 
 
 def run_folder(runs: Path, data: str, model: str, loss: str, seed: int, recipe: str = "") -> Path:

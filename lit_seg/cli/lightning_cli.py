@@ -1,7 +1,6 @@
 """LightningCLI for one run: its folder, its loggers, its callbacks and its checkpoint."""
 
 import json
-import re
 import sys
 from argparse import ArgumentError
 from contextlib import ExitStack
@@ -32,13 +31,14 @@ from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
+from lit_seg.cli.commands.run_command import near_option
 from lit_seg.cli.option_checks import check_callbacks, check_options
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.reach import check_reach
 from lit_seg.distributed.rank_timeout import check_ranks, is_first_rank, trainer_options
 from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
-from lit_seg.errors import LitSegError, RunError, near
+from lit_seg.errors import LitSegError, RunError
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.yaml_file import parse_yaml, read_yaml
 from lit_seg.loggers.csv_log import CSVLog
@@ -49,8 +49,6 @@ from lit_seg.runs.run_lock import hold_run
 
 # a default of Lightning's may be the member of an enumeration, which YAML does not know
 yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, one: dumper.represent_data(one.value))
-
-_UNKNOWN = re.compile(r"unrecognized arguments: --([\w.]+)|not accept option '([\w.]+)'")
 
 CALLBACKS = {
     "best_checkpoint": BestCheckpoint,
@@ -143,12 +141,7 @@ class LitSegCLI(LightningCLI):
         try:
             super().parse_arguments(parser, args)
         except ArgumentError as error:
-            if unknown := _UNKNOWN.search(error.message):
-                options = set(re.findall(r"--[\w.]+", self._command_parser.format_help()))
-                sections = {option.partition(".")[0] for option in options}
-                error.message += near(
-                    f"--{unknown[1] or unknown[2]}", sorted(options | sections), listed=False
-                )
+            error.message += near_option(error.message, self._command_parser)
             raise
 
     def _parse_ckpt_path(self) -> None:

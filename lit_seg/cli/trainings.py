@@ -18,9 +18,9 @@ from queue import SimpleQueue
 
 from rich.console import Console
 
-from lit_seg.cli.layers import EXPERIMENTS
+from lit_seg.cli.layers import EXPERIMENTS, config_options
 from lit_seg.files.atomic_io import replace_text, without_links
-from lit_seg.runs.layout import LOCK, is_finished
+from lit_seg.runs.layout import CHECKPOINTS, LOCK, is_finished, is_taken
 
 RECORD = "compare.json"  # in a run's folder: the options it was started with
 _LINE = re.compile(
@@ -47,8 +47,7 @@ class Run:
     @property
     def command(self) -> list[str]:
         """What starts it."""
-        layers = [word for file in self.layers for word in ("--config", str(file))]
-        return ["fit", *layers, *self.options, "--run_dir", str(self.folder)]
+        return ["fit", *config_options(self.layers), *self.options, "--run_dir", str(self.folder)]
 
     @property
     def words(self) -> list[str]:
@@ -78,7 +77,7 @@ def state_of(run: Run) -> str:
     """Whether a run is ``finished``, ``stopped``, so that it can go on, or ``missing``."""
     if is_finished(run.folder):
         return "finished"
-    return "stopped" if (run.folder / "checkpoints" / "last.ckpt").exists() else "missing"
+    return "stopped" if (run.folder / CHECKPOINTS / "last.ckpt").exists() else "missing"
 
 
 def recorded(run: Run) -> list[str] | None:
@@ -105,11 +104,6 @@ def _locked(run: Run, trainings: "Trainings", console: Console) -> Iterator[int]
                 waiting = True
                 time.sleep(0.5)  # and not within flock, which no signal would end
         yield file.fileno()
-
-
-def _taken(folder: Path) -> bool:
-    """Whether `fit` would leave a folder alone and take another."""
-    return any((folder / name).exists() for name in ("metrics.csv", "classes.csv", "checkpoints"))
 
 
 def _clear(folder: Path) -> None:
@@ -140,7 +134,7 @@ class Trainings:
                 return state_of(run)
             if state_of(run) == "stopped":
                 command = ["fit", "--resume", str(run.folder)]
-            elif (run.folder / RECORD).exists() or not _taken(run.folder):
+            elif (run.folder / RECORD).exists() or not is_taken(run.folder):
                 _clear(run.folder)  # else the run would go to another folder
                 command = run.command
                 replace_text(run.folder / RECORD, json.dumps(run.words))

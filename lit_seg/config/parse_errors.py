@@ -13,7 +13,6 @@ _TYPE = re.compile(
     r"Expected (?:an? )?(<class '\w+'>|typing\.Literal\[[^\]]*\]|tuple with 2 elements)"
 )
 _ABSTRACT = re.compile(r"Expected an instantiatable class, but [\w.]*\.(\w+) is abstract")
-_ABSTRACT = re.compile(r"Expected an instantiatable class, but [\w.]*\.(\w+) is abstract")
 _WORDS = {
     "<class 'int'>": "a whole number such as 3",
     "<class 'float'>": "a number such as 0.5",

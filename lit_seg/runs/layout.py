@@ -32,10 +32,15 @@ def is_finished(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (SUMMARY, TABLE))
 
 
+def is_taken(folder: Path) -> bool:
+    """Whether a run lies in a folder; what failed before its first step leaves it free."""
+    return any((folder / name).exists() for name in (METRICS, CLASSES, CHECKPOINTS))
+
+
 def free_folder(wanted: Path) -> Path:
     """``wanted``, or ``wanted-2`` and so on when a run lies there already.
 
-    What failed before its first step leaves the name free. A folder that cannot be made is refused.
+    A folder that cannot be made is refused.
     """
     if printable(str(wanted)) != str(wanted):  # W&B and tables of runs need its name
         raise RunError(f"{printable(str(wanted))}: is no UTF-8; give another --run_dir")
@@ -44,7 +49,7 @@ def free_folder(wanted: Path) -> Path:
         problem = "cannot be written" if there.is_dir() else "is a file"
         raise RunError(f"{wanted}: no run can lie here, {there} {problem}; give another --run_dir")
     folder, number = wanted, 1
-    while any((folder / name).exists() for name in (METRICS, CLASSES, CHECKPOINTS)):
+    while is_taken(folder):
         number += 1
         folder = wanted.with_name(f"{wanted.name}-{number}")
     return folder

@@ -13,6 +13,8 @@ from lit_seg.cli.commands import COMMANDS
 from lit_seg.cli.output import lasting_output, print_error
 from lit_seg.errors import LitSegError, RunError, near
 
+_UNKNOWN = re.compile(r"unrecognized arguments: --([\w.]+)|not accept option '([\w.]+)'")
+
 
 class Parser(ArgumentParser):
     """An ArgumentParser of a command that raises an error instead of printing it and exiting."""
@@ -31,9 +33,12 @@ class Parser(ArgumentParser):
 
 def near_option(message: str, parser: ArgumentParser) -> str:
     """How a message on an unknown option ends: the option of the parser that it may mean."""
-    unknown = re.match(r"unrecognized arguments: (--[\w.]+)", message)
-    options = sorted(set(re.findall(r"--[\w.]+", parser.format_help())))
-    return near(unknown[1], options, listed=False) if unknown else ""
+    unknown = _UNKNOWN.search(message)
+    if not unknown:
+        return ""
+    options = set(re.findall(r"--[\w.]+", parser.format_help()))
+    sections = {option.partition(".")[0] for option in options}
+    return near(f"--{unknown[1] or unknown[2]}", sorted(options | sections), listed=False)
 
 
 def console_of_width(width: int) -> Console:

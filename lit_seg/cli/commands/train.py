@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lit_seg.cli.commands.run_command import Parser, one_line_errors
-from lit_seg.cli.layers import EXPERIMENTS, layers, names, run_folder
+from lit_seg.cli.layers import EXPERIMENTS, config_options, layers, names, run_folder
 
 _EPILOG = (
     f"The files lie in {EXPERIMENTS}. All other options are those of `lit_seg fit`, such as "
@@ -47,6 +47,5 @@ def fit_arguments(args: Sequence[str]) -> list[str]:
     files = layers(given.data, given.model, given.loss, given.recipe)
     setting = (given.data, given.model, given.loss, given.seed, given.recipe)
     folder = str(run_folder(given.runs, *setting))
-    configs = [word for file in files for word in ("--config", str(file))]
     own = ["--seed_everything", str(given.seed), "--run_dir", folder]
-    return ["fit", *configs, *own, *others]
+    return ["fit", *config_options(files), *own, *others]
