@@ -15,6 +15,8 @@ PIXELS = 128
 """Pixels of a program that reads class by class; 256 need more registers than there are."""
 ROW_PIXELS = 64
 """The same with channels last, so that the cache keeps what lies beside a logit until its turn."""
+WARPS = 1
+"""Of these programs: the sums of a class are then made without waiting for other warps."""
 UNROLL = {"forward": 8, "backward": 4}
 """Classes whose logits are on their way from memory at a time."""
 FEW_CLASSES = 64
@@ -261,7 +263,7 @@ def forward(logits: Tensor, target: Tensor, predictions: bool) -> tuple[Tensor, 
             _forward_by_class[(blocks,)](
                 *(logits, target, lse, *part, pixels, blocks_of_image, blocks),
                 *(num_classes, predictions, rows),
-                **{"BLOCK": block, "UNROLL": UNROLL["forward"], "num_warps": 1},
+                **{"BLOCK": block, "UNROLL": UNROLL["forward"], "num_warps": WARPS},
             )
         _totals[(num_classes,)](
             *(*part, sums, totals, blocks, num_classes, predictions),
@@ -289,7 +291,7 @@ def backward(grad: Tensor, logits: Tensor, target: Tensor, lse: Tensor) -> Tenso
             blocks_of_image = triton.cdiv(pixels, block)
             _backward_by_class[(images * blocks_of_image,)](
                 *(*tensors, pixels, blocks_of_image, num_classes),
-                **{"BLOCK": block, "UNROLL": UNROLL["backward"], "num_warps": 1},
+                **{"BLOCK": block, "UNROLL": UNROLL["backward"], "num_warps": WARPS},
             )
     return result
 
