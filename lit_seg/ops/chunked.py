@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-CHUNK_BYTES = {"cpu": 2 << 20, "cuda": 32 << 20}
+CHUNK_BYTES = {"cpu": 1 << 20, "cuda": 32 << 20}
 """The logits of a chunk, in the dtype of the arithmetic; a GPU needs more at once to be busy."""
 
 
@@ -57,12 +57,13 @@ def backward(grad: Tensor, logits: Tensor, target: Tensor, lse: Tensor) -> Tenso
     """The gradient with respect to the logits, from the ``(C,)`` gradient of the sums."""
     num_classes = logits.shape[1]
     result = torch.empty_like(logits)
-    grad = grad.to(lse.dtype)
+    factors = torch.cat([grad, grad.new_zeros(1)]).to(lse.dtype)  # the last one is that of void
     pixels = flat_pixels(target), flat_pixels(lse)
     for x, out, label, norm in _chunks(flat(logits), flat(result), *pixels):
         valid = (label >= 0) & (label < num_classes)
         safe = label.where(valid, 0)
-        factor = grad[safe].where(valid, 0).unsqueeze(1)
+        bins = label.where(valid, num_classes)
+        factor = factors.gather(0, bins.flatten()).view_as(bins).unsqueeze(1)
         wide = out if out.dtype == lse.dtype else torch.empty_like(out, dtype=lse.dtype)
         torch.sub(x, norm.unsqueeze(1), out=wide).exp_()
         # a void pixel may hold NaN or infinity, which times 0 is NaN
