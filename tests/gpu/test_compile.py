@@ -29,6 +29,6 @@ def test_a_compiled_network(cuda: torch.device, few_streets: None, tmp_path: Pat
     """A training of two steps, with the option that a user would give."""
     values = []
     for backend in (None, "inductor"):
-        _, trainer = fit(cuda, tmp_path / str(backend), 2, model={"compile": backend})
+        _, trainer = fit(cuda, tmp_path / str(backend), 2, model={"compile": backend}, saves=False)
         values.append(trainer.callback_metrics["train/loss"])
     torch.testing.assert_close(values[1], values[0], rtol=1e-2, atol=1e-3)

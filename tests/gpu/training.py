@@ -72,6 +72,7 @@ def fit(
     callbacks: tuple[Callback, ...] | list[Callback] = (),
     resume: Path | None = None,
     model: dict[str, Any] | None = None,
+    saves: bool = True,
     **options: Any,
 ) -> tuple[LitSegmenter, Trainer]:
     """Train so many steps; ``folder/checkpoints/last.ckpt`` is written at the end.
@@ -84,6 +85,7 @@ def fit(
         callbacks: besides those that save and resume.
         resume: the checkpoint to go on from.
         model: more options of the module.
+        saves: whether it writes checkpoints, which takes longer than a step.
         options: more options of the trainer.
     """
     data = streets()
@@ -93,10 +95,11 @@ def fit(
         devices=1,
         max_steps=steps,
         max_epochs=-1,
-        callbacks=[ExactResume(), LastCheckpoint(), *callbacks],
+        callbacks=[ExactResume(), *([LastCheckpoint()] if saves else []), *callbacks],
         plugins=[AtomicCheckpointIO()],
         logger=False,
         default_root_dir=folder,
+        enable_checkpointing=saves,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
