@@ -81,13 +81,13 @@ def backward(grad: Tensor, logits: Tensor, target: Tensor, lse: Tensor) -> Tenso
 def flat(logits: Tensor) -> Tensor:
     """``(N, C, P)`` view of ``(N, C, *)`` logits that are contiguous or channels last."""
     if logits.is_contiguous():
-        return logits.view(*logits.shape[:2], -1)
+        return logits.unsqueeze(-1).flatten(2)
     return logits.movedim(1, -1).flatten(1, -2).transpose(1, 2)
 
 
 def flat_pixels(values: Tensor) -> Tensor:
     """``(N, P)`` view of contiguous ``(N, *)`` values."""
-    return values.view(len(values), -1)
+    return values.unsqueeze(-1).flatten(1)
 
 
 def _chunks(first: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:

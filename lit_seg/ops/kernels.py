@@ -237,7 +237,7 @@ def forward(logits: Tensor, target: Tensor, predictions: bool) -> tuple[Tensor, 
     images, pixels, rows = _layout(logits)
     whole = rows and num_classes > FEW_CLASSES
     block = SUM_PIXELS if whole else ROW_PIXELS if rows else PIXELS
-    block = min(block, triton.next_power_of_2(pixels))
+    block = min(block, triton.next_power_of_2(max(1, pixels)))
     blocks_of_image = triton.cdiv(pixels, block)
     blocks = images * blocks_of_image
     lse = torch.empty(target.shape, dtype=torch.float, device=logits.device)

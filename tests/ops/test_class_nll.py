@@ -67,6 +67,12 @@ def test_a_class_may_be_ruled_out():
 
 
 @pytest.mark.parametrize("layout", [torch.Tensor.contiguous, channels_last])
+def test_no_image_is_no_sum(layout):
+    logits, target = draw((1, 4, 6, 5))
+    check(layout(logits)[:0], target[:0], "chunked")
+
+
+@pytest.mark.parametrize("layout", [torch.Tensor.contiguous, channels_last])
 def test_gradient_keeps_the_memory_format(layout):
     logits, target = draw((2, 4, 6, 5))
     logits = layout(logits).requires_grad_()
