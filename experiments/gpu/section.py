@@ -4,7 +4,6 @@ import importlib
 import json
 import os
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -33,6 +32,8 @@ class Section:
     def __init__(self, name: str, title: str, out: Path, seconds: float, smoke: bool) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() and not smoke else "cpu")
         self.smoke = smoke
+        if smoke:  # it may run beside the other tests
+            torch.set_num_threads(1)
         self.folder = out / name
         self._path = out / f"{name}.json"
         self._end = time.monotonic() + seconds
@@ -149,7 +150,6 @@ def _kill_group(pid: int | None, join: Callable[[float], None]) -> None:
 
 def _run(module: str, out: Path, seconds: float, smoke: bool) -> None:
     os.setsid()  # a process group of its own, to be ended as a whole
-    sys.path.insert(0, os.getcwd())
     name = module.rpartition(".")[2]
     try:
         code = importlib.import_module(module)
