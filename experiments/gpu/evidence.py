@@ -3,9 +3,8 @@
 Those of seed 0 come first, so that an early end leaves whole seeds. What is finished is left alone
 when the section runs again with the same folder.
 
-The data are those of `make gpu-bundle`, else those of $DATA_ROOT. They are decoded once, since to
-decode a picture takes longer than all that is done to it then. `runs.tar.xz` holds the records of
-the finished runs, from which a report is made anywhere:
+The data are those of `make gpu-bundle`, else those of $DATA_ROOT. `runs.tar.xz` holds the records
+of the finished runs, from which a report is made anywhere:
 
     mkdir runs/gpu && tar -C runs/gpu -xf runs.tar.xz
     python -m lit_seg report runs/gpu/x1/camvid-strong_camvid/unet_resnet18 --out runs/gpu/report
@@ -18,13 +17,11 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
-from shutil import copyfile
 from typing import IO
 
 import numpy as np
@@ -37,7 +34,6 @@ from lit_seg.cli.commands.run_command import console_of_width
 from lit_seg.cli.layers import EXPERIMENTS
 from lit_seg.cli.trainings import RECORD, Process, Run, Trainings, state_of
 from lit_seg.data import CamVid
-from lit_seg.data.decode import read_image
 from lit_seg.files.picture import save_picture
 
 TITLE = "Evidence: losses on CamVid at 360x480"
@@ -71,18 +67,18 @@ TINY = (
 
 def run(section: Section) -> None:
     """Train what is missing until the box is over; a row for each run as soon as it is finished."""
-    os.environ |= {"WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
+    os.environ["WANDB_MODE"] = "disabled"
+    for name in ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+        os.environ[name] = "1"  # there are more processes than cores
     runs = section.folder / "runs"
-    source = BUNDLE / "camvid" if (BUNDLE / "data.json").exists() else None
     if section.smoke:
         plan = compared(runs, "camvid", MODELS[0], LONGER, ["0"], TINY)
-        source = section.folder / "noise"
-        make_noise(source)
+        os.environ["DATA_ROOT"] = str(section.folder)
+        make_noise(section.folder / "camvid")
     else:
         plan = all_runs(runs)
-    with section.attempt("data", data="camvid"):
-        decode(source, section)
-    os.environ["DATA_ROOT"] = str(section.folder / "data")
+        if (BUNDLE / "data.json").exists():
+            os.environ["DATA_ROOT"] = str(BUNDLE)
     trainings = Forked(2 if section.smoke else JOBS, section.device)
     ended = threading.Event()
     watch = threading.Thread(target=_watch, args=(section, plan, trainings, ended))
@@ -144,34 +140,6 @@ def make_noise(root: Path) -> None:
             save_picture(root / label, random.integers(0, 12, (24, 32), np.uint8))
             lines.append(f"{image} {label}\n")
         (root / f"{name}.txt").write_text("".join(lines))
-
-
-def decode(source: Path | None, section: Section) -> None:
-    """Write CamVid as pictures without compression to ``data/camvid`` of the section's folder.
-
-    ``source`` is where it lies; None for $DATA_ROOT.
-
-    Raises:
-        DataError: where the data are missing.
-    """
-    data = CamVid(root=str(source) if source else None)
-    root, start = section.folder / "data" / "camvid", time.monotonic()
-
-    def one(name: str, image: Path, label: Path) -> str:
-        new = root / name / f"{image.stem}.ppm"
-        save_picture(new, read_image(image))
-        copyfile(label, root / f"{name}annot" / label.name)
-        return f"{name}/{new.name} {name}annot/{label.name}\n"
-
-    with ThreadPoolExecutor() as pool:
-        for name in ("train", "val"):
-            pairs = data.split(name).pairs
-            (root / f"{name}annot").mkdir(parents=True, exist_ok=True)
-            lines = pool.map(lambda pair, name=name: one(name, *pair), pairs)
-            (root / f"{name}.txt").write_text("".join(lines))
-    seconds = time.monotonic() - start
-    where = {None: "$DATA_ROOT", BUNDLE / "camvid": ".gpu"}.get(source, "noise")
-    section.row("data", data="camvid", source=where, **{"seconds to decode all": seconds})
 
 
 class Forked(Trainings):
