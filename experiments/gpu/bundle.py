@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from rich.progress import track
 
 from lit_seg.cli.commands.run_command import one_line_errors
@@ -28,7 +29,6 @@ from lit_seg.data import CamVid
 from lit_seg.data.decode import read_image
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import writing
-from lit_seg.files.picture import save_picture
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (
@@ -51,8 +51,8 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("--python", default="3.12", help="the machine's Python; 3.12 by default")
     parser.add_argument("--quality", type=int, default=95, help="of the images, up to 100")
     given = parser.parse_args(args)
-    fetch_wheels(given.out / "wheels", given.python)
     found = encode(given.out, given.quality)
+    fetch_wheels(given.out / "wheels", given.python)
     sizes = {
         "the repository": sum((ROOT / name).lstat().st_size for name in _tree()),
         "wheels": _bytes(given.out / "wheels"),
@@ -130,7 +130,8 @@ def encode(out: Path, quality: int) -> dict[str, Any]:
         differences: list[tuple[float, int, float]] = []
         for name, found in pairs.items():
             lines = []
-            (root / f"{name}annot").mkdir()
+            for part in (name, f"{name}annot"):
+                (root / part).mkdir()
             for image, label in track(found, f"encoding {name}"):
                 new = root / name / f"{image.stem}.jpg"
                 differences.append(_save(image, new, quality))
@@ -154,7 +155,7 @@ def encode(out: Path, quality: int) -> dict[str, Any]:
 def _save(path: Path, new: Path, quality: int) -> tuple[float, int, float]:
     """Encode an image; returns mean, maximum and mean square of how its pixels then differ."""
     before = read_image(path)
-    save_picture(new, before, quality=quality, subsampling=0, optimize=True)
+    Image.fromarray(before).save(new, quality=quality, subsampling=0, optimize=True)
     difference = np.abs(read_image(new).astype(np.int16) - before)
     return (
         float(difference.mean()),

@@ -239,5 +239,5 @@ def _pack(section: Section) -> None:
     archive = section.folder / "runs.tar.xz"
     draft = archive.with_suffix(".draft")
     with section.attempt("archive"):
-        records.pack(section.folder / "runs", draft)
+        records.pack(section.folder / "runs", draft, preset=1)
         draft.replace(archive)
