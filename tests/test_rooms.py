@@ -71,6 +71,17 @@ def test_the_rooms_are_those_of_the_table() -> None:
     assert {path.name for path in PACKAGE.glob("*.py")} == LOOSE
 
 
+def test_training_does_not_need_wandb() -> None:
+    """It is imported where it is used: a machine without network may lack it."""
+    top = [(path, node) for path, tree in modules() for node in tree.body]
+    names = {
+        path.as_posix()
+        for path, node in top
+        if isinstance(node, ast.Import) and any(alias.name == "wandb" for alias in node.names)
+    }
+    assert not names
+
+
 def test_a_room_imports_from_lower_rooms_only() -> None:
     """So that there is no circle between rooms either."""
     found = list(arrows())
