@@ -164,6 +164,7 @@ def run(section: Section) -> None:
         for shape, dtype in ((shapes[0], torch.float32), (shapes[2], torch.bfloat16)):
             with section.attempt("kernels", shape=str(shape)):
                 _kernels(section, Inputs(shape, dtype, section.device))
+    _upsampled(section, section.smoke)
     _every_loss(section, shapes[0], bandwidth, bases)
     if section.device.type == "cuda":
         _inductor(section, cases, bandwidth, bases)
@@ -173,8 +174,9 @@ def run(section: Section) -> None:
         "`host ms` the time until a call returns; `waits` counts how often it waits for the device."
         " `ratio` is to F.cross_entropy in the same dtype, `to float32` to the same in float32, as "
         "autocast computes it. `memory` is what is allocated at most beyond the logits, over their "
-        "bytes. `of limit` is the time to read the logits twice, write the gradient, and read and "
-        "write what a pixel needs, at copy bandwidth, over the time taken; what stays in the cache "
+        "bytes; where logits are upsampled, over those of full size in float32. `of limit` is the "
+        "time to read the logits twice, write the gradient, and read and write what a pixel needs, "
+        "at copy bandwidth, over the time taken; what stays in the cache "
         "between forward and backward can take it beyond 1. Errors are against float64."
     )
 
@@ -275,6 +277,70 @@ def waits(work: Callable[[], object], device: torch.device) -> float:
         finally:
             torch.cuda.set_sync_debug_mode("default")
     return sum("synchroniz" in str(each.message) for each in found)
+
+
+def _upsampled(section: Section, smoke: bool) -> None:
+    """Logits of a network's output stride: upsampled by torch or where the kernels read them."""
+    shapes = [((2, 19, 512, 512), 8), ((2, 19, 512, 512), 4), ((2, 19, 512, 512), 16)]
+    shapes += [((2, 19, 769, 769), 8), ((1, 150, 512, 512), 8)]
+    cases = [((2, 5, 16, 16), 4)] if smoke else shapes
+    for (images, classes, height, width), stride in cases:
+        full = Inputs((images, classes, height, width), torch.float32, section.device)
+        target = full.sets[0][1]
+        small = [max(2, round(side / stride)) for side in (height, width)]
+        for dtype in (torch.float32, torch.bfloat16):
+            logits = 2 * torch.randn(images, classes, *small, device=section.device)
+            logits = logits.to(dtype).requires_grad_()
+            named = {"shape": full.name, "stride": stride, "dtype": str(dtype)[6:]}
+            with section.attempt("upsampled", **named):
+                _upsampled_rows(section, named, full.bytes, logits, target)
+
+
+def _upsampled_rows(
+    section: Section, named: dict[str, Any], full: int, logits: Tensor, target: Tensor
+) -> None:
+    def before(loss: LossFunction) -> LossFunction:
+        def upsampled(small: Tensor, labels: Tensor) -> Tensor:
+            return loss(F.interpolate(small, labels.shape[1:], mode="bilinear"), labels)
+
+        return upsampled
+
+    tried = {
+        "F.interpolate, F.cross_entropy in float32": before(as_under_autocast),
+        "F.interpolate, RecallLoss": before(RecallLoss([1] * logits.shape[1]).to(section.device)),
+        "F.interpolate, class_nll: recall": before(ours("auto", "recall")),
+        "class_nll: recall": ours("auto", "recall"),
+        "class_nll: plain": ours("auto", "plain"),
+        "class_nll: focal": ours("auto", "focal"),
+    }
+    exact = {"plain": cross_entropy, "recall": RecallLoss([1] * logits.shape[1]).to(section.device)}
+    right = {}
+    for name, loss in exact.items():
+        wide = logits.detach().double().requires_grad_()
+        before(loss)(wide, target).backward()
+        logits.grad = None
+        ours("auto", name)(logits, target).backward()
+        assert logits.grad is not None
+        assert wide.grad is not None
+        off = (logits.grad.double() - wide.grad).abs().max() / wide.grad.abs().max()
+        right[f"class_nll: {name}"] = off.item()
+
+    def step(loss: LossFunction) -> Callable[[], None]:
+        def work() -> None:
+            logits.grad = None
+            loss(logits, target).backward()
+
+        return work
+
+    works = [step(loss) for loss in tried.values()]
+    times = device_times(works, section.device, 1 if section.smoke else 15)
+    for name, work, ms in zip(tried, works, times, strict=True):
+        section.row(
+            "upsampled",
+            **{**named, "loss": name, "ms": ms, "ratio": ms / times[0]},
+            memory=peak_memory(work, section.device) / full,
+            **{"gradient error": right.get(name, nan)},
+        )
 
 
 def _kernels(section: Section, inputs: Inputs) -> None:

@@ -30,6 +30,17 @@ def test_equals_the_reference(shape, dtype, backend):
     check(logits, torch.full_like(target, 65535), backend)
 
 
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_smaller_logits_are_upsampled(align_corners):
+    sizes = [((2, 19, 33, 17), (132, 130)), ((1, 19, 1, 40), (7, 160)), ((2, 19, 16, 16), (9, 8))]
+    for shape, full in sizes:
+        logits, target = draw(shape, device="cuda", full=full)
+        check(logits, target, "triton", align_corners)
+        check(channels_last(logits), target, "triton", align_corners)
+    logits, target = draw((2, 19, 16, 16), torch.bfloat16, "cuda", full=(128, 128))
+    check(logits, target, "triton", align_corners)
+
+
 @pytest.mark.parametrize("layout", [torch.Tensor.contiguous, channels_last])
 @pytest.mark.parametrize("classes", [19, 150])
 def test_void_pixels_may_hold_anything(classes, layout):

@@ -43,6 +43,15 @@ def main() -> None:
         logits, target = draw((1, 3, 3, 5), dtype)
         check(logits, target, "triton")
         check(channels_last(logits), target, "triton")
+    for shape, full, align_corners in (
+        ((1, 3, 2, 3), (3, 7), False),
+        ((1, 2, 2, 3), (3, 7), True),
+        ((1, 2, 1, 1), (2, 2), True),
+        ((1, 2, 3, 4), (2, 2), False),
+    ):
+        small, labels = draw(shape, full=full)
+        check(small, labels, "triton", align_corners)
+    check(channels_last(small), labels, "triton")
     logits[0, 1, 0, 1] = torch.nan
     target[0, 0, 1] = -1
     check_finite(logits, target)
