@@ -11,6 +11,7 @@ of the finished runs, from which a report is made anywhere:
 """
 
 import json
+import math
 import os
 import signal
 import sys
@@ -223,14 +224,14 @@ def _show(section: Section, plan: list[Run], shown: set[Path]) -> None:
 def _facts(run: Run) -> dict[str, object]:
     file = run.folder / "summary.json"
     found = json.loads(file.read_text())
-    scores = found["scores"]["overall"]
+    scores, cost = found["scores"]["overall"], found["cost"]
+    step = cost.get("step_seconds", math.nan)  # where each epoch is a single step, none counts
     return {
         **{"data": run.folder.parts[-4], "network": run.folder.parts[-3], "loss": run.loss},
         **{"steps": found["steps"], "seed": run.seed},
         **{"mIoU": scores["miou"], "mean recall": scores["macc"]},
         **{"tail recall": scores["tail_recall"], "pixel accuracy": scores["pixel_acc"]},
-        "steps/s": 1 / found["cost"]["step_seconds"],
-        "waiting for data, share": found["cost"]["data_seconds"] / found["cost"]["step_seconds"],
+        **{"steps/s": 1 / step, "waiting for data, share": cost.get("data_seconds", 0) / step},
         "seconds": file.stat().st_mtime - (run.folder / RECORD).stat().st_mtime,
     }
 
