@@ -29,6 +29,8 @@ L2_BYTES = 50e6
 """Inputs take turns until they are three times the cache of an H100."""
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
+Case = tuple[tuple[int, ...], torch.dtype, bool]
+"""Shape, dtype, and whether channels are last in memory."""
 Bases = dict[tuple[str, str, LossFunction], float]
 """Time of torch's own cross-entropy by shape and dtype."""
 
@@ -155,19 +157,19 @@ def run(section: Section) -> None:
     section.row("limit", quantity="copy, GB/s read and written", value=bandwidth / 1e9)
     bases: Bases = {}
     cases = [(shape, dtype, False) for shape in shapes for dtype in (torch.float32, torch.bfloat16)]
-    cases += [(shape, torch.bfloat16, True) for shape in shapes[1::2]]
-    for shape, dtype, last in cases:
-        with section.attempt("losses", shape=str(shape), dtype=str(dtype)):
-            inputs = Inputs(shape, dtype, section.device, last)
-            _compare(section, "losses", inputs, variants(shape[1], section), bandwidth, bases)
-    if section.device.type == "cuda":
+    last = [(shape, torch.bfloat16, True) for shape in shapes[1::2]]
+    cuda = section.device.type == "cuda"
+    _losses(section, cases, bandwidth, bases)
+    _upsampled(section)
+    if cuda:
         for shape, dtype in ((shapes[0], torch.float32), (shapes[2], torch.bfloat16)):
             with section.attempt("kernels", shape=str(shape)):
                 _kernels(section, Inputs(shape, dtype, section.device))
-    _upsampled(section, section.smoke)
+        _inductor(section, cases[:2], bandwidth, bases)
+    _losses(section, last, bandwidth, bases)
     _every_loss(section, shapes[0], bandwidth, bases)
-    if section.device.type == "cuda":
-        _inductor(section, cases, bandwidth, bases)
+    if cuda:
+        _inductor(section, cases[2:] + last, bandwidth, bases)
         _sizes(section, [(shapes[1], torch.float32), (shapes[0], torch.bfloat16)])
     section.note(
         "Forward and backward. `ms` is the time on the device while calls are queued ahead, "
@@ -179,6 +181,13 @@ def run(section: Section) -> None:
         "at copy bandwidth, over the time taken; what stays in the cache "
         "between forward and backward can take it beyond 1. Errors are against float64."
     )
+
+
+def _losses(section: Section, cases: list[Case], bandwidth: float, bases: Bases) -> None:
+    for shape, dtype, last in cases:
+        with section.attempt("losses", shape=str(shape), dtype=str(dtype)):
+            inputs = Inputs(shape, dtype, section.device, last)
+            _compare(section, "losses", inputs, variants(shape[1], section), bandwidth, bases)
 
 
 def _copy_bandwidth(section: Section) -> float:
@@ -200,9 +209,10 @@ def _compare(
     """A row for each variant, with ratios to the times of torch's own, which are kept."""
     named: dict[str, Any] = {"shape": inputs.name, "dtype": inputs.dtype}
     right: dict[str, tuple[float, float]] = {}
-    # the first logits on the CPU, so that the GPU is not compared with itself only
-    where = torch.device("cpu") if not bases else section.device
     for variant in tried:
+        # the first logits on the CPU, so that the GPU is not compared with itself only
+        first = not bases and "triton" in variant.name
+        where = torch.device("cpu") if first else section.device
         with section.attempt(table, **named, loss=variant.name):
             right[variant.name] = inputs.errors(variant, where)
     tried = [variant for variant in tried if variant.name in right]
@@ -279,21 +289,25 @@ def waits(work: Callable[[], object], device: torch.device) -> float:
     return sum("synchroniz" in str(each.message) for each in found)
 
 
-def _upsampled(section: Section, smoke: bool) -> None:
+def _upsampled(section: Section) -> None:
     """Logits of a network's output stride: upsampled by torch or where the kernels read them."""
-    shapes = [((2, 19, 512, 512), 8), ((2, 19, 512, 512), 4), ((2, 19, 512, 512), 16)]
-    shapes += [((2, 19, 769, 769), 8), ((1, 150, 512, 512), 8)]
-    cases = [((2, 5, 16, 16), 4)] if smoke else shapes
-    for (images, classes, height, width), stride in cases:
-        full = Inputs((images, classes, height, width), torch.float32, section.device)
-        target = full.sets[0][1]
-        small = [max(2, round(side / stride)) for side in (height, width)]
-        for dtype in (torch.float32, torch.bfloat16):
-            logits = 2 * torch.randn(images, classes, *small, device=section.device)
-            logits = logits.to(dtype).requires_grad_()
-            named = {"shape": full.name, "stride": stride, "dtype": str(dtype)[6:]}
-            with section.attempt("upsampled", **named):
-                _upsampled_rows(section, named, full.bytes, logits, target)
+    cases = [
+        ((2, 19, 512, 512), 8, torch.float32),
+        ((2, 19, 512, 512), 8, torch.bfloat16),
+        ((2, 19, 512, 512), 4, torch.float32),
+        ((2, 19, 512, 512), 16, torch.float32),
+        ((8, 19, 769, 769), 8, torch.bfloat16),
+        ((1, 150, 512, 512), 8, torch.bfloat16),
+    ]
+    for shape, stride, dtype in [((2, 5, 16, 16), 4, torch.float32)] if section.smoke else cases:
+        full = Inputs(shape, torch.float32, section.device)
+        images, classes, *sides = shape
+        small = [max(2, round(side / stride)) for side in sides]
+        logits = 2 * torch.randn(images, classes, *small, device=section.device)
+        logits = logits.to(dtype).requires_grad_()
+        named = {"shape": full.name, "stride": stride, "dtype": str(dtype)[6:]}
+        with section.attempt("upsampled", **named):
+            _upsampled_rows(section, named, full.bytes, logits, full.sets[0][1])
 
 
 def _upsampled_rows(
@@ -311,7 +325,6 @@ def _upsampled_rows(
         "F.interpolate, class_nll: recall": before(ours("auto", "recall")),
         "class_nll: recall": ours("auto", "recall"),
         "class_nll: plain": ours("auto", "plain"),
-        "class_nll: focal": ours("auto", "focal"),
     }
     exact = {"plain": cross_entropy, "recall": RecallLoss([1] * logits.shape[1]).to(section.device)}
     right = {}
@@ -381,7 +394,7 @@ def _every_loss(
 
 def _inductor(
     section: Section,
-    cases: list[tuple[tuple[int, ...], torch.dtype, bool]],
+    cases: list[Case],
     bandwidth: float,
     bases: Bases,
 ) -> None:
@@ -398,7 +411,7 @@ def _inductor(
 
 
 def _sizes(section: Section, cases: list[tuple[tuple[int, ...], torch.dtype]]) -> None:
-    """The kernels with other sizes of a program."""
+    """The kernels with other numbers of pixels, warps and classes at a time."""
     from lit_seg.ops import kernels
 
     @contextmanager
@@ -416,6 +429,7 @@ def _sizes(section: Section, cases: list[tuple[tuple[int, ...], torch.dtype]]) -
         for shape, dtype in cases:
             named = {"pixels": pixels, "warps": warps, "unroll": unroll}
             if section.seconds_left() < 5:
+                section.note("No time was left for all sizes of the kernels.")
                 return
             inputs = Inputs(shape, dtype, section.device)
             with section.attempt("sizes", **named), changed(pixels, warps, unroll):
