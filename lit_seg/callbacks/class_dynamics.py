@@ -98,9 +98,10 @@ class ClassDynamics(Callback):
         step = trainer.global_step - 1  # the step just done; all metrics count from 0
         if self._sums is None or step < self._step:  # more batches will be accumulated
             return
-        sums, self._sums = sum_over_ranks(self._sums), None
-        stats = {name: values.cpu() for name, values in class_step(sums).items()}
-        absent = sums[0].cpu() == 0
+        # the one wait for a GPU, but for those of the loss's own statistics
+        sums, self._sums = sum_over_ranks(self._sums).cpu(), None
+        stats = class_step(sums)
+        absent = sums[0] == 0
         for name, values in pl_module.loss.class_stats().items():
             stats[f"loss_{name}" if name in stats else name] = values.detach().cpu()
         if "weight" in stats:
