@@ -26,6 +26,7 @@ from lit_seg.callbacks.progress import ProgressLines, ProgressOnTerminal
 from lit_seg.callbacks.run_summary import RunSummary
 from lit_seg.callbacks.validation_report import ValidationReport
 from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
+from lit_seg.checkpoints.checkpoint_files import check_length, find_checkpoint
 from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO, NoCheckpoints
 from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.first_step import AfterFirstStep
@@ -43,7 +44,6 @@ from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.yaml_file import parse_yaml, read_yaml
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
-from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
 from lit_seg.runs.layout import CHECKPOINTS, COMMAND, CONFIG, check_files, free_folder
 from lit_seg.runs.run_lock import hold_run
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 import wandb
+from lightning_fabric.loggers.logger import rank_zero_experiment
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_only
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import WandbLogger
@@ -30,15 +31,17 @@ _MODES = {
 class WandbLog(WandbLogger):
     """W&B, with an axis of their own for the curves of the classes."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._wandb_init.pop("anonymous")  # Lightning passes it, W&B warns that it does nothing
+    _has_axes = False
 
     @property
+    @rank_zero_experiment
     def experiment(self) -> Any:
         """The W&B run; the first call starts it."""
-        first = self._experiment is None
+        if self._has_axes:
+            return super().experiment
+        quiet = wandb.Settings(silent=True)
         try:
+            wandb.setup(quiet)  # or W&B warns of an option of Lightning before it reads our own
             run = super().experiment
         except wandb.Error as error:  # a key, but no server that takes it: train all the same
             rank_zero_info(
@@ -47,13 +50,15 @@ class WandbLog(WandbLogger):
             )
             os.environ["WANDB_MODE"] = "offline"
             wandb.teardown()  # its service would hold the id of the run that failed
+            wandb.setup(quiet)
             try:
                 run = super().experiment
             except wandb.Error as again:  # not the server's fault
                 raise RunError(
                     f"W&B: cannot start ({again}); mend it, or set WANDB_MODE=disabled"
                 ) from None
-        if first and hasattr(run, "define_metric"):
+        if hasattr(run, "define_metric"):
+            self._has_axes = True
             run.define_metric(CLASS_STEP)
             # W&B would draw a chart for each class; `class_charts` has one for all of them
             run.define_metric("class/*", step_metric=CLASS_STEP, hidden=True)

@@ -120,8 +120,7 @@ class ScoreWeightedLoss(PixelLoss):
 
     def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
         if self.training:
-            self.state.update_counts(self.state.count_logits(logits, target))
-            support = self.state.advance()[1]
+            support = self.state.advance(self.state.count_logits(logits, target))[1]
         else:
             support = class_pixels(target, self.num_classes, self.void)
         return self.weight, self.norm(support)

@@ -5,8 +5,11 @@ import torch
 from segmentation_models_pytorch.encoders import TimmUniversalEncoder, TimmViTEncoder
 from torch import Tensor, nn
 
+NORMALISATION = "pixel_mean_and_std"
+"""The field of a checkpoint that holds how the network sees images. Checkpoints of older versions
+do not have it; their runs used the statistics of ImageNet."""
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Also what all runs of versions before saw that did not save theirs."""
+"""Mean and standard deviation of RGB in [0, 1]."""
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 # smp keeps these beside the weights on its hub, which a machine without network cannot ask
 _OF_SMP = {

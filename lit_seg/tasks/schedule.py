@@ -5,14 +5,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from pytorch_lightning import LightningModule
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.optim import Optimizer, SparseAdam
 from torch.optim import lr_scheduler as schedulers
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from lit_seg.distributed.torch_private import closed_form_rates
+from lit_seg.distributed.torch_private import PHASES, closed_form_rates, scheduler_states
 from lit_seg.errors import RunError
 
 SchedulerFactory = Callable[[Optimizer, int], LRScheduler] | Callable[[Optimizer], LRScheduler]
@@ -26,7 +26,7 @@ _LENGTHS = {
 }
 """The schedulers of torch that span the run where no length is given, and how they name it."""
 
-_OPTIONS = {"total_iters", "T_max", "base_lrs", "power", "eta_min", "_schedule_phases", "min_lrs"}
+_OPTIONS = {"total_iters", "T_max", "base_lrs", "power", "eta_min", PHASES, "min_lrs"}
 """What a scheduler's state holds of the run's length and the schedule's options."""
 
 LR_FACTOR = "lr_factor"
@@ -60,6 +60,14 @@ class ScheduledModule(LightningModule):
         self.lr_interval = lr_interval
         self.lr_monitor = lr_monitor
         self._changed: set[str] = set()  # options of the optimizer that a resumed run changes
+
+    @property
+    def trainer_or_none(self) -> Trainer | None:
+        """The trainer; None where the module was loaded from a checkpoint to be used by itself."""
+        try:
+            return self.trainer
+        except RuntimeError:  # Lightning's way to say that there is none
+            return None
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer, and its schedule over all steps of the run.
@@ -169,10 +177,10 @@ class ScheduledModule(LightningModule):
         """
         options = {*_OPTIONS, *_arguments(self.hparams.get("lr_scheduler"))} - {"last_epoch"}
         for state in checkpoint.get("lr_schedulers", []):
-            for part in (state, *state.get("_schedulers", [])):  # one that is made of others
+            for part in scheduler_states(state):
                 for key in options:
                     part.pop(key, None)
-        if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
+        if (trainer := self.trainer_or_none) and trainer.state.fn == TrainerFn.FITTING:
             self._changed = _changed_options(checkpoint, self.hparams)
             for key, number in (
                 ("optimizer_states", 1),

@@ -23,7 +23,6 @@ from lit_seg.losses.own_weights import own_weights
 from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
 from lit_seg.metrics.labels import ClassCounts, Counts
-from lit_seg.runs.checkpoint_schema import NORMALISATION
 from lit_seg.tasks.evaluation import Evaluation
 from lit_seg.tasks.network import (
     build_network,
@@ -32,7 +31,7 @@ from lit_seg.tasks.network import (
     padded_forward,
     size_multiple,
 )
-from lit_seg.tasks.normalisation import IMAGENET, in_bytes, published_statistics
+from lit_seg.tasks.normalisation import IMAGENET, NORMALISATION, in_bytes, published_statistics
 from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
 
@@ -216,7 +215,7 @@ class LitSegmenter(ScheduledModule):
         self.pixel_std.copy_(std)
         check_fits(checkpoint, self.class_names, self.state_dict())
         super().on_load_checkpoint(checkpoint)
-        if self._trainer is not None and self.trainer.precision == "64-true":
+        if (trainer := self.trainer_or_none) and trainer.precision == "64-true":
             self.network.double()  # Lightning does so after loading, when values are rounded
 
     def setup(self, stage: str) -> None:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from segmentation_models_pytorch.encoders import TimmViTEncoder
 from torch import Tensor, nn
 
+from lit_seg.distributed.torch_private import COMPILED
 from lit_seg.errors import RunError, reason_of
 from lit_seg.files.torch_file import read_plain
 
@@ -132,7 +133,7 @@ _PARTS = ("", "encoder.", "encoder.model.")
 
 def _plain(name: str) -> str:
     """The name of a tensor without what DataParallel, torch.compile and timm's stages add to it."""
-    parts = [part for part in name.split(".") if part not in ("module", "_orig_mod")]
+    parts = [part for part in name.split(".") if part not in ("module", COMPILED)]
     return re.sub(r"_(\d+)(?=\.)", r".\1", ".".join(parts))
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from lit_seg.checkpoints.checkpoint_schema import damage_of
 from lit_seg.errors import RunError
 from lit_seg.files.torch_file import other_checkpoints, read_plain
-from lit_seg.runs.checkpoint_schema import damage_of
 from lit_seg.runs.layout import CHECKPOINTS, find_run
 
 _OF_A_RUN = {

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-NORMALISATION = "pixel_mean_and_std"
-"""The field of a checkpoint that holds how the network sees images; versions before had none."""
+from lit_seg.distributed.torch_private import LAST_RATES, STEP_COUNT
+from lit_seg.tasks.normalisation import NORMALISATION
 
 
 class _Value(NamedTuple):
@@ -101,8 +101,8 @@ _CHECKPOINT = {
         {
             str: _ANYTHING,
             "last_epoch": _COUNT,  # without it the schedule would begin anew
-            "_step_count": _Optional(_COUNT),
-            "_last_lr": _Optional([_NUMBER]),
+            STEP_COUNT: _Optional(_COUNT),
+            LAST_RATES: _Optional([_NUMBER]),
         }
     ],
     NORMALISATION: _Optional(_NORMALISATION),
