@@ -74,6 +74,11 @@ def reason_of(error: object) -> str:
     return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
 
 
+def plural(number: int, noun: str) -> str:
+    """Write ``3 seeds`` or ``1 seed``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def near(word: str, choices: Iterable[str], listed: bool = True) -> str:
     """How a message on an unknown word ends: what it may mean, and what there is if ``listed``.
 

@@ -104,14 +104,13 @@ def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10
         )
     base, usual = methods[0] if methods[0].loss == baseline else None, methods[0].steps
     finished = [(method.label, run) for method in methods for run in method.runs]
-    classes, pixels, colours, notes = read_dataset(methods)
-    warnings += notes
+    classes, pixels, colours = read_dataset(methods)
     groups = frequency_groups(pixels)
     images, counts = read_counts(methods, classes)
     if without := [run.name for label, run in finished if (label, run.seed) not in counts]:
         warnings.append(
-            f"no {VAL_IMAGES} in {', '.join(without)}: their scores are those that were logged, "
-            "and differences from them have no interval"
+            f"no {VAL_IMAGES} in {', '.join(without)}: differences from their scores have no "
+            "interval"
         )
     per_class, scores = scores_of(methods, groups["tail"])
     if unconfigured := [run.name for _, run in finished if not run.config]:

@@ -9,8 +9,8 @@ import pandas as pd
 from lit_seg.analysis.run_groups import Method
 from lit_seg.errors import RunError
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS, size_bin
-from lit_seg.metrics.scores import CLASS_STATS, HITS, LABELLED, STATS, from_classes
-from lit_seg.runs.layout import DATASET, METRICS, VAL_IMAGES
+from lit_seg.metrics.scores import CLASS_STATS, LABELLED, STATS, class_scores, from_classes
+from lit_seg.runs.layout import DATASET, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images
 
 Counts = npt.NDArray[np.int64]
@@ -27,15 +27,14 @@ def read_counts(
     return images, {key: cube_of(table, images, classes) for key, table in tables.items()}
 
 
-def read_dataset(methods: Sequence[Method]) -> tuple[list[str], list[int], list[str], list[str]]:
-    """Class names in id order, their training pixels and colours, and what is unknown of them."""
+def read_dataset(methods: Sequence[Method]) -> tuple[list[str], list[int], list[str]]:
+    """Class names in id order, their training pixels, and their colours if the runs say."""
     runs = [run for method in methods for run in method.runs]
     run = next((run for run in runs if (run.path / DATASET).is_file()), runs[0])
     names, pixels = list(run.scores.classes), run.scores.column("train_pixels").astype(int).tolist()
     if (run.path / DATASET).is_file():  # the same in all runs, or they would not be compared
-        return names, pixels, load_dataset(run.path)["colour"].tolist(), []
-    note = f"no {DATASET}: classes are in the order of {METRICS} and not grouped by frequency"
-    return names, pixels, [], [note] if set(pixels) == {1} else []
+        return names, pixels, load_dataset(run.path)["colour"].tolist()
+    return names, pixels, []
 
 
 def cube_of(rows: pd.DataFrame, images: Sequence[str], classes: Sequence[str]) -> Counts:
@@ -52,12 +51,11 @@ def cube_of(rows: pd.DataFrame, images: Sequence[str], classes: Sequence[str]) -
 
 def masks_of(counts: Counts) -> pd.DataFrame:
     """Every mask, as ``mask_sizes.py`` defines it: image id, class id, size, bin, recall."""
-    labelled, hits = counts[..., LABELLED], counts[..., HITS]
+    labelled = counts[..., LABELLED]
     image, cls = np.nonzero(labelled)
-    pixels = labelled[image, cls]
-    size = pixels / labelled.sum(axis=1)[image]
+    size = labelled[image, cls] / labelled.sum(axis=1)[image]
     bins = pd.Categorical.from_codes(size_bin(size), list(MASK_SIZE_BINS), ordered=True)
-    recall = hits[image, cls] / pixels
+    recall = class_scores(counts)[1][image, cls]
     return pd.DataFrame({"image": image, "class": cls, "size": size, "bin": bins, "recall": recall})
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
 
-from lit_seg.errors import RunError
-from lit_seg.runs.layout import DATASET, VAL_IMAGES
+from lit_seg.errors import RunError, plural
+from lit_seg.runs.layout import DATASET, SUMMARY, VAL_IMAGES
 from lit_seg.runs.reader import load_dataset
 from lit_seg.runs.run import Run
 from lit_seg.runs.summary import same_length
@@ -48,15 +48,20 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Method], list[str]]:
     warnings = [
         f"**{run.name} is damaged and left out:** {run.damage}"
         if run.damage
-        else f"{run.name} is not finished ({run.steps} steps) and left out"
+        else f"{run.name} is not finished ({plural(run.steps, 'step')}) and left out"
         for run in runs
         if not run.finished
     ]
     finished = [run for run in runs if run.finished]
     if not finished:
         damaged = [f"{run.name} is damaged: {run.damage}" for run in runs if run.damage]
-        why = f"; {damaged[0]}" if damaged else ", none has finished; wait, or resume them"
-        raise RunError(f"{len(runs)} runs found{', none can be used' if damaged else ''}{why}")
+        found = plural(len(runs), "run")
+        if damaged:
+            raise RunError(f"{found} found, none can be used; {damaged[0]}")
+        raise RunError(
+            f"{found} found, none has finished: each would have a {SUMMARY}; wait, or go on with "
+            f"them by make train RESUME={runs[0].path}"
+        )
     warnings += [sentence for run in finished if (sentence := run.stopped_early())]
     usual = _usual_steps(finished, baseline)
     data = _datasets(finished)

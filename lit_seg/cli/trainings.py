@@ -20,7 +20,8 @@ from rich.console import Console
 
 from lit_seg.cli.layers import EXPERIMENTS, config_options
 from lit_seg.files.atomic_io import replace_text, without_links
-from lit_seg.runs.layout import CHECKPOINTS, LOCK, is_finished, is_taken
+from lit_seg.runs.layout import CHECKPOINTS, LOCK, is_taken
+from lit_seg.runs.summary import is_finished
 
 RECORD = "compare.json"  # in a run's folder: the options it was started with
 _LINE = re.compile(

@@ -10,8 +10,14 @@ from lit_seg.diagnosis.rules import below, limit, reaches
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.diagnosis.sizes import Sizes, by_size
 from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import HITS, LABELLED, Array, class_mean, class_scores
-from lit_seg.runs.summary import logged_scores
+from lit_seg.metrics.scores import (
+    CLASS_STATS,
+    LABELLED,
+    Array,
+    class_mean,
+    class_scores,
+    pixel_accuracy,
+)
 
 
 @dataclass(frozen=True)
@@ -81,9 +87,9 @@ def weigh(run: RunRecord) -> Evidence:
     sums = run.counts.sum(axis=0)
     images, pixels = (run.counts[..., LABELLED] > 0).sum(axis=0), sums[:, LABELLED]
     if counted:
-        (iou, recall, precision), overall = class_scores(sums), sums[:, HITS].sum() / pixels.sum()
+        (iou, recall, precision), overall = class_scores(sums), float(pixel_accuracy(sums))
     else:
-        (iou, recall, precision), overall = logged_scores(run.log, run.curve.index[-1], run.classes)
+        (iou, recall, precision), overall = _logged_scores(run)
     scores = np.stack([recall, precision, iou])
     mean, mean_precision, mean_iou = class_mean(scores).tolist()
     groups = frequency_groups(run.pixels) if run.pixels else {}
@@ -92,7 +98,7 @@ def weigh(run: RunRecord) -> Evidence:
     enough = (images >= limit("FEWEST_IMAGES")) & (pixels >= limit("FEWEST_PIXELS"))
     training = _end_of_training(run).reindex(columns=[run.classes[c] for c in tail])
     return Evidence(
-        overall=float(overall),
+        overall=overall,
         mean=mean,
         mean_iou=mean_iou,
         mean_precision=mean_precision,
@@ -108,6 +114,17 @@ def weigh(run: RunRecord) -> Evidence:
         tail_in_training=float(training.loc["class/recall"].mean()),
         tail_gradient=float(training.loc["class/gradient_share"].sum(min_count=1)),
     )
+
+
+def _logged_scores(run: RunRecord) -> tuple[list[Array], float]:
+    """``(C,)`` scores in the order of ``CLASS_STATS`` and the pixel accuracy, as logged last."""
+    rows = run.log[run.log["step"] == run.curve.index[-1]]
+    last = rows.set_index(["stat", "class"])["value"]
+    per_class = [
+        np.array([last.get((f"val/{stat}", name), nan) for name in run.classes], np.float64)
+        for stat in CLASS_STATS
+    ]
+    return per_class, float(last.get(("val/pixel_acc", ""), nan))
 
 
 def _end_of_training(run: RunRecord) -> pd.DataFrame:

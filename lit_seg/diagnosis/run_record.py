@@ -17,10 +17,10 @@ from lit_seg.errors import RunError
 from lit_seg.losses.catalogue import every_loss
 from lit_seg.metrics.scores import LABELLED
 from lit_seg.runs.csv_rows import logged_length
-from lit_seg.runs.layout import COMMAND, DATASET, METRICS, VAL_IMAGES, find_run, is_finished
+from lit_seg.runs.layout import COMMAND, DATASET, METRICS, VAL_IMAGES, find_run
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images, load_runs
 from lit_seg.runs.records import RECORD
-from lit_seg.runs.run import contradiction
+from lit_seg.runs.run import contradiction, wrong_scores
 from lit_seg.runs.run_name import name_of_place
 from lit_seg.runs.summary import options_of, read_summary
 
@@ -64,11 +64,7 @@ class RunRecord:
     curve: pd.Series  # mean IoU of each validation, by step
     notes: tuple[str, ...]  # which files are missing, and what is therefore not known
     epochs: float  # begun, or if it is not known validated; a part of the images is a part of one
-
-    @property
-    def finished(self) -> bool:
-        """Whether it trained to its end."""
-        return is_finished(self.folder)
+    finished: bool  # whether it trained to its end
 
     def resume(self, options: str = "") -> str:
         """The command that trains it further."""
@@ -120,15 +116,16 @@ def read_run(path: str | Path) -> RunRecord:
         notes.append(f"no {DATASET}: classes are ordered by their pixels in validation")
     elif pixels is None:
         notes.append(f"no {DATASET}: which classes are rare is not known")
-    if len(images) and len(curve):
-        problem = contradiction(counts.sum(axis=0), curve.iloc[-1])
-        if problem and read_summary(folder) is not None:
-            raise RunError(
-                f"{folder}/{problem}; validate it again by make train RESUME={folder} with a later "
-                "end"
-            )
-        if problem:  # a run that still trains writes one file before the other
-            notes.append(f"{problem}, or not written yet")
+    summary = read_summary(folder)
+    problem = contradiction(rows, curve.iloc[-1]) if len(images) and len(curve) else ""
+    if summary and summary.scores and len(images):
+        problem = problem or wrong_scores(rows, summary.scores)
+    if problem and summary:
+        raise RunError(
+            f"{folder}/{problem}; validate it again by make train RESUME={folder} with a later end"
+        )
+    if problem:  # a run that still trains writes one file before the other
+        notes.append(f"{problem}, or not written yet")
     return RunRecord(
         folder=folder,
         origin=origin_of(folder),
@@ -140,6 +137,7 @@ def read_run(path: str | Path) -> RunRecord:
         curve=curve,
         notes=tuple(notes),
         epochs=_epochs(folder, len(curve)),
+        finished=summary is not None,
     )
 
 

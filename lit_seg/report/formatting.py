@@ -65,11 +65,6 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
 
 
-def plural(number: int, noun: str) -> str:
-    """Write ``3 seeds`` or ``1 seed``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def method_table(
     comparison: Comparison,
     caption: str,

@@ -27,11 +27,6 @@ CLASS_STEP = "class_step"  # the step axis of the ``class/<stat>/<class>`` curve
 GLOBAL_STEP = "trainer/global_step"  # that of all other curves
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether the run in a folder trained to its end; an older run left no summary but a table."""
-    return any((folder / name).is_file() for name in (SUMMARY, TABLE))
-
-
 def is_taken(folder: Path) -> bool:
     """Whether a run lies in a folder; what failed before its first step leaves it free."""
     return any((folder / name).exists() for name in (METRICS, CLASSES, CHECKPOINTS))

@@ -1,8 +1,8 @@
 """The sections of the report, one module each, in reading order."""
 
 from lit_seg.analysis.comparison import Comparison
+from lit_seg.errors import plural
 from lit_seg.report.blocks import Report
-from lit_seg.report.formatting import plural
 from lit_seg.report.sections import (
     classes,
     cost,

@@ -7,6 +7,7 @@ import pandas as pd
 from lit_seg.analysis.comparison import Comparison, paired
 from lit_seg.analysis.run_groups import Method, changes_training
 from lit_seg.analysis.score_figures import plot_differences
+from lit_seg.errors import plural
 from lit_seg.metrics.scores import STAT_NAMES, STATS
 from lit_seg.report.blocks import Block, Cell, Figure, Section, Table, Text
 from lit_seg.report.formatting import (
@@ -17,7 +18,6 @@ from lit_seg.report.formatting import (
     method_table,
     outcome,
     outcome_word,
-    plural,
     score_cell,
 )
 from lit_seg.report.images import draw_panel, text_width

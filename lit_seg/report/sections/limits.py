@@ -9,9 +9,10 @@ import pandas as pd
 
 from lit_seg.analysis.bootstrap import quantile
 from lit_seg.analysis.comparison import Comparison
+from lit_seg.errors import plural
 from lit_seg.metrics.scores import LEAST_PREDICTED, STAT_NAMES
 from lit_seg.report.blocks import Block, Cell, Folded, Section, Table, Text
-from lit_seg.report.formatting import interval, listed, plural, points
+from lit_seg.report.formatting import interval, listed, points
 
 
 def section(comparison: Comparison) -> Section:
