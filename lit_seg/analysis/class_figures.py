@@ -8,6 +8,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.style import GROUP_COLOURS, INK, class_looks, end_labels, looks, name_rows
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
+from lit_seg.runs.records import stat_of
 
 _MOST_CLASSES = 16  # that can be told apart; beyond, groups are drawn
 _POINTS = 60
@@ -20,7 +21,7 @@ def trajectories(comparison: Comparison, stat: str) -> pd.DataFrame:
     at most 60 steps of a method.
     """
     log = comparison.log
-    rows = log[log["stat"] == f"class/{stat}"].astype({"class": str})
+    rows = log[log["stat"] == stat_of("class", stat)].astype({"class": str})
     if len(comparison.classes) > _MOST_CLASSES:
         group = {comparison.classes[c]: g for g, part in comparison.groups.items() for c in part}
         rows = rows.assign(**{"class": rows["class"].map(group)})

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from lit_seg.analysis.comparison import Comparison
+from lit_seg.runs.records import stat_of
 
 CURVES = {"miou": "mean IoU", "tail_recall": "tail recall"}
 
@@ -14,7 +15,7 @@ def curve(comparison: Comparison, stat: str) -> pd.DataFrame:
         tail = [comparison.classes[c] for c in comparison.tail]
         rows = log[(log["stat"] == "val/recall") & log["class"].isin(tail)]
     else:
-        rows = log[log["stat"] == f"val/{stat}"]
+        rows = log[log["stat"] == stat_of("val", stat)]
     return rows.groupby(["method", "seed", "step"], as_index=False)["value"].mean()
 
 

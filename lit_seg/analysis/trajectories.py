@@ -1,5 +1,6 @@
 """Of what a run logged only what a comparison draws, as few rows as it draws."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from pandas.api.types import union_categoricals
 
 from lit_seg.runs.csv_rows import class_parts, costs, metrics, tidy
 from lit_seg.runs.layout import CLASSES, COST, METRICS
-from lit_seg.runs.records import RECORD
+from lit_seg.runs.records import RECORD, stat_of
 
 TRAJECTORIES = {
     "miss_norm": "1 − recall",  # noqa: RUF001
@@ -45,7 +46,7 @@ def _classes(path: Path) -> pd.DataFrame:
     parts = [part[part["stat"].isin(TRAJECTORIES)] for part in class_parts(path)]
     table = stacked(parts).drop_duplicates(RECORD[:3], keep="last")  # logged again after a resume
     stats = table["stat"].cat.remove_unused_categories()
-    table["stat"] = stats.cat.rename_categories(lambda stat: f"class/{stat}")
+    table["stat"] = stats.cat.rename_categories(partial(stat_of, "class"))
     return _thinned(table)
 
 

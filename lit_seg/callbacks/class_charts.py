@@ -9,6 +9,7 @@ import wandb
 
 from lit_seg.runs.csv_rows import class_parts, metrics
 from lit_seg.runs.layout import CLASSES, METRICS
+from lit_seg.runs.records import stat_of
 
 _DRAWN = 10_000  # rows of a chart's table, of which W&B draws no more
 _MOST = 100  # steps
@@ -29,7 +30,7 @@ def class_charts(folder: Path, every: int, steps: int) -> dict[str, Any]:
     stride = every * math.ceil(steps / every / most)
     parts = [part[part["step"] % stride == 0] for part in class_parts(folder / CLASSES)]
     shares = pd.concat([part.astype({"stat": str, "class": str}) for part in parts])
-    shares["stat"] = "class/" + shares["stat"]
+    shares["stat"] = stat_of("class", shares["stat"])
     charts = {}
     for stat, rows in pd.concat([scores, shares]).dropna().groupby("stat"):
         lines = dict(list(rows.groupby("class", sort=False)))

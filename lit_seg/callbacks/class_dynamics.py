@@ -14,8 +14,7 @@ from lit_seg.callbacks.class_charts import class_charts
 from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, share
 from lit_seg.metrics.collectives import sum_over_ranks
-from lit_seg.runs.layout import GLOBAL_STEP
-from lit_seg.runs.records import join_key
+from lit_seg.runs.records import GLOBAL_STEP, join_key, stat_of
 from lit_seg.tasks import LitSegmenter
 
 _ALL_PIXELS = 40  # up to so many classes all pixels cost less than 2 % of a step (`make bench`)
@@ -98,15 +97,15 @@ class ClassDynamics(Callback):
         step = trainer.global_step - 1  # the step just done; all metrics count from 0
         if self._sums is None or step < self._step:  # more batches will be accumulated
             return
-        sums, self._sums = sum_over_ranks(self._sums), None
-        stats = {name: values.cpu() for name, values in class_step(sums).items()}
-        absent = sums[0].cpu() == 0
+        sums, self._sums = sum_over_ranks(self._sums).cpu(), None
+        stats = class_step(sums)
+        absent = sums[0] == 0
         for name, values in pl_module.loss.class_stats().items():
             stats[f"loss_{name}" if name in stats else name] = values.detach().cpu()
         if "weight" in stats:
             stats["weight_norm"] = share(stats["weight"].masked_fill(absent, torch.nan))
         metrics = {
-            join_key(f"class/{stat}", name): value
+            join_key(stat_of("class", stat), name): value
             for stat, values in stats.items()
             for name, value in zip(pl_module.class_names, values.tolist(), strict=True)
             if abs(value) < torch.inf

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from lit_seg.runs.records import stat_of
+
 _MEGABYTE = 2**20
 
 
@@ -88,7 +90,7 @@ class Cost(Callback):
             "peak_memory_mb": peak or float("nan"),
             "utilisation": mean(busy),
         }
-        metrics = {f"cost/{cost}": value for cost, value in costs.items() if value == value}
+        metrics = {stat_of("cost", cost): value for cost, value in costs.items() if value == value}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, trainer.global_step - 1)
 

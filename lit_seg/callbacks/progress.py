@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
+from lit_seg.runs.records import stat_of
+
 
 class ProgressLines(Callback):
     """Prints a line after the first step, then at most one every ``seconds``, and one at the end.
@@ -163,8 +165,8 @@ def _training_line(trainer: Trainer, left: str) -> str:
     values = trainer.callback_metrics
     if "train/loss" in values:
         parts.append(f"loss {float(values['train/loss']):.4g}")
-    shown = [key for key in ("miou", "macc") if f"val/{key}" in values]
-    scores = (f"{key} {float(values[f'val/{key}']):.3f}" for key in shown)
+    keys = {name: stat_of("val", name) for name in ("miou", "macc")}
+    scores = (f"{name} {float(values[key]):.3f}" for name, key in keys.items() if key in values)
     return ", ".join([*parts, *([left] if left else []), *scores])
 
 

@@ -24,8 +24,9 @@ from lit_seg.metrics import ClassScores
 from lit_seg.metrics.labels import VOID
 from lit_seg.metrics.scores import CLASS_STATS, MEANS
 from lit_seg.runs.csv_rows import metrics
-from lit_seg.runs.layout import GLOBAL_STEP, METRICS, PICTURES, VAL_IMAGES
+from lit_seg.runs.layout import METRICS, PICTURES, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS
+from lit_seg.runs.records import GLOBAL_STEP, stat_of
 from lit_seg.tasks import LitSegmenter
 
 
@@ -148,8 +149,8 @@ def best_scores(path: Path) -> dict[str, float]:
     """The best of each score in ``metrics.csv`` so far, ``best/miou``; W&B's own is the last."""
     rows = metrics(path, ["val"])
     values = rows[rows["class"] == ""].groupby("stat")["value"]
-    best = {name: values.max().get(f"val/{name}") for name in MEANS}
-    best |= {name: values.min().get(f"val/{name}") for name in ("loss", "ce")}
+    best = {name: values.max().get(stat_of("val", name)) for name in MEANS}
+    best |= {name: values.min().get(stat_of("val", name)) for name in ("loss", "ce")}
     return {
         f"best/{name}": value
         for name, value in best.items()

@@ -7,7 +7,7 @@ import wandb_workspaces.workspaces as ws
 
 from lit_seg.dashboard.topics import DATA, topics
 from lit_seg.errors import RunError
-from lit_seg.runs.layout import GLOBAL_STEP
+from lit_seg.runs.records import GLOBAL_STEP
 
 _COLUMNS = ["run:displayName", "summary:val/miou", "summary:val/macc", "summary:val/mprec"]
 

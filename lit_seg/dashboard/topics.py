@@ -9,7 +9,7 @@ from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
 
-from lit_seg.runs.layout import CLASS_STEP, GLOBAL_STEP
+from lit_seg.runs.records import GLOBAL_STEP, step_axis
 
 SCORES = {
     "val/miou": "mean IoU",
@@ -127,9 +127,10 @@ def _line(title: str, x: str = GLOBAL_STEP, log_y: bool = False, **curves: Any) 
 
 def _lines(stat: str, title: str) -> Any:
     """The curves of a statistic of every class."""
-    axis = CLASS_STEP if stat.startswith("class/") else GLOBAL_STEP
     # On a logarithmic axis a ratio of 2 lies as far from 1 as one of 1/2.
-    return _line(title, axis, stat.endswith("_ratio"), y=[], metric_regex=of_each_class(stat))
+    return _line(
+        title, step_axis(stat), stat.endswith("_ratio"), y=[], metric_regex=of_each_class(stat)
+    )
 
 
 def of_each_class(stat: str) -> str:

@@ -18,6 +18,7 @@ from lit_seg.metrics.scores import (
     class_scores,
     pixel_accuracy,
 )
+from lit_seg.runs.records import stat_of
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _logged_scores(run: RunRecord) -> tuple[list[Array], float]:
     rows = run.log[run.log["step"] == run.curve.index[-1]]
     last = rows.set_index(["stat", "class"])["value"]
     per_class = [
-        np.array([last.get((f"val/{stat}", name), nan) for name in run.classes], np.float64)
+        np.array([last.get((stat_of("val", stat), name), nan) for name in run.classes], np.float64)
         for stat in CLASS_STATS
     ]
     return per_class, float(last.get(("val/pixel_acc", ""), nan))

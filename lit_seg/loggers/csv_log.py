@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import Logger
 from lit_seg.files.atomic_io import replace_text, without_links, writing
 from lit_seg.runs.csv_rows import numbers, read_table
 from lit_seg.runs.layout import CLASSES, COST, METRICS
-from lit_seg.runs.records import RECORD, split_key
+from lit_seg.runs.records import RECORD, split_key, split_stat
 
 
 class CSVLog(Logger):
@@ -54,7 +54,7 @@ class CSVLog(Logger):
         classes, costs, wide = [], [], {}
         for key, value in metrics.items():
             stat, name = split_key(key) or (key, "")
-            kind, _, rest = stat.partition("/")
+            kind, rest = split_stat(stat)
             if kind == "class":
                 classes.append([step, rest, name, f"{value:.6g}"])
             elif kind == "cost":

@@ -17,7 +17,8 @@ from pytorch_lightning.loggers import WandbLogger
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.metrics.scores import CLASS_STATS
-from lit_seg.runs.layout import CLASS_STEP, GLOBAL_STEP, WANDB_ID, program
+from lit_seg.runs.layout import WANDB_ID, program
+from lit_seg.runs.records import CLASS_STEP, GLOBAL_STEP, join_key, stat_of, step_axis
 from lit_seg.runs.run_name import name_of_place
 
 _CONNECT_SECONDS = 20.0
@@ -61,15 +62,17 @@ class WandbLog(WandbLogger):
             self._has_axes = True
             run.define_metric(CLASS_STEP)
             # W&B would draw a chart for each class; `class_charts` has one for all of them
-            run.define_metric("class/*", step_metric=CLASS_STEP, hidden=True)
+            run.define_metric(stat_of("class", "*"), step_metric=CLASS_STEP, hidden=True)
             for stat in CLASS_STATS:
-                run.define_metric(f"val/{stat}/*", step_metric=GLOBAL_STEP, hidden=True)
+                run.define_metric(
+                    join_key(stat_of("val", stat), "*"), step_metric=GLOBAL_STEP, hidden=True
+                )
         return run
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:  # type: ignore[override]
         """Log the metrics of a step."""
-        if any(key.startswith("class/") for key in metrics):
+        if any(step_axis(key) == CLASS_STEP for key in metrics):
             metrics = {**metrics, CLASS_STEP: float(step or 0)}
         super().log_metrics(metrics, step)
 

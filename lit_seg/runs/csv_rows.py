@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from lit_seg.errors import RunError
-from lit_seg.runs.layout import CLASS_STEP, CLASSES, COST, GLOBAL_STEP, METRICS
-from lit_seg.runs.records import KINDS, RECORD, split_key
+from lit_seg.runs.layout import CLASSES, COST, METRICS
+from lit_seg.runs.records import KINDS, RECORD, split_key, split_stat, stat_of, step_axis
 
 _NUMBERS: dict[str, type] = {"step": int, "value": float}
 _TYPES = {"step": "int64", "stat": "category", "class": "category", "value": "float64"}
@@ -22,7 +22,7 @@ _BLOCK = 1 << 24  # bytes of ``classes.csv`` that are parsed at a time
 def rows_of_folder(folder: Path) -> pd.DataFrame:
     """The records in a run's CSV files, also while it is writing them."""
     classes = read_table(folder / CLASSES, RECORD)
-    classes["stat"] = "class/" + classes["stat"]
+    classes["stat"] = stat_of("class", classes["stat"])
     tables = [metrics(folder / METRICS), numbers(classes[RECORD], folder / CLASSES)]
     return tidy(pd.concat([*tables, costs(folder / COST)], ignore_index=True))
 
@@ -35,7 +35,7 @@ def rows_of_history(history: Iterable[Mapping[str, object]]) -> pd.DataFrame:
             parts, value = split_key(key), _number(given)
             if parts is None or value is None:
                 continue
-            step = _number(item.get(CLASS_STEP if key.startswith("class/") else GLOBAL_STEP))
+            step = _number(item.get(step_axis(key)))
             if step is not None and math.isfinite(step):
                 rows.append((int(step), *parts, value))
     return tidy(pd.DataFrame(rows, columns=RECORD))
@@ -88,7 +88,7 @@ def metrics(path: Path, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
     parts = [pd.DataFrame(columns=RECORD, dtype=str)]
     for key in wide.columns:
         stat, name = split_key(key) or ("", "")
-        if stat.partition("/")[0] in kinds:
+        if split_stat(stat)[0] in kinds:
             part = wide.loc[wide[key] != "", ["step", key]].rename(columns={key: "value"})
             parts.append(part.assign(**{"stat": stat, "class": name})[RECORD])
     return numbers(pd.concat(parts, ignore_index=True), path)
@@ -122,7 +122,7 @@ def class_parts(path: Path) -> Iterator[pd.DataFrame]:
 def costs(path: Path) -> pd.DataFrame:
     """The records of ``cost.csv``."""
     table = read_table(path, ["step", "cost", "value"])
-    table = table.assign(**{"stat": "cost/" + table["cost"], "class": ""})
+    table = table.assign(**{"stat": stat_of("cost", table["cost"]), "class": ""})
     return numbers(table[RECORD], path)
 
 

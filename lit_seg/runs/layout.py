@@ -23,9 +23,6 @@ WANDB_ID = "wandb_id.txt"
 LOCK = ".fit.lock"
 """Held by the process that trains the run, and gone when it ends."""
 
-CLASS_STEP = "class_step"  # the step axis of the ``class/<stat>/<class>`` curves in W&B
-GLOBAL_STEP = "trainer/global_step"  # that of all other curves
-
 
 def is_taken(folder: Path) -> bool:
     """Whether a run lies in a folder; what failed before its first step leaves it free."""

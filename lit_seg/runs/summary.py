@@ -24,6 +24,7 @@ from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.metrics.scores import CLASS_STATS, STATS, Array, from_classes
 from lit_seg.runs.csv_rows import costs, logged_length
 from lit_seg.runs.layout import CONFIG, COST, METRICS, SUMMARY, TABLE
+from lit_seg.runs.records import split_stat
 
 SCHEMA = 1
 FINISHED = "finished"
@@ -196,7 +197,7 @@ def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _cost(folder: Path) -> dict[str, float]:
     table = costs(folder / COST)
     medians = table.groupby("stat")["value"].median()
-    return {str(stat).removeprefix("cost/"): float(value) for stat, value in medians.items()}
+    return {split_stat(str(stat))[1]: float(value) for stat, value in medians.items()}
 
 
 def _with_nan(scores: Mapping[str, float | None]) -> dict[str, float]:
