@@ -9,7 +9,7 @@ from scipy.stats import ttest_rel
 
 from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.report.blocks import Block, Choice, Folded, Section, Table, Text
-from lit_seg.report.sections import classes, cost, learning, limits
+from lit_seg.report.sections import classes, learning_curves, limits, training_cost
 from tests.analysis.fabricated import rescore, write_run
 
 
@@ -114,13 +114,13 @@ def test_learning_curves_are_summed_up_by_start_and_end(comparison: Comparison) 
         0.01,
     )
     known = replace(comparison, differences=differences)
-    table = starting(tables(learning.section(known)), "Steps after which")
+    table = starting(tables(learning_curves.section(known)), "Steps after which")
     assert [name.split(" ")[0] for name in table.columns[2:]] == ["reaches", "start", "end"] * 2
     cells = {row[0].text: row for row in table.rows}
     assert [cell.text for cell in cells["ce"][3:5]] == ["baseline"] * 2
     assert cells["recall"][4].text == cells["recall"][4].mark == "better"
     assert cells["pat"][4].text == "n/a"  # one pair of seeds
-    steps = learning.first_reached(known, "miou")
+    steps = learning_curves.first_reached(known, "miou")
     steps = steps.set_index("method")["step"]
     sooner = steps["recall"].max() < steps["ce"].min()
     assert cells["recall"][3].text == ("sooner" if sooner else "not sooner")
@@ -140,7 +140,7 @@ def test_sooner_is_before_the_first_seed_of_the_baseline(
     steps: list[float | None], first: float | None, expected: str
 ) -> None:
     there = pd.Series(steps, dtype=float)
-    assert learning._start(there, float("nan" if first is None else first)) == expected
+    assert learning_curves._start(there, float("nan" if first is None else first)) == expected
 
 
 def costs(run: Path, **values: float) -> None:
@@ -154,7 +154,7 @@ def test_a_loss_costs_what_the_baseline_of_its_budget_does(tmp_path: Path) -> No
     costs(write(tmp_path, "recall", 0), step_seconds=0.3, cpu_seconds=0.36, utilisation=79)
     costs(write(tmp_path, "ce", 0, **long), step_seconds=0.4, cpu_seconds=0.3, utilisation=45)
     costs(write(tmp_path, "recall", 0, **long), step_seconds=0.4, cpu_seconds=0.33, utilisation=44)
-    found = cost.section(compare([tmp_path], draws=20))
+    found = training_cost.section(compare([tmp_path], draws=20))
     table = starting(tables(found), "Cost")
     assert list(table.columns[:3]) == [
         "loss",
@@ -175,7 +175,7 @@ def test_a_loss_costs_what_the_baseline_of_its_budget_does(tmp_path: Path) -> No
 def test_an_even_machine_needs_no_note_and_no_processor_time_no_column(tmp_path: Path) -> None:
     for loss, used in (("ce", 80), ("recall", 75)):
         costs(write(tmp_path, loss, 0), step_seconds=0.2, utilisation=used)
-    found = cost.section(compare([tmp_path], draws=20))
+    found = training_cost.section(compare([tmp_path], draws=20))
     assert found is not None
     assert not any(isinstance(b, Text) and b.kind == "warning" for b in found.blocks)
     assert "experiments/paper/loss_memory.py" in paragraphs(found)

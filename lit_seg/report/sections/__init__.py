@@ -4,18 +4,21 @@ from lit_seg.analysis.comparison import Comparison
 from lit_seg.errors import plural
 from lit_seg.report.blocks import Report
 from lit_seg.report.sections import (
+    class_trajectories,
     classes,
-    cost,
     decision,
-    learning,
+    learning_curves,
     limits,
     pictures,
-    scores,
-    sizes,
-    trajectories,
+    size_effects,
+    tradeoff,
+    training_cost,
 )
 
-_PARTS = (decision, scores, classes, learning, trajectories, pictures, sizes, cost, limits)
+_PARTS = (
+    *(decision, tradeoff, classes, learning_curves, class_trajectories, pictures),
+    *(size_effects, training_cost, limits),
+)
 
 
 def build(comparison: Comparison) -> Report:
