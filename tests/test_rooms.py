@@ -1,8 +1,11 @@
 """A module imports only from rooms that lie below its own, and its name stands once."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 PACKAGE = Path(__file__).parent.parent / "lit_seg"
 
@@ -45,7 +48,7 @@ def room_of(path: Path) -> str:
 
 
 def imported(path: Path, tree: ast.Module) -> Iterator[str]:
-    """The names of this package that a module imports, at its top or in a function."""
+    """The names of this package that a module has: imported, of attributes and in texts."""
     for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.Import):
@@ -53,7 +56,25 @@ def imported(path: Path, tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}:{node.lineno}: a relative import"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-        yield from (name for name in names if name.startswith("lit_seg."))
+        elif isinstance(node, ast.Attribute):
+            names = [ast.unparse(node)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = [node.value.rstrip(".")]  # also the beginning of an f-string
+        yield from (name for name in names if re.fullmatch(r"lit_seg\.[a-z]\w*(\.\w+)*", name))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import lit_seg.x",
+        "from lit_seg import x",
+        "import_module('lit_seg.x')",
+        "import_module(f'lit_seg.x.{name}')",
+        "import lit_seg; lit_seg.x",
+    ],
+)
+def test_a_room_that_is_named_is_seen(line: str) -> None:
+    assert set(imported(Path("m.py"), ast.parse(line))) == {"lit_seg.x"}
 
 
 def arrows() -> Iterator[tuple[Path, str, str, str]]:

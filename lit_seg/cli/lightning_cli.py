@@ -34,8 +34,8 @@ from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.commands.run_command import near_option
 from lit_seg.cli.option_checks import check_callbacks, check_options
+from lit_seg.cli.reach import check_reach
 from lit_seg.config.parse_errors import explain
-from lit_seg.config.reach import check_reach
 from lit_seg.distributed.rank_timeout import check_ranks, is_first_rank, trainer_options
 from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx

@@ -1,10 +1,10 @@
 """Which packages a configuration may import code from.
 
 ``class_path: x.y`` in a configuration imports ``x`` and may call ``y``. A configuration from
-elsewhere must not choose freely: only classes of :data:`KNOWN` packages are allowed, and those that
-the user types on the command line or allows by ``--trust PACKAGE``. jsonargparse enforces this for
-every import path. The files given by ``--config`` are also checked before, so that the error names
-the file.
+elsewhere must not choose freely. It may name classes of :data:`KNOWN` packages and of those of this
+project that the caller gives, and what the user types on the command line or allows by
+``--trust PACKAGE``. jsonargparse enforces this for every import path. The files given by
+``--config`` are also checked before, so that the error names the file.
 """
 
 import os
@@ -23,18 +23,13 @@ from lit_seg.errors import RunError
 from lit_seg.files.yaml_file import parse_yaml, read_yaml
 
 KNOWN = (
-    "lit_seg.callbacks",
-    "lit_seg.checkpoints",
-    "lit_seg.data",
-    "lit_seg.losses",
-    "lit_seg.tasks",
     "torch.optim",
     *(
         f"pytorch_lightning.{part}"
         for part in ("accelerators", "callbacks", "loggers", "plugins", "profilers", "strategies")
     ),
 )
-"""Packages whose classes a configuration may name; none of them runs code from a file.
+"""Packages of others whose classes a configuration may name; none runs code from a file.
 
 The package that defines an object counts: ``torch.optim.optimizer.torch.load`` is not allowed.
 """
@@ -71,19 +66,23 @@ def take_option(args: Sequence[str], option: str) -> tuple[list[str], list[str]]
 
 
 @contextmanager
-def only_trusted(args: Sequence[str] = (), packages: Sequence[str] = ()) -> Iterator[None]:
+def only_trusted(
+    args: Sequence[str] = (), packages: Sequence[str] = (), own: Sequence[str] = ()
+) -> Iterator[None]:
     """Within this context configurations import code of known and trusted packages only.
 
     Args:
         args: the command line; packages that it names are trusted, those that its files name not.
         packages: given by ``--trust``; those in ``$LIT_SEG_TRUST`` are trusted too.
+        own: packages of this project whose classes may be named.
 
     Raises:
         RunError: if a configuration file cannot be read, or names a class of another package.
     """
     given = os.environ.get(VARIABLE)
     packages = [*packages, *trusted_packages()]
-    allowed = [*KNOWN, *packages, *_typed_packages(args)]
+    known = [*KNOWN, *own]
+    allowed = [*known, *packages, *_typed_packages(args, known)]
     _check_configs(args, allowed)
     if packages:
         os.environ[VARIABLE] = ",".join(packages)
@@ -115,12 +114,12 @@ def typed_options(args: Sequence[str]) -> Iterator[tuple[str, Any]]:
             yield option.removesuffix("+").removeprefix("--").rpartition(".")[2], content
 
 
-def _typed_packages(args: Sequence[str]) -> list[str]:
-    """The packages of the import paths that are typed on the command line."""
+def _typed_packages(args: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The packages of the import paths that are typed on the command line, but those known."""
     found: list[str] = []
     for key, value in typed_options(args):
         typed = _import_paths(value, key)
-        found += [path.partition(".")[0] for path in typed if not is_within(path, KNOWN)]
+        found += [path.partition(".")[0] for path in typed if not is_within(path, known)]
     return [package for package in found if package != "jsonargparse"]  # it refuses its own
 
 

@@ -21,6 +21,9 @@ from pytorch_lightning.loggers import Logger
 from lit_seg.config.trust import KNOWN, is_within, trusted_packages, typed_options
 from lit_seg.errors import RunError
 
+OWN = tuple(f"lit_seg.{room}" for room in ("callbacks", "checkpoints", "data", "losses", "tasks"))
+"""Packages of this project whose classes a configuration may name."""
+
 _PARTS = ("init_args", "dict_kwargs")
 
 TEXT = {
@@ -136,7 +139,9 @@ def _classes(value: Any, key: str) -> Iterator[tuple[str, type, dict[str, Any]]]
         options = _mapping(value)
         path = str(options.get("class_path"))
         module, _, name = path.rpartition(".")
-        cls = getattr(import_module(module), name, None) if is_within(path, KNOWN) else None
+        cls = (
+            getattr(import_module(module), name, None) if is_within(path, (*KNOWN, *OWN)) else None
+        )
         if isinstance(cls, type):
             told = [_mapping(options.get(part) or {}) for part in _PARTS]
             yield key, cls, {name: each for part in told for name, each in part.items()}
