@@ -82,15 +82,22 @@ def plural(number: int, noun: str) -> str:
 def near(word: str, choices: Iterable[str], listed: bool = True) -> str:
     """How a message on an unknown word ends: what it may mean, and what there is if ``listed``.
 
+    It may mean the word that is most like it, or else the first that contains it.
+
     Example:
         >>> near("recal", ["ce", "recall"])
         "; did you mean 'recall'? There are: ce, recall"
         >>> near("x", ["ce", "recall"])
         '; there are: ce, recall'
+        >>> near("net", ["tu-resnet50", "tu-vgg"], listed=False)
+        "; did you mean 'tu-resnet50'?"
     """
     known = list(choices)
     lower = {each.lower(): each for each in reversed(known)}
-    found = [lower[each] for each in get_close_matches(word.lower(), lower, n=1)]
+    alike = get_close_matches(word.lower(), lower, n=1)
+    found = [
+        lower[each] for each in alike or lower if alike or (len(word) > 2 and word.lower() in each)
+    ]
     there = f"here are: {', '.join(known)}" if listed else ""
     if found:
         return f"; did you mean {found[0]!r}?" + (f" T{there}" if listed else "")

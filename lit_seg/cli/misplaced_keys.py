@@ -1,7 +1,6 @@
 """Keys of a configuration file that stand in another section than theirs, or are misspelt."""
 
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from pytorch_lightning import Trainer
 
 from lit_seg.config.trust import take_option
 from lit_seg.data import DATASETS
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, near
 from lit_seg.files.yaml_file import read_yaml
 
 _EXAMPLES = {
@@ -70,8 +69,8 @@ def _refuse(what: str, key: str, where: str, known: Mapping[str, Collection[str]
     if place:
         example = _EXAMPLES[place].replace("KEY", key)
         raise RunError(f"{what} belongs under `{place}`, such as `{example}`")
-    if near := get_close_matches(key, known[where], 1):
-        raise RunError(f"{what} is no option; did you mean `{near[0]}`?")
+    if meant := near(key, known[where], listed=False):
+        raise RunError(f"{what} is no option{meant}")
     if where == "data" and "." not in key:  # which has no other keys, whatever the dataset
         raise RunError(f"{what} is no option; give the data by `{_EXAMPLES['data']}`")
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, near
 
 
 def build_network(
@@ -28,9 +28,8 @@ def build_network(
         raise ValueError(f"`encoder` must be the name of one, not an address, got {encoder!r}")
     if encoder not in smp.encoders.encoders and not encoder.startswith(("tu-", "timm-")):
         names = [*smp.encoders.encoders, *(f"tu-{name}" for name in timm.list_models())]
-        near = [name for name in names if encoder in name][:3]
-        near = near or get_close_matches(encoder, names, cutoff=0.3)
-        raise ValueError(f"`encoder`: there is no {encoder!r}; close to it: {', '.join(near)}")
+        meant = near(encoder, names, listed=False)
+        raise ValueError(f"`encoder`: smp has no {encoder!r}, and timm no model of it{meant}")
     fixed: dict[str, Any] = {
         **{"in_channels": 3, "classes": num_classes, "activation": None, "aux_params": None},
         **{"encoder_name": encoder, "encoder_weights": None},
@@ -73,8 +72,8 @@ def _check_options(
         if name in known:
             continue
         if not of_timm or get_close_matches(name, known, cutoff=0.85):
-            there = _closest(name, [each for each in known if each not in _FIXED])
-            raise ValueError(f"`options`: {own.__name__} has no {name!r} with {encoder}; {there}")
+            there = near(name, [each for each in known if each not in _FIXED])
+            raise ValueError(f"`options`: {own.__name__} has no {name!r} with {encoder}{there}")
         if not isinstance(value, int | float | None):  # timm's take files and URLs
             raise ValueError(
                 f"`options`: {name} is none of {own.__name__}, and the encoder is given numbers "
@@ -90,12 +89,7 @@ def _options_of_timm(error: Exception, encoder: str) -> str:
         return ""
     with torch.device("meta"):
         known = signature(type(timm.create_model(name))).parameters
-    return f"; {_closest(wrong[1], list(known))}"
-
-
-def _closest(name: str, names: Sequence[str]) -> str:
-    near = get_close_matches(name, names, n=3, cutoff=0.4)
-    return f"close to it: {', '.join(near)}" if near else f"there are: {', '.join(names)}"
+    return near(wrong[1], known)
 
 
 def size_multiple(network: nn.Module) -> int:
