@@ -1,4 +1,4 @@
-"""Charts of the classes for W&B: one of each statistic, with a line per class."""
+"""Makes charts for W&B: one per statistic, with a line per class."""
 
 import math
 from pathlib import Path
@@ -11,12 +11,12 @@ from lit_seg.runs.csv_rows import class_parts, metrics
 from lit_seg.runs.layout import CLASSES, METRICS
 from lit_seg.runs.records import stat_of
 
-_DRAWN = 10_000  # rows of a chart's table, of which W&B draws no more
-_MOST = 100  # steps
+_DRAWN = 10_000  # the most rows of a table that W&B draws
+_MOST = 100  # steps in a chart
 
 
 def class_charts(folder: Path, every: int, steps: int) -> dict[str, Any]:
-    """``curves/<stat>``, from the files of a run, so that a run that went on has all its steps.
+    """Make the charts ``curves/<stat>`` from the files of a run, so that no step is missing.
 
     Args:
         folder: of the run.

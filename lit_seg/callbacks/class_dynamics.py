@@ -1,4 +1,4 @@
-"""Statistics of each class over the training steps, for any loss."""
+"""Logs statistics of each class over the training steps, for any loss."""
 
 import math
 from functools import partial
@@ -115,7 +115,7 @@ class ClassDynamics(Callback):
                 logger.log_metrics(metrics, step)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the charts, of a training that is twice as long as they show."""
+        """Draw the charts if twice as many steps were trained as they show."""
         if trainer.state.fn != "fit" or trainer.global_step >= max(1, 2 * self._charted):
             self._draw(trainer)
 
@@ -134,5 +134,5 @@ class ClassDynamics(Callback):
 
 
 def _thinned(values: Tensor, every: int) -> Tensor:
-    """Each ``every``-th row and column; with 1 everything, also if there are no rows."""
+    """Take each ``every``-th row and column; 1 takes everything, also if there are no rows."""
     return values if every == 1 else values[..., ::every, ::every]

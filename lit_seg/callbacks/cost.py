@@ -1,4 +1,4 @@
-"""The cost of training: time per step, waiting for data, memory and utilisation."""
+"""Measures the cost of training: time per step, waiting for data, memory and utilisation."""
 
 import os
 import resource
@@ -68,7 +68,7 @@ class Cost(Callback):
         self._begun = now
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop measuring: a validation is no part of a step."""
+        """Stop the clock, because a validation is no part of a step."""
         self._begun = None
         if self._in_step and not trainer.sanity_checking:
             self._peak = max(self._peak, _peak_memory(pl_module.device))
@@ -96,7 +96,7 @@ class Cost(Callback):
 
 
 def _utilisation(device: torch.device, wall: float, cpu: float) -> float:
-    """Utilisation in percent; NaN if it is unknown."""
+    """Measure the utilisation in percent; NaN if it is unknown."""
     if device.type == "cpu":
         threads = min(torch.get_num_threads(), os.cpu_count() or 1)
         return 100 * cpu / (wall * threads)
@@ -107,7 +107,7 @@ def _utilisation(device: torch.device, wall: float, cpu: float) -> float:
 
 
 def _peak_memory(device: torch.device) -> float:
-    """Peak memory in MiB."""
+    """Measure the peak memory in MiB."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / _MEGABYTE
     unit = _MEGABYTE if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB

@@ -1,4 +1,4 @@
-"""The checkpoints in the folder of a run: found, and checked before anything is made of them."""
+"""Finds the checkpoints of a run, and checks them before they are loaded."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _OF_A_RUN = {
 
 
 def find_checkpoint(path: Path, prefer: str) -> Path:
-    """The checkpoint that ``path`` means: itself, or one of the run folder that it is.
+    """Find the checkpoint that ``path`` means: a file, or a checkpoint of a run folder.
 
     Args:
         path: a checkpoint file or a run folder.
@@ -45,7 +45,7 @@ def find_checkpoint(path: Path, prefer: str) -> Path:
 
 
 def check_length(checkpoint: Path, max_epochs: int | None, max_steps: int) -> None:
-    """Refuse to go on to an end that lies behind the checkpoint.
+    """Refuse an end of training that is before the position of the checkpoint.
 
     Raises:
         RunError: naming both numbers of epochs or steps; or if the checkpoint holds no position.

@@ -1,7 +1,7 @@
-"""What a checkpoint of a run holds, and what is wrong with one that holds something else.
+"""Checks that a checkpoint holds what the checkpoint of a run must hold.
 
-All of it is looked at before anything is made of it: Lightning would find a damaged field after it
-has loaded the others.
+All fields are checked before any is loaded: Lightning would find a damaged field only after it has
+loaded others.
 """
 
 import re
@@ -95,12 +95,12 @@ _CHECKPOINT = {
 
 
 def damage_of(content: Mapping[Any, Any]) -> str:
-    """The first field of a checkpoint that is not what it should be; empty if all are."""
+    """Describe the first field of a checkpoint that is damaged; empty if none is."""
     return difference(content, _CHECKPOINT) or _contradiction(content)
 
 
 def _contradiction(content: Mapping[str, Any]) -> str:
-    """Whether the numbers of steps and epochs, which stand in several places, agree."""
+    """Describe numbers of steps or epochs that contradict each other; empty if all agree."""
     loop = content["loops"]["fit_loop"]
     steps = loop["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]["step"]["total"]
     epochs = loop["epoch_progress"]["current"]

@@ -1,4 +1,4 @@
-"""The entry of the commands that train, score and predict: errors in one line, exit codes."""
+"""Runs the commands that train, score and predict; errors become one line and an exit code."""
 
 import logging
 import signal

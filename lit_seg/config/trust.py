@@ -1,4 +1,4 @@
-"""Which packages a configuration may import code from.
+"""Decides which packages a configuration may import code from.
 
 ``class_path: x.y`` in a configuration imports ``x`` and may call ``y``. A configuration from
 elsewhere must not choose freely. It may name classes of :data:`KNOWN` packages and of those of this
@@ -46,7 +46,7 @@ _CONFIG = ("--config", "-c")
 
 
 def take_trusted(args: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The arguments without ``--trust PACKAGE``, and the packages."""
+    """Split the arguments into those without ``--trust PACKAGE``, and the packages."""
     packages, others = take_option(args, "--trust")
     for source, names in (("--trust", packages), (VARIABLE, trusted_packages())):
         for package in names:
@@ -58,7 +58,7 @@ def take_trusted(args: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def take_option(args: Sequence[str], option: str) -> tuple[list[str], list[str]]:
-    """The values of an option, empty where it has none, and the other arguments."""
+    """Split the arguments into the values of an option and the others; no value means empty."""
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument(option, nargs="?", const="", action="append", default=[], dest="values")
     given, others = parser.parse_known_args(args)
@@ -69,10 +69,11 @@ def take_option(args: Sequence[str], option: str) -> tuple[list[str], list[str]]
 def only_trusted(
     args: Sequence[str] = (), packages: Sequence[str] = (), own: Sequence[str] = ()
 ) -> Iterator[None]:
-    """Within this context configurations import code of known and trusted packages only.
+    """Let configurations import code of known and trusted packages only, within this context.
 
     Args:
-        args: the command line; packages that it names are trusted, those that its files name not.
+        args: the command line; packages that it names are trusted, but not those that its files
+            name.
         packages: given by ``--trust``; those in ``$LIT_SEG_TRUST`` are trusted too.
         own: packages of this project whose classes may be named.
 
@@ -107,7 +108,7 @@ def trusted_packages() -> list[str]:
 
 
 def typed_options(args: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """The last name and the value of each option that is typed; configuration files are not."""
+    """Yield the last name and the value of each typed option, but not of configuration files."""
     for option, value in _options(args):
         content = _parsed(value)
         if option not in _CONFIG or isinstance(content, dict):
@@ -115,7 +116,7 @@ def typed_options(args: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _typed_packages(args: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The packages of the import paths that are typed on the command line, but those known."""
+    """List the packages of import paths on the command line, except known packages."""
     found: list[str] = []
     for key, value in typed_options(args):
         typed = _import_paths(value, key)
@@ -137,7 +138,7 @@ def is_within(path: str, packages: Sequence[str]) -> bool:
 
 
 def _import_paths(content: Any, key: str) -> Iterator[str]:
-    """The strings in ``content`` that would be imported; ``key`` is the option that holds it."""
+    """Yield the strings in ``content`` that would be imported; ``key`` is the option."""
     if isinstance(content, dict):
         for name, value in content.items():
             yield from _import_paths(value, str(name).rpartition(".")[2])
@@ -151,7 +152,7 @@ def _import_paths(content: Any, key: str) -> Iterator[str]:
 
 
 def _options(args: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The options with their values, given as ``--x v`` or ``--x=v``."""
+    """Yield the options with their values, given as ``--x v`` or ``--x=v``."""
     for i, word in enumerate(args):
         if word.startswith("-") and "=" in word:
             option, _, value = word.partition("=")

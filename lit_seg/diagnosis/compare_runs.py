@@ -1,4 +1,4 @@
-"""What a loss changed: a run and a baseline with the same validation images, with intervals."""
+"""Compares a run with a baseline that has the same validation images, with intervals."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ OUTCOMES = {
     "traded": "mean IoU is statistically tied, but other scores differ",
     "same": "all scores are statistically tied",
 }
-"""What happened to a pair of runs, by a word for it; it is no verdict on the loss."""
+"""What happened to a pair of runs, by its short name. It is no verdict on the loss."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _notes(
 
 
 def _aligned_counts(run: RunRecord, baseline: RunRecord) -> npt.NDArray[np.int64]:
-    """The counts of the baseline, its images and classes in the order of the run."""
+    """Put the counts of the baseline into the order of the run's images and classes."""
     for one in (run, baseline):
         if not one.images:
             raise RunError(

@@ -1,4 +1,4 @@
-"""The numbers on which the verdict rests."""
+"""Computes the numbers on which the verdict rests."""
 
 from dataclasses import dataclass
 from math import nan
@@ -118,7 +118,10 @@ def weigh(run: RunRecord) -> Evidence:
 
 
 def _logged_scores(run: RunRecord) -> tuple[list[Array], float]:
-    """``(C,)`` scores in the order of ``CLASS_STATS`` and the pixel accuracy, as logged last."""
+    """Read the ``(C,)`` scores and the pixel accuracy that were logged last.
+
+    The scores are in the order of ``CLASS_STATS``.
+    """
     rows = run.log[run.log["step"] == run.curve.index[-1]]
     last = rows.set_index(["stat", "class"])["value"]
     per_class = [
@@ -129,7 +132,7 @@ def _logged_scores(run: RunRecord) -> tuple[list[Array], float]:
 
 
 def _end_of_training(run: RunRecord) -> pd.DataFrame:
-    """Means of two class statistics over the last quarter of their steps, a column per class."""
+    """Average two class statistics over the last quarter of their steps, a column per class."""
     stats = ["class/recall", "class/gradient_share"]
     rows = run.log[run.log["stat"].isin(stats)]
     steps = np.unique(rows["step"])
@@ -138,7 +141,7 @@ def _end_of_training(run: RunRecord) -> pd.DataFrame:
 
 
 def _rise(curve: Array) -> float:
-    """Mean of the last quarter of a curve minus that of the quarter before."""
+    """Subtract the mean of the second last quarter of a curve from that of the last one."""
     if len(curve) < limit("FEWEST_VALIDATIONS"):
         return nan
     quarter = len(curve) // 4

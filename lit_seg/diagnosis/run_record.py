@@ -1,4 +1,4 @@
-"""What a run left in its folder, as far as the diagnosis needs it, and how it was trained."""
+"""Reads what a run left in its folder for the diagnosis, and how it was trained."""
 
 import json
 import re
@@ -52,7 +52,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The files of a run."""
+    """What the files of a run hold."""
 
     folder: Path
     origin: Origin
@@ -142,7 +142,7 @@ def read_run(path: str | Path) -> RunRecord:
 
 
 def _epochs(folder: Path, validations: int) -> float:
-    """Epochs begun; each was of a part of the images where the configuration says so."""
+    """Count the epochs begun; each counts as a part if it used a part of the images only."""
     _, epochs = logged_length(folder / METRICS)
     share = str(options_of(folder).get("trainer.limit_train_batches"))
     part = float(share) if re.fullmatch(r"0?\.\d+", share) else 1.0
@@ -177,9 +177,9 @@ def origin_of(folder: Path) -> Origin:
 
 
 def _command(folder: Path) -> tuple[dict[str, str], list[str] | None]:
-    """DATA, MODEL and RECIPE of the ``make train`` that started a run, and its ARGS.
+    """Read DATA, MODEL and RECIPE of the ``make train`` that started a run, and its ARGS.
 
-    Nothing and None where the run does not say, or another command started it.
+    If the run does not say, or another command started it, the result is nothing and None.
     """
     try:
         words = [str(word) for word in json.loads((folder / COMMAND).read_text(encoding="utf-8"))]
@@ -198,7 +198,7 @@ def _command(folder: Path) -> tuple[dict[str, str], list[str] | None]:
 
 
 def _without(words: Sequence[str], *names: str) -> list[str]:
-    """Words of a command line without the options of these names and those below them."""
+    """Remove the options of these names, and those below them, from a command line."""
     kept, keep = [], True
     for word in words:
         if word.startswith("--"):
@@ -210,10 +210,10 @@ def _without(words: Sequence[str], *names: str) -> list[str]:
 
 
 def _loss(class_path: str, in_path: str) -> tuple[str, bool]:
-    """LOSS, and whether it is cross-entropy.
+    """Find LOSS, and whether it is cross-entropy.
 
-    The class decides. A class may have several names; the path of the run then has the one that
-    was given.
+    The class decides. If a class has several names, the path of the run has the one that was
+    given.
     """
     for cls in every_loss():
         names = cls.card.name.split(", ")
@@ -223,7 +223,7 @@ def _loss(class_path: str, in_path: str) -> tuple[str, bool]:
 
 
 def _data(class_path: str, in_path: str) -> str:
-    """DATA; for a folder of the user's own, a reminder to give the path of its YAML file."""
+    """Find DATA; for a folder of the user's own it is a reminder to give the path of its file."""
     name = _class_of_ours(class_path)
     if name == "Folder":
         return f"<path of>/{in_path or 'your'}.yaml"

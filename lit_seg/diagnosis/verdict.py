@@ -1,4 +1,4 @@
-"""The verdict: a list of rules, of which the first that holds decides."""
+"""Judges a run by a list of rules; the first rule that holds decides."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ HEADLINES = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether imbalance is the bottleneck."""
+    """The answer to whether imbalance is the bottleneck."""
 
     kind: str  # one of HEADLINES
     reasons: tuple[str, ...]  # sentences with the numbers, the deciding one first
@@ -55,7 +55,7 @@ def judge(run: RunRecord, evidence: Evidence) -> Verdict:
 
 
 def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
-    """Each verdict, whether its rule holds, and the numbers that decide."""
+    """List each verdict, whether its rule holds, and the numbers that decide."""
     enough, number = of.tail_measured or (1, 1)
     hard = below(of.overall, "HIGH_OVERALL_ACCURACY")
     flooded = reaches(of.tail.recall, "FOUND") and below(of.tail.precision, "FLOODED")
@@ -109,7 +109,7 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
 
 
 def _remarks(kind: str, of: Evidence, plain: bool) -> list[tuple[object, str]]:
-    """What limits the verdict, and what no rule uses and everyone wants to know."""
+    """List what limits the verdict, and further facts that no rule uses."""
     few = of.rise != of.rise
     lowest = sorted(of.per_class.items(), key=lambda pair: pair[1].recall)[:3]
     measured = [

@@ -1,4 +1,4 @@
-"""What a file must hold once it is read, and the first value in it that is something else."""
+"""Checks that the content of a file has the expected fields and types."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ class Optional(NamedTuple):
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number, which ``True`` is not here."""
+    """Whether a value is a number; ``True`` is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -28,7 +28,7 @@ ANYTHING = Value("anything", lambda v: True)
 
 
 def difference(found: Any, kind: Any, name: str = "") -> str:
-    """The first part of a value that is not of its kind; empty if all are.
+    """Describe the first part of a value that is not of its kind; empty if all parts are.
 
     A kind is a :class:`Value`; a list with the kind of all items; or a mapping of names to kinds,
     in which a type such as ``str`` stands for all other names.

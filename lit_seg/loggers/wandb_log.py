@@ -1,4 +1,4 @@
-"""Weights & Biases, online or offline."""
+"""Logs to Weights & Biases, online or offline."""
 
 import netrc
 import os
@@ -30,7 +30,7 @@ _MODES = {
 
 
 class WandbLog(WandbLogger):
-    """W&B, with an axis of their own for the curves of the classes."""
+    """Lightning's W&B logger, in which the curves of the classes have their own step axis."""
 
     _has_axes = False
 
@@ -44,7 +44,7 @@ class WandbLog(WandbLogger):
         try:
             wandb.setup(quiet)  # or W&B warns of an option of Lightning before it reads our own
             run = super().experiment
-        except wandb.Error as error:  # a key, but no server that takes it: train all the same
+        except wandb.Error as error:  # no server takes the key: training goes on
             rank_zero_info(
                 f"W&B: cannot be reached ({str(error).splitlines()[0]}), logging offline; upload "
                 f"by `{sync_command(Path(self.save_dir or '.'))}`"
@@ -54,7 +54,7 @@ class WandbLog(WandbLogger):
             wandb.setup(quiet)
             try:
                 run = super().experiment
-            except wandb.Error as again:  # not the server's fault
+            except wandb.Error as again:  # this is not the server's fault
                 raise RunError(
                     f"W&B: cannot start ({again}); mend it, or set WANDB_MODE=disabled"
                 ) from None
@@ -78,7 +78,7 @@ class WandbLog(WandbLogger):
 
 
 def wandb_log(folder: Path, resumed: bool) -> WandbLog | None:
-    """The W&B logger of the run in ``folder``; None if ``WANDB_MODE`` disables it.
+    """Make the W&B logger of the run in ``folder``; None if ``WANDB_MODE`` disables it.
 
     In W&B the run carries the name of its folder, and the same without the seed as its group; a run
     that a sweep's agent started keeps the id that the agent gave it. ``WANDB_MODE``,
@@ -117,7 +117,7 @@ def wandb_log(folder: Path, resumed: bool) -> WandbLog | None:
 
 
 def wandb_run(trainer: Trainer) -> Any | None:
-    """The W&B run of a trainer, for what is not a plain number; None without one."""
+    """Find the W&B run of a trainer, to log what is no plain number; None without W&B."""
     return next((lg.experiment for lg in trainer.loggers if isinstance(lg, WandbLogger)), None)
 
 

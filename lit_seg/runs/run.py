@@ -1,4 +1,4 @@
-"""The runs in folders: their names, whether they finished, and whether their files are whole."""
+"""Finds runs in folders: their names, whether they finished, whether their files are whole."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from lit_seg.runs.reader import COUNTS, load_dataset, load_images, run_places
 from lit_seg.runs.run_name import RunName
 from lit_seg.runs.summary import RunScores, Summary, read_summary, run_scores, same_length
 
-# Options that differ between the runs of any comparison, or say where rather than what.
+# Options that differ between the runs of any comparison, or say where a run lies.
 _OF_PLACE = re.compile(
     r"^(seed_everything|run_dir|trainer\.default_root_dir|ckpt_path|model\.loss(\..*)?"
     r"|data\.init_args\.(root|folder|num_workers)|.*\.dirpath|rank_timeout|changed_data|trust(\..*)?)$"
@@ -58,7 +58,7 @@ class Run(RunName):
 
     @property
     def versions(self) -> str:
-        """Packages that the run used, such as ``torch==2.6``."""
+        """The packages that the run used, such as ``torch==2.6``."""
         pairs = self.summary.versions.items() if self.summary else ()
         return ", ".join(f"{package}=={version}" for package, version in pairs)
 
@@ -70,13 +70,13 @@ class Run(RunName):
 
 
 def find_runs(sources: Sequence[str | Path]) -> list[Run]:
-    """Every run in or below the folders, in an order that does not depend on where they lie."""
+    """Find every run in or below the folders, in an order that does not depend on their place."""
     runs = [_run(folder, name, key) for key, (folder, name) in run_places(sources).items()]
     return sorted(runs, key=lambda run: (run.name, run.steps, str(run.path)))
 
 
 def _run(folder: Path, name: RunName, key: str) -> Run:
-    """What a folder says about its run, without its numbers."""
+    """Read what a folder says about its run, without its log."""
     summary, damage, steps = None, "", 0
     try:
         steps, _ = logged_length(folder / METRICS)

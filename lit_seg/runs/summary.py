@@ -1,4 +1,4 @@
-"""``summary.json``: that a run finished, what it scored, with which options and versions.
+"""Writes and reads ``summary.json``: that a run finished, its scores, options and versions.
 
 It is written once, at the end of a run, and nothing else says that a run finished: a run without it
 has not. If such a run has trained to its end, as runs of versions that wrote no summary may have,
@@ -60,11 +60,11 @@ class RunScores:
     classes: dict[str, dict[str, float]]  # train_pixels and CLASS_STATS by class, in order of ids
 
     def column(self, stat: str) -> Array:
-        """A score of all classes."""
+        """The ``(C,)`` values of a score."""
         return np.array([row[stat] for row in self.classes.values()], np.float64)
 
     def groups(self) -> dict[str, list[int]]:
-        """Class ids of head, medium and tail."""
+        """The class ids of head, medium and tail."""
         return frequency_groups([int(row["train_pixels"]) for row in self.classes.values()])
 
 
@@ -80,7 +80,7 @@ class Summary:
     versions: dict[str, str]
 
     def stopped_early(self) -> str:
-        """``6 of the 12 epochs``; empty if the run is as long as its options say."""
+        """Write ``6 of the 12 epochs``; empty if the run is as long as its options say."""
         of = {unit: self.options.get(f"trainer.max_{unit}") or -1 for unit in ("steps", "epochs")}
         short = self.steps < of["steps"] and not same_length(self.steps, of["steps"])
         if of["epochs"] > 0:
@@ -98,7 +98,7 @@ def same_length(steps: int, others: int) -> bool:
 def run_scores(
     names: Sequence[str], train_pixels: Sequence[int], per_class: Sequence[Array], pixel_acc: float
 ) -> RunScores:
-    """The scores of a run from ``(C,)`` scores of its classes in the order of ``CLASS_STATS``."""
+    """Make the scores of a run from those of classes, ``(C,)`` in the order of ``CLASS_STATS``."""
     tail = frequency_groups(train_pixels)["tail"]
     iou, recall, precision = per_class
     overall = from_classes(iou, recall, precision, np.array(pixel_acc), tail).tolist()
@@ -127,7 +127,7 @@ def is_finished(folder: Path) -> bool:
 
 
 def read_summary(folder: Path) -> Summary | None:
-    """The summary of a run; None if the run has not finished.
+    """Read the summary of a run; None if the run has not finished.
 
     Raises:
         RunError: if the file is damaged or of another version.
@@ -167,13 +167,13 @@ def _damaged(folder: Path, what: str) -> RunError:
 
 
 def remove_summary(folder: Path) -> None:
-    """Take away the summary and the table of a run that goes on."""
+    """Remove the summary and the table of a run that goes on."""
     for name in (SUMMARY, TABLE):
         (folder / name).unlink(missing_ok=True)
 
 
 def options_of(folder: Path) -> dict[str, Any]:
-    """The options in ``config.yaml`` with dotted names, in its order; none without the file."""
+    """Read the options in ``config.yaml`` by dotted names, in its order; none without the file."""
     path = folder / CONFIG
     if not path.is_file():
         return {}

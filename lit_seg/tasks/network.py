@@ -1,4 +1,4 @@
-"""The segmentation network: a model of smp, and how it takes images of any size."""
+"""Builds the segmentation network, a model of smp, and lets it take images of any size."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from lit_seg.errors import RunError, near
 def build_network(
     architecture: str, encoder: str, num_classes: int, options: dict[str, Any]
 ) -> nn.Module:
-    """A randomly initialised model of segmentation_models_pytorch (smp).
+    """Build a randomly initialised model of segmentation_models_pytorch (smp).
 
     Raises:
         ValueError: for an unknown architecture, encoder or option, naming those that exist, and for
@@ -56,13 +56,13 @@ _FIXED = {
     "encoder_name": "`encoder` names it",
     "encoder_weights": "`weights` names them",
 }
-"""What no option may change, because it is what goes into the network or comes out, and why."""
+"""The arguments of smp that no option may change, and why."""
 
 
 def _check_options(
     own: type[nn.Module], encoder: str, options: dict[str, Any], fixed: dict[str, Any]
 ) -> None:
-    """Refuse what smp takes without a word: other inputs or outputs, and names it does not know."""
+    """Refuse what smp accepts silently: other inputs or outputs, and names it does not know."""
     # what the model does not take itself goes to the encoder, and smp's encoders ignore all but one
     known = [*(name for name in signature(own).parameters if name != "kwargs"), "output_stride"]
     of_timm = encoder not in smp.encoders.encoders
@@ -82,7 +82,7 @@ def _check_options(
 
 
 def _options_of_timm(error: Exception, encoder: str) -> str:
-    """A hint if the encoder refused an option by its name."""
+    """Write a hint if the encoder refused an option by its name."""
     wrong = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     name = encoder.removeprefix("tu-")
     if not wrong or not timm.is_model(name):
@@ -135,7 +135,7 @@ _IMAGES = (
 def padded_forward(
     network: nn.Module, image: Tensor, multiple: int, memory_format: torch.memory_format
 ) -> Tensor:
-    """Logits of images of any size.
+    """Compute logits of images of any size.
 
     Args:
         network: takes sizes that are multiples of ``multiple``.

@@ -55,7 +55,7 @@ def main(args: Sequence[str]) -> int:
 
 
 def arguments(args: Sequence[str]) -> Namespace:
-    """The command line."""
+    """Parse the command line."""
     own, options = list(args), []
     if "--" in own:
         own, options = own[: own.index("--")], own[own.index("--") + 1 :]
@@ -76,7 +76,7 @@ def arguments(args: Sequence[str]) -> Namespace:
 
 
 def planned(given: Namespace) -> list[Run]:
-    """All runs, one seed after the other: the first losses can be compared early."""
+    """List all runs, one seed after the other, so that losses can be compared early."""
     runs = []
     for seed in given.seeds:
         for loss in given.losses:
@@ -106,7 +106,7 @@ def _check_same(runs: list[Run], console: Console) -> None:
 
 
 def _differing(words: list[str], others: list[str]) -> str:
-    """The words that the others lack, each after the option that it is of."""
+    """Write the words that the others lack, each after its option."""
     shown = []
     for option, word in zip(["", *words], words, strict=False):
         if word not in others:
@@ -115,7 +115,11 @@ def _differing(words: list[str], others: list[str]) -> str:
 
 
 def _train_all(runs: list[Run], jobs: int, console: Console) -> tuple[dict[Path, str], int]:
-    """Train what is missing; the state of each run, and the signal that stopped it all or 0."""
+    """Train what is missing.
+
+    Returns:
+        The state of each run, and the signal that stopped all of them, or 0.
+    """
     trainings = Trainings(jobs)
 
     def stop(signum: int, frame: object) -> None:
@@ -149,7 +153,7 @@ def _train_all(runs: list[Run], jobs: int, console: Console) -> tuple[dict[Path,
 
 
 class Display:
-    """Steps and time left: bars on a terminal, and else a line per training every 30 seconds."""
+    """Shows steps and time left: bars on a terminal, else a line per training every 30 seconds."""
 
     def __init__(self, runs: list[Run], trainings: Trainings, console: Console) -> None:
         self._runs, self._trainings, self._console = runs, trainings, console
@@ -179,7 +183,7 @@ class Display:
         self._bars.stop()
 
     def show(self, ended: int) -> None:
-        """Show the trainings that are under way, of whose runs ``ended`` have ended."""
+        """Show the trainings that are under way; ``ended`` runs have ended."""
         progress = {run.folder: self._trainings.progress(run) for run in self._runs}
         now = {folder: found for folder, found in progress.items() if found}
         share = {folder: found.step / found.steps for folder, found in now.items()}

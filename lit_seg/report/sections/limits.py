@@ -1,4 +1,4 @@
-"""Limits and methods: what the numbers cannot say, intervals, settings, runs, versions."""
+"""Describes limits and methods: what the numbers cannot say, intervals, settings, versions."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +16,7 @@ from lit_seg.report.formatting import interval, listed, points
 
 
 def section(comparison: Comparison) -> Section:
-    """Everything that is needed to doubt the numbers and to make them again."""
+    """List everything that a reader needs to check the numbers and to reproduce them."""
     base = comparison.baseline.loss if comparison.baseline else "ce"
     intervals: list[Block] = [Text(text) for text in _intervals(comparison)]
     if table := _by_seed(comparison):
@@ -36,7 +36,7 @@ def section(comparison: Comparison) -> Section:
 
 
 def _limits(comparison: Comparison) -> list[str]:
-    """What a reader must not conclude."""
+    """List what a reader must not conclude."""
     numbers = [len(method.runs) for method in comparison.methods]
     found = [
         f"**Seeds**: {min(numbers)} to {max(numbers)} per loss. Intervals of fewer than five seeds "
@@ -64,7 +64,7 @@ def _limits(comparison: Comparison) -> list[str]:
 
 
 def _intervals(comparison: Comparison) -> list[str]:
-    """How intervals are computed, as far as there are any."""
+    """Explain how the intervals of this report are computed."""
     images = len(comparison.images)
     if not images:
         return ["**Intervals**: no run has counts per image, so no difference has an interval."]
@@ -94,7 +94,7 @@ def _intervals(comparison: Comparison) -> list[str]:
 
 
 def _by_seed(comparison: Comparison) -> Table | None:
-    """The differences of mIoU with all that is known about them."""
+    """Make a table of the differences of mIoU with all that is known about them."""
     scores = comparison.score("miou")
     rows = []
     for method in comparison.methods:
@@ -128,7 +128,7 @@ def _settings(comparison: Comparison) -> Block:
 
 
 def _runs(comparison: Comparison) -> Table:
-    """Every run that was found, and the seeds that some losses lack."""
+    """List every run that was found, and the seeds that some losses lack."""
     used = {run.path: method.label for method in comparison.methods for run in method.runs}
     scores = comparison.score("miou")
     rows = []

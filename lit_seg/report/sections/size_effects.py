@@ -1,4 +1,4 @@
-"""Sizes of masks, and what each loss finds of masks of a size."""
+"""Shows the sizes of masks, and the recall of each loss in masks of a size."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ from lit_seg.report.images import draw_panel, text_width
 
 
 def section(comparison: Comparison) -> Section | None:
-    """A histogram per class, and recall by size."""
+    """Draw a histogram of sizes per class, and recall by size."""
     if not comparison.images:
         return None
     found = masks_of_runs(comparison.counts)

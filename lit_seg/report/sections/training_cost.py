@@ -1,4 +1,4 @@
-"""What each loss costs: time, memory, utilisation."""
+"""Shows what training with each loss costs: time, memory, utilisation."""
 
 import pandas as pd
 
@@ -29,7 +29,7 @@ _NOTE = (
 
 
 def section(comparison: Comparison) -> Section | None:
-    """A row per loss, if any run measured its cost."""
+    """Make a table with a row per loss, if any run measured its cost."""
     log, base = comparison.log, comparison.baseline
     names = {
         stat: split_stat(stat)[1] for stat in log["stat"].unique() if split_stat(stat)[0] == "cost"
@@ -70,7 +70,7 @@ def section(comparison: Comparison) -> Section | None:
 
 
 def _ratio(comparison: Comparison, method: Method, means: "pd.Series[float]", cost: str) -> Cell:
-    """The cost over that of the reference; 1 for the baseline at any number of steps."""
+    """Divide the cost by that of the reference; 1 for the baseline at any number of steps."""
     base = comparison.baseline
     assert base is not None
     against = method if method.loss == base.loss else opponent(comparison, method) or base

@@ -94,7 +94,7 @@ def _split(data: SegDataModule, name: SplitName, problems: list[str]) -> Split |
         try:
             return data.split(name)
         except DataError as error:
-            if name == "test" and isinstance(error, NotThereError):  # training needs none
+            if name == "test" and isinstance(error, NotThereError):  # training needs no such split
                 sys.stdout.write(f"{name:5} not looked at: {error}\n")
             else:
                 faults.append(str(error))
