@@ -76,7 +76,8 @@ def reason_of(error: object) -> str:
 
 def plural(number: int, noun: str) -> str:
     """Write ``3 seeds`` or ``1 seed``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    end = "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{'' if number == 1 else end}"
 
 
 def near(word: str, choices: Iterable[str], listed: bool = True) -> str:

@@ -93,8 +93,8 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Method], list[str]]:
     methods.sort(key=lambda each: (each.loss != baseline, each.steps != usual, each.label))
     of_baseline = {usual, *(method.steps for method in methods if method.loss == baseline)}
     warnings += [
-        f"**{method.label} was trained for {method.steps} steps**, the usual number is {usual}, "
-        f"and no {baseline} has as many"
+        f"**{method.label} was trained for {plural(method.steps, 'step')}**, the usual number is "
+        f"{usual}, and no {baseline} has as many"
         for method in methods
         if not any(same_length(method.steps, steps) for steps in of_baseline)
     ]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lit_seg.checkpoints.best_and_last import BestCheckpoint
 from lit_seg.checkpoints.first_step import AfterFirstStep
+from lit_seg.errors import plural
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import terminal
 from lit_seg.loggers.wandb_log import sync_command, wandb_run
@@ -75,7 +76,9 @@ class RunSummary(AfterFirstStep):
         scores = _scores(module) if module.scores else None
         write_summary(folder, trainer.global_step, scores)
         if scores:
-            _report(scores, f"val scores after {module.scored_step} steps", folder / TABLE)
+            _report(
+                scores, f"val scores after {plural(module.scored_step, 'step')}", folder / TABLE
+            )
         else:
             Console().out("nothing was validated, so there is no table to show", highlight=False)
         Console().out(*_files_and_next(trainer), sep="\n", highlight=False)

@@ -15,7 +15,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from lit_seg.checkpoints.averaged_weights import averaging
 from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.lightning_private import save_on_this_rank
-from lit_seg.errors import NonFiniteError, RunError, StopRequest, WriteError
+from lit_seg.errors import NonFiniteError, RunError, StopRequest, WriteError, plural
 from lit_seg.runs.layout import CHECKPOINTS
 
 
@@ -132,7 +132,7 @@ class LastCheckpoint(Checkpoint):
                 _save_alone(trainer, last, exception)
         if last.exists():
             rank_zero_info(
-                f"stopped after {trainer.global_step} steps; resume by "
+                f"stopped after {plural(trainer.global_step, 'step')}; resume by "
                 f"`make train RESUME={trainer.default_root_dir}`"
             )
 

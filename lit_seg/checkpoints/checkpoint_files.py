@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lit_seg.checkpoints.checkpoint_schema import damage_of
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, plural
 from lit_seg.files.torch_file import other_checkpoints, read_plain
 from lit_seg.runs.layout import CHECKPOINTS, find_run
 
@@ -55,11 +55,11 @@ def check_length(checkpoint: Path, max_epochs: int | None, max_steps: int) -> No
         raise _of_weights_alone(checkpoint, ["position"])
     epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
     steps = content["global_step"]
-    for key, limit, done in (("epochs", max_epochs, epochs), ("steps", max_steps, steps)):
+    for key, limit, done in (("epoch", max_epochs, epochs), ("step", max_steps, steps)):
         if limit is not None and 0 <= limit < done:
             raise RunError(
-                f"{checkpoint}: has done {done} {key}, `trainer.max_{key}` is {limit}; give more "
-                "to go on, or train a new run"
+                f"{checkpoint}: has done {plural(done, key)}, `trainer.max_{key}s` is {limit}; "
+                "give more to go on, or train a new run"
             )
 
 

@@ -7,6 +7,7 @@ from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.number_text import listed, percent, points
 from lit_seg.diagnosis.rules import below, exceeds, limit, reaches
 from lit_seg.diagnosis.run_record import RunRecord
+from lit_seg.errors import plural
 
 HEADLINES = {
     "hardly_trained": "cannot tell yet: the run is hardly trained",
@@ -65,9 +66,10 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
     small = of.sizes is not None and of.sizes.cause == "smallness"
 
     short_text = (
-        f"{of.epochs:g} epochs begun, {of.validations} validations: in the first "
-        f"{limit('LEAST_EPOCHS')} epochs at least {limit('FEWEST_VALIDATIONS')} validations must "
-        "show that mean IoU no longer rises"
+        f"{of.epochs:g} epoch{'s' * (of.epochs != 1)} begun, "
+        f"{plural(of.validations, 'validation')}: in the first {limit('LEAST_EPOCHS')} epochs "
+        f"at least {limit('FEWEST_VALIDATIONS')} validations must show that mean IoU no longer "
+        "rises"
     )
     few_pixels_text = (
         f"{enough} of {number} tail classes have {limit('FEWEST_PIXELS')} labelled pixels in "
@@ -113,7 +115,7 @@ def _remarks(kind: str, of: Evidence, plain: bool) -> list[tuple[object, str]]:
     few = of.rise != of.rise
     lowest = sorted(of.per_class.items(), key=lambda pair: pair[1].recall)[:3]
     measured = [
-        f"{name} has {pixels} pixels in {images} images"
+        f"{name} has {plural(pixels, 'pixel')} in {plural(images, 'image')}"
         for name, (images, pixels) in of.labelled.items()
         if of.group_of.get(name) == "tail"
     ]

@@ -51,8 +51,8 @@ class WandbLog(WandbLogger):
             )
             os.environ["WANDB_MODE"] = "offline"
             wandb.teardown()  # its service would hold the id of the run that failed
-            wandb.setup(quiet)
             try:
+                wandb.setup(quiet)
                 run = super().experiment
             except wandb.Error as again:  # this is not the server's fault
                 raise RunError(

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from lit_seg.errors import RunError, reason_of
+from lit_seg.errors import RunError, plural, reason_of
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.schema import ANYTHING, COUNT, TEXT, Value, difference, is_number
 from lit_seg.files.yaml_file import read_yaml
@@ -86,8 +86,8 @@ class Summary:
         if of["epochs"] > 0:
             long_enough = of["steps"] > 0 and not short
             early = self.epochs is not None and self.epochs < of["epochs"] and not long_enough
-            return f"{self.epochs} of the {of['epochs']} epochs" if early else ""
-        return f"{self.steps} of the {of['steps']} steps" if short else ""
+            return f"{self.epochs} of the {plural(of['epochs'], 'epoch')}" if early else ""
+        return f"{self.steps} of the {plural(of['steps'], 'step')}" if short else ""
 
 
 def same_length(steps: int, others: int) -> bool:

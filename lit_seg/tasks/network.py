@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lit_seg.errors import RunError, near
+from lit_seg.errors import RunError, near, plural
 
 
 def build_network(
@@ -159,7 +159,8 @@ def padded_forward(
         if isinstance(error, RuntimeError) and "size is too small" not in str(error):
             raise  # such as a lack of memory
         raise RunError(
-            f"{type(network).__name__} cannot take {len(image)} images of {height}x{width}: "
+            f"{type(network).__name__} cannot take {plural(len(image), 'image')} of "
+            f"{height}x{width}: "
             f"{error}. Change `data.init_args.height`, `width` or `batch_size`, or the model"
         ) from error
     if logits.shape[2:] != x.shape[2:]:  # cut to the image they would be those of a corner of it

@@ -17,7 +17,7 @@ from segmentation_models_pytorch.encoders import TimmViTEncoder
 from torch import Tensor, nn
 
 from lit_seg.distributed.torch_private import COMPILED
-from lit_seg.errors import RunError, reason_of
+from lit_seg.errors import RunError, plural, reason_of
 from lit_seg.files.torch_file import read_plain
 
 _DOWNLOAD_SECONDS = 120.0
@@ -172,6 +172,6 @@ def check_fits(
     if foreign:
         raise RunError(
             f"the checkpoint does not fit this network and loss: {foreign[0]} differs, the first "
-            f"of {len(foreign)} tensors. RESUME and CKPT take the run's own model and loss; INIT "
-            "takes the tensors that fit from any checkpoint"
+            f"of {plural(len(foreign), 'tensor')}. RESUME and CKPT take the run's own model and "
+            "loss; INIT takes the tensors that fit from any checkpoint"
         )

@@ -24,7 +24,7 @@ from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_
 from lit_seg.cli.commands.train import add_setting
 from lit_seg.cli.layers import layers, names, run_folder
 from lit_seg.cli.trainings import Run, Trainings, recorded, state_of
-from lit_seg.errors import RunError, heard_signals
+from lit_seg.errors import RunError, heard_signals, plural
 
 _LOOK = 1.0  # seconds between two looks at the trainings
 _PRINT = 30.0  # seconds between two lines of progress where there is no terminal
@@ -168,7 +168,7 @@ class Display:
         )
         columns = (text, BarColumn(None, table_column=Column(ratio=1)), TimeElapsedColumn())
         self._bars = Bars(*columns, console=console, expand=True, disable=not console.is_terminal)
-        self._whole = self._bars.add_task(f"0 of {len(runs)} runs", total=len(runs))
+        self._whole = self._bars.add_task(f"0 of {plural(len(runs), 'run')}", total=len(runs))
         self._tasks: dict[Path, TaskID] = {}
 
     def __enter__(self) -> "Display":
@@ -179,7 +179,9 @@ class Display:
         for task in self._tasks.values():
             self._bars.remove_task(task)
         number = len(self._runs)
-        self._bars.update(self._whole, description=f"{number} of {number} runs", completed=number)
+        self._bars.update(
+            self._whole, description=f"{number} of {plural(number, 'run')}", completed=number
+        )
         self._bars.stop()
 
     def show(self, ended: int) -> None:
@@ -189,7 +191,7 @@ class Display:
         share = {folder: found.step / found.steps for folder, found in now.items()}
         self._first = share | self._first
         done = ended + sum(share.values())
-        whole = f"{ended} of {len(self._runs)} runs"
+        whole = f"{ended} of {plural(len(self._runs), 'run')}"
         gained = done - self._done - sum(self._first.values())
         if gained > 0:
             seconds = (time.monotonic() - self._start) * (len(self._runs) - done) / gained

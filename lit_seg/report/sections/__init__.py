@@ -32,11 +32,12 @@ def build(comparison: Comparison) -> Report:
     least, *more = sorted({len(method.runs) for method in methods})
     seeds = f"{least} to {more[-1]} seeds" if more else plural(least, "seed")
     number = len(comparison.images)
-    images = f", scored on {number} validation images" if number else ""
+    images = f", scored on {plural(number, 'validation image')}" if number else ""
     sections = (part.section(comparison) for part in _PARTS)
     return Report(
         f"{what} on {data}",
-        f"{models}, {usual[0].steps} steps, {seeds} per loss{images}. Losses: {', '.join(losses)}.",
+        f"{models}, {plural(usual[0].steps, 'step')}, {seeds} per loss{images}. "
+        f"Losses: {', '.join(losses)}.",
         [section for section in sections if section is not None],
     )
 

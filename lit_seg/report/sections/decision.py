@@ -165,7 +165,7 @@ def recommendation(comparison: Comparison) -> list[str]:
     longer = [method for method in candidates if method not in usual]
     if winner := _best(comparison, longer, "miou"):
         better = _named(comparison, winner, [], "miou")
-        sentences.append(f"Trained for {winner.steps} steps, {better}.")
+        sentences.append(f"Trained for {plural(winner.steps, 'step')}, {better}.")
     elif longer and not best:
         sentences.append("Nor is any loss shown to be better at another number of steps.")
     return sentences

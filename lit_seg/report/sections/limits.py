@@ -70,7 +70,9 @@ def _intervals(comparison: Comparison) -> list[str]:
         return ["**Intervals**: no run has counts per image, so no difference has an interval."]
     found = []
     if pairs := sorted({int(number) for number in comparison.differences["seeds"] if number > 1}):
-        quantiles = listed([f"{quantile(number - 1):.2f} for {number} pairs" for number in pairs])
+        quantiles = listed(
+            [f"{quantile(number - 1):.2f} for {plural(number, 'pair')}" for number in pairs]
+        )
         found.append(
             "**Intervals** of 95 % are m ± t · √(s²/S + v). S is the number of pairs of one seed "
             "of a loss and the same seed of its reference; m and s² are the mean and the variance "

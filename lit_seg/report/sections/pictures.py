@@ -138,7 +138,9 @@ def _box(truth: Label, rare: int | None) -> tuple[int, int, int, int]:
 def _errors(comparison: Comparison, truth: Label, prediction: Label, rare: int | None) -> list[str]:
     valid = truth != VOID
     wrong = int((valid & (truth != prediction)).sum())
-    lines = [f"{wrong:,} pixels wrong ({100 * wrong / max(1, valid.sum()):.1f} %)"]
+    lines = [
+        f"{wrong:,} pixel{'s' * (wrong != 1)} wrong ({100 * wrong / max(1, valid.sum()):.1f} %)"
+    ]
     if rare is not None:
         labelled, predicted = truth == rare, (prediction == rare) & valid
         hits = int((labelled & predicted).sum())

@@ -8,6 +8,7 @@ from lit_seg.analysis.class_figures import plot_mask_sizes, plot_recall_by_size
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.group_data import masks_of_runs, recall_by_size
 from lit_seg.analysis.run_groups import Method
+from lit_seg.errors import plural
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
 from lit_seg.report.blocks import Cell, Figure, Section, Table
 from lit_seg.report.formatting import method_table, score_cell
@@ -48,6 +49,6 @@ def _table(comparison: Comparison, by_size: pd.DataFrame, of_truth: pd.DataFrame
         of_method = means.reindex([(method.label, name) for name in there])
         return [score_cell(mean, sd) for mean, sd in of_method.itertuples(index=False)]
 
-    columns = [f"{name} ({numbers[name]} masks)" for name in there]
+    columns = [f"{name} ({plural(numbers[name], 'mask')})" for name in there]
     caption = "Recall in percent by the size of the mask as a share of the image"
     return method_table(comparison, caption, columns, cells)
