@@ -75,7 +75,12 @@ def reason_of(error: object) -> str:
 
 
 def plural(number: int, noun: str) -> str:
-    """Write ``3 seeds`` or ``1 seed``."""
+    """Write a number and a noun.
+
+    Example:
+        >>> plural(1, "seed"), plural(3, "seed"), plural(0, "process")
+        ('1 seed', '3 seeds', '0 processes')
+    """
     end = "es" if noun.endswith("s") else "s"
     return f"{number} {noun}{'' if number == 1 else end}"
 
