@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -49,6 +50,8 @@ DOCUMENTED = {
 }
 """Names that begin with an underscore and are public."""
 OF_NAMED_TUPLES = {"_asdict", "_replace"}
+MEASURED = {("torch", "_dynamo"), ("torch.cuda", "_sleep")}
+"""What only the timing of kernels uses, in ``experiments/gpu``: a fresh compiler, a busy GPU."""
 OVERRIDDEN = {
     ("lit_seg.metrics.full_precision", "FullPrecision", "_apply"),
     ("lit_seg.cli.lightning_cli", "LitSegCLI", "_parse_ckpt_path"),
@@ -58,7 +61,7 @@ NOT_FOREIGN = ("lit_seg", "builtins", "abc", "enum", "typing")
 
 
 def private(name: object) -> bool:
-    return isinstance(name, str) and name.startswith("_") and not name.startswith("__")
+    return isinstance(name, str) and re.match(r"_[A-Za-z]", name) is not None
 
 
 def names_a_private_thing(text: object) -> bool:
@@ -144,7 +147,7 @@ def test_private_names_stand_inside_the_fence() -> None:
         (path, *each)
         for path, tree in SOURCES.items()
         for each in private_names(tree)
-        if not is_own(*each)
+        if not is_own(*each) and not (path.startswith("experiments/gpu/") and each in MEASURED)
     }
     replaced = {(_path_of(module), "super()", name) for module, _, name in OVERRIDDEN}
     assert {each for each in found - replaced if each[0] not in FENCE} == set()
