@@ -16,7 +16,7 @@ from lit_seg.ops.chunked import empty_pixels
 PIXELS = 128
 """Pixels of a program that reads class by class; 256 need more registers than there are."""
 ROW_PIXELS = 64
-"""Pixels of a program with channels last: few, so that the cache keeps the neighbours of a logit."""
+"""Pixels of a program with channels last: few, so that the cache keeps the logits beside one."""
 WARPS = 1
 """Warps of these programs: with one, the sums of a class need not wait for other warps."""
 UNROLL = {"forward": 8, "backward": 4}
