@@ -1,4 +1,4 @@
-"""Statistics of each class over the training steps, for any loss."""
+"""Logs statistics of each class over the training steps, for any loss."""
 
 import math
 from functools import partial
@@ -14,8 +14,7 @@ from lit_seg.callbacks.class_charts import class_charts
 from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, share
 from lit_seg.metrics.collectives import sum_over_ranks
-from lit_seg.runs.layout import GLOBAL_STEP
-from lit_seg.runs.records import join_key
+from lit_seg.runs.records import GLOBAL_STEP, join_key, stat_of
 from lit_seg.tasks import LitSegmenter
 
 _ALL_PIXELS = 40  # up to so many classes all pixels cost less than 2 % of a step (`make bench`)
@@ -107,7 +106,7 @@ class ClassDynamics(Callback):
         if "weight" in stats:
             stats["weight_norm"] = share(stats["weight"].masked_fill(absent, torch.nan))
         metrics = {
-            join_key(f"class/{stat}", name): value
+            join_key(stat_of("class", stat), name): value
             for stat, values in stats.items()
             for name, value in zip(pl_module.class_names, values.tolist(), strict=True)
             if abs(value) < torch.inf
@@ -117,7 +116,7 @@ class ClassDynamics(Callback):
                 logger.log_metrics(metrics, step)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the charts, of a training that is twice as long as they show."""
+        """Draw the charts if twice as many steps were trained as they show."""
         if trainer.state.fn != "fit" or trainer.global_step >= max(1, 2 * self._charted):
             self._draw(trainer)
 
@@ -136,5 +135,5 @@ class ClassDynamics(Callback):
 
 
 def _thinned(values: Tensor, every: int) -> Tensor:
-    """Each ``every``-th row and column; with 1 everything, also if there are no rows."""
+    """Take each ``every``-th row and column; 1 takes everything, also if there are no rows."""
     return values if every == 1 else values[..., ::every, ::every]

@@ -1,4 +1,4 @@
-"""The cost of training: time per step, waiting for data, memory and utilisation."""
+"""Measures the cost of training: time per step, waiting for data, memory and utilisation."""
 
 import os
 import resource
@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+
+from lit_seg.runs.records import stat_of
 
 _MEGABYTE = 2**20
 
@@ -81,7 +83,7 @@ class Cost(Callback):
         return self._driver_says
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop measuring: a validation is no part of a step."""
+        """Stop the clock, because a validation is no part of a step."""
         self._begun = None
         if self._in_step and not trainer.sanity_checking:
             self._peak = max(self._peak, _peak_memory(pl_module.device))
@@ -103,13 +105,13 @@ class Cost(Callback):
             "peak_memory_mb": peak or float("nan"),
             "utilisation": mean(busy),
         }
-        metrics = {f"cost/{cost}": value for cost, value in costs.items() if value == value}
+        metrics = {stat_of("cost", cost): value for cost, value in costs.items() if value == value}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, trainer.global_step - 1)
 
 
 def _peak_memory(device: torch.device) -> float:
-    """Peak memory in MiB."""
+    """Measure the peak memory in MiB."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / _MEGABYTE
     unit = _MEGABYTE if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB

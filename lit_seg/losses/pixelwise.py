@@ -136,10 +136,9 @@ class ScoreWeightedLoss(PixelLoss):
         return self.weight, self.norm(class_pixels(target, self.num_classes, self.void))
 
     def _weigh_by(self, counts: Tensor) -> tuple[Tensor | None, Tensor]:
-        """The same from the counts of this rank; their second row holds the pixels of a class."""
+        """:meth:`weigh` by the counts of this rank; their second row holds the pixels of a class."""
         if self.training:
-            self.state.update_counts(counts)
-            counts = self.state.advance()
+            counts = self.state.advance(counts)
         return self.weight, self.norm(counts[1])
 
 
