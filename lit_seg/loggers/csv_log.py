@@ -1,4 +1,4 @@
-"""The numbers of a run in CSV files."""
+"""Logs the numbers of a run to CSV files."""
 
 import csv
 from argparse import Namespace
@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import Logger
 from lit_seg.files.atomic_io import replace_text, without_links, writing
 from lit_seg.runs.csv_rows import numbers, read_table
 from lit_seg.runs.layout import CLASSES, COST, METRICS
-from lit_seg.runs.records import RECORD, split_key
+from lit_seg.runs.records import RECORD, split_key, split_stat
 
 
 class CSVLog(Logger):
@@ -41,7 +41,7 @@ class CSVLog(Logger):
     def log_hyperparams(
         self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
     ) -> None:
-        """Nothing: ``config.yaml`` holds them."""
+        """Do nothing, because ``config.yaml`` holds them."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
@@ -54,7 +54,7 @@ class CSVLog(Logger):
         classes, costs, wide = [], [], {}
         for key, value in metrics.items():
             stat, name = split_key(key) or (key, "")
-            kind, _, rest = stat.partition("/")
+            kind, rest = split_stat(stat)
             if kind == "class":
                 classes.append([step, rest, name, f"{value:.6g}"])
             elif kind == "cost":
@@ -74,7 +74,7 @@ class CSVLog(Logger):
 
         Raises:
             RunError: if what is kept of a file is damaged, also where only the end of the run reads
-                it. What is dropped may be: a kill can leave half a row.
+                it. What is dropped may be damaged: a kill can leave half a row.
         """
         for path, table in self._kept(step, validations).items():
             values = table.drop(columns=["stat", "class", "cost"], errors="ignore")
@@ -97,7 +97,7 @@ class CSVLog(Logger):
             self.log_metrics(metrics, at)
 
     def _kept(self, step: int, validations: int | None) -> dict[Path, pd.DataFrame]:
-        """What is left of each file; all are read before one is written."""
+        """Read what is kept of each file; all files are read before one is written."""
         tables = {}
         for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
             if path.exists():
@@ -145,6 +145,6 @@ def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
 
 
 def _replace(path: Path, table: pd.DataFrame) -> None:
-    """Write a table in place of a CSV file in one move, with line ends as of ``csv``."""
+    """Replace a CSV file by a table in one move, with the line ends of ``csv``."""
     text = table.to_csv(index=False, lineterminator="\r\n")
     replace_text(path, "" if table.columns.empty else text)

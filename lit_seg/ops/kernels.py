@@ -24,9 +24,9 @@ from lit_seg.ops.kernel_parts import (
 PIXELS = 128
 """Pixels of a program that reads class by class; 256 need more registers than there are."""
 ROW_PIXELS = 64
-"""The same with channels last, so that the cache keeps what lies beside a logit until its turn."""
+"""Pixels of a program with channels last: few, so that the cache keeps the logits beside one."""
 WARPS = 1
-"""Of these programs: the sums of a class are then made without waiting for other warps."""
+"""Warps of these programs: with one, the sums of a class need not wait for other warps."""
 UNROLL = {"forward": 8, "backward": 4}
 """Classes whose logits are on their way from memory at a time."""
 FEW_CLASSES = 64
