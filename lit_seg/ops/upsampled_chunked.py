@@ -1,7 +1,9 @@
 """Sums and counts per class of logits smaller than the labels, in plain PyTorch.
 
 On the CPU a chunk is some rows of the labels: the few rows of logits that it needs are widened and
-then heightened by matrix products, so logits of full size are never in memory.
+then heightened by matrix products, so logits of full size are never in memory. On a GPU, and where
+a logit is NaN or infinite, they are, in forward and again in backward; there the gradient of a GPU
+is PyTorch's, whose last bits differ between calls.
 """
 
 from collections.abc import Iterator
@@ -71,7 +73,7 @@ def backward(
         result = torch.ops.aten.upsample_bilinear2d_backward(
             gradient, target.shape[1:], logits.shape, align_corners
         )
-        return result.to(logits.dtype, memory_format=torch.preserve_format)
+        return torch.empty_like(logits).copy_(result)
     result = torch.zeros_like(logits, dtype=lse.dtype)
     factors = chunked.factors_by_class(by_class, logits, lse)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()

@@ -144,6 +144,9 @@ def test_operators_are_registered_rightly():
     args = channels_last(logits).requires_grad_(), target, True, True, False, "chunked"
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(torch.ops.lit_seg.class_nll.default, args, test_utils=tests)
+    larger = torch.zeros(2, 12, 10, dtype=torch.long)
+    args = args[0], larger, False, False, True, "chunked"
+    torch.library.opcheck(torch.ops.lit_seg.class_nll.default, args, test_utils=tests)
 
 
 def test_refuses_what_does_not_fit():
