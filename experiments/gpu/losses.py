@@ -169,8 +169,8 @@ def run(section: Section) -> None:
     _losses(section, last, bandwidth, bases)
     _every_loss(section, shapes[0], bandwidth, bases)
     if cuda:
+        _sizes(section, [(shapes[2], torch.bfloat16), (shapes[1], torch.float32)])
         _inductor(section, cases[2:] + last, bandwidth, bases)
-        _sizes(section, [(shapes[1], torch.float32), (shapes[0], torch.bfloat16)])
     section.note(
         "Forward and backward. `ms` is the time on the device while calls are queued ahead, "
         "`host ms` the time until a call returns; `waits` counts how often it waits for the device."
@@ -411,27 +411,31 @@ def _inductor(
 
 
 def _sizes(section: Section, cases: list[tuple[tuple[int, ...], torch.dtype]]) -> None:
-    """The kernels with other numbers of pixels, warps and classes at a time."""
+    """The kernel of backward with other numbers of pixels, warps and classes at a time."""
     from lit_seg.ops import kernels
 
     @contextmanager
-    def changed(pixels: int, warps: int, unroll: int) -> Iterator[None]:
-        kept = kernels.PIXELS, kernels.WARPS, kernels.UNROLL
-        kernels.PIXELS, kernels.WARPS = pixels, warps
-        kernels.UNROLL = {"forward": unroll, "backward": unroll}
+    def changed(**values: int) -> Iterator[None]:
+        tables = {"pixels": kernels.PIXELS, "warps": kernels.WARPS, "unroll": kernels.UNROLL}
+        kept = {name: tables[name]["backward"] for name in values}
+        for name, value in values.items():
+            tables[name]["backward"] = value
         try:
             yield
         finally:
-            kernels.PIXELS, kernels.WARPS, kernels.UNROLL = kept
+            for name, value in kept.items():
+                tables[name]["backward"] = value
 
-    sizes = [(128, 1, 8), (128, 1, 4), (256, 1, 4), (256, 2, 8), (64, 1, 8), (512, 4, 8)]
+    sizes = [(128, 1, 4), (256, 2, 4), (128, 4, 4), (256, 4, 4), (512, 4, 4), (1024, 8, 4)]
+    sizes += [(256, 2, 8), (64, 2, 4)]
     for pixels, warps, unroll in sizes:
         for shape, dtype in cases:
             named = {"pixels": pixels, "warps": warps, "unroll": unroll}
             if section.seconds_left() < 5:
                 section.note("No time was left for all sizes of the kernels.")
                 return
-            inputs = Inputs(shape, dtype, section.device)
-            with section.attempt("sizes", **named), changed(pixels, warps, unroll):
+            with section.attempt("sizes of backward", **named), changed(**named):
+                inputs = Inputs(shape, dtype, section.device)
                 ms = device_times([inputs.step(ours("triton", "plain"))], section.device, 15)[0]
-                section.row("sizes", shape=inputs.name, dtype=inputs.dtype, **named, ms=ms)
+                name = {"shape": inputs.name, "dtype": inputs.dtype}
+                section.row("sizes of backward", **name, **named, ms=ms)

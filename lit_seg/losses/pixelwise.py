@@ -136,7 +136,7 @@ class ScoreWeightedLoss(PixelLoss):
         return self.weight, self.norm(class_pixels(target, self.num_classes, self.void))
 
     def _weigh_by(self, counts: Tensor) -> tuple[Tensor | None, Tensor]:
-        """:meth:`weigh` by the counts of this rank; their second row holds the pixels of a class."""
+        """:meth:`weigh` by this rank's counts, whose second row holds the pixels of each class."""
         if self.training:
             counts = self.state.advance(counts)
         return self.weight, self.norm(counts[1])

@@ -21,11 +21,11 @@ from lit_seg.ops.kernel_parts import (
     sum_classes,
 )
 
-PIXELS = 128
-"""Pixels of a program that reads class by class; 256 need more registers than there are."""
+PIXELS = {"forward": 128, "backward": 128}
+"""Pixels of a program that reads class by class; for 256 one warp has too few registers."""
 ROW_PIXELS = 64
 """Pixels of a program with channels last: few, so that the cache keeps the logits beside one."""
-WARPS = 1
+WARPS = {"forward": 1, "backward": 1}
 """Warps of these programs: with one, the sums of a class need not wait for other warps."""
 UNROLL = {"forward": 8, "backward": 4}
 """Classes whose logits are on their way from memory at a time."""
@@ -186,7 +186,7 @@ def forward(
     num_classes = logits.shape[1]
     images, size, rows = _layout(logits)
     whole = rows and num_classes > FEW_CLASSES
-    block = SUM_PIXELS if whole else ROW_PIXELS if rows else PIXELS
+    block = SUM_PIXELS if whole else ROW_PIXELS if rows else PIXELS["forward"]
     block = min(block, triton.next_power_of_2(max(1, size)))
     blocks_of_image = triton.cdiv(size, block)
     blocks = images * blocks_of_image
@@ -209,7 +209,7 @@ def forward(
         elif blocks:
             _forward_by_class[(blocks,)](
                 *(*tensors, *parts.rows, size, blocks_of_image, blocks, *constants, rows),
-                **{"BLOCK": block, "UNROLL": UNROLL["forward"], "num_warps": WARPS},
+                **{"BLOCK": block, "UNROLL": UNROLL["forward"], "num_warps": WARPS["forward"]},
             )
         sums, counts = parts.total()
     return sums, counts, nll, lse
@@ -232,11 +232,11 @@ def backward(
             at_once, options = _whole_pixels(num_classes)
             _backward_by_pixel[(triton.cdiv(size, at_once),)](*tensors, size, *constants, **options)
         else:
-            block = min(PIXELS, triton.next_power_of_2(size))
+            block = min(PIXELS["backward"], triton.next_power_of_2(size))
             blocks_of_image = triton.cdiv(size, block)
             _backward_by_class[(images * blocks_of_image,)](
                 *(*tensors, size, blocks_of_image, *constants),
-                **{"BLOCK": block, "UNROLL": UNROLL["backward"], "num_warps": WARPS},
+                **{"BLOCK": block, "UNROLL": UNROLL["backward"], "num_warps": WARPS["backward"]},
             )
     return result
 

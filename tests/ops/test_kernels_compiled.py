@@ -58,12 +58,15 @@ def cases(classes, predictions):
     back = {"C": classes, "BY_CLASS": True, "BY_PIXEL": predictions}
     _, whole = kernels._whole_pixels(classes)
     warps = whole.pop("num_warps")
-    block = {"BLOCK": kernels.PIXELS, "UNROLL": kernels.UNROLL["forward"]}
-    yield kernels._forward_by_class, 1, {**one, **block, "ROWS": False}
+    block, some = (
+        {"BLOCK": kernels.PIXELS[way], "UNROLL": kernels.UNROLL[way]}
+        for way in ("forward", "backward")
+    )
+    few = kernels.WARPS["forward"]
+    yield kernels._forward_by_class, few, {**one, **block, "ROWS": False}
     row = {**block, "BLOCK": kernels.ROW_PIXELS, "ROWS": True}
-    yield kernels._forward_by_class, 1, {**one, **row}
-    block["UNROLL"] = kernels.UNROLL["backward"]
-    yield kernels._backward_by_class, 1, {**back, **block}
+    yield kernels._forward_by_class, few, {**one, **row}
+    yield kernels._backward_by_class, kernels.WARPS["backward"], {**back, **some}
     sizes = {"BLOCK": upsampled.PIXELS, "UNROLL": upsampled.UNROLL}
     each = {"EACH": predictions, "ALIGN": predictions}
     yield upsampled._forward, 1, {**common, **each, **sizes}

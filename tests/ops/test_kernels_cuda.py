@@ -68,7 +68,7 @@ def test_a_class_may_be_ruled_out():
 def test_logits_beyond_2_to_the_31():
     """Offsets are wide: the last pixels of an image of 2.2 billion logits."""
     logits = torch.zeros(1, 1030, 1460, 1460, dtype=torch.bfloat16, device="cuda")
-    target = torch.full((1, 1460, 1460), 255, device="cuda")
+    target = torch.full((1, 1460, 1460), 65535, device="cuda")
     logits[0, 1029, -1, -1] = 1
     target[0, -1, -1] = 1029
     leaf = logits.requires_grad_()
