@@ -97,6 +97,7 @@ class ClassDynamics(Callback):
         step = trainer.global_step - 1  # the step just done; all metrics count from 0
         if self._sums is None or step < self._step:  # more batches will be accumulated
             return
+        # the one wait for a GPU, but for those of the loss's own statistics
         sums, self._sums = sum_over_ranks(self._sums).cpu(), None
         stats = class_step(sums)
         absent = sums[0] == 0

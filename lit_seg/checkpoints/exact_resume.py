@@ -114,9 +114,11 @@ class ExactResume(Callback):
         The end of its epoch comes after it. Of a finished run the last files may be missing.
         """
         if self.validation_due:
+            trainer.strategy.model_to_device()  # Lightning has moved it to the CPU
             trainer.validating = True
             trainer.fit_loop.epoch_loop.val_loop.run()
             trainer.training = True
+            pl_module.cpu()
             for callback in trainer.callbacks:  # type: ignore[attr-defined]
                 callback.on_train_epoch_end(trainer, pl_module)
         self._begin_to_write(trainer, pl_module)

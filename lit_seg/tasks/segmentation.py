@@ -254,8 +254,8 @@ class LitSegmenter(ScheduledModule):
         if not finite:
             check_labels(batch["target"], len(self.class_names))  # on a GPU the loss is NaN then
             raise non_finite(f"step {self.global_step}", loss, logits, batch["name"])
-        self.log("train/loss", mean, prog_bar=True)
         # a tensor stays on the CPU; a number would be sent to the GPU, with a wait
+        self.log("train/loss", mean, prog_bar=True)
         self.log("train/lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
         return loss
 
