@@ -38,7 +38,7 @@ MUTATIONS = [
         "pixelwise",
         "cross_entropy",  # CrossEntropyLoss is this class alone
         ('reduction="sum")', 'reduction="mean")'),
-        ("ignore_index=self.void, reduction", "ignore_index=0, reduction"),
+        ('ignore_index=void, reduction="sum"', 'ignore_index=0, reduction="sum"'),
         ("(target != self.void).sum()", "(target == target).sum()"),
         ("self.over_ranks((target", "self.over_ranks(2 * (target"),
     ),
@@ -105,8 +105,8 @@ MUTATIONS = [
         "pixelwise",
         "recall",
         ("if self.training:", "if True:"),
-        ("target))[1]", "target))[0]"),
-        ("self.norm(support)", "self.norm(support + 1)"),
+        ("self.norm(counts[1])", "self.norm(counts[0])"),
+        ("self.norm(counts[1])", "self.norm(counts[1] + 1)"),
     ),
     *of(
         "recall_focal",

@@ -25,6 +25,8 @@ from lit_seg.errors import RunError
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parent.parent
+CONTENT = {"schema": 1, "status": "finished", "steps": 5, "epochs": 1, "scores": None}
+DONE = json.dumps({**CONTENT, "options": {}, "cost": {}, "versions": {}})
 TRAINING = """
 import json, os, signal, sys, time
 from pathlib import Path
@@ -70,8 +72,8 @@ for count in range(len(counts), 5):
     if count % 2:
         save()
 save()
-(folder / "summary.json").write_text("done")
-"""
+(folder / "summary.json").write_text('''DONE''')
+""".replace("DONE", DONE)
 
 
 @pytest.fixture
@@ -140,6 +142,17 @@ def test_what_is_finished_is_left_alone(place: Path) -> None:
     code, _ = compare(place, "--losses", "ce", "recall", "--seeds", "0", "3")
     assert code == 0
     assert [line.split()[2] for line in log(place)[2:]] == ["seed3", "seed3"]
+
+
+@pytest.mark.parametrize("content", ["", DONE.replace("finished", "failed")])
+def test_a_run_whose_summary_is_damaged_goes_on(place: Path, content: str) -> None:
+    compare(place, "--losses", "ce", "--seeds", "0")
+    before, lines = report(place), log(place)
+    summary = place / "runs/streets/unet_resnet18/ce/seed0/summary.json"
+    summary.write_text(content)
+    assert compare(place, "--losses", "ce", "--seeds", "0")[0] == 0
+    assert len(log(place)) == len(lines) + 1
+    assert report(place) == before
 
 
 def test_a_run_that_fails_does_not_stop_the_rest(place: Path) -> None:
@@ -231,7 +244,7 @@ def test_a_run_of_somebody_elses_is_left_alone(place: Path) -> None:
     assert "ce/seed0: holds a run without a checkpoint that was not started here" in output
     assert (run / "metrics.csv").read_text() == "theirs"
     assert [line.split()[1] for line in log(place)] == ["pat"]
-    (run / "summary.json").write_text("done")
+    (run / "summary.json").write_text(DONE)
     code, output = compare(place, "--losses", "ce", "pat", "--seeds", "0")
     assert code == 0
     assert "was not started by a comparison and keeps its own options" in " ".join(output.split())

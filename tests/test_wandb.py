@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 
 from lit_seg.cli.main import main
 from lit_seg.errors import RunError
@@ -197,3 +198,20 @@ def test_a_fast_dev_run_stores_no_identifier(few_streets: None, tmp_path: Path) 
     options = [*layers(), *TINY, "--run_dir", str(tmp_path / "run")]
     assert main(["fit", *options, "--trainer.fast_dev_run", "true"]) == 0
     assert not (tmp_path / "run" / "wandb_id.txt").exists()
+
+
+@pytest.mark.parametrize("mode", [None, "disabled"])
+def test_what_is_logged_offline_is_not_asked_of_a_server(
+    mode: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Whatever W&B has read of the environment before, and without a warning of its own."""
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("WANDB_MODE", mode or "")
+    if mode is None:
+        monkeypatch.delenv("WANDB_MODE")
+    wandb.teardown()
+    log = WandbLog(project="p", save_dir=str(tmp_path), offline=True, settings={"silent": True})
+    assert log.experiment.offline
+    log.experiment.finish()
+    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 1
+    assert capsys.readouterr() == ("", "")

@@ -42,6 +42,7 @@ from lit_seg.metrics.scores import (
     STATS,
     class_scores,
     overall_scores,
+    pixel_accuracy,
 )
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -398,12 +399,13 @@ def pictures(checks: Checks, losses: Sequence[str]) -> Iterator[str]:
         for loss in losses:
             counts = comparison.counts[loss, seed][comparison.images.index(image)]
             labelled, _, hits = counts.sum(axis=0)
-            head = counts[comparison.groups["head"]].sum(axis=0)
+            wrong = 100 * (1 - pixel_accuracy(counts))
+            head = 100 * pixel_accuracy(counts[comparison.groups["head"]])
             of = counts[comparison.classes.index(looked_at)]
             rows.append(
                 [
-                    *(image, loss, f"{labelled - hits:,} ({100 * (1 - hits / labelled):.1f} %)"),
-                    f"{100 * head[HITS] / head[LABELLED]:.1f} %",
+                    *(image, loss, f"{labelled - hits:,} ({wrong:.1f} %)"),
+                    f"{head:.1f} %",
                     f"{looked_at}: {of[HITS]} of {of[LABELLED]}, {of[PREDICTED] - of[HITS]} false",
                 ]
             )

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,9 +20,10 @@ from typing import IO, Protocol
 from rich.console import Console
 
 from lit_seg.cli.layers import EXPERIMENTS, config_options
+from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text, without_links
 from lit_seg.runs.layout import CHECKPOINTS, LOCK, is_taken
-from lit_seg.runs.summary import is_finished
+from lit_seg.runs.summary_file import is_finished
 
 RECORD = "compare.json"  # in a run's folder: the options it was started with
 _LINE = re.compile(
@@ -77,8 +78,9 @@ class Progress:
 
 def state_of(run: Run) -> str:
     """Say whether a run is ``finished``, ``stopped``, so that it can go on, or ``missing``."""
-    if is_finished(run.folder):
-        return "finished"
+    with suppress(RunError):  # a damaged summary is written anew when the run goes on
+        if is_finished(run.folder):
+            return "finished"
     return "stopped" if (run.folder / CHECKPOINTS / "last.ckpt").exists() else "missing"
 
 

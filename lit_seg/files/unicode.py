@@ -19,7 +19,7 @@ def ensure_utf8() -> None:
     """Start Python again in its UTF-8 mode where files and names would have another encoding.
 
     Libraries open configurations in the encoding of the locale: names of classes would change
-    without a word, and files whose names are not ASCII could not be opened at all.
+    silently, and files whose names are not ASCII could not be opened at all.
     """
     encodings = locale.getencoding(), sys.getfilesystemencoding()
     is_utf8 = all(codecs.lookup(name).name == "utf-8" for name in encodings)

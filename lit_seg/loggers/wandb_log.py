@@ -32,7 +32,10 @@ _MODES = {
 class WandbLog(WandbLogger):
     """Lightning's W&B logger, in which the curves of the classes have their own step axis."""
 
-    _has_axes = False
+    def __init__(self, offline: bool = False, **options: Any) -> None:
+        super().__init__(offline=offline, **options)
+        self._mode: Any = "offline" if offline else os.environ.get("WANDB_MODE") or "online"
+        self._has_axes = False
 
     @property
     @rank_zero_experiment
@@ -42,9 +45,10 @@ class WandbLog(WandbLogger):
 
         if self._has_axes:
             return super().experiment
-        quiet = wandb.Settings(silent=True)
         try:
-            wandb.setup(quiet)  # or W&B warns of an option of Lightning before it reads our own
+            # or W&B warns of an option of Lightning before it reads ours, and has the mode that the
+            # environment had when it was first used
+            wandb.setup(wandb.Settings(silent=True, mode=self._mode))
             run = super().experiment
         except wandb.Error as error:  # no server takes the key: training goes on
             rank_zero_info(
@@ -54,7 +58,7 @@ class WandbLog(WandbLogger):
             os.environ["WANDB_MODE"] = "offline"
             wandb.teardown()  # its service would hold the id of the run that failed
             try:
-                wandb.setup(quiet)
+                wandb.setup(wandb.Settings(silent=True, mode="offline"))
                 run = super().experiment
             except wandb.Error as again:  # this is not the server's fault
                 raise RunError(

@@ -93,7 +93,8 @@ class ClassScore(FullPrecisionMetric):
         Returns:
             The counts summed over ranks, ``(rows, C)``.
         """
-        counts = sum_over_ranks(self.counts + further)
+        self.counts += further  # in place, which `torch.func.grad` refuses: the state would be lost
+        counts = sum_over_ranks(self.counts)
         self.value = self._folded(counts)
         self.reset()
         return counts

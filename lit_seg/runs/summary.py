@@ -16,35 +16,23 @@ from typing import Any
 
 import numpy as np
 
-from lit_seg.errors import RunError, plural, reason_of
+from lit_seg.errors import RunError, plural
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.files.schema import ANYTHING, COUNT, TEXT, Value, difference, is_number
+from lit_seg.files.schema import COUNT, Value, difference, is_number
 from lit_seg.files.yaml_file import read_yaml
 from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.metrics.scores import CLASS_STATS, STATS, Array, from_classes
 from lit_seg.runs.csv_rows import costs, logged_length
 from lit_seg.runs.layout import CONFIG, COST, METRICS, SUMMARY, TABLE
 from lit_seg.runs.records import split_stat
+from lit_seg.runs.summary_file import FINISHED, SCHEMA, damaged, read_content
 
-SCHEMA = 1
-FINISHED = "finished"
-"""The only status of a run that counts as finished."""
-_NUMBER = Value("a number or null", lambda v: v is None or is_number(v))
 _SCORE = Value(
     "a number from 0 to 1 or null",
     lambda v: v is None or (is_number(v) and 0 <= v <= 1),
 )
 _CLASSES = {str: {"train_pixels": COUNT, **dict.fromkeys(CLASS_STATS, _SCORE)}}
 _SCORES = {"overall": dict.fromkeys(STATS, _SCORE), "classes": _CLASSES}
-_CONTENT = {
-    "status": TEXT,
-    "steps": COUNT,
-    "epochs": Value("a whole number from 0 or null", lambda v: v is None or COUNT.fits(v)),
-    "options": {str: ANYTHING},
-    "cost": {str: _NUMBER},
-    "versions": {str: TEXT},
-}
-"""What the file holds beside ``schema`` and ``scores``, which are null if nothing was validated."""
 _PACKAGES = (
     *("lit-seg", "torch", "torchvision", "pytorch-lightning", "torchmetrics"),
     *("segmentation-models-pytorch", "albumentations", "numpy"),
@@ -121,35 +109,19 @@ def write_summary(folder: Path, steps: int, scores: RunScores | None) -> Summary
     return summary
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether the run in a folder trained to its end; errors as of :func:`read_summary`."""
-    return read_summary(folder) is not None
-
-
 def read_summary(folder: Path) -> Summary | None:
     """Read the summary of a run; None if the run has not finished.
 
     Raises:
         RunError: if the file is damaged or of another version.
     """
-    path = folder / SUMMARY
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise _damaged(folder, reason_of(error)) from None
-    if damage := difference(content, {"schema": COUNT}):
-        raise _damaged(folder, damage)
-    if content["schema"] != SCHEMA:
-        raise RunError(f"{path}: is of another version of lit_seg; read it with that version")
-    kind = ANYTHING if content.get("scores") is None else _SCORES
-    if damage := difference(content, {**_CONTENT, "scores": kind}):
-        raise _damaged(folder, damage)
-    if content["status"] != FINISHED:
+    content = read_content(folder)
+    if content is None:
         return None
     scores = content["scores"]
     if scores is not None:
+        if damage := difference(scores, _SCORES, "scores"):
+            raise damaged(folder, damage)
         classes = {name: _with_nan(row) for name, row in scores["classes"].items()}
         scores = RunScores(_with_nan(scores["overall"]), classes)
     return Summary(
@@ -160,10 +132,6 @@ def read_summary(folder: Path) -> Summary | None:
         _with_nan(content["cost"]),
         content["versions"],
     )
-
-
-def _damaged(folder: Path, what: str) -> RunError:
-    return RunError(f"{folder / SUMMARY}: is damaged ({what}); RESUME of the run writes it anew")
 
 
 def remove_summary(folder: Path) -> None:

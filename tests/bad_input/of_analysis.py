@@ -28,6 +28,15 @@ def _unfinished(world: World) -> int:
         (world.tmp / "summary.json").rename(world.stopped / "summary.json")
 
 
+def _empty_summary(world: World) -> int:
+    (world.stopped / "summary.json").rename(world.tmp / "summary.json")
+    (world.stopped / "summary.json").write_text("")
+    try:
+        return _command("report", "run", "--out", "out")(world)
+    finally:
+        (world.tmp / "summary.json").rename(world.stopped / "summary.json")
+
+
 def _damaged(name: str, file: str):
     def provoke(world: World) -> int:
         folder = world.copy()
@@ -52,6 +61,7 @@ CASES = [
     Case("report-nowhere", _command("report", "gone", "--out", "out"), ("gone",)),
     Case("report-no-run", _command("report", "empty", "--out", "out"), ("empty",)),
     Case("report-not-finished", _unfinished),
+    Case("report-summary", _empty_summary, ("summary.json",)),
     Case("report-no-out", _command("report", "run")),
     Case(
         "report-baseline",

@@ -17,12 +17,12 @@ from lit_seg.runs.score_table import class_rows, markdown_table, means_line
 from lit_seg.runs.summary import (
     RunScores,
     Summary,
-    is_finished,
     read_summary,
     remove_summary,
     run_scores,
     write_summary,
 )
+from lit_seg.runs.summary_file import is_finished
 
 NAMES = ["sky", "road", "pole", "sign"]
 PIXELS = [30, 60, 9, 1]
