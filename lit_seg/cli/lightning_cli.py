@@ -1,6 +1,7 @@
 """LightningCLI for one run: its folder, its loggers, its callbacks and its checkpoint."""
 
 import json
+import os
 import sys
 from argparse import ArgumentError
 from contextlib import ExitStack
@@ -169,6 +170,7 @@ class LitSegCLI(LightningCLI):
         config = self.config[self.subcommand]
         check_options(config, {"data", "model", "trainer", *CALLBACKS})
         name_own_data(config)
+        config.run_dir = os.path.expanduser(config.run_dir)  # as the trainer does
         fits = self.subcommand == "fit"
         if config.ckpt_path is None and fits:
             config.run_dir = str(free_folder(Path(config.run_dir)))
