@@ -4,6 +4,7 @@ All of it is looked at before anything is made of it: Lightning would find a dam
 has loaded the others.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -13,6 +14,9 @@ from torch import Tensor
 
 NORMALISATION = "pixel_mean_and_std"
 """The field of a checkpoint that holds how the network sees images; versions before had none."""
+
+LIKE_THEIR_PARAMETER = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg")
+"""What optimizers of torch keep in the shape of a parameter."""
 
 
 class _Value(NamedTuple):
@@ -36,9 +40,26 @@ _COUNT = _Value("a whole number from 0", lambda v: type(v) is int and 0 <= v < 2
 _FLAG = _Value("true or false", lambda v: isinstance(v, bool))
 _COUNT_OR_FLAG = _Value("a whole number from 0", lambda v: _FLAG.fits(v) or _COUNT.fits(v))
 _NUMBER = _Value("a number", lambda v: _is_number(v) or isinstance(v, Tensor))
+_NUMBERS = _Value(  # one of Adafactor's is missing by default
+    "a number or several",
+    lambda v: _NUMBER.fits(v) or (isinstance(v, list | tuple) and any(map(_NUMBER.fits, v))),
+)
 _SCORE = _Value("a number or nothing", lambda v: v is None or _is_number(v))
 _TEXT = _Value("text", lambda v: isinstance(v, str))
-_RATE = _Value("a number from 0", lambda v: isinstance(v, Tensor) or (_is_number(v) and v >= 0))
+_AMOUNT = _Value(
+    "a number from 0",
+    lambda v: (
+        0 <= v < math.inf
+        if _is_number(v)
+        else isinstance(v, Tensor) and v.numel() == 1 and _TENSOR.fits(v) and 0 <= v < math.inf
+    ),
+)
+_BETAS = _Value(
+    "two numbers from 0 to below 1",
+    lambda v: (
+        isinstance(v, list | tuple) and len(v) == 2 and all(_AMOUNT.fits(b) and b < 1 for b in v)
+    ),
+)
 _TENSOR = _Value(
     "a dense tensor of real numbers",
     lambda v: (
@@ -47,6 +68,7 @@ _TENSOR = _Value(
         and not (v.is_meta or v.is_complex() or v.is_quantized)
     ),
 )
+_STATE = _Value("a dense tensor of real numbers", lambda v: v is None or _TENSOR.fits(v))
 _NORMALISATION = _Value(
     "a mean and a standard deviation of three channels",
     lambda v: isinstance(v, Tensor) and v.shape == (2, 1, 3, 1, 1),
@@ -57,7 +79,7 @@ _VERSION = _Value(
 )
 _NAMES = _Value(
     "a list of names",
-    lambda v: v is None or (isinstance(v, list | tuple) and all(map(_TEXT.fits, v))),
+    lambda v: v is None or (isinstance(v, list | tuple) and len(v) > 0 and all(map(_TEXT.fits, v))),
 )
 _OBJECT = _Value(
     "a class and its options",
@@ -93,8 +115,23 @@ _CHECKPOINT = {
     "loops": {str: {str: _MAPPING, "batch_progress": _BATCHES}, "fit_loop": _FIT_LOOP},
     "optimizer_states": [
         {
-            "state": {int: {str: _ANYTHING, "step": _Optional(_NUMBER)}},
-            "param_groups": [{str: _ANYTHING, "lr": _RATE, "params": [_COUNT]}],
+            "state": {
+                int: {
+                    str: _ANYTHING,
+                    "step": _Optional(_AMOUNT),
+                    **dict.fromkeys(LIKE_THEIR_PARAMETER, _Optional(_STATE)),
+                }
+            },
+            "param_groups": [
+                {
+                    str: _ANYTHING,
+                    "lr": _AMOUNT,
+                    "params": [_COUNT],
+                    "betas": _Optional(_BETAS),
+                    "eps": _Optional(_NUMBERS),
+                    **dict.fromkeys(("momentum", "weight_decay"), _Optional(_AMOUNT)),
+                }
+            ],
         }
     ],
     "lr_schedulers": [
@@ -103,6 +140,7 @@ _CHECKPOINT = {
             "last_epoch": _COUNT,  # without it the schedule would begin anew
             "_step_count": _Optional(_COUNT),
             "_last_lr": _Optional([_NUMBER]),
+            "base_lrs": _Optional([_NUMBER]),
         }
     ],
     NORMALISATION: _Optional(_NORMALISATION),
@@ -153,7 +191,7 @@ def _damage(found: Any, kind: Any, name: str) -> str:
 
 
 def _contradiction(content: Mapping[str, Any]) -> str:
-    """Whether the numbers of steps and epochs, which stand in several places, agree."""
+    """Whether what stands in several places agrees, such as the number of steps."""
     loop = content["loops"]["fit_loop"]
     steps = loop["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]["step"]["total"]
     epochs = loop["epoch_progress"]["current"]
@@ -163,10 +201,28 @@ def _contradiction(content: Mapping[str, Any]) -> str:
     ):
         if content[name] != counted:
             return f"{name} is {content[name]}, and its counter {counted}"
+    for i, schedule in enumerate(content["lr_schedulers"]):
+        counted = schedule["last_epoch"]
+        if counted > content["global_step"] or (
+            _steps_each_time(content["hyper_parameters"]) and counted < content["global_step"]
+        ):
+            return f"lr_schedulers[{i}].last_epoch is {counted} after step {content['global_step']}"
+    if len(content["optimizer_states"]) != 1:
+        return f"optimizer_states has {len(content['optimizer_states'])} items, not 1"
+    if not content["optimizer_states"][0]["param_groups"]:
+        return "optimizer_states[0].param_groups has no item"
     begun = content.get("position", {}).get("epoch", content["epoch"])
     if begun - content["epoch"] not in (0, 1):
         return f"position.epoch is {begun} and epoch {content['epoch']}"
     return ""
+
+
+def _steps_each_time(options: Mapping[str, Any]) -> bool:
+    """Whether the schedule takes a step with each of the optimizer, as far as its name says so."""
+    given = options.get("lr_scheduler")
+    name = str(given.get("class_path", "")) if isinstance(given, Mapping) else ""
+    of_torch = name.startswith("torch.") and not name.endswith((".ReduceLROnPlateau", "Scheduler"))
+    return of_torch and options.get("lr_interval", "step") == "step"
 
 
 def _below(name: str, key: Any) -> str:

@@ -8,12 +8,13 @@ from typing import Any, Literal
 from pytorch_lightning import LightningModule
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch.optim import Optimizer, SparseAdam
+from torch.optim import SGD, Optimizer, SparseAdam
 from torch.optim import lr_scheduler as schedulers
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lit_seg.distributed.torch_private import closed_form_rates
 from lit_seg.errors import RunError
+from lit_seg.runs.checkpoint_schema import LIKE_THEIR_PARAMETER
 
 SchedulerFactory = Callable[[Optimizer, int], LRScheduler] | Callable[[Optimizer], LRScheduler]
 """The first gets the length of the run, so a configuration need not give it; the second does not,
@@ -174,28 +175,25 @@ class ScheduledModule(LightningModule):
                     part.pop(key, None)
         if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             self._changed = _changed_options(checkpoint, self.hparams)
-            for key, number in (
-                ("optimizer_states", 1),
-                ("lr_schedulers", bool(self.lr_scheduler)),
-            ):
-                # Lightning would leave in its first state what finds none in the checkpoint
-                if len(checkpoint[key]) != number:
-                    raise RunError(
-                        f"the checkpoint holds {len(checkpoint[key])} `{key}`, this run needs "
-                        f"{int(number)}; resume from another checkpoint of the run"
-                    )
+            found, number = len(checkpoint["lr_schedulers"]), int(bool(self.lr_scheduler))
+            # Lightning would leave in its first state what finds none in the checkpoint
+            if found != number:
+                raise RunError(
+                    f"the checkpoint holds {found} `lr_schedulers`, this run needs {number}; "
+                    "resume from another checkpoint of the run"
+                )
 
     def on_train_start(self) -> None:
         """Put a resumed run on its own schedule; the checkpoint brought the options of the old."""
         if not self.global_step:
             return
         for optimizer in self.trainer.optimizers:
-            _check_state(optimizer, self._options)
             for group, options in zip(optimizer.param_groups, self._options, strict=True):
                 set_by_scheduler = options.keys() - optimizer.defaults.keys()
                 group.update(
                     {k: options[k] for k in options.keys() & {*self._changed, *set_by_scheduler}}
                 )
+            _check_state(optimizer, self._options)
         for config in self.trainer.lr_scheduler_configs:
             _put_on_schedule(config.scheduler)
 
@@ -210,10 +208,6 @@ def _check_optimizer(optimizer: Optimizer) -> None:
             f"`model.optimizer` cannot be {type(optimizer).__name__}, which needs {needs}; take "
             "one that steps from the gradients of one pass, such as AdamW or SGD"
         )
-
-
-_LIKE_THEIR_PARAMETER = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg"}
-"""What optimizers of torch keep in the shape of a parameter."""
 
 
 def _make_scheduler(
@@ -289,16 +283,19 @@ def _check_state(optimizer: Optimizer, options: Sequence[Mapping[str, Any]]) -> 
         f"{key} is {group[key]!r}, not like {value!r}"
         for group, known in pairs
         for key, value in known.items()
-        if None not in (group[key], value) and _kind(group[key]) != _kind(value)
+        if value is not None and _kind(group[key]) != _kind(value)
     ] + [
         f"{key} is of another shape than its parameter"
         for group, _ in pairs
         for parameter in group["params"]
         for key, value in optimizer.state.get(parameter, {}).items()
-        if key in _LIKE_THEIR_PARAMETER
+        if key in LIKE_THEIR_PARAMETER
         and value is not None
         and getattr(value, "shape", None) != parameter.shape
     ]
+    plain = isinstance(optimizer, SGD) and not any(group["momentum"] for group, _ in pairs)
+    if not optimizer.state and type(optimizer).__module__.startswith("torch.optim.") and not plain:
+        wrong = ["it is empty"]
     if wrong:
         raise RunError(
             f"the checkpoint's state of the optimizer does not fit: {wrong[0]}; resume from "
