@@ -118,8 +118,9 @@ class SegLoss(FullPrecision):
 
         Raises:
             ValueError: if shapes do not fit each other or the number of classes, logits are
-                complex, something is on the meta device, or (on the CPU) a label is neither a class
-                nor void, or the call is inside ``torch.func.vmap``.
+                complex or sparse, something is on the meta device, or (on the CPU) a label is
+                neither a class nor void, or the call is inside ``torch.func.vmap``, or in training
+                mode inside another transform of ``torch.func`` that its state would change in.
         """
         self._check_shapes(logits, target)
         target = target.long().contiguous()
@@ -136,8 +137,16 @@ class SegLoss(FullPrecision):
         # On the CPU a sum, 1 % of cross-entropy's time, saves the copy, which takes half of it.
         if logits.is_cuda or not known(logits.detach().sum().isfinite(), "`logits`"):
             logits = logits.masked_fill((target == self.void).unsqueeze(1), 0)
-        with torch.autocast(logits.device.type, enabled=False):
-            return self.loss(logits, target)
+        try:
+            with torch.autocast(logits.device.type, enabled=False):
+                return self.loss(logits, target)
+        except RuntimeError as error:
+            if "mutate a captured Tensor" not in str(error):
+                raise
+            raise ValueError(
+                f"{type(self).__name__} in training mode changes its state, which `torch.func` "
+                "does not allow: call `eval()` of the loss, or take `torch.autograd.grad`"
+            ) from error
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of checked inputs: ``(N, C, *)`` logits, at least float32, and int64 labels."""
@@ -191,6 +200,9 @@ class SegLoss(FullPrecision):
         return total / torch.where(count > 0, count, 1).to(total.dtype)
 
     def _check_shapes(self, logits: Tensor, target: Tensor) -> None:
+        for name, given in (("logits", logits), ("target", target)):
+            if given.layout != torch.strided:
+                raise ValueError(f"`{name}` must be dense, got {given.layout}; take `to_dense()`")
         if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
             raise ValueError(f"`target` must hold integer class ids, got {target.dtype}")
         if self.class_pixels.is_meta:
