@@ -189,6 +189,33 @@ def test_a_state_that_does_not_fit_is_refused(
     assert contents(finished) == before
 
 
+REFUSED = [
+    (("--trainer.nosuch", "1"), "--trainer.nosuch"),
+    (("--model.loss", "CrossEntropyLoss"), "INIT takes"),
+    (("--data.init_args.void", "train"), "the data has sky"),
+    (("--trainer.logger", "WandbLogger", "--trainer.logger.project", "a/b"), "'a/b'"),
+]
+
+
+def test_a_refused_resume_leaves_no_trace(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also not of W&B, in a run that did without; and no file is written again as it was."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+    def tree() -> dict[Path, tuple[bytes, int] | None]:
+        return {
+            path: (path.read_bytes(), path.stat().st_mtime_ns) if path.is_file() else None
+            for path in finished.rglob("*")
+        }
+
+    before = tree()
+    for more, said in REFUSED:
+        assert main(["fit", "--resume", str(finished), *LONGER, *more]) == 2, more
+        assert said in capsys.readouterr().err
+        assert tree() == before, more
+
+
 def test_one_file_with_a_foreign_row_keeps_all_files(tmp_path: Path) -> None:
     log = CSVLog(tmp_path)
     for step in range(3):
