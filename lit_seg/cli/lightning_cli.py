@@ -79,9 +79,9 @@ class RunConfig(SaveConfigCallback, AfterFirstStep):
         config.changed_data = "refuse"  # the next change must be accepted too
         text = self.parser.dump(config, skip_none=False)
         folder = Path(trainer.default_root_dir)
-        replace_text(folder / CONFIG, text)
         if trainer.ckpt_path is None:  # what was added since is in the configuration alone
             replace_text(folder / COMMAND, json.dumps(sys.argv[1:]) + "\n")
+        replace_text(folder / CONFIG, text)
         for logger in trainer.loggers:
             logger.log_hyperparams(parse_yaml(text))
 
@@ -158,6 +158,9 @@ class LitSegCLI(LightningCLI):
                 f"{self.trainer.default_root_dir}: no step was trained; `trainer.max_epochs`, "
                 "`max_steps`, `max_time` or `limit_train_batches` leave none"
             )
+        folder, tried = Path(self.trainer.default_root_dir), self.config.fit.trainer.fast_dev_run
+        if self.trainer.is_global_zero and not tried and not (folder / CONFIG).exists():
+            raise RunError(f"{folder}: was removed while the run wrote into it; train it anew")
         if self.model.needs_scoring:
             step = self.trainer.global_step - 1  # steps are counted from 0
             logs = [lg for lg in self.trainer.loggers if isinstance(lg, CSVLog)]

@@ -135,7 +135,8 @@ class Trainings:
             if state_of(run) == "stopped":
                 command = ["fit", "--resume", str(run.folder)]
             elif (run.folder / RECORD).exists() or not is_taken(run.folder):
-                _clear(run.folder)  # else the run would go to another folder
+                if (run.folder / RECORD).exists():
+                    _clear(run.folder)  # else the run would go to another folder
                 command = run.command
                 replace_text(run.folder / RECORD, json.dumps(run.words))
             else:

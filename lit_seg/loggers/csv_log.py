@@ -9,6 +9,7 @@ import pandas as pd
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
 
+from lit_seg.errors import WriteError
 from lit_seg.files.atomic_io import replace_text, without_links, writing
 from lit_seg.runs.csv_rows import numbers, read_table
 from lit_seg.runs.layout import CLASSES, COST, METRICS
@@ -31,6 +32,7 @@ class CSVLog(Logger):
         super().__init__()
         self.folder = folder
         self._columns: list[str] = []
+        self._written: set[Path] = set()  # by this process
         self._held: list[tuple[dict[str, float], int | None]] | None = None
 
     @property
@@ -62,9 +64,9 @@ class CSVLog(Logger):
             else:
                 wide[key] = float(value)
         if classes:
-            _append(self.folder / CLASSES, RECORD, classes)
+            self._append(self.folder / CLASSES, RECORD, classes)
         if costs:
-            _append(self.folder / COST, ["step", "cost", "value"], costs)
+            self._append(self.folder / COST, ["step", "cost", "value"], costs)
         if wide:
             self._log_wide({"step": step, **wide})
 
@@ -129,19 +131,24 @@ class CSVLog(Logger):
             self._columns += new
             if path.exists():
                 _replace(path, read_table(path, []).reindex(columns=self._columns, fill_value=""))
-        _append(path, self._columns, [[row.get(key, "") for key in self._columns]])
+        self._append(path, self._columns, [[row.get(key, "") for key in self._columns]])
 
-
-def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
-    new = not path.exists() or not path.stat().st_size
-    with (
-        writing(path),
-        open(path, "a", newline="", encoding="utf-8", opener=without_links) as file,
-    ):
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(columns)
-        writer.writerows(rows)
+    def _append(self, path: Path, columns: list[str], rows: list[list[Any]]) -> None:
+        new = not path.exists() or not path.stat().st_size
+        if new and path in self._written:
+            raise WriteError(
+                f"{path}: was removed while the run wrote it, and its rows are lost; train the run "
+                "anew"
+            )
+        with (
+            writing(path),
+            open(path, "a", newline="", encoding="utf-8", opener=without_links) as file,
+        ):
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(columns)
+            writer.writerows(rows)
+        self._written.add(path)
 
 
 def _replace(path: Path, table: pd.DataFrame) -> None:
