@@ -108,7 +108,8 @@ class LitSegCLI(LightningCLI):
         return {name: every[name] for name in asked or every}
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        return super().init_parser(exit_on_error=False, **kwargs)  # `main` prints the error
+        # `main` prints the error; a name that is cut short may be a mistake for another one
+        return super().init_parser(exit_on_error=False, allow_abbrev=False, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         self._command_parser = parser  # of the last command; all have these options

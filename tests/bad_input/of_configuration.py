@@ -88,6 +88,7 @@ CASES = [
     Case("command-unknown", _command("repot"), ("repot", "'report'")),
     Case("data-not-given", lambda w: w.main(["fit"])),
     Case("option-unknown", _option("--trainer.epochs", "3"), ("--trainer.epochs",)),
+    Case("option-cut-short", _option("--seed_ever", "3"), ("--seed_ever", "'--seed_everything'")),
     Case("option-of-loss-misspelt", _option("--model.loss.momentumm", "0.5"), ("momentumm",)),
     Case("option-type", _option("--trainer.max_steps", "many"), ("many",)),
     Case("option-of-loss-type", _option("--model.loss.momentum", "high"), ("high",)),

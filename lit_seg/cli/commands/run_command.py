@@ -23,6 +23,7 @@ class Parser(ArgumentParser):
         super().__init__(
             prog=f"python -m lit_seg {command}",
             description=f"{COMMANDS[command].capitalize()}.",
+            allow_abbrev=False,
             **options,
         )
 

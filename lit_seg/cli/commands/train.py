@@ -38,7 +38,7 @@ def add_setting(parser: Parser) -> None:
 
 def fit_arguments(args: Sequence[str]) -> list[str]:
     """The same training as arguments of ``fit``; options that are not ours come last, and win."""
-    parser = Parser("train", epilog=_EPILOG, allow_abbrev=False)
+    parser = Parser("train", epilog=_EPILOG)
     loss = f"one of {', '.join(names('loss'))}"
     parser.add_argument("--loss", default="recall", help=loss)
     add_setting(parser)
