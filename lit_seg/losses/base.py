@@ -22,6 +22,7 @@ from lit_seg.metrics.labels import (
     ClassCounts,
     Counts,
     are_counts,
+    are_legal,
     check_labels,
     known,
     void_of,
@@ -120,11 +121,17 @@ class SegLoss(FullPrecision):
             ValueError: if shapes do not fit each other or the number of classes, logits are
                 complex or sparse, something is on the meta device, or (on the CPU) a label is
                 neither a class nor void, or the call is inside ``torch.func.vmap``, or in training
-                mode inside another transform of ``torch.func`` that its state would change in.
+                mode inside another transform of ``torch.func`` that its state would change in. On a
+                GPU nobody waits for the labels: with one that is neither the loss is NaN, and
+                ``check_labels`` names it.
         """
         self._check_shapes(logits, target)
         target = target.long().contiguous()
-        check_labels(target, self.num_classes)
+        if target.is_cuda:
+            legal = are_legal(target, self.num_classes)
+            target = target.masked_fill(~legal, self.void)  # as an index it would stop CUDA
+        else:
+            check_labels(target, self.num_classes)
         # One copy does both: half precision overflows in log-softmax, and on the CPU cross-entropy
         # over channels_last logits took 37 ms where contiguous ones took 10 (8x11x240x320).
         dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
@@ -139,7 +146,7 @@ class SegLoss(FullPrecision):
             logits = logits.masked_fill((target == self.void).unsqueeze(1), 0)
         try:
             with torch.autocast(logits.device.type, enabled=False):
-                return self.loss(logits, target)
+                value = self.loss(logits, target)
         except RuntimeError as error:
             if "mutate a captured Tensor" not in str(error):
                 raise
@@ -147,6 +154,7 @@ class SegLoss(FullPrecision):
                 f"{type(self).__name__} in training mode changes its state, which `torch.func` "
                 "does not allow: call `eval()` of the loss, or take `torch.autograd.grad`"
             ) from error
+        return value.masked_fill(~legal.all(), torch.nan) if target.is_cuda else value
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of checked inputs: ``(N, C, *)`` logits, at least float32, and int64 labels."""

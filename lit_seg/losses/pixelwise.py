@@ -74,7 +74,7 @@ class PixelLoss(SegLoss):
 
     def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         """The weighted sum of the pixel losses on this rank, from adjusted logits."""
-        return F.cross_entropy(logits, target, weight, ignore_index=self.void, reduction="sum")
+        return nll_sum(logits, target, self.void, weight)
 
     @property
     def weight(self) -> Tensor | None:
@@ -125,6 +125,13 @@ class ScoreWeightedLoss(PixelLoss):
         else:
             support = class_pixels(target, self.num_classes, self.void)
         return self.weight, self.norm(support)
+
+
+def nll_sum(logits: Tensor, target: Tensor, void: int, weight: Tensor | None = None) -> Tensor:
+    r"""The sum over pixels of :math:`w_y (-\log p)`; no ``weight`` stands for 1."""
+    # On a GPU torch's own sum over images adds in any order, and refuses to be deterministic.
+    reduction = "none" if logits.is_cuda else "sum"
+    return F.cross_entropy(logits, target, weight, ignore_index=void, reduction=reduction).sum()
 
 
 def class_pixels(target: Tensor, num_classes: int, void: int) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lit_seg.metrics.confusion import predict_labels
-from lit_seg.metrics.labels import void_of
+from lit_seg.metrics.full_precision import widest_float
 
 
 def class_sums(logits: Tensor, target: Tensor, gamma: float = 1.0) -> Tensor:
@@ -24,7 +24,7 @@ def class_sums(logits: Tensor, target: Tensor, gamma: float = 1.0) -> Tensor:
     # contiguous: an argmax over the last axis, as channels_last is, takes twice as long
     wide = torch.promote_types(logits.dtype, torch.float32)
     logits = logits.detach().to(wide, memory_format=torch.contiguous_format)
-    labels = torch.where(target == void_of(num_classes), num_classes, target)  # one bin past them
+    labels = _bins(target, num_classes)
     predicted = torch.where(labels == num_classes, num_classes, predict_labels(logits))
     hits = torch.where(labels == predicted, labels, num_classes)
     own = logits.gather(1, labels.clamp(max=num_classes - 1).unsqueeze(1))
@@ -42,11 +42,10 @@ def gradient_sums(gradient: Tensor, target: Tensor) -> Tensor:
         target: ``(N, *)`` int64 class ids or void.
     """
     num_classes = gradient.shape[1]
-    labels = torch.where(target == void_of(num_classes), num_classes, target)
-    sums = torch.zeros(6, num_classes, dtype=torch.float64, device=gradient.device)
     wide = torch.promote_types(gradient.dtype, torch.float32)
-    sums[-1] = _sums(labels, gradient.detach().abs().sum(1, dtype=wide), num_classes)
-    return sums
+    sizes = gradient.detach().abs().sum(1, dtype=wide)
+    row = _sums(_bins(target, num_classes), sizes, num_classes)
+    return torch.stack([*[torch.zeros_like(row)] * 5, row])
 
 
 def class_step(sums: Tensor) -> dict[str, Tensor]:
@@ -83,9 +82,18 @@ def share(values: Tensor) -> Tensor:
     return values / values.nansum()
 
 
+def _bins(target: Tensor, num_classes: int) -> Tensor:
+    """The label of each pixel, and one bin past the classes for void and for what is no class.
+
+    The loss refuses the latter, but sees them later.
+    """
+    return torch.where((target >= 0) & (target < num_classes), target, num_classes)
+
+
 def _sums(bins: Tensor, values: Tensor | None, num_classes: int) -> Tensor:
+    dtype = widest_float(bins.device)
     if values is None:
-        return torch.bincount(bins.flatten(), minlength=num_classes + 1)[:num_classes].double()
+        return torch.bincount(bins.flatten(), minlength=num_classes + 1)[:num_classes].to(dtype)
     # `bincount` with weights is refused on a GPU where determinism is asked for
-    sums = torch.zeros(num_classes + 1, dtype=torch.float64, device=bins.device)
-    return sums.index_add_(0, bins.flatten(), values.flatten().double())[:num_classes]
+    sums = torch.zeros(num_classes + 1, dtype=dtype, device=bins.device)
+    return sums.index_add_(0, bins.flatten(), values.flatten().to(dtype))[:num_classes]

@@ -97,7 +97,7 @@ def check_predictions(preds: Tensor, target: Tensor, num_classes: int) -> None:
     What is predicted where the label is void does not count and may be anything.
 
     Raises:
-        ValueError: naming both shapes, or the labels (on the CPU).
+        ValueError: naming both shapes, or the labels.
     """
     if preds.shape != target.shape:
         raise ValueError(
@@ -109,24 +109,24 @@ def check_predictions(preds: Tensor, target: Tensor, num_classes: int) -> None:
     check_labels(counted, num_classes, "preds", void=False)
 
 
+def are_legal(labels: Tensor, num_classes: int, void: bool = True) -> Tensor:
+    """Where labels are classes or, if that is allowed, void: a mask like them."""
+    legal = (labels >= 0) & (labels < num_classes)
+    return legal | (labels == void_of(num_classes)) if void else legal
+
+
 def check_labels(labels: Tensor, num_classes: int, what: str = "target", void: bool = True) -> None:
     """Refuse labels that are neither a class nor, if that is allowed, void.
 
     Such a label would be counted in another class, read foreign memory, or stop CUDA without a
-    reason. On a GPU the check does not wait for its result, so the message is CUDA's.
+    reason. On a GPU this waits for the labels.
 
     Raises:
-        ValueError: naming the labels (on the CPU).
+        ValueError: naming the labels.
     """
-    legal = (labels >= 0) & (labels < num_classes)
-    void_label = void_of(num_classes)
-    if void:
-        legal |= labels == void_label
-    if labels.device.type == "cuda":
-        # an index that is out of range stops the GPU, and nobody has to wait for the answer
-        legal.new_zeros(1).index_select(0, (~legal.all()).long().view(1))
-    elif not known(legal.all(), f"`{what}`"):
-        or_void = f" or {void_label} (void)" if void else ""
+    legal = are_legal(labels, num_classes, void)
+    if not known(legal.all(), f"`{what}`"):
+        or_void = f" or {void_of(num_classes)} (void)" if void else ""
         raise ValueError(
             f"`{what}` must hold class ids 0 to {num_classes - 1}{or_void}, "
             f"got {sorted(set(labels[~legal].tolist()))[:10]}"

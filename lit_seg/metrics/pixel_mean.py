@@ -22,7 +22,8 @@ class PixelMean(FullPrecisionMetric):
 
     def update(self, mean: Tensor, pixels: Tensor) -> None:
         """Add a batch whose ``pixels`` valid pixels have this mean."""
-        self.total += torch.stack([mean.double() * pixels, pixels.double()])
+        wide = self.total.dtype
+        self.total += torch.stack([mean.to(wide) * pixels, pixels.to(wide)])
 
     def compute(self) -> Tensor:
         """The mean over pixels, NaN when there were none."""

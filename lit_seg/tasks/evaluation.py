@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_seg.data.dataset import Sample
 from lit_seg.distributed.step_exchange import is_finite, non_finite
 from lit_seg.errors import NonFiniteError
+from lit_seg.losses.pixelwise import nll_sum
 from lit_seg.metrics import (
     ClassScores,
     ConfusionMatrix,
@@ -45,11 +45,11 @@ class Evaluation(nn.Module):
         pixels = (target != self.void).sum()
         if self._non_finite is None and not is_finite(loss, logits):
             self._non_finite = non_finite(stage, loss, logits, batch["name"])
-        self.mean_loss.update(loss, pixels)
-        ce = F.cross_entropy(logits, target, ignore_index=self.void, reduction="sum")
-        self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
         preds = predict_labels(logits)
-        self.confusion.update(preds, target)
+        self.confusion.update(preds, target)  # which looks at the labels
+        self.mean_loss.update(loss, pixels)
+        ce = nll_sum(logits, target, self.void)
+        self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
         counts = image_counts(preds, target, len(self.class_names)).cpu()
         # a rank without an image left fills its batch with one that has no name
         named = zip(batch["name"], counts, strict=True)

@@ -22,7 +22,7 @@ from lit_seg.losses.base import at_least_zero
 from lit_seg.losses.own_weights import own_weights
 from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
-from lit_seg.metrics.labels import ClassCounts, Counts
+from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
 from lit_seg.runs.checkpoint_schema import NORMALISATION
 from lit_seg.tasks.evaluation import Evaluation
 from lit_seg.tasks.network import (
@@ -246,15 +246,18 @@ class LitSegmenter(ScheduledModule):
 
         Raises:
             NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
+            ValueError: naming labels that are neither a class nor void.
         """
         check_batch(batch, ("image", "target"))
         logits = self(batch["image"])
         loss: Tensor = self.loss(logits, batch["target"])
         mean, finite, self.all_stop = exchange(loss, is_finite(loss, logits), self.wants_to_stop)
         if not finite:
+            check_labels(batch["target"], len(self.class_names))  # on a GPU the loss is NaN then
             raise non_finite(f"step {self.global_step}", loss, logits, batch["name"])
         self.log("train/loss", mean, prog_bar=True)
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        # a tensor stays on the CPU; a number would be sent to the GPU, with a wait
+        self.log("train/lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Sample, batch_idx: int) -> None:

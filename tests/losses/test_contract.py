@@ -533,6 +533,48 @@ def test_runs_on_a_device_without_float64(make, monkeypatch):
     torch.testing.assert_close(value, want)
 
 
+class OnCuda(torch.Tensor):
+    """A tensor of the CPU that takes the ways which are for a GPU."""
+
+    is_cuda = True
+
+
+class Deterministic(TorchDispatchMode):
+    """Fails where a GPU would of which deterministic algorithms are asked."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        aten, name = torch.ops.aten, func.overloadpacket
+        if name is aten.nll_loss2d_forward:
+            assert args[3] == 0, "a sum or mean"
+        if name is aten.cumsum:
+            assert not args[0].is_floating_point()
+        if name is aten.bincount:
+            assert args[1:2] in ((), (None,), ([],)), "weights"
+        assert name not in (aten.histc, aten.put_, aten.median, aten.grid_sampler_2d)
+        return func(*args, **(kwargs or {}))
+
+
+@every_loss
+def test_the_ways_for_a_gpu_lead_to_the_same(make):
+    logits, target = draw(35)
+    want = value_and_grad(SameNoise(make(COUNTS)), logits, target)
+    with Deterministic():
+        got = value_and_grad(SameNoise(make(COUNTS)), logits.as_subclass(OnCuda), target)
+    torch.testing.assert_close([each.as_subclass(torch.Tensor) for each in got], list(want))
+
+
+@every_loss
+def test_a_gpu_meets_no_label_that_is_no_class(make):
+    """As an index it would end CUDA for the whole process. Nobody waits: the loss is NaN."""
+    logits, target = draw(35)
+    for label in (-1, 4, 254):
+        target[0, 1, 2] = label
+        loss = SameNoise(make(COUNTS))
+        value, grad = value_and_grad(loss, logits.as_subclass(OnCuda), target.as_subclass(OnCuda))
+        assert value.isnan(), label
+        assert not grad.any(), label
+
+
 @every_loss
 def test_inputs_are_not_changed(make):
     logits, target = draw(25)

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from lit_seg.metrics import PixelMean, full_precision
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums
 from lit_seg.metrics.labels import VOID
+from tests.losses.test_contract import NoFloat64
 
 C = 4
 
@@ -107,3 +109,25 @@ def test_without_misses_there_is_no_ratio() -> None:
     stats = class_step(class_sums(logits, target))
     assert stats["recall"].tolist() == [1, 1]
     assert not stats["recall_focal_ratio"].isfinite().any()
+
+
+@pytest.mark.parametrize("label", [-1, C, 254])
+def test_a_label_that_is_no_class_is_left_out(label: int) -> None:
+    """The loss refuses it, but after this; an index out of range would be the end of CUDA."""
+    logits, target, gradient = batch()
+    other = torch.where(target == VOID, label, target)
+    assert torch.equal(class_sums(logits, other), class_sums(logits, target))
+    assert torch.equal(gradient_sums(gradient, other), gradient_sums(gradient, target))
+
+
+def test_a_device_without_float64_sums_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Apple's GPUs; they are not asked for more."""
+    logits, target, gradient = batch()
+    want = class_sums(logits, target) + gradient_sums(gradient, target)
+    monkeypatch.setattr(full_precision, "_WITHOUT_FLOAT64", {"cpu"})
+    mean = PixelMean().to("cpu")
+    with NoFloat64():
+        sums = class_sums(logits, target) + gradient_sums(gradient, target)
+        mean.update(torch.tensor(2.0), torch.tensor(3))
+    torch.testing.assert_close(sums.double(), want)
+    assert mean.compute() == 2

@@ -1,6 +1,5 @@
 """Sums over ranks; two real ranks exchange them in the tests of losses and metrics."""
 
-from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -14,7 +13,6 @@ from lit_seg.metrics.collectives import (
     take_from_first_rank,
     world_size,
 )
-from lit_seg.metrics.labels import check_labels
 from tests.metrics.one_of_two import one_of_two_ranks
 
 
@@ -87,16 +85,3 @@ def test_lists_of_all_ranks_are_joined_in_their_order(monkeypatch):
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     monkeypatch.setattr(dist, "all_gather_object", from_both)
     assert gather_over_ranks([3, 4]) == [3, 4, 5]
-
-
-class OnCuda(torch.Tensor):
-    """A tensor of the CPU that says it is on a GPU."""
-
-    device = SimpleNamespace(type="cuda")
-
-
-def test_labels_on_a_gpu_are_checked_without_waiting():
-    legal = torch.tensor([0, 1, 255]).as_subclass(OnCuda)
-    check_labels(legal, 2)
-    with pytest.raises((RuntimeError, IndexError)):  # torch's own, as CUDA would raise it later
-        check_labels(legal + 1, 2)

@@ -1,0 +1,68 @@
+"""Prove the project on a GPU: `make gpu`, which runs `python -m experiments.gpu --out runs/gpu`.
+
+Sections run one after another, the most valuable first, each in its own process and time box. What
+fails or takes too long is stopped and stands in the report; the others go on. `gpu.md` and
+`gpu.json` in the output folder are written anew after each section, so that a machine that is taken
+away leaves all that was measured. `--smoke` tries everything on a CPU in seconds.
+"""
+
+import argparse
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+from experiments.gpu.page import write_page
+from experiments.gpu.section import run_boxed
+
+SECTIONS = ("machine", "steps", "trainer")
+"""In the order of their value."""
+SMOKE_SECONDS = 20.0
+
+
+def main() -> int:
+    """Run the sections that are asked for; the exit status says whether all ended well."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.gpu",
+        description=__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--minutes", type=float, default=9.0, help="for all sections together")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=SECTIONS,
+        default=SECTIONS,
+        metavar="SECTION",
+        help=f"of {', '.join(SECTIONS)}; results of the others stay",
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="of the sections' time boxes")
+    parser.add_argument("--smoke", action="store_true", help="try everything on a CPU, in seconds")
+    options = parser.parse_args()
+    modules = [f"experiments.gpu.{name}" for name in SECTIONS if name in options.only]
+    return run_all(modules, options.out, options.minutes, options.scale, options.smoke)
+
+
+def run_all(modules: list[str], out: Path, minutes: float, scale: float, smoke: bool) -> int:
+    """Run sections in their boxes, none beyond the end of all; 1 if one did not end well."""
+    out.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + 60 * minutes
+    well = True
+    for module in modules:
+        name = module.rpartition(".")[2]
+        seconds = SMOKE_SECONDS if smoke else scale * import_module(module).SECONDS
+        seconds = min(seconds, end - time.monotonic())
+        if seconds < 2:
+            print(f"[{name}] left out: no time is left", flush=True)
+            well = False
+            continue
+        status = run_boxed(module, out, seconds, smoke, lambda: write_page(out, SECTIONS))
+        print(f"[{name}] {status}", flush=True)
+        well &= status == "done"
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""`make gpu`: its sections keep their time boxes, and what they measured is never lost."""
+
+import json
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from experiments.gpu.__main__ import SECTIONS, run_all
+
+CODE = {
+    "fine": "section.row('t', value=1.5, name='a|b')",
+    "raises": "section.row('t', value=1)\nraise ValueError('a dull reason')",
+    "dies": "section.row('t', value=2)\nos._exit(3)",
+    "tries": (
+        "for n in range(3):\n"
+        "    with section.attempt('t', n=n):\n"
+        "        assert n != 1, 'not one'\n"
+        "        section.row('t', n=n)"
+    ),
+    # a machine on which nothing ends in time, with a child that ignores the polite signal
+    "slow": (
+        "child = 'import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)'\n"
+        "process = subprocess.Popen([sys.executable, '-c', child])\n"
+        "section.row('t', pid=process.pid)\n"
+        "time.sleep(60)"
+    ),
+}
+
+
+@pytest.fixture
+def sections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Modules of sections, and the folder of their results."""
+    code = tmp_path / "code" / "made_sections"
+    code.mkdir(parents=True)
+    for name, body in CODE.items():
+        head = f"import os, subprocess, sys, time\nTITLE = 'Of {name}'\nSECONDS = 2.5\n"
+        body = textwrap.indent(body, "    ")
+        (code / f"{name}.py").write_text(f"{head}\ndef run(section):\n{body}\n")
+    monkeypatch.syspath_prepend(code.parent)
+    return tmp_path / "out"
+
+
+def test_boxes_are_kept_and_results_whole(sections: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.gpu.section.GRACE", 0.5)
+    begun = time.monotonic()
+    modules = [f"made_sections.{name}" for name in ("slow", "raises", "dies", "tries", "fine")]
+    assert run_all(modules, sections, minutes=1, scale=1, smoke=False) == 1
+    assert time.monotonic() - begun < 25
+    found = {name: json.loads((sections / f"{name}.json").read_text()) for name in CODE}
+    assert {name: f["status"].split()[0] for name, f in found.items()} == {
+        **{"slow": "stopped", "raises": "failed:", "dies": "failed:"},
+        **{"tries": "done", "fine": "done"},
+    }
+    assert "a dull reason" in found["raises"]["status"]
+    assert "3" in found["dies"]["status"]
+    rows = {name: f["tables"]["t"] for name, f in found.items()}
+    assert rows["raises"] == [{"value": 1}]
+    assert rows["dies"] == [{"value": 2}]
+    assert rows["tries"] == [{"n": 0}, {"n": 1, "error": "AssertionError: not one"}, {"n": 2}]
+    left = rows["slow"][0]["pid"]
+    assert not psutil.pid_exists(left) or psutil.Process(left).status() == "zombie"
+    page = (sections / "gpu.md").read_text()
+    assert page.count("## Of ") == 5
+    assert "a\\|b" in page
+
+
+def test_no_section_begins_after_the_end_of_all(sections: Path) -> None:
+    assert run_all(["made_sections.fine"], sections, minutes=0.01, scale=1, smoke=False) == 1
+    assert not list(sections.glob("fine.json"))
+    # results of an earlier call stay
+    assert run_all(["made_sections.fine"], sections, minutes=1, scale=1, smoke=False) == 0
+    assert run_all(["made_sections.tries"], sections, minutes=1, scale=1, smoke=False) == 0
+    found = json.loads((sections / "gpu.json").read_text())
+    assert [each["name"] for each in found] == ["fine", "tries"]
+
+
+def test_everything_but_the_gpu_is_tried(tmp_path: Path) -> None:
+    """Nothing but the device is new to the script when there is one."""
+    modules = [f"experiments.gpu.{name}" for name in SECTIONS]
+    assert run_all(modules, tmp_path, minutes=3, scale=1, smoke=True) == 0
+    for name in SECTIONS:
+        found = json.loads((tmp_path / f"{name}.json").read_text())
+        assert found["tables"], name
+        errors = [row for rows in found["tables"].values() for row in rows if "error" in row]
+        assert not errors, name
