@@ -332,7 +332,7 @@ def test_steps_and_time_left_are_shown(tmp_path: Path) -> None:
     run.folder.mkdir(parents=True)
     run.output.write_text("step 7 of 8, of an earlier start\n")
     trainings._output[run.folder] = run.output.stat().st_size
-    for step, left in ((1, ""), (250, ", 1 day, 2:00:00 left")):
+    for step, left in ((1, ""), (250, ", at least 1 day, 2:00:00 left")):
         with run.output.open("a") as file:
             file.write(
                 f"step {step} of 1000, loss 0.5{left}, miou 0.250\nvalidation: batch 1 of 2\n"
@@ -340,7 +340,7 @@ def test_steps_and_time_left_are_shown(tmp_path: Path) -> None:
         display.next_line = 0.0
         display.show(0)
     assert "ce/seed0: step 1 of 1000\n0 of 2 runs\n" in out.getvalue()
-    assert "ce/seed0: step 250 of 1000, 1 day, 2:00:00 left\n0 of 2 runs, 0:00:0" in out.getvalue()
+    assert "ce/seed0: step 250 of 1000, at least 1 day, 2:00:00 left\n0 of 2 runs, 0:00:0" in out.getvalue()
 
 
 @pytest.mark.slow

@@ -24,7 +24,8 @@ from lit_seg.runs.layout import CHECKPOINTS, LOCK, is_finished, is_taken
 
 RECORD = "compare.json"  # in a run's folder: the options it was started with
 _LINE = re.compile(
-    rb"^(?:done: )?step (\d+) of (\d+)(?:.*?, ((?:\d+ days?, )?[\d:]+) left)?", re.MULTILINE
+    rb"^(?:done: )?step (\d+) of (\d+)(?:.*?, ((?:at least )?(?:\d+ days?, )?[\d:]+) left)?",
+    re.MULTILINE,
 )
 _TAIL = 4096  # bytes in which the last line of progress lies
 
