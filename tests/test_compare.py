@@ -340,7 +340,10 @@ def test_steps_and_time_left_are_shown(tmp_path: Path) -> None:
         display.next_line = 0.0
         display.show(0)
     assert "ce/seed0: step 1 of 1000\n0 of 2 runs\n" in out.getvalue()
-    assert "ce/seed0: step 250 of 1000, at least 1 day, 2:00:00 left\n0 of 2 runs, 0:00:0" in out.getvalue()
+    assert (
+        "ce/seed0: step 250 of 1000, at least 1 day, 2:00:00 left\n0 of 2 runs, 0:00:0"
+        in out.getvalue()
+    )
 
 
 @pytest.mark.slow

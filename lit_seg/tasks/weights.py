@@ -3,6 +3,7 @@
 import logging
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -75,8 +76,11 @@ def _published(own: Any, encoder: str, weights: str) -> nn.Module:
     return smp.encoders.get_encoder(encoder, weights=weights)  # type: ignore[no-any-return]
 
 
-def load_local_weights(network: nn.Module, path: str) -> None:
+def load_local_weights(network: nn.Module, path: str, published: bool = False) -> None:
     """Load the tensors of a file whose name and shape agree with the network's.
+
+    A line says how many they are, and which parts of the network stay random; not the encoder's, if
+    it has its ``published`` weights already.
 
     The file may be of torch or safetensors, and hold a checkpoint of this project or another, a
     state dict of the network, or one of an encoder alone. A segmentation head for other classes
@@ -95,7 +99,15 @@ def load_local_weights(network: nn.Module, path: str) -> None:
             f"the same architecture and encoder"
         )
     network.load_state_dict(fitting, strict=False)
-    rank_zero_info(f"{len(fitting)} of {len(own)} tensors start from {path}")
+    rest = Counter(name.partition(".")[0] for name in own if name not in fitting)
+    if published:
+        del rest["encoder"]
+    of_part = Counter(name.partition(".")[0] for name in own)
+    random = [f"{number} of {of_part[part]} of {part}" for part, number in rest.items()]
+    rank_zero_info(
+        f"{len(fitting)} of {len(own)} tensors start from {path}"
+        + (f"; random: {', '.join(random)}" if random else "")
+    )
 
 
 def _read(path: str) -> Any:

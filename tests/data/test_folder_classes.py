@@ -199,7 +199,7 @@ def test_254_classes_are_as_many_as_there_are(tmp_path):
     with pytest.raises(ValueError, match="`ids` must name 2 to 254 classes, got 255"):
         folder_classes(names, None, None)
     colours = {name: [0, 1, i] for i, name in enumerate(names)}
-    with pytest.raises(ValueError, match="`colours` must name 2 to 254 classes, got 255"):
+    with pytest.raises(ValueError, match=r"`colours` must .* 254 classes, got 255.*: \[\[0, 0"):
         folder_classes(None, colours, None)
 
 

@@ -175,6 +175,24 @@ def test_local_weights_are_recognised(
     assert not net.state_dict()["segmentation_head.0.weight"].any()  # of other classes
 
 
+def test_what_stays_random_is_said(
+    two_nets: tuple[nn.Module, nn.Module], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    net, other = two_nets
+    decoder = len(net.decoder.state_dict())
+    caplog.set_level("INFO")
+    for state, published, said in (
+        (other.state_dict(), False, "; random: 2 of 2 of segmentation_head"),
+        (other.encoder.state_dict(), False, f"; random: {decoder} of {decoder} of decoder, 2 of 2"),
+        (other.decoder.state_dict(prefix="decoder."), True, "; random: 2 of 2 of segmentation_hea"),
+        (net.state_dict(), False, f"start from {tmp_path}/w.pt\n"),
+    ):
+        caplog.clear()
+        torch.save(state, tmp_path / "w.pt")
+        load_local_weights(net, str(tmp_path / "w.pt"), published)
+        assert said in caplog.text
+
+
 @pytest.fixture(scope="module")
 def two_nets() -> tuple[nn.Module, nn.Module]:
     net, other = (build_network("unet", "tu-test_byobnet", c, SMALL) for c in (3, 5))

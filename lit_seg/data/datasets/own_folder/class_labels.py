@@ -135,10 +135,11 @@ def _check_number(key: str, names: Sequence[str], given: Mapping[str, Any]) -> N
             f"too, such as `{key}: {{background: {other}, {name}: {value}}}`"
         )
     if not 2 <= len(names) <= MAX_CLASSES:
+        several = "[17, 23, 31]" if key == "ids" else "[[0, 0, 1], [0, 0, 2]]"
         raise ValueError(
             f"`{key}` must name 2 to {MAX_CLASSES} classes, got {len(names)}; labels have 8 bits: "
-            "give several values to one class, such as `other: [17, 23, 31]`, or put them into "
-            "`ignore`"
+            f"give several values to one class, such as `other: {several}`, or put them into "
+            "`ignore`; the losses alone take 65535 classes, in a loop of your own"
         )
 
 
