@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from torch.optim import AdamW, Optimizer
 
 from lit_seg.cli.main import main
 from lit_seg.errors import RunError
+from lit_seg.loggers import csv_log
 from lit_seg.loggers.csv_log import CSVLog
+from lit_seg.runs import csv_rows
 from lit_seg.runs.checkpoint_files import find_checkpoint
 from lit_seg.runs.checkpoint_schema import damage_of
 from lit_seg.tasks import LitSegmenter
@@ -229,15 +232,24 @@ def test_one_file_with_a_foreign_row_keeps_all_files(tmp_path: Path) -> None:
         assert contents(tmp_path) == before
 
 
-def test_what_is_logged_while_rows_are_held_comes_after_the_cut(tmp_path: Path) -> None:
-    log = CSVLog(tmp_path)
+def test_what_is_logged_while_rows_are_held_comes_after_the_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, read = CSVLog(tmp_path), []
     for step in range(3):
         log.log_metrics({"train/loss": float(step)}, step)
     before = contents(tmp_path)
+
+    def counted(path: Path, *args: Any) -> pd.DataFrame:
+        read.append(path.name)
+        return csv_rows.read_table(path, *args)
+
+    monkeypatch.setattr(csv_log, "read_table", counted)
     log.hold(1)
     log.log_metrics({"train/loss": 7.0}, 1)
     assert contents(tmp_path) == before
     log.keep_before(1)
+    assert read == ["metrics.csv"]  # once: it may be long
     log.log_metrics({"train/loss": 8.0}, 2)
     assert (tmp_path / "metrics.csv").read_text().split() == [
         *("step,train/loss", "0,0.0", "1,7.0", "2,8.0")

@@ -34,6 +34,7 @@ class CSVLog(Logger):
         self._columns: list[str] = []
         self._written: set[Path] = set()  # by this process
         self._held: list[tuple[dict[str, float], int | None]] | None = None
+        self._tables: dict[Path, pd.DataFrame] = {}  # what is kept of each file that is held
 
     @property
     def save_dir(self) -> str:
@@ -78,7 +79,8 @@ class CSVLog(Logger):
             RunError: if what is kept of a file is damaged, also where only the end of the run reads
                 it. What is dropped may be: a kill can leave half a row.
         """
-        for path, table in self._kept(step, validations).items():
+        self._tables = self._kept(step, validations)
+        for path, table in self._tables.items():
             values = table.drop(columns=["stat", "class", "cost"], errors="ignore")
             numbers(values.replace("", "nan"), path, dict.fromkeys(values, float))
         self._held = []
@@ -92,9 +94,9 @@ class CSVLog(Logger):
             validations: how many of the step before it to keep, where one is held again; with
                 accumulated gradients a step may have several.
         """
-        for path, table in self._kept(step, validations).items():
+        for path, table in (self._tables or self._kept(step, validations)).items():
             _replace(path, table)
-        held, self._held = self._held or [], None
+        held, self._held, self._tables = self._held or [], None, {}
         for metrics, at in held:
             self.log_metrics(metrics, at)
 
@@ -103,11 +105,10 @@ class CSVLog(Logger):
         tables = {}
         for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
             if path.exists():
-                table = read_table(path, [])
-                if table.columns.empty:  # killed before its first line was written
-                    tables[path] = table
-                    continue
                 table = read_table(path, ["step"])
+                if table.empty:  # killed before its first line was written
+                    tables[path] = table.iloc[:, :0]
+                    continue
                 at = numbers(table[["step"]], path)["step"]
                 kept = at < step
                 if validations is not None and "val/miou" in table:
