@@ -101,6 +101,19 @@ _FIT_LOOP = {
     },
     "epoch_loop.val_loop.batch_progress": _BATCHES,
 }
+_OF_PARAMETER: dict[Any, Any] = {
+    str: _ANYTHING,
+    "step": _Optional(_AMOUNT),
+    **dict.fromkeys(LIKE_THEIR_PARAMETER, _Optional(_STATE)),
+}
+_OF_GROUP: dict[Any, Any] = {
+    str: _ANYTHING,
+    "lr": _AMOUNT,
+    "params": [_COUNT],
+    "betas": _Optional(_BETAS),
+    "eps": _Optional(_NUMBERS),
+    **dict.fromkeys(("momentum", "weight_decay"), _Optional(_AMOUNT)),
+}
 _CHECKPOINT = {
     "epoch": _COUNT,
     "global_step": _COUNT,
@@ -113,27 +126,7 @@ _CHECKPOINT = {
         "lr_scheduler": _Optional(_OBJECT),
     },
     "loops": {str: {str: _MAPPING, "batch_progress": _BATCHES}, "fit_loop": _FIT_LOOP},
-    "optimizer_states": [
-        {
-            "state": {
-                int: {
-                    str: _ANYTHING,
-                    "step": _Optional(_AMOUNT),
-                    **dict.fromkeys(LIKE_THEIR_PARAMETER, _Optional(_STATE)),
-                }
-            },
-            "param_groups": [
-                {
-                    str: _ANYTHING,
-                    "lr": _AMOUNT,
-                    "params": [_COUNT],
-                    "betas": _Optional(_BETAS),
-                    "eps": _Optional(_NUMBERS),
-                    **dict.fromkeys(("momentum", "weight_decay"), _Optional(_AMOUNT)),
-                }
-            ],
-        }
-    ],
+    "optimizer_states": [{"state": {int: _OF_PARAMETER}, "param_groups": [_OF_GROUP]}],
     "lr_schedulers": [
         {
             str: _ANYTHING,
