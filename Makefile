@@ -21,7 +21,7 @@ PYTEST  = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfi
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL = help
-.PHONY: help train compare validate test-split predict test test-all lint format type check coverage mutate mutations bench gpu kills build clean
+.PHONY: help train compare validate test-split predict test test-all lint format type check coverage mutate mutations bench gpu gpu-bundle kills build clean
 
 help:  ## this list
 	@echo 'make train LOSS=recall DATA=streets MODEL=unet_resnet18 SEED=0 ARGS="--trainer.max_epochs 5"'
@@ -125,6 +125,9 @@ bench: $(INSTALLED)  ## measure what the README says of speed on this machine
 
 gpu: $(INSTALLED)  ## prove the project on this machine's GPU in nine minutes: right, fast, evidence; results in OUT (runs/gpu)
 	$(VENV)/bin/python -m experiments.gpu --out $(call quoted,$(or $(OUT),runs/gpu)) $(ARGS)
+
+gpu-bundle: $(INSTALLED)  ## what a GPU machine without network lacks, into .gpu: wheels and CamVid, small enough to carry
+	$(VENV)/bin/python -m experiments.gpu.bundle $(ARGS)
 
 kills: $(INSTALLED)  ## kill a hundred short runs of many kinds, resume them, compare with runs that nobody killed
 	$(VENV)/bin/python -m tests.kills $(ARGS)

@@ -20,13 +20,16 @@ FILES = (
 )
 
 
-def pack(runs: Path, archive: Path) -> int:
+def pack(runs: Path, archive: Path, preset: int = 9) -> int:
     """Write the records of all finished runs below a folder; returns how many there are.
 
-    The same records give the same bytes.
+    The same records give the same bytes. A low ``preset`` is ten times faster, for larger archives.
     """
     folders = sorted(path.parent for path in runs.rglob("summary.json"))
-    with lzma.open(archive, "wb", preset=9) as file, tarfile.open(fileobj=file, mode="w") as tar:
+    with (
+        lzma.open(archive, "wb", preset=preset) as file,
+        tarfile.open(fileobj=file, mode="w") as tar,
+    ):
         for path in (path for folder in folders for path in _kept(folder)):
             content = path.read_bytes()
             member = tarfile.TarInfo(path.relative_to(runs).as_posix())

@@ -14,7 +14,9 @@ from tests.conftest import EXPERIMENTS
 from tests.test_makefile import make
 
 CONFIGS = sorted(path.stem for path in (EXPERIMENTS / "data").glob("*.yaml"))
-RECIPES = sorted(path.stem for path in (EXPERIMENTS / "recipe").glob("*.yaml"))
+OWN = ["strong_camvid"]
+"""Recipes of no paper."""
+RECIPES = sorted({path.stem for path in (EXPERIMENTS / "recipe").glob("*.yaml")} - {*OWN})
 PLAIN = {"scale": [1.0, 1.0], "flip": 0.0, "jitter": 0.0}
 """No augmentation: what the code of three of them does, and no paper asks for any."""
 VALUES: dict[str, dict[str, object]] = {
@@ -197,6 +199,15 @@ def test_what_a_recipe_sets_reaches_the_data(recipe: str) -> None:
     for name, value in {**DEFAULTS, **VALUES[recipe]}.items():
         found = getattr(data, name)
         assert (list(found) if isinstance(value, list) else found) == value, name
+
+
+@pytest.mark.parametrize("recipe", OWN)
+def test_a_recipe_of_ours_says_so_and_makes_the_data(recipe: str) -> None:
+    file = EXPERIMENTS / "recipe" / f"{recipe}.yaml"
+    assert file.read_text().startswith("# Ours, of no paper")
+    data = made(EXPERIMENTS / "data" / f"{of(recipe)}.yaml", file)
+    assert (data.height, data.width) == data.native_size
+    assert not list((EXPERIMENTS / "loss").glob(f"of_{recipe.split('_')[0]}_paper"))
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

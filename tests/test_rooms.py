@@ -7,7 +7,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "lit_seg"
 
 ROOMS = [
-    *("errors", "files", "metrics", "losses", "config", "runs", "loggers", "data", "distributed"),
+    *("errors", "files", "ops", "metrics", "losses", "config", "runs", "loggers", "data", "distributed"),
     *("tasks", "checkpoints", "callbacks", "analysis", "report", "diagnosis", "dashboard", "cli"),
 ]
 """From the lowest to the highest: a room may import from those before it."""
@@ -69,6 +69,17 @@ def test_the_rooms_are_those_of_the_table() -> None:
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert folders | {"errors"} == set(ROOMS)
     assert {path.name for path in PACKAGE.glob("*.py")} == LOOSE
+
+
+def test_training_does_not_need_wandb() -> None:
+    """It is imported where it is used: a machine without network may lack it."""
+    top = [(path, node) for path, tree in modules() for node in tree.body]
+    names = {
+        path.as_posix()
+        for path, node in top
+        if isinstance(node, ast.Import) and any(alias.name == "wandb" for alias in node.names)
+    }
+    assert not names
 
 
 def test_a_room_imports_from_lower_rooms_only() -> None:

@@ -168,6 +168,15 @@ def test_disabled_leaves_csv_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(run_loggers(tmp_path)) == 1
 
 
+def test_where_it_is_not_installed_a_run_goes_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
+    assert loggers.wandb_log(tmp_path, resumed=False) is None
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_mode_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "bogus")
     with pytest.raises(RunError, match="WANDB_MODE=bogus is unknown; there are online"):

@@ -15,7 +15,7 @@ from pathlib import Path
 from experiments.gpu.page import write_page
 from experiments.gpu.section import run_boxed
 
-SECTIONS = ("machine", "steps", "trainer")
+SECTIONS = ("machine", "right", "losses", "steps", "trainer", "evidence")
 """In the order of their value."""
 SMOKE_SECONDS = 20.0
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import wandb
 
 from lit_seg.runs.csv_rows import class_parts, metrics
 from lit_seg.runs.layout import CLASSES, METRICS
@@ -22,6 +21,8 @@ def class_charts(folder: Path, every: int, steps: int) -> dict[str, Any]:
         every: steps between two records of ``classes.csv``.
         steps: that were trained.
     """
+    import wandb  # which a run without it need not have
+
     scores = metrics(folder / METRICS, ["val"])
     scores = scores[scores["class"] != ""]
     names = scores["class"].nunique()

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import wandb
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import default_collate
@@ -113,7 +112,7 @@ def chosen_images(
 
 def _pictures(
     trainer: Trainer, module: LitSegmenter, names: Sequence[str], for_wandb: bool
-) -> list[wandb.Image]:
+) -> list[Any]:
     """Predict images and write them; returns them with their masks if they are ``for_wandb``."""
     data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
     dataset = trainer.val_dataloaders.dataset  # type: ignore[union-attr]
@@ -134,6 +133,8 @@ def _pictures(
         save_picture(folder / PICTURES / f"{name}_truth.png", truth)
         save_picture(folder / PICTURES / f"{name}_prediction.png", prediction)
         if for_wandb:
+            import wandb
+
             masks = {"prediction": prediction, "truth": truth}
             with_names = {k: {"mask_data": m, "class_labels": labels} for k, m in masks.items()}
             found.append(wandb.Image(image, caption=name, masks=with_names))
@@ -158,6 +159,8 @@ def best_scores(path: Path) -> dict[str, float]:
 
 
 def _tables(scores: ClassScores, class_names: list[str]) -> dict[str, Any]:
+    import wandb  # which a run without it need not have
+
     columns = [scores.iou, scores.recall, scores.precision, scores.confusion.sum(1).double()]
     rows = zip(class_names, *(column.tolist() for column in columns), strict=True)
     pairs = zip(product(class_names, class_names), scores.confusion.flatten().tolist(), strict=True)

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import wandb
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from lit_seg.cli.arguments import complete_arguments
@@ -99,6 +98,7 @@ def _run_command() -> int:
         command = next((word for word in sys.argv[1:2] if word in TRAINER_COMMANDS), "")
         code = report_error(error, command, shows_traceback)
     finally:
-        if wandb.run is not None:
+        wandb = sys.modules.get("wandb")  # imported by what uses it
+        if wandb is not None and wandb.run is not None:
             wandb.finish(exit_code=code)
     return code

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import IO, Protocol
 
 from rich.console import Console
 
@@ -114,12 +115,21 @@ def _clear(folder: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
+class Process(Protocol):
+    """What is asked of a process, in the words of ``subprocess.Popen``."""
+
+    def wait(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def send_signal(self, sig: int, /) -> None: ...
+
+
 class Trainings:
-    """The training processes that are under way."""
+    """The training processes that are under way, each a command line of its own."""
 
     def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
         self.stopped = 0  # the signal that asked for it
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Process] = []
         self._output: dict[Path, int] = {}  # where the output of each run that trains begins
         self._lock = threading.Lock()
         self._devices: SimpleQueue[str | None] = SimpleQueue()  # a GPU for each job
@@ -175,17 +185,25 @@ class Trainings:
             if self.stopped:
                 return 1
             self._output[run.folder] = output.tell()
-            # it inherits the lock: should this process die, the run stays taken until it ends
-            process = subprocess.Popen(
-                [sys.executable, "-m", "lit_seg", *command],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                env=env, pass_fds=(lock,), start_new_session=True,
-            )  # fmt: skip
+            process = self.start(command, output, env, lock)
             self._processes.append(process)
         try:
             return process.wait()
         finally:
             del self._output[run.folder]
+
+    def start(
+        self, command: list[str], output: IO[bytes], env: dict[str, str], lock: int
+    ) -> Process:
+        """Start a process of ``lit_seg`` that inherits the lock.
+
+        Should this process die, the run stays taken until that one ends.
+        """
+        return subprocess.Popen(
+            [sys.executable, "-m", "lit_seg", *command],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            env=env, pass_fds=(lock,), start_new_session=True,
+        )  # fmt: skip
 
     def stop(self, signum: int) -> None:
         """Let the runs write a checkpoint and end, as a signal asked."""

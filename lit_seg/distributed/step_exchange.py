@@ -18,7 +18,8 @@ def exchange(loss: Tensor, finite: Tensor, stop: bool) -> tuple[Tensor, bool, bo
     """
     if world_size() == 1:
         return loss.detach(), bool(finite), stop
-    parts = [loss.detach(), (~finite).to(loss.dtype), loss.new_tensor(float(stop))]
+    # `new_full`: a number would be sent to the GPU, with a wait
+    parts = [loss.detach(), (~finite).to(loss.dtype), loss.new_full((), float(stop))]
     total = sum_over_ranks(torch.stack(parts))
     _, broken, stops = total.tolist()
     return total[0] / world_size(), broken == 0, stops > 0

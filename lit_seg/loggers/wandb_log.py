@@ -4,11 +4,11 @@ import netrc
 import os
 import uuid
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
-import wandb
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_only
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import WandbLogger
@@ -37,6 +37,8 @@ class WandbLog(WandbLogger):
     @property
     def experiment(self) -> Any:
         """The W&B run; the first call starts it."""
+        import wandb  # which a run without it need not have
+
         first = self._experiment is None
         try:
             run = super().experiment
@@ -77,7 +79,8 @@ def wandb_log(folder: Path, resumed: bool) -> WandbLog | None:
     In W&B the run carries the name of its folder, and the same without the seed as its group; a run
     that a sweep's agent started keeps the id that the agent gave it. ``WANDB_MODE``,
     ``WANDB_PROJECT`` and ``WANDB_ENTITY`` are honoured. Without ``WANDB_MODE`` W&B is online where
-    a key is configured and else offline: its own menu would stop an unattended run.
+    a key is configured and else offline: its own menu would stop an unattended run. Where it is not
+    installed there is none.
     """
     given = os.environ.get("WANDB_MODE")
     if not given:
@@ -86,6 +89,9 @@ def wandb_log(folder: Path, resumed: bool) -> WandbLog | None:
     if mode is None:
         raise RunError(f"WANDB_MODE={given} is unknown; there are {', '.join(_MODES)}")
     if mode == "disabled":
+        return None
+    if not given and find_spec("wandb") is None:
+        rank_zero_info("W&B: not installed, so nothing is logged to it; `pip install wandb`")
         return None
     _check_address()
     if mode == "offline" and not given:

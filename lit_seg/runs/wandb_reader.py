@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import wandb
 
 from lit_seg.errors import RunError
 from lit_seg.runs.csv_rows import rows_of_history
@@ -46,6 +45,8 @@ def online_runs(source: str) -> list[_Run]:
 
     What is found in a project and was not logged by `make train` is left out.
     """
+    import wandb  # which runs in folders do not need
+
     path = source.removeprefix(SCHEME).strip("/")
     parts = path.split("/")
     if len(parts) not in (2, 3) or not all(parts):
@@ -81,8 +82,8 @@ def _read(file: Path) -> dict[str, Any]:
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
         raise RunError(
-            f"{file}: `wandb leet inspect` cannot read it ({reason[-1]}); leave "
-            f"it out, or install wandb 0.31 if {wandb.__version__} is older"
+            f"{file}: `wandb leet inspect` cannot read it ({reason[-1]}); leave it out, or "
+            "install wandb 0.31 or later"
         )
     run: dict[str, Any] = {"config": {}, "history": []}
     for line in done.stdout.splitlines():

@@ -67,9 +67,9 @@ def test_losses_in_a_group_of_one(cls: type[SegLoss], group: None, device: torch
 @pytest.mark.parametrize(
     ("architecture", "encoder"),
     [
+        ("unet", "timm-mobilenetv3_small_minimal_100"),
         ("unet", "resnet18"),
         ("deeplabv3plus", "resnet18"),
-        ("unet", "timm-mobilenetv3_small_minimal_100"),
     ],
 )
 def test_synced_batch_norm(

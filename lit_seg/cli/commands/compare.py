@@ -40,7 +40,7 @@ def main(args: Sequence[str]) -> int:
             raise RunError(f"--only {given.only}: there are the runs 0 to {len(runs) - 1}")
         runs = [runs[given.only]]
     _check_same(runs, console)
-    states, stopped = _train_all(runs, given.jobs, console)
+    states, stopped = train_all(runs, Trainings(given.jobs), console)
     for folder, state in states.items():
         console.out(f"{state:9} {folder}", highlight=False)
     done = [str(run.folder) for run in runs if states[run.folder] == "finished"]
@@ -114,9 +114,10 @@ def _differing(words: list[str], others: list[str]) -> str:
     return " ".join(shown) or "no more than that"
 
 
-def _train_all(runs: list[Run], jobs: int, console: Console) -> tuple[dict[Path, str], int]:
+def train_all(
+    runs: list[Run], trainings: Trainings, console: Console
+) -> tuple[dict[Path, str], int]:
     """Train what is missing; the state of each run, and the signal that stopped it all or 0."""
-    trainings = Trainings(jobs)
 
     def stop(signum: int, frame: object) -> None:
         trainings.stop(signum)
@@ -137,7 +138,7 @@ def _train_all(runs: list[Run], jobs: int, console: Console) -> tuple[dict[Path,
                 console.out(f"{run.folder}: failed, see {run.output}\n  {last}", highlight=False)
             states[run.folder] = state
 
-        with ThreadPoolExecutor(jobs) as pool:
+        with ThreadPoolExecutor(trainings.jobs) as pool:
             futures = [pool.submit(train, run) for run in runs]
             while wait(futures, timeout=_LOOK).not_done:
                 display.show(len(states))

@@ -1,0 +1,350 @@
+"""What losses cost on logits of full size: time, memory, and the share of what memory allows."""
+
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from math import nan
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from experiments.bench_losses import NEEDED
+from experiments.gpu.section import Section
+from experiments.gpu.timing import milliseconds, peak_memory
+from lit_seg.losses import FocalLoss, PATLoss, RecallLoss, SegLoss
+from lit_seg.losses.catalogue import every_loss
+from lit_seg.ops import class_nll
+from lit_seg.ops.class_nll import Backend
+
+TITLE = "Losses"
+SECONDS = 70
+SHAPES = [(2, 19, 512, 512), (2, 19, 769, 769), (8, 19, 769, 769), (1, 150, 512, 512)]
+SMOKE_SHAPES = [(2, 5, 16, 16), (1, 7, 9, 9)]
+VOID = 255
+L2_BYTES = 50e6
+"""Inputs take turns until they are three times the cache of an H100."""
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+Bases = dict[tuple[str, str, LossFunction], float]
+"""Time of torch's own cross-entropy by shape and dtype."""
+
+
+class Variant(NamedTuple):
+    """A loss to measure, and another one that gives its value in float64."""
+
+    name: str
+    loss: LossFunction
+    exact: LossFunction
+
+
+class Inputs:
+    """Logits and label maps of one shape, several sets that take turns."""
+
+    def __init__(
+        self, shape: Sequence[int], dtype: torch.dtype, device: torch.device, last: bool = False
+    ) -> None:
+        images, classes, height, width = shape
+        size = images * classes * height * width * dtype.itemsize
+        sets = 1 if device.type == "cpu" else max(2, min(8, int(3 * L2_BYTES / size) + 1))
+        self.name = "x".join(map(str, shape)) + (", channels last" if last else "")
+        self.dtype = str(dtype)[6:]
+        self.bytes = size
+        # logits are read twice and the gradient is written; labels are read twice, the
+        # log-sum-exp is written and read
+        self.least = 3 * size + images * height * width * 24
+        layout = torch.channels_last if last else torch.contiguous_format
+        self.sets = []
+        for _ in range(sets):
+            logits = 2 * torch.randn(*shape, device=device)
+            # patches like those of a scene, long-tailed, one in twenty void
+            patches = (max(4, side // 32) for side in (height, width))
+            share = torch.rand(images, 1, *patches, device=device) + 1e-6
+            labels = (classes * (1.0037 + share.log() / 13.8)).clamp(min=0)
+            labels = F.interpolate(labels, (height, width)).long()
+            more = logits.new_full((), 2.0).expand(labels.shape)
+            logits.scatter_add_(1, labels.clamp(max=classes - 1), more)
+            labels = labels[:, 0]
+            logits = logits.to(dtype, memory_format=layout).requires_grad_()
+            self.sets.append((logits, labels.masked_fill(labels == classes, VOID)))
+
+    def step(self, loss: LossFunction) -> Callable[[], None]:
+        """Forward and backward of a loss, at each call with the next set."""
+        turn = 0
+
+        def work() -> None:
+            nonlocal turn
+            logits, target = self.sets[turn % len(self.sets)]
+            turn += 1
+            logits.grad = None
+            loss(logits, target).backward()
+
+        return work
+
+    def errors(self, variant: Variant, where: torch.device) -> tuple[float, float]:
+        """Relative errors of the value and, by its largest element, of the gradient."""
+        logits, target = self.sets[0]
+        logits.grad = None
+        value = variant.loss(logits, target)
+        value.backward()
+        exact = logits.detach().to(where, torch.double).requires_grad_()
+        loss = variant.exact.to(where) if isinstance(variant.exact, SegLoss) else variant.exact
+        wanted = loss(exact, target.to(where))
+        wanted.backward()
+        off = (logits.grad.to(where).double() - exact.grad).abs().max() / exact.grad.abs().max()
+        logits.grad = None
+        return abs(value.item() / wanted.item() - 1) if wanted else nan, off.item()
+
+
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Torch's own."""
+    return F.cross_entropy(logits, target, ignore_index=VOID)
+
+
+def as_under_autocast(logits: Tensor, target: Tensor) -> Tensor:
+    """Torch's own in float32, as autocast computes it."""
+    return F.cross_entropy(logits.float(), target, ignore_index=VOID)
+
+
+def ours(backend: Backend, recall: bool) -> LossFunction:
+    """Cross-entropy by our primitive, plain or weighted by 1 - recall of the batch."""
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        sums, counts = class_nll(logits, target, backend=backend)
+        if recall:
+            sums = sums * (1 - counts[0] / counts[1].clamp(min=1))
+        return sums.sum() / counts[1].sum()
+
+    return loss
+
+
+def variants(classes: int, section: Section) -> list[Variant]:
+    """All that is compared, without what has to be compiled by inductor."""
+    counts = [10**6 // (c + 1) for c in range(classes)]
+    shipped = [
+        (cls(counts).to(section.device), cls(counts)) for cls in (RecallLoss, FocalLoss, PATLoss)
+    ]
+    recall = shipped[0][1]
+    backends: tuple[Backend, ...] = (
+        ("chunked",) if section.device.type == "cpu" else ("triton", "chunked")
+    )
+    return [
+        Variant("F.cross_entropy", cross_entropy, cross_entropy),
+        Variant("F.cross_entropy in float32", as_under_autocast, cross_entropy),
+        *(Variant(f"class_nll, {b}: recall", ours(b, True), recall) for b in backends),
+        *(Variant(f"class_nll, {b}: plain", ours(b, False), cross_entropy) for b in backends),
+        *(Variant(type(loss).__name__, loss, exact) for loss, exact in shipped),
+    ]
+
+
+def run(section: Section) -> None:
+    """Measure losses, first those that matter most."""
+    torch.manual_seed(0)
+    shapes = SMOKE_SHAPES if section.smoke else SHAPES
+    bandwidth = _copy_bandwidth(section)
+    section.row("limit", quantity="copy, GB/s read and written", value=bandwidth / 1e9)
+    bases: Bases = {}
+    cases = [(shape, dtype, False) for shape in shapes for dtype in (torch.float32, torch.bfloat16)]
+    cases += [(shape, torch.bfloat16, True) for shape in shapes[1::2]]
+    for shape, dtype, last in cases:
+        with section.attempt("losses", shape=str(shape), dtype=str(dtype)):
+            inputs = Inputs(shape, dtype, section.device, last)
+            _compare(section, "losses", inputs, variants(shape[1], section), bandwidth, bases)
+    if section.device.type == "cuda":
+        for shape, dtype in ((shapes[0], torch.float32), (shapes[2], torch.bfloat16)):
+            with section.attempt("kernels", shape=str(shape)):
+                _kernels(section, Inputs(shape, dtype, section.device))
+    _every_loss(section, shapes[0], bandwidth, bases)
+    if section.device.type == "cuda":
+        _inductor(section, cases, bandwidth, bases)
+        _sizes(section, [(shapes[1], torch.float32), (shapes[0], torch.bfloat16)])
+    section.note(
+        "Forward and backward. `ms` is the time on the device while calls are queued ahead, "
+        "`host ms` the time until a call returns; `waits` counts how often it waits for the device."
+        " `ratio` is to F.cross_entropy in the same dtype, `to float32` to the same in float32, as "
+        "autocast computes it. `memory` is what is allocated at most beyond the logits, over their "
+        "bytes. `of limit` is the time to read the logits twice, write the gradient, and read and "
+        "write what a pixel needs, at copy bandwidth, over the time taken; what stays in the cache "
+        "between forward and backward can take it beyond 1. Errors are against float64."
+    )
+
+
+def _copy_bandwidth(section: Section) -> float:
+    elements = 2**20 if section.smoke else 2**29
+    source = torch.ones(elements, device=section.device)
+    target = torch.empty_like(source)
+    ms = milliseconds(lambda: target.copy_(source), section.device)
+    return 8 * elements / (ms / 1e3)
+
+
+def _compare(
+    section: Section,
+    table: str,
+    inputs: Inputs,
+    tried: list[Variant],
+    bandwidth: float,
+    bases: Bases,
+) -> None:
+    """A row for each variant, with ratios to the times of torch's own, which are kept."""
+    named: dict[str, Any] = {"shape": inputs.name, "dtype": inputs.dtype}
+    right: dict[str, tuple[float, float]] = {}
+    # the first logits on the CPU, so that the GPU is not compared with itself only
+    where = torch.device("cpu") if not bases else section.device
+    for variant in tried:
+        with section.attempt(table, **named, loss=variant.name):
+            right[variant.name] = inputs.errors(variant, where)
+    tried = [variant for variant in tried if variant.name in right]
+    works = [inputs.step(variant.loss) for variant in tried]
+    repeats = 1 if section.smoke else 15
+    times = device_times(works, section.device, repeats)
+    for variant, ms in zip(tried, times, strict=True):
+        if variant.loss in (cross_entropy, as_under_autocast):
+            bases[inputs.name, inputs.dtype, variant.loss] = ms
+    key = inputs.name, inputs.dtype
+    base, wide = (bases.get((*key, loss), nan) for loss in (cross_entropy, as_under_autocast))
+    for variant, work, ms in zip(tried, works, times, strict=True):
+        value, gradient = right[variant.name]
+        section.row(
+            table,
+            **named,
+            loss=variant.name,
+            **{"ms": ms, "ratio": ms / base, "to float32": ms / wide},
+            **{"of limit": 1e3 * inputs.least / bandwidth / ms},
+            memory=peak_memory(work, section.device) / inputs.bytes,
+            **{"host ms": host_time(work, section.device, repeats)},
+            waits=waits(work, section.device),
+            **{"value error": value, "gradient error": gradient},
+        )
+
+
+def device_times(
+    works: Sequence[Callable[[], object]], device: torch.device, repeats: int
+) -> list[float]:
+    """Median ms of each call on a device that is kept busy, so that launches cost nothing."""
+    if device.type != "cuda":
+        return [milliseconds(work, device, repeats, warm_up=0) for work in works]
+    for work in works:
+        work()
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(repeats):
+        events = []
+        for work in works:
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            torch.cuda._sleep(4_000_000)  # about 2 ms, in which the host goes ahead
+            begin.record()
+            work()
+            end.record()
+            events.append((begin, end))
+        torch.cuda.synchronize()
+        for found, (begin, end) in zip(times, events, strict=True):
+            found.append(begin.elapsed_time(end))
+    return [statistics.median(found) for found in times]
+
+
+def host_time(work: Callable[[], object], device: torch.device, repeats: int) -> float:
+    """Median ms until a call returns."""
+    times = []
+    for _ in range(repeats):
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        work()
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def waits(work: Callable[[], object], device: torch.device) -> float:
+    """How often a call waits for the device; NaN on a CPU."""
+    if device.type != "cuda":
+        return nan
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            work()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sum("synchroniz" in str(each.message) for each in found)
+
+
+def _kernels(section: Section, inputs: Inputs) -> None:
+    """Where the time goes within a step with our kernels."""
+    work = inputs.step(ours("triton", True))
+    work()
+    torch.cuda.synchronize()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        for _ in range(8):
+            work()
+        torch.cuda.synchronize()
+    for event in sorted(profile.key_averages(), key=lambda each: -each.device_time_total)[:12]:
+        section.row(
+            "kernels",
+            **{"shape": inputs.name, "dtype": inputs.dtype, "kernel": event.key[:60]},
+            **{"calls": event.count / 8, "us of a step": event.device_time_total / 8},
+        )
+
+
+def _every_loss(
+    section: Section,
+    shape: tuple[int, ...],
+    bandwidth: float,
+    bases: Bases,
+) -> None:
+    inputs = Inputs(shape, torch.float32, section.device)
+    counts = [10**6 // (c + 1) for c in range(shape[1])]
+    for cls in every_loss():
+        if section.seconds_left() < 3:
+            section.note(f"No time was left for {cls.__name__} and those after it.")
+            return
+        with section.attempt("every loss", loss=cls.__name__):
+            options = NEEDED.get(cls.__name__, {})
+            loss = cls(counts, **options).to(section.device)
+            tried = [Variant(cls.__name__, loss, cls(counts, **options))]
+            _compare(section, "every loss", inputs, tried, bandwidth, bases)
+
+
+def _inductor(
+    section: Section,
+    cases: list[tuple[tuple[int, ...], torch.dtype, bool]],
+    bandwidth: float,
+    bases: Bases,
+) -> None:
+    for shape, dtype, last in cases:
+        if section.seconds_left() < 12:
+            section.note(f"No time was left for inductor from {shape} in {dtype} on.")
+            return
+        torch._dynamo.reset()
+        compiled = torch.compile(cross_entropy, dynamic=False)
+        tried = [Variant("F.cross_entropy, inductor", compiled, cross_entropy)]
+        with section.attempt("losses", shape=str(shape), dtype=str(dtype), loss=tried[0].name):
+            inputs = Inputs(shape, dtype, section.device, last)
+            _compare(section, "losses", inputs, tried, bandwidth, bases)
+
+
+def _sizes(section: Section, cases: list[tuple[tuple[int, ...], torch.dtype]]) -> None:
+    """The kernels with other sizes of a program."""
+    from lit_seg.ops import kernels
+
+    @contextmanager
+    def changed(pixels: int, warps: int, unroll: int) -> Iterator[None]:
+        kept = kernels.PIXELS, kernels.WARPS, kernels.UNROLL
+        kernels.PIXELS, kernels.WARPS = pixels, warps
+        kernels.UNROLL = {"forward": unroll, "backward": unroll}
+        try:
+            yield
+        finally:
+            kernels.PIXELS, kernels.WARPS, kernels.UNROLL = kept
+
+    sizes = [(128, 1, 8), (128, 1, 4), (256, 1, 4), (256, 2, 8), (64, 1, 8), (512, 4, 8)]
+    for pixels, warps, unroll in sizes:
+        for shape, dtype in cases:
+            named = {"pixels": pixels, "warps": warps, "unroll": unroll}
+            if section.seconds_left() < 5:
+                return
+            inputs = Inputs(shape, dtype, section.device)
+            with section.attempt("sizes", **named), changed(pixels, warps, unroll):
+                ms = device_times([inputs.step(ours("triton", False))], section.device, 15)[0]
+                section.row("sizes", shape=inputs.name, dtype=inputs.dtype, **named, ms=ms)

@@ -1,0 +1,151 @@
+"""The sums behind every class-weighted cross-entropy: negative log-likelihood and counts per class.
+
+A cross-entropy with the weight w_c of each class is sum_c w_c S_c, with S_c the sum of -log p over
+the pixels of class c. So one pass over the logits gives S_c and the counts, the weights may follow
+from the counts, and the gradient recomputes the softmax: no tensor of log-probabilities is kept.
+
+There are three implementations with one interface: ``reference`` (plain PyTorch, for tests),
+``chunked`` (PyTorch, by chunks that fit the cache) and ``triton`` (CUDA kernels).
+"""
+
+import logging
+from functools import cache
+from types import ModuleType
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+
+from lit_seg.errors import check_choice
+from lit_seg.ops import chunked
+from lit_seg.ops.reference import reference_class_nll
+
+Backend = Literal["auto", "reference", "chunked", "triton"]
+
+
+class ClassNLL(NamedTuple):
+    """What :func:`class_nll` returns.
+
+    Attributes:
+        sums: ``(C,)`` float64, for each class the sum of -log p over its pixels; differentiable.
+        counts: ``(2, C)`` int64: pixels of the class that were predicted as it, and its pixels;
+            ``(3, C)`` where predictions are asked for: then also the pixels predicted as the class.
+    """
+
+    sums: Tensor
+    counts: Tensor
+
+
+def class_nll(
+    logits: Tensor, target: Tensor, predictions: bool = False, backend: Backend = "auto"
+) -> ClassNLL:
+    """Sums of -log p and counts of each class, in one pass over the logits.
+
+    The prediction of a pixel is the class with the largest logit, the lowest id among equals, as
+    for ``torch.argmax``. Arithmetic is float32, for float64 logits float64. Results are the same
+    bits in every call, and on CUDA no call waits for the device. Backward gives the gradient with
+    respect to the logits in their dtype and memory format, and no second derivative. What is kept
+    for it: logits, target and ``(N, *)`` log-sum-exp.
+
+    Args:
+        logits: ``(N, C, *)`` floating point, contiguous or channels last; others are copied.
+        target: ``(N, *)`` int64 class ids. Any number outside of 0 to C - 1 is void: the pixel
+            gives no value, no count and a gradient of exactly 0, even if its logits are NaN.
+        predictions: whether to count the pixels predicted as each class too.
+        backend: the implementation. ``"auto"`` is ``"triton"`` for logits on CUDA where Triton is
+            installed, and ``"chunked"`` elsewhere.
+
+    Raises:
+        ValueError: if shapes or dtypes do not fit, or there is no such backend.
+    """
+    check_choice("backend", backend, get_args(Backend))
+    if not logits.is_floating_point() or target.dtype != torch.long:
+        raise ValueError(
+            f"`logits` must be floating point and `target` int64, got {logits.dtype} and "
+            f"{target.dtype}"
+        )
+    if logits.ndim < 2 or logits.shape[:1] + logits.shape[2:] != target.shape:
+        raise ValueError(
+            "`logits` must be (N, C, *) and `target` (N, *), got "
+            f"{tuple(logits.shape)} and {tuple(target.shape)}"
+        )
+    if backend == "reference":
+        return ClassNLL(*reference_class_nll(logits, target, predictions))
+    if not (logits.is_contiguous() or logits.movedim(1, -1).is_contiguous()):
+        logits = logits.contiguous()
+    sums, counts, _ = _forward(logits, target.contiguous(), predictions, backend)
+    return ClassNLL(sums, counts)
+
+
+@torch.library.custom_op("lit_seg::class_nll", mutates_args=())
+def _forward(
+    logits: Tensor, target: Tensor, predictions: bool, backend: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    return _implementation(logits, backend).forward(logits, target, predictions)  # type: ignore[no-any-return]
+
+
+@torch.library.custom_op("lit_seg::class_nll_backward", mutates_args=())
+def _backward(grad: Tensor, logits: Tensor, target: Tensor, lse: Tensor, backend: str) -> Tensor:
+    return _implementation(logits, backend).backward(grad, logits, target, lse)  # type: ignore[no-any-return]
+
+
+@_forward.register_fake
+def _(
+    logits: Tensor, target: Tensor, predictions: bool, backend: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    classes = logits.shape[1]
+    sums = logits.new_empty(classes, dtype=torch.double)
+    counts = target.new_empty(3 if predictions else 2, classes)
+    return sums, counts, logits.new_empty(target.shape, dtype=chunked.wide_dtype(logits))
+
+
+@_backward.register_fake
+def _(grad: Tensor, logits: Tensor, target: Tensor, lse: Tensor, backend: str) -> Tensor:
+    return torch.empty_like(logits)
+
+
+def _save(
+    ctx: FunctionCtx,
+    inputs: tuple[Tensor, Tensor, bool, str],
+    output: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    logits, target, _, ctx.backend = inputs  # type: ignore[attr-defined]
+    ctx.save_for_backward(logits, target, output[2])
+    # else a tensor of zeros would be made for the log-sum-exp
+    ctx.set_materialize_grads(False)
+
+
+def _gradients(ctx: FunctionCtx, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+    if grad is None:
+        return None, None, None, None
+    logits, target, lse = ctx.saved_tensors  # type: ignore[attr-defined]
+    return _backward(grad, logits, target, lse, ctx.backend), None, None, None  # type: ignore[attr-defined]
+
+
+_forward.register_autograd(_gradients, setup_context=_save)
+
+
+def _implementation(logits: Tensor, backend: str) -> ModuleType:
+    if backend == "auto":
+        wide = logits.dtype == torch.double
+        return _kernels_or_chunked() if logits.is_cuda and not wide else chunked
+    return chunked if backend == "chunked" else _kernels()
+
+
+def _kernels() -> ModuleType:
+    from lit_seg.ops import kernels  # needs Triton
+
+    return kernels
+
+
+@cache
+def _kernels_or_chunked() -> ModuleType:
+    """The kernels, or what does without Triton where that is not installed."""
+    try:
+        return _kernels()
+    except ImportError as err:
+        logging.getLogger(__name__).warning(
+            "losses on CUDA take more time without Triton (%s): `pip install triton`", err
+        )
+        return chunked

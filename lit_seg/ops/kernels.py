@@ -1,0 +1,313 @@
+"""Sums and counts per class by Triton kernels, for CUDA.
+
+Pixels lie along the lanes of a program, which reads their logits class by class; only where the
+many classes of a pixel lie side by side (channels last) it reads whole pixels. Each program writes
+its own sums of each class, which a last kernel adds up in a fixed order: adding numbers with atomic
+operations would give other last bits in every call.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+PIXELS = 128
+"""Pixels of a program that reads class by class; 256 need more registers than there are."""
+ROW_PIXELS = 64
+"""The same with channels last, so that the cache keeps what lies beside a logit until its turn."""
+WARPS = 1
+"""Of these programs: the sums of a class are then made without waiting for other warps."""
+UNROLL = {"forward": 8, "backward": 4}
+"""Classes whose logits are on their way from memory at a time."""
+FEW_CLASSES = 64
+"""Up to so many classes, the forward pass reads class by class with channels last, too."""
+LOGITS = 2048
+"""Logits of a program that reads whole pixels."""
+SUM_PIXELS = 1024
+"""Pixels whose sums of each class are made by one program, where that is done apart."""
+TOTAL_PROGRAMS = 4096
+"""Programs whose sums are added up at a time."""
+
+
+@triton.jit
+def _sum_classes(label, nll, hits, nll_ptr, counts_ptr, block, blocks, C: tl.constexpr):
+    """Write a program's sum of ``nll`` and counts of each class that it holds; C is void.
+
+    A count is the pixels plus 65536 times the hits: less to write, and less to add up.
+    """
+    left = label
+    c = tl.min(left, 0)
+    while c < C:  # a block of a label map holds few classes
+        mine = left == c
+        at = c.to(tl.int64) * blocks + block
+        tl.store(nll_ptr + at, tl.sum(tl.where(mine, nll, 0.0), 0))
+        tl.store(counts_ptr + at, tl.sum(tl.where(mine, 1 + 65536 * hits, 0), 0))
+        left = tl.where(mine, C, left)
+        c = tl.min(left, 0)
+
+
+@triton.jit
+def _count_classes(label, counts_ptr, block, blocks, C: tl.constexpr):
+    """Write how often each class occurs among a program's class ids; C is void."""
+    left = label
+    c = tl.min(left, 0)
+    while c < C:
+        mine = left == c
+        tl.store(counts_ptr + c.to(tl.int64) * blocks + block, tl.sum(mine.to(tl.int32), 0))
+        left = tl.where(mine, C, left)
+        c = tl.min(left, 0)
+
+
+@triton.jit
+def _labels(target_ptr, pixel, inside, C: tl.constexpr):
+    """The class ids of pixels as int32, C where they are void."""
+    target = tl.load(target_ptr + pixel, mask=inside, other=-1)
+    return tl.where((target >= 0) & (target < C), target, C).to(tl.int32)
+
+
+@triton.jit
+def _forward_by_class(
+    logits_ptr, target_ptr, lse_ptr, nll_ptr, counts_ptr, predicted_ptr,
+    pixels, blocks_of_image, blocks,
+    C: tl.constexpr, PREDICTIONS: tl.constexpr, ROWS: tl.constexpr,
+    BLOCK: tl.constexpr, UNROLL: tl.constexpr,
+):  # fmt: skip
+    """Logits ``(N, C, pixels)``, or with ROWS ``(pixels, C)``: all that forward gives."""
+    block = tl.program_id(0)
+    # wide numbers for the block as a whole, as logits may be more than 2^31; narrow ones in it
+    image = (block // blocks_of_image).to(tl.int64)
+    first = (block % blocks_of_image).to(tl.int64) * BLOCK
+    plane = tl.cast(pixels, tl.int64)
+    p = tl.arange(0, BLOCK)
+    inside = p < plane - first
+    pixel = image * plane + first
+    label = _labels(target_ptr + pixel, p, inside, C)
+    if ROWS:
+        block_ptr = logits_ptr + first * C
+        at = p * C
+        step: tl.constexpr = 1
+    else:
+        block_ptr = logits_ptr + image * C * plane + first
+        at = p
+        step = plane
+    best = tl.full([BLOCK], -3.4028234e38, tl.float32)
+    exps = tl.zeros([BLOCK], tl.float32)
+    predicted = tl.zeros([BLOCK], tl.int32)
+    for c in tl.range(0, C, loop_unroll_factor=UNROLL):
+        x = tl.load(block_ptr + c * step + at, mask=inside, other=0.0).to(tl.float32)
+        # one exponential whether or not this logit is the largest so far
+        more = x - best
+        exp = tl.exp2(tl.abs(more) * -1.4426950408889634)
+        larger = more > 0
+        exps = tl.where(larger, exps * exp + 1, exps + exp)
+        predicted = tl.where(larger, c, predicted)
+        best = tl.where(larger, x, best)
+    own = tl.load(block_ptr + label * step + at, mask=label < C, other=0.0).to(tl.float32)
+    log = tl.log(exps)
+    tl.store(lse_ptr + pixel + p, best + log, mask=inside)
+    hits = (predicted == label).to(tl.int32)
+    _sum_classes(label, log + (best - own), hits, nll_ptr, counts_ptr, block, blocks, C)
+    if PREDICTIONS:
+        predicted = tl.where(label < C, predicted, C)
+        _count_classes(predicted, predicted_ptr, block, blocks, C)
+
+
+@triton.jit
+def _forward_by_pixel(
+    logits_ptr, target_ptr, lse_ptr, signed_ptr, predictions_ptr, pixels,
+    C: tl.constexpr, PREDICTIONS: tl.constexpr, BLOCK: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
+    """Logits ``(pixels, C)``: -log p, negative where the pixel is missed, and the predictions."""
+    p = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = p < pixels
+    label = _labels(target_ptr, p, inside, C)
+    c = tl.arange(0, WIDTH)[None, :]
+    there = inside[:, None] & (c < C)
+    x = tl.load(logits_ptr + p[:, None] * C + c, mask=there, other=-float("inf")).to(tl.float32)
+    best = tl.max(x, 1)
+    exps = tl.sum(tl.exp(x - best[:, None]), 1)
+    # pads stand behind the classes, and a pixel whose logits are NaN is predicted as none
+    predicted = tl.min(tl.where(x == best[:, None], c, WIDTH), 1)
+    own = tl.load(logits_ptr + p * C + label, mask=label < C, other=0.0).to(tl.float32)
+    log = tl.log(exps)
+    nll = log + (best - own)
+    tl.store(lse_ptr + p, best + log, mask=inside)
+    tl.store(signed_ptr + p, tl.where(predicted == label, nll, -nll), mask=inside)
+    if PREDICTIONS:
+        tl.store(predictions_ptr + p, predicted, mask=inside)
+
+
+@triton.jit
+def _sum_pixels(
+    target_ptr, signed_ptr, predictions_ptr, nll_ptr, counts_ptr, predicted_ptr, pixels, blocks,
+    C: tl.constexpr, PREDICTIONS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """From what :func:`_forward_by_pixel` has written to sums of each class."""
+    block = tl.program_id(0)
+    p = block.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = p < pixels
+    label = _labels(target_ptr, p, inside, C)
+    signed = tl.load(signed_ptr + p, mask=inside, other=0.0)
+    # the -log p of a missed pixel is at least log 2, so its sign is known
+    hits = (signed >= 0).to(tl.int32)
+    _sum_classes(label, tl.abs(signed), hits, nll_ptr, counts_ptr, block, blocks, C)
+    if PREDICTIONS:
+        predicted = tl.load(predictions_ptr + p, mask=inside, other=C)
+        predicted = tl.where((label < C) & (predicted < C), predicted, C)
+        _count_classes(predicted, predicted_ptr, block, blocks, C)
+
+
+@triton.jit
+def _backward_by_class(
+    grad_ptr, logits_ptr, target_ptr, lse_ptr, result_ptr,
+    pixels, blocks_of_image,
+    C: tl.constexpr, BLOCK: tl.constexpr, UNROLL: tl.constexpr,
+):  # fmt: skip
+    block = tl.program_id(0)
+    image = (block // blocks_of_image).to(tl.int64)
+    first = (block % blocks_of_image).to(tl.int64) * BLOCK
+    plane = tl.cast(pixels, tl.int64)
+    p = tl.arange(0, BLOCK)
+    inside = p < plane - first
+    label = _labels(target_ptr + image * plane + first, p, inside, C)
+    valid = label < C
+    lse = tl.load(lse_ptr + image * plane + first + p, mask=inside, other=0.0)
+    factor = tl.load(grad_ptr + label, mask=valid, other=0.0).to(tl.float32)
+    start = image * C * plane + first
+    for c in tl.range(0, C, loop_unroll_factor=UNROLL):
+        x = tl.load(logits_ptr + start + c * plane + p, mask=inside, other=0.0).to(tl.float32)
+        slope = (tl.exp(x - lse) - tl.where(label == c, 1.0, 0.0)) * factor
+        # a void pixel may hold NaN
+        slope = tl.where(valid, slope, 0.0).to(result_ptr.dtype.element_ty)
+        tl.store(result_ptr + start + c * plane + p, slope, mask=inside)
+
+
+@triton.jit
+def _backward_by_pixel(
+    grad_ptr, logits_ptr, target_ptr, lse_ptr, result_ptr,
+    pixels,
+    C: tl.constexpr, BLOCK: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
+    p = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = p < pixels
+    label = _labels(target_ptr, p, inside, C)
+    valid = label < C
+    lse = tl.load(lse_ptr + p, mask=inside, other=0.0)
+    factor = tl.load(grad_ptr + label, mask=valid, other=0.0).to(tl.float32)
+    c = tl.arange(0, WIDTH)[None, :]
+    at = p[:, None] * C + c
+    there = inside[:, None] & (c < C)
+    x = tl.load(logits_ptr + at, mask=there, other=0.0).to(tl.float32)
+    slope = tl.exp(x - lse[:, None]) - tl.where(label[:, None] == c, 1.0, 0.0)
+    slope = tl.where(valid[:, None], slope * factor[:, None], 0.0)
+    tl.store(result_ptr + at, slope.to(result_ptr.dtype.element_ty), mask=there)
+
+
+@triton.jit
+def _totals(
+    nll_ptr, counts_ptr, predicted_ptr, sums_ptr, totals_ptr, blocks,
+    C: tl.constexpr, PREDICTIONS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Add up what the programs have written of one class."""
+    c = tl.program_id(0)
+    start = c.to(tl.int64) * blocks
+    nll = tl.zeros([BLOCK], tl.float64)
+    hits = tl.zeros([BLOCK], tl.int64)
+    support = tl.zeros([BLOCK], tl.int64)
+    predicted = tl.zeros([BLOCK], tl.int64)
+    for first in range(0, blocks, BLOCK):
+        b = first + tl.arange(0, BLOCK)
+        inside = b < blocks
+        nll += tl.load(nll_ptr + start + b, mask=inside, other=0.0).to(tl.float64)
+        count = tl.load(counts_ptr + start + b, mask=inside, other=0)
+        hits += count >> 16
+        support += count & 65535
+        if PREDICTIONS:
+            predicted += tl.load(predicted_ptr + start + b, mask=inside, other=0)
+    tl.store(sums_ptr + c, tl.sum(nll, 0))
+    tl.store(totals_ptr + c, tl.sum(hits, 0))
+    tl.store(totals_ptr + C + c, tl.sum(support, 0))
+    if PREDICTIONS:
+        tl.store(totals_ptr + 2 * C + c, tl.sum(predicted, 0))
+
+
+def forward(logits: Tensor, target: Tensor, predictions: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """As :func:`lit_seg.ops.chunked.forward`."""
+    num_classes = logits.shape[1]
+    images, pixels, rows = _layout(logits)
+    whole = rows and num_classes > FEW_CLASSES
+    block = SUM_PIXELS if whole else ROW_PIXELS if rows else PIXELS
+    block = min(block, triton.next_power_of_2(max(1, pixels)))
+    blocks_of_image = triton.cdiv(pixels, block)
+    blocks = images * blocks_of_image
+    lse = torch.empty(target.shape, dtype=torch.float, device=logits.device)
+    sums = torch.empty(num_classes, dtype=torch.double, device=logits.device)
+    totals = target.new_empty(3 if predictions else 2, num_classes)
+    # zeros of integers are zeros of floats, too
+    parts = torch.zeros((len(totals), num_classes, blocks), dtype=torch.int32, device=logits.device)
+    part = parts[0].view(torch.float), parts[1], parts[-1]
+    with torch.cuda.device_of(logits):
+        if whole and blocks:
+            signed = torch.empty_like(lse)
+            predicted = torch.empty_like(lse, dtype=torch.int32) if predictions else lse
+            size, options = _whole_pixels(num_classes)
+            _forward_by_pixel[(triton.cdiv(pixels, size),)](
+                *(logits, target, lse, signed, predicted, pixels, num_classes, predictions),
+                **options,
+            )
+            _sum_pixels[(blocks,)](
+                *(target, signed, predicted, *part, pixels, blocks, num_classes, predictions),
+                BLOCK=block,
+            )
+        elif blocks:
+            _forward_by_class[(blocks,)](
+                *(logits, target, lse, *part, pixels, blocks_of_image, blocks),
+                *(num_classes, predictions, rows),
+                **{"BLOCK": block, "UNROLL": UNROLL["forward"], "num_warps": WARPS},
+            )
+        _totals[(num_classes,)](
+            *(*part, sums, totals, blocks, num_classes, predictions),
+            **{"BLOCK": TOTAL_PROGRAMS, "num_warps": 8},
+        )
+    return sums, totals, lse
+
+
+def backward(grad: Tensor, logits: Tensor, target: Tensor, lse: Tensor) -> Tensor:
+    """As :func:`lit_seg.ops.chunked.backward`."""
+    num_classes = logits.shape[1]
+    result = torch.empty_like(logits)
+    if not result.numel():
+        return result
+    images, pixels, rows = _layout(logits)
+    tensors = grad.contiguous(), logits, target, lse, result
+    with torch.cuda.device_of(logits):
+        if rows:
+            size, options = _whole_pixels(num_classes)
+            _backward_by_pixel[(triton.cdiv(pixels, size),)](
+                *tensors, pixels, num_classes, **options
+            )
+        else:
+            block = min(PIXELS, triton.next_power_of_2(pixels))
+            blocks_of_image = triton.cdiv(pixels, block)
+            _backward_by_class[(images * blocks_of_image,)](
+                *(*tensors, pixels, blocks_of_image, num_classes),
+                **{"BLOCK": block, "UNROLL": UNROLL["backward"], "num_warps": WARPS},
+            )
+    return result
+
+
+def _layout(logits: Tensor) -> tuple[int, int, bool]:
+    """Images, pixels of each, and whether classes lie side by side; then all are one image."""
+    images, num_classes = logits.shape[:2]
+    pixels = logits.numel() // max(1, images * num_classes)
+    if logits.is_contiguous() and pixels > 1:
+        return images, pixels, False
+    return 1, images * pixels, True
+
+
+def _whole_pixels(num_classes: int) -> tuple[int, dict[str, int]]:
+    """Pixels of a program that reads whole pixels, and the options of its launch."""
+    width = triton.next_power_of_2(num_classes)
+    size = max(1, LOGITS // width)
+    warps = min(32, max(4, width // 512))
+    return size, {"BLOCK": size, "WIDTH": width, "num_warps": warps}

@@ -1,0 +1,128 @@
+"""Sums and counts per class on the CPU: the reference against PyTorch, the chunks against it."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from lit_seg.ops import chunked, class_nll
+from tests.ops.agreement import channels_last, check, draw
+
+SHAPES = [(2, 19, 33, 17), (1, 2, 1, 1), (3, 1000, 5, 3), (5, 7), (2, 5, 9), (1, 3, 2, 3, 4)]
+BACKENDS = ["reference", "chunked"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_equals_cross_entropy_in_float64(shape, backend):
+    logits, target = draw(shape, torch.double)
+    target = target.clamp(min=-1).masked_fill(target >= shape[1], -1)  # cross-entropy has one void
+    leaf, exact = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    found = class_nll(leaf, target, predictions=True, backend=backend)
+    nll = F.cross_entropy(exact, target, ignore_index=-1, reduction="none")
+    predicted = exact.argmax(1)
+    for c in range(shape[1]):
+        mine = target == c
+        counts = [mine & (predicted == c), mine, (target >= 0) & (predicted == c)]
+        assert found.counts[:, c].tolist() == [int(count.sum()) for count in counts]
+        torch.testing.assert_close(found.sums[c], nll[mine].sum())
+    weight = torch.rand(shape[1], dtype=torch.double)
+    (weight * found.sums).sum().backward()
+    F.cross_entropy(exact, target, weight, ignore_index=-1, reduction="sum").backward()
+    torch.testing.assert_close(leaf.grad, exact.grad)
+
+
+@pytest.mark.parametrize("dtype", [torch.float, torch.bfloat16, torch.half], ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_chunks_equal_the_reference(shape, dtype, monkeypatch):
+    # several chunks, the last of them smaller
+    monkeypatch.setitem(chunked.CHUNK_BYTES, "cpu", max(2048, 28 * shape[1]))
+    logits, target = draw(shape, dtype)
+    check(logits, target, "chunked")
+    check(channels_last(logits), target, "chunked")
+    check(logits[..., ::2], target[..., ::2], "chunked") if len(shape) > 2 else None
+    check(torch.zeros_like(logits), target, "chunked")
+    check(logits, torch.full_like(target, 255 if shape[1] < 255 else 65535), "chunked")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_void_pixels_may_hold_anything(backend):
+    logits, target = draw((2, 4, 3, 5))
+    target[0, 1] = 255
+    clean = class_nll(logits, target, predictions=True, backend=backend)
+    logits[0, :, 1, 0], logits[0, 1, 1, 1], logits[0, 2, 1, 2] = torch.nan, torch.inf, -torch.inf
+    logits.requires_grad_()
+    found = class_nll(logits, target, predictions=True, backend=backend)
+    assert torch.equal(found.sums, clean.sums)
+    assert torch.equal(found.counts, clean.counts)
+    found.sums.sum().backward()
+    assert logits.grad.isfinite().all()
+    assert not logits.grad[0, :, 1].any()
+
+
+def test_a_class_may_be_ruled_out():
+    """Logits of minus infinity, as a mask gives them."""
+    logits, target = draw((1, 3, 4, 4))
+    logits[:, 0] = -torch.inf
+    check(logits, target.masked_fill(target == 0, 255), "chunked")
+
+
+@pytest.mark.parametrize("layout", [torch.Tensor.contiguous, channels_last])
+def test_no_image_is_no_sum(layout):
+    logits, target = draw((1, 4, 6, 5))
+    check(layout(logits)[:0], target[:0], "chunked")
+
+
+@pytest.mark.parametrize("layout", [torch.Tensor.contiguous, channels_last])
+def test_gradient_keeps_the_memory_format(layout):
+    logits, target = draw((2, 4, 6, 5))
+    logits = layout(logits).requires_grad_()
+    class_nll(logits, target).sums.sum().backward()
+    assert logits.grad.stride() == logits.stride()
+
+
+def test_keeps_the_log_sum_exp_only():
+    kept = []
+    logits, target = draw((2, 4, 6, 5))
+    with torch.autograd.graph.saved_tensors_hooks(lambda each: kept.append(each) or each, id):
+        class_nll(logits.requires_grad_(), target)
+    shapes = [each.shape for each in kept if each.data_ptr() != logits.data_ptr()]
+    assert shapes == [target.shape, target.shape]  # the labels themselves, and the log-sum-exp
+
+
+def test_half_precision_counts_and_sums_in_float32_under_autocast():
+    logits, target = draw((1, 3, 200, 200), torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        check(logits, target, "chunked")
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_compiles_whole(backend):
+    logits, target = draw((2, 4, 6, 5))
+
+    def recall_loss(logits):
+        sums, counts = class_nll(logits, target)
+        return ((1 - counts[0] / counts[1].clamp(min=1)) * sums).sum()
+
+    grads = []
+    for loss in (recall_loss, torch.compile(recall_loss, backend=backend, fullgraph=True)):
+        leaf = logits.clone().requires_grad_()
+        loss(leaf).backward()
+        grads.append(leaf.grad)
+    assert torch.equal(*grads)
+
+
+def test_operators_are_registered_rightly():
+    logits, target = draw((2, 4, 6, 5))
+    args = channels_last(logits).requires_grad_(), target, True, "chunked"
+    tests = ("test_schema", "test_autograd_registration", "test_faketensor")
+    torch.library.opcheck(torch.ops.lit_seg.class_nll.default, args, test_utils=tests)
+
+
+def test_refuses_what_does_not_fit():
+    logits, target = draw((2, 4, 6, 5))
+    with pytest.raises(ValueError, match=r"\(2, 4, 6, 5\) and \(2, 6\)"):
+        class_nll(logits, target[..., 0])
+    with pytest.raises(ValueError, match="int32"):
+        class_nll(logits, target.int())
+    with pytest.raises(ValueError, match="'cuda'"):
+        class_nll(logits, target, backend="cuda")
