@@ -36,6 +36,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_amount(value: Any) -> bool:
+    of_one = isinstance(value, Tensor) and value.numel() == 1 and _TENSOR.fits(value)
+    return (_is_number(value) or of_one) and bool(0 <= value < math.inf)
+
+
 _COUNT = _Value("a whole number from 0", lambda v: type(v) is int and 0 <= v < 2**63)
 _FLAG = _Value("true or false", lambda v: isinstance(v, bool))
 _COUNT_OR_FLAG = _Value("a whole number from 0", lambda v: _FLAG.fits(v) or _COUNT.fits(v))
@@ -46,14 +51,7 @@ _NUMBERS = _Value(  # one of Adafactor's is missing by default
 )
 _SCORE = _Value("a number or nothing", lambda v: v is None or _is_number(v))
 _TEXT = _Value("text", lambda v: isinstance(v, str))
-_AMOUNT = _Value(
-    "a number from 0",
-    lambda v: (
-        0 <= v < math.inf
-        if _is_number(v)
-        else isinstance(v, Tensor) and v.numel() == 1 and _TENSOR.fits(v) and 0 <= v < math.inf
-    ),
-)
+_AMOUNT = _Value("a number from 0", lambda v: _is_amount(v))
 _BETAS = _Value(
     "two numbers from 0 to below 1",
     lambda v: (
