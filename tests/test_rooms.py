@@ -7,7 +7,18 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "lit_seg"
 
 ROOMS = [
-    *("errors", "files", "ops", "metrics", "losses", "config", "runs", "loggers", "data", "distributed"),
+    *(
+        "errors",
+        "files",
+        "ops",
+        "metrics",
+        "losses",
+        "config",
+        "runs",
+        "loggers",
+        "data",
+        "distributed",
+    ),
     *("tasks", "checkpoints", "callbacks", "analysis", "report", "diagnosis", "dashboard", "cli"),
 ]
 """From the lowest to the highest: a room may import from those before it."""

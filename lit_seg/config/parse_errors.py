@@ -5,6 +5,16 @@ from collections.abc import Callable, Iterable
 
 from lit_seg.errors import near
 
+OTHER_WORDS = {
+    **dict.fromkeys(("lr", "learning_rate"), "model.optimizer.init_args.lr"),
+    **dict.fromkeys(("epochs", "num_epochs"), "trainer.max_epochs"),
+    **dict.fromkeys(("gpus", "num_gpus"), "trainer.devices"),
+    "seed": "seed_everything",
+    **dict.fromkeys(("image_size", "img_size", "crop_size", "size"), "data.init_args.height"),
+    **dict.fromkeys(("classes", "class_names", "num_classes"), "data.init_args.ids"),
+}
+"""How other programs name what is an option here."""
+
 _KEY = re.compile(r'Parser key "([^"]+)":')
 _CLASS = re.compile(r"class_path(?:=| )'([\w.]+)'")
 _DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
@@ -96,4 +106,7 @@ def _innermost(report: str) -> str:
             words = _ABSTRACT.sub(r"there is no class_path of a \1", words)
             words = _MISSING.sub(r"there is no class \1.\2", words)
             indents[words] = len(line) - len(line.lstrip(" "))
-    return "; ".join(words for words, n in indents.items() if n == max(indents.values()))
+    found = [words for words, n in indents.items() if n == max(indents.values())]
+    # what else it may be, if no class, is not of use to somebody who wrote a name
+    named = [words for words in found if words.startswith("there is no class ")]
+    return "; ".join(named or found)

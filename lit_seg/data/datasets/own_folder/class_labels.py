@@ -50,6 +50,11 @@ def folder_classes(
         ids = _two_sides(ids, threshold)
     if isinstance(ids, Sequence) and not isinstance(ids, str):
         ids = {name: i for i, name in enumerate(_names("ids", ids))}
+    if isinstance(ids, Mapping) and {type(value) for value in ids} == {int}:
+        turned = ", ".join(f"{name}: {value}" for value, name in ids.items())
+        raise ValueError(
+            f"`ids` must have names before their ids, such as `ids: {{{turned}}}`, got {ids!r}"
+        )
     if ids is not None and not isinstance(ids, Mapping):
         raise ValueError(
             "`ids` must be a list of class names, which then have the ids 0, 1, ..., or each name "
