@@ -40,7 +40,7 @@ def pack(runs: Path, archive: Path, preset: int = 9) -> int:
 
 def _kept(run: Path) -> list[Path]:
     pictures = sorted(run.glob("pictures/*")) if run.name == "seed0" else []
-    return [*(run / name for name in FILES), *pictures]
+    return [*filter(Path.exists, (run / name for name in FILES)), *pictures]
 
 
 def unpack(archive: Path, folder: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 from rich.console import Console
 
 from lit_seg.cli.commands.compare import Display, arguments, planned
-from lit_seg.cli.trainings import Trainings
+from lit_seg.cli.trainings import Trainings, _gpus
 from lit_seg.errors import RunError
 from tests.conftest import TINY
 
@@ -268,6 +268,16 @@ def test_jobs_share_threads_and_gpus(place: Path) -> None:
     threads = str(max(1, (os.cpu_count() or 1) // 2))
     assert {line.split()[3] for line in log(place)} == {threads}
     assert {line.split()[4] for line in log(place)} == {"4", "6"}
+
+
+def test_a_gpu_in_parts_is_one_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = "GPU 0: NVIDIA H100 (UUID: GPU-1)\n  MIG 3g.40gb Device 0: (UUID: MIG-2)\n"
+    listed += "GPU 1: NVIDIA H100 (UUID: GPU-3)\n"
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\ncat <<END\n{listed}END\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert _gpus() == ["0", "1"]
 
 
 def test_one_of_the_runs_for_an_array_of_jobs(place: Path) -> None:

@@ -109,14 +109,18 @@ def as_under_autocast(logits: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(logits.float(), target, ignore_index=VOID)
 
 
-def ours(backend: Backend, recall: bool) -> LossFunction:
-    """Cross-entropy by our primitive, plain or weighted by 1 - recall of the batch."""
+def ours(backend: Backend, kind: str) -> LossFunction:
+    """A loss by our primitive: plain cross-entropy, recall loss of the batch, or focal loss."""
 
     def loss(logits: Tensor, target: Tensor) -> Tensor:
-        sums, counts = class_nll(logits, target, backend=backend)
-        if recall:
-            sums = sums * (1 - counts[0] / counts[1].clamp(min=1))
-        return sums.sum() / counts[1].sum()
+        sums, counts, nll = class_nll(logits, target, pixels=kind == "focal", backend=backend)
+        if nll is not None:
+            total = (torch.expm1(-nll) ** 2 * nll).sum()
+        elif kind == "recall":
+            total = torch.dot(1 - counts[0] / counts[1].clamp(min=1).double(), sums)
+        else:
+            total = sums.sum()
+        return total / counts[1].sum()
 
     return loss
 
@@ -127,15 +131,18 @@ def variants(classes: int, section: Section) -> list[Variant]:
     shipped = [
         (cls(counts).to(section.device), cls(counts)) for cls in (RecallLoss, FocalLoss, PATLoss)
     ]
-    recall = shipped[0][1]
+    recall, focal, _ = (exact for _, exact in shipped)
     backends: tuple[Backend, ...] = (
         ("chunked",) if section.device.type == "cpu" else ("triton", "chunked")
     )
     return [
         Variant("F.cross_entropy", cross_entropy, cross_entropy),
         Variant("F.cross_entropy in float32", as_under_autocast, cross_entropy),
-        *(Variant(f"class_nll, {b}: recall", ours(b, True), recall) for b in backends),
-        *(Variant(f"class_nll, {b}: plain", ours(b, False), cross_entropy) for b in backends),
+        *(
+            Variant(f"class_nll, {backend}: {kind}", ours(backend, kind), exact)
+            for backend in backends
+            for kind, exact in (("recall", recall), ("plain", cross_entropy), ("focal", focal))
+        ),
         *(Variant(type(loss).__name__, loss, exact) for loss, exact in shipped),
     ]
 
@@ -272,7 +279,7 @@ def waits(work: Callable[[], object], device: torch.device) -> float:
 
 def _kernels(section: Section, inputs: Inputs) -> None:
     """Where the time goes within a step with our kernels."""
-    work = inputs.step(ours("triton", True))
+    work = inputs.step(ours("triton", "recall"))
     work()
     torch.cuda.synchronize()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
@@ -346,5 +353,5 @@ def _sizes(section: Section, cases: list[tuple[tuple[int, ...], torch.dtype]]) -
                 return
             inputs = Inputs(shape, dtype, section.device)
             with section.attempt("sizes", **named), changed(pixels, warps, unroll):
-                ms = device_times([inputs.step(ours("triton", False))], section.device, 15)[0]
+                ms = device_times([inputs.step(ours("triton", "plain"))], section.device, 15)[0]
                 section.row("sizes", shape=inputs.name, dtype=inputs.dtype, **named, ms=ms)

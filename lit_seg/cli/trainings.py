@@ -224,4 +224,6 @@ def _gpus() -> list[str]:
         listed = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     except (OSError, subprocess.CalledProcessError):
         return []
-    return [str(i) for i in range(len(listed.stdout.splitlines()))]
+    # the parts that a GPU may be divided into have lines of their own, further in
+    gpus = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(i) for i in range(len(gpus))]

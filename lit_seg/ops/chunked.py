@@ -14,23 +14,33 @@ def wide_dtype(logits: Tensor) -> torch.dtype:
     return torch.promote_types(logits.dtype, torch.float)
 
 
-def forward(logits: Tensor, target: Tensor, predictions: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Sums, counts and log-sum-exp of logits that are contiguous or channels last.
+def empty_pixels(logits: Tensor, target: Tensor, pixels: bool) -> tuple[Tensor, Tensor]:
+    """Room for the -log p of each pixel, if it is wanted, and for the log-sum-exp."""
+    lse = logits.new_empty(target.shape, dtype=wide_dtype(logits))
+    return (torch.empty_like(lse) if pixels else lse.new_empty(0)), lse
+
+
+def forward(
+    logits: Tensor, target: Tensor, predictions: bool, pixels: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All that one pass over the logits gives; they are contiguous or channels last.
 
     Args:
         logits: ``(N, C, *)``.
         target: ``(N, *)`` int64, contiguous.
         predictions: whether the third row of counts is wanted.
+        pixels: whether the -log p of each pixel is wanted.
 
     Returns:
-        ``(C,)`` float64 sums of -log p, ``(2 or 3, C)`` int64 counts, ``(N, *)`` log-sum-exp, which
-        has no meaning where a pixel is void.
+        ``(C,)`` float64 sums of -log p, ``(2 or 3, C)`` int64 counts, ``(N, *)`` -log p or nothing,
+        and ``(N, *)`` log-sum-exp, which has no meaning where a pixel is void.
     """
     num_classes = logits.shape[1]
     sums = logits.new_zeros(num_classes, dtype=torch.double)
     counts = target.new_zeros(3 if predictions else 2, num_classes)
-    lse = logits.new_empty(target.shape, dtype=wide_dtype(logits))
-    for x, label, out in _chunks(flat(logits), flat_pixels(target), flat_pixels(lse)):
+    all_nll, lse = empty_pixels(logits, target, pixels)
+    tensors = [flat(logits), *map(flat_pixels, (target, lse, all_nll if pixels else lse))]
+    for x, label, out, nll_out in _chunks(*tensors):
         x = x.to(lse.dtype)
         valid = (label >= 0) & (label < num_classes)
         safe = label.where(valid, 0).unsqueeze(1)
@@ -39,6 +49,8 @@ def forward(logits: Tensor, target: Tensor, predictions: bool) -> tuple[Tensor, 
         own = x.gather(1, safe).squeeze(1)
         best = best.squeeze(1)
         nll = exps.log() + (best - own)
+        if pixels:
+            nll_out.copy_(nll.where(valid, 0))
         torch.add(exps.log(), best, out=out)
         bins = label.where(valid, num_classes)
         if predictions:
@@ -50,29 +62,44 @@ def forward(logits: Tensor, target: Tensor, predictions: bool) -> tuple[Tensor, 
         counts[0] += _count(bins.where(hits, num_classes), num_classes)
         counts[1] += _count(bins, num_classes)
         sums += _sum(bins, nll, num_classes)
-    return sums, counts, lse
+    return sums, counts, all_nll, lse
 
 
-def backward(grad: Tensor, logits: Tensor, target: Tensor, lse: Tensor) -> Tensor:
-    """The gradient with respect to the logits, from the ``(C,)`` gradient of the sums."""
+def backward(
+    by_class: Tensor | None, by_pixel: Tensor | None, logits: Tensor, target: Tensor, lse: Tensor
+) -> Tensor:
+    """The gradient with respect to the logits.
+
+    Args:
+        by_class: ``(C,)`` gradient of the sums; None stands for 0.
+        by_pixel: ``(N, *)`` gradient of the -log p of each pixel; None stands for 0.
+        logits: as in forward, as all that follows.
+        target: ``(N, *)``.
+        lse: ``(N, *)`` log-sum-exp.
+    """
     num_classes = logits.shape[1]
     result = torch.empty_like(logits)
-    factors = torch.cat([grad, grad.new_zeros(1)]).to(lse.dtype)  # the last one is that of void
-    pixels = flat_pixels(target), flat_pixels(lse)
-    for x, out, label, norm in _chunks(flat(logits), flat(result), *pixels):
+    # the last one is that of void
+    factors = lse.new_zeros(num_classes + 1)
+    if by_class is not None:
+        factors[:-1] = by_class
+    by_pixel = None if by_pixel is None else by_pixel.contiguous()
+    pixels = map(flat_pixels, (target, lse, lse if by_pixel is None else by_pixel))
+    for x, out, label, norm, own_factor in _chunks(flat(logits), flat(result), *pixels):
         valid = (label >= 0) & (label < num_classes)
         safe = label.where(valid, 0)
         bins = label.where(valid, num_classes)
-        factor = factors.gather(0, bins.flatten()).view_as(bins).unsqueeze(1)
+        factor = factors.gather(0, bins.flatten()).view_as(bins)
+        if by_pixel is not None:
+            factor += own_factor.where(valid, 0)
         wide = out if out.dtype == lse.dtype else torch.empty_like(out, dtype=lse.dtype)
         torch.sub(x, norm.unsqueeze(1), out=wide).exp_()
         # a void pixel may hold NaN or infinity, which times 0 is NaN
         if x.is_cuda or not (norm.isfinite() | valid).all():
             wide.masked_fill_(~valid.unsqueeze(1), 0)
-        wide.scatter_add_(
-            1, safe.unsqueeze(1), wide.new_full((), -1).expand(x.shape[0], 1, x.shape[2])
-        )
-        torch.mul(wide, factor, out=wide)
+        minus_one = wide.new_full((), -1).expand(x.shape[0], 1, x.shape[2])
+        wide.scatter_add_(1, safe.unsqueeze(1), minus_one)
+        torch.mul(wide, factor.unsqueeze(1), out=wide)
         if wide is not out:
             out.copy_(wide)
     return result

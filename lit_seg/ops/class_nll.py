@@ -3,6 +3,7 @@
 A cross-entropy with the weight w_c of each class is sum_c w_c S_c, with S_c the sum of -log p over
 the pixels of class c. So one pass over the logits gives S_c and the counts, the weights may follow
 from the counts, and the gradient recomputes the softmax: no tensor of log-probabilities is kept.
+Losses that weigh pixels by their -log p, such as focal loss, take these from the same pass.
 
 There are three implementations with one interface: ``reference`` (plain PyTorch, for tests),
 ``chunked`` (PyTorch, by chunks that fit the cache) and ``triton`` (CUDA kernels).
@@ -31,14 +32,21 @@ class ClassNLL(NamedTuple):
         sums: ``(C,)`` float64, for each class the sum of -log p over its pixels; differentiable.
         counts: ``(2, C)`` int64: pixels of the class that were predicted as it, and its pixels;
             ``(3, C)`` where predictions are asked for: then also the pixels predicted as the class.
+        pixels: ``(N, *)`` -log p of each pixel in float32 (float64), 0 where it is void;
+            differentiable. None where it is not asked for.
     """
 
     sums: Tensor
     counts: Tensor
+    pixels: Tensor | None
 
 
 def class_nll(
-    logits: Tensor, target: Tensor, predictions: bool = False, backend: Backend = "auto"
+    logits: Tensor,
+    target: Tensor,
+    predictions: bool = False,
+    pixels: bool = False,
+    backend: Backend = "auto",
 ) -> ClassNLL:
     """Sums of -log p and counts of each class, in one pass over the logits.
 
@@ -53,6 +61,7 @@ def class_nll(
         target: ``(N, *)`` int64 class ids. Any number outside of 0 to C - 1 is void: the pixel
             gives no value, no count and a gradient of exactly 0, even if its logits are NaN.
         predictions: whether to count the pixels predicted as each class too.
+        pixels: whether to return the -log p of each pixel too.
         backend: the implementation. ``"auto"`` is ``"triton"`` for logits on CUDA where Triton is
             installed, and ``"chunked"`` elsewhere.
 
@@ -71,56 +80,77 @@ def class_nll(
             f"{tuple(logits.shape)} and {tuple(target.shape)}"
         )
     if backend == "reference":
-        return ClassNLL(*reference_class_nll(logits, target, predictions))
-    if not (logits.is_contiguous() or logits.movedim(1, -1).is_contiguous()):
-        logits = logits.contiguous()
-    sums, counts, _ = _forward(logits, target.contiguous(), predictions, backend)
-    return ClassNLL(sums, counts)
+        sums, counts, nll = reference_class_nll(logits, target, predictions)
+    else:
+        if not (logits.is_contiguous() or logits.movedim(1, -1).is_contiguous()):
+            logits = logits.contiguous()
+        args = logits, target.contiguous(), predictions, pixels, backend
+        sums, counts, nll, _ = _forward(*args)
+    return ClassNLL(sums, counts, nll if pixels else None)
 
 
 @torch.library.custom_op("lit_seg::class_nll", mutates_args=())
 def _forward(
-    logits: Tensor, target: Tensor, predictions: bool, backend: str
-) -> tuple[Tensor, Tensor, Tensor]:
-    return _implementation(logits, backend).forward(logits, target, predictions)  # type: ignore[no-any-return]
+    logits: Tensor, target: Tensor, predictions: bool, pixels: bool, backend: str
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    forward = _implementation(logits, backend).forward
+    return forward(logits, target, predictions, pixels)  # type: ignore[no-any-return]
 
 
 @torch.library.custom_op("lit_seg::class_nll_backward", mutates_args=())
-def _backward(grad: Tensor, logits: Tensor, target: Tensor, lse: Tensor, backend: str) -> Tensor:
-    return _implementation(logits, backend).backward(grad, logits, target, lse)  # type: ignore[no-any-return]
+def _backward(
+    by_class: Tensor | None,
+    by_pixel: Tensor | None,
+    logits: Tensor,
+    target: Tensor,
+    lse: Tensor,
+    backend: str,
+) -> Tensor:
+    backward = _implementation(logits, backend).backward
+    return backward(by_class, by_pixel, logits, target, lse)  # type: ignore[no-any-return]
 
 
 @_forward.register_fake
 def _(
-    logits: Tensor, target: Tensor, predictions: bool, backend: str
-) -> tuple[Tensor, Tensor, Tensor]:
+    logits: Tensor, target: Tensor, predictions: bool, pixels: bool, backend: str
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     classes = logits.shape[1]
     sums = logits.new_empty(classes, dtype=torch.double)
     counts = target.new_empty(3 if predictions else 2, classes)
-    return sums, counts, logits.new_empty(target.shape, dtype=chunked.wide_dtype(logits))
+    return sums, counts, *chunked.empty_pixels(logits, target, pixels)
 
 
 @_backward.register_fake
-def _(grad: Tensor, logits: Tensor, target: Tensor, lse: Tensor, backend: str) -> Tensor:
+def _(
+    by_class: Tensor | None,
+    by_pixel: Tensor | None,
+    logits: Tensor,
+    target: Tensor,
+    lse: Tensor,
+    backend: str,
+) -> Tensor:
     return torch.empty_like(logits)
 
 
 def _save(
     ctx: FunctionCtx,
-    inputs: tuple[Tensor, Tensor, bool, str],
-    output: tuple[Tensor, Tensor, Tensor],
+    inputs: tuple[Tensor, Tensor, bool, bool, str],
+    output: tuple[Tensor, Tensor, Tensor, Tensor],
 ) -> None:
-    logits, target, _, ctx.backend = inputs  # type: ignore[attr-defined]
-    ctx.save_for_backward(logits, target, output[2])
-    # else a tensor of zeros would be made for the log-sum-exp
+    logits, target, _, _, ctx.backend = inputs  # type: ignore[attr-defined]
+    ctx.save_for_backward(logits, target, output[3])
+    # else tensors of zeros would be made for the gradients that nothing needs
     ctx.set_materialize_grads(False)
 
 
-def _gradients(ctx: FunctionCtx, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
-    if grad is None:
-        return None, None, None, None
-    logits, target, lse = ctx.saved_tensors  # type: ignore[attr-defined]
-    return _backward(grad, logits, target, lse, ctx.backend), None, None, None  # type: ignore[attr-defined]
+def _gradients(
+    ctx: FunctionCtx, by_class: Tensor | None, _: None, by_pixel: Tensor | None, __: None
+) -> tuple[Tensor | None, ...]:
+    if by_class is None and by_pixel is None:
+        return None, None, None, None, None
+    saved = ctx.saved_tensors  # type: ignore[attr-defined]
+    gradient = _backward(by_class, by_pixel, *saved, ctx.backend)  # type: ignore[attr-defined]
+    return gradient, None, None, None, None
 
 
 _forward.register_autograd(_gradients, setup_context=_save)

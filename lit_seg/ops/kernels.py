@@ -11,6 +11,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from lit_seg.ops.chunked import empty_pixels
+
 PIXELS = 128
 """Pixels of a program that reads class by class; 256 need more registers than there are."""
 ROW_PIXELS = 64
@@ -67,9 +69,9 @@ def _labels(target_ptr, pixel, inside, C: tl.constexpr):
 
 @triton.jit
 def _forward_by_class(
-    logits_ptr, target_ptr, lse_ptr, nll_ptr, counts_ptr, predicted_ptr,
+    logits_ptr, target_ptr, lse_ptr, pixel_ptr, nll_ptr, counts_ptr, predicted_ptr,
     pixels, blocks_of_image, blocks,
-    C: tl.constexpr, PREDICTIONS: tl.constexpr, ROWS: tl.constexpr,
+    C: tl.constexpr, PREDICTIONS: tl.constexpr, PIXELS: tl.constexpr, ROWS: tl.constexpr,
     BLOCK: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     """Logits ``(N, C, pixels)``, or with ROWS ``(pixels, C)``: all that forward gives."""
@@ -104,9 +106,12 @@ def _forward_by_class(
         best = tl.where(larger, x, best)
     own = tl.load(block_ptr + label * step + at, mask=label < C, other=0.0).to(tl.float32)
     log = tl.log(exps)
+    nll = log + (best - own)
     tl.store(lse_ptr + pixel + p, best + log, mask=inside)
+    if PIXELS:
+        tl.store(pixel_ptr + pixel + p, tl.where(label < C, nll, 0.0), mask=inside)
     hits = (predicted == label).to(tl.int32)
-    _sum_classes(label, log + (best - own), hits, nll_ptr, counts_ptr, block, blocks, C)
+    _sum_classes(label, nll, hits, nll_ptr, counts_ptr, block, blocks, C)
     if PREDICTIONS:
         predicted = tl.where(label < C, predicted, C)
         _count_classes(predicted, predicted_ptr, block, blocks, C)
@@ -114,8 +119,9 @@ def _forward_by_class(
 
 @triton.jit
 def _forward_by_pixel(
-    logits_ptr, target_ptr, lse_ptr, signed_ptr, predictions_ptr, pixels,
-    C: tl.constexpr, PREDICTIONS: tl.constexpr, BLOCK: tl.constexpr, WIDTH: tl.constexpr,
+    logits_ptr, target_ptr, lse_ptr, pixel_ptr, signed_ptr, predictions_ptr, pixels,
+    C: tl.constexpr, PREDICTIONS: tl.constexpr, PIXELS: tl.constexpr,
+    BLOCK: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     """Logits ``(pixels, C)``: -log p, negative where the pixel is missed, and the predictions."""
     p = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -132,6 +138,8 @@ def _forward_by_pixel(
     log = tl.log(exps)
     nll = log + (best - own)
     tl.store(lse_ptr + p, best + log, mask=inside)
+    if PIXELS:
+        tl.store(pixel_ptr + p, tl.where(label < C, nll, 0.0), mask=inside)
     tl.store(signed_ptr + p, tl.where(predicted == label, nll, -nll), mask=inside)
     if PREDICTIONS:
         tl.store(predictions_ptr + p, predicted, mask=inside)
@@ -158,10 +166,25 @@ def _sum_pixels(
 
 
 @triton.jit
+def _factors(
+    by_class_ptr, by_pixel_ptr, label, pixel,
+    C: tl.constexpr, BY_CLASS: tl.constexpr, BY_PIXEL: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The gradient with respect to the -log p of pixels, 0 where they are void."""
+    factor = tl.zeros([BLOCK], tl.float32)
+    if BY_CLASS:
+        factor += tl.load(by_class_ptr + label, mask=label < C, other=0.0).to(tl.float32)
+    if BY_PIXEL:
+        factor += tl.load(by_pixel_ptr + pixel, mask=label < C, other=0.0)
+    return factor
+
+
+@triton.jit
 def _backward_by_class(
-    grad_ptr, logits_ptr, target_ptr, lse_ptr, result_ptr,
+    by_class_ptr, by_pixel_ptr, logits_ptr, target_ptr, lse_ptr, result_ptr,
     pixels, blocks_of_image,
-    C: tl.constexpr, BLOCK: tl.constexpr, UNROLL: tl.constexpr,
+    C: tl.constexpr, BY_CLASS: tl.constexpr, BY_PIXEL: tl.constexpr,
+    BLOCK: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     block = tl.program_id(0)
     image = (block // blocks_of_image).to(tl.int64)
@@ -169,10 +192,12 @@ def _backward_by_class(
     plane = tl.cast(pixels, tl.int64)
     p = tl.arange(0, BLOCK)
     inside = p < plane - first
-    label = _labels(target_ptr + image * plane + first, p, inside, C)
+    pixel = image * plane + first
+    label = _labels(target_ptr + pixel, p, inside, C)
     valid = label < C
-    lse = tl.load(lse_ptr + image * plane + first + p, mask=inside, other=0.0)
-    factor = tl.load(grad_ptr + label, mask=valid, other=0.0).to(tl.float32)
+    lse = tl.load(lse_ptr + pixel + p, mask=inside, other=0.0)
+    by_pixel_ptr += pixel
+    factor = _factors(by_class_ptr, by_pixel_ptr, label, p, C, BY_CLASS, BY_PIXEL, BLOCK)
     start = image * C * plane + first
     for c in tl.range(0, C, loop_unroll_factor=UNROLL):
         x = tl.load(logits_ptr + start + c * plane + p, mask=inside, other=0.0).to(tl.float32)
@@ -184,16 +209,17 @@ def _backward_by_class(
 
 @triton.jit
 def _backward_by_pixel(
-    grad_ptr, logits_ptr, target_ptr, lse_ptr, result_ptr,
+    by_class_ptr, by_pixel_ptr, logits_ptr, target_ptr, lse_ptr, result_ptr,
     pixels,
-    C: tl.constexpr, BLOCK: tl.constexpr, WIDTH: tl.constexpr,
+    C: tl.constexpr, BY_CLASS: tl.constexpr, BY_PIXEL: tl.constexpr,
+    BLOCK: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     p = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = p < pixels
     label = _labels(target_ptr, p, inside, C)
     valid = label < C
     lse = tl.load(lse_ptr + p, mask=inside, other=0.0)
-    factor = tl.load(grad_ptr + label, mask=valid, other=0.0).to(tl.float32)
+    factor = _factors(by_class_ptr, by_pixel_ptr, label, p, C, BY_CLASS, BY_PIXEL, BLOCK)
     c = tl.arange(0, WIDTH)[None, :]
     at = p[:, None] * C + c
     there = inside[:, None] & (c < C)
@@ -231,66 +257,70 @@ def _totals(
         tl.store(totals_ptr + 2 * C + c, tl.sum(predicted, 0))
 
 
-def forward(logits: Tensor, target: Tensor, predictions: bool) -> tuple[Tensor, Tensor, Tensor]:
+def forward(
+    logits: Tensor, target: Tensor, predictions: bool, pixels: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """As :func:`lit_seg.ops.chunked.forward`."""
     num_classes = logits.shape[1]
-    images, pixels, rows = _layout(logits)
+    images, size, rows = _layout(logits)
     whole = rows and num_classes > FEW_CLASSES
     block = SUM_PIXELS if whole else ROW_PIXELS if rows else PIXELS
-    block = min(block, triton.next_power_of_2(max(1, pixels)))
-    blocks_of_image = triton.cdiv(pixels, block)
+    block = min(block, triton.next_power_of_2(max(1, size)))
+    blocks_of_image = triton.cdiv(size, block)
     blocks = images * blocks_of_image
-    lse = torch.empty(target.shape, dtype=torch.float, device=logits.device)
+    nll, lse = empty_pixels(logits, target, pixels)
     sums = torch.empty(num_classes, dtype=torch.double, device=logits.device)
     totals = target.new_empty(3 if predictions else 2, num_classes)
     # zeros of integers are zeros of floats, too
     parts = torch.zeros((len(totals), num_classes, blocks), dtype=torch.int32, device=logits.device)
     part = parts[0].view(torch.float), parts[1], parts[-1]
+    tensors = logits, target, lse, nll
+    constants = num_classes, predictions, pixels
     with torch.cuda.device_of(logits):
         if whole and blocks:
             signed = torch.empty_like(lse)
             predicted = torch.empty_like(lse, dtype=torch.int32) if predictions else lse
-            size, options = _whole_pixels(num_classes)
-            _forward_by_pixel[(triton.cdiv(pixels, size),)](
-                *(logits, target, lse, signed, predicted, pixels, num_classes, predictions),
-                **options,
+            at_once, options = _whole_pixels(num_classes)
+            _forward_by_pixel[(triton.cdiv(size, at_once),)](
+                *tensors, signed, predicted, size, *constants, **options
             )
             _sum_pixels[(blocks,)](
-                *(target, signed, predicted, *part, pixels, blocks, num_classes, predictions),
+                *(target, signed, predicted, *part, size, blocks, num_classes, predictions),
                 BLOCK=block,
             )
         elif blocks:
             _forward_by_class[(blocks,)](
-                *(logits, target, lse, *part, pixels, blocks_of_image, blocks),
-                *(num_classes, predictions, rows),
+                *(*tensors, *part, size, blocks_of_image, blocks, *constants, rows),
                 **{"BLOCK": block, "UNROLL": UNROLL["forward"], "num_warps": WARPS},
             )
         _totals[(num_classes,)](
             *(*part, sums, totals, blocks, num_classes, predictions),
             **{"BLOCK": TOTAL_PROGRAMS, "num_warps": 8},
         )
-    return sums, totals, lse
+    return sums, totals, nll, lse
 
 
-def backward(grad: Tensor, logits: Tensor, target: Tensor, lse: Tensor) -> Tensor:
+def backward(
+    by_class: Tensor | None, by_pixel: Tensor | None, logits: Tensor, target: Tensor, lse: Tensor
+) -> Tensor:
     """As :func:`lit_seg.ops.chunked.backward`."""
     num_classes = logits.shape[1]
     result = torch.empty_like(logits)
     if not result.numel():
         return result
-    images, pixels, rows = _layout(logits)
-    tensors = grad.contiguous(), logits, target, lse, result
+    images, size, rows = _layout(logits)
+    factors = (lse if each is None else each.contiguous() for each in (by_class, by_pixel))
+    tensors = *factors, logits, target, lse, result
+    constants = num_classes, by_class is not None, by_pixel is not None
     with torch.cuda.device_of(logits):
         if rows:
-            size, options = _whole_pixels(num_classes)
-            _backward_by_pixel[(triton.cdiv(pixels, size),)](
-                *tensors, pixels, num_classes, **options
-            )
+            at_once, options = _whole_pixels(num_classes)
+            _backward_by_pixel[(triton.cdiv(size, at_once),)](*tensors, size, *constants, **options)
         else:
-            block = min(PIXELS, triton.next_power_of_2(pixels))
-            blocks_of_image = triton.cdiv(pixels, block)
+            block = min(PIXELS, triton.next_power_of_2(size))
+            blocks_of_image = triton.cdiv(size, block)
             _backward_by_class[(images * blocks_of_image,)](
-                *(*tensors, pixels, blocks_of_image, num_classes),
+                *(*tensors, size, blocks_of_image, *constants),
                 **{"BLOCK": block, "UNROLL": UNROLL["backward"], "num_warps": WARPS},
             )
     return result

@@ -5,16 +5,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def reference_class_nll(logits: Tensor, target: Tensor, predictions: bool) -> tuple[Tensor, Tensor]:
-    """``(C,)`` sums and ``(2 or 3, C)`` counts as :func:`lit_seg.ops.class_nll` defines them."""
+def reference_class_nll(
+    logits: Tensor, target: Tensor, predictions: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``(C,)`` sums, ``(2 or 3, C)`` counts and ``(N, *)`` -log p as ``class_nll`` defines them."""
     num_classes = logits.shape[1]
     valid = (target >= 0) & (target < num_classes)
     label = target[valid]
-    pixels = logits.movedim(1, -1)[valid]  # (valid pixels, C)
-    nll = F.cross_entropy(
-        pixels.to(torch.promote_types(pixels.dtype, torch.float)), label, reduction="none"
-    )
+    own = logits.movedim(1, -1)[valid]  # (valid pixels, C)
+    wide = torch.promote_types(logits.dtype, torch.float)
+    nll = F.cross_entropy(own.to(wide), label, reduction="none")
     sums = (F.one_hot(label, num_classes) * nll.double().unsqueeze(1)).sum(0)
-    predicted = pixels.argmax(1)
+    predicted = own.argmax(1)
     bins = [label[predicted == label], label, predicted][: 3 if predictions else 2]
-    return sums, torch.stack([torch.bincount(each, minlength=num_classes) for each in bins])
+    counts = torch.stack([torch.bincount(each, minlength=num_classes) for each in bins])
+    return sums, counts, nll.new_zeros(target.shape).masked_scatter(valid, nll)

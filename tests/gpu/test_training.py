@@ -35,8 +35,9 @@ def test_bf16_trains_and_validates(device: torch.device, tmp_path: Path) -> None
     assert module.loss.state.value.dtype == torch.float64  # type: ignore[union-attr]
 
 
-def test_batches_arrive_from_pinned_memory_without_a_wait(cuda: torch.device) -> None:
-    data = streets()
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_arrive_from_pinned_memory_without_a_wait(workers: int, cuda: torch.device) -> None:
+    data = streets(num_workers=workers)
     batch = next(iter(data.train_dataloader()))
     assert batch["image"].is_pinned()
     assert batch["target"].is_pinned()

@@ -32,17 +32,21 @@ def check(logits: Tensor, target: Tensor, backend: str) -> None:
     leaf = logits.detach().requires_grad_()
     exact = logits.detach().double().requires_grad_()
     weight = torch.linspace(0, 1, logits.shape[1], dtype=torch.double, device=logits.device)
-    found = class_nll(leaf, target, predictions=True, backend=backend)
-    wanted = class_nll(exact, target, predictions=True, backend="reference")
-    (weight * found.sums).sum().backward()
-    (weight * wanted.sums).sum().backward()
+    found = class_nll(leaf, target, predictions=True, pixels=True, backend=backend)
+    wanted = class_nll(exact, target, predictions=True, pixels=True, backend="reference")
     assert found.counts.tolist() == wanted.counts.tolist()
     torch.testing.assert_close(found.sums, wanted.sums, rtol=2e-6, atol=1e-6)
-    assert leaf.grad is not None
-    assert exact.grad is not None
-    assert leaf.grad.dtype == logits.dtype
+    torch.testing.assert_close(found.pixels.double(), wanted.pixels, rtol=2e-6, atol=2e-6)
     step = {torch.half: 2e-3, torch.bfloat16: 1e-2}.get(logits.dtype, 4e-6)
-    torch.testing.assert_close(leaf.grad.double(), exact.grad, rtol=step, atol=step)
+    for loss in (
+        lambda sums, _, pixels: (weight * sums).sum(),
+        lambda sums, _, pixels: (pixels**2).mean(),
+    ):
+        (gradient,) = torch.autograd.grad(loss(*found), leaf, retain_graph=True)
+        (right,) = torch.autograd.grad(loss(*wanted), exact, retain_graph=True)
+        assert gradient.dtype == logits.dtype
+        torch.testing.assert_close(gradient.double(), right, rtol=step, atol=step)
     again = class_nll(leaf, target, backend=backend)
+    assert again.pixels is None
     assert torch.equal(again.counts, found.counts[:2])
     assert torch.equal(again.sums, found.sums)

@@ -17,7 +17,7 @@ def test_equals_cross_entropy_in_float64(shape, backend):
     logits, target = draw(shape, torch.double)
     target = target.clamp(min=-1).masked_fill(target >= shape[1], -1)  # cross-entropy has one void
     leaf, exact = logits.clone().requires_grad_(), logits.clone().requires_grad_()
-    found = class_nll(leaf, target, predictions=True, backend=backend)
+    found = class_nll(leaf, target, predictions=True, pixels=True, backend=backend)
     nll = F.cross_entropy(exact, target, ignore_index=-1, reduction="none")
     predicted = exact.argmax(1)
     for c in range(shape[1]):
@@ -25,9 +25,11 @@ def test_equals_cross_entropy_in_float64(shape, backend):
         counts = [mine & (predicted == c), mine, (target >= 0) & (predicted == c)]
         assert found.counts[:, c].tolist() == [int(count.sum()) for count in counts]
         torch.testing.assert_close(found.sums[c], nll[mine].sum())
+    torch.testing.assert_close(found.pixels, nll)
     weight = torch.rand(shape[1], dtype=torch.double)
-    (weight * found.sums).sum().backward()
-    F.cross_entropy(exact, target, weight, ignore_index=-1, reduction="sum").backward()
+    ((weight * found.sums).sum() + (found.pixels**2).sum()).backward()
+    wanted = F.cross_entropy(exact, target, weight, ignore_index=-1, reduction="sum")
+    (wanted + (nll**2).sum()).backward()
     torch.testing.assert_close(leaf.grad, exact.grad)
 
 
@@ -100,7 +102,7 @@ def test_compiles_whole(backend):
     logits, target = draw((2, 4, 6, 5))
 
     def recall_loss(logits):
-        sums, counts = class_nll(logits, target)
+        sums, counts, _ = class_nll(logits, target)
         return ((1 - counts[0] / counts[1].clamp(min=1)) * sums).sum()
 
     grads = []
@@ -113,7 +115,7 @@ def test_compiles_whole(backend):
 
 def test_operators_are_registered_rightly():
     logits, target = draw((2, 4, 6, 5))
-    args = channels_last(logits).requires_grad_(), target, True, "chunked"
+    args = channels_last(logits).requires_grad_(), target, True, True, "chunked"
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(torch.ops.lit_seg.class_nll.default, args, test_utils=tests)
 

@@ -17,7 +17,13 @@ TOOL = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump
 TYPES = {
     **{"target_ptr": "*i64", "lse_ptr": "*fp32", "nll_ptr": "*fp32", "counts_ptr": "*i32"},
     **{"predicted_ptr": "*i32", "signed_ptr": "*fp32", "predictions_ptr": "*i32"},
-    **{"grad_ptr": "*fp64", "sums_ptr": "*fp64", "totals_ptr": "*i64"},
+    **{
+        "pixel_ptr": "*fp32",
+        "by_class_ptr": "*fp64",
+        "by_pixel_ptr": "*fp32",
+        "sums_ptr": "*fp64",
+        "totals_ptr": "*i64",
+    },
     **{"pixels": "i32", "blocks_of_image": "i32", "blocks": "i32"},
 }
 
@@ -43,16 +49,18 @@ def stack(kernel, dtype, aligned, warps, constants, folder) -> int:
 def cases(classes, predictions):
     """Each kernel with the constants and the warps that it is launched with."""
     common = {"C": classes, "PREDICTIONS": predictions}
+    one = {**common, "PIXELS": predictions}
+    back = {"C": classes, "BY_CLASS": True, "BY_PIXEL": predictions}
     _, whole = kernels._whole_pixels(classes)
     warps = whole.pop("num_warps")
     block = {"BLOCK": kernels.PIXELS, "UNROLL": kernels.UNROLL["forward"]}
-    yield kernels._forward_by_class, 1, {**common, **block, "ROWS": False}
+    yield kernels._forward_by_class, 1, {**one, **block, "ROWS": False}
     row = {**block, "BLOCK": kernels.ROW_PIXELS, "ROWS": True}
-    yield kernels._forward_by_class, 1, {**common, **row}
-    back = {**block, "UNROLL": kernels.UNROLL["backward"]}
-    yield kernels._backward_by_class, 1, {"C": classes, **back}
-    yield kernels._backward_by_pixel, warps, {"C": classes, **whole}
-    yield kernels._forward_by_pixel, warps, {**common, **whole}
+    yield kernels._forward_by_class, 1, {**one, **row}
+    block["UNROLL"] = kernels.UNROLL["backward"]
+    yield kernels._backward_by_class, 1, {**back, **block}
+    yield kernels._backward_by_pixel, warps, {**back, **whole}
+    yield kernels._forward_by_pixel, warps, {**one, **whole}
     yield kernels._sum_pixels, 4, {**common, "BLOCK": kernels.SUM_PIXELS}
     yield kernels._totals, 8, {**common, "BLOCK": kernels.TOTAL_PROGRAMS}
 

@@ -10,15 +10,18 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
-SHAPES = [
-    *((2, 19, 33, 17), (2, 19, 64, 64), (1, 2, 1, 1), (3, 1000, 5, 3), (2, 150, 31, 7)),
-    *((5, 7), (2, 5, 9), (1, 3, 2, 3, 4), (1, 65, 16, 16), (4, 11, 360, 480)),
+CASES = [  # few, as each combination of classes, dtype and layout is compiled
+    ((2, 19, 33, 17), torch.float),
+    ((2, 19, 33, 17), torch.bfloat16),
+    ((2, 19, 64, 64), torch.bfloat16),  # reads are aligned
+    ((2, 150, 31, 7), torch.float),
+    ((5, 7), torch.half),
+    ((1, 3, 2, 3, 4), torch.half),
 ]
 
 
 @pytest.mark.parametrize("backend", ["triton", "chunked"])
-@pytest.mark.parametrize("dtype", [torch.float, torch.bfloat16, torch.half], ids=str)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("shape", "dtype"), CASES, ids=str)
 def test_equals_the_reference(shape, dtype, backend):
     logits, target = draw(shape, dtype, "cuda")
     check(logits, target, backend)
@@ -44,7 +47,7 @@ def test_void_pixels_may_hold_anything(classes, layout):
 
 
 def test_a_class_may_be_ruled_out():
-    logits, target = draw((2, 5, 33, 17), device="cuda")
+    logits, target = draw((2, 19, 33, 17), device="cuda")
     logits[:, 0] = -torch.inf
     target = target.masked_fill(target == 0, 255)
     check(logits, target, "triton")
@@ -58,7 +61,7 @@ def test_logits_beyond_2_to_the_31():
     logits[0, 1029, -1, -1] = 1
     target[0, -1, -1] = 1029
     leaf = logits.requires_grad_()
-    sums, counts = class_nll(leaf, target)
+    sums, counts, _ = class_nll(leaf, target)
     sums.sum().backward()
     assert counts.sum(1).tolist() == [1, 1]
     assert counts[:, 1029].tolist() == [1, 1]
@@ -84,7 +87,7 @@ def test_compiles_with_inductor():
     logits, target = draw((2, 19, 64, 64), torch.bfloat16, "cuda")
 
     def recall_loss(logits):
-        sums, counts = class_nll(logits.float() * 2, target)
+        sums, counts, _ = class_nll(logits.float() * 2, target)
         return ((1 - counts[0] / counts[1].clamp(min=1)) * sums).sum()
 
     grads = []
