@@ -20,6 +20,7 @@ import pytest
 from rich.console import Console
 
 from lit_seg.cli.commands.compare import Display, arguments, planned
+from lit_seg.cli.commands.train import fit_arguments
 from lit_seg.cli.trainings import Trainings, _gpus
 from lit_seg.errors import RunError
 from tests.conftest import TINY
@@ -331,6 +332,21 @@ def test_a_task_of_an_array_is_warned_and_goes_on(place: Path, number: int, requ
 def test_what_is_unknown_is_named(args: tuple[str, ...], message: str) -> None:
     with pytest.raises(RunError, match=re.escape(message)):
         planned(arguments(args))
+
+
+def test_lists_may_have_commas(tmp_path: Path) -> None:
+    given = arguments(["--losses", "ce,recall", "pat", "ce", "--seeds", "3,4"])
+    assert (given.losses, given.seeds) == (["ce", "recall", "pat"], [3, 4])
+    with pytest.raises(RunError, match="--seeds must be whole numbers, got 'x'"):
+        arguments(["--seeds", "0,x"])
+
+
+def test_an_option_of_compare_is_not_taken_by_train() -> None:
+    """What `train` does not know goes to `fit`, which would name other ones."""
+    for option, meant in (("--losses", "--loss"), ("--seeds", "--seed"), ("--models", "--model")):
+        with pytest.raises(RunError, match=f"{option}; did you mean '{meant}'"):
+            fit_arguments([option, "1"])
+    assert fit_arguments(["--run_dir", "x", "--rank_timeout", "9"])[-2:] == ["--rank_timeout", "9"]
 
 
 def test_steps_and_time_left_are_shown(tmp_path: Path) -> None:
