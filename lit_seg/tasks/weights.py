@@ -93,10 +93,16 @@ def load_local_weights(network: nn.Module, path: str, published: bool = False) -
         raise RunError(f"`init`: {path} is no file; give a checkpoint or a state dict")
     own = network.state_dict()
     fitting = _fitting_tensors(_read(path), own)
-    if not fitting:
+    weights = [name for name, tensor in fitting.items() if tensor.is_floating_point()]
+    if not weights:  # perhaps numbers of batches, which all networks have
         raise RunError(
             f"`init`: no tensor of {path} fits this network by name and shape; give weights of "
             f"the same architecture and encoder"
+        )
+    if broken := [name for name in weights if not fitting[name].isfinite().all()]:
+        raise RunError(
+            f"`init`: {broken[0]} of {path} holds NaN or infinite numbers, the first of "
+            f"{len(broken)} tensors; give weights of a training that did not diverge"
         )
     network.load_state_dict(fitting, strict=False)
     rest = Counter(name.partition(".")[0] for name in own if name not in fitting)
@@ -132,10 +138,16 @@ def _fitting_tensors(content: Any, own: Mapping[str, Tensor]) -> dict[str, Tenso
             parts = _plain(key).split(".")
             for start, part in product(range(len(parts)), _PARTS):
                 name = names.get(part + ".".join(parts[start:]))
-                if name and own[name].shape == tensor.shape:
+                if name and own[name].shape == tensor.shape and _holds_like(tensor, own[name]):
                     before = ".".join(parts[:start])
                     found.setdefault((number, before, part), {})[name] = tensor
     return max(found.values(), key=len, default={})
+
+
+def _holds_like(tensor: Tensor, own: Tensor) -> bool:
+    """Whether a tensor holds real numbers, and fractions where those of the network do."""
+    dense = tensor.layout == own.layout and not (tensor.is_meta or tensor.is_quantized)
+    return dense and tensor.is_floating_point() == own.is_floating_point()
 
 
 _PARTS = ("", "encoder.", "encoder.model.")

@@ -47,6 +47,14 @@ def test_greys_of_sixteen_bits_are_colours_where_nothing_is_lost(tmp_path):
     assert read_image(path).tolist() == [[[0] * 3, [255] * 3]]
 
 
+def test_white_of_sixteen_bits_is_told_from_that_of_eight(tmp_path):
+    """Both may be ids, so it is no guess."""
+    path = save16(tmp_path / "m.png", np.array([[0, 255]], np.uint8), 257)
+    assert read(path, BLACK_AND_WHITE | {"crack": 65535}) == [[0, 1]]
+    with pytest.raises(DataError, match=r"\[65535\], .* 0, 255; of 16 bits, 65535 is what 255 is"):
+        read(path, BLACK_AND_WHITE)
+
+
 def test_more_than_eight_bits_are_refused_still(tmp_path):
     stored = RGBA.astype(np.uint16) * 257
     stored[0, 0, 0] += 1

@@ -175,6 +175,32 @@ def test_local_weights_are_recognised(
     assert not net.state_dict()["segmentation_head.0.weight"].any()  # of other classes
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda value: value.to_sparse(), "no tensor of .* fits"),
+        (lambda value: value.to("meta"), "no tensor of .* fits"),
+        (lambda value: value.to(torch.complex64), "no tensor of .* fits"),
+        (lambda value: value.to(torch.int8), "no tensor of .* fits"),
+        (
+            lambda value: value * float("nan"),
+            r"`init`: encoder\S+ of .*w.pt holds NaN .*\d\d tensors",
+        ),
+    ],
+)
+def test_local_weights_are_finite_real_numbers(
+    change: Callable[[Tensor], Tensor],
+    said: str,
+    two_nets: tuple[nn.Module, nn.Module],
+    tmp_path: Path,
+) -> None:
+    state = two_nets[1].state_dict().items()
+    content = {key: change(v) if v.is_floating_point() else v for key, v in state}
+    torch.save(content, tmp_path / "w.pt")
+    with pytest.raises(RunError, match=said):
+        load_local_weights(two_nets[0], str(tmp_path / "w.pt"))
+
+
 def test_what_stays_random_is_said(
     two_nets: tuple[nn.Module, nn.Module], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
