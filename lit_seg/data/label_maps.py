@@ -106,9 +106,9 @@ class LabelMap:
                 f"; of 16 bits, {illegal[0]} is what {illegal[0] // 257} is of 8" if spread else ""
             )
             raise DataError(
-                f"{path}: holds the label values {illegal[:10]}, "
-                f"expected only {_ranges(self.legal)}{hint}; it is of another release or dataset, or "
-                "these values need a class or a place in `ignore`"
+                f"{path}: holds the label values {illegal[:10]}, expected only "
+                f"{_ranges(self.legal)}{hint}; it is of another release or dataset, or these values "
+                " need a class or a place in `ignore`"
             )
         return mapped
 
