@@ -13,6 +13,8 @@ import sys
 import tarfile
 from pathlib import Path
 
+from lit_seg.errors import plural
+
 ARCHIVES = sorted((Path(__file__).parents[1] / "docs/records").glob("*.tar.xz"))
 FILES = (
     *("summary.json", "config.yaml", "metrics.csv", "classes.csv", "val_images.csv"),
@@ -65,7 +67,8 @@ def main() -> int:
         parser.error("pack needs --archive <file>.tar.xz")
     else:
         number = pack(given.folder, given.archive)
-        print(f"{given.archive}: {number} runs, {given.archive.stat().st_size / 1e6:.1f} MB")
+        size = given.archive.stat().st_size / 1e6
+        print(f"{given.archive}: {plural(number, 'run')}, {size:.1f} MB")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: each message names the thing, the value and the way out."""
+"""Defines errors that a user can mend: each names the thing, the value and the way out."""
 
 import signal
 from collections.abc import Iterable, Sequence
@@ -40,12 +40,12 @@ STOP_SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU", "SIGALRM")
     if hasattr(signal, name)  # Windows lacks some
 )
-"""What asks a run to stop: Ctrl-C, launchers, schedulers, a terminal that was closed, the system
-when it allows no more processor time, and a timer that was set before the start."""
+"""The signals that ask a run to stop. They come from Ctrl-C, launchers, schedulers, a terminal that
+was closed, the system when it allows no more processor time, and a timer set before the start."""
 
 
 def heard_signals() -> list[signal.Signals]:
-    """The stop signals to listen to; `nohup` leaves SIGHUP ignored, and it stays so."""
+    """List the stop signals to listen to; SIGHUP stays ignored if `nohup` started the run."""
     return [
         signum
         for signum in STOP_SIGNALS
@@ -59,7 +59,7 @@ class StopRequest(BaseException):
     Args:
         signum: the signal.
         agreed: whether all ranks stop at the same point.
-        early: whether it came before the run listened, which has not said anything then.
+        early: whether it came before the run listened; then nothing was printed about it.
     """
 
     def __init__(self, signum: int, agreed: bool = False, early: bool = False) -> None:
@@ -70,22 +70,40 @@ class StopRequest(BaseException):
 
 
 def reason_of(error: object) -> str:
-    """What an error says, in one line; its type where it says nothing."""
+    """Write in one line what an error says, or its type if it says nothing."""
     return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
 
 
+def plural(number: int, noun: str) -> str:
+    """Write a number and a noun.
+
+    Example:
+        >>> plural(1, "seed"), plural(3, "seed"), plural(0, "process")
+        ('1 seed', '3 seeds', '0 processes')
+    """
+    end = "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{'' if number == 1 else end}"
+
+
 def near(word: str, choices: Iterable[str], listed: bool = True) -> str:
-    """How a message on an unknown word ends: what it may mean, and what there is if ``listed``.
+    """End a message on an unknown word: it names what may be meant, and lists what there is.
+
+    The word may mean the choice that is most like it, or else the first that contains it.
 
     Example:
         >>> near("recal", ["ce", "recall"])
         "; did you mean 'recall'? There are: ce, recall"
         >>> near("x", ["ce", "recall"])
         '; there are: ce, recall'
+        >>> near("net", ["tu-resnet50", "tu-vgg"], listed=False)
+        "; did you mean 'tu-resnet50'?"
     """
     known = list(choices)
     lower = {each.lower(): each for each in reversed(known)}
-    found = [lower[each] for each in get_close_matches(word.lower(), lower, n=1)]
+    alike = get_close_matches(word.lower(), lower, n=1)
+    found = [
+        lower[each] for each in alike or lower if alike or (len(word) > 2 and word.lower() in each)
+    ]
     there = f"here are: {', '.join(known)}" if listed else ""
     if found:
         return f"; did you mean {found[0]!r}?" + (f" T{there}" if listed else "")

@@ -105,7 +105,7 @@ MUTATIONS = [
         "pixelwise",
         "recall",
         ("if self.training:", "if True:"),
-        ("advance()[1]", "advance()[0]"),
+        ("target))[1]", "target))[0]"),
         ("self.norm(support)", "self.norm(support + 1)"),
     ),
     *of(

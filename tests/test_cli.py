@@ -254,7 +254,7 @@ def test_a_size_that_the_architecture_cannot_take_is_named(
     pan = ["--model.architecture", "pan", "--model.options", "{}"]
     small = ["--data.init_args.height", "16", "--data.init_args.width", "16"]
     assert fit(tmp_path / "a", *pan, *small, "--data.init_args.batch_size", "1") == 2
-    assert "PAN cannot take 1 images of 16x16" in capsys.readouterr().err
+    assert "PAN cannot take 1 image of 16x16" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch.utils.data import DataLoader
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
@@ -255,13 +256,29 @@ def test_the_best_checkpoint_holds_what_was_scored(tmp_path: Path) -> None:
 
 
 def test_the_last_validation_is_held_by_the_run_that_goes_on(
-    tmp_path: Path, uninterrupted: Callable[..., Path], fail_at: Interrupt
+    tmp_path: Path,
+    uninterrupted: Callable[..., Path],
+    fail_at: Interrupt,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also where all steps are done: it may find the best weights."""
     reference, folder = uninterrupted(*STEPS), tmp_path / "seed0"
     fail_at(LitSegmenter, "validation_step", 3)  # of the last validation, after six steps
     assert fit(folder, *STEPS) == 1
+    places: list[str] = []  # of the module, where the run's device is a GPU
+    validate = LitSegmenter.validation_step
+    for cls, name, place in (
+        (SingleDeviceStrategy, "model_to_device", "GPU"),
+        (LitSegmenter, "cpu", "CPU"),
+    ):
+        monkeypatch.setattr(cls, name, lambda _, place=place: places.append(place))
+    monkeypatch.setattr(
+        LitSegmenter,
+        "validation_step",
+        lambda *args: places.append("validation") or validate(*args),
+    )
     assert main(["fit", "--resume", str(folder)]) == 0
+    assert list(dict.fromkeys(places[2:])) == ["GPU", "validation", "CPU"]
     assert differences(folder, reference) == []
 
 

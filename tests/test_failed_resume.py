@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch.optim import AdamW, Optimizer
 
+from lit_seg.checkpoints.checkpoint_files import find_checkpoint
+from lit_seg.checkpoints.checkpoint_schema import damage_of
 from lit_seg.cli.main import main
 from lit_seg.errors import RunError
 from lit_seg.loggers import csv_log
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.runs import csv_rows
-from lit_seg.runs.checkpoint_files import find_checkpoint
-from lit_seg.runs.checkpoint_schema import damage_of
 from lit_seg.tasks import LitSegmenter
 
 pytestmark = pytest.mark.usefixtures("few_streets")

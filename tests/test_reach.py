@@ -20,7 +20,7 @@ from pytorch_lightning.strategies import Strategy
 from lit_seg.cli.lightning_cli import CALLBACKS, LitSegCLI
 from lit_seg.cli.main import main
 from lit_seg.cli.option_checks import check_options
-from lit_seg.config.reach import TEXT, check_reach
+from lit_seg.cli.reach import OWN, TEXT, check_reach
 from lit_seg.config.trust import KNOWN, VARIABLE, only_trusted
 from lit_seg.errors import RunError
 from lit_seg.runs.layout import LOCK
@@ -52,7 +52,7 @@ def options(folder: Path, theirs: str, *more: str) -> list[str]:
 
 def check(parser: LightningArgumentParser, folder: Path, theirs: str, *more: str) -> None:
     args = options(folder, theirs, *more)
-    with only_trusted(args):
+    with only_trusted(args, own=OWN):
         check_reach(parser.parse_args(args).fit, folder / "run", args, CALLBACKS)
 
 

@@ -1,8 +1,11 @@
 """A module imports only from rooms that lie below its own, and its name stands once."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 PACKAGE = Path(__file__).parent.parent / "lit_seg"
 
@@ -42,8 +45,8 @@ SAME_NAME = {
 }
 """Names that several modules may have, and why."""
 
-NAMED_AFTER_THEIR_SUBJECT = ("cli/commands", "report/sections")
-"""Commands and chapters have the names of what they do and show, also where a room has them."""
+NAMED_BY_THE_SHELL = "cli/commands"
+"""A command's module has its name in the shell, also where a room has a module of that name."""
 
 
 def modules() -> Iterator[tuple[Path, ast.Module]]:
@@ -56,7 +59,7 @@ def room_of(path: Path) -> str:
 
 
 def imported(path: Path, tree: ast.Module) -> Iterator[str]:
-    """The names of this package that a module imports, at its top or in a function."""
+    """The names of this package that a module has: imported, of attributes and in texts."""
     for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.Import):
@@ -64,7 +67,25 @@ def imported(path: Path, tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}:{node.lineno}: a relative import"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-        yield from (name for name in names if name.startswith("lit_seg."))
+        elif isinstance(node, ast.Attribute):
+            names = [ast.unparse(node)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = [node.value.rstrip(".")]  # also the beginning of an f-string
+        yield from (name for name in names if re.fullmatch(r"lit_seg\.[a-z]\w*(\.\w+)*", name))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import lit_seg.x",
+        "from lit_seg import x",
+        "import_module('lit_seg.x')",
+        "import_module(f'lit_seg.x.{name}')",
+        "import lit_seg; lit_seg.x",
+    ],
+)
+def test_a_room_that_is_named_is_seen(line: str) -> None:
+    assert set(imported(Path("m.py"), ast.parse(line))) == {"lit_seg.x"}
 
 
 def arrows() -> Iterator[tuple[Path, str, str, str]]:
@@ -149,7 +170,7 @@ def test_no_two_modules_have_one_name() -> None:
     found: dict[str, list[str]] = {}
     for path, _ in modules():
         place = path.parent.as_posix()
-        if path.name not in SAME_NAME and not place.startswith(NAMED_AFTER_THEIR_SUBJECT):
+        if path.name not in SAME_NAME and not place.startswith(NAMED_BY_THE_SHELL):
             found.setdefault(path.name, []).append(place)
     twice = {name: places for name, places in found.items() if len(places) > 1}
     del twice["__init__.py"]
@@ -159,5 +180,4 @@ def test_no_two_modules_have_one_name() -> None:
 def test_exceptions_are_needed() -> None:
     for name in SAME_NAME:
         assert len(list(PACKAGE.rglob(name))) > 1, name
-    for place in NAMED_AFTER_THEIR_SUBJECT:
-        assert (PACKAGE / place).is_dir(), place
+    assert (PACKAGE / NAMED_BY_THE_SHELL).is_dir()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from lit_seg.checkpoints.checkpoint_files import find_checkpoint
 from lit_seg.errors import RunError
-from lit_seg.runs.checkpoint_files import find_checkpoint
 from lit_seg.runs.layout import find_run, free_folder
 
 

@@ -29,6 +29,8 @@ L2_BYTES = 50e6
 """Inputs take turns until they are three times the cache of an H100."""
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
+Case = tuple[tuple[int, ...], torch.dtype, bool]
+"""Shape, dtype, and whether channels are last in memory."""
 Bases = dict[tuple[str, str, LossFunction], float]
 """Time of torch's own cross-entropy by shape and dtype."""
 
@@ -155,28 +157,37 @@ def run(section: Section) -> None:
     section.row("limit", quantity="copy, GB/s read and written", value=bandwidth / 1e9)
     bases: Bases = {}
     cases = [(shape, dtype, False) for shape in shapes for dtype in (torch.float32, torch.bfloat16)]
-    cases += [(shape, torch.bfloat16, True) for shape in shapes[1::2]]
-    for shape, dtype, last in cases:
-        with section.attempt("losses", shape=str(shape), dtype=str(dtype)):
-            inputs = Inputs(shape, dtype, section.device, last)
-            _compare(section, "losses", inputs, variants(shape[1], section), bandwidth, bases)
-    if section.device.type == "cuda":
+    last = [(shape, torch.bfloat16, True) for shape in shapes[1::2]]
+    cuda = section.device.type == "cuda"
+    _losses(section, cases, bandwidth, bases)
+    _upsampled(section)
+    if cuda:
         for shape, dtype in ((shapes[0], torch.float32), (shapes[2], torch.bfloat16)):
             with section.attempt("kernels", shape=str(shape)):
                 _kernels(section, Inputs(shape, dtype, section.device))
+        _inductor(section, cases[:2], bandwidth, bases)
+    _losses(section, last, bandwidth, bases)
     _every_loss(section, shapes[0], bandwidth, bases)
-    if section.device.type == "cuda":
-        _inductor(section, cases, bandwidth, bases)
-        _sizes(section, [(shapes[1], torch.float32), (shapes[0], torch.bfloat16)])
+    if cuda:
+        _sizes(section, [(shapes[2], torch.bfloat16), (shapes[1], torch.float32)])
+        _inductor(section, cases[2:] + last, bandwidth, bases)
     section.note(
         "Forward and backward. `ms` is the time on the device while calls are queued ahead, "
         "`host ms` the time until a call returns; `waits` counts how often it waits for the device."
         " `ratio` is to F.cross_entropy in the same dtype, `to float32` to the same in float32, as "
         "autocast computes it. `memory` is what is allocated at most beyond the logits, over their "
-        "bytes. `of limit` is the time to read the logits twice, write the gradient, and read and "
-        "write what a pixel needs, at copy bandwidth, over the time taken; what stays in the cache "
+        "bytes; where logits are upsampled, over those of full size in float32. `of limit` is the "
+        "time to read the logits twice, write the gradient, and read and write what a pixel needs, "
+        "at copy bandwidth, over the time taken; what stays in the cache "
         "between forward and backward can take it beyond 1. Errors are against float64."
     )
+
+
+def _losses(section: Section, cases: list[Case], bandwidth: float, bases: Bases) -> None:
+    for shape, dtype, last in cases:
+        with section.attempt("losses", shape=str(shape), dtype=str(dtype)):
+            inputs = Inputs(shape, dtype, section.device, last)
+            _compare(section, "losses", inputs, variants(shape[1], section), bandwidth, bases)
 
 
 def _copy_bandwidth(section: Section) -> float:
@@ -198,9 +209,10 @@ def _compare(
     """A row for each variant, with ratios to the times of torch's own, which are kept."""
     named: dict[str, Any] = {"shape": inputs.name, "dtype": inputs.dtype}
     right: dict[str, tuple[float, float]] = {}
-    # the first logits on the CPU, so that the GPU is not compared with itself only
-    where = torch.device("cpu") if not bases else section.device
     for variant in tried:
+        # the first logits on the CPU, so that the GPU is not compared with itself only
+        first = not bases and "triton" in variant.name
+        where = torch.device("cpu") if first else section.device
         with section.attempt(table, **named, loss=variant.name):
             right[variant.name] = inputs.errors(variant, where)
     tried = [variant for variant in tried if variant.name in right]
@@ -277,6 +289,73 @@ def waits(work: Callable[[], object], device: torch.device) -> float:
     return sum("synchroniz" in str(each.message) for each in found)
 
 
+def _upsampled(section: Section) -> None:
+    """Logits of a network's output stride: upsampled by torch or where the kernels read them."""
+    cases = [
+        ((2, 19, 512, 512), 8, torch.float32),
+        ((2, 19, 512, 512), 8, torch.bfloat16),
+        ((2, 19, 512, 512), 4, torch.float32),
+        ((2, 19, 512, 512), 16, torch.float32),
+        ((8, 19, 769, 769), 8, torch.bfloat16),
+        ((1, 150, 512, 512), 8, torch.bfloat16),
+    ]
+    for shape, stride, dtype in [((2, 5, 16, 16), 4, torch.float32)] if section.smoke else cases:
+        full = Inputs(shape, torch.float32, section.device)
+        images, classes, *sides = shape
+        small = [max(2, round(side / stride)) for side in sides]
+        logits = 2 * torch.randn(images, classes, *small, device=section.device)
+        logits = logits.to(dtype).requires_grad_()
+        named = {"shape": full.name, "stride": stride, "dtype": str(dtype)[6:]}
+        with section.attempt("upsampled", **named):
+            _upsampled_rows(section, named, full.bytes, logits, full.sets[0][1])
+
+
+def _upsampled_rows(
+    section: Section, named: dict[str, Any], full: int, logits: Tensor, target: Tensor
+) -> None:
+    def before(loss: LossFunction) -> LossFunction:
+        def upsampled(small: Tensor, labels: Tensor) -> Tensor:
+            return loss(F.interpolate(small, labels.shape[1:], mode="bilinear"), labels)
+
+        return upsampled
+
+    tried = {
+        "F.interpolate, F.cross_entropy in float32": before(as_under_autocast),
+        "F.interpolate, RecallLoss": before(RecallLoss([1] * logits.shape[1]).to(section.device)),
+        "F.interpolate, class_nll: recall": before(ours("auto", "recall")),
+        "class_nll: recall": ours("auto", "recall"),
+        "class_nll: plain": ours("auto", "plain"),
+    }
+    exact = {"plain": cross_entropy, "recall": RecallLoss([1] * logits.shape[1]).to(section.device)}
+    right = {}
+    for name, loss in exact.items():
+        wide = logits.detach().double().requires_grad_()
+        before(loss)(wide, target).backward()
+        logits.grad = None
+        ours("auto", name)(logits, target).backward()
+        assert logits.grad is not None
+        assert wide.grad is not None
+        off = (logits.grad.double() - wide.grad).abs().max() / wide.grad.abs().max()
+        right[f"class_nll: {name}"] = off.item()
+
+    def step(loss: LossFunction) -> Callable[[], None]:
+        def work() -> None:
+            logits.grad = None
+            loss(logits, target).backward()
+
+        return work
+
+    works = [step(loss) for loss in tried.values()]
+    times = device_times(works, section.device, 1 if section.smoke else 15)
+    for name, work, ms in zip(tried, works, times, strict=True):
+        section.row(
+            "upsampled",
+            **{**named, "loss": name, "ms": ms, "ratio": ms / times[0]},
+            memory=peak_memory(work, section.device) / full,
+            **{"gradient error": right.get(name, nan)},
+        )
+
+
 def _kernels(section: Section, inputs: Inputs) -> None:
     """Where the time goes within a step with our kernels."""
     work = inputs.step(ours("triton", "recall"))
@@ -315,7 +394,7 @@ def _every_loss(
 
 def _inductor(
     section: Section,
-    cases: list[tuple[tuple[int, ...], torch.dtype, bool]],
+    cases: list[Case],
     bandwidth: float,
     bases: Bases,
 ) -> None:
@@ -332,26 +411,31 @@ def _inductor(
 
 
 def _sizes(section: Section, cases: list[tuple[tuple[int, ...], torch.dtype]]) -> None:
-    """The kernels with other sizes of a program."""
+    """The kernel of backward with other numbers of pixels, warps and classes at a time."""
     from lit_seg.ops import kernels
 
     @contextmanager
-    def changed(pixels: int, warps: int, unroll: int) -> Iterator[None]:
-        kept = kernels.PIXELS, kernels.WARPS, kernels.UNROLL
-        kernels.PIXELS, kernels.WARPS = pixels, warps
-        kernels.UNROLL = {"forward": unroll, "backward": unroll}
+    def changed(**values: int) -> Iterator[None]:
+        tables = {"pixels": kernels.PIXELS, "warps": kernels.WARPS, "unroll": kernels.UNROLL}
+        kept = {name: tables[name]["backward"] for name in values}
+        for name, value in values.items():
+            tables[name]["backward"] = value
         try:
             yield
         finally:
-            kernels.PIXELS, kernels.WARPS, kernels.UNROLL = kept
+            for name, value in kept.items():
+                tables[name]["backward"] = value
 
-    sizes = [(128, 1, 8), (128, 1, 4), (256, 1, 4), (256, 2, 8), (64, 1, 8), (512, 4, 8)]
+    sizes = [(128, 1, 4), (256, 2, 4), (128, 4, 4), (256, 4, 4), (512, 4, 4), (1024, 8, 4)]
+    sizes += [(256, 2, 8), (64, 2, 4)]
     for pixels, warps, unroll in sizes:
         for shape, dtype in cases:
             named = {"pixels": pixels, "warps": warps, "unroll": unroll}
             if section.seconds_left() < 5:
+                section.note("No time was left for all sizes of the kernels.")
                 return
-            inputs = Inputs(shape, dtype, section.device)
-            with section.attempt("sizes", **named), changed(pixels, warps, unroll):
+            with section.attempt("sizes of backward", **named), changed(**named):
+                inputs = Inputs(shape, dtype, section.device)
                 ms = device_times([inputs.step(ours("triton", "plain"))], section.device, 15)[0]
-                section.row("sizes", shape=inputs.name, dtype=inputs.dtype, **named, ms=ms)
+                name = {"shape": inputs.name, "dtype": inputs.dtype}
+                section.row("sizes of backward", **name, **named, ms=ms)

@@ -1,5 +1,7 @@
 """The project's own training on a GPU: waits, what a step's time goes to, and feeding it."""
 
+import cProfile
+import pstats
 import time
 import warnings
 from collections import Counter
@@ -37,14 +39,15 @@ class Watch(Callback):
         self.seconds = 0.0
         self.waits: Counter[str] = Counter()
         self.table: list[Any] = []
+        self.host = cProfile.Profile()
         self._begun = 0.0
         self._profile: profile | None = None
         self._caught: Any = None
 
     @property
     def steps(self) -> int:
-        """All steps: warm-up, timed, two whose waits are counted, two that are profiled."""
-        return self.warm_up + self.timed + 4
+        """All steps: warm-up, timed, two whose waits are counted, two profiled twice over."""
+        return self.warm_up + self.timed + 6
 
     def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
         """Switch the tools on."""
@@ -70,14 +73,16 @@ class Watch(Callback):
             activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * cuda
             self._profile = profile(activities=activities)
             self._profile.__enter__()
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Read the profile."""
-        if self._profile is not None:
-            if torch.cuda.is_available():
+        if step == self.timed + 4 and self._profile is not None:
+            if cuda:
                 torch.cuda.synchronize()
             self._profile.__exit__(None, None, None)
             self.table = list(self._profile.key_averages())
+            self.host.enable()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End the profile of Python."""
+        self.host.disable()
 
 
 class _Rows(Logger):
@@ -135,7 +140,7 @@ def run(section: Section) -> None:
     for workers in (0,) if section.smoke else (1, 4, 8, 15):
         with section.attempt("loading", workers=workers):
             _loading(section, root, workers, size)
-    order = [("recall", True), ("ce", True), ("ce", False), ("pat", True)]
+    order = [("recall", True), ("ce", False), ("ce", True), ("pat", True)]
     for name, watched in order[: 1 if section.smoke else None]:
         if section.seconds_left() < 4:
             section.note(f"No time was left for {name}.")
@@ -194,12 +199,14 @@ def _training(
         for place, number in watch.waits.most_common(12):
             section.row("waits of recall", place=place, **{"per step": number / 2})
         _profile_rows(section, watch)
+        _host_rows(section, watch)
 
 
 def _profile_rows(section: Section, watch: Watch) -> None:
     cuda = section.device.type == "cuda"
     own = "self_device_time_total" if cuda else "self_cpu_time_total"
-    events = [e for e in watch.table if not (cuda and e.key.startswith("ProfilerStep"))]
+    # ranges that the profiler marks are no kernels
+    events = [e for e in watch.table if not (cuda and "#" in e.key)]
     events.sort(key=lambda event: -getattr(event, own))
     # kernels alone: an operator on the CPU has no time of its own on the GPU
     total = sum(getattr(event, own) for event in events) or 1.0
@@ -208,4 +215,16 @@ def _profile_rows(section: Section, watch: Watch) -> None:
             "profile of recall",
             **{"what": event.key[:90], "ms per step": getattr(event, own) / 2e3},
             **{"share": getattr(event, own) / total, "calls per step": event.count / 2},
+        )
+
+
+def _host_rows(section: Section, watch: Watch) -> None:
+    """Which functions the processor spends a step in, without those that they call."""
+    stats: dict[Any, Any] = pstats.Stats(watch.host).stats  # type: ignore[attr-defined]
+    order = sorted(stats.items(), key=lambda item: -item[1][2])
+    for (file, _, name), (_, calls, own, total, _) in order[:25]:
+        section.row(
+            "processor time of recall, as Python's profiler slows it down",
+            **{"what": f"{_place(file)} {name}"[:90], "calls per step": calls / 2},
+            **{"own ms per step": 1e3 * own / 2, "with callees": 1e3 * total / 2},
         )

@@ -1,4 +1,4 @@
-"""Runs compared, in numbers and figures. Needs the ``notebooks`` extra (matplotlib)."""
+"""Compares runs in numbers and figures. It needs the ``notebooks`` extra (matplotlib)."""
 
 from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.analysis.figures import plot_trajectories

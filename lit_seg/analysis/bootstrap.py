@@ -1,4 +1,4 @@
-"""Is a difference between two losses real? Student's t over seeds, a bootstrap over images."""
+"""Intervals for the difference of two losses: Student's t over seeds, a bootstrap over images."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,13 +10,13 @@ from numpy.random import Generator, default_rng
 from scipy.stats import t as student
 
 Array = npt.NDArray[np.float64]
-_AT_ONCE = 1000  # resamples: what is in memory
+_AT_ONCE = 1000  # resamples that are in memory together
 _DEFINED = 0.95  # share of resamples in which a score must have a value
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one score between a loss and its baseline, in the unit of the score."""
+    """The difference of one score between a loss and its baseline, in the unit of the score."""
 
     value: float  # mean over the pairs of seeds that have one
     low: float  # lower end of the 95 % interval; NaN if there is none
@@ -26,18 +26,19 @@ class Difference:
 
     @property
     def seeds(self) -> int:
-        """Pairs that have a value."""
+        """The number of pairs that have a value."""
         return sum(value == value for value in self.by_seed)
 
     @property
     def is_real(self) -> bool:
-        """Whether the interval excludes zero and is of more than one pair of seeds."""
+        """Whether the interval excludes zero and comes from more than one pair of seeds."""
         return self.seeds > 1 and (self.low > 0 or self.high < 0)
 
     def possible(self, baseline: float) -> "Difference":
-        """The same with an interval cut to what is possible: a score is between 0 and 1.
+        """Cut the interval to what is possible, because a score is between 0 and 1.
 
-        ``baseline`` is its mean over the pairs that have a value. The outcome never changes.
+        ``baseline`` is the mean of the baseline over the pairs that have a value. An interval that
+        excludes zero still does.
         """
         low, high = max(self.low, -baseline), min(self.high, 1 - baseline)
         return self if self.low != self.low else replace(self, low=low, high=high)
@@ -93,14 +94,14 @@ def bootstrap_pairs(
 
 
 def resamples(random: Generator, draws: int, images: int) -> Iterator[Array]:
-    """How often each image is drawn, ``(B, I)``, in parts."""
+    """Yield how often each image is drawn, ``(B, I)``, for a part of the resamples at a time."""
     for start in range(0, draws, _AT_ONCE):
         number = min(_AT_ONCE, draws - start)
         yield random.multinomial(images, np.full(images, 1 / images), number).astype(np.float64)
 
 
 def summed(counts: npt.NDArray[np.number], image_weight: Array) -> Array:
-    """Counts ``(S, I, C, 3)`` summed over drawn images ``(B, I)``, as ``(B, S, C, 3)``."""
+    """Sum counts ``(S, I, C, 3)`` over the drawn images ``(B, I)``, as ``(B, S, C, 3)``."""
     exact = np.asarray(counts, np.float64)
     sums: Array = np.einsum("bi,sick->bsck", image_weight, exact, optimize=True)
     return sums
@@ -112,7 +113,7 @@ def quantile(freedom: int) -> float:
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """p-values adjusted for being the smallest of several (Holm 1979); NaN stays out."""
+    """Adjust p-values for the number of comparisons (Holm 1979); NaN is not counted."""
     p = np.asarray(p_values, np.float64)
     order = np.argsort(p)[: np.count_nonzero(p == p)]  # NaN is sorted last
     adjusted = np.full(len(p), nan)
@@ -122,7 +123,7 @@ def holm(p_values: list[float]) -> list[float]:
 
 
 def _difference(by_seed: Array, drawn: Array) -> Difference:
-    """From the differences of pairs ``(S,)``, and those in each resample of images ``(B, S)``."""
+    """Combine the differences of pairs ``(S,)`` with those of resamples of images ``(B, S)``."""
     there = ~np.isnan(by_seed)
     each = tuple(by_seed.tolist())
     if not there.any():

@@ -8,19 +8,20 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.style import GROUP_COLOURS, INK, class_looks, end_labels, looks, name_rows
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
+from lit_seg.runs.records import stat_of
 
-_MOST_CLASSES = 16  # that can be told apart; beyond, groups are drawn
+_MOST_CLASSES = 16  # more lines cannot be distinguished, so groups are drawn instead
 _POINTS = 60
 
 
 def trajectories(comparison: Comparison, stat: str) -> pd.DataFrame:
-    """A statistic of ``classes.csv``, mean over seeds, then a running mean over the steps.
+    """Average a statistic of ``classes.csv`` over seeds, then by a running mean over the steps.
 
-    It has columns method, step, class (group, where there are more than 16 classes) and value, and
-    at most 60 steps of a method.
+    The result has columns method, step, class (group, where there are more than 16 classes) and
+    value, and at most 60 steps of a method.
     """
     log = comparison.log
-    rows = log[log["stat"] == f"class/{stat}"].astype({"class": str})
+    rows = log[log["stat"] == stat_of("class", stat)].astype({"class": str})
     if len(comparison.classes) > _MOST_CLASSES:
         group = {comparison.classes[c]: g for g, part in comparison.groups.items() for c in part}
         rows = rows.assign(**{"class": rows["class"].map(group)})
@@ -36,7 +37,7 @@ def trajectories(comparison: Comparison, stat: str) -> pd.DataFrame:
 
 
 def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, axes: Axes) -> None:
-    """The ``trajectories`` of a method, named at their ends. Recall loss paper, Fig. 4.
+    """Draw the ``trajectories`` of a method, named at their ends (recall loss paper, Fig. 4).
 
     All methods in ``table`` have axes with equal limits. Axes in logarithms are for a ratio, and
     have a line at 1.
@@ -71,7 +72,7 @@ def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, ax
 
 
 def plot_mask_sizes(comparison: Comparison, found: pd.DataFrame, axes: Axes) -> None:
-    """A histogram of the sizes of masks per class, in logarithms. PAT paper, Fig. 1."""
+    """Draw a histogram of mask sizes per class on a logarithmic axis (PAT paper, Fig. 1)."""
     styles = class_looks(comparison)
     sizes = 100 * found["size"]
     edges = np.geomspace(max(sizes.min() * 0.9, 1e-3), 100, 31)
@@ -95,7 +96,7 @@ def plot_mask_sizes(comparison: Comparison, found: pd.DataFrame, axes: Axes) -> 
 
 
 def plot_recall_by_size(comparison: Comparison, by_size: pd.DataFrame, axes: Axes) -> None:
-    """``recall_by_size`` of each method, mean over seeds."""
+    """Draw ``recall_by_size`` of each method, averaged over seeds."""
     names = [name for name in MASK_SIZE_BINS if (by_size["bin"] == name).any()]
     ends = []
     for label, style in looks(comparison).items():

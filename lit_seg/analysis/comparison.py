@@ -30,7 +30,7 @@ OF_PRECISION = ("mprec", "tail_precision")  # scores of predicted pixels alone, 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Finished runs of several losses, read and scored; ``method`` in a frame is a label."""
+    """Finished runs of several losses, read and scored. A ``method`` in a frame is its label."""
 
     methods: list[Method]  # the baseline first, then by mean IoU, highest first; other budgets last
     baseline: Method | None
@@ -56,15 +56,15 @@ class Comparison:
 
     @property
     def tail(self) -> list[int]:
-        """Class ids, the most frequent first."""
+        """The class ids of the tail, the most frequent first."""
         return self.groups["tail"]
 
     def method(self, label: str) -> Method:
-        """The method of a label."""
+        """Find a method by its label."""
         return next(method for method in self.methods if method.label == label)
 
     def by_frequency(self) -> list[int]:
-        """Class ids, the most frequent in training first."""
+        """All class ids, the most frequent in training first."""
         return [c for part in self.groups.values() for c in part]
 
     def score(self, stat: str) -> "pd.Series[float]":
@@ -104,14 +104,13 @@ def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10
         )
     base, usual = methods[0] if methods[0].loss == baseline else None, methods[0].steps
     finished = [(method.label, run) for method in methods for run in method.runs]
-    classes, pixels, colours, notes = read_dataset(methods)
-    warnings += notes
+    classes, pixels, colours = read_dataset(methods)
     groups = frequency_groups(pixels)
     images, counts = read_counts(methods, classes)
     if without := [run.name for label, run in finished if (label, run.seed) not in counts]:
         warnings.append(
-            f"no {VAL_IMAGES} in {', '.join(without)}: their scores are those that were logged, "
-            "and differences from them have no interval"
+            f"no {VAL_IMAGES} in {', '.join(without)}: differences from their scores have no "
+            "interval"
         )
     per_class, scores = scores_of(methods, groups["tail"])
     if unconfigured := [run.name for _, run in finished if not run.config]:
@@ -187,7 +186,10 @@ def paired(
 
 
 def opponent(comparison: Comparison, method: Method) -> Method | None:
-    """The baseline of the same budget and data, else of the usual budget; none for the baseline."""
+    """The baseline of the same budget and data, or else of the usual budget.
+
+    The baseline itself has none.
+    """
     base = comparison.baseline
     if base is None or method.label == base.label:
         return None
@@ -198,7 +200,7 @@ def opponent(comparison: Comparison, method: Method) -> Method | None:
 
 
 def _differences(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
-    """The frame ``differences``, and what a reader must know about it."""
+    """Make the frame ``differences``, and the warnings that a reader needs with it."""
     rows, notes = [], []
     uneven: dict[str, list[str]] = {}
     for method in comparison.methods:

@@ -1,4 +1,4 @@
-"""The figure of class trajectories for notebooks; its import needs no matplotlib."""
+"""Draws class trajectories for notebooks. The import of this module needs no matplotlib."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ Heights = npt.NDArray[np.float64]
 
 
 def spread_apart(wanted: Heights, gap: float) -> Heights:
-    """Move heights at least ``gap`` apart, in the same order and as little as possible."""
+    """Move heights at least ``gap`` apart, as little as possible and in the same order."""
     order = np.argsort(wanted, kind="stable")
     gaps = gap * np.arange(len(wanted))
     placed = np.empty(len(wanted))
@@ -57,7 +57,7 @@ def plot_trajectories(
             continue
         colour = colours[name] if colours else _OKABE_ITO[i % len(_OKABE_ITO)]
         dash = _DASHES[i // len(_OKABE_ITO) % len(_DASHES)]
-        marker = "o" if table[name].count() == 1 else None  # one value is no line
+        marker = "o" if table[name].count() == 1 else None  # one value makes no line
         axes.plot(
             table.index, table[name], dash, color=colour, linewidth=1.5, marker=marker, label=name
         )

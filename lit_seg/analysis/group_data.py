@@ -1,4 +1,4 @@
-"""The numbers of methods, from the files of runs: counts per image, masks, and scores."""
+"""Reads the counts per image, the masks and the scores of methods from the files of their runs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,8 +9,8 @@ import pandas as pd
 from lit_seg.analysis.run_groups import Method
 from lit_seg.errors import RunError
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS, size_bin
-from lit_seg.metrics.scores import CLASS_STATS, HITS, LABELLED, STATS, from_classes
-from lit_seg.runs.layout import DATASET, METRICS, VAL_IMAGES
+from lit_seg.metrics.scores import CLASS_STATS, LABELLED, STATS, class_scores, from_classes
+from lit_seg.runs.layout import DATASET, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images
 
 Counts = npt.NDArray[np.int64]
@@ -19,7 +19,7 @@ Counts = npt.NDArray[np.int64]
 def read_counts(
     methods: Sequence[Method], classes: Sequence[str]
 ) -> tuple[list[str], dict[tuple[str, int], Counts]]:
-    """The names of all images, sorted, and the counts of the runs that have them per image."""
+    """Read the counts per image of the runs that have them, and the sorted names of all images."""
     runs = [(method.label, run) for method in methods for run in method.runs]
     counted = [(label, run) for label, run in runs if (run.path / VAL_IMAGES).is_file()]
     tables = {(label, run.seed): load_images(run.path) for label, run in counted}
@@ -27,19 +27,18 @@ def read_counts(
     return images, {key: cube_of(table, images, classes) for key, table in tables.items()}
 
 
-def read_dataset(methods: Sequence[Method]) -> tuple[list[str], list[int], list[str], list[str]]:
-    """Class names in id order, their training pixels and colours, and what is unknown of them."""
+def read_dataset(methods: Sequence[Method]) -> tuple[list[str], list[int], list[str]]:
+    """Read class names in id order, their training pixels, and their colours if the runs say."""
     runs = [run for method in methods for run in method.runs]
     run = next((run for run in runs if (run.path / DATASET).is_file()), runs[0])
     names, pixels = list(run.scores.classes), run.scores.column("train_pixels").astype(int).tolist()
     if (run.path / DATASET).is_file():  # the same in all runs, or they would not be compared
-        return names, pixels, load_dataset(run.path)["colour"].tolist(), []
-    note = f"no {DATASET}: classes are in the order of {METRICS} and not grouped by frequency"
-    return names, pixels, [], [note] if set(pixels) == {1} else []
+        return names, pixels, load_dataset(run.path)["colour"].tolist()
+    return names, pixels, []
 
 
 def cube_of(rows: pd.DataFrame, images: Sequence[str], classes: Sequence[str]) -> Counts:
-    """``(I, C, 3)`` pixels labelled, predicted and both; zero where there is no row."""
+    """Make counts ``(I, C, 3)``, pixels labelled, predicted and both; no row means zero."""
     cube = np.zeros((len(images), len(classes), 3), np.int64)
     i = pd.Index(images).get_indexer(rows["image"])
     c = pd.Index(classes).get_indexer(rows["class"])
@@ -51,30 +50,29 @@ def cube_of(rows: pd.DataFrame, images: Sequence[str], classes: Sequence[str]) -
 
 
 def masks_of(counts: Counts) -> pd.DataFrame:
-    """Every mask, as ``mask_sizes.py`` defines it: image id, class id, size, bin, recall."""
-    labelled, hits = counts[..., LABELLED], counts[..., HITS]
+    """List every mask, as ``mask_sizes.py`` defines it: image id, class id, size, bin, recall."""
+    labelled = counts[..., LABELLED]
     image, cls = np.nonzero(labelled)
-    pixels = labelled[image, cls]
-    size = pixels / labelled.sum(axis=1)[image]
+    size = labelled[image, cls] / labelled.sum(axis=1)[image]
     bins = pd.Categorical.from_codes(size_bin(size), list(MASK_SIZE_BINS), ordered=True)
-    recall = hits[image, cls] / pixels
+    recall = class_scores(counts)[1][image, cls]
     return pd.DataFrame({"image": image, "class": cls, "size": size, "bin": bins, "recall": recall})
 
 
 def masks_of_runs(counts: Mapping[tuple[str, int], Counts]) -> pd.DataFrame:
-    """Every mask of every run: method, seed, and the columns of ``masks_of``."""
+    """List every mask of every run: method, seed, and the columns of ``masks_of``."""
     tables = {key: masks_of(of_run) for key, of_run in counts.items()}
     return pd.concat(tables, names=["method", "seed"]).reset_index(["method", "seed"])
 
 
 def recall_by_size(masks: pd.DataFrame) -> pd.DataFrame:
-    """Mean recall of the masks of a size, every mask counting once: method, seed, bin, value."""
+    """Average recall over the masks of each size; columns are method, seed, bin and value."""
     groups = masks.groupby(["method", "seed", "bin"], observed=True, sort=False)
     return groups["recall"].mean().rename("value").reset_index()
 
 
 def scores_of(methods: Sequence[Method], tail: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores per class, and those of ``STATS``, of every run: the frames of a ``Comparison``."""
+    """Make the frames ``class_scores`` and ``scores`` of a ``Comparison`` from its runs."""
     runs = {(method.label, run.seed): run.scores for method in methods for run in method.runs}
     tables = [pd.DataFrame.from_dict(scores.classes, orient="index") for scores in runs.values()]
     per_class = pd.concat(tables, keys=runs, names=["method", "seed", "class"])[[*CLASS_STATS]]

@@ -1,4 +1,4 @@
-"""What is compared: runs grouped into methods, each one loss at one budget over its seeds."""
+"""Groups runs into methods. A method is one loss at one budget, with a run for each seed."""
 
 import re
 from collections import Counter
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
 
-from lit_seg.errors import RunError
-from lit_seg.runs.layout import DATASET, VAL_IMAGES
+from lit_seg.errors import RunError, plural
+from lit_seg.runs.layout import DATASET, SUMMARY, VAL_IMAGES
 from lit_seg.runs.reader import load_dataset
 from lit_seg.runs.run import Run
 from lit_seg.runs.summary import same_length
 
 _OF_LENGTH = re.compile(r"^trainer\.(max|min)_(epochs|steps|time)$")
-# What is written and how often; it changes no weight.
+# Options of what is written and how often, which change no weight.
 _OF_LOGGING = re.compile(
     r"^(trainer\.(check_val_every_n_epoch|val_check_interval|num_sanity_val_steps|logger"
     r"|log_every_n_steps|enable_\w+)|(class_dynamics|validation_report|prediction_writer)\..*)$"
@@ -34,12 +34,12 @@ class Method:
 
     @property
     def seeds(self) -> list[int]:
-        """Ascending."""
+        """The seeds in ascending order."""
         return [run.seed for run in self.runs]
 
 
 def group(runs: Sequence[Run], baseline: str) -> tuple[list[Method], list[str]]:
-    """Methods, those of the baseline first, and what a reader must know about the runs.
+    """Group runs into methods, those of the baseline first, and write warnings for the reader.
 
     Runs of a loss with different numbers of steps are different methods: the usual number has the
     label ``ce``, another ``ce, 3x``. So are those of several datasets or networks, whose names the
@@ -48,15 +48,20 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Method], list[str]]:
     warnings = [
         f"**{run.name} is damaged and left out:** {run.damage}"
         if run.damage
-        else f"{run.name} is not finished ({run.steps} steps) and left out"
+        else f"{run.name} is not finished ({plural(run.steps, 'step')}) and left out"
         for run in runs
         if not run.finished
     ]
     finished = [run for run in runs if run.finished]
     if not finished:
         damaged = [f"{run.name} is damaged: {run.damage}" for run in runs if run.damage]
-        why = f"; {damaged[0]}" if damaged else ", none has finished; wait, or resume them"
-        raise RunError(f"{len(runs)} runs found{', none can be used' if damaged else ''}{why}")
+        found = plural(len(runs), "run")
+        if damaged:
+            raise RunError(f"{found} found, none can be used; {damaged[0]}")
+        raise RunError(
+            f"{found} found, none has finished: each would have a {SUMMARY}; wait, or go on with "
+            f"them by make train RESUME={runs[0].path}"
+        )
     warnings += [sentence for run in finished if (sentence := run.stopped_early())]
     usual = _usual_steps(finished, baseline)
     data = _datasets(finished)
@@ -88,8 +93,8 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Method], list[str]]:
     methods.sort(key=lambda each: (each.loss != baseline, each.steps != usual, each.label))
     of_baseline = {usual, *(method.steps for method in methods if method.loss == baseline)}
     warnings += [
-        f"**{method.label} was trained for {method.steps} steps**, the usual number is {usual}, "
-        f"and no {baseline} has as many"
+        f"**{method.label} was trained for {plural(method.steps, 'step')}**, the usual number is "
+        f"{usual}, and no {baseline} has as many"
         for method in methods
         if not any(same_length(method.steps, steps) for steps in of_baseline)
     ]
@@ -102,7 +107,9 @@ def changes_training(option: str) -> bool:
 
 
 def config_differences(methods: Sequence[Method]) -> dict[str, dict[str, list[str]]]:
-    """Options in which runs differ although only loss and seed should: values and their labels.
+    """Find options in which runs differ although only loss and seed should.
+
+    The result has, by option, the labels of the methods by value.
 
     The length of training is left out where the labels tell methods of several lengths apart.
     """
@@ -130,7 +137,7 @@ def _though(run: Run, other: Run) -> str:
 
 
 def _drop_uncounted(label: str, seeds: dict[int, Run]) -> list[str]:
-    """Take out the seeds without counts per image where others have them, and tell which."""
+    """Remove seeds without counts per image where other seeds have them, and say which."""
     without = [seed for seed, run in seeds.items() if not (run.path / VAL_IMAGES).is_file()]
     if len(without) == len(seeds):
         return []
@@ -142,14 +149,17 @@ def _drop_uncounted(label: str, seeds: dict[int, Run]) -> list[str]:
 
 
 def _usual_steps(runs: Sequence[Run], baseline: str) -> int:
-    """The number that most losses have, of the baseline if it has runs; the smaller of equals."""
+    """The number of steps that most losses have, among those of the baseline if it has runs.
+
+    If two numbers are equally frequent, the smaller one is taken.
+    """
     losses = Counter(steps for steps, _ in {(run.steps, run.loss) for run in runs})
     of_baseline = {run.steps for run in runs if run.loss == baseline} or set(losses)
     return min(of_baseline, key=lambda steps: (-losses[steps], steps))
 
 
 def _budget(steps: int, usual: int) -> str:
-    """How a number of steps is told, nothing for (nearly) the usual one."""
+    """The end of a label that tells a number of steps; empty for (nearly) the usual number."""
     ratio = steps / max(1, usual)
     if same_length(steps, usual):
         return ""
@@ -164,9 +174,9 @@ def _network(run: Run) -> str:
 def _datasets(runs: Sequence[Run]) -> dict[Path, str]:
     """The name of the dataset of each run, by its folder.
 
-    It is that of the run's path or configuration. Names are one, that of the shorter runs, where
-    they stand for budgets, as ``camvid`` and ``camvid_x3`` do: ``dataset.csv`` and the options of
-    the data are the same, and no number of steps is in both.
+    A run has the name that its path or configuration gives. Several names can stand for budgets, as
+    ``camvid`` and ``camvid_x3`` do: ``dataset.csv`` and the options of the data are equal, and no
+    number of steps occurs with both. Then all these runs get the name of the shorter ones.
     """
     _refuse_other_data(runs)
     steps: dict[Hashable, dict[str, set[int]]] = {}
@@ -191,14 +201,20 @@ def _refuse_other_data(runs: Sequence[Run]) -> None:
 
 
 def _same_data(run: Run) -> Hashable:
-    """The options of the data, without where it lies; the name where it is not known what it is."""
+    """A key that is equal for runs on the same data: its options without its place.
+
+    A run whose options are not known has the name of its data as the key.
+    """
     if "data.class_path" not in run.config or not (run.path / DATASET).is_file():
         return run.data
     return frozenset(item for item in run.config.items() if item[0].startswith("data."))
 
 
 def _shared_name(name: str, steps: Mapping[str, set[int]]) -> str:
-    """The name for ``name``, given the numbers of steps that each name has."""
+    """The common name of datasets, given the numbers of steps that each name has.
+
+    It is ``name`` itself if two names have a number of steps in common.
+    """
     for one, other in combinations(steps.values(), 2):
         if any(same_length(a, b) for a, b in product(one, other)):
             return name

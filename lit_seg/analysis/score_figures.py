@@ -12,9 +12,9 @@ from lit_seg.analysis.style import INK, MUTED, PAPER, end_labels, looks, name_ro
 
 
 def plot_differences(comparison: Comparison, stat: str, axes: Axes) -> None:
-    """Difference of each method to its baseline in points, with its interval of 95 %.
+    """Draw the difference of each method to its baseline in points, with its interval of 95 %.
 
-    A full marker is an interval that excludes zero.
+    A full marker means that the interval excludes zero.
     """
     labels: list[str] = []
     axes.axvline(0, color=INK, linewidth=1)
@@ -39,9 +39,9 @@ def plot_differences(comparison: Comparison, stat: str, axes: Axes) -> None:
 
 
 def plot_scatter(comparison: Comparison, axes: Axes) -> None:
-    """Mean IoU and mean accuracy: a point per seed, the mean, and the ellipse of one sd.
+    """Draw mean IoU and mean accuracy: a point per seed, the mean, and an ellipse.
 
-    Recall loss paper, Fig. 2 and 3.
+    The ellipse has a radius of one standard deviation (recall loss paper, Fig. 2 and 3).
     """
     table = pd.concat([comparison.score("miou"), comparison.score("macc")], axis=1)
     for label, style in looks(comparison).items():
@@ -62,13 +62,13 @@ def plot_scatter(comparison: Comparison, axes: Axes) -> None:
             axes.add_patch(ellipse)
     axes.set(xlabel="mean IoU, %", ylabel="mean accuracy (recall), %")
     axes.margins(0.12)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)  # covers no point
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)  # it covers no point
 
 
 def plot_curves(
     comparison: Comparison, curves: pd.DataFrame, methods: list[Method], axes: Axes, target: float
 ) -> None:
-    """A score at each validation: mean over seeds, and a band from the lowest to the highest.
+    """Draw a score at each validation: its mean over seeds, and a band from lowest to highest.
 
     ``curves`` are those of ``learning.curve``, and ``target`` is what the baseline ends with, drawn
     as a line; NaN draws none.
@@ -88,7 +88,7 @@ def plot_curves(
         every = max(1, len(steps) // 8)
         axes.plot(steps, table["mean"], linewidth=1.8, markersize=4.5, markevery=every, **style)
         last = float(steps[-1]), float(table["mean"].iloc[-1])
-        if last[0] < 0.9 * longest:  # its name would be far from it
+        if last[0] < 0.9 * longest:  # at the right edge its name would be far from it
             axes.annotate(
                 method.label, last, (0, 7), textcoords="offset points", color=colour,
                 fontsize=10, ha="center",
@@ -100,5 +100,5 @@ def plot_curves(
     axes.margins(x=0.02)
     axes.autoscale_view()
     low, high = axes.get_ylim()
-    axes.set_ylim(low, max(high, low + 5))  # less is not to look like a rise
+    axes.set_ylim(low, max(high, low + 5))  # small changes must not look large
     end_labels(axes, ends)

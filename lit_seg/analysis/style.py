@@ -1,6 +1,6 @@
-"""How methods and classes look in every figure.
+"""Defines how methods and classes look in every figure.
 
-Colour-blind readers can tell the colours apart; marker and dashes say the same without colour.
+Colour-blind readers can distinguish the colours, and markers and dashes repeat what they say.
 """
 
 from collections.abc import Sequence
@@ -45,13 +45,14 @@ SETTINGS: Any = {  # matplotlib types each key
     "lines.solid_capstyle": "round",
     "path.simplify_threshold": 0.2,
 }
-"""What a figure of the report has other than the defaults of matplotlib."""
+"""The settings of matplotlib in which figures of the report differ from its defaults."""
 
 
 def looks(comparison: Comparison) -> dict[str, dict[str, Any]]:
-    """The arguments of ``Axes.plot`` for each method.
+    """The arguments of ``Axes.plot`` for each method, by label.
 
-    Budgets of a loss share its colour and marker, which is hollow at all but the usual budget.
+    All budgets of a loss share its colour and marker; the marker is hollow except at the usual
+    budget.
     """
     base, usual = comparison.baseline, comparison.methods[0].steps
     losses = sorted({each.loss for each in comparison.methods} - {base.loss if base else ""})
@@ -72,7 +73,7 @@ def looks(comparison: Comparison) -> dict[str, dict[str, Any]]:
 
 
 def class_looks(comparison: Comparison) -> dict[str, tuple[str, Dashes]]:
-    """Colour of the frequency group and dashes within it by class, the most frequent first."""
+    """The colour and dashes of each class, the most frequent first; the colour is its group's."""
     return {
         comparison.classes[c]: (GROUP_COLOURS[group], _DASHES[i % len(_DASHES)])
         for group, part in comparison.groups.items()
@@ -81,7 +82,7 @@ def class_looks(comparison: Comparison) -> dict[str, tuple[str, Dashes]]:
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Names at the left of rows 0, 1, ..., without ticks and lines."""
+    """Write names at the left of rows 0, 1, ..., without ticks and grid lines."""
     axes.set_yticks(range(len(names)), names)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
@@ -90,7 +91,9 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
 def end_labels(
     axes: Axes, ends: Sequence[tuple[float, float, str, str]], gap: float = 11.5, size: float = 10
 ) -> None:
-    """Names at the right edge of axes with final limits, where their lines end, moved apart.
+    """Write names at the right edge of axes beside the ends of their lines, moved apart.
+
+    The limits of the axes must be final.
 
     ``ends`` are x, y, name and colour; ``gap``, the least distance, and ``size`` are in points.
     """

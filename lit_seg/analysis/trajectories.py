@@ -1,5 +1,6 @@
-"""Of what a run logged only what a comparison draws, as few rows as it draws."""
+"""Reads the part of a run's log that a comparison draws, thinned to as many steps as it draws."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from pandas.api.types import union_categoricals
 
 from lit_seg.runs.csv_rows import class_parts, costs, metrics, tidy
 from lit_seg.runs.layout import CLASSES, COST, METRICS
-from lit_seg.runs.records import RECORD
+from lit_seg.runs.records import RECORD, stat_of
 
 TRAJECTORIES = {
     "miss_norm": "1 − recall",  # noqa: RUF001
@@ -18,21 +19,21 @@ TRAJECTORIES = {
     "recall": "Recall",
 }
 """Statistics of ``classes.csv`` that are drawn, and their titles."""
-MOST = 180  # steps kept of a run, three for each that is drawn: more are averaged in groups
+MOST = 180  # steps that are kept of a run, three for each step that is drawn
 _NAMES = ("stat", "class")
 
 
 def drawn_rows(folder: Path) -> pd.DataFrame:
-    """Validations, costs, and the class statistics of ``TRAJECTORIES``, of a run.
+    """Read the validations, the costs and the class statistics of ``TRAJECTORIES`` of a run.
 
-    They are rows of ``load_runs``, whose ``stat`` and ``class`` are categorical here.
+    The rows are those of ``load_runs``, but ``stat`` and ``class`` are categorical.
     """
     few = tidy(pd.concat([metrics(folder / METRICS, ["val"]), costs(folder / COST)]))
     return stacked([few.astype(dict.fromkeys(_NAMES, "category")), _classes(folder / CLASSES)])
 
 
 def stacked(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """Tables below each other, their categories joined, which pandas alone would make text."""
+    """Put tables below each other and join their categories, which pandas alone would make text."""
     table = pd.concat([table.drop(columns=[*_NAMES]) for table in tables], ignore_index=True)
     for name in _NAMES:
         columns = [table[name].cat for table in tables]  # categories of no row are not yet text
@@ -45,12 +46,12 @@ def _classes(path: Path) -> pd.DataFrame:
     parts = [part[part["stat"].isin(TRAJECTORIES)] for part in class_parts(path)]
     table = stacked(parts).drop_duplicates(RECORD[:3], keep="last")  # logged again after a resume
     stats = table["stat"].cat.remove_unused_categories()
-    table["stat"] = stats.cat.rename_categories(lambda stat: f"class/{stat}")
+    table["stat"] = stats.cat.rename_categories(partial(stat_of, "class"))
     return _thinned(table)
 
 
 def _thinned(table: pd.DataFrame) -> pd.DataFrame:
-    """Means over groups of as many neighbouring steps as leave at most ``MOST`` of them."""
+    """Average groups of neighbouring steps, so that at most ``MOST`` steps are left."""
     steps = np.unique(table["step"])
     size = -(-len(steps) // MOST)
     if size < 2:

@@ -1,4 +1,4 @@
-"""Charts of the classes for W&B: one of each statistic, with a line per class."""
+"""Makes charts for W&B: one per statistic, with a line per class."""
 
 import math
 from pathlib import Path
@@ -8,13 +8,14 @@ import pandas as pd
 
 from lit_seg.runs.csv_rows import class_parts, metrics
 from lit_seg.runs.layout import CLASSES, METRICS
+from lit_seg.runs.records import stat_of
 
-_DRAWN = 10_000  # rows of a chart's table, of which W&B draws no more
-_MOST = 100  # steps
+_DRAWN = 10_000  # the most rows of a table that W&B draws
+_MOST = 100  # steps in a chart
 
 
 def class_charts(folder: Path, every: int, steps: int) -> dict[str, Any]:
-    """``curves/<stat>``, from the files of a run, so that a run that went on has all its steps.
+    """Make the charts ``curves/<stat>`` from the files of a run, so that no step is missing.
 
     Args:
         folder: of the run.
@@ -30,7 +31,7 @@ def class_charts(folder: Path, every: int, steps: int) -> dict[str, Any]:
     stride = every * math.ceil(steps / every / most)
     parts = [part[part["step"] % stride == 0] for part in class_parts(folder / CLASSES)]
     shares = pd.concat([part.astype({"stat": str, "class": str}) for part in parts])
-    shares["stat"] = "class/" + shares["stat"]
+    shares["stat"] = stat_of("class", shares["stat"])
     charts = {}
     for stat, rows in pd.concat([scores, shares]).dropna().groupby("stat"):
         lines = dict(list(rows.groupby("class", sort=False)))

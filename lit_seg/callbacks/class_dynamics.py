@@ -1,4 +1,4 @@
-"""Statistics of each class over the training steps, for any loss."""
+"""Logs statistics of each class over the training steps, for any loss."""
 
 import math
 from functools import partial
@@ -14,8 +14,7 @@ from lit_seg.callbacks.class_charts import class_charts
 from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, share
 from lit_seg.metrics.collectives import sum_over_ranks
-from lit_seg.runs.layout import GLOBAL_STEP
-from lit_seg.runs.records import join_key
+from lit_seg.runs.records import GLOBAL_STEP, join_key, stat_of
 from lit_seg.tasks import LitSegmenter
 
 _ALL_PIXELS = 40  # up to so many classes all pixels cost less than 2 % of a step (`make bench`)
@@ -98,15 +97,16 @@ class ClassDynamics(Callback):
         step = trainer.global_step - 1  # the step just done; all metrics count from 0
         if self._sums is None or step < self._step:  # more batches will be accumulated
             return
-        sums, self._sums = sum_over_ranks(self._sums), None
-        stats = {name: values.cpu() for name, values in class_step(sums).items()}
-        absent = sums[0].cpu() == 0
+        # the one wait for a GPU, but for those of the loss's own statistics
+        sums, self._sums = sum_over_ranks(self._sums).cpu(), None
+        stats = class_step(sums)
+        absent = sums[0] == 0
         for name, values in pl_module.loss.class_stats().items():
             stats[f"loss_{name}" if name in stats else name] = values.detach().cpu()
         if "weight" in stats:
             stats["weight_norm"] = share(stats["weight"].masked_fill(absent, torch.nan))
         metrics = {
-            join_key(f"class/{stat}", name): value
+            join_key(stat_of("class", stat), name): value
             for stat, values in stats.items()
             for name, value in zip(pl_module.class_names, values.tolist(), strict=True)
             if abs(value) < torch.inf
@@ -116,7 +116,7 @@ class ClassDynamics(Callback):
                 logger.log_metrics(metrics, step)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the charts, of a training that is twice as long as they show."""
+        """Draw the charts if twice as many steps were trained as they show."""
         if trainer.state.fn != "fit" or trainer.global_step >= max(1, 2 * self._charted):
             self._draw(trainer)
 
@@ -135,5 +135,5 @@ class ClassDynamics(Callback):
 
 
 def _thinned(values: Tensor, every: int) -> Tensor:
-    """Each ``every``-th row and column; with 1 everything, also if there are no rows."""
+    """Take each ``every``-th row and column; 1 takes everything, also if there are no rows."""
     return values if every == 1 else values[..., ::every, ::every]

@@ -1,4 +1,4 @@
-"""The cost of training: time per step, waiting for data, memory and utilisation."""
+"""Measures the cost of training: time per step, waiting for data, memory and utilisation."""
 
 import os
 import resource
@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+
+from lit_seg.runs.records import stat_of
 
 _MEGABYTE = 2**20
 
@@ -22,7 +24,7 @@ class Cost(Callback):
       on a machine that also does other work it is the steadier number;
     - ``peak_memory_mb``: on a GPU the most memory in MiB that torch allocated in a step; on a CPU
       the largest resident memory of the process, which hardly differs between losses;
-    - ``utilisation``: on a GPU its utilisation in percent, sampled at each step, if the driver
+    - ``utilisation``: on a GPU its utilisation in percent, sampled once a second, if the driver
       reports it; on a CPU processor time divided by time and threads.
 
     The first step of a process is not counted, because it warms up.
@@ -36,6 +38,8 @@ class Cost(Callback):
         self._step = -1
         self._in_step = False  # or validating
         self._peak = 0.0  # in the steps before the last validation
+        self._asked = float("-inf")  # when the driver was asked for its utilisation
+        self._driver_says = float("nan")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Do not count the first step, which warms up."""
@@ -61,12 +65,25 @@ class Cost(Callback):
         now = self._last, time.process_time()
         if self._begun is not None:
             wall, cpu = now[0] - self._begun[0], now[1] - self._begun[1]
-            busy = _utilisation(pl_module.device, wall, cpu)
-            self._steps.append((wall, self._waited, cpu, busy))
+            self._steps.append((wall, self._waited, cpu, self._busy(pl_module.device, wall, cpu)))
         self._begun = now
 
+    def _busy(self, device: torch.device, wall: float, cpu: float) -> float:
+        """Utilisation in a step in percent; NaN if it is unknown."""
+        if device.type == "cpu":
+            threads = min(torch.get_num_threads(), os.cpu_count() or 1)
+            return 100 * cpu / (wall * threads)
+        # The driver reports a mean over up to a second, and asking it can take as long as a step.
+        if self._last > self._asked + 1:
+            self._asked = self._last
+            try:
+                self._driver_says = float(torch.cuda.utilization(device))
+            except Exception:  # the driver's library is missing or refuses, in several ways
+                self._driver_says = float("nan")
+        return self._driver_says
+
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop measuring: a validation is no part of a step."""
+        """Stop the clock, because a validation is no part of a step."""
         self._begun = None
         if self._in_step and not trainer.sanity_checking:
             self._peak = max(self._peak, _peak_memory(pl_module.device))
@@ -88,24 +105,13 @@ class Cost(Callback):
             "peak_memory_mb": peak or float("nan"),
             "utilisation": mean(busy),
         }
-        metrics = {f"cost/{cost}": value for cost, value in costs.items() if value == value}
+        metrics = {stat_of("cost", cost): value for cost, value in costs.items() if value == value}
         for logger in trainer.loggers:
             logger.log_metrics(metrics, trainer.global_step - 1)
 
 
-def _utilisation(device: torch.device, wall: float, cpu: float) -> float:
-    """Utilisation in percent; NaN if it is unknown."""
-    if device.type == "cpu":
-        threads = min(torch.get_num_threads(), os.cpu_count() or 1)
-        return 100 * cpu / (wall * threads)
-    try:
-        return float(torch.cuda.utilization(device))
-    except Exception:  # the driver's library is missing or refuses, in several ways
-        return float("nan")
-
-
 def _peak_memory(device: torch.device) -> float:
-    """Peak memory in MiB."""
+    """Measure the peak memory in MiB."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / _MEGABYTE
     unit = _MEGABYTE if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB

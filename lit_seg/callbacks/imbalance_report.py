@@ -1,4 +1,4 @@
-"""What the training set holds of each class, shown and written before training starts."""
+"""Shows and writes what the training set holds of each class, before training starts."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class ImbalanceReport(AfterFirstStep):
             console.print(line, soft_wrap=not console.is_terminal)  # a file has no edge
 
     def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The data of a run that goes on may have changed."""
+        """Write the file, because the data of a run that goes on may have changed."""
         data = getattr(trainer, "datamodule", None)
         if trainer.ckpt_path and isinstance(data, SegDataModule):
             _write(data, Path(trainer.default_root_dir))

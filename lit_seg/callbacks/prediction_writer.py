@@ -1,4 +1,4 @@
-"""The files that ``python -m lit_seg predict`` writes."""
+"""Writes the files of ``python -m lit_seg predict``."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class PredictionWriter(Callback):
         labels = outputs.cpu().numpy().astype(np.uint8)
         images = batch["image"].cpu().numpy().transpose(0, 2, 3, 1)
         for name, image, label in zip(batch["name"], images, labels, strict=True):
-            if not name:  # a copy that fills the batch of a rank; another rank writes the image
+            if not name:  # it only fills the batch of this rank; another rank writes the image
                 continue
             overlay = blend(image, colourise(label, data.palette))
             save_picture(folder / f"{name}.png", label)

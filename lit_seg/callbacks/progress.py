@@ -1,4 +1,4 @@
-"""Progress of a run: a bar on a terminal, and plain lines where standard output is none."""
+"""Shows the progress of a run: a bar on a terminal, else plain lines."""
 
 import logging
 import math
@@ -13,6 +13,8 @@ from pytorch_lightning.callbacks import Timer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
+
+from lit_seg.runs.records import stat_of
 
 
 class ProgressLines(Callback):
@@ -38,7 +40,7 @@ class ProgressLines(Callback):
         self._validations = 0.0  # the seconds of all since the first step
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Print the step, and at the first one without a wait."""
+        """Print the step; the first step is printed at once."""
         if trainer.global_step == 0:
             return  # gradients are accumulated for the first step
         first = self._first is None
@@ -79,7 +81,7 @@ class ProgressLines(Callback):
             self._show(f"{what}: batch {done} of {total}", done, total)
 
     def _time_left(self, trainer: Trainer, first: int, since: float) -> str:
-        """Until the last step, or until the clock ends the run; empty if nobody knows."""
+        """Estimate the time until the last step or the time limit; empty if it is not known."""
         timers = (c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
         left = [seconds for each in timers if (seconds := each.time_remaining()) is not None]
         step, total = trainer.global_step, trainer.estimated_stepping_batches
@@ -105,7 +107,7 @@ class ProgressLines(Callback):
 
 
 class ProgressOnTerminal(ProgressLines):
-    """Shows the same in one line at the bottom of a terminal, with a bar over the whole run.
+    """Shows this in one line at the bottom of a terminal, with a bar over the whole run.
 
     What others print meanwhile comes above it. It is gone before the end of the run is reported.
     """
@@ -153,7 +155,7 @@ class ProgressOnTerminal(ProgressLines):
 
 
 def _bar() -> Progress:
-    """A bar of a single task. It has no thread, which a process that is forked would lack."""
+    """Make a bar of a single task. It has no thread, which a forked process would lack."""
     text = Column(no_wrap=True, overflow="ellipsis")  # a second line would be left behind
     columns = (
         TextColumn("{task.description}", markup=False, table_column=text),
@@ -199,8 +201,8 @@ def _training_line(trainer: Trainer, left: str) -> str:
     values = trainer.callback_metrics
     if "train/loss" in values:
         parts.append(f"loss {float(values['train/loss']):.4g}")
-    shown = [key for key in ("miou", "macc") if f"val/{key}" in values]
-    scores = (f"{key} {float(values[f'val/{key}']):.3f}" for key in shown)
+    keys = {name: stat_of("val", name) for name in ("miou", "macc")}
+    scores = (f"{name} {float(values[key]):.3f}" for name, key in keys.items() if key in values)
     return ", ".join([*parts, *([left] if left else []), *scores])
 
 

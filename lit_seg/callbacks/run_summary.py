@@ -1,4 +1,4 @@
-"""The end of a run: its summary, the table of classes, its files, and what to do next."""
+"""Ends a run: writes its summary and table, and prints its files and what to do next."""
 
 from pathlib import Path
 from shlex import quote
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lit_seg.checkpoints.best_and_last import BestCheckpoint
 from lit_seg.checkpoints.first_step import AfterFirstStep
+from lit_seg.errors import plural
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import terminal
 from lit_seg.loggers.wandb_log import sync_command, wandb_run
@@ -28,7 +29,7 @@ class RunSummary(AfterFirstStep):
     """
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What is about to be trained, and how it sees images."""
+        """Print what is about to be trained, and how images are normalised."""
         assert isinstance(pl_module, LitSegmenter)
         if trainer.is_global_zero:
             parameters = list(pl_module.network.parameters())
@@ -46,13 +47,13 @@ class RunSummary(AfterFirstStep):
             )
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The table, unless the last step has not been scored yet: then validation comes next."""
+        """Show the table, unless the last step is not scored yet: then a validation comes next."""
         assert isinstance(pl_module, LitSegmenter)
         if trainer.is_global_zero and not pl_module.needs_scoring:
             self._end_of_run(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The table, where validation was asked for or ends a run."""
+        """Show the table if validation was asked for or ends a run."""
         assert isinstance(pl_module, LitSegmenter)
         if trainer.state.fn != "validate" or not trainer.is_global_zero:
             return
@@ -67,7 +68,7 @@ class RunSummary(AfterFirstStep):
             self._of_checkpoint(trainer, pl_module, "test")
 
     def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A run that goes on is not finished any more."""
+        """Remove the summary, because a run that goes on is not finished any more."""
         remove_summary(Path(trainer.default_root_dir))
 
     def _end_of_run(self, trainer: Trainer, module: LitSegmenter) -> None:
@@ -75,7 +76,9 @@ class RunSummary(AfterFirstStep):
         scores = _scores(module) if module.scores else None
         write_summary(folder, trainer.global_step, scores)
         if scores:
-            _report(scores, f"val scores after {module.scored_step} steps", folder / TABLE)
+            _report(
+                scores, f"val scores after {plural(module.scored_step, 'step')}", folder / TABLE
+            )
         else:
             Console().out("nothing was validated, so there is no table to show", highlight=False)
         Console().out(*_files_and_next(trainer), sep="\n", highlight=False)
@@ -116,7 +119,7 @@ def _rich_table(scores: RunScores, title: str) -> Table:
 
 
 def _files_and_next(trainer: Trainer) -> list[str]:
-    """Where the run's files lie, as far as they exist, and the commands that go on from here."""
+    """List the run's files, as far as they exist, and the commands that go on from here."""
     folder = Path(trainer.default_root_dir)
     last, best = (folder / CHECKPOINTS / f"{name}.ckpt" for name in ("last", "best"))
     lines = [f"run          {folder}"]
@@ -143,13 +146,13 @@ def _files_and_next(trainer: Trainer) -> list[str]:
     own = program("lit_seg")
     command = own if own.exists() else f"{program('python')} -m lit_seg"
     lines += [f"next         {command} {words}" for words in commands]
-    if (folder / CLASSES).exists() and _NOTEBOOK.exists():  # in a clone
+    if (folder / CLASSES).exists() and _NOTEBOOK.exists():  # it exists in a clone only
         lines.append(f"next         {_NOTEBOOK} plots the weights of this run")
     return lines
 
 
 def _twice_as_long(trainer: Trainer) -> str:
-    """The option that lets a resumed run go on for as many steps again."""
+    """Write the option that lets a resumed run go on for as many steps again."""
     if trainer.max_steps <= 0 and trainer.max_epochs and trainer.max_epochs > 0:
         return f"--trainer.max_epochs {2 * trainer.max_epochs}"
     return f"--trainer.max_epochs -1 --trainer.max_steps {2 * trainer.global_step}"

@@ -1,4 +1,4 @@
-"""After each validation: counts per image, a few predictions to look at, tables for W&B."""
+"""Writes counts per image, a few predictions and tables for W&B after each validation."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,9 @@ from lit_seg.metrics import ClassScores
 from lit_seg.metrics.labels import VOID
 from lit_seg.metrics.scores import CLASS_STATS, MEANS
 from lit_seg.runs.csv_rows import metrics
-from lit_seg.runs.layout import GLOBAL_STEP, METRICS, PICTURES, VAL_IMAGES
+from lit_seg.runs.layout import METRICS, PICTURES, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS
+from lit_seg.runs.records import GLOBAL_STEP, stat_of
 from lit_seg.tasks import LitSegmenter
 
 
@@ -68,7 +69,7 @@ class ValidationReport(Callback):
 
 
 def image_table(counts: Mapping[str, Tensor], class_names: Sequence[str]) -> str:
-    """CSV: a row per image and class that is labelled or predicted in it."""
+    """Write CSV with a row per image and class that is labelled or predicted in it."""
     rows = [
         (image, name, *column)
         for image, count in counts.items()
@@ -83,7 +84,9 @@ def image_table(counts: Mapping[str, Tensor], class_names: Sequence[str]) -> str
 def chosen_images(
     counts: Mapping[str, Tensor], class_pixels: Sequence[int], number: int
 ) -> list[str]:
-    """Images to look at, whatever was predicted: for each class, rarest first, one with much of it.
+    """Choose images to look at: for each class, the rarest first, one with many of its pixels.
+
+    The choice does not depend on what was predicted.
 
     Args:
         counts: of each image ``(3, C)``; the first row is what is labelled.
@@ -113,7 +116,7 @@ def chosen_images(
 def _pictures(
     trainer: Trainer, module: LitSegmenter, names: Sequence[str], for_wandb: bool
 ) -> list[Any]:
-    """Predict images and write them; returns them with their masks if they are ``for_wandb``."""
+    """Predict images and write them; return them with their masks if they are ``for_wandb``."""
     data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
     dataset = trainer.val_dataloaders.dataset  # type: ignore[union-attr]
     index = {dataset.split.name(i): i for i in range(len(dataset))}
@@ -146,11 +149,11 @@ def _pictures(
 
 
 def best_scores(path: Path) -> dict[str, float]:
-    """The best of each score in ``metrics.csv`` so far, ``best/miou``; W&B's own is the last."""
+    """Find the best of each score in ``metrics.csv`` so far; W&B's own summary has the last."""
     rows = metrics(path, ["val"])
     values = rows[rows["class"] == ""].groupby("stat")["value"]
-    best = {name: values.max().get(f"val/{name}") for name in MEANS}
-    best |= {name: values.min().get(f"val/{name}") for name in ("loss", "ce")}
+    best = {name: values.max().get(stat_of("val", name)) for name in MEANS}
+    best |= {name: values.min().get(stat_of("val", name)) for name in ("loss", "ce")}
     return {
         f"best/{name}": value
         for name, value in best.items()

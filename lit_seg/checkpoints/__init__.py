@@ -1,1 +1,1 @@
-"""Checkpoints: when they are written, how they are written, and how a run resumes from one."""
+"""Checkpoints: how they are written and checked, and how a run resumes from one."""

@@ -1,4 +1,4 @@
-"""Weights that a callback of Lightning averages, such as an exponential moving average."""
+"""Handles weights that a callback of Lightning averages, as in a moving average."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from lit_seg.checkpoints.lightning_private import average_of
 
 
 def averaging(trainer: Trainer) -> list[WeightAveraging]:
-    """The callbacks that average weights."""
+    """Find the callbacks that average weights."""
     callbacks = trainer.callbacks  # type: ignore[attr-defined]
     return [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
 
@@ -33,7 +33,7 @@ def keep_constants(trainer: Trainer, module: LightningModule) -> None:
 
 @contextmanager
 def scored_weights(trainer: Trainer, module: LightningModule) -> Iterator[None]:
-    """The weights that were scored, in the reports on a validation.
+    """Put the weights that were scored into the module, for reports on a validation.
 
     Averaged weights are in the module for the batches of a validation only.
     """

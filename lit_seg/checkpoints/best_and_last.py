@@ -1,4 +1,4 @@
-"""The two checkpoints of a run: the best by validation, and the last, to resume from."""
+"""Writes the two checkpoints of a run: the best by validation, and the last, to resume from."""
 
 import math
 import traceback
@@ -15,7 +15,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from lit_seg.checkpoints.averaged_weights import averaging
 from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.lightning_private import save_on_this_rank
-from lit_seg.errors import NonFiniteError, RunError, StopRequest, WriteError
+from lit_seg.errors import NonFiniteError, RunError, StopRequest, WriteError, plural
 from lit_seg.runs.layout import CHECKPOINTS
 
 
@@ -80,13 +80,13 @@ class LastCheckpoint(Checkpoint):
         self._first_step = 0  # of this process
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The state that a resumed run starts from is saved already."""
+        """Remember that the state from which a resumed run starts is saved already."""
         self._saved_step = self._first_step = trainer.global_step
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Write it every so many steps, at a step's start: all of the last step is logged then."""
+        """Write it every so many steps, at the start of a step, when the last step is logged."""
         if (
             self.every_n_train_steps
             and self._saved_step is not None
@@ -96,7 +96,7 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write it where there is none yet, or where weights are exchanged for the validation.
+        """Write it if there is none yet, or if weights are exchanged for the validation.
 
         A run that is killed would go on from ``best.ckpt``, which does not hold what callbacks do
         at the end of the epoch; and in the validation the averaged weights are no state to save.
@@ -136,7 +136,7 @@ class LastCheckpoint(Checkpoint):
             trainer.global_step > self._first_step or isinstance(exception, StopRequest)
         ):
             rank_zero_info(
-                f"stopped after {trainer.global_step} steps; resume by "
+                f"stopped after {plural(trainer.global_step, 'step')}; resume by "
                 f"`make train RESUME={trainer.default_root_dir}`"
             )
 

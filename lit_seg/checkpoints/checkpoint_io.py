@@ -1,4 +1,4 @@
-"""Checkpoint files: written whole or not at all, and read without running code in them."""
+"""Writes checkpoint files whole or not at all, and reads them without running code in them."""
 
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class NoCheckpoints(AtomicCheckpointIO):
-    """Writes none: ``trainer.enable_checkpointing`` is false."""
+    """Writes no checkpoint, because ``trainer.enable_checkpointing`` is false."""
 
     def save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Exact resume: a resumed run ends bit by bit where an uninterrupted one ends."""
+"""Resumes exactly: a resumed run ends bit by bit where an uninterrupted one ends."""
 
 import random
 import shutil
@@ -77,35 +77,35 @@ class ExactResume(Callback):
         self._buffers = {name: b.detach().clone() for name, b in pl_module.named_buffers()}
 
     def on_before_optimizer_step(self, *_: Any) -> None:
-        """The weights are about to change."""
+        """Note that the weights are about to change."""
         self.mid_update = True
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """After the last batch of a step the weights have changed; logging comes next."""
+        """Note that the step is done after its last batch; logging comes next."""
         if self.mid_update:
             self._batches, self._buffers = batch_idx + 1, None
             self._begin_to_write(trainer, pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Checkpoints from here on repeat the validation, until `BestCheckpoint` ends it."""
+        """Let checkpoints from here on repeat the validation, until `BestCheckpoint` ends it."""
         keep_constants(trainer, pl_module)
         self._validations += 1
         # one that averages weights exchanges them for the time of the validation
         self.validation_due, self.mid_update = True, bool(averaging(trainer))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A validation may come before the first step, and is logged next."""
+        """Begin to write, because a validation may come before the first step."""
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
             self._begin_to_write(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """One that averages weights leaves them in the module."""
+        """Keep what is constant, because averaging leaves its weights in the module."""
         keep_constants(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Everything of the epoch is logged."""
+        """Note that everything of the epoch is logged."""
         self.mid_update = False
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -114,15 +114,17 @@ class ExactResume(Callback):
         The end of its epoch comes after it. Of a finished run the last files may be missing.
         """
         if self.validation_due:
+            trainer.strategy.model_to_device()  # Lightning has moved it to the CPU
             trainer.validating = True
             trainer.fit_loop.epoch_loop.val_loop.run()
             trainer.training = True
+            pl_module.cpu()
             for callback in trainer.callbacks:  # type: ignore[attr-defined]
                 callback.on_train_epoch_end(trainer, pl_module)
         self._begin_to_write(trainer, pl_module)
 
     def _begin_to_write(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let the others write, then drop the logged rows of steps that are repeated."""
+        """Let other callbacks write, then drop the logged rows of steps that are repeated."""
         if self._first_step_done:
             return
         self._first_step_done = True
@@ -209,7 +211,7 @@ def _take_place_of_last(checkpoint: Path, run: Path) -> None:
 
 
 def _end(trainer: Trainer) -> list[int | None]:
-    """Where the options let the run end."""
+    """The numbers of epochs and steps after which the options end the run."""
     return [trainer.max_epochs, trainer.max_steps]
 
 

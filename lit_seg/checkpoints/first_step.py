@@ -1,4 +1,4 @@
-"""What waits until a run has proved that it can go on."""
+"""Lets callbacks wait until a run has proved that it can go on."""
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
@@ -11,5 +11,5 @@ class AfterFirstStep(Callback):
     """
 
     def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The first step is done, or a validation that comes before it, or there is none to do."""
+        """Act when the first step is done, or a validation before it, or if there is no step."""
         raise NotImplementedError

@@ -12,7 +12,7 @@ _QUIET = {
     "test": "--verbose=false",
     "predict": "--return_predictions=false",  # the writer stores them, so memory need not
 }
-"""The option that each command gets which uses a trained model."""
+"""The option that names the run, for each command that uses a trained model."""
 
 
 def complete_arguments(args: list[str]) -> list[str]:
@@ -44,5 +44,5 @@ def complete_arguments(args: list[str]) -> list[str]:
 
 
 def run_is_missing(command: str | None) -> RunError:
-    """The error for a command that needs a trained model and got none."""
+    """Make the error for a command that needs a trained model and got none."""
     return RunError(f"{command} needs a run or a checkpoint: give --ckpt_path runs/...")

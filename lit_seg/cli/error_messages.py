@@ -23,7 +23,11 @@ from lit_seg.errors import LitSegError, reason_of
 
 
 def report_error(error: Exception, command: str, shows_traceback: bool) -> int:
-    """Say in one line what went wrong, after the traceback if it is asked for; the exit code."""
+    """Print in one line what went wrong, after the traceback if it is asked for.
+
+    Returns:
+        The exit code.
+    """
     message, code = message_of(error, command), 2
     if message is None:
         message, code = unforeseen(error)
@@ -34,7 +38,7 @@ def report_error(error: Exception, command: str, shows_traceback: bool) -> int:
 
 
 def message_of(error: Exception, command: str) -> str | None:
-    """One line for an error that a user can mend; None for one that needs its traceback.
+    """Write one line for an error that a user can mend; None for one that needs its traceback.
 
     ``command`` is the name of the command that it ended, or "" if that was not understood.
     """
@@ -67,11 +71,11 @@ _CLASSES: dict[str, ModuleType] = {
     "callbacks": pytorch_lightning.callbacks,
     "logger": pytorch_lightning.loggers,
 }
-"""Where the classes lie that an option names, by the last word of the option."""
+"""The packages of the classes that an option may name, by the last word of the option."""
 
 
 def _known(option: str, owner: str) -> Iterable[str]:
-    """The options of the class ``owner``; without one, the classes that an option may name."""
+    """List the options of the class ``owner``; without one, the classes that an option may name."""
     try:
         classes = inspect.getmro(pkgutil.resolve_name(owner)) if owner else ()
     except (AttributeError, ImportError):  # there is none of this name
@@ -82,7 +86,7 @@ def _known(option: str, owner: str) -> Iterable[str]:
 
 
 def _lost_worker(error: Exception) -> str | None:
-    """The message if a process that loads images has ended, or could not send a batch."""
+    """Write the message if a process that loads images has ended, or could not send a batch."""
     text = str(error).strip()
     lines = text.splitlines() or [type(error).__name__]
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -112,7 +116,7 @@ def _lost_worker(error: Exception) -> str | None:
 
 
 def _about_an_option(error: ValueError) -> str | None:
-    """The message if Lightning or an optimizer refused an option; None if our code is at fault."""
+    """Write the message if Lightning or an optimizer refused an option; None for other errors."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     module = str(frames[-1].f_globals.get("__name__")) if frames else ""
     if module.startswith("pytorch_lightning."):  # it names the option
@@ -142,11 +146,11 @@ _SUBJECTS = (
     ("lit_seg.tasks", "`model`"),
     ("jsonargparse", "the options"),
 )
-"""What is in play when code of a module fails, the innermost first."""
+"""The option that concerns the code of a module, the innermost module first."""
 
 
 def unforeseen(error: Exception) -> tuple[str, int]:
-    """One line for an error that nothing above has foreseen, and the exit code.
+    """Write one line for an error that nothing above has foreseen, and choose the exit code.
 
     If a library raised it, what it was given is most likely wrong, and the code is 2. If code of
     this project or of the user did, the line says where, and the code is 1.
@@ -181,14 +185,14 @@ def _is_standard(frame: FrameType) -> bool:
 
 
 def _path_in(frame: FrameType) -> Path | None:
-    """The file that a function of this project works on."""
+    """Find the file that a function of this project works on."""
     if not _of(frame).startswith("lit_seg."):
         return None
     return next((value for value in frame.f_locals.values() if isinstance(value, Path)), None)
 
 
 def _given(frame: FrameType) -> str:
-    """What a constructor was given, as far as it is plain."""
+    """Write what a constructor was given, as far as it is plain."""
     code = frame.f_code
     if code.co_name != "__init__":
         return ""

@@ -1,4 +1,4 @@
-"""The configurations that a training is made of, by name, and the folder in which it lies.
+"""Finds the configurations of a training by name, and the folder of its run.
 
 The files are in ``experiments/`` of a clone, and in an installed package beside its modules.
 """
@@ -19,12 +19,12 @@ EXPERIMENTS = next(
 
 
 def names(kind: str) -> list[str]:
-    """The names of all ``data``, ``recipe``, ``model`` or ``loss`` configurations, sorted."""
+    """List the names of all ``data``, ``recipe``, ``model`` or ``loss`` configurations, sorted."""
     return sorted(path.stem for path in (EXPERIMENTS / kind).glob("*.yaml"))
 
 
 def layers(data: str, model: str, loss: str, recipe: str = "") -> list[Path]:
-    """The files of a training; of two that set an option the later one wins.
+    """List the files of a training; a later file overrides options of an earlier one.
 
     Args:
         data: a name, or a YAML file of one's own.
@@ -45,12 +45,12 @@ def layers(data: str, model: str, loss: str, recipe: str = "") -> list[Path]:
 
 
 def config_options(files: Iterable[Path]) -> list[str]:
-    """The options of ``fit`` that give these files."""
+    """Write the options of ``fit`` that give these files."""
     return [word for file in files for word in ("--config", str(file))]
 
 
 def run_folder(runs: Path, data: str, model: str, loss: str, seed: int, recipe: str = "") -> Path:
-    """``<runs>/<data>/<model>/<loss>/seed<k>``; the name of the data ends in that of the recipe."""
+    """Write ``<runs>/<data>/<model>/<loss>/seed<k>``; a recipe is added to the name of the data."""
     name = file_name(Path(data).stem) if _is_file(data) else data
     return runs / (f"{name}-{recipe}" if recipe else name) / model / loss / f"seed{seed}"
 

@@ -1,4 +1,4 @@
-"""LightningCLI for one run: its folder, its loggers, its callbacks and its checkpoint."""
+"""Extends LightningCLI for one run: its folder, loggers, callbacks and checkpoint."""
 
 import json
 import os
@@ -27,6 +27,7 @@ from lit_seg.callbacks.progress import ProgressLines, ProgressOnTerminal
 from lit_seg.callbacks.run_summary import RunSummary
 from lit_seg.callbacks.validation_report import ValidationReport
 from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
+from lit_seg.checkpoints.checkpoint_files import check_length, find_checkpoint
 from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO, NoCheckpoints
 from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.first_step import AfterFirstStep
@@ -34,8 +35,8 @@ from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.commands.run_command import near_option
 from lit_seg.cli.option_checks import check_callbacks, check_options
+from lit_seg.cli.reach import check_reach
 from lit_seg.config.parse_errors import explain
-from lit_seg.config.reach import check_reach
 from lit_seg.distributed.rank_timeout import check_ranks, is_first_rank, trainer_options
 from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
@@ -44,7 +45,6 @@ from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.yaml_file import parse_yaml, read_yaml
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
-from lit_seg.runs.checkpoint_files import check_length, find_checkpoint
 from lit_seg.runs.layout import CHECKPOINTS, COMMAND, CONFIG, check_files, free_folder
 from lit_seg.runs.run_lock import hold_run
 
@@ -73,7 +73,7 @@ class RunConfig(SaveConfigCallback, AfterFirstStep):
         """Lightning would write here; :meth:`after_first_step` does instead."""
 
     def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write it without the checkpoint's path."""
+        """Write the configuration without the path of a checkpoint."""
         config = deepcopy(self.config)
         config.ckpt_path = None  # the run can be repeated from its config, not only resumed
         config.changed_data = "refuse"  # the next change must be accepted too
@@ -97,12 +97,12 @@ class LitSegCLI(LightningCLI):
             super().__init__(*args, **kwargs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "LitSegCLI":
-        """Itself: a callback that averages weights copies all that the module can reach."""
+        """Return the object itself: averaging weights copies all that the module can reach."""
         return self
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """The one that is asked for, where there is one: each takes a while to describe."""
+        """Describe only the command that is asked for, because each takes a while."""
         every = LightningCLI.subcommands()
         asked = every.keys() & sys.argv[1:2]
         return {name: every[name] for name in asked or every}
@@ -112,7 +112,9 @@ class LitSegCLI(LightningCLI):
         return super().init_parser(exit_on_error=False, allow_abbrev=False, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        self._command_parser = parser  # of the last command; all have these options
+        self._command_parser = (
+            parser  # the parser of the last command; all commands have these options
+        )
         parser.add_argument(
             "--run_dir",
             type=str,
@@ -139,7 +141,7 @@ class LitSegCLI(LightningCLI):
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse them; an error on an unknown option says which one is near."""
+        """Parse the arguments; an error on an unknown option names the one that may be meant."""
         try:
             super().parse_arguments(parser, args)
         except ArgumentError as error:
@@ -240,7 +242,7 @@ class LitSegCLI(LightningCLI):
 
 
 def name_own_data(config: Any) -> None:
-    """Give a dataset that may have a name, and has none, that of the file that describes it."""
+    """Name a dataset without a name after the file that describes it."""
     options: Any = config.data.get("init_args")
     if not options or options.get("name", "") is not None:
         return
@@ -252,12 +254,12 @@ def name_own_data(config: Any) -> None:
 
 
 def _as_list(value: Any) -> list[Any]:
-    """An option that may be one object, several or None, as a list."""
+    """Make a list of an option that is one object, several or None."""
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def _fast_precision(accelerator: str) -> str:
-    """``bf16-mixed`` where the hardware multiplies bfloat16 natively, else ``32-true``."""
+    """Choose ``bf16-mixed`` if the hardware multiplies bfloat16 natively, else ``32-true``."""
     if torch.cuda.is_available() and accelerator in ("auto", "gpu", "cuda"):
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:

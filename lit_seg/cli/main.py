@@ -1,4 +1,4 @@
-"""The entry of the commands that train, score and predict: errors in one line, exit codes."""
+"""Runs the commands that train, score and predict; errors become one line and an exit code."""
 
 import logging
 import signal
@@ -16,6 +16,7 @@ from lit_seg.cli.error_messages import report_error
 from lit_seg.cli.lightning_cli import LitSegCLI, RunConfig
 from lit_seg.cli.misplaced_keys import check_config_files
 from lit_seg.cli.output import lasting_output
+from lit_seg.cli.reach import OWN
 from lit_seg.config.trust import only_trusted, take_trusted
 from lit_seg.data import SegDataModule
 from lit_seg.distributed.rank_timeout import end_process
@@ -73,7 +74,7 @@ def _run_command() -> int:
     try:
         sys.argv[1:], packages = take_trusted(sys.argv[1:])
         sys.argv[1:] = complete_arguments(sys.argv[1:])
-        with only_trusted(sys.argv[1:], packages):
+        with only_trusted(sys.argv[1:], packages, OWN):
             check_config_files(sys.argv[1:])
             LitSegCLI(
                 LitSegmenter,

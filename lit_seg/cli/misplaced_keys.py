@@ -1,7 +1,6 @@
-"""Keys of a configuration file that stand in another section than theirs, or are misspelt."""
+"""Finds keys of a configuration file that are in the wrong section, or misspelt."""
 
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from pytorch_lightning import Trainer
 from lit_seg.config.parse_errors import OTHER_WORDS
 from lit_seg.config.trust import take_option
 from lit_seg.data import DATASETS
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, near
 from lit_seg.files.yaml_file import read_yaml
 
 _EXAMPLES = {
@@ -25,7 +24,7 @@ _ELSEWHERE = {"optimizer", "lr_scheduler"}  # options of LightningCLI too
 
 
 def check_config_files(args: Sequence[str]) -> None:
-    """Check the files that ``--config`` gives; an error as :func:`check_places` raises it."""
+    """Check the files that ``--config`` gives by :func:`check_places`."""
     for given in take_option(args, "--config")[0]:
         path = Path(given)
         if path.is_file():
@@ -93,21 +92,21 @@ def _refuse(what: str, key: str, where: str, known: Mapping[str, Collection[str]
     if place:
         example = _EXAMPLES[place].replace("KEY", key)
         raise RunError(f"{what} belongs under `{place}`, such as `{example}`")
-    if near := get_close_matches(key, known[where], 1):
-        raise RunError(f"{what} is no option; did you mean `{near[0]}`?")
+    if meant := near(key, known[where], listed=False):
+        raise RunError(f"{what} is no option{meant}")
     if where == "data" and "." not in key:  # which has no other keys, whatever the dataset
         raise RunError(f"{what} is no option; give the data by `{_EXAMPLES['data']}`")
 
 
 def _options_of(classes: Sequence[type]) -> dict[str, Any]:
-    """The options of the classes, also those that they pass on, with their defaults."""
+    """List the options of the classes, also those that they pass on, with their defaults."""
     bases = (base for cls in classes for base in cls.__mro__[-2::-1] if "__init__" in vars(base))
     parameters = [each for base in bases for each in signature(base).parameters.values()]
     return {each.name: None if each.default is each.empty else each.default for each in parameters}
 
 
 def _mapping(path: Path, where: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """The section of a content; empty where there is none, or the path of a class."""
+    """Take a section of a content; it is empty if there is none, or if it is a class path."""
     given = content.get(where.rpartition(".")[2])
     if given is None or (where == "data" and isinstance(given, str)):
         return {}

@@ -1,4 +1,4 @@
-"""Checks of trainer options that Lightning accepts but this project does not support."""
+"""Refuses trainer options that Lightning accepts but this project does not support."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -32,7 +32,7 @@ _LEAST = {
     **dict.fromkeys(("gradient_clip_val", "log_every_n_steps", "min_epochs", "min_steps"), 0),
     "num_sanity_val_steps": -1,
 }
-"""The least value of trainer options that Lightning takes whatever their number is."""
+"""The least value of trainer options that Lightning does not check itself."""
 
 _NOT_SUPPORTED: dict[type[Callback], str] = {
     StochasticWeightAveraging: (
@@ -148,7 +148,7 @@ def check_options(config: Any, sections: Collection[str]) -> None:
 
 
 def _check_strategy(given: Any) -> None:
-    """Of a name, or of a class with its options."""
+    """Check a strategy, which is given by its name, or by its class with options."""
     name, method = given, None
     if not isinstance(given, str):
         name = given.class_path.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""What the command line prints: errors in one line, and output whose reader may go away."""
+"""Prints errors in one line, and goes on if nobody reads the output any more."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ def print_error(error: object) -> None:
 
 
 class _Lasting:
-    """A stream that drops what cannot be written any more, instead of ending the run."""
+    """A stream that drops text that cannot be written any more, so that the run goes on."""
 
     def __init__(self, stream: Any, name: str) -> None:
         self._stream = stream
@@ -61,7 +61,7 @@ class _Lasting:
 
 @contextmanager
 def lasting_output() -> Iterator[None]:
-    """Within it nothing ends because it cannot be printed; files tell of their own errors."""
+    """Let the run go on within this context if its output cannot be printed any more."""
     before = sys.stdout, sys.stderr
     # a process may be started without one of them
     out, err = (stream or open(os.devnull, "w", encoding="utf-8") for stream in before)  # noqa: SIM115

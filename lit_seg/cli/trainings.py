@@ -1,4 +1,4 @@
-"""Trainings as processes of their own: started, resumed, watched and stopped."""
+"""Starts, resumes, watches and stops trainings in processes of their own."""
 
 import fcntl
 import json
@@ -21,7 +21,8 @@ from rich.console import Console
 
 from lit_seg.cli.layers import EXPERIMENTS, config_options
 from lit_seg.files.atomic_io import replace_text, without_links
-from lit_seg.runs.layout import CHECKPOINTS, LOCK, is_finished, is_taken
+from lit_seg.runs.layout import CHECKPOINTS, LOCK, is_taken
+from lit_seg.runs.summary import is_finished
 
 RECORD = "compare.json"  # in a run's folder: the options it was started with
 _LINE = re.compile(
@@ -43,17 +44,17 @@ class Run:
 
     @property
     def output(self) -> Path:
-        """What the run prints."""
+        """The file that gets what the run prints."""
         return self.folder / "output.txt"
 
     @property
     def command(self) -> list[str]:
-        """What starts it."""
+        """The command that starts the run."""
         return ["fit", *config_options(self.layers), *self.options, "--run_dir", str(self.folder)]
 
     @property
     def words(self) -> list[str]:
-        """The same wherever project and runs lie: what is recorded."""
+        """The recorded command, which does not depend on where project and runs lie."""
         own = [file.is_relative_to(EXPERIMENTS) for file in self.layers]
         names = [
             str(file.relative_to(EXPERIMENTS) if mine else file)
@@ -76,14 +77,14 @@ class Progress:
 
 
 def state_of(run: Run) -> str:
-    """Whether a run is ``finished``, ``stopped``, so that it can go on, or ``missing``."""
+    """Say whether a run is ``finished``, ``stopped``, so that it can go on, or ``missing``."""
     if is_finished(run.folder):
         return "finished"
     return "stopped" if (run.folder / CHECKPOINTS / "last.ckpt").exists() else "missing"
 
 
 def recorded(run: Run) -> list[str] | None:
-    """What a run was started with by this command; None if it was not."""
+    """Read the words that this command started a run with; None if it did not start it."""
     try:
         return [str(word) for word in json.loads((run.folder / RECORD).read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
@@ -109,7 +110,7 @@ def _locked(run: Run, trainings: "Trainings", console: Console) -> Iterator[int]
 
 
 def _clear(folder: Path) -> None:
-    """Take away what a run left that ended before its first checkpoint; its record comes last."""
+    """Remove the files of a run that ended before its first checkpoint; its record comes last."""
     left = [path for path in folder.iterdir() if path.name not in (".lock", LOCK, RECORD)]
     for path in [*left, folder / RECORD]:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -139,7 +140,7 @@ class Trainings:
         self._threads = str(max(1, (os.cpu_count() or 1) // jobs))
 
     def train(self, run: Run, console: Console) -> str:
-        """Train a run, or what is left of it; returns the state it is in then."""
+        """Train a run, or what is left of it, and return its state after that."""
         with _locked(run, self, console) as lock:
             if self.stopped or state_of(run) == "finished":
                 return state_of(run)
@@ -165,7 +166,7 @@ class Trainings:
         return state_of(run) if self.stopped or not code else "failed"
 
     def progress(self, run: Run) -> Progress | None:
-        """How far a run is that trains now; None if it does not, or has done no step yet."""
+        """Read how far a training run is; None if it does not train, or has done no step yet."""
         start = self._output.get(run.folder)
         if start is None:
             return None
@@ -206,7 +207,7 @@ class Trainings:
         )  # fmt: skip
 
     def stop(self, signum: int) -> None:
-        """Let the runs write a checkpoint and end, as a signal asked."""
+        """Let the runs write a checkpoint and end, because a signal asked for it."""
         with self._lock:
             self.stopped = signum
             for process in self._processes:
@@ -215,7 +216,7 @@ class Trainings:
 
 
 def _gpus() -> list[str]:
-    """The GPUs that may be used, without importing torch."""
+    """List the GPUs that may be used, without importing torch."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name for name in visible.split(",") if name]

@@ -12,9 +12,9 @@ from lit_seg.files.yaml_file import BoundedYaml
 
 @contextmanager
 def temporary_parsing_settings(**settings: Any) -> Iterator[None]:
-    """``set_parsing_settings``, which cannot be asked what was set, until the context ends.
+    """Change settings of jsonargparse until the context ends, and restore the old ones.
 
-    So long, YAML is read within bounds too.
+    Within the context, YAML is read within bounds, too.
     """
     yaml: Any = _loaders_dumpers
     before, loader = dict(parsing_settings), yaml.get_yaml_default_loader()

@@ -1,4 +1,4 @@
-"""jsonargparse's error reports in one line: the option, what is wrong with it, the way out."""
+"""Shortens error reports of jsonargparse to one line: the option, the error, the way out."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -84,7 +84,7 @@ def explain(
 
 
 def _in_words(reason: str) -> str:
-    """What a value must be and what it is, where jsonargparse shows types of Python."""
+    """Say what a value must be and what it is, in place of types of Python."""
     types = list(dict.fromkeys(_TYPE.findall(reason)))
     got = re.search(r"\. Got value: (.*?)(?:; Expected|$)", reason, re.DOTALL)
     if not types or not got:
@@ -95,7 +95,7 @@ def _in_words(reason: str) -> str:
 
 
 def refusal(where: str, import_path: str) -> str:
-    """Why an import path is not followed, and how to allow it."""
+    """Say why an import path is not followed, and how to allow it."""
     package = import_path.partition(".")[0]
     return (
         f"{where}: code of the package {package} runs only if you ask for it; if you trust it, "
@@ -104,7 +104,7 @@ def refusal(where: str, import_path: str) -> str:
 
 
 def _innermost(report: str) -> str:
-    """The statements that are indented most; the lines around them lead there."""
+    """Take the statements that are indented most; the lines around them only lead there."""
     indents: dict[str, int] = {}
     for line in report.splitlines():
         words = _KEY.split(line)[-1].rpartition("expects a function or a callable class: ")[2]

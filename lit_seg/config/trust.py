@@ -1,10 +1,10 @@
-"""Which packages a configuration may import code from.
+"""Decides which packages a configuration may import code from.
 
 ``class_path: x.y`` in a configuration imports ``x`` and may call ``y``. A configuration from
-elsewhere must not choose freely: only classes of :data:`KNOWN` packages are allowed, and those that
-the user types on the command line or allows by ``--trust PACKAGE``. jsonargparse enforces this for
-every import path. The files given by ``--config`` are also checked before, so that the error names
-the file.
+elsewhere must not choose freely. It may name classes of :data:`KNOWN` packages and of those of this
+project that the caller gives, and what the user types on the command line or allows by
+``--trust PACKAGE``. jsonargparse enforces this for every import path. The files given by
+``--config`` are also checked before, so that the error names the file.
 """
 
 import os
@@ -23,18 +23,13 @@ from lit_seg.errors import RunError
 from lit_seg.files.yaml_file import parse_yaml, read_yaml
 
 KNOWN = (
-    "lit_seg.callbacks",
-    "lit_seg.checkpoints",
-    "lit_seg.data",
-    "lit_seg.losses",
-    "lit_seg.tasks",
     "torch.optim",
     *(
         f"pytorch_lightning.{part}"
         for part in ("accelerators", "callbacks", "loggers", "plugins", "profilers", "strategies")
     ),
 )
-"""Packages whose classes a configuration may name; none of them runs code from a file.
+"""Packages of others whose classes a configuration may name; none runs code from a file.
 
 The package that defines an object counts: ``torch.optim.optimizer.torch.load`` is not allowed.
 """
@@ -51,7 +46,7 @@ _CONFIG = ("--config", "-c")
 
 
 def take_trusted(args: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The arguments without ``--trust PACKAGE``, and the packages."""
+    """Split the arguments into those without ``--trust PACKAGE``, and the packages."""
     packages, others = take_option(args, "--trust")
     for source, names in (("--trust", packages), (VARIABLE, trusted_packages())):
         for package in names:
@@ -63,7 +58,7 @@ def take_trusted(args: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def take_option(args: Sequence[str], option: str) -> tuple[list[str], list[str]]:
-    """The values of an option, empty where it has none, and the other arguments."""
+    """Split the arguments into the values of an option and the others; no value means empty."""
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument(option, nargs="?", const="", action="append", default=[], dest="values")
     given, others = parser.parse_known_args(args)
@@ -71,19 +66,24 @@ def take_option(args: Sequence[str], option: str) -> tuple[list[str], list[str]]
 
 
 @contextmanager
-def only_trusted(args: Sequence[str] = (), packages: Sequence[str] = ()) -> Iterator[None]:
-    """Within this context configurations import code of known and trusted packages only.
+def only_trusted(
+    args: Sequence[str] = (), packages: Sequence[str] = (), own: Sequence[str] = ()
+) -> Iterator[None]:
+    """Let configurations import code of known and trusted packages only, within this context.
 
     Args:
-        args: the command line; packages that it names are trusted, those that its files name not.
+        args: the command line; packages that it names are trusted, but not those that its files
+            name.
         packages: given by ``--trust``; those in ``$LIT_SEG_TRUST`` are trusted too.
+        own: packages of this project whose classes may be named.
 
     Raises:
         RunError: if a configuration file cannot be read, or names a class of another package.
     """
     given = os.environ.get(VARIABLE)
     packages = [*packages, *trusted_packages()]
-    allowed = [*KNOWN, *packages, *_typed_packages(args)]
+    known = [*KNOWN, *own]
+    allowed = [*known, *packages, *_typed_packages(args, known)]
     _check_configs(args, allowed)
     if packages:
         os.environ[VARIABLE] = ",".join(packages)
@@ -108,19 +108,19 @@ def trusted_packages() -> list[str]:
 
 
 def typed_options(args: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """The last name and the value of each option that is typed; configuration files are not."""
+    """Yield the last name and the value of each typed option, but not of configuration files."""
     for option, value in _options(args):
         content = _parsed(value)
         if option not in _CONFIG or isinstance(content, dict):
             yield option.removesuffix("+").removeprefix("--").rpartition(".")[2], content
 
 
-def _typed_packages(args: Sequence[str]) -> list[str]:
-    """The packages of the import paths that are typed on the command line."""
+def _typed_packages(args: Sequence[str], known: Sequence[str]) -> list[str]:
+    """List the packages of import paths on the command line, except known packages."""
     found: list[str] = []
     for key, value in typed_options(args):
         typed = _import_paths(value, key)
-        found += [path.partition(".")[0] for path in typed if not is_within(path, KNOWN)]
+        found += [path.partition(".")[0] for path in typed if not is_within(path, known)]
     return [package for package in found if package != "jsonargparse"]  # it refuses its own
 
 
@@ -138,7 +138,7 @@ def is_within(path: str, packages: Sequence[str]) -> bool:
 
 
 def _import_paths(content: Any, key: str) -> Iterator[str]:
-    """The strings in ``content`` that would be imported; ``key`` is the option that holds it."""
+    """Yield the strings in ``content`` that would be imported; ``key`` is the option."""
     if isinstance(content, dict):
         for name, value in content.items():
             yield from _import_paths(value, str(name).rpartition(".")[2])
@@ -152,7 +152,7 @@ def _import_paths(content: Any, key: str) -> Iterator[str]:
 
 
 def _options(args: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The options with their values, given as ``--x v`` or ``--x=v``."""
+    """Yield the options with their values, given as ``--x v`` or ``--x=v``."""
     for i, word in enumerate(args):
         if word.startswith("-") and "=" in word:
             option, _, value = word.partition("=")

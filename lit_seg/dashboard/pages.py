@@ -1,4 +1,4 @@
-"""The saved view and the report of a project: what they show, as plain values, and published."""
+"""Builds the saved view and the report of a project, and publishes them."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import wandb_workspaces.workspaces as ws
 
 from lit_seg.dashboard.topics import DATA, topics
 from lit_seg.errors import RunError
-from lit_seg.runs.layout import GLOBAL_STEP
+from lit_seg.runs.records import GLOBAL_STEP
 
 _COLUMNS = ["run:displayName", "summary:val/miou", "summary:val/macc", "summary:val/mprec"]
 
 
 def build_workspace(entity: str, project: str, data: str | None = None) -> Any:
-    """The view of a project, of its runs on ``data`` only if that is given; not published.
+    """Build the view of a project, or only of its runs on ``data`` if that is given.
 
     It has a section per topic, of which the scores are open. Runs stay single in the list, so that
     the scatter has a point for each. Curves and bars group them by themselves.
@@ -41,7 +41,7 @@ def build_workspace(entity: str, project: str, data: str | None = None) -> Any:
 
 
 def build_report(entity: str, project: str, data: str | None = None) -> Any:
-    """The report, not published: the topics of the view one below the other, with their texts."""
+    """Build the report: the topics of the view one below the other, with their texts."""
     where = f" on {data}" if data else ""
     blocks: list[Any] = [wr.TableOfContents()]
     for topic in topics():

@@ -1,4 +1,4 @@
-"""What the dashboards show: a question, how to read the answer, and the panels that give it.
+"""Defines what the dashboards show: a question, how to read the answer, and its panels.
 
 The keys are those under which a run logs to W&B, as far as the dashboards use them.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
 
-from lit_seg.runs.layout import CLASS_STEP, GLOBAL_STEP
+from lit_seg.runs.records import GLOBAL_STEP, step_axis
 
 SCORES = {
     "val/miou": "mean IoU",
@@ -61,7 +61,7 @@ class Topic:
 
 
 def topics() -> list[Topic]:
-    """All topics with new panels, because a panel belongs to one page."""
+    """Make all topics with new panels, because a panel belongs to one page."""
     return [
         Topic(
             "Which loss ends better, and which learns sooner?",
@@ -120,18 +120,19 @@ def topics() -> list[Topic]:
 
 
 def _line(title: str, x: str = GLOBAL_STEP, log_y: bool = False, **curves: Any) -> Any:
-    """Curves, each the mean of a group of seeds in a band of one standard deviation."""
+    """Make curves, each the mean of a group of seeds in a band of one standard deviation."""
     options = {"title_x": "step", "smoothing_type": "none", **_OVER_SEEDS}
     return wr.LinePlot(title=title, x=x, log_y=log_y, **curves, **options)
 
 
 def _lines(stat: str, title: str) -> Any:
-    """The curves of a statistic of every class."""
-    axis = CLASS_STEP if stat.startswith("class/") else GLOBAL_STEP
+    """Make the curves of a statistic of every class."""
     # On a logarithmic axis a ratio of 2 lies as far from 1 as one of 1/2.
-    return _line(title, axis, stat.endswith("_ratio"), y=[], metric_regex=of_each_class(stat))
+    return _line(
+        title, step_axis(stat), stat.endswith("_ratio"), y=[], metric_regex=of_each_class(stat)
+    )
 
 
 def of_each_class(stat: str) -> str:
-    """The regular expression for ``<stat>/<class>`` of every class."""
+    """Write the regular expression for ``<stat>/<class>`` of every class."""
     return f"^{re.escape(stat)}/.+$"

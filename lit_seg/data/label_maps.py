@@ -11,7 +11,7 @@ from PIL import Image
 
 from lit_seg.data.decode import decode_colour_label, decode_label, is_jpeg
 from lit_seg.data.transforms import Array
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, plural
 
 Stored = npt.NDArray[np.integer]
 Colour = tuple[int, int, int]
@@ -107,8 +107,8 @@ class LabelMap:
             )
             raise DataError(
                 f"{path}: holds the label values {illegal[:10]}, expected only "
-                f"{_ranges(self.legal)}{hint}; it is of another release or dataset, or these values "
-                " need a class or a place in `ignore`"
+                f"{_ranges(self.legal)}{hint}; it is of another release or dataset, or these "
+                "values need a class or a place in `ignore`"
             )
         return mapped
 
@@ -144,8 +144,8 @@ class ColourMap:
             first = [tuple(word.to_bytes(4, "big")) for word in found[:5].tolist()]
             shown = ", ".join(map(str, first)) + (", ..." if len(found) > 5 else "")
             raise DataError(
-                f"{path}: holds {len(found)} colours that are no class ({shown}, as RGBA) on "
-                f"{len(illegal)} pixels, expected only the {self._number} listed ones"
+                f"{path}: holds {plural(len(found), 'colour')} of no class ({shown}, as RGBA) on "
+                f"{plural(len(illegal), 'pixel')}, expected only the {self._number} listed ones"
             )
         return mapped
 

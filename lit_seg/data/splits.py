@@ -67,7 +67,7 @@ class FileSplit:
             if missing:
                 raise DataError(
                     f"{missing[0]}: no such file, its partner is listed "
-                    f"({len(missing)} of {2 * len(pairs)} files are missing). {how_to_get}"
+                    f"(missing files: {len(missing)} of {2 * len(pairs)}). {how_to_get}"
                 )
         self.pairs = pairs
         self.read_label = read_label

@@ -92,8 +92,6 @@ class TrainTransform:
 class _FitAndScale(A.DualTransform):  # type: ignore[misc]
     """Fits and scales in one resize, since each resize costs sharpness."""
 
-    _targets = (A.core.type_definitions.Targets.IMAGE, A.core.type_definitions.Targets.MASK)
-
     def __init__(self, size: tuple[int, int], fit: Fit, scale: tuple[float, float]) -> None:
         super().__init__(p=1)
         self.size = size

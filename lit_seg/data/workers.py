@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from lit_seg.data.dataset import Sample
 from lit_seg.data.processes import end_other_children
-from lit_seg.errors import STOP_SIGNALS, DataError
+from lit_seg.errors import STOP_SIGNALS, DataError, plural
 
 _SHARED_MEMORY = Path("/dev/shm")  # of Linux; other systems have no folder for it
 _AHEAD = 2
@@ -48,9 +48,9 @@ class WorkerLoader(DataLoader[Sample]):
             traceback.clear_frames(error.__traceback__)
             sys.unraisablehook = hook
             raise DataError(
-                f"{self.num_workers} processes that load images cannot be started ({error}); take "
-                "fewer by `data.init_args.num_workers`, 0 for none, or raise the limits on "
-                "processes, memory and open files (`ulimit -a`)"
+                f"{plural(self.num_workers, 'process')} that load images cannot be started "
+                f"({error}); take fewer by `data.init_args.num_workers`, 0 for none, or raise the "
+                "limits on processes, memory and open files (`ulimit -a`)"
             ) from None
 
 

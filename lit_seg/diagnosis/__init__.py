@@ -1,1 +1,1 @@
-"""Is class imbalance the bottleneck of a run? Answered from the files that the run left."""
+"""Diagnoses from the files of a run whether class imbalance is its bottleneck."""

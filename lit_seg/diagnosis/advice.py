@@ -1,4 +1,4 @@
-"""What to do next: a command for each verdict, given the loss that was used."""
+"""Advises what to do next: a command for each verdict, given the loss that was used."""
 
 import shlex
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ _LEARNED = "overall accuracy and head recall: the tail matters only when they ar
 
 @dataclass(frozen=True)
 class Advice:
-    """The next step."""
+    """The next step, and why."""
 
     why: str
     watch: str  # what to look at afterwards
@@ -35,7 +35,7 @@ class Advice:
 
 
 def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
-    """The next step after a verdict."""
+    """Choose the next step after a verdict."""
     origin, tail = run.origin, evidence.tail
     precision = percent(tail.precision)
     if kind == "hardly_trained":

@@ -1,4 +1,4 @@
-"""What a loss changed: a run and a baseline with the same validation images, with intervals."""
+"""Compares a run with a baseline that has the same validation images, with intervals."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from lit_seg.analysis.bootstrap import bootstrap_pairs
 from lit_seg.diagnosis.number_text import listed
 from lit_seg.diagnosis.run_record import RunRecord
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, plural
 from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.metrics.scores import LABELLED, STATS, is_predicted, overall_scores, score_differences
 from lit_seg.runs.layout import VAL_IMAGES
@@ -24,7 +24,7 @@ OUTCOMES = {
     "traded": "mean IoU is statistically tied, but other scores differ",
     "same": "all scores are statistically tied",
 }
-"""What happened to a pair of runs, by a word for it; it is no verdict on the loss."""
+"""What happened to a pair of runs, by its short name. It is no verdict on the loss."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def _notes(
     ours, theirs = (of.curve.index[-1] + 1 if len(of.curve) else 0 for of in (run, baseline))
     if ours and theirs and not same_length(ours, theirs):
         notes.append(
-            f"the baseline was last validated after {theirs} steps, this run after {ours}: the "
-            "length causes a part of the changes; give a baseline of the same length"
+            f"the baseline was last validated after {plural(theirs, 'step')}, this run after "
+            f"{ours}: the length causes a part of the changes; give a baseline of the same length"
         )
     seed, their_seed = (of.origin.variables.get("SEED", "") for of in (run, baseline))
     if seed and their_seed and seed != their_seed:
@@ -120,7 +120,7 @@ def _notes(
 
 
 def _aligned_counts(run: RunRecord, baseline: RunRecord) -> npt.NDArray[np.int64]:
-    """The counts of the baseline, its images and classes in the order of the run."""
+    """Put the counts of the baseline into the order of the run's images and classes."""
     for one in (run, baseline):
         if not one.images:
             raise RunError(

@@ -1,4 +1,4 @@
-"""The numbers on which the verdict rests."""
+"""Computes the numbers on which the verdict rests."""
 
 from dataclasses import dataclass
 from math import nan
@@ -10,8 +10,15 @@ from lit_seg.diagnosis.rules import below, limit, reaches
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.diagnosis.sizes import Sizes, by_size
 from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import HITS, LABELLED, Array, class_mean, class_scores
-from lit_seg.runs.summary import logged_scores
+from lit_seg.metrics.scores import (
+    CLASS_STATS,
+    LABELLED,
+    Array,
+    class_mean,
+    class_scores,
+    pixel_accuracy,
+)
+from lit_seg.runs.records import stat_of
 
 
 @dataclass(frozen=True)
@@ -81,9 +88,9 @@ def weigh(run: RunRecord) -> Evidence:
     sums = run.counts.sum(axis=0)
     images, pixels = (run.counts[..., LABELLED] > 0).sum(axis=0), sums[:, LABELLED]
     if counted:
-        (iou, recall, precision), overall = class_scores(sums), sums[:, HITS].sum() / pixels.sum()
+        (iou, recall, precision), overall = class_scores(sums), float(pixel_accuracy(sums))
     else:
-        (iou, recall, precision), overall = logged_scores(run.log, run.curve.index[-1], run.classes)
+        (iou, recall, precision), overall = _logged_scores(run)
     scores = np.stack([recall, precision, iou])
     mean, mean_precision, mean_iou = class_mean(scores).tolist()
     groups = frequency_groups(run.pixels) if run.pixels else {}
@@ -92,7 +99,7 @@ def weigh(run: RunRecord) -> Evidence:
     enough = (images >= limit("FEWEST_IMAGES")) & (pixels >= limit("FEWEST_PIXELS"))
     training = _end_of_training(run).reindex(columns=[run.classes[c] for c in tail])
     return Evidence(
-        overall=float(overall),
+        overall=overall,
         mean=mean,
         mean_iou=mean_iou,
         mean_precision=mean_precision,
@@ -110,8 +117,22 @@ def weigh(run: RunRecord) -> Evidence:
     )
 
 
+def _logged_scores(run: RunRecord) -> tuple[list[Array], float]:
+    """Read the ``(C,)`` scores and the pixel accuracy that were logged last.
+
+    The scores are in the order of ``CLASS_STATS``.
+    """
+    rows = run.log[run.log["step"] == run.curve.index[-1]]
+    last = rows.set_index(["stat", "class"])["value"]
+    per_class = [
+        np.array([last.get((stat_of("val", stat), name), nan) for name in run.classes], np.float64)
+        for stat in CLASS_STATS
+    ]
+    return per_class, float(last.get(("val/pixel_acc", ""), nan))
+
+
 def _end_of_training(run: RunRecord) -> pd.DataFrame:
-    """Means of two class statistics over the last quarter of their steps, a column per class."""
+    """Average two class statistics over the last quarter of their steps, a column per class."""
     stats = ["class/recall", "class/gradient_share"]
     rows = run.log[run.log["stat"].isin(stats)]
     steps = np.unique(rows["step"])
@@ -120,7 +141,7 @@ def _end_of_training(run: RunRecord) -> pd.DataFrame:
 
 
 def _rise(curve: Array) -> float:
-    """Mean of the last quarter of a curve minus that of the quarter before."""
+    """Subtract the mean of the second last quarter of a curve from that of the last one."""
     if len(curve) < limit("FEWEST_VALIDATIONS"):
         return nan
     quarter = len(curve) // 4

@@ -1,4 +1,4 @@
-"""What a run left in its folder, as far as the diagnosis needs it, and how it was trained."""
+"""Reads what a run left in its folder for the diagnosis, and how it was trained."""
 
 import json
 import re
@@ -17,10 +17,10 @@ from lit_seg.errors import RunError
 from lit_seg.losses.catalogue import every_loss
 from lit_seg.metrics.scores import LABELLED
 from lit_seg.runs.csv_rows import logged_length
-from lit_seg.runs.layout import COMMAND, DATASET, METRICS, VAL_IMAGES, find_run, is_finished
+from lit_seg.runs.layout import COMMAND, DATASET, METRICS, VAL_IMAGES, find_run
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images, load_runs
 from lit_seg.runs.records import RECORD
-from lit_seg.runs.run import contradiction
+from lit_seg.runs.run import contradiction, wrong_scores
 from lit_seg.runs.run_name import name_of_place
 from lit_seg.runs.summary import options_of, read_summary
 
@@ -52,7 +52,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The files of a run."""
+    """What the files of a run hold."""
 
     folder: Path
     origin: Origin
@@ -64,11 +64,7 @@ class RunRecord:
     curve: pd.Series  # mean IoU of each validation, by step
     notes: tuple[str, ...]  # which files are missing, and what is therefore not known
     epochs: float  # begun, or if it is not known validated; a part of the images is a part of one
-
-    @property
-    def finished(self) -> bool:
-        """Whether it trained to its end."""
-        return is_finished(self.folder)
+    finished: bool  # whether it trained to its end
 
     def resume(self, options: str = "") -> str:
         """The command that trains it further."""
@@ -120,15 +116,16 @@ def read_run(path: str | Path) -> RunRecord:
         notes.append(f"no {DATASET}: classes are ordered by their pixels in validation")
     elif pixels is None:
         notes.append(f"no {DATASET}: which classes are rare is not known")
-    if len(images) and len(curve):
-        problem = contradiction(counts.sum(axis=0), curve.iloc[-1])
-        if problem and read_summary(folder) is not None:
-            raise RunError(
-                f"{folder}/{problem}; validate it again by make train RESUME={folder} with a later "
-                "end"
-            )
-        if problem:  # a run that still trains writes one file before the other
-            notes.append(f"{problem}, or not written yet")
+    summary = read_summary(folder)
+    problem = contradiction(rows, curve.iloc[-1]) if len(images) and len(curve) else ""
+    if summary and summary.scores and len(images):
+        problem = problem or wrong_scores(rows, summary.scores)
+    if problem and summary:
+        raise RunError(
+            f"{folder}/{problem}; validate it again by make train RESUME={folder} with a later end"
+        )
+    if problem:  # a run that still trains writes one file before the other
+        notes.append(f"{problem}, or not written yet")
     return RunRecord(
         folder=folder,
         origin=origin_of(folder),
@@ -140,11 +137,12 @@ def read_run(path: str | Path) -> RunRecord:
         curve=curve,
         notes=tuple(notes),
         epochs=_epochs(folder, len(curve)),
+        finished=summary is not None,
     )
 
 
 def _epochs(folder: Path, validations: int) -> float:
-    """Epochs begun; each was of a part of the images where the configuration says so."""
+    """Count the epochs begun; each counts as a part if it used a part of the images only."""
     _, epochs = logged_length(folder / METRICS)
     share = str(options_of(folder).get("trainer.limit_train_batches"))
     part = float(share) if re.fullmatch(r"0?\.\d+", share) else 1.0
@@ -179,9 +177,9 @@ def origin_of(folder: Path) -> Origin:
 
 
 def _command(folder: Path) -> tuple[dict[str, str], list[str] | None]:
-    """DATA, MODEL and RECIPE of the ``make train`` that started a run, and its ARGS.
+    """Read DATA, MODEL and RECIPE of the ``make train`` that started a run, and its ARGS.
 
-    Nothing and None where the run does not say, or another command started it.
+    If the run does not say, or another command started it, the result is nothing and None.
     """
     try:
         words = [str(word) for word in json.loads((folder / COMMAND).read_text(encoding="utf-8"))]
@@ -203,7 +201,7 @@ def _command(folder: Path) -> tuple[dict[str, str], list[str] | None]:
 
 
 def _without(words: Sequence[str], *names: str) -> list[str]:
-    """Words of a command line without the options of these names and those below them."""
+    """Remove the options of these names, and those below them, from a command line."""
     kept, keep = [], True
     for word in words:
         if word.startswith("--"):
@@ -215,10 +213,10 @@ def _without(words: Sequence[str], *names: str) -> list[str]:
 
 
 def _loss(class_path: str, in_path: str) -> tuple[str, bool]:
-    """LOSS, and whether it is cross-entropy.
+    """Find LOSS, and whether it is cross-entropy.
 
-    The class decides. A class may have several names; the path of the run then has the one that
-    was given.
+    The class decides. If a class has several names, the path of the run has the one that was
+    given.
     """
     for cls in every_loss():
         names = cls.card.name.split(", ")
@@ -228,7 +226,7 @@ def _loss(class_path: str, in_path: str) -> tuple[str, bool]:
 
 
 def _data(class_path: str, in_path: str) -> str:
-    """DATA; for a folder of the user's own, a reminder to give the path of its YAML file."""
+    """Find DATA; for a folder of the user's own it is a reminder to give the path of its file."""
     name = _class_of_ours(class_path)
     if name == "Folder":
         return f"<path of>/{in_path or 'your'}.yaml"

@@ -1,4 +1,4 @@
-"""Does rarity or smallness cost recall? Compares rare and frequent classes in masks of one size."""
+"""Decides whether rarity or smallness costs recall, by masks of equal size."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,12 +55,12 @@ def by_size(counts: Counts, groups: Mapping[str, Sequence[int]]) -> Sizes:
 
 
 def _bins(masks: pd.DataFrame) -> pd.DataFrame:
-    """Number and mean recall of the masks in each bin."""
+    """Count the masks in each bin and average their recall."""
     return masks.groupby("bin", observed=False)["recall"].agg(number="size", recall="mean")
 
 
 def _cause(gap: float, at_equal_size: float, compared: float) -> Cause:
-    """The cause, where ``gap`` is that of the tail's masks that can be compared."""
+    """Decide the cause; ``gap`` is that of the tail's masks that can be compared."""
     if below(compared, "ENOUGH_COMPARED"):
         return "unknown"
     if below(gap, "LARGE_TAIL_GAP"):

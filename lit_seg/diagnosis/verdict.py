@@ -1,4 +1,4 @@
-"""The verdict: a list of rules, of which the first that holds decides."""
+"""Judges a run by a list of rules; the first rule that holds decides."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.number_text import listed, percent, points
 from lit_seg.diagnosis.rules import below, exceeds, limit, reaches
 from lit_seg.diagnosis.run_record import RunRecord
+from lit_seg.errors import plural
 
 HEADLINES = {
     "hardly_trained": "cannot tell yet: the run is hardly trained",
@@ -24,7 +25,7 @@ HEADLINES = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether imbalance is the bottleneck."""
+    """The answer to whether imbalance is the bottleneck."""
 
     kind: str  # one of HEADLINES
     reasons: tuple[str, ...]  # sentences with the numbers, the deciding one first
@@ -55,7 +56,7 @@ def judge(run: RunRecord, evidence: Evidence) -> Verdict:
 
 
 def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
-    """Each verdict, whether its rule holds, and the numbers that decide."""
+    """List each verdict, whether its rule holds, and the numbers that decide."""
     enough, number = of.tail_measured or (1, 1)
     hard = below(of.overall, "HIGH_OVERALL_ACCURACY")
     flooded = reaches(of.tail.recall, "FOUND") and below(of.tail.precision, "FLOODED")
@@ -65,9 +66,10 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
     small = of.sizes is not None and of.sizes.cause == "smallness"
 
     short_text = (
-        f"{of.epochs:g} epochs begun, {of.validations} validations: in the first "
-        f"{limit('LEAST_EPOCHS')} epochs at least {limit('FEWEST_VALIDATIONS')} validations must "
-        "show that mean IoU no longer rises"
+        f"{of.epochs:g} epoch{'s' * (of.epochs != 1)} begun, "
+        f"{plural(of.validations, 'validation')}: in the first {limit('LEAST_EPOCHS')} epochs "
+        f"at least {limit('FEWEST_VALIDATIONS')} validations must show that mean IoU no longer "
+        "rises"
     )
     few_pixels_text = (
         f"{enough} of {number} tail classes have {limit('FEWEST_PIXELS')} labelled pixels in "
@@ -109,11 +111,11 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
 
 
 def _remarks(kind: str, of: Evidence, plain: bool) -> list[tuple[object, str]]:
-    """What limits the verdict, and what no rule uses and everyone wants to know."""
+    """List what limits the verdict, and further facts that no rule uses."""
     few = of.rise != of.rise
     lowest = sorted(of.per_class.items(), key=lambda pair: pair[1].recall)[:3]
     measured = [
-        f"{name} has {pixels} pixels in {images} images"
+        f"{name} has {plural(pixels, 'pixel')} in {plural(images, 'image')}"
         for name, (images, pixels) in of.labelled.items()
         if of.group_of.get(name) == "tail"
     ]

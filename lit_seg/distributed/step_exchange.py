@@ -10,19 +10,16 @@ from lit_seg.metrics.collectives import sum_over_ranks, world_size
 
 
 def exchange(loss: Tensor, finite: Tensor, stop: bool) -> tuple[Tensor, bool, bool]:
-    """One collective of three numbers in each step, none with one process.
+    """One collective of three numbers in each step, none with one process, and one wait for a GPU.
 
     Returns:
-        The mean loss over ranks, a scalar without gradient; whether losses and logits of all ranks
-        are finite; whether a rank wants to stop.
+        The mean loss over ranks, a scalar on the CPU without gradient: who shows it then waits for
+        nothing; whether losses and logits of all ranks are finite; whether a rank wants to stop.
     """
-    if world_size() == 1:
-        return loss.detach(), bool(finite), stop
     # `new_full`: a number would be sent to the GPU, with a wait
     parts = [loss.detach(), (~finite).to(loss.dtype), loss.new_full((), float(stop))]
-    total = sum_over_ranks(torch.stack(parts))
-    _, broken, stops = total.tolist()
-    return total[0] / world_size(), broken == 0, stops > 0
+    total, broken, stops = sum_over_ranks(torch.stack(parts)).cpu()
+    return total / world_size(), not broken, bool(stops)
 
 
 def is_finite(loss: Tensor, logits: Tensor) -> Tensor:

@@ -1,10 +1,23 @@
 """The private names of torch that have no public counterpart; nothing else here uses any."""
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, OneCycleLR
+
+PHASES = "_schedule_phases"
+"""What a ``OneCycleLR`` derives from its length and options, in its state."""
+STEP_COUNT, LAST_RATES = "_step_count", "_last_lr"
+"""How often a scheduler has taken a step, and the learning rates that it set last, in its state."""
+COMPILED = "_orig_mod"
+"""What ``torch.compile`` adds to the names of tensors."""
+
+
+def scheduler_states(state: Mapping[str, Any]) -> list[Any]:
+    """The state of a scheduler, and those of the schedulers that it is made of."""
+    return [state, *state.get("_schedulers", [])]
 
 
 def closed_form_rates(scheduler: Any) -> list[float] | None:

@@ -1,1 +1,1 @@
-"""Reading and writing files safely: whole or not at all, and without running code in them."""
+"""Reads and writes files safely: whole or not at all, and without running code in them."""

@@ -1,4 +1,4 @@
-"""Writing files completely or not at all, with an error that names the file.
+"""Writes files completely or not at all, with an error that names the file.
 
 No file is written through a link: a folder from elsewhere could lead it to any file of the user.
 """

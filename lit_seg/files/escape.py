@@ -1,6 +1,6 @@
-"""Names from elsewhere in the formats that show them: one function per format.
+"""Escapes names from elsewhere: one function per format that shows them.
 
-They are names of classes, images, runs and options, and may hold any character. HTML needs no
+These are names of classes, images, runs and options, and may hold any character. HTML needs no
 function: jinja escapes all that it is given.
 """
 
@@ -13,24 +13,24 @@ _NOT_IN_FILES = re.compile(r'[\s/\\:*?"<>|\x00-\x1f]+')
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks, and without the characters that steer a terminal."""
+    """Replace line breaks and the characters that control a terminal."""
     return _CONTROL.sub(" ", text)
 
 
 def terminal(text: str) -> Text:
-    """A name for rich: brackets and colons in it are no styles and no pictures."""
+    """Escape a name for rich, which reads brackets as styles and colons as pictures."""
     return Text(one_line(text))
 
 
 def markdown(name: str) -> str:
-    """A name in Markdown: it is no HTML, link, picture, code, emphasis or column of a table."""
+    """Escape a name for Markdown: it becomes no HTML, link, code, emphasis or table column."""
     safe = one_line(name).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     safe = re.sub(r"[|*`~]|(?<=\])\(", r"\\\g<0>", safe)
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", safe)  # within a word it is no emphasis
 
 
 def markdown_prose(text: str) -> str:
-    """A sentence with **bold** and `code` of ours, in which names are as harmless.
+    """Escape the names in a sentence of ours that may have **bold** and `code`.
 
     This also holds inside code, because an odd backtick in a name ends code elsewhere.
     """
@@ -40,5 +40,5 @@ def markdown_prose(text: str) -> str:
 
 
 def file_name(text: str) -> str:
-    """A name as a part of the name of a file, on any system."""
+    """Turn a name into a part of a file name that any system accepts."""
     return _NOT_IN_FILES.sub("_", text).strip(". ") or "_"

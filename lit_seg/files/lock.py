@@ -13,7 +13,7 @@ from lit_seg.files.atomic_io import without_links
 
 @contextmanager
 def locked(path: Path, wait: bool) -> Iterator[None]:
-    """Hold a lock on a file, which is made; go on at once where it cannot be locked.
+    """Hold a lock on a file, which is created; go on at once if it cannot be locked.
 
     The system releases the lock when this process ends, however it ends; processes that it started
     do not keep it. Other machines see it on network disks that pass locks on, as NFS does.
@@ -32,7 +32,7 @@ def locked(path: Path, wait: bool) -> Iterator[None]:
 
 
 def _take(path: Path, wait: bool) -> TextIO | None:
-    """The file with the lock on it, which says who holds it; None where there are no locks."""
+    """Open and lock the file, and write into it who holds it; None if there are no locks."""
     try:
         import fcntl  # Windows has none
 

@@ -1,4 +1,4 @@
-"""Pictures: opened in a few formats, none of which needs another program; saved without links."""
+"""Opens pictures in a few formats that need no other program, and saves them without links."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "SGI", "TIFF", "WEBP")
 
 
 def open_picture(path: Path) -> ImageFile:
-    """Open a picture, which is decoded later; an OSError if it is of none of the formats.
+    """Open a picture, which is decoded later.
+
+    Raises:
+        OSError: if it has none of the formats.
 
     Pillow looks at the first bytes, not at the name. Without a list of formats it would hand a file
     that begins as PostScript to Ghostscript.

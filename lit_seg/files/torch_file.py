@@ -1,4 +1,4 @@
-"""Reading files of ``torch.save`` without running code from them."""
+"""Reads files of ``torch.save`` without running code from them."""
 
 import pickle
 import re
@@ -34,6 +34,6 @@ def read_plain(path: Path) -> Any:
 
 
 def other_checkpoints(path: Path) -> str:
-    """A hint that names the other checkpoints in the folder, or an empty text."""
+    """Write a hint that names the other checkpoints in the folder, or an empty text."""
     others = sorted(str(other) for other in path.parent.glob("*.ckpt") if other != path)
     return f"; there is also {', '.join(others[:5])}" if others else ""

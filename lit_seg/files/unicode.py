@@ -1,4 +1,4 @@
-"""UTF-8 whatever the system says: for the whole process, and for names that are not UTF-8."""
+"""Makes the process use UTF-8 on every system, and names printable that are not UTF-8."""
 
 import codecs
 import locale
@@ -8,7 +8,7 @@ from io import TextIOWrapper
 
 
 def printable(name: str) -> str:
-    r"""A name as text that every file can hold: bytes that are not UTF-8 become ``\udcff``.
+    r"""Make a name printable: bytes that are not UTF-8 become text such as ``\udcff``.
 
     Python keeps such bytes of a file's name as half characters, which cannot be encoded.
     """

@@ -1,4 +1,4 @@
-"""Reading YAML within bounds, with errors that name the file and the way out."""
+"""Reads YAML within bounds, with errors that name the file and the way out."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,11 +16,11 @@ _DIGITS = 100
 
 
 class BoundedYaml:
-    """Bounds of what a YAML loader reads; it comes before the loader among the base classes.
+    """Limits what a YAML loader reads; it must be the first base class, before the loader.
 
     A few lines of aliases stand for billions of values, or for themselves; nesting ends Python's
-    stack, and a number of a million digits takes minutes. Of a key that is there twice, YAML takes
-    the last without a word. All of these are a ``YAMLError``.
+    stack, and a number of a million digits takes minutes. If a key is there twice, YAML takes
+    the last one silently. All of these are a ``YAMLError``.
     """
 
     def __init__(self, stream: str) -> None:
@@ -33,7 +33,7 @@ class BoundedYaml:
             raise yaml.YAMLError(f"it is no UTF-8 text, {error.reason}") from None
 
     def get_single_data(self) -> Any:
-        """The content of the document."""
+        """Load the content of the document."""
         try:
             node = self.get_single_node()  # type: ignore[attr-defined]
             if node is None:
@@ -46,7 +46,7 @@ class BoundedYaml:
 
 
 class _Loader(BoundedYaml, FAST):  # type: ignore[misc, valid-type]
-    """Of plain values; dates stay text, as the parser of the command line leaves them."""
+    """Loads plain values; dates stay text, as in the parser of the command line."""
 
     yaml_implicit_resolvers: ClassVar = {
         first: [(tag, text) for tag, text in known if tag != "tag:yaml.org,2002:timestamp"]
@@ -55,7 +55,7 @@ class _Loader(BoundedYaml, FAST):  # type: ignore[misc, valid-type]
 
 
 def parse_yaml(text: str) -> Any:
-    """The plain values in a text.
+    """Load the plain values in a text.
 
     Raises:
         yaml.YAMLError: if it is no YAML, has tags that would run Python, or is out of bounds.
@@ -98,7 +98,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _check_depth(text: str) -> None:
-    """Before values are made of it: the loader of C recurses until it crashes."""
+    """Refuse deep nesting before it is loaded, because the loader in C would crash."""
     depth = 0
     for number, event in enumerate(yaml.parse(text, Loader=FAST)):
         if number > 2 * _NODES:  # a list has an event for its start and one for its end
@@ -110,7 +110,7 @@ def _check_depth(text: str) -> None:
 
 
 def _check_size(node: yaml.Node, known: dict[int, int | None]) -> int:
-    """The number of values in a node, in which each alias counts as all that it stands for."""
+    """Count the values in a node; each alias counts as all values that it stands for."""
     if id(node) in known:
         size = known[id(node)]
         if size is None:

@@ -1,1 +1,1 @@
-"""The loggers of a run: CSV files in its folder, and W&B."""
+"""Logs the numbers of a run: to CSV files in its folder, and to W&B."""

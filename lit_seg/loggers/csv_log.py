@@ -1,4 +1,4 @@
-"""The numbers of a run in CSV files."""
+"""Logs the numbers of a run to CSV files."""
 
 import csv
 from argparse import Namespace
@@ -13,7 +13,7 @@ from lit_seg.errors import WriteError
 from lit_seg.files.atomic_io import replace_text, without_links, writing
 from lit_seg.runs.csv_rows import numbers, read_table
 from lit_seg.runs.layout import CLASSES, COST, METRICS
-from lit_seg.runs.records import RECORD, split_key
+from lit_seg.runs.records import RECORD, split_key, split_stat
 
 
 class CSVLog(Logger):
@@ -44,7 +44,7 @@ class CSVLog(Logger):
     def log_hyperparams(
         self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
     ) -> None:
-        """Nothing: ``config.yaml`` holds them."""
+        """Do nothing, because ``config.yaml`` holds them."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
@@ -57,7 +57,7 @@ class CSVLog(Logger):
         classes, costs, wide = [], [], {}
         for key, value in metrics.items():
             stat, name = split_key(key) or (key, "")
-            kind, _, rest = stat.partition("/")
+            kind, rest = split_stat(stat)
             if kind == "class":
                 classes.append([step, rest, name, f"{value:.6g}"])
             elif kind == "cost":
@@ -77,7 +77,7 @@ class CSVLog(Logger):
 
         Raises:
             RunError: if what is kept of a file is damaged, also where only the end of the run reads
-                it. What is dropped may be: a kill can leave half a row.
+                it. What is dropped may be damaged: a kill can leave half a row.
         """
         self._tables = self._kept(step, validations)
         for path, table in self._tables.items():
@@ -101,7 +101,7 @@ class CSVLog(Logger):
             self.log_metrics(metrics, at)
 
     def _kept(self, step: int, validations: int | None) -> dict[Path, pd.DataFrame]:
-        """What is left of each file; all are read before one is written."""
+        """Read what is kept of each file; all files are read before one is written."""
         tables = {}
         for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
             if path.exists():
@@ -153,6 +153,6 @@ class CSVLog(Logger):
 
 
 def _replace(path: Path, table: pd.DataFrame) -> None:
-    """Write a table in place of a CSV file in one move, with line ends as of ``csv``."""
+    """Replace a CSV file by a table in one move, with the line ends of ``csv``."""
     text = table.to_csv(index=False, lineterminator="\r\n")
     replace_text(path, "" if table.columns.empty else text)

@@ -1,4 +1,4 @@
-"""Where a run's numbers go: CSV files always, Weights & Biases, and what the user adds."""
+"""Makes the loggers of a run: CSV files, Weights & Biases, and those that the user adds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,14 +26,14 @@ class LateLoggers(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """Nothing: the whole configuration is logged when the first step is done."""
+        """Do nothing: the whole configuration is logged when the first step is done."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         self._rows.append((metrics, step))
 
     def start(self) -> Sequence[Logger]:
-        """The loggers, which have started and got their rows."""
+        """Start the loggers, give them their rows, and return them."""
         for logger in self._loggers:
             _ = getattr(logger, "experiment", None)  # most start only when they are asked for it
             for metrics, step in self._rows:
@@ -44,11 +44,12 @@ class LateLoggers(Logger):
 def run_loggers(
     folder: Path, resumed: bool = False, own: Sequence[Logger] = (), online: bool = True
 ) -> list[Logger]:
-    """The loggers of the run in ``folder``.
+    """Make the loggers of the run in ``folder``.
 
     Args:
         folder: of the run.
-        resumed: it keeps its W&B id, and all but the CSV files wait for its first step.
+        resumed: whether the run goes on. Then it keeps its W&B id, and all loggers but the CSV
+            files wait for its first step.
         own: those that the user adds; a W&B logger takes the place of ours.
         online: false for no W&B.
     """
@@ -59,6 +60,6 @@ def run_loggers(
 
 
 def started(loggers: Sequence[Logger]) -> list[Logger]:
-    """The loggers, of which those that waited have started."""
+    """Start the loggers that waited, and return all loggers."""
     parts = [lg.start() if isinstance(lg, LateLoggers) else [lg] for lg in loggers]
     return [logger for part in parts for logger in part]

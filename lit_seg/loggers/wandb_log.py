@@ -1,4 +1,4 @@
-"""Weights & Biases, online or offline."""
+"""Logs to Weights & Biases, online or offline."""
 
 import netrc
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from lightning_fabric.loggers.logger import rank_zero_experiment
 from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_only
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import WandbLogger
@@ -16,7 +17,8 @@ from pytorch_lightning.loggers import WandbLogger
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.metrics.scores import CLASS_STATS
-from lit_seg.runs.layout import CLASS_STEP, GLOBAL_STEP, WANDB_ID, program
+from lit_seg.runs.layout import WANDB_ID, program
+from lit_seg.runs.records import CLASS_STEP, GLOBAL_STEP, join_key, stat_of, step_axis
 from lit_seg.runs.run_name import name_of_place
 
 _CONNECT_SECONDS = 20.0
@@ -28,21 +30,23 @@ _MODES = {
 
 
 class WandbLog(WandbLogger):
-    """W&B, with an axis of their own for the curves of the classes."""
+    """Lightning's W&B logger, in which the curves of the classes have their own step axis."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._wandb_init.pop("anonymous")  # Lightning passes it, W&B warns that it does nothing
+    _has_axes = False
 
     @property
+    @rank_zero_experiment
     def experiment(self) -> Any:
         """The W&B run; the first call starts it."""
         import wandb  # which a run without it need not have
 
-        first = self._experiment is None
+        if self._has_axes:
+            return super().experiment
+        quiet = wandb.Settings(silent=True)
         try:
+            wandb.setup(quiet)  # or W&B warns of an option of Lightning before it reads our own
             run = super().experiment
-        except wandb.Error as error:  # a key, but no server that takes it: train all the same
+        except wandb.Error as error:  # no server takes the key: training goes on
             rank_zero_info(
                 f"W&B: cannot be reached ({str(error).splitlines()[0]}), logging offline; upload "
                 f"by `{sync_command(Path(self.save_dir or '.'))}`"
@@ -50,31 +54,34 @@ class WandbLog(WandbLogger):
             os.environ["WANDB_MODE"] = "offline"
             wandb.teardown()  # its service would hold the id of the run that failed
             try:
+                wandb.setup(quiet)
                 run = super().experiment
-            except wandb.Error as again:  # not the server's fault
+            except wandb.Error as again:  # this is not the server's fault
                 raise RunError(
                     f"W&B: cannot start ({again}); mend it, or set WANDB_MODE=disabled"
                 ) from None
-        if first:
-            _keep_id(Path(str(self.save_dir)), str(self._wandb_init["id"]))
-        if first and hasattr(run, "define_metric"):
+        _keep_id(Path(str(self.save_dir)), str(self.version))
+        if hasattr(run, "define_metric"):
+            self._has_axes = True
             run.define_metric(CLASS_STEP)
             # W&B would draw a chart for each class; `class_charts` has one for all of them
-            run.define_metric("class/*", step_metric=CLASS_STEP, hidden=True)
+            run.define_metric(stat_of("class", "*"), step_metric=CLASS_STEP, hidden=True)
             for stat in CLASS_STATS:
-                run.define_metric(f"val/{stat}/*", step_metric=GLOBAL_STEP, hidden=True)
+                run.define_metric(
+                    join_key(stat_of("val", stat), "*"), step_metric=GLOBAL_STEP, hidden=True
+                )
         return run
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:  # type: ignore[override]
         """Log the metrics of a step."""
-        if any(key.startswith("class/") for key in metrics):
+        if any(step_axis(key) == CLASS_STEP for key in metrics):
             metrics = {**metrics, CLASS_STEP: float(step or 0)}
         super().log_metrics(metrics, step)
 
 
 def wandb_log(folder: Path, resumed: bool) -> WandbLog | None:
-    """The W&B logger of the run in ``folder``; None if ``WANDB_MODE`` disables it.
+    """Make the W&B logger of the run in ``folder``; None if ``WANDB_MODE`` disables it.
 
     In W&B the run carries the name of its folder, and the same without the seed as its group; a run
     that a sweep's agent started keeps the id that the agent gave it. ``WANDB_MODE``,
@@ -117,7 +124,7 @@ def wandb_log(folder: Path, resumed: bool) -> WandbLog | None:
 
 
 def wandb_run(trainer: Trainer) -> Any | None:
-    """The W&B run of a trainer, for what is not a plain number; None without one."""
+    """Find the W&B run of a trainer, to log what is no plain number; None without W&B."""
     return next((lg.experiment for lg in trainer.loggers if isinstance(lg, WandbLogger)), None)
 
 

@@ -3,11 +3,10 @@
 from math import log
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.losses.base import Counts
-from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.losses.pixelwise import PixelLoss, pixel_nll
 from lit_seg.metrics.full_precision import widest_float
 
 
@@ -64,7 +63,7 @@ class OHEMLoss(PixelLoss):
         self.min_kept = min_kept
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        losses = F.cross_entropy(logits, target, ignore_index=self.void, reduction="none")
+        losses = pixel_nll(logits, target, self.void)
         valid = target != self.void
         chosen, number = self._choose(losses.detach().float(), valid)
         if self.given_weight is not None:

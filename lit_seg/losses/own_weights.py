@@ -1,10 +1,11 @@
 """Class weights that a user gives, by name or as a list."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
 import torch
 from torch import Tensor
+
+from lit_seg.errors import near
 
 
 def own_weights(given: Mapping[str, float] | Sequence[float], names: Sequence[str]) -> Tensor:
@@ -22,10 +23,7 @@ def own_weights(given: Mapping[str, float] | Sequence[float], names: Sequence[st
         given = {str(name): weight for name, weight in given.items()}  # YAML reads 1 as a number
         for name in given:
             if name not in names:
-                near = get_close_matches(name, names, n=3, cutoff=0.4) or names
-                raise ValueError(
-                    f"`class_weights`: there is no class {name!r}; close to it: {', '.join(near)}"
-                )
+                raise ValueError(f"`class_weights`: there is no class {name!r}{near(name, names)}")
         given = [given.get(name, 1.0) for name in names]
     if len(given) != len(names):
         raise ValueError(

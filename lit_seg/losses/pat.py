@@ -3,11 +3,12 @@
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts
-from lit_seg.losses.pixelwise import PixelLoss, modulated_sum
+from lit_seg.losses.pixelwise import PixelLoss, image_pixels, modulated_sum
 
 
 def mask_sizes(target: Tensor, num_classes: int, void: int) -> Tensor:
@@ -15,6 +16,9 @@ def mask_sizes(target: Tensor, num_classes: int, void: int) -> Tensor:
     images = torch.arange(len(target), device=target.device).view(-1, *[1] * (target.ndim - 1))
     void_bin = len(target) * num_classes
     bins = torch.where(target == void, void_bin, images * num_classes + target)
+    if target.is_cuda:
+        # the size of void does not matter, but 0 would make the quotient NaN
+        return F.pad(image_pixels(target, num_classes).flatten(), (0, 1), value=1)[bins]
     return torch.bincount(bins.flatten(), minlength=void_bin + 1)[bins]
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.metrics.class_score import ClassScore
+from lit_seg.ops import class_nll
 
 Normalizer = Literal["valid", "weight_sum"]
 
@@ -44,11 +45,13 @@ class PixelLoss(SegLoss):
         self.normalizer = normalizer
         self.register_buffer("class_weight", class_weight, persistent=False)
         self.register_buffer("given_weight", None, persistent=False)
+        # a subclass that adjusts logits needs all their digits
+        self.takes_any_logits = type(self).adjust is PixelLoss.adjust
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         weight, norm = self.weigh(logits, target)
         if weight is not None:
-            weight = weight.to(logits.dtype)
+            weight = weight.to(wide_dtype(logits))
         return self.mean(self.total(self.adjust(logits, target), target, weight), norm)
 
     def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
@@ -118,26 +121,65 @@ class ScoreWeightedLoss(PixelLoss):
 
     state: ClassScore
 
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        if not logits.is_cuda or type(self).total is not PixelLoss.total:
+            return super().loss(logits, target)
+        # one pass gives the counts and, before the weights are known, the sums that they weigh
+        sums, counts, _ = class_nll(logits, target, predictions=self.state.counts.shape[0] > 2)
+        weight, norm = self._weigh_by(counts)
+        total = sums.sum() if weight is None else (weight * sums).sum()
+        return self.mean(total.to(wide_dtype(logits)), norm)
+
     def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
         if self.training:
-            self.state.update_counts(self.state.count_logits(logits, target))
-            support = self.state.advance()[1]
-        else:
-            support = class_pixels(target, self.num_classes, self.void)
-        return self.weight, self.norm(support)
+            return self._weigh_by(self.state.count_logits(logits, target))
+        return self.weight, self.norm(class_pixels(target, self.num_classes, self.void))
+
+    def _weigh_by(self, counts: Tensor) -> tuple[Tensor | None, Tensor]:
+        """:meth:`weigh` by this rank's counts, whose second row holds the pixels of each class."""
+        if self.training:
+            counts = self.state.advance(counts)
+        return self.weight, self.norm(counts[1])
+
+
+def wide_dtype(logits: Tensor) -> torch.dtype:
+    """The dtype of a loss: float32, for float64 logits float64."""
+    return torch.promote_types(logits.dtype, torch.float32)
 
 
 def nll_sum(logits: Tensor, target: Tensor, void: int, weight: Tensor | None = None) -> Tensor:
     r"""The sum over pixels of :math:`w_y (-\log p)`; no ``weight`` stands for 1."""
-    # On a GPU torch's own sum over images adds in any order, and refuses to be deterministic.
-    reduction = "none" if logits.is_cuda else "sum"
-    return F.cross_entropy(logits, target, weight, ignore_index=void, reduction=reduction).sum()
+    if logits.is_cuda:
+        # torch's own sum over images adds in any order there, and refuses to be deterministic
+        sums = class_nll(logits, target).sums
+        return (sums if weight is None else weight * sums).sum().to(wide_dtype(logits))
+    return F.cross_entropy(logits, target, weight, ignore_index=void, reduction="sum")
+
+
+def pixel_nll(logits: Tensor, target: Tensor, void: int) -> Tensor:
+    r"""``(N, *)`` :math:`-\log p` of each pixel, 0 where it is void."""
+    if logits.is_cuda:
+        pixels = class_nll(logits, target, pixels=True).pixels
+        assert pixels is not None
+        return pixels
+    return F.cross_entropy(logits, target, ignore_index=void, reduction="none")
 
 
 def class_pixels(target: Tensor, num_classes: int, void: int) -> Tensor:
     """``(C,)`` int64 pixels of each class in ``(N, *)`` labels."""
+    if target.is_cuda:
+        return image_pixels(target, num_classes).sum(0)
     bins = torch.where(target == void, num_classes, target)
     return torch.bincount(bins.flatten(), minlength=num_classes + 1)[:-1]
+
+
+def image_pixels(target: Tensor, num_classes: int) -> Tensor:
+    """``(N, C)`` int64 pixels of each class in each image; on a GPU without the waits of counting.
+
+    It takes a byte for each logit, while it counts.
+    """
+    classes = torch.arange(num_classes, device=target.device)
+    return (target.view(len(target), 1, -1) == classes.view(1, -1, 1)).sum(2)
 
 
 def modulated_sum(
@@ -151,7 +193,7 @@ def modulated_sum(
 
     ``modulate`` maps ``(N, *)`` :math:`-\log p`, 0 where void, to the factors :math:`m`.
     """
-    nll = F.cross_entropy(logits, target, ignore_index=void, reduction="none")
+    nll = pixel_nll(logits, target, void)
     # beyond it, p is 0 in any dtype; at infinity the slope of the factors would be 0 * infinity
     losses = modulate(nll.clamp(max=1000)) * nll
     if weight is not None:

@@ -6,6 +6,7 @@ from torch import Tensor
 from lit_seg.metrics.class_score import ClassScore
 from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.labels import void_of
+from lit_seg.ops import class_nll
 
 
 def recall_counts(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
@@ -84,6 +85,8 @@ class ClassRecall(ClassScore):
         return recall_counts(preds, target, self.num_classes)
 
     def count_logits(self, logits: Tensor, target: Tensor) -> Tensor:
+        if logits.is_cuda:
+            return class_nll(logits.detach(), target).counts
         return hit_counts(hits_of(logits, target), target, self.num_classes)
 
     def score(self, counts: Tensor) -> Tensor:

@@ -78,23 +78,22 @@ class ClassScore(FullPrecisionMetric):
         check_predictions(preds, target, self.num_classes)
         self.counts += self.count(preds, target)
 
-    def update_counts(self, counts: Tensor) -> None:
-        """Add ``(rows, C)`` counts that were taken elsewhere."""
-        self.counts += counts
-        # what torchmetrics' wrapped `update` does: drop the cached result, count the update
-        self._computed = None
-        self._update_count += 1
-
     def compute(self) -> Tensor:
         """``(C,)`` scores with the counts gathered so far, NaN for classes never scored."""
         return self._folded(self.counts)
 
-    def advance(self) -> Tensor:
+    def advance(self, further: Tensor | int = 0) -> Tensor:
         """End a step: fold the counts of all ranks into :attr:`value` and clear them.
 
-        Every rank must call it. Returns the counts summed over ranks, ``(rows, C)``.
+        Every rank must call it.
+
+        Args:
+            further: ``(rows, C)`` counts of this rank that :meth:`update` did not take.
+
+        Returns:
+            The counts summed over ranks, ``(rows, C)``.
         """
-        counts = sum_over_ranks(self.counts)
+        counts = sum_over_ranks(self.counts + further)
         self.value = self._folded(counts)
         self.reset()
         return counts

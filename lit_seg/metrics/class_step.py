@@ -5,6 +5,7 @@ from torch import Tensor
 
 from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.full_precision import widest_float
+from lit_seg.metrics.scores import class_scores
 
 
 def class_sums(logits: Tensor, target: Tensor, gamma: float = 1.0) -> Tensor:
@@ -52,19 +53,23 @@ def class_step(sums: Tensor) -> dict[str, Tensor]:
     """The statistics of a step: name to ``(C,)`` float64, NaN where one is not defined.
 
     Args:
-        sums: ``(6, C)``, of all batches and ranks of the step.
+        sums: ``(6, C)`` on the CPU, of all batches and ranks of the step.
 
     Returns:
         ``recall``; ``miss``, 1 - recall; ``focal``, the mean of (1 - p)^gamma, and ``confidence``,
         the mean of p, over the pixels of the class; ``fpr``, the share of the pixels of all other
-        classes that are predicted as it; ``precision``. Of each, as ``<name>_norm``, its share of
-        the sum over the classes (arXiv 2106.14917, Sec. 4.4 and Fig. 4a and b). Further
+        classes that are predicted as it; ``precision``. Each has its share of the sum over the
+        classes as ``<name>_norm`` (arXiv 2106.14917, Sec. 4.4 and Fig. 4a and b). Further
         ``recall_focal_ratio``, miss_norm / focal_norm (Fig. 4c), and ``gradient_share``, the part
         of the sum of |dL/dz| that lies on the pixels of the class.
+
+        Precision is that of all predicted pixels, however few: the rule of ``is_predicted`` is for
+        scores of a run, and would hide here when a class begins to be predicted.
     """
     labelled, predicted, hits, confidence, focal, gradient = sums
+    _, recall, _ = class_scores(sums[:3].T.numpy())
     stats = {
-        "recall": hits / labelled,
+        "recall": torch.from_numpy(recall),
         "miss": (labelled - hits) / labelled,
         "focal": focal / labelled,
         "confidence": confidence / labelled,

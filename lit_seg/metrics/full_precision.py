@@ -16,7 +16,7 @@ def widest_float(device: torch.device) -> torch.dtype:
 
 
 def _trainable(tensor: Tensor) -> Tensor:
-    """The same, or a copy of a tensor that was made in inference mode, which is like any other."""
+    """Copy a tensor that was made in inference mode, so that it can be trained with."""
     if not tensor.is_inference():
         return tensor
     with torch.inference_mode(False):

@@ -84,12 +84,16 @@ def overall_scores(
         ``(..., 7)``; NaN where no class has the score.
     """
     iou, recall, precision = class_scores(counts)
-    sums = np.asarray(counts, np.float64).sum(axis=-2)
-    pixel_acc = _ratio(sums[..., HITS], sums[..., LABELLED])
     if of_precision is not None:
         every = _ratio(counts[..., HITS], counts[..., PREDICTED])
         precision = np.where(of_precision, every, np.nan)
-    return from_classes(iou, recall, precision, pixel_acc, tail)
+    return from_classes(iou, recall, precision, pixel_accuracy(counts), tail)
+
+
+def pixel_accuracy(counts: npt.NDArray[np.number]) -> Array:
+    """The share of the labelled pixels that are predicted correctly, of counts ``(..., C, 3)``."""
+    sums = np.asarray(counts, np.float64).sum(axis=-2)
+    return _ratio(sums[..., HITS], sums[..., LABELLED])
 
 
 def score_differences(

@@ -6,7 +6,8 @@ from the counts, and the gradient recomputes the softmax: no tensor of log-proba
 Losses that weigh pixels by their -log p, such as focal loss, take these from the same pass.
 
 There are three implementations with one interface: ``reference`` (plain PyTorch, for tests),
-``chunked`` (PyTorch, by chunks that fit the cache) and ``triton`` (CUDA kernels).
+``chunked`` (PyTorch, by chunks that fit the cache) and ``triton`` (CUDA kernels). Logits smaller
+than the labels are upsampled on the way.
 """
 
 import logging
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from lit_seg.errors import check_choice
-from lit_seg.ops import chunked
+from lit_seg.ops import chunked, upsampled_chunked
 from lit_seg.ops.reference import reference_class_nll
 
 Backend = Literal["auto", "reference", "chunked", "triton"]
@@ -46,6 +47,7 @@ def class_nll(
     target: Tensor,
     predictions: bool = False,
     pixels: bool = False,
+    align_corners: bool = False,
     backend: Backend = "auto",
 ) -> ClassNLL:
     """Sums of -log p and counts of each class, in one pass over the logits.
@@ -57,11 +59,14 @@ def class_nll(
     for it: logits, target and ``(N, *)`` log-sum-exp.
 
     Args:
-        logits: ``(N, C, *)`` floating point, contiguous or channels last; others are copied.
+        logits: ``(N, C, *)`` floating point, contiguous or channels last; others are copied. If
+            they are ``(N, C, h, w)`` and of another size than the labels, they are interpolated
+            bilinearly, by the kernels where they are read.
         target: ``(N, *)`` int64 class ids. Any number outside of 0 to C - 1 is void: the pixel
             gives no value, no count and a gradient of exactly 0, even if its logits are NaN.
         predictions: whether to count the pixels predicted as each class too.
         pixels: whether to return the -log p of each pixel too.
+        align_corners: of the interpolation, as in ``F.interpolate``.
         backend: the implementation. ``"auto"`` is ``"triton"`` for logits on CUDA where Triton is
             installed, and ``"chunked"`` elsewhere.
 
@@ -74,27 +79,38 @@ def class_nll(
             f"`logits` must be floating point and `target` int64, got {logits.dtype} and "
             f"{target.dtype}"
         )
-    if logits.ndim < 2 or logits.shape[:1] + logits.shape[2:] != target.shape:
+    same = logits.shape[:1] + logits.shape[2:] == target.shape
+    resized = logits.ndim == 4 and target.ndim == 3 and len(logits) == len(target)
+    if logits.ndim < 2 or not (same or resized):
         raise ValueError(
-            "`logits` must be (N, C, *) and `target` (N, *), got "
-            f"{tuple(logits.shape)} and {tuple(target.shape)}"
+            "`logits` must be (N, C, *) and `target` (N, *), or both of two dimensions of any "
+            f"size, got {tuple(logits.shape)} and {tuple(target.shape)}"
         )
     if backend == "reference":
+        if not same:
+            logits = upsampled_chunked.upsampled(logits, target, align_corners)
         sums, counts, nll = reference_class_nll(logits, target, predictions)
     else:
         if not (logits.is_contiguous() or logits.movedim(1, -1).is_contiguous()):
             logits = logits.contiguous()
-        args = logits, target.contiguous(), predictions, pixels, backend
+        args = logits, target.contiguous(), predictions, pixels, align_corners, backend
         sums, counts, nll, _ = _forward(*args)
     return ClassNLL(sums, counts, nll if pixels else None)
 
 
 @torch.library.custom_op("lit_seg::class_nll", mutates_args=())
 def _forward(
-    logits: Tensor, target: Tensor, predictions: bool, pixels: bool, backend: str
+    logits: Tensor,
+    target: Tensor,
+    predictions: bool,
+    pixels: bool,
+    align_corners: bool,
+    backend: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    forward = _implementation(logits, backend).forward
-    return forward(logits, target, predictions, pixels)  # type: ignore[no-any-return]
+    same, upsampled = _implementations(logits, backend)
+    if logits.shape[2:] == target.shape[1:]:
+        return same.forward(logits, target, predictions, pixels)  # type: ignore[no-any-return]
+    return upsampled.forward(logits, target, predictions, pixels, align_corners)  # type: ignore[no-any-return]
 
 
 @torch.library.custom_op("lit_seg::class_nll_backward", mutates_args=())
@@ -104,15 +120,24 @@ def _backward(
     logits: Tensor,
     target: Tensor,
     lse: Tensor,
+    align_corners: bool,
     backend: str,
 ) -> Tensor:
-    backward = _implementation(logits, backend).backward
-    return backward(by_class, by_pixel, logits, target, lse)  # type: ignore[no-any-return]
+    same, upsampled = _implementations(logits, backend)
+    tensors = by_class, by_pixel, logits, target, lse
+    if logits.shape[2:] == target.shape[1:]:
+        return same.backward(*tensors)  # type: ignore[no-any-return]
+    return upsampled.backward(*tensors, align_corners)  # type: ignore[no-any-return]
 
 
 @_forward.register_fake
 def _(
-    logits: Tensor, target: Tensor, predictions: bool, pixels: bool, backend: str
+    logits: Tensor,
+    target: Tensor,
+    predictions: bool,
+    pixels: bool,
+    align_corners: bool,
+    backend: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     classes = logits.shape[1]
     sums = logits.new_empty(classes, dtype=torch.double)
@@ -127,6 +152,7 @@ def _(
     logits: Tensor,
     target: Tensor,
     lse: Tensor,
+    align_corners: bool,
     backend: str,
 ) -> Tensor:
     return torch.empty_like(logits)
@@ -134,10 +160,10 @@ def _(
 
 def _save(
     ctx: FunctionCtx,
-    inputs: tuple[Tensor, Tensor, bool, bool, str],
+    inputs: tuple[Tensor, Tensor, bool, bool, bool, str],
     output: tuple[Tensor, Tensor, Tensor, Tensor],
 ) -> None:
-    logits, target, _, _, ctx.backend = inputs  # type: ignore[attr-defined]
+    logits, target, _, _, *ctx.options = inputs  # type: ignore[attr-defined]
     ctx.save_for_backward(logits, target, output[3])
     # else tensors of zeros would be made for the gradients that nothing needs
     ctx.set_materialize_grads(False)
@@ -147,35 +173,37 @@ def _gradients(
     ctx: FunctionCtx, by_class: Tensor | None, _: None, by_pixel: Tensor | None, __: None
 ) -> tuple[Tensor | None, ...]:
     if by_class is None and by_pixel is None:
-        return None, None, None, None, None
+        return (None,) * 6
     saved = ctx.saved_tensors  # type: ignore[attr-defined]
-    gradient = _backward(by_class, by_pixel, *saved, ctx.backend)  # type: ignore[attr-defined]
-    return gradient, None, None, None, None
+    gradient = _backward(by_class, by_pixel, *saved, *ctx.options)  # type: ignore[attr-defined]
+    return gradient, *(None,) * 5
 
 
 _forward.register_autograd(_gradients, setup_context=_save)
 
 
-def _implementation(logits: Tensor, backend: str) -> ModuleType:
+def _implementations(logits: Tensor, backend: str) -> tuple[ModuleType, ModuleType]:
+    """The modules for logits of the labels' size and for smaller ones."""
+    in_torch = chunked, upsampled_chunked
     if backend == "auto":
         wide = logits.dtype == torch.double
-        return _kernels_or_chunked() if logits.is_cuda and not wide else chunked
-    return chunked if backend == "chunked" else _kernels()
+        return (_kernels_if_any() or in_torch) if logits.is_cuda and not wide else in_torch
+    return in_torch if backend == "chunked" else _kernels()
 
 
-def _kernels() -> ModuleType:
-    from lit_seg.ops import kernels  # needs Triton
+def _kernels() -> tuple[ModuleType, ModuleType]:
+    from lit_seg.ops import kernels, upsampled_kernels  # need Triton
 
-    return kernels
+    return kernels, upsampled_kernels
 
 
 @cache
-def _kernels_or_chunked() -> ModuleType:
-    """The kernels, or what does without Triton where that is not installed."""
+def _kernels_if_any() -> tuple[ModuleType, ModuleType] | None:
+    """The kernels, or None where Triton is not installed."""
     try:
         return _kernels()
     except ImportError as err:
         logging.getLogger(__name__).warning(
             "losses on CUDA take more time without Triton (%s): `pip install triton`", err
         )
-        return chunked
+        return None

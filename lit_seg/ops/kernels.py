@@ -12,13 +12,21 @@ import triton.language as tl
 from torch import Tensor
 
 from lit_seg.ops.chunked import empty_pixels
+from lit_seg.ops.kernel_parts import (
+    Parts,
+    count_classes,
+    factors_of,
+    labels_of,
+    next_class,
+    sum_classes,
+)
 
-PIXELS = 128
-"""Pixels of a program that reads class by class; 256 need more registers than there are."""
+PIXELS = {"forward": 128, "backward": 128}
+"""Pixels of a program that reads class by class; for 256 one warp has too few registers."""
 ROW_PIXELS = 64
-"""The same with channels last, so that the cache keeps what lies beside a logit until its turn."""
-WARPS = 1
-"""Of these programs: the sums of a class are then made without waiting for other warps."""
+"""Pixels of a program with channels last: few, so that the cache keeps the logits beside one."""
+WARPS = {"forward": 1, "backward": 1}
+"""Warps of these programs: with one, the sums of a class need not wait for other warps."""
 UNROLL = {"forward": 8, "backward": 4}
 """Classes whose logits are on their way from memory at a time."""
 FEW_CLASSES = 64
@@ -27,44 +35,6 @@ LOGITS = 2048
 """Logits of a program that reads whole pixels."""
 SUM_PIXELS = 1024
 """Pixels whose sums of each class are made by one program, where that is done apart."""
-TOTAL_PROGRAMS = 4096
-"""Programs whose sums are added up at a time."""
-
-
-@triton.jit
-def _sum_classes(label, nll, hits, nll_ptr, counts_ptr, block, blocks, C: tl.constexpr):
-    """Write a program's sum of ``nll`` and counts of each class that it holds; C is void.
-
-    A count is the pixels plus 65536 times the hits: less to write, and less to add up.
-    """
-    left = label
-    c = tl.min(left, 0)
-    while c < C:  # a block of a label map holds few classes
-        mine = left == c
-        at = c.to(tl.int64) * blocks + block
-        tl.store(nll_ptr + at, tl.sum(tl.where(mine, nll, 0.0), 0))
-        tl.store(counts_ptr + at, tl.sum(tl.where(mine, 1 + 65536 * hits, 0), 0))
-        left = tl.where(mine, C, left)
-        c = tl.min(left, 0)
-
-
-@triton.jit
-def _count_classes(label, counts_ptr, block, blocks, C: tl.constexpr):
-    """Write how often each class occurs among a program's class ids; C is void."""
-    left = label
-    c = tl.min(left, 0)
-    while c < C:
-        mine = left == c
-        tl.store(counts_ptr + c.to(tl.int64) * blocks + block, tl.sum(mine.to(tl.int32), 0))
-        left = tl.where(mine, C, left)
-        c = tl.min(left, 0)
-
-
-@triton.jit
-def _labels(target_ptr, pixel, inside, C: tl.constexpr):
-    """The class ids of pixels as int32, C where they are void."""
-    target = tl.load(target_ptr + pixel, mask=inside, other=-1)
-    return tl.where((target >= 0) & (target < C), target, C).to(tl.int32)
 
 
 @triton.jit
@@ -83,7 +53,7 @@ def _forward_by_class(
     p = tl.arange(0, BLOCK)
     inside = p < plane - first
     pixel = image * plane + first
-    label = _labels(target_ptr + pixel, p, inside, C)
+    label = labels_of(target_ptr + pixel, p, inside, C)
     if ROWS:
         block_ptr = logits_ptr + first * C
         at = p * C
@@ -97,13 +67,7 @@ def _forward_by_class(
     predicted = tl.zeros([BLOCK], tl.int32)
     for c in tl.range(0, C, loop_unroll_factor=UNROLL):
         x = tl.load(block_ptr + c * step + at, mask=inside, other=0.0).to(tl.float32)
-        # one exponential whether or not this logit is the largest so far
-        more = x - best
-        exp = tl.exp2(tl.abs(more) * -1.4426950408889634)
-        larger = more > 0
-        exps = tl.where(larger, exps * exp + 1, exps + exp)
-        predicted = tl.where(larger, c, predicted)
-        best = tl.where(larger, x, best)
+        best, exps, predicted = next_class(x, c, best, exps, predicted)
     own = tl.load(block_ptr + label * step + at, mask=label < C, other=0.0).to(tl.float32)
     log = tl.log(exps)
     nll = log + (best - own)
@@ -111,10 +75,10 @@ def _forward_by_class(
     if PIXELS:
         tl.store(pixel_ptr + pixel + p, tl.where(label < C, nll, 0.0), mask=inside)
     hits = (predicted == label).to(tl.int32)
-    _sum_classes(label, nll, hits, nll_ptr, counts_ptr, block, blocks, C)
+    sum_classes(label, nll, hits, nll_ptr, counts_ptr, block, blocks, C)
     if PREDICTIONS:
         predicted = tl.where(label < C, predicted, C)
-        _count_classes(predicted, predicted_ptr, block, blocks, C)
+        count_classes(predicted, predicted_ptr, block, blocks, C)
 
 
 @triton.jit
@@ -126,7 +90,7 @@ def _forward_by_pixel(
     """Logits ``(pixels, C)``: -log p, negative where the pixel is missed, and the predictions."""
     p = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = p < pixels
-    label = _labels(target_ptr, p, inside, C)
+    label = labels_of(target_ptr, p, inside, C)
     c = tl.arange(0, WIDTH)[None, :]
     there = inside[:, None] & (c < C)
     x = tl.load(logits_ptr + p[:, None] * C + c, mask=there, other=-float("inf")).to(tl.float32)
@@ -154,29 +118,15 @@ def _sum_pixels(
     block = tl.program_id(0)
     p = block.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = p < pixels
-    label = _labels(target_ptr, p, inside, C)
+    label = labels_of(target_ptr, p, inside, C)
     signed = tl.load(signed_ptr + p, mask=inside, other=0.0)
     # the -log p of a missed pixel is at least log 2, so its sign is known
     hits = (signed >= 0).to(tl.int32)
-    _sum_classes(label, tl.abs(signed), hits, nll_ptr, counts_ptr, block, blocks, C)
+    sum_classes(label, tl.abs(signed), hits, nll_ptr, counts_ptr, block, blocks, C)
     if PREDICTIONS:
         predicted = tl.load(predictions_ptr + p, mask=inside, other=C)
         predicted = tl.where((label < C) & (predicted < C), predicted, C)
-        _count_classes(predicted, predicted_ptr, block, blocks, C)
-
-
-@triton.jit
-def _factors(
-    by_class_ptr, by_pixel_ptr, label, pixel,
-    C: tl.constexpr, BY_CLASS: tl.constexpr, BY_PIXEL: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """The gradient with respect to the -log p of pixels, 0 where they are void."""
-    factor = tl.zeros([BLOCK], tl.float32)
-    if BY_CLASS:
-        factor += tl.load(by_class_ptr + label, mask=label < C, other=0.0).to(tl.float32)
-    if BY_PIXEL:
-        factor += tl.load(by_pixel_ptr + pixel, mask=label < C, other=0.0)
-    return factor
+        count_classes(predicted, predicted_ptr, block, blocks, C)
 
 
 @triton.jit
@@ -193,11 +143,11 @@ def _backward_by_class(
     p = tl.arange(0, BLOCK)
     inside = p < plane - first
     pixel = image * plane + first
-    label = _labels(target_ptr + pixel, p, inside, C)
+    label = labels_of(target_ptr + pixel, p, inside, C)
     valid = label < C
     lse = tl.load(lse_ptr + pixel + p, mask=inside, other=0.0)
     by_pixel_ptr += pixel
-    factor = _factors(by_class_ptr, by_pixel_ptr, label, p, C, BY_CLASS, BY_PIXEL, BLOCK)
+    factor = factors_of(by_class_ptr, by_pixel_ptr, label, p, C, BY_CLASS, BY_PIXEL, BLOCK)
     start = image * C * plane + first
     for c in tl.range(0, C, loop_unroll_factor=UNROLL):
         x = tl.load(logits_ptr + start + c * plane + p, mask=inside, other=0.0).to(tl.float32)
@@ -216,10 +166,10 @@ def _backward_by_pixel(
 ):  # fmt: skip
     p = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = p < pixels
-    label = _labels(target_ptr, p, inside, C)
+    label = labels_of(target_ptr, p, inside, C)
     valid = label < C
     lse = tl.load(lse_ptr + p, mask=inside, other=0.0)
-    factor = _factors(by_class_ptr, by_pixel_ptr, label, p, C, BY_CLASS, BY_PIXEL, BLOCK)
+    factor = factors_of(by_class_ptr, by_pixel_ptr, label, p, C, BY_CLASS, BY_PIXEL, BLOCK)
     c = tl.arange(0, WIDTH)[None, :]
     at = p[:, None] * C + c
     there = inside[:, None] & (c < C)
@@ -229,34 +179,6 @@ def _backward_by_pixel(
     tl.store(result_ptr + at, slope.to(result_ptr.dtype.element_ty), mask=there)
 
 
-@triton.jit
-def _totals(
-    nll_ptr, counts_ptr, predicted_ptr, sums_ptr, totals_ptr, blocks,
-    C: tl.constexpr, PREDICTIONS: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    """Add up what the programs have written of one class."""
-    c = tl.program_id(0)
-    start = c.to(tl.int64) * blocks
-    nll = tl.zeros([BLOCK], tl.float64)
-    hits = tl.zeros([BLOCK], tl.int64)
-    support = tl.zeros([BLOCK], tl.int64)
-    predicted = tl.zeros([BLOCK], tl.int64)
-    for first in range(0, blocks, BLOCK):
-        b = first + tl.arange(0, BLOCK)
-        inside = b < blocks
-        nll += tl.load(nll_ptr + start + b, mask=inside, other=0.0).to(tl.float64)
-        count = tl.load(counts_ptr + start + b, mask=inside, other=0)
-        hits += count >> 16
-        support += count & 65535
-        if PREDICTIONS:
-            predicted += tl.load(predicted_ptr + start + b, mask=inside, other=0)
-    tl.store(sums_ptr + c, tl.sum(nll, 0))
-    tl.store(totals_ptr + c, tl.sum(hits, 0))
-    tl.store(totals_ptr + C + c, tl.sum(support, 0))
-    if PREDICTIONS:
-        tl.store(totals_ptr + 2 * C + c, tl.sum(predicted, 0))
-
-
 def forward(
     logits: Tensor, target: Tensor, predictions: bool, pixels: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -264,16 +186,12 @@ def forward(
     num_classes = logits.shape[1]
     images, size, rows = _layout(logits)
     whole = rows and num_classes > FEW_CLASSES
-    block = SUM_PIXELS if whole else ROW_PIXELS if rows else PIXELS
+    block = SUM_PIXELS if whole else ROW_PIXELS if rows else PIXELS["forward"]
     block = min(block, triton.next_power_of_2(max(1, size)))
     blocks_of_image = triton.cdiv(size, block)
     blocks = images * blocks_of_image
     nll, lse = empty_pixels(logits, target, pixels)
-    sums = torch.empty(num_classes, dtype=torch.double, device=logits.device)
-    totals = target.new_empty(3 if predictions else 2, num_classes)
-    # zeros of integers are zeros of floats, too
-    parts = torch.zeros((len(totals), num_classes, blocks), dtype=torch.int32, device=logits.device)
-    part = parts[0].view(torch.float), parts[1], parts[-1]
+    parts = Parts(target, num_classes, predictions, blocks)
     tensors = logits, target, lse, nll
     constants = num_classes, predictions, pixels
     with torch.cuda.device_of(logits):
@@ -285,19 +203,16 @@ def forward(
                 *tensors, signed, predicted, size, *constants, **options
             )
             _sum_pixels[(blocks,)](
-                *(target, signed, predicted, *part, size, blocks, num_classes, predictions),
+                *(target, signed, predicted, *parts.rows, size, blocks, num_classes, predictions),
                 BLOCK=block,
             )
         elif blocks:
             _forward_by_class[(blocks,)](
-                *(*tensors, *part, size, blocks_of_image, blocks, *constants, rows),
-                **{"BLOCK": block, "UNROLL": UNROLL["forward"], "num_warps": WARPS},
+                *(*tensors, *parts.rows, size, blocks_of_image, blocks, *constants, rows),
+                **{"BLOCK": block, "UNROLL": UNROLL["forward"], "num_warps": WARPS["forward"]},
             )
-        _totals[(num_classes,)](
-            *(*part, sums, totals, blocks, num_classes, predictions),
-            **{"BLOCK": TOTAL_PROGRAMS, "num_warps": 8},
-        )
-    return sums, totals, nll, lse
+        sums, counts = parts.total()
+    return sums, counts, nll, lse
 
 
 def backward(
@@ -317,11 +232,11 @@ def backward(
             at_once, options = _whole_pixels(num_classes)
             _backward_by_pixel[(triton.cdiv(size, at_once),)](*tensors, size, *constants, **options)
         else:
-            block = min(PIXELS, triton.next_power_of_2(size))
+            block = min(PIXELS["backward"], triton.next_power_of_2(size))
             blocks_of_image = triton.cdiv(size, block)
             _backward_by_class[(images * blocks_of_image,)](
                 *(*tensors, size, blocks_of_image, *constants),
-                **{"BLOCK": block, "UNROLL": UNROLL["backward"], "num_warps": WARPS},
+                **{"BLOCK": block, "UNROLL": UNROLL["backward"], "num_warps": WARPS["backward"]},
             )
     return result
 

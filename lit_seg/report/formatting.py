@@ -1,4 +1,4 @@
-"""How numbers are written: scores in percent, differences in points with their interval."""
+"""Writes numbers as text: scores in percent, differences in points with their interval."""
 
 from collections.abc import Callable, Sequence
 
@@ -36,7 +36,7 @@ def mean_sd(mean: float, sd: float) -> str:
 
 
 def score_cell(mean: float, sd: float, note: str = "", mark: Mark = "") -> Cell:
-    """A cell of ``mean_sd`` by whose mean rows are sorted."""
+    """Make a cell of ``mean_sd``; rows are sorted by its mean."""
     return Cell(mean_sd(mean, sd), note, mark, None if mean != mean else mean)
 
 
@@ -47,14 +47,14 @@ def interval(row: pd.Series) -> str:
 
 
 def outcome(row: "pd.Series | None") -> Mark:
-    """Whether a difference is better, worse or tied; empty where it has no interval."""
+    """Say whether a difference is better, worse or tied; empty where it has no interval."""
     if row is None or row["low"] != row["low"]:
         return ""
     return "tied" if not row["real"] else "better" if row["value"] > 0 else "worse"
 
 
 def outcome_word(row: "pd.Series | None") -> str:
-    """The outcome; ``better?`` where it may be chance, as so many losses are compared."""
+    """Write the outcome, with ``?`` where it may be chance because many losses are compared."""
     mark = outcome(row)
     doubtful = row is not None and mark in ("better", "worse") and not row["p_holm"] < 0.05
     return f"{mark}?" if doubtful else mark
@@ -65,11 +65,6 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
 
 
-def plural(number: int, noun: str) -> str:
-    """Write ``3 seeds`` or ``1 seed``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def method_table(
     comparison: Comparison,
     caption: str,
@@ -78,7 +73,7 @@ def method_table(
     note: Callable[[Method], str] = lambda method: "",
     words: Sequence[int] = (),
 ) -> Table:
-    """A table with a row per method, in which those of the baseline stand out."""
+    """Make a table with a row per method, in which those of the baseline stand out."""
     base, methods = comparison.baseline, comparison.methods
     rows = [[Cell(method.label, note(method)), *cells(method)] for method in methods]
     strong = [i for i, method in enumerate(methods) if base and method.loss == base.loss]

@@ -1,4 +1,4 @@
-"""A report as one HTML page that loads nothing: style, script, plots and pictures are in it."""
+"""Renders a report as one HTML page that contains its style, script, plots and pictures."""
 
 import re
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""Plots and pictures as images, and images as files and data URIs."""
+"""Draws plots and pictures as images, and writes images as files and data URIs."""
 
 import io
 import math
@@ -23,7 +23,7 @@ _GAP = 8  # pixels around a picture
 
 
 def text_width(names: Iterable[str]) -> int:
-    """CSS pixels that the longest name in a plot needs, roughly."""
+    """The approximate width in CSS pixels of the longest name in a plot."""
     return 7 * max(map(len, names))
 
 
@@ -49,9 +49,9 @@ def draw_panel(
 
 
 def with_inset(image: Image.Image, box: tuple[int, int, int, int], width: int) -> Image.Image:
-    """A photo, or class ids with a palette, with a window marked and enlarged below.
+    """Mark a window of a photo, or of class ids with a palette, and enlarge it below the picture.
 
-    ``box`` is left, top, right and bottom of the window, and ``width`` that of the result.
+    ``box`` is left, top, right and bottom of the window, and ``width`` is that of the result.
     """
     # Class ids must not be mixed at their borders, but a photo may be.
     method = Image.Resampling.NEAREST if image.mode == "P" else Image.Resampling.BICUBIC
@@ -66,7 +66,7 @@ def with_inset(image: Image.Image, box: tuple[int, int, int, int], width: int) -
 
 
 def data_uri(image: Image.Image) -> str:
-    """The address of an image that is part of the page: JPEG of a photo, PNG of anything else."""
+    """Encode an image as a data URI for the page: a photo as JPEG, anything else as PNG."""
     kind = "png" if image.mode == "P" else "jpeg"
     return f"data:image/{kind};base64,{b64encode(encode(image, kind)).decode()}"
 
@@ -79,7 +79,7 @@ def encode(image: Image.Image, kind: str = "png") -> bytes:
 
 
 def sheet(panels: Sequence[Panel], columns: int) -> Image.Image:
-    """All panels of a figure in one image, each above its lines."""
+    """Draw all panels of a figure in one image, each above its lines of text."""
     columns = min(columns, len(panels))
     lines = max(len(panel.lines) for panel in panels)
     gap = _GAP if lines else 0
@@ -96,5 +96,5 @@ def sheet(panels: Sequence[Panel], columns: int) -> Image.Image:
 
 
 def _few_colours(image: Image.Image) -> Image.Image:
-    """Plots have few colours; a palette makes their files a fourth as large."""
+    """Give a plot a palette: it has few colours, and its file becomes a fourth as large."""
     return image.quantize(64, dither=Image.Dither.NONE)

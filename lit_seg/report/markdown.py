@@ -1,4 +1,4 @@
-"""A report as Markdown, and the PNG files that it shows."""
+"""Writes a report as Markdown with the PNG files that it shows."""
 
 from lit_seg.files.escape import markdown, markdown_prose
 from lit_seg.report.blocks import (
@@ -17,7 +17,7 @@ from lit_seg.report.images import encode, sheet
 
 
 def to_markdown(report: Report) -> tuple[str, dict[str, bytes]]:
-    """The text, and the pictures by file name."""
+    """Make the text, and the pictures by file name."""
     pictures: dict[str, bytes] = {}
     parts = [f"# {markdown(report.title)}", markdown_prose(report.subtitle)]
     for section in report.sections:

@@ -1,4 +1,4 @@
-"""The result of a report for a terminal: the recommendation and the decision table."""
+"""Prints the result of a report: the recommendation and the decision table."""
 
 from rich import box
 from rich.console import Console

@@ -1,4 +1,4 @@
-"""A report as files."""
+"""Writes a report as files."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""The folder of a run: its layout and name, its checkpoints, and the reader of its records."""
+"""The folder of a run: its layout, name, lock, summary, and the reader of its records."""

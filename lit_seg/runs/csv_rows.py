@@ -1,4 +1,4 @@
-"""What a run logged as a table of records, from its CSV files or from W&B's history.
+"""Reads what a run logged as a table of records, from its CSV files or from W&B's history.
 
 A file that is damaged raises a ``RunError`` that names it.
 """
@@ -11,40 +11,40 @@ from pathlib import Path
 import pandas as pd
 
 from lit_seg.errors import RunError
-from lit_seg.runs.layout import CLASS_STEP, CLASSES, COST, GLOBAL_STEP, METRICS
-from lit_seg.runs.records import KINDS, RECORD, split_key
+from lit_seg.runs.layout import CLASSES, COST, METRICS
+from lit_seg.runs.records import KINDS, RECORD, split_key, split_stat, stat_of, step_axis
 
 _NUMBERS: dict[str, type] = {"step": int, "value": float}
 _TYPES = {"step": "int64", "stat": "category", "class": "category", "value": "float64"}
-_BLOCK = 1 << 24  # bytes of ``classes.csv`` that are parsed at a time
+_BLOCK = 1 << 24  # bytes of ``classes.csv`` that are parsed together
 
 
 def rows_of_folder(folder: Path) -> pd.DataFrame:
-    """The records in a run's CSV files, also while it is writing them."""
+    """Read the records in a run's CSV files, also while it is writing them."""
     classes = read_table(folder / CLASSES, RECORD)
-    classes["stat"] = "class/" + classes["stat"]
+    classes["stat"] = stat_of("class", classes["stat"])
     tables = [metrics(folder / METRICS), numbers(classes[RECORD], folder / CLASSES)]
     return tidy(pd.concat([*tables, costs(folder / COST)], ignore_index=True))
 
 
 def rows_of_history(history: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """The records in W&B's history, given in the order in which they were logged."""
+    """Make records of W&B's history, which is given in the order of logging."""
     rows: list[tuple[object, ...]] = []
     for item in history:
         for key, given in item.items():
             parts, value = split_key(key), _number(given)
             if parts is None or value is None:
                 continue
-            step = _number(item.get(CLASS_STEP if key.startswith("class/") else GLOBAL_STEP))
+            step = _number(item.get(step_axis(key)))
             if step is not None and math.isfinite(step):
                 rows.append((int(step), *parts, value))
     return tidy(pd.DataFrame(rows, columns=RECORD))
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    """A CSV file as text, without a last line that is being written; empty if it is not there.
+    """Read a CSV file as text; a file that is missing is an empty table.
 
-    It must have ``columns``.
+    A last line that is still being written is left out. The file must have ``columns``.
     """
     content = path.read_bytes() if path.is_file() else b""
     whole = content[: content.rfind(b"\n") + 1]
@@ -56,7 +56,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
 def parse(
     whole: bytes, columns: list[str], path: Path, types: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """The table in the whole lines of a CSV file: text, or ``types`` with nan as a number."""
+    """Parse the whole lines of a CSV file, as text or as ``types``, where nan is a number."""
     try:
         table = pd.read_csv(
             io.BytesIO(whole),
@@ -80,22 +80,22 @@ def parse(
 
 
 def metrics(path: Path, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
-    """The records of ``metrics.csv``, whose columns are keys.
+    """Read the records of ``metrics.csv``, whose columns are keys.
 
-    An empty cell was not logged; ``nan`` was logged as undefined.
+    An empty cell means that nothing was logged, and ``nan`` that the value was undefined.
     """
     wide = read_table(path, ["step"])
     parts = [pd.DataFrame(columns=RECORD, dtype=str)]
     for key in wide.columns:
         stat, name = split_key(key) or ("", "")
-        if stat.partition("/")[0] in kinds:
+        if split_stat(stat)[0] in kinds:
             part = wide.loc[wide[key] != "", ["step", key]].rename(columns={key: "value"})
             parts.append(part.assign(**{"stat": stat, "class": name})[RECORD])
     return numbers(pd.concat(parts, ignore_index=True), path)
 
 
 def logged_length(path: Path) -> tuple[int, int | None]:
-    """How many steps and epochs a ``metrics.csv`` covers; None where it says nothing of epochs."""
+    """Count the steps and epochs of a ``metrics.csv``; None if it has no epochs."""
     cells = read_table(path, ["step"]).reindex(columns=["step", "epoch"], fill_value="")
     cells = numbers(cells.replace("", "-1"), path, {"step": float, "epoch": float})
     last = numbers(cells, path, {"step": int, "epoch": int}).max()
@@ -104,7 +104,7 @@ def logged_length(path: Path) -> tuple[int, int | None]:
 
 
 def class_parts(path: Path) -> Iterator[pd.DataFrame]:
-    """The rows of ``classes.csv`` in parts: a long run on many classes logs millions.
+    """Read the rows of ``classes.csv`` in parts, because a long run logs millions.
 
     ``stat`` and ``class`` are categorical. A last line that is being written is left out. The first
     part is empty.
@@ -120,9 +120,9 @@ def class_parts(path: Path) -> Iterator[pd.DataFrame]:
 
 
 def costs(path: Path) -> pd.DataFrame:
-    """The records of ``cost.csv``."""
+    """Read the records of ``cost.csv``."""
     table = read_table(path, ["step", "cost", "value"])
-    table = table.assign(**{"stat": "cost/" + table["cost"], "class": ""})
+    table = table.assign(**{"stat": stat_of("cost", table["cost"]), "class": ""})
     return numbers(table[RECORD], path)
 
 
@@ -132,7 +132,7 @@ def numbers(
     types: Mapping[str, type] = _NUMBERS,
     way_out: str = "take the row out, or move the file away",
 ) -> pd.DataFrame:
-    """A table of ``path`` with the columns of ``types`` that it has as numbers."""
+    """Convert the columns of a table of ``path`` that are in ``types`` to numbers."""
     try:
         return table.astype({name: kind for name, kind in types.items() if name in table})
     except (TypeError, ValueError) as error:
@@ -140,14 +140,14 @@ def numbers(
 
 
 def _number(given: object) -> float | None:
-    """A value as W&B gives it back: ``"NaN"`` and ``"Infinity"`` are text there."""
+    """Convert a value of W&B, which writes NaN and infinity as text; None if it is no number."""
     if isinstance(given, str) and given in ("NaN", "Infinity", "-Infinity"):
         return float(given)
     return float(given) if isinstance(given, int | float) else None
 
 
 def tidy(rows: pd.DataFrame) -> pd.DataFrame:
-    """Sorted records; what was logged again after a resume counts once, as logged last."""
+    """Sort records; of what was logged again after a resume, the last value is kept."""
     rows = rows.astype(_NUMBERS)
     rows = rows.drop_duplicates(RECORD[:3], keep="last")
     return rows.sort_values(["stat", "class", "step"], ignore_index=True)

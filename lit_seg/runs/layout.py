@@ -1,4 +1,4 @@
-"""The folder of a run: where it is, what lies in it, and how to find it again."""
+"""Defines the folder of a run: where it is, what lies in it, and how to find it again."""
 
 import os
 import sys
@@ -23,19 +23,11 @@ WANDB_ID = "wandb_id.txt"
 LOCK = ".fit.lock"
 """Held by the process that trains the run, and gone when it ends."""
 
-CLASS_STEP = "class_step"  # the step axis of the ``class/<stat>/<class>`` curves in W&B
-GLOBAL_STEP = "trainer/global_step"  # that of all other curves
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether the run in a folder trained to its end; an older run left no summary but a table."""
-    return any((folder / name).is_file() for name in (SUMMARY, TABLE))
-
 
 def is_taken(folder: Path) -> bool:
     """Whether a run lies in a folder, or files of somebody else that a run would replace.
 
-    What failed before its first step leaves it free, and so does one without a row or checkpoint.
+    A run that failed before its first row and checkpoint leaves it free.
     """
     of_runs = [METRICS, CLASSES, CHECKPOINTS]
     if not (folder / COMMAND).exists():  # a run writes it first
@@ -44,9 +36,10 @@ def is_taken(folder: Path) -> bool:
 
 
 def free_folder(wanted: Path) -> Path:
-    """``wanted``, or ``wanted-2`` and so on when a run lies there already.
+    """Choose ``wanted``, or ``wanted-2`` and so on if a run lies there already.
 
-    A folder that cannot be made is refused.
+    Raises:
+        RunError: if the folder cannot be made.
     """
     if printable(str(wanted)) != str(wanted):  # W&B and tables of runs need its name
         raise RunError(f"{printable(str(wanted))}: is no UTF-8; give another --run_dir")
@@ -76,7 +69,7 @@ def check_files(folder: Path) -> None:
 
 
 def find_run(path: Path) -> Path:
-    """The run that ``path``, its folder or a file in it, belongs to.
+    """Find the run of ``path``, which is its folder or a file in it.
 
     Raises:
         RunError: if there is no such path, or no run around it.
@@ -94,18 +87,18 @@ def find_run(path: Path) -> Path:
 
 
 def short_path(path: Path) -> Path:
-    """A path as one would type it here: relative if it lies below the working directory."""
+    """Write a path as one would type it here: relative if it is below the working directory."""
     cwd = Path.cwd()
     return path.relative_to(cwd) if path.is_relative_to(cwd) else path
 
 
 def program(name: str) -> Path:
-    """A program of this environment, as one would type it here."""
+    """The path of a program of this environment, as one would type it here."""
     return short_path(Path(sys.executable).with_name(name))
 
 
 def _others(path: Path) -> str:
-    """The runs that lie where ``path`` was expected, as a hint; not those of a whole disk."""
+    """List the runs that lie where ``path`` was expected, but never those of a whole disk."""
     parent = path.absolute().parent
     while not parent.is_dir():
         parent = parent.parent

@@ -1,4 +1,4 @@
-"""Runs as tables: one loader, one schema, for notebooks, figures and comparisons.
+"""Loads runs as tables of one form, for notebooks, figures and comparisons.
 
 A source is the folder of a run or one above runs, an offline W&B run (``wandb/offline-run-*``), or
 ``wandb://entity/project[/run_id]``. A run gives the same rows from each of them. A source that is
@@ -25,7 +25,7 @@ COUNTS = ["labelled", "predicted", "hits"]
 
 
 def load_runs(sources: Source | Sequence[Source]) -> pd.DataFrame:
-    """All that runs logged, a row per value.
+    """Load all that runs logged, a row per value.
 
     Returns:
         Columns ``run, data, model, loss, seed, step, stat, class, value``. ``stat`` is the key in
@@ -50,7 +50,7 @@ def load_runs(sources: Source | Sequence[Source]) -> pd.DataFrame:
 
 
 def load_images(sources: Source | Sequence[Source]) -> pd.DataFrame:
-    """Pixel counts of the last validation of runs in folders, per image and class.
+    """Load the pixel counts of the last validation of runs in folders, per image and class.
 
     Returns:
         Columns ``run, data, model, loss, seed, image, class, labelled, predicted, hits``. Summed
@@ -72,19 +72,19 @@ def load_images(sources: Source | Sequence[Source]) -> pd.DataFrame:
 
 
 def load_dataset(run: Source) -> pd.DataFrame:
-    """The classes of a run's dataset by id: ``class, train_pixels, colour`` as ``#rrggbb``."""
+    """Load the classes of a run's dataset by id: ``class, train_pixels, colour`` (``#rrggbb``)."""
     if not Path(run).is_dir():
         raise RunError(f"{run}: there is no such folder; give the folder of a run")
     return _counts(Path(run) / DATASET, ["class", "train_pixels", "colour"], ["train_pixels"])
 
 
 def run_folders(sources: Source | Sequence[Source]) -> dict[str, Path]:
-    """The folder of each run, by the name that it has in the tables."""
+    """Find the folder of each run, by the name that it has in the tables."""
     return {run: folder for run, (folder, _) in run_places(sources).items()}
 
 
 def run_places(sources: Source | Sequence[Source]) -> dict[str, tuple[Path, RunName]]:
-    """The folder and the names of each run, by the name that it has in the tables."""
+    """Find the folder and the names of each run, by the name that it has in the tables."""
     found: dict[str, tuple[Path, RunName]] = {}
     for source in _listed(sources):
         places = list(_find([source]))
@@ -99,7 +99,7 @@ def run_places(sources: Source | Sequence[Source]) -> dict[str, tuple[Path, RunN
 
 
 def newest_run(root: Source = "runs") -> Path:
-    """The run below ``root`` that was written to last."""
+    """Find the run below ``root`` that was written to last."""
     logs = [log for name in (METRICS, CLASSES) for log in Path(root).glob(f"**/{name}")]
     if not logs:
         raise RunError(f"{root}: holds no run yet; `make train` makes one")
@@ -107,7 +107,7 @@ def newest_run(root: Source = "runs") -> Path:
 
 
 def _find(sources: Source | Sequence[Source]) -> Iterator[tuple[str, Source]]:
-    """Each run once: its kind, and its folder, ``.wandb`` file or address."""
+    """Find each run once: its kind, and its folder, ``.wandb`` file or address."""
     seen: set[str] = set()
     for source in _listed(sources):
         online = str(source).startswith(SCHEME)
@@ -122,7 +122,7 @@ def _listed(sources: Source | Sequence[Source]) -> Sequence[Source]:
 
 
 def _walk(source: Path) -> list[tuple[str, Source]]:
-    """The runs at and below a folder, sorted; a run's own W&B files say the same again."""
+    """Find the runs at and below a folder, sorted; the W&B files in a run's folder do not count."""
     if source.suffix == ".wandb" and source.is_file():
         return [("offline", source)]
     if not source.is_dir():
@@ -161,7 +161,7 @@ def _name(folder: Path) -> RunName:
 
 
 def _counts(path: Path, columns: list[str], counts: list[str]) -> pd.DataFrame:
-    """Columns of a file that validation writes, of which some are whole numbers."""
+    """Read columns of a file that validation writes; those of ``counts`` are whole numbers."""
     if not path.is_file():
         raise RunError(
             f"{path}: is not there, the run was not validated yet or is of an older version; wait "
@@ -172,7 +172,7 @@ def _counts(path: Path, columns: list[str], counts: list[str]) -> pd.DataFrame:
 
 
 def _joined(tables: Sequence[tuple[str, RunName, pd.DataFrame]]) -> pd.DataFrame:
-    """The tables of runs below each other, with the names of the runs in front."""
+    """Put the tables of runs below each other, with the names of the runs in front."""
     named = []
     for run, name, table in tables:
         names = {key: getattr(name, key) for key in ("data", "model", "loss", "seed")}

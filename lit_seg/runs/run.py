@@ -1,4 +1,4 @@
-"""The runs in folders: their names, whether they finished, and whether their files are whole."""
+"""Finds runs in folders: their names, whether they finished, whether their files are whole."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,17 +6,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
 from lit_seg.errors import RunError
-from lit_seg.metrics.scores import class_mean, class_scores
+from lit_seg.metrics.scores import (
+    CLASS_STATS,
+    STAT_NAMES,
+    STATS,
+    class_mean,
+    class_scores,
+    pixel_accuracy,
+)
 from lit_seg.runs.csv_rows import costs, logged_length, metrics
 from lit_seg.runs.layout import COST, DATASET, METRICS, SUMMARY, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images, run_places
 from lit_seg.runs.run_name import RunName
-from lit_seg.runs.summary import RunScores, Summary, read_summary, same_length
+from lit_seg.runs.summary import RunScores, Summary, read_summary, run_scores, same_length
 
-# Options that differ between the runs of any comparison, or say where rather than what.
+# Options that differ between the runs of any comparison, or say where a run lies.
 _OF_PLACE = re.compile(
     r"^(seed_everything|run_dir|trainer\.default_root_dir|ckpt_path|model\.loss(\..*)?"
     r"|data\.init_args\.(root|folder|num_workers)|.*\.dirpath|rank_timeout|changed_data|trust(\..*)?)$"
@@ -51,27 +58,25 @@ class Run(RunName):
 
     @property
     def versions(self) -> str:
-        """Packages that the run used, such as ``torch==2.6``."""
+        """The packages that the run used, such as ``torch==2.6``."""
         pairs = self.summary.versions.items() if self.summary else ()
         return ", ".join(f"{package}=={version}" for package, version in pairs)
 
     def stopped_early(self) -> str:
         """A sentence if the run finished before its options say; else empty."""
         done = self.summary.stopped_early() if self.summary else ""
-        if not done:
-            return ""
-        cut = "" if (self.path / SUMMARY).is_file() else f", or its {METRICS} is cut"
-        return f"{self.name} finished after {done} of its configuration: it was stopped early{cut}"
+        sentence = f"{self.name} finished after {done} of its configuration: it was stopped early"
+        return sentence if done else ""
 
 
 def find_runs(sources: Sequence[str | Path]) -> list[Run]:
-    """Every run in or below the folders, in an order that does not depend on where they lie."""
+    """Find every run in or below the folders, in an order that does not depend on their place."""
     runs = [_run(folder, name, key) for key, (folder, name) in run_places(sources).items()]
     return sorted(runs, key=lambda run: (run.name, run.steps, str(run.path)))
 
 
 def _run(folder: Path, name: RunName, key: str) -> Run:
-    """What a folder says about its run, without its numbers."""
+    """Read what a folder says about its run, without its log."""
     summary, damage, steps = None, "", 0
     try:
         steps, _ = logged_length(folder / METRICS)
@@ -97,7 +102,10 @@ def _run(folder: Path, name: RunName, key: str) -> Run:
 def _check_files(folder: Path, summary: Summary, steps: int) -> None:
     """Raise ``RunError`` if a file of a finished run cannot be read or contradicts another."""
     if summary.scores is None:
-        raise RunError(f"{folder / METRICS}: holds no score, the run was never validated")
+        raise RunError(
+            f"{folder / SUMMARY}: holds no scores, the run was never validated; train one with "
+            "validations"
+        )
     costs(folder / COST)
     if (folder / DATASET).is_file():
         load_dataset(folder)
@@ -108,21 +116,46 @@ def _check_files(folder: Path, summary: Summary, steps: int) -> None:
         )
     if not (folder / VAL_IMAGES).is_file():
         return
-    sums = load_images([folder]).groupby("class")[COUNTS].sum().to_numpy()
+    images = load_images([folder])
     logged = log[log["stat"] == "val/miou"].sort_values("step")["value"].to_numpy()
-    if len(logged) and (problem := contradiction(sums, logged[-1])):
+    if len(logged) and (problem := contradiction(images, logged[-1])):
+        raise RunError(f"{folder}/{problem}")
+    if problem := wrong_scores(images, summary.scores):
         raise RunError(f"{folder}/{problem}")
 
 
-def contradiction(sums: npt.NDArray[np.int64], logged: float) -> str:
-    """What is wrong if counts ``(C, 3)`` do not give the mean IoU of the log; "" if they do.
+def contradiction(images: pd.DataFrame, logged: float) -> str:
+    """What is wrong if the counts of images do not give the mean IoU of the log; "" if they do.
 
     A logged NaN, which is undefined, contradicts nothing.
     """
-    counted = float(class_mean(class_scores(sums)[0]))
+    counted = float(class_mean(class_scores(_sums(images).to_numpy())[0]))
     if logged != logged or abs(counted - logged) < _ROUNDING:
         return ""
     return (
         f"{VAL_IMAGES}: its mean IoU is {100 * counted:.1f} %, that of the last validation in "
         f"{METRICS} {100 * logged:.1f} %: one of the two files is cut or of another run"
     )
+
+
+def wrong_scores(images: pd.DataFrame, scores: RunScores) -> str:
+    """The first score of a summary that the counts of images do not give; "" if they give all."""
+    sums = _sums(images).reindex(list(scores.classes), fill_value=0).to_numpy()
+    pixels = scores.column("train_pixels").astype(int).tolist()
+    pixel_acc = float(pixel_accuracy(sums))
+    counted = run_scores(list(scores.classes), pixels, class_scores(sums), pixel_acc)
+    pairs = {STAT_NAMES[stat]: (counted.overall[stat], scores.overall[stat]) for stat in STATS}
+    for name, row in scores.classes.items():
+        pairs |= {f"{s} of {name}": (counted.classes[name][s], row[s]) for s in CLASS_STATS}
+    for name, (ours, theirs) in pairs.items():
+        if not np.isclose(ours, theirs, rtol=0, atol=_ROUNDING, equal_nan=True):
+            return (
+                f"{VAL_IMAGES}: its {name} is {100 * ours:.1f} %, that in {SUMMARY} "
+                f"{100 * theirs:.1f} %: one of the two files is cut, changed or of another run"
+            )
+    return ""
+
+
+def _sums(images: pd.DataFrame) -> pd.DataFrame:
+    """Pixels of each class over all images."""
+    return images.groupby("class")[COUNTS].sum()

@@ -1,4 +1,4 @@
-"""What a run is called: dataset, network, loss and seed, from its place or its configuration."""
+"""Finds the name of a run, dataset, network, loss and seed, from its place or configuration."""
 
 import re
 from collections import Counter
@@ -12,7 +12,7 @@ _SEED = re.compile(r"seed(\d+)(-\d+)?")
 
 @dataclass(frozen=True)
 class RunName:
-    """The four names of a run; ``place`` is what tells it from others, the end weighing most."""
+    """The four names of a run, and its place, whose last parts distinguish it from others."""
 
     data: str
     model: str
@@ -22,7 +22,7 @@ class RunName:
 
 
 def name_of_place(place: Sequence[str]) -> RunName | None:
-    """From a place that ends in ``<data>/<model>/<loss>/seed<k>``; None if it does not."""
+    """Take the name from a place ``.../<data>/<model>/<loss>/seed<k>``; None if it is another."""
     seed = _SEED.fullmatch(place[-1]) if len(place) >= 4 else None
     if seed is None:
         return None
@@ -31,10 +31,10 @@ def name_of_place(place: Sequence[str]) -> RunName | None:
 
 
 def name_of_config(place: Sequence[str], config: object) -> RunName | None:
-    """From a run's configuration; None if it does not say.
+    """Take the name from a run's configuration; None if the configuration does not have it.
 
-    The loss is what LOSS calls it; one of somebody's own is its class, ``smooth`` for
-    ``SmoothLoss``.
+    A loss of this project has the name that LOSS has for it. A loss of the user's own is named
+    after its class: ``smooth`` for ``SmoothLoss``.
     """
     try:
         data, model, seed = (config[key] for key in ("data", "model", "seed_everything"))  # type: ignore[index]
@@ -46,7 +46,7 @@ def name_of_config(place: Sequence[str], config: object) -> RunName | None:
 
 
 def short_names(names: Sequence[RunName]) -> list[str]:
-    """``<data>/<model>/<loss>/seed<k>`` of each, with more of its place where runs share that."""
+    """Write ``<data>/<model>/<loss>/seed<k>`` of each, with more of its place if runs share it."""
     short = ["/".join(name.place[-4:]) for name in names]
     for length in range(5, 1 + max((len(name.place) for name in names), default=0)):
         count = Counter(short)

@@ -1,4 +1,4 @@
-"""The scores of a run as a table for people: classes, head, medium and tail, and the means."""
+"""Writes the scores of a run as a table for people: classes, groups of classes, and means."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from lit_seg.runs.summary import RunScores
 HEADER = ("class", "train pixels %", "IoU %", "recall %", "precision %")
 
 Row = tuple[str, float, float, float, float]
-"""Class or group, then its share of the training pixels, IoU, recall and precision in percent."""
+"""A class or group, then its share of training pixels, IoU, recall and precision in percent."""
 
 
 def class_rows(scores: RunScores) -> list[Row]:
-    """A row per class, the most frequent in training first, then head, medium and tail means."""
+    """Make a row per class, the most frequent in training first, then means of the groups."""
     pixels = scores.column("train_pixels")
     columns = [scores.column(stat) for stat in CLASS_STATS]
     names, groups = list(scores.classes), scores.groups()
@@ -28,7 +28,7 @@ def class_rows(scores: RunScores) -> list[Row]:
 
 
 def means_line(scores: RunScores) -> str:
-    """The means over classes in one line, with the number of classes that were scored."""
+    """Write the means over classes in one line, with the number of classes that were scored."""
     iou, overall = scores.column("iou"), scores.overall
     return (
         f"mIoU {overall['miou']:.4f} over {(iou == iou).sum()} of {len(iou)} classes   "
@@ -38,7 +38,7 @@ def means_line(scores: RunScores) -> str:
 
 
 def markdown_table(scores: RunScores) -> str:
-    """The rows as a Markdown table, and the means below it."""
+    """Write the rows as a Markdown table, and the means below it."""
     rows = [" | ".join(map(markdown, cells(row))) for row in class_rows(scores)]
     lines = [" | ".join(HEADER), *rows]
     head, *body = (f"| {line} |" for line in lines)
@@ -47,6 +47,6 @@ def markdown_table(scores: RunScores) -> str:
 
 
 def cells(row: Row) -> list[str]:
-    """A row as it is shown."""
+    """Write the cells of a row."""
     name, share, *scores = row
     return [name, f"{share:.2f}", *("n/a" if s != s else f"{s:.1f}" for s in scores)]

@@ -1,8 +1,8 @@
-"""``summary.json``: that a run finished, what it scored, with which options and versions.
+"""Writes and reads ``summary.json``: that a run finished, its scores, options and versions.
 
-It is written once, at the end of a run. The table for people, ``val_table.md``, is made from it and
-its content is never read. Runs of versions before the summary existed left only the table: for them
-a summary is made from their other files.
+It is written once, at the end of a run, and nothing else says that a run finished: a run without it
+has not. If such a run has trained to its end, as runs of versions that wrote no summary may have,
+resuming it scores its last weights and writes the summary; nothing is trained.
 """
 
 import json
@@ -15,25 +15,36 @@ from platform import python_version
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, plural, reason_of
 from lit_seg.files.atomic_io import replace_text
+from lit_seg.files.schema import ANYTHING, COUNT, TEXT, Value, difference, is_number
 from lit_seg.files.yaml_file import read_yaml
 from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import (
-    CLASS_STATS,
-    STATS,
-    Array,
-    class_scores,
-    from_classes,
-    overall_scores,
-)
-from lit_seg.runs.csv_rows import costs, logged_length, metrics
-from lit_seg.runs.layout import CONFIG, COST, DATASET, METRICS, SUMMARY, TABLE, VAL_IMAGES
-from lit_seg.runs.reader import COUNTS, load_dataset, load_images
+from lit_seg.metrics.scores import CLASS_STATS, STATS, Array, from_classes
+from lit_seg.runs.csv_rows import costs, logged_length
+from lit_seg.runs.layout import CONFIG, COST, METRICS, SUMMARY, TABLE
+from lit_seg.runs.records import split_stat
 
 SCHEMA = 1
+FINISHED = "finished"
+"""The only status of a run that counts as finished."""
+_NUMBER = Value("a number or null", lambda v: v is None or is_number(v))
+_SCORE = Value(
+    "a number from 0 to 1 or null",
+    lambda v: v is None or (is_number(v) and 0 <= v <= 1),
+)
+_CLASSES = {str: {"train_pixels": COUNT, **dict.fromkeys(CLASS_STATS, _SCORE)}}
+_SCORES = {"overall": dict.fromkeys(STATS, _SCORE), "classes": _CLASSES}
+_CONTENT = {
+    "status": TEXT,
+    "steps": COUNT,
+    "epochs": Value("a whole number from 0 or null", lambda v: v is None or COUNT.fits(v)),
+    "options": {str: ANYTHING},
+    "cost": {str: _NUMBER},
+    "versions": {str: TEXT},
+}
+"""What the file holds beside ``schema`` and ``scores``, which are null if nothing was validated."""
 _PACKAGES = (
     *("lit-seg", "torch", "torchvision", "pytorch-lightning", "torchmetrics"),
     *("segmentation-models-pytorch", "albumentations", "numpy"),
@@ -49,11 +60,11 @@ class RunScores:
     classes: dict[str, dict[str, float]]  # train_pixels and CLASS_STATS by class, in order of ids
 
     def column(self, stat: str) -> Array:
-        """A score of all classes."""
+        """The ``(C,)`` values of a score."""
         return np.array([row[stat] for row in self.classes.values()], np.float64)
 
     def groups(self) -> dict[str, list[int]]:
-        """Class ids of head, medium and tail."""
+        """The class ids of head, medium and tail."""
         return frequency_groups([int(row["train_pixels"]) for row in self.classes.values()])
 
 
@@ -62,22 +73,21 @@ class Summary:
     """What ``summary.json`` holds."""
 
     steps: int  # of the optimizer
-    epochs: int | None  # begun; None if an older run does not say
+    epochs: int | None  # begun; None if the log does not say
     scores: RunScores | None  # None if the run was never validated
     options: dict[str, Any]  # the configuration with dotted names
     cost: dict[str, float]  # medians over the epochs
     versions: dict[str, str]
-    status: str = "finished"
 
     def stopped_early(self) -> str:
-        """``6 of the 12 epochs``; empty if the run is as long as its options say."""
+        """Write ``6 of the 12 epochs``; empty if the run is as long as its options say."""
         of = {unit: self.options.get(f"trainer.max_{unit}") or -1 for unit in ("steps", "epochs")}
         short = self.steps < of["steps"] and not same_length(self.steps, of["steps"])
         if of["epochs"] > 0:
             long_enough = of["steps"] > 0 and not short
             early = self.epochs is not None and self.epochs < of["epochs"] and not long_enough
-            return f"{self.epochs} of the {of['epochs']} epochs" if early else ""
-        return f"{self.steps} of the {of['steps']} steps" if short else ""
+            return f"{self.epochs} of the {plural(of['epochs'], 'epoch')}" if early else ""
+        return f"{self.steps} of the {plural(of['steps'], 'step')}" if short else ""
 
 
 def same_length(steps: int, others: int) -> bool:
@@ -88,7 +98,7 @@ def same_length(steps: int, others: int) -> bool:
 def run_scores(
     names: Sequence[str], train_pixels: Sequence[int], per_class: Sequence[Array], pixel_acc: float
 ) -> RunScores:
-    """The scores of a run from ``(C,)`` scores of its classes in the order of ``CLASS_STATS``."""
+    """Make the scores of a run from those of classes, ``(C,)`` in the order of ``CLASS_STATS``."""
     tail = frequency_groups(train_pixels)["tail"]
     iou, recall, precision = per_class
     overall = from_classes(iou, recall, precision, np.array(pixel_acc), tail).tolist()
@@ -105,43 +115,65 @@ def write_summary(folder: Path, steps: int, scores: RunScores | None) -> Summary
     versions = {name: installed[name] for name in _PACKAGES if name in installed}
     versions = {"python": python_version(), **versions}
     summary = Summary(steps, epochs, scores, options_of(folder), _cost(folder), versions)
-    text = json.dumps({"schema": SCHEMA, **asdict(summary)}, default=str)
+    text = json.dumps({"schema": SCHEMA, **asdict(summary), "status": FINISHED}, default=str)
     content = json.loads(text, parse_constant=lambda name: None)  # JSON has no NaN
     replace_text(folder / SUMMARY, json.dumps(content, indent=1) + "\n")
     return summary
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether the run in a folder trained to its end; errors as of :func:`read_summary`."""
+    return read_summary(folder) is not None
+
+
 def read_summary(folder: Path) -> Summary | None:
-    """The summary of a run; None if it has not finished.
+    """Read the summary of a run; None if the run has not finished.
 
     Raises:
-        RunError: if the file is damaged or of a newer version; of an older run without a summary,
-            if its configuration or its tables are damaged.
+        RunError: if the file is damaged or of another version.
     """
     path = folder / SUMMARY
     if not path.is_file():
-        return _summary_of_older_run(folder) if (folder / TABLE).is_file() else None
+        return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("schema") != SCHEMA:
-            raise RunError(f"{path}: is of another version of lit_seg; read it with that version")
-        scores = content.pop("scores")
-        if scores is not None:
-            classes = {name: _with_nan(row) for name, row in scores["classes"].items()}
-            scores = RunScores(_with_nan(scores["overall"]), classes)
-        return Summary(**content, scores=scores)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise RunError(f"{path}: is damaged ({error}); finish the run again by --resume") from None
+    except (ValueError, RecursionError) as error:
+        raise _damaged(folder, reason_of(error)) from None
+    if damage := difference(content, {"schema": COUNT}):
+        raise _damaged(folder, damage)
+    if content["schema"] != SCHEMA:
+        raise RunError(f"{path}: is of another version of lit_seg; read it with that version")
+    kind = ANYTHING if content.get("scores") is None else _SCORES
+    if damage := difference(content, {**_CONTENT, "scores": kind}):
+        raise _damaged(folder, damage)
+    if content["status"] != FINISHED:
+        return None
+    scores = content["scores"]
+    if scores is not None:
+        classes = {name: _with_nan(row) for name, row in scores["classes"].items()}
+        scores = RunScores(_with_nan(scores["overall"]), classes)
+    return Summary(
+        content["steps"],
+        content["epochs"],
+        scores,
+        content["options"],
+        _with_nan(content["cost"]),
+        content["versions"],
+    )
+
+
+def _damaged(folder: Path, what: str) -> RunError:
+    return RunError(f"{folder / SUMMARY}: is damaged ({what}); RESUME of the run writes it anew")
 
 
 def remove_summary(folder: Path) -> None:
-    """Take away the summary and the table of a run that goes on."""
-    for name in (TABLE, SUMMARY):  # a table alone would say that an older run finished
+    """Remove the summary and the table of a run that goes on."""
+    for name in (SUMMARY, TABLE):
         (folder / name).unlink(missing_ok=True)
 
 
 def options_of(folder: Path) -> dict[str, Any]:
-    """The options in ``config.yaml`` with dotted names, in its order; none without the file."""
+    """Read the options in ``config.yaml`` by dotted names, in its order; none without the file."""
     path = folder / CONFIG
     if not path.is_file():
         return {}
@@ -162,51 +194,10 @@ def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return pairs
 
 
-def _summary_of_older_run(folder: Path) -> Summary:
-    """The summary that a run of a version without ``summary.json`` would have."""
-    log = metrics(folder / METRICS, ["val"])
-    steps, epochs = logged_length(folder / METRICS)
-    options, versions = options_of(folder), {}
-    if options:
-        first = (folder / CONFIG).read_text(encoding="utf-8").partition("\n")[0]
-        package, _, number = first.strip("# \r").partition("==")
-        versions = {package: number} if number else {}
-    scores = _scores_of_older_run(folder, log)
-    return Summary(steps, epochs, scores, options, _cost(folder), versions)
-
-
-def _scores_of_older_run(folder: Path, log: pd.DataFrame) -> RunScores | None:
-    names = log.loc[log["stat"] == "val/iou", "class"].unique().tolist()
-    pixels = [1] * len(names)
-    if (folder / DATASET).is_file():
-        dataset = load_dataset(folder)
-        names, pixels = dataset["class"].tolist(), dataset["train_pixels"].tolist()
-    if not names or log.empty:
-        return None
-    per_class, pixel_acc = logged_scores(log, log["step"].max(), names)
-    if (folder / VAL_IMAGES).is_file():  # its counts say which classes are hardly predicted
-        sums = load_images([folder]).groupby("class")[COUNTS].sum()
-        counts = sums.reindex(names, fill_value=0).to_numpy()
-        per_class, pixel_acc = class_scores(counts), float(overall_scores(counts, tail=())[3])
-    return run_scores(names, pixels, per_class, pixel_acc)
-
-
-def logged_scores(
-    log: pd.DataFrame, step: int, names: Sequence[str]
-) -> tuple[Sequence[Array], float]:
-    """``(C,)`` scores in the order of ``CLASS_STATS`` and the pixel accuracy logged at a step."""
-    last = log[log["step"] == step].set_index(["stat", "class"])["value"]
-    per_class = [
-        np.array([last.get((f"val/{stat}", name), math.nan) for name in names], np.float64)
-        for stat in CLASS_STATS
-    ]
-    return per_class, last.get(("val/pixel_acc", ""), math.nan)
-
-
 def _cost(folder: Path) -> dict[str, float]:
     table = costs(folder / COST)
     medians = table.groupby("stat")["value"].median()
-    return {str(stat).removeprefix("cost/"): float(value) for stat, value in medians.items()}
+    return {split_stat(str(stat))[1]: float(value) for stat, value in medians.items()}
 
 
 def _with_nan(scores: Mapping[str, float | None]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Runs read back from Weights & Biases: from the files of offline runs, and from its server.
+"""Reads runs back from Weights & Biases: from the files of offline runs, and from its server.
 
 A file or an address that gives no run of this project raises a ``RunError`` that names it.
 """
@@ -21,7 +21,7 @@ _Run = tuple[RunName, pd.DataFrame]
 
 
 def offline_runs(files: Sequence[Path]) -> list[_Run]:
-    """The runs in ``.wandb`` files; the parts of a run that was resumed become one."""
+    """Read the runs in ``.wandb`` files; the parts of a run that was resumed become one."""
     parts: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
     for file in files:
         record = _read(file)
@@ -41,9 +41,9 @@ def offline_runs(files: Sequence[Path]) -> list[_Run]:
 
 
 def online_runs(source: str) -> list[_Run]:
-    """The run ``wandb://entity/project/run_id``, or all of ``wandb://entity/project``.
+    """Read the run ``wandb://entity/project/run_id``, or all of ``wandb://entity/project``.
 
-    What is found in a project and was not logged by `make train` is left out.
+    Runs of a project that `make train` did not log are left out.
     """
     import wandb  # which runs in folders do not need
 
@@ -76,7 +76,7 @@ def _name(run_id: str, display_name: str, config: object) -> RunName | None:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """The run's record with its configuration and history; what is being written is left out."""
+    """Read a run's record, configuration and history; what is being written is left out."""
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(file)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode:

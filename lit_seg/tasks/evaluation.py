@@ -1,4 +1,4 @@
-"""The scores of a validation or test set, counted batch by batch."""
+"""Scores a validation or test set, batch by batch."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ class Evaluation(nn.Module):
         self.confusion = ConfusionMatrix(len(class_names))
         self.mean_loss = PixelMean()
         self.mean_ce = PixelMean()
-        self._image_counts: list[tuple[str, Tensor]] = []  # of this rank, with the image's name
+        self._image_counts: list[tuple[str, Tensor]] = []  # those of this rank
         self._non_finite: NonFiniteError | None = None  # the first such batch of this rank
 
     def update(self, logits: Tensor, loss: Tensor, batch: Sample, stage: str) -> None:
@@ -51,12 +51,12 @@ class Evaluation(nn.Module):
         ce = nll_sum(logits, target, self.void)
         self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
         counts = image_counts(preds, target, len(self.class_names)).cpu()
-        # a rank without an image left fills its batch with one that has no name
+        # a rank that has no image left fills its batch with one that has no name
         named = zip(batch["name"], counts, strict=True)
         self._image_counts += [(name, count) for name, count in named if name]
 
     def compute(self, stage: str) -> tuple[ClassScores, dict[str, Tensor]]:
-        """The scores per class, and all values to log.
+        """Compute the scores per class, and all values to log.
 
         Raises:
             NonFiniteError: on all ranks, if a loss or logits of one were NaN or infinite.
@@ -78,7 +78,7 @@ class Evaluation(nn.Module):
         return scores, values
 
     def counts_per_image(self) -> dict[str, Tensor]:
-        """``(3, C)`` pixels labelled, predicted and hit of each image of all ranks, by name."""
+        """Gather ``(3, C)`` pixels labelled, predicted and hit of each image, by its name."""
         return dict(sorted(gather_over_ranks(self._image_counts)))
 
     def reset(self) -> None:

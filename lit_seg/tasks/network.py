@@ -1,4 +1,4 @@
-"""The segmentation network: a model of smp, and how it takes images of any size."""
+"""Builds the segmentation network, a model of smp, and lets it take images of any size."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, near, plural
 
 
 def build_network(
     architecture: str, encoder: str, num_classes: int, options: dict[str, Any]
 ) -> nn.Module:
-    """A randomly initialised model of segmentation_models_pytorch (smp).
+    """Build a randomly initialised model of segmentation_models_pytorch (smp).
 
     Raises:
         ValueError: for an unknown architecture, encoder or option, naming those that exist, and for
@@ -28,9 +28,8 @@ def build_network(
         raise ValueError(f"`encoder` must be the name of one, not an address, got {encoder!r}")
     if encoder not in smp.encoders.encoders and not encoder.startswith(("tu-", "timm-")):
         names = [*smp.encoders.encoders, *(f"tu-{name}" for name in timm.list_models())]
-        near = [name for name in names if encoder in name][:3]
-        near = near or get_close_matches(encoder, names, cutoff=0.3)
-        raise ValueError(f"`encoder`: there is no {encoder!r}; close to it: {', '.join(near)}")
+        meant = near(encoder, names, listed=False)
+        raise ValueError(f"`encoder`: smp has no {encoder!r}, and timm no model of it{meant}")
     fixed: dict[str, Any] = {
         **{"in_channels": 3, "classes": num_classes, "activation": None, "aux_params": None},
         **{"encoder_name": encoder, "encoder_weights": None},
@@ -57,13 +56,13 @@ _FIXED = {
     "encoder_name": "`encoder` names it",
     "encoder_weights": "`weights` names them",
 }
-"""What no option may change, because it is what goes into the network or comes out, and why."""
+"""The arguments of smp that no option may change, and why."""
 
 
 def _check_options(
     own: type[nn.Module], encoder: str, options: dict[str, Any], fixed: dict[str, Any]
 ) -> None:
-    """Refuse what smp takes without a word: other inputs or outputs, and names it does not know."""
+    """Refuse what smp accepts silently: other inputs or outputs, and names it does not know."""
     # what the model does not take itself goes to the encoder, and smp's encoders ignore all but one
     known = [*(name for name in signature(own).parameters if name != "kwargs"), "output_stride"]
     of_timm = encoder not in smp.encoders.encoders
@@ -73,8 +72,8 @@ def _check_options(
         if name in known:
             continue
         if not of_timm or get_close_matches(name, known, cutoff=0.85):
-            there = _closest(name, [each for each in known if each not in _FIXED])
-            raise ValueError(f"`options`: {own.__name__} has no {name!r} with {encoder}; {there}")
+            there = near(name, [each for each in known if each not in _FIXED])
+            raise ValueError(f"`options`: {own.__name__} has no {name!r} with {encoder}{there}")
         if not isinstance(value, int | float | None):  # timm's take files and URLs
             raise ValueError(
                 f"`options`: {name} is none of {own.__name__}, and the encoder is given numbers "
@@ -83,19 +82,14 @@ def _check_options(
 
 
 def _options_of_timm(error: Exception, encoder: str) -> str:
-    """A hint if the encoder refused an option by its name."""
+    """Write a hint if the encoder refused an option by its name."""
     wrong = re.search(r"unexpected keyword argument '(\w+)'", str(error))
     name = encoder.removeprefix("tu-")
     if not wrong or not timm.is_model(name):
         return ""
     with torch.device("meta"):
         known = signature(type(timm.create_model(name))).parameters
-    return f"; {_closest(wrong[1], list(known))}"
-
-
-def _closest(name: str, names: Sequence[str]) -> str:
-    near = get_close_matches(name, names, n=3, cutoff=0.4)
-    return f"close to it: {', '.join(near)}" if near else f"there are: {', '.join(names)}"
+    return near(wrong[1], known)
 
 
 def size_multiple(network: nn.Module) -> int:
@@ -141,7 +135,7 @@ _IMAGES = (
 def padded_forward(
     network: nn.Module, image: Tensor, multiple: int, memory_format: torch.memory_format
 ) -> Tensor:
-    """Logits of images of any size.
+    """Compute logits of images of any size.
 
     Args:
         network: takes sizes that are multiples of ``multiple``.
@@ -165,7 +159,8 @@ def padded_forward(
         if isinstance(error, RuntimeError) and "size is too small" not in str(error):
             raise  # such as a lack of memory
         raise RunError(
-            f"{type(network).__name__} cannot take {len(image)} images of {height}x{width}: "
+            f"{type(network).__name__} cannot take {plural(len(image), 'image')} of "
+            f"{height}x{width}: "
             f"{error}. Change `data.init_args.height`, `width` or `batch_size`, or the model"
         ) from error
     if logits.shape[2:] != x.shape[2:]:  # cut to the image they would be those of a corner of it

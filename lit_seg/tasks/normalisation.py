@@ -1,12 +1,15 @@
-"""The mean and standard deviation of pixels that the published weights of an encoder expect."""
+"""Finds the mean and standard deviation of pixels that an encoder's published weights expect."""
 
 import timm
 import torch
 from segmentation_models_pytorch.encoders import TimmUniversalEncoder, TimmViTEncoder
 from torch import Tensor, nn
 
+NORMALISATION = "pixel_mean_and_std"
+"""The field of a checkpoint that holds how the network sees images. Checkpoints of older versions
+do not have it; their runs used the statistics of ImageNet."""
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Also what all runs of versions before saw that did not save theirs."""
+"""Mean and standard deviation of RGB in [0, 1]."""
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 # smp keeps these beside the weights on its hub, which a machine without network cannot ask
 _OF_SMP = {
@@ -15,14 +18,14 @@ _OF_SMP = {
     "timm-tf_efficientnet_lite": _HALF,
     "xception": _HALF,
 }
-"""By the beginnings of the names of smp's own encoders; the others follow ImageNet."""
+"""Statistics by the beginning of the name of smp's own encoders; the others have ImageNet's."""
 
 
 def published_statistics(network: nn.Module, encoder: str, weights: str | None) -> Tensor:
-    """``(2, 3)`` mean and standard deviation of RGB in [0, 1] that the encoder's weights expect.
+    """Find the ``(2, 3)`` mean and standard deviation of RGB that the encoder's weights expect.
 
-    They do not depend on whether the encoder starts from these weights, from a file or from random
-    ones, so that all runs with an encoder see images alike.
+    They are for RGB in [0, 1]. They do not depend on whether the encoder starts from these weights,
+    from a file or from random ones, so that all runs with an encoder see images alike.
 
     Args:
         network: a model of smp with this encoder.
@@ -39,5 +42,5 @@ def published_statistics(network: nn.Module, encoder: str, weights: str | None) 
 
 
 def in_bytes(statistics: Tensor) -> Tensor:
-    """The same for ``(N, 3, H, W)`` images with values from 0 to 255: ``(2, 1, 3, 1, 1)``."""
+    """Convert statistics to ``(2, 1, 3, 1, 1)``, for images ``(N, 3, H, W)`` from 0 to 255."""
     return statistics.mul(255).view(2, 1, 3, 1, 1)

@@ -1,24 +1,23 @@
-"""The optimizer and its schedule over a run, and how a resumed run continues them."""
+"""Makes the optimizer and its schedule over a run, and continues them in a resumed run."""
 
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from pytorch_lightning import LightningModule
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.optim import SGD, Optimizer, SparseAdam
 from torch.optim import lr_scheduler as schedulers
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from lit_seg.distributed.torch_private import closed_form_rates
+from lit_seg.distributed.torch_private import PHASES, closed_form_rates, scheduler_states
 from lit_seg.errors import RunError
-from lit_seg.runs.checkpoint_schema import LIKE_THEIR_PARAMETER
 
 SchedulerFactory = Callable[[Optimizer, int], LRScheduler] | Callable[[Optimizer], LRScheduler]
-"""The first gets the length of the run, so a configuration need not give it; the second does not,
-so a configuration may give all arguments."""
+"""A function that makes a scheduler. With two arguments it gets the length of the run too, which a
+configuration need not give then; with one, a configuration may give all arguments."""
 
 _LENGTHS = {
     "PolynomialLR": "total_iters",
@@ -27,8 +26,8 @@ _LENGTHS = {
 }
 """The schedulers of torch that span the run where no length is given, and how they name it."""
 
-_OPTIONS = {"total_iters", "T_max", "base_lrs", "power", "eta_min", "_schedule_phases", "min_lrs"}
-"""What a scheduler's state holds of the run's length and the schedule's options."""
+_OPTIONS = {"total_iters", "T_max", "base_lrs", "power", "eta_min", PHASES, "min_lrs"}
+"""Keys of a scheduler's state that hold the run's length or the schedule's options."""
 
 LR_FACTOR = "lr_factor"
 """The key of a group of parameters that multiplies its learning rate."""
@@ -62,8 +61,16 @@ class ScheduledModule(LightningModule):
         self.lr_monitor = lr_monitor
         self._changed: set[str] = set()  # options of the optimizer that a resumed run changes
 
+    @property
+    def trainer_or_none(self) -> Trainer | None:
+        """The trainer; None where the module was loaded from a checkpoint to be used by itself."""
+        try:
+            return self.trainer
+        except RuntimeError:  # so Lightning says that there is none
+            return None
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimizer, and its schedule over all steps of the run.
+        """Make the optimizer, and its schedule over all steps of the run.
 
         Raises:
             RunError: if the optimizer cannot take a step of this module, or the schedule the run.
@@ -98,11 +105,11 @@ class ScheduledModule(LightningModule):
         }
 
     def parameter_groups(self) -> Iterable[Any]:
-        """What the optimizer moves: parameters, or groups, which may have an ``LR_FACTOR``."""
+        """The parameters of the optimizer, or groups of them, which may have an ``LR_FACTOR``."""
         return self.parameters()
 
     def _check_monitor(self, mode: str) -> None:
-        """Refuse a score that there is never, or a mode by which a better score is a worse one."""
+        """Refuse a score that never exists, or a mode that takes a better score for a worse one."""
         falls = self.lr_monitor.endswith(("/loss", "/ce"))
         if not self.trainer.enable_validation:
             raise RunError(
@@ -117,7 +124,7 @@ class ScheduledModule(LightningModule):
             )
 
     def _length(self) -> float:
-        """The length of the run in what the schedule counts; infinite if the run has no end."""
+        """The length of the run in the units of the schedule; infinite if the run has no end."""
         steps = self.trainer.estimated_stepping_batches
         if self.lr_interval == "step" or math.isinf(steps):
             return steps
@@ -170,10 +177,10 @@ class ScheduledModule(LightningModule):
         """
         options = {*_OPTIONS, *_arguments(self.hparams.get("lr_scheduler"))} - {"last_epoch"}
         for state in checkpoint.get("lr_schedulers", []):
-            for part in (state, *state.get("_schedulers", [])):  # one that is made of others
+            for part in scheduler_states(state):
                 for key in options:
                     part.pop(key, None)
-        if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
+        if (trainer := self.trainer_or_none) and trainer.state.fn == TrainerFn.FITTING:
             self._changed = _changed_options(checkpoint, self.hparams)
             found, number = len(checkpoint["lr_schedulers"]), int(bool(self.lr_scheduler))
             # Lightning would leave in its first state what finds none in the checkpoint
@@ -184,7 +191,7 @@ class ScheduledModule(LightningModule):
                 )
 
     def on_train_start(self) -> None:
-        """Put a resumed run on its own schedule; the checkpoint brought the options of the old."""
+        """Put a resumed run on its own schedule; the checkpoint brought the old options."""
         if not self.global_step:
             return
         for optimizer in self.trainer.optimizers:
@@ -199,7 +206,7 @@ class ScheduledModule(LightningModule):
 
 
 def _check_optimizer(optimizer: Optimizer) -> None:
-    """Refuse an optimizer that needs more than one pass and its dense gradients."""
+    """Refuse an optimizer that needs several passes, or sparse gradients."""
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     needs_passes = closure is not None and closure.default is inspect.Parameter.empty
     if needs_passes or isinstance(optimizer, SparseAdam):
@@ -210,6 +217,10 @@ def _check_optimizer(optimizer: Optimizer) -> None:
         )
 
 
+LIKE_THEIR_PARAMETER = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg")
+"""Entries of an optimizer's state that have the shape of their parameter."""
+
+
 def _make_scheduler(
     factory: Callable[..., LRScheduler],
     optimizer: Optimizer,
@@ -217,7 +228,7 @@ def _make_scheduler(
     given: Any,
     factors: Sequence[float],
 ) -> Any:
-    """The scheduler for a run of a length.
+    """Make the scheduler for a run of a given length.
 
     Args:
         factory: makes it from the optimizer.
@@ -254,7 +265,7 @@ def _make_scheduler(
 
 
 def _changed_options(checkpoint: Mapping[str, Any], hparams: Mapping[str, Any]) -> set[str]:
-    """The options of the optimizer that the user changed since the checkpoint was written.
+    """Find the options of the optimizer that the user changed since the checkpoint was written.
 
     Only these are set anew: a scheduler may have moved others, not only the learning rate.
     """
@@ -277,7 +288,7 @@ def _changed_options(checkpoint: Mapping[str, Any], hparams: Mapping[str, Any]) 
 
 
 def _check_state(optimizer: Optimizer, options: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a state that does not fit; torch takes over any that has as many parameters."""
+    """Refuse a state that does not fit, because torch only compares the numbers of parameters."""
     pairs = list(zip(optimizer.param_groups, options, strict=True))
     wrong = [
         f"{key} is {group[key]!r}, not like {value!r}"

@@ -1,4 +1,4 @@
-"""Semantic segmentation: trains and scores any smp network with any loss of ``lit_seg.losses``."""
+"""Trains and scores a segmentation network of smp with any loss of ``lit_seg.losses``."""
 
 from argparse import ArgumentError
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,6 @@ from lit_seg.losses.own_weights import own_weights
 from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
 from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
-from lit_seg.runs.checkpoint_schema import NORMALISATION
 from lit_seg.tasks.evaluation import Evaluation
 from lit_seg.tasks.network import (
     build_network,
@@ -32,7 +31,7 @@ from lit_seg.tasks.network import (
     padded_forward,
     size_multiple,
 )
-from lit_seg.tasks.normalisation import IMAGENET, in_bytes, published_statistics
+from lit_seg.tasks.normalisation import IMAGENET, NORMALISATION, in_bytes, published_statistics
 from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
 
@@ -164,14 +163,14 @@ class LitSegmenter(ScheduledModule):
                 ``lit_seg.config.trust.only_trusted(packages=[...])`` if you trust that.
         """
         kwargs.setdefault("weights_only", True)  # Lightning would unpickle anything from a URL
-        with only_trusted():
+        with only_trusted(own=("lit_seg.losses",)):
             try:
                 return super().load_from_checkpoint(*args, **kwargs)
             except ArgumentError as error:
                 raise RunError(explain(str(error))) from None
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(N, C, H, W)`` logits of ``(N, 3, H, W)`` uint8 RGB images of any size."""
+        """Compute ``(N, C, H, W)`` logits of ``(N, 3, H, W)`` uint8 RGB images of any size."""
         check_images(image)
         x = (image - self.pixel_mean) / self.pixel_std
         return padded_forward(self.network, x, self.size_multiple, self.memory_format)
@@ -196,7 +195,7 @@ class LitSegmenter(ScheduledModule):
         return self
 
     def parameter_groups(self) -> Iterable[Any]:
-        """All parameters in one group, or those of the encoder in a second with its own rate."""
+        """All parameters in one group, or two groups, the encoder with its own rate."""
         if self.encoder_lr_factor in (0, 1):
             return self.parameters()
         encoder = list(self.network.get_submodule("encoder").parameters())
@@ -205,18 +204,18 @@ class LitSegmenter(ScheduledModule):
         return [{"params": others}, {"params": encoder, LR_FACTOR: self.encoder_lr_factor}]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep how this run sees images, whatever a newer version of timm says of the encoder."""
+        """Save how this run normalises images, because a newer timm may do it in another way."""
         super().on_save_checkpoint(checkpoint)
         checkpoint[NORMALISATION] = torch.stack((self.pixel_mean, self.pixel_std))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """See images as the run did; refuse other classes, another network or another loss."""
+        """Normalise images as the run did; refuse other classes, network or loss."""
         mean, std = checkpoint.get(NORMALISATION, in_bytes(torch.tensor(IMAGENET)))
         self.pixel_mean.copy_(mean)
         self.pixel_std.copy_(std)
         check_fits(checkpoint, self.class_names, self.state_dict())
         super().on_load_checkpoint(checkpoint)
-        if self._trainer is not None and self.trainer.precision == "64-true":
+        if (trainer := self.trainer_or_none) and trainer.precision == "64-true":
             self.network.double()  # Lightning does so after loading, when values are rounded
 
     def setup(self, stage: str) -> None:
@@ -243,7 +242,7 @@ class LitSegmenter(ScheduledModule):
         self.loss.set_progress(min(1.0, self.global_step / self.trainer.estimated_stepping_batches))
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        """The loss of a batch; its mean over ranks is logged.
+        """Compute the loss of a batch, and log its mean over ranks.
 
         Raises:
             NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
@@ -256,8 +255,8 @@ class LitSegmenter(ScheduledModule):
         if not finite:
             check_labels(batch["target"], len(self.class_names))  # on a GPU the loss is NaN then
             raise non_finite(f"step {self.global_step}", loss, logits, batch["name"])
-        self.log("train/loss", mean, prog_bar=True)
         # a tensor stays on the CPU; a number would be sent to the GPU, with a wait
+        self.log("train/loss", mean, prog_bar=True)
         self.log("train/lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
         return loss
 
@@ -277,7 +276,7 @@ class LitSegmenter(ScheduledModule):
         self._evaluate(batch, "test")
 
     def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        """``(N, H, W)`` predicted class ids of a batch."""
+        """Predict the ``(N, H, W)`` class ids of a batch."""
         return predict_labels(self._logits(batch))
 
     def on_validation_epoch_end(self) -> None:

@@ -1,4 +1,4 @@
-"""The weights that a network starts from: published, in a local file, or in a checkpoint."""
+"""Loads the weights that a network starts from: published, in a local file, or a checkpoint."""
 
 import logging
 import re
@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from segmentation_models_pytorch.encoders import TimmViTEncoder
 from torch import Tensor, nn
 
-from lit_seg.errors import RunError, reason_of
+from lit_seg.distributed.torch_private import COMPILED
+from lit_seg.errors import RunError, plural, reason_of
 from lit_seg.files.torch_file import read_plain
 
 _DOWNLOAD_SECONDS = 120.0
@@ -68,8 +69,8 @@ def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool
 
 
 def _published(own: Any, encoder: str, weights: str) -> nn.Module:
-    """The encoder with its published weights."""
-    if isinstance(own, TimmViTEncoder):  # which smp makes for DPT alone
+    """Build the encoder with its published weights."""
+    if isinstance(own, TimmViTEncoder):  # smp makes it for DPT alone
         size = own.model.patch_embed.img_size  # timm fits the embedding of places to it
         model: nn.Module = timm.create_model(own.name, pretrained=True, img_size=size)
         return model
@@ -126,10 +127,10 @@ def _read(path: str) -> Any:
 
 
 def _fitting_tensors(content: Any, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a file that fit the network's, by the network's names.
+    """Find the tensors of a file that fit the network, by the network's names.
 
-    What stands in front of the names, such as ``model.`` or ``backbone.``, differs from program to
-    program: the names are compared without it, and the beginning that fits most tensors is taken.
+    Programs put different beginnings before the names, such as ``model.`` or ``backbone.``. Names
+    are compared without them, and the beginning with which most tensors fit is taken.
     """
     names = {_plain(name): name for name in own}
     found: dict[tuple[int, str, str], dict[str, Tensor]] = {}
@@ -151,17 +152,17 @@ def _holds_like(tensor: Tensor, own: Tensor) -> bool:
 
 
 _PARTS = ("", "encoder.", "encoder.model.")
-"""Of a network, what the weights may be of: all of it, or its encoder, of smp or of timm."""
+"""The part of a network that weights may be for: all of it, or its encoder, of smp or timm."""
 
 
 def _plain(name: str) -> str:
-    """The name of a tensor without what DataParallel, torch.compile and timm's stages add to it."""
-    parts = [part for part in name.split(".") if part not in ("module", "_orig_mod")]
+    """Remove what DataParallel, torch.compile and timm's stages add to the name of a tensor."""
+    parts = [part for part in name.split(".") if part not in ("module", COMPILED)]
     return re.sub(r"_(\d+)(?=\.)", r".\1", ".".join(parts))
 
 
 def _state_dicts(content: Any, depth: int = 5) -> Iterator[dict[str, Tensor]]:
-    """The tensors of each mapping in a file, such as its ``state_dict`` or ``model``."""
+    """Yield the tensors of each mapping in a file, such as its ``state_dict`` or ``model``."""
     if isinstance(content, Mapping) and depth:
         yield {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
         for value in content.values():
@@ -195,6 +196,6 @@ def check_fits(
     if foreign:
         raise RunError(
             f"the checkpoint does not fit this network and loss: {foreign[0]} differs, the first "
-            f"of {len(foreign)} tensors. RESUME and CKPT take the run's own model and loss; INIT "
-            "takes the tensors that fit from any checkpoint"
+            f"of {plural(len(foreign), 'tensor')}. RESUME and CKPT take the run's own model and "
+            "loss; INIT takes the tensors that fit from any checkpoint"
         )

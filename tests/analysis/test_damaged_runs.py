@@ -1,5 +1,6 @@
 """A comparison with a damaged run: the run is named and left out, the others are compared."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 
 from lit_seg.analysis.comparison import compare
 from lit_seg.analysis.run_groups import Method, group
+from lit_seg.diagnosis.run_record import read_run
 from lit_seg.errors import RunError
 from lit_seg.runs.run import find_runs
-from tests.analysis.fabricated import make_older, write_run
+from tests.analysis.fabricated import write_run
 
 
 @pytest.fixture(scope="module")
@@ -95,21 +97,53 @@ def test_a_run_that_was_stopped_early_is_told(root: Path) -> None:
     assert warning.startswith("camvid/unet_resnet18/recall/seed0 finished after 1 of the 2 epochs")
 
 
-def test_a_cut_log_of_an_older_run_is_told(root: Path) -> None:
-    """Without a summary nothing but its configuration says how long it was."""
-    make_older(folder(root))
-    halve(folder(root) / "metrics.csv")
+def test_a_run_without_a_summary_has_not_finished(root: Path) -> None:
+    """Whatever else lies there, also of a run of a version that wrote no summary."""
+    (folder(root) / "summary.json").unlink()
+    (folder(root) / "val_table.md").write_text("| class |\n")
+    seeds, (warning,), _ = found(root)
+    assert seeds == {"ce": [0, 1, 2], "recall": [1, 2]}
+    assert "recall/seed0 is not finished (540 steps)" in warning
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"finished"', '"failed"', "is not finished (540 steps)"),
+        ('"schema": 1', '"schema": true', "summary.json: is damaged (schema is True, not a whole"),
+        ('"schema": 1', '"schema": 2', "summary.json: is of another version"),
+        ('"steps": 540', '"steps": "540"', "summary.json: is damaged (steps is '540', not a whole"),
+        ('"cost": {', '"cost": {"x": [],', "summary.json: is damaged (cost.x is [], not a number"),
+        ('"miou": 0', '"miou": 7', "summary.json: is damaged (scores.overall.miou is 7."),
+        ('"classes": {', '"classes": {"x": 3,', "is damaged (scores.classes.x is 3, not a mapping"),
+        ('"iou": 0.9', '"iou": 0.8', "iou of road is"),
+        ('"pixel_acc": 0.8', '"pixel_acc": 0.7', "val_images.csv: its pixel accuracy is 8"),
+    ],
+)
+def test_a_summary_that_says_something_else_is_told(
+    root: Path, old: str, new: str, says: str
+) -> None:
+    path = folder(root) / "summary.json"
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new, 1))
+    seeds, (warning,), _ = found(root)
+    assert seeds == {"ce": [0, 1, 2], "recall": [1, 2]}
+    assert says in warning
+
+
+def test_the_diagnosis_of_a_run_with_other_scores_is_refused(root: Path) -> None:
+    path = folder(root) / "summary.json"
+    path.write_text(path.read_text().replace('"iou": 0.9', '"iou": 0.8', 1))
+    with pytest.raises(RunError, match=r"iou of road is .*summary\.json.*RESUME"):
+        read_run(folder(root))
+
+
+def test_a_summary_without_scores_is_told(root: Path) -> None:
+    path = folder(root) / "summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"scores": None}))
     (warning,) = found(root)[1]
-    assert "is damaged and left out" in warning
-    assert "one of the two files is cut" in warning
-    (folder(root) / "val_images.csv").unlink()  # nothing contradicts it: stopped early, or cut
-    for seed in (1, 2):
-        folder(root).with_name(f"seed{seed}").rename(root / f"away{seed}")
-    seeds, warnings, _ = found(root / "camvid")
-    assert seeds == {"ce": [0, 1, 2], "recall, 0.33x": [0]}
-    assert "after 180 of the 540 steps of its configuration" in warnings[0]
-    assert warnings[0].endswith("or its metrics.csv is cut")
-    assert warnings[1].startswith("**recall, 0.33x was trained for 180 steps**")
+    assert "summary.json: holds no scores, the run was never validated" in warning
 
 
 def test_seeds_without_counts_are_left_out_where_others_have_them(root: Path) -> None:
@@ -122,7 +156,7 @@ def test_seeds_without_counts_are_left_out_where_others_have_them(root: Path) ->
     assert any("**seed 0 of ce is left out:** no val_images.csv" in w for w in comparison.warnings)
     for run in folder(root, "ce").parent.iterdir():
         (run / "val_images.csv").unlink(missing_ok=True)
-    assert found(root)[0] == {"ce": [0, 1, 2], "recall": [0, 1, 2]}  # an older version: all count
+    assert found(root)[0] == {"ce": [0, 1, 2], "recall": [0, 1, 2]}  # none has them: all count
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.8])
@@ -137,16 +171,6 @@ def test_a_damaged_configuration_changes_nothing(root: Path, kept: float) -> Non
     }
     assert not comparison.settings
     assert not comparison.warnings
-
-
-@pytest.mark.parametrize("kept", [0.3, 0.6])
-def test_an_older_run_with_a_damaged_configuration_is_left_out(root: Path, kept: float) -> None:
-    make_older(folder(root))
-    path = folder(root) / "config.yaml"
-    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    seeds, (warning,), _ = found(root)
-    assert seeds == {"ce": [0, 1, 2], "recall": [1, 2]}
-    assert "recall/seed0 is damaged and left out:** config.yaml: is no whole config" in warning
 
 
 def test_a_damaged_summary_is_left_out(root: Path) -> None:

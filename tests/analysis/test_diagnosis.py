@@ -122,7 +122,7 @@ def test_an_untrained_run_is_not_judged(
     _, verdict = diagnose(run)
     assert verdict.kind == kind
     if kind == "hardly_trained":
-        assert f"{epochs * (share or 1):g} epochs" in verdict.reasons[0]
+        assert f"{epochs * (share or 1):g} epoch" in verdict.reasons[0]
         assert verdict.advice.command == f"make train RESUME={run}"  # it has not finished
         write_summary(run, 100, None)
         _, verdict = diagnose(run)

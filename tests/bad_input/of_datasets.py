@@ -160,7 +160,7 @@ CASES = [
     Case("own-many-classes", _counts_own(f"ids: {[f'c{i}' for i in range(255)]}"), ("255",)),
     Case("own-255-is-void", _own(_black_and_white, "ids: [soil, crack]"), ("own", "crack")),
     Case("own-nothing-to-learn", _own(_black, "ids: [soil, crack]"), ("soil", "crack")),
-    Case("own-skipped", _own(_unread), ("8 files", "8 .heic", "8 have a mask", "c.heic")),
+    Case("own-skipped", _own(_unread), ("files left out: 8", "8 .heic", "8 have a mask", "c.heic")),
     Case("own-splits-above-one", _own(_nothing, "splits: {train: 0.9, val: 0.2}"), ("0.9", "0.2")),
     Case("own-colours", _own(_nothing, "ids: null, colours: {a: [1, 1, 1], b: [2, 2, 2]}"), ()),
     Case("image-16-bit", _deep_image, ("deep.png",)),

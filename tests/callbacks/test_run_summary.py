@@ -1,5 +1,6 @@
 """The summary of a run, and the table at its end."""
 
+import json
 import math
 from pathlib import Path
 
@@ -12,17 +13,16 @@ from lit_seg.callbacks.run_summary import _rich_table
 from lit_seg.errors import RunError
 from lit_seg.files.escape import markdown
 from lit_seg.metrics.scores import class_scores
-from lit_seg.runs.layout import is_finished
 from lit_seg.runs.score_table import class_rows, markdown_table, means_line
 from lit_seg.runs.summary import (
     RunScores,
     Summary,
+    is_finished,
     read_summary,
     remove_summary,
     run_scores,
     write_summary,
 )
-from tests.analysis.fabricated import make_older, write_run
 
 NAMES = ["sky", "road", "pole", "sign"]
 PIXELS = [30, 60, 9, 1]
@@ -96,7 +96,8 @@ def test_the_summary_is_read_as_it_was_written(tmp_path: Path) -> None:
     found = read_summary(tmp_path)
     assert found is not None
     assert repr(found) == repr(written)  # NaN is not equal to itself
-    assert (found.status, found.steps, found.epochs) == ("finished", 30, 3)
+    assert (found.steps, found.epochs) == (30, 3)
+    assert json.loads((tmp_path / "summary.json").read_text())["status"] == "finished"
     assert found.options["trainer.max_epochs"] == 3
     assert found.options["model.lr"] == 1e-3
     assert found.cost == {"step_seconds": 3}
@@ -116,30 +117,11 @@ def test_a_run_that_was_never_validated_has_no_scores(tmp_path: Path) -> None:
     assert found.scores is None
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 99}', '{"schema": 1}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"schema": 99}', '{"schema": 1}'])
 def test_a_summary_that_cannot_be_read_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "summary.json").write_text(content)
     with pytest.raises(RunError, match=r"summary\.json: is (damaged|of another version)"):
         read_summary(tmp_path)
-
-
-def test_an_older_run_without_a_summary_can_be_read(tmp_path: Path) -> None:
-    run = write_run(tmp_path, "ce", 0, images=3, logged=3, validations=2, pictures=False)
-    new = read_summary(run)
-    make_older(run)
-    old = read_summary(run)
-    assert new is not None
-    assert old is not None
-    assert repr(old.scores) == repr(new.scores)
-    assert old.options == new.options
-    assert old.steps == new.steps == 540
-    assert old.versions == {"pytorch_lightning": "2.6.6"}
-    (run / "val_images.csv").unlink()  # then the scores are those of metrics.csv
-    logged = read_summary(run)
-    assert logged is not None
-    assert logged.scores is not None
-    assert new.scores is not None
-    assert logged.scores.column("iou") == pytest.approx(new.scores.column("iou"), abs=1e-5)
 
 
 @pytest.mark.parametrize(

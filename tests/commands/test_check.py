@@ -165,7 +165,7 @@ def test_every_bad_line_of_an_own_list_is_told_once(capsys, own):
     (root / "masks/d.png").unlink()
     code, seen, problems = check(capsys, file)
     assert code == 1
-    assert [line.split(" images")[0] for line in seen[:2]] == ["train 3", "val   1"]
+    assert [line.split(" image")[0] for line in seen[:2]] == ["train 3", "val   1"]
     assert seen[2].startswith("test  not looked at: ")
     starts = [
         f"{root}/train.txt: line 2: there is no image 'nowhere'",

@@ -10,7 +10,7 @@ import pytest
 from lit_seg.cli.wandb_private import spec_of
 from lit_seg.dashboard import topics
 from lit_seg.dashboard.pages import build_report, build_workspace
-from lit_seg.runs import layout
+from lit_seg.runs.records import CLASS_STEP, GLOBAL_STEP
 from tests.test_wandb import logged_config, read
 
 SPEC = spec_of(*(build("me", "losses", "streets") for build in (build_workspace, build_report)))
@@ -59,7 +59,7 @@ def logged(records: list[dict[str, Any]]) -> dict[str, str]:
 @pytest.mark.parametrize("part", ["workspace", "report"])
 def test_every_key_of_a_panel_is_logged(part: str, logged: dict[str, str]) -> None:
     used = used_keys(SPEC[part]["spec"])
-    assert used >= {*topics.SCORES, *topics.COSTS, layout.GLOBAL_STEP, layout.CLASS_STEP}
+    assert used >= {*topics.SCORES, *topics.COSTS, GLOBAL_STEP, CLASS_STEP}
     assert used >= {topics.OVERLAYS, topics.CLASS_TABLE, topics.CONFUSION}
     assert used <= logged.keys(), f"not logged: {sorted(used - logged.keys())}"
     objects = {key: kind for key, kind in logged.items() if key in used and kind != "number"}

@@ -272,7 +272,7 @@ def test_a_mask_of_nothing_but_illegal_colours_is_told_in_no_time():
         ColourMap({(2, 2, 2): 0}).map(label, "m.png")
     assert time.process_time() - start < 0.5
     different = len(np.unique(label.view(np.uint32)))
-    assert f"m.png: holds {different} colours that are no class " in str(error.value)
+    assert f"m.png: holds {different} colours of no class " in str(error.value)
     assert "((0, 0, 9, 0), (0, 0, 9, 1), (1, " in str(error.value)
     assert ", ..., as RGBA) on 500000 pixels" in str(error.value)
 

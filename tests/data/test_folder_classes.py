@@ -119,7 +119,7 @@ def test_alpha_counts_where_it_is_given(tmp_path):
     colours = {"solid": [*RED, 255], "glass": [*RED, 128], "g": GREEN}
     assert read(path, None, colours, ignore=[[0, 0, 0, 0]]) == [[0, 1, 2, VOID]]
     odd = colour_mask(tmp_path / "odd.png", [*RED, 127])
-    with pytest.raises(DataError, match=r"odd\.png: holds 1 colours that are no class .*127"):
+    with pytest.raises(DataError, match=r"odd\.png: holds 1 colour of no class .*127"):
         read(odd, None, colours)
 
 
@@ -147,7 +147,7 @@ def test_ignored_colours_are_void(tmp_path, ignore):
 
 def test_white_is_not_void_by_itself(tmp_path):
     path = colour_mask(tmp_path / "m.png", [255, 255, 255])
-    with pytest.raises(DataError, match=r"holds 1 colours that are no class"):
+    with pytest.raises(DataError, match=r"holds 1 colour of no class"):
         read(path, None, {"r": RED, "g": GREEN})
 
 
@@ -276,7 +276,7 @@ def test_smooth_edges_are_told_by_their_number(tmp_path):
     mask.save(tmp_path / "m.png")
     odd = {colour for _, colour in mask.getcolors() if list(colour) not in (RED, BLUE)}
     assert len(odd) > 10
-    message = rf"m\.png: holds {len(odd)} colours that are no class .*\.\.\..*only the 2 listed"
+    message = rf"m\.png: holds {len(odd)} colours of no class .*\.\.\..*only the 2 listed"
     with pytest.raises(DataError, match=message) as error:
         read(tmp_path / "m.png", None, {"r": RED, "b": BLUE})
     assert len(str(error.value)) < 300 + len(str(tmp_path))

@@ -162,7 +162,7 @@ def test_smooth_edges_of_colour_masks(root):
     mask = Image.open(root / "masks/bad.png").resize((32, 24), Image.Resampling.BILINEAR)
     mask.resize((16, 12), Image.Resampling.BILINEAR).save(root / "masks/bad.png")
     assert re.search(
-        r"masks/bad\.png: holds \d\d+ colours that are no class", said(root, colours=COLOURS)
+        r"masks/bad\.png: holds \d\d+ colours of no class", said(root, colours=COLOURS)
     )
 
 
@@ -175,7 +175,7 @@ def test_masks_of_floats(root):
 def test_a_mask_that_is_not_there(root):
     (root / "masks/bad.png").unlink()
     assert "masks/bad.png: there is no such file, the mask of" in said(root)
-    with pytest.raises(DataError, match=r"\(1 of 2 pairs are not complete\)"):
+    with pytest.raises(DataError, match=r"\(incomplete pairs: 1 of 2\)"):
         folder(root, splits=HALF).split("train")
 
 

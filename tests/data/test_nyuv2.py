@@ -611,7 +611,7 @@ def test_labels_without_any_image_can_be_counted_and_not_loaded(copy):
     shutil.rmtree(root / "nyu_train_rgb")
     split = make(root).split("train")
     assert sum(count_images(split, 13).sum(axis=0)) == 10 * 12 * 16
-    with pytest.raises(DataError, match=r"nyu_rgb_0003\.png: .*10 labels and none.*train_rgb\.tgz"):
+    with pytest.raises(DataError, match=r"nyu_rgb_0003\.png: .*10 labels and no .*train_rgb\.tgz"):
         split.load(0)
     make(root).split("val").load(0)
 
@@ -622,7 +622,7 @@ def test_a_number_without_its_partner_is_named(copy):
     label = root / "train_labels_13" / "new_nyu_class13_0005.png"
     content = image.read_bytes()
     image.unlink()
-    with pytest.raises(DataError, match=rf"{label}: has no nyu_rgb_0005\.png \(1 files of the tr"):
+    with pytest.raises(DataError, match=rf"{label}: has no nyu_rgb_0005\.png \(1 file of the tr"):
         make(root).split("train")
     image.write_bytes(content)
     label.unlink()
@@ -893,7 +893,7 @@ def test_real_files_hold_what_is_known_of_them(tmp_path, monkeypatch):
     assert [(label == i).sum() for i in (VOID, *range(13))] == stored.tolist()
     assert (pixels > 0).all()
     assert pixels.argmax() == NYUv2.names.index("wall")
-    with pytest.raises(DataError, match="82 labels and none of their images"):
+    with pytest.raises(DataError, match="82 labels and no image of them"):
         split.load(0)
     with pytest.raises(DataError, match="of the train split, such as new_nyu_class13_0003"):
         make(REAL).split("train")

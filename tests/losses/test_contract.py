@@ -26,6 +26,7 @@ from lit_seg.losses import (
 )
 from lit_seg.metrics import full_precision
 from lit_seg.metrics.labels import VOID, void_of
+from lit_seg.ops import chunked, class_nll
 from tests.losses.every import (
     COUNTS,
     LOSSES,
@@ -554,17 +555,30 @@ class Deterministic(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+@pytest.fixture
+def without_kernels(monkeypatch):
+    """Triton's kernels take no tensor of the CPU."""
+    monkeypatch.setattr(sys.modules[class_nll.__module__], "_kernels_or_chunked", lambda: chunked)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @every_loss
-def test_the_ways_for_a_gpu_lead_to_the_same(make):
+def test_the_ways_for_a_gpu_lead_to_the_same(make, dtype, without_kernels):
     logits, target = draw(35)
-    want = value_and_grad(SameNoise(make(COUNTS)), logits, target)
-    with Deterministic():
-        got = value_and_grad(SameNoise(make(COUNTS)), logits.as_subclass(OnCuda), target)
-    torch.testing.assert_close([each.as_subclass(torch.Tensor) for each in got], list(want))
+    logits = logits.to(dtype, memory_format=torch.channels_last)
+    for train in (True, False):
+        want = value_and_grad(SameNoise(make(COUNTS).train(train)), logits, target)
+        with Deterministic():
+            loss = SameNoise(make(COUNTS).train(train))
+            got = value_and_grad(loss, logits.as_subclass(OnCuda), target)
+        got = [each.as_subclass(torch.Tensor) for each in got]
+        assert got[0].dtype == torch.float32
+        torch.testing.assert_close(got[0], want[0])
+        torch.testing.assert_close(got[1], want[1])
 
 
 @every_loss
-def test_a_gpu_meets_no_label_that_is_no_class(make):
+def test_a_gpu_meets_no_label_that_is_no_class(make, without_kernels):
     """As an index it would end CUDA for the whole process. Nobody waits: the loss is NaN."""
     logits, target = draw(35)
     for label in (-1, 4, 254):

@@ -23,8 +23,8 @@ def test_a_name_may_be_a_number():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"pol": 4}, "no class 'pol'; close to it: pole"),
-        ({"sky": 4}, "no class 'sky'; close to it: road, car, pole"),
+        ({"pol": 4}, "no class 'pol'; did you mean 'pole'?"),
+        ({"sky": 4}, "no class 'sky'; there are: road, car, pole"),
         ([1, 4], r"3 numbers, one per class \(road, car, pole\), got 2; .*`{pole: 4}`"),
         ({"car": -1}, "`class_weights` of car must be a finite number >= 0, got -1"),
         ([1, float("nan"), 1], "of car must be .*, got nan"),

@@ -102,8 +102,7 @@ def test_steps_equal_the_slow_reading(momentum, min_misses):
 
 def test_min_misses_never_exceed_the_pixels():
     metric = ClassRecall(2, min_misses=5)
-    metric.update_counts(torch.tensor([[3, 20], [3, 20]]))
-    metric.advance()
+    metric.advance(torch.tensor([[3, 20], [3, 20]]))
     assert metric.recall.tolist() == [0, 0.75]
 
 
@@ -258,21 +257,13 @@ def test_two_ranks_equal_one_process():
     assert run_on_ranks(step_of_rank) == [want, want]
 
 
-def test_counts_added_elsewhere_are_in_the_next_result() -> None:
+def test_a_step_adds_counts_taken_elsewhere_to_those_of_its_updates() -> None:
     metric = ClassRecall(2)
     metric.update(torch.tensor([[0, 0]]), torch.tensor([[0, 1]]))
     assert metric.compute().tolist() == [1, 0]
-    metric.update_counts(torch.tensor([[5, 5], [5, 10]]))
-    assert metric.compute().tolist() == [1, 5 / 11]
-
-
-def test_an_update_counts_once_by_either_road() -> None:
-    metric = updated(0, 1)
-    assert metric.update_count == 2
-    metric.update_counts(torch.ones(2, 4, dtype=torch.long))
-    assert metric.update_count == 3
-    metric.advance()
-    assert metric.update_count == 0
+    assert metric.advance(torch.tensor([[5, 5], [5, 10]])).tolist() == [[6, 5], [6, 11]]
+    assert metric.recall.tolist() == [1, 5 / 11]
+    assert not metric.counts.any()
 
 
 def test_a_label_that_is_no_class_is_refused() -> None:

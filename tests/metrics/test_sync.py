@@ -68,9 +68,8 @@ def test_advance_folds_the_counts_of_both_ranks():
     """2 of 3 here and 0 of 5 there are 2 of 8; a mean of ratios would be 1/3."""
     metric = ClassRecall(2, momentum=0.5)
     metric.recall.fill_(1)
-    metric.update_counts(torch.tensor([[2, 0], [3, 0]]))
     with one_of_two_ranks(torch.tensor([[0, 4], [5, 4]])):
-        assert metric.advance().tolist() == [[2, 4], [8, 4]]
+        assert metric.advance(torch.tensor([[2, 0], [3, 0]])).tolist() == [[2, 4], [8, 4]]
     assert metric.recall.tolist() == [0.5 + 0.5 * 2 / 8, 1]
     assert not metric.counts.any()
 

@@ -46,6 +46,21 @@ def test_chunks_equal_the_reference(shape, dtype, monkeypatch):
     check(logits, torch.full_like(target, 255 if shape[1] < 255 else 65535), "chunked")
 
 
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "full"), [((2, 3, 3, 5), (9, 17)), ((1, 3, 5, 5), (3, 2)), ((1, 3, 1, 4), (4, 16))]
+)
+def test_smaller_logits_are_upsampled(shape, full, align_corners):
+    for dtype in (torch.float, torch.bfloat16):
+        logits, target = draw(shape, dtype, full=full)
+        check(logits, target, "chunked", align_corners)
+        check(channels_last(logits), target, "chunked", align_corners)
+    logits, target = draw(shape, torch.double, full=full)
+    found = class_nll(logits, target, align_corners=align_corners)
+    upsampled = F.interpolate(logits, full, mode="bilinear", align_corners=align_corners)
+    torch.testing.assert_close(found.sums, class_nll(upsampled, target).sums)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_void_pixels_may_hold_anything(backend):
     logits, target = draw((2, 4, 3, 5))
@@ -115,7 +130,7 @@ def test_compiles_whole(backend):
 
 def test_operators_are_registered_rightly():
     logits, target = draw((2, 4, 6, 5))
-    args = channels_last(logits).requires_grad_(), target, True, True, "chunked"
+    args = channels_last(logits).requires_grad_(), target, True, True, False, "chunked"
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(torch.ops.lit_seg.class_nll.default, args, test_utils=tests)
 
@@ -124,6 +139,8 @@ def test_refuses_what_does_not_fit():
     logits, target = draw((2, 4, 6, 5))
     with pytest.raises(ValueError, match=r"\(2, 4, 6, 5\) and \(2, 6\)"):
         class_nll(logits, target[..., 0])
+    with pytest.raises(ValueError, match=r"\(2, 4, 6, 5\) and \(1, 6, 5\)"):
+        class_nll(logits, target[:1])
     with pytest.raises(ValueError, match="int32"):
         class_nll(logits, target.int())
     with pytest.raises(ValueError, match="'cuda'"):

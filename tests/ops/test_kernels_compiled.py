@@ -11,7 +11,8 @@ triton = pytest.importorskip("triton")
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
 
-from lit_seg.ops import kernels  # noqa: E402
+from lit_seg.ops import kernel_parts, kernels  # noqa: E402
+from lit_seg.ops import upsampled_kernels as upsampled  # noqa: E402
 
 TOOL = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
 TYPES = {
@@ -24,7 +25,11 @@ TYPES = {
         "sums_ptr": "*fp64",
         "totals_ptr": "*i64",
     },
-    **{"pixels": "i32", "blocks_of_image": "i32", "blocks": "i32"},
+    **{"pixels": "i32", "blocks_of_image": "i32", "blocks": "i32", "blocks_of_row": "i32"},
+    **{"of_image": "i32", "of_class": "i32", "of_row": "i32", "of_column": "i32"},
+    **{"height": "i32", "width": "i32", "full_height": "i32", "full_width": "i32"},
+    **{"scale_down": "fp32", "scale_across": "fp32", "per_row": "fp32", "per_column": "fp32"},
+    **{"reach_down": "i32", "reach_across": "i32"},
 }
 
 
@@ -53,16 +58,24 @@ def cases(classes, predictions):
     back = {"C": classes, "BY_CLASS": True, "BY_PIXEL": predictions}
     _, whole = kernels._whole_pixels(classes)
     warps = whole.pop("num_warps")
-    block = {"BLOCK": kernels.PIXELS, "UNROLL": kernels.UNROLL["forward"]}
-    yield kernels._forward_by_class, 1, {**one, **block, "ROWS": False}
+    block, some = (
+        {"BLOCK": kernels.PIXELS[way], "UNROLL": kernels.UNROLL[way]}
+        for way in ("forward", "backward")
+    )
+    few = kernels.WARPS["forward"]
+    yield kernels._forward_by_class, few, {**one, **block, "ROWS": False}
     row = {**block, "BLOCK": kernels.ROW_PIXELS, "ROWS": True}
-    yield kernels._forward_by_class, 1, {**one, **row}
-    block["UNROLL"] = kernels.UNROLL["backward"]
-    yield kernels._backward_by_class, 1, {**back, **block}
+    yield kernels._forward_by_class, few, {**one, **row}
+    yield kernels._backward_by_class, kernels.WARPS["backward"], {**back, **some}
+    sizes = {"BLOCK": upsampled.PIXELS, "UNROLL": upsampled.UNROLL}
+    each = {"EACH": predictions, "ALIGN": predictions}
+    yield upsampled._forward, 1, {**common, **each, **sizes}
+    sizes = {"BLOCK": upsampled.COLUMNS, "CLASSES": upsampled.CLASSES}
+    yield upsampled._backward, 1, {**back, "ALIGN": predictions, **sizes}
     yield kernels._backward_by_pixel, warps, {**back, **whole}
     yield kernels._forward_by_pixel, warps, {**one, **whole}
     yield kernels._sum_pixels, 4, {**common, "BLOCK": kernels.SUM_PIXELS}
-    yield kernels._totals, 8, {**common, "BLOCK": kernels.TOTAL_PROGRAMS}
+    yield kernel_parts.totals, 8, {**common, "BLOCK": kernel_parts.TOTAL_PROGRAMS}
 
 
 @pytest.mark.skipif(not TOOL.exists(), reason="Triton brings no cuobjdump here")

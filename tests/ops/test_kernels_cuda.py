@@ -30,6 +30,17 @@ def test_equals_the_reference(shape, dtype, backend):
     check(logits, torch.full_like(target, 65535), backend)
 
 
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_smaller_logits_are_upsampled(align_corners):
+    sizes = [((2, 19, 33, 17), (132, 130)), ((1, 19, 1, 40), (7, 160)), ((2, 19, 16, 16), (9, 8))]
+    for shape, full in sizes:
+        logits, target = draw(shape, device="cuda", full=full)
+        check(logits, target, "triton", align_corners)
+        check(channels_last(logits), target, "triton", align_corners)
+    logits, target = draw((2, 19, 16, 16), torch.bfloat16, "cuda", full=(128, 128))
+    check(logits, target, "triton", align_corners)
+
+
 @pytest.mark.parametrize("layout", [torch.Tensor.contiguous, channels_last])
 @pytest.mark.parametrize("classes", [19, 150])
 def test_void_pixels_may_hold_anything(classes, layout):
@@ -57,7 +68,7 @@ def test_a_class_may_be_ruled_out():
 def test_logits_beyond_2_to_the_31():
     """Offsets are wide: the last pixels of an image of 2.2 billion logits."""
     logits = torch.zeros(1, 1030, 1460, 1460, dtype=torch.bfloat16, device="cuda")
-    target = torch.full((1, 1460, 1460), 255, device="cuda")
+    target = torch.full((1, 1460, 1460), 65535, device="cuda")
     logits[0, 1029, -1, -1] = 1
     target[0, -1, -1] = 1029
     leaf = logits.requires_grad_()

@@ -7,46 +7,58 @@ from pathlib import Path
 
 import pytest
 
-SHAPES = [
-    (2, 3, 2, 70),  # more than one block to an image, the last one in part
-    (2, 2, 1, 1),
-    (5, 7),
-    (1, 3, 2, 3, 4),
-    (1, 70, 2, 3),  # too many classes to be read one by one with channels last
-]
 
-
-def test_kernels_equal_the_reference():
+@pytest.mark.parametrize("cases", ["few", pytest.param("all", marks=pytest.mark.slow)])
+def test_kernels_equal_the_reference(cases):
     """In a process of its own, since Triton reads the variable when it is imported."""
     # the interpreter of older ones fails with the NumPy of today
     pytest.importorskip("triton", minversion="3.7")
     env = {**os.environ, "TRITON_INTERPRET": "1"}
-    command = [sys.executable, "-W", "ignore", __file__]
+    command = [sys.executable, "-W", "ignore", __file__, cases]
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def main() -> None:
+def few() -> None:
     import torch
 
     from tests.ops.agreement import channels_last, check, draw
 
-    for shape in SHAPES:
+    # two blocks to an image, one of them in part
+    check(*draw((1, 2, 2, 70), torch.bfloat16), "triton")
+    # many classes that lie side by side are not read one by one
+    logits, target = draw((1, 65, 1, 2))
+    check(channels_last(logits), target, "triton")
+    small, labels = draw((1, 2, 2, 3), full=(3, 7))
+    check(small, labels, "triton", align_corners=True)
+    logits, target = draw((1, 3, 3, 5))
+    check(channels_last(logits), target, "triton")
+    logits[0, 1, 0, 1] = torch.nan
+    target[0, 0, 1] = -1
+    check_finite(logits, target)
+    check_finite(channels_last(logits), target)
+
+
+def all_but_few() -> None:
+    import torch
+
+    from tests.ops.agreement import channels_last, check, draw
+
+    for shape in ((2, 3, 5, 45), (2, 2, 1, 1), (5, 7), (1, 3, 2, 3, 4), (1, 65, 2, 2)):
         logits, target = draw(shape)
         check(logits, target, "triton")
         check(channels_last(logits), target, "triton")
     check(logits, torch.full_like(target, 255), "triton")
     check(logits[:0], target[:0], "triton")
+    logits, target = draw((1, 3, 3, 5), torch.half)
+    check(logits, target, "triton")
     logits[:, 0] = -torch.inf  # a class that is ruled out
     check(logits, target.masked_fill(target == 0, 255), "triton")
-    for dtype in (torch.half, torch.bfloat16):
-        logits, target = draw((1, 3, 3, 5), dtype)
-        check(logits, target, "triton")
-        check(channels_last(logits), target, "triton")
-    logits[0, 1, 0, 1] = torch.nan
-    target[0, 0, 1] = -1
-    check_finite(logits, target)
-    check_finite(channels_last(logits), target)
+    for shape, full in (((1, 3, 2, 3), (4, 9)), ((1, 2, 1, 1), (2, 2)), ((1, 2, 3, 4), (2, 2))):
+        for align_corners in (False, True):
+            small, labels = draw(shape, full=full)
+            check(small, labels, "triton", align_corners)
+            check(channels_last(small), labels, "triton", align_corners)
 
 
 def check_finite(logits, target) -> None:
@@ -61,4 +73,4 @@ def check_finite(logits, target) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    main()
+    few() if sys.argv[1] == "few" else all_but_few()

@@ -9,8 +9,8 @@ from scipy.stats import ttest_rel
 
 from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.report.blocks import Block, Choice, Folded, Section, Table, Text
-from lit_seg.report.sections import classes, cost, learning, limits
-from tests.analysis.fabricated import make_older, write_run
+from lit_seg.report.sections import classes, learning_curves, limits, training_cost
+from tests.analysis.fabricated import rescore, write_run
 
 
 def write(root: Path, loss: str, seed: int, **options: object) -> Path:
@@ -98,9 +98,7 @@ def test_classes_that_are_not_predicted_are_listed_by_how_rarely(tmp_path: Path)
             place = (table["class"] == "fence") & (table["labelled"] > 0)
             table.loc[table.index[place][0], ["predicted", "hits"]] = 1
             table.to_csv(run / "val_images.csv", index=False)
-            make_older(run)  # its scores are of the counts
-            log = run / "metrics.csv"  # which would say that the counts are damaged
-            pd.read_csv(log).drop(columns="val/miou").to_csv(log, index=False)
+            rescore(run)
     found = starting(tables(classes.section(compare([tmp_path], draws=50))), "Classes without")
     assert rows_of(found) == [["ce", "pole", "fence", "pedestrian"]]
 
@@ -116,13 +114,13 @@ def test_learning_curves_are_summed_up_by_start_and_end(comparison: Comparison) 
         0.01,
     )
     known = replace(comparison, differences=differences)
-    table = starting(tables(learning.section(known)), "Steps after which")
+    table = starting(tables(learning_curves.section(known)), "Steps after which")
     assert [name.split(" ")[0] for name in table.columns[2:]] == ["reaches", "start", "end"] * 2
     cells = {row[0].text: row for row in table.rows}
     assert [cell.text for cell in cells["ce"][3:5]] == ["baseline"] * 2
     assert cells["recall"][4].text == cells["recall"][4].mark == "better"
     assert cells["pat"][4].text == "n/a"  # one pair of seeds
-    steps = learning.first_reached(known, "miou")
+    steps = learning_curves.first_reached(known, "miou")
     steps = steps.set_index("method")["step"]
     sooner = steps["recall"].max() < steps["ce"].min()
     assert cells["recall"][3].text == ("sooner" if sooner else "not sooner")
@@ -142,7 +140,7 @@ def test_sooner_is_before_the_first_seed_of_the_baseline(
     steps: list[float | None], first: float | None, expected: str
 ) -> None:
     there = pd.Series(steps, dtype=float)
-    assert learning._start(there, float("nan" if first is None else first)) == expected
+    assert learning_curves._start(there, float("nan" if first is None else first)) == expected
 
 
 def costs(run: Path, **values: float) -> None:
@@ -156,7 +154,7 @@ def test_a_loss_costs_what_the_baseline_of_its_budget_does(tmp_path: Path) -> No
     costs(write(tmp_path, "recall", 0), step_seconds=0.3, cpu_seconds=0.36, utilisation=79)
     costs(write(tmp_path, "ce", 0, **long), step_seconds=0.4, cpu_seconds=0.3, utilisation=45)
     costs(write(tmp_path, "recall", 0, **long), step_seconds=0.4, cpu_seconds=0.33, utilisation=44)
-    found = cost.section(compare([tmp_path], draws=20))
+    found = training_cost.section(compare([tmp_path], draws=20))
     table = starting(tables(found), "Cost")
     assert list(table.columns[:3]) == [
         "loss",
@@ -177,7 +175,7 @@ def test_a_loss_costs_what_the_baseline_of_its_budget_does(tmp_path: Path) -> No
 def test_an_even_machine_needs_no_note_and_no_processor_time_no_column(tmp_path: Path) -> None:
     for loss, used in (("ce", 80), ("recall", 75)):
         costs(write(tmp_path, loss, 0), step_seconds=0.2, utilisation=used)
-    found = cost.section(compare([tmp_path], draws=20))
+    found = training_cost.section(compare([tmp_path], draws=20))
     assert found is not None
     assert not any(isinstance(b, Text) and b.kind == "warning" for b in found.blocks)
     assert "experiments/paper/loss_memory.py" in paragraphs(found)

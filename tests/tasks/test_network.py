@@ -33,11 +33,26 @@ def net() -> nn.Module:
         ("unett", ENCODER, {}, "unetplusplus"),
         ("unet", "resnet19", {}, "resnet18"),
         ("unet", "convnext_atto", {}, "tu-convnext_atto"),
-        ("unet", ENCODER, {"decoder_chanels": [8]}, "'decoder_chanels'.*: decoder_channels"),
-        ("fpn", "resnet18", {"upsamplin": 4}, "'upsamplin' with resnet18.*: upsampling"),
+        ("unet", ENCODER, {"decoder_chanels": [8]}, "'decoder_chanels'.* mean 'decoder_channels'"),
+        (
+            "fpn",
+            "resnet18",
+            {"upsamplin": 4},
+            "'upsamplin' with resnet18; did you mean 'upsampling'",
+        ),
         ("unet", "resnet18", {"drop_path_rate": 0.1}, "'drop_path_rate' with resnet18; there are"),
-        ("unet", "tu-test_byobnet", {"decoder_chanels": 8}, "'decoder_chanels'.*: decoder_chan"),
-        ("unet", "tu-test_byobnet", {"drop_pth_rate": 0.1}, "'drop_pth_rate'; .*: drop_path_rate"),
+        (
+            "unet",
+            "tu-test_byobnet",
+            {"decoder_chanels": 8},
+            "'decoder_chanels'.* mean 'decoder_chan",
+        ),
+        (
+            "unet",
+            "tu-test_byobnet",
+            {"drop_pth_rate": 0.1},
+            "'drop_pth_rate'; did you mean 'drop_path_rate'",
+        ),
     ],
 )
 def test_unknown_parts_are_named(

@@ -24,7 +24,7 @@ from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_
 from lit_seg.cli.commands.train import add_setting
 from lit_seg.cli.layers import layers, names, run_folder
 from lit_seg.cli.trainings import Run, Trainings, recorded, state_of
-from lit_seg.errors import RunError, heard_signals
+from lit_seg.errors import RunError, heard_signals, plural
 
 _LOOK = 1.0  # seconds between two looks at the trainings
 _PRINT = 30.0  # seconds between two lines of progress where there is no terminal
@@ -55,7 +55,7 @@ def main(args: Sequence[str]) -> int:
 
 
 def arguments(args: Sequence[str]) -> Namespace:
-    """The command line."""
+    """Parse the command line."""
     own, options = list(args), []
     if "--" in own:
         own, options = own[: own.index("--")], own[own.index("--") + 1 :]
@@ -82,7 +82,7 @@ def arguments(args: Sequence[str]) -> Namespace:
 
 
 def planned(given: Namespace) -> list[Run]:
-    """All runs, one seed after the other: the first losses can be compared early."""
+    """List all runs, one seed after the other, so that losses can be compared early."""
     runs = []
     for seed in given.seeds:
         for loss in given.losses:
@@ -112,7 +112,7 @@ def _check_same(runs: list[Run], console: Console) -> None:
 
 
 def _differing(words: list[str], others: list[str]) -> str:
-    """The words that the others lack, each after the option that it is of."""
+    """Write the words that the others lack, each after its option."""
     shown = []
     for option, word in zip(["", *words], words, strict=False):
         if word not in others:
@@ -123,7 +123,11 @@ def _differing(words: list[str], others: list[str]) -> str:
 def train_all(
     runs: list[Run], trainings: Trainings, console: Console
 ) -> tuple[dict[Path, str], int]:
-    """Train what is missing; the state of each run, and the signal that stopped it all or 0."""
+    """Train what is missing.
+
+    Returns:
+        The state of each run, and the signal that stopped all of them, or 0.
+    """
 
     def stop(signum: int, frame: object) -> None:
         trainings.stop(signum)
@@ -156,7 +160,7 @@ def train_all(
 
 
 class Display:
-    """Steps and time left: bars on a terminal, and else a line per training every 30 seconds."""
+    """Shows steps and time left: bars on a terminal, else a line per training every 30 seconds."""
 
     def __init__(self, runs: list[Run], trainings: Trainings, console: Console) -> None:
         self._runs, self._trainings, self._console = runs, trainings, console
@@ -171,7 +175,7 @@ class Display:
         )
         columns = (text, BarColumn(None, table_column=Column(ratio=1)), TimeElapsedColumn())
         self._bars = Bars(*columns, console=console, expand=True, disable=not console.is_terminal)
-        self._whole = self._bars.add_task(f"0 of {len(runs)} runs", total=len(runs))
+        self._whole = self._bars.add_task(f"0 of {plural(len(runs), 'run')}", total=len(runs))
         self._tasks: dict[Path, TaskID] = {}
 
     def __enter__(self) -> "Display":
@@ -182,17 +186,19 @@ class Display:
         for task in self._tasks.values():
             self._bars.remove_task(task)
         number = len(self._runs)
-        self._bars.update(self._whole, description=f"{number} of {number} runs", completed=number)
+        self._bars.update(
+            self._whole, description=f"{number} of {plural(number, 'run')}", completed=number
+        )
         self._bars.stop()
 
     def show(self, ended: int) -> None:
-        """Show the trainings that are under way, of whose runs ``ended`` have ended."""
+        """Show the trainings that are under way; ``ended`` runs have ended."""
         progress = {run.folder: self._trainings.progress(run) for run in self._runs}
         now = {folder: found for folder, found in progress.items() if found}
         share = {folder: found.step / found.steps for folder, found in now.items()}
         self._first = share | self._first
         done = ended + sum(share.values())
-        whole = f"{ended} of {len(self._runs)} runs"
+        whole = f"{ended} of {plural(len(self._runs), 'run')}"
         gained = done - self._done - sum(self._first.values())
         if gained > 0:
             seconds = (time.monotonic() - self._start) * (len(self._runs) - done) / gained

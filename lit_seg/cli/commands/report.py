@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lit_seg.analysis.comparison import compare
 from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
+from lit_seg.errors import plural
 from lit_seg.report.sections import build
 from lit_seg.report.terminal import show
 from lit_seg.report.write import write_report
@@ -24,5 +25,5 @@ def main(args: Sequence[str]) -> int:
     show(report, console_of_width(120))
     pictures = len(written) - 2
     sys.stdout.write(f"{written[0]}  ({written[0].stat().st_size / 1e6:.1f} MB)\n")
-    sys.stdout.write(f"{written[1]}  with {pictures} picture{'s' * (pictures != 1)}\n")
+    sys.stdout.write(f"{written[1]}  with {plural(pictures, 'picture')}\n")
     return 0

@@ -1,4 +1,4 @@
-"""How commands are run: errors become one line, and exit codes are those of the training."""
+"""Runs commands: errors become one line, and exit codes are those of the training."""
 
 import functools
 import re
@@ -34,7 +34,7 @@ class Parser(ArgumentParser):
 
 
 def near_option(message: str, parser: ArgumentParser) -> str:
-    """How a message on an unknown option ends: the option of the parser that it may mean."""
+    """End a message on an unknown option: it names the option that may be meant."""
     unknown = _UNKNOWN.search(message)
     if not unknown:
         return ""
@@ -47,7 +47,7 @@ def near_option(message: str, parser: ArgumentParser) -> str:
 
 
 def console_of_width(width: int) -> Console:
-    """A console that writes ``width`` columns where standard output is no terminal."""
+    """Make a console that writes ``width`` columns where standard output is no terminal."""
     if hasattr(sys.stdout, "reconfigure"):  # a terminal without a character shows "?"
         sys.stdout.reconfigure(errors="replace")
     console = Console()

@@ -27,7 +27,7 @@ def main(args: Sequence[str]) -> int:
 
 
 def add_setting(parser: Parser) -> None:
-    """The options that name what losses are trained on."""
+    """Add the options that name what a loss is trained on."""
     known = {kind: ", ".join(names(kind)) for kind in ("data", "model", "recipe")}
     data = f"a YAML file of your own or one of {known['data']}"
     parser.add_argument("--data", default="streets", help=data)
@@ -39,7 +39,7 @@ def add_setting(parser: Parser) -> None:
 
 
 def fit_arguments(args: Sequence[str]) -> list[str]:
-    """The same training as arguments of ``fit``; options that are not ours come last, and win."""
+    """Write the training as arguments of ``fit``; further options come last and override others."""
     parser = Parser("train", epilog=_EPILOG)
     loss = f"one of {', '.join(names('loss'))}"
     parser.add_argument("--loss", default="recall", help=loss)

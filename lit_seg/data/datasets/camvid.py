@@ -8,7 +8,7 @@ from lit_seg.data.class_table import read_classes
 from lit_seg.data.file_lists import inside, read_lines, single_fault
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
-from lit_seg.errors import DataError
+from lit_seg.errors import DataError, plural
 from lit_seg.metrics.labels import VOID
 
 _UNLABELLED = 11
@@ -45,7 +45,7 @@ class CamVid(SegDataModule):
             with single_fault():
                 if path.is_file() and (found := len(read_lines(path))) != size:
                     raise DataError(
-                        f"{path}: lists {found} images, the SegNet split has {size}. "
+                        f"{path}: lists {plural(found, 'image')}, the SegNet split has {size}. "
                         f"{self.card.how_to_get}"
                     )
         pairs = []

@@ -1,21 +1,24 @@
 """The sections of the report, one module each, in reading order."""
 
 from lit_seg.analysis.comparison import Comparison
+from lit_seg.errors import plural
 from lit_seg.report.blocks import Report
-from lit_seg.report.formatting import plural
 from lit_seg.report.sections import (
+    class_trajectories,
     classes,
-    cost,
     decision,
-    learning,
+    learning_curves,
     limits,
     pictures,
-    scores,
-    sizes,
-    trajectories,
+    size_effects,
+    tradeoff,
+    training_cost,
 )
 
-_PARTS = (decision, scores, classes, learning, trajectories, pictures, sizes, cost, limits)
+_PARTS = (
+    *(decision, tradeoff, classes, learning_curves, class_trajectories, pictures),
+    *(size_effects, training_cost, limits),
+)
 
 
 def build(comparison: Comparison) -> Report:
@@ -29,11 +32,12 @@ def build(comparison: Comparison) -> Report:
     least, *more = sorted({len(method.runs) for method in methods})
     seeds = f"{least} to {more[-1]} seeds" if more else plural(least, "seed")
     number = len(comparison.images)
-    images = f", scored on {number} validation images" if number else ""
+    images = f", scored on {plural(number, 'validation image')}" if number else ""
     sections = (part.section(comparison) for part in _PARTS)
     return Report(
         f"{what} on {data}",
-        f"{models}, {usual[0].steps} steps, {seeds} per loss{images}. Losses: {', '.join(losses)}.",
+        f"{models}, {plural(usual[0].steps, 'step')}, {seeds} per loss{images}. "
+        f"Losses: {', '.join(losses)}.",
         [section for section in sections if section is not None],
     )
 

@@ -1,4 +1,4 @@
-"""IoU, recall and precision of each class, against the baseline."""
+"""Compares IoU, recall and precision of each class with those of the baseline."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from lit_seg.metrics.scores import CLASS_STATS, PREDICTED
 from lit_seg.report.blocks import Block, Cell, Choice, Mark, Section, Table, Text
 from lit_seg.report.formatting import score_cell
 
-_EASY = 0.8  # IoU of the baseline: the recall loss paper's mark, Tables 2 and 3
+_EASY = 0.8  # an IoU of the baseline: the mark of the recall loss paper, Tables 2 and 3
 _TITLES = {"iou": "IoU", "recall": "Recall", "precision": "Precision"}
 _HOW_RARELY = ("never", "hardly ever", "never or hardly ever in some seeds")
 _NOTE = (
@@ -21,7 +21,7 @@ _NOTE = (
 
 
 def section(comparison: Comparison) -> Section:
-    """A table per score, one shown at a time, and the classes that have no precision."""
+    """Make a table per score, shown one at a time, and list the classes without precision."""
     scores = comparison.class_scores.pivot_table(
         index=["stat", "method", "seed"], columns="class", values="value", dropna=False
     )
@@ -44,7 +44,10 @@ def section(comparison: Comparison) -> Section:
 
 
 def _table(comparison: Comparison, stat: str, scores: pd.DataFrame, minority: set[str]) -> Table:
-    """A row per class; ``scores`` have a row per method and seed, and a column per class."""
+    """Make a table with a row per class.
+
+    ``scores`` have a row per method and seed, and a column per class.
+    """
     labels = [method.label for method in comparison.methods]
     total = max(1, sum(comparison.train_pixels))
     known = len(set(comparison.train_pixels)) > 1
@@ -74,9 +77,10 @@ def _cell(seeds: pd.Series, mark: Mark = "") -> Cell:
 
 
 def _marks(comparison: Comparison, label: str, scores: pd.DataFrame) -> dict[str, Mark]:
-    """Classes whose 95 % interval excludes zero.
+    """Find the classes whose difference has a 95 % interval that excludes zero.
 
-    It is Student's t over the pairs of seeds, at least two, all of which must have the score.
+    The interval is Student's t over the pairs of seeds. There must be at least two pairs, and
+    all of them must have the score.
     """
     method = comparison.method(label)
     against = opponent(comparison, method)
@@ -91,7 +95,7 @@ def _marks(comparison: Comparison, label: str, scores: pd.DataFrame) -> dict[str
 
 
 def _without_precision(comparison: Comparison) -> list[list[Cell]]:
-    """A row per loss that has such classes, by how rarely it predicts them."""
+    """Make a row per loss of the classes without precision, by how rarely it predicts them."""
     rows = comparison.class_scores
     rows = rows[(rows["stat"] == "precision") & rows["value"].isna()]
     found = []

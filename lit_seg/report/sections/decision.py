@@ -1,4 +1,4 @@
-"""Which loss to choose: a table of outcomes, and a recommendation that follows fixed rules."""
+"""Shows which loss to choose: a table of outcomes, and a recommendation by fixed rules."""
 
 from functools import partial
 
@@ -7,6 +7,7 @@ import pandas as pd
 from lit_seg.analysis.comparison import Comparison, paired
 from lit_seg.analysis.run_groups import Method, changes_training
 from lit_seg.analysis.score_figures import plot_differences
+from lit_seg.errors import plural
 from lit_seg.metrics.scores import STAT_NAMES, STATS
 from lit_seg.report.blocks import Block, Cell, Figure, Section, Table, Text
 from lit_seg.report.formatting import (
@@ -17,7 +18,6 @@ from lit_seg.report.formatting import (
     method_table,
     outcome,
     outcome_word,
-    plural,
     score_cell,
 )
 from lit_seg.report.images import draw_panel, text_width
@@ -28,7 +28,7 @@ _DRAWN = ("miou", "macc", "tail_recall", "tail_precision")
 
 
 def section(comparison: Comparison) -> Section:
-    """The first part of the report: the recommendation, and the figure and the table behind it."""
+    """Make the first part of the report: the recommendation, and the figure and table behind it."""
     caption = "Scores in percent, mean ± standard deviation over seeds, and their outcome"
     tail = listed([comparison.classes[c] for c in comparison.tail])
     note = (
@@ -61,7 +61,7 @@ def section(comparison: Comparison) -> Section:
 
 
 def _forest(comparison: Comparison) -> list[Figure]:
-    """The differences with their intervals, a panel per score; none without differences."""
+    """Draw the differences with their intervals, a panel per score; None without differences."""
     labels = comparison.differences["method"].unique()
     if not len(labels):
         return []
@@ -73,7 +73,7 @@ def _forest(comparison: Comparison) -> list[Figure]:
 
 
 def score_table(comparison: Comparison, stats: tuple[str, ...], caption: str) -> Table:
-    """A row per loss and budget, a column per score."""
+    """Make the decision table: a row per loss and budget, a column per score."""
 
     def note(method: Method) -> str:
         row, seeds = comparison.difference(method.label, "miou"), plural(len(method.runs), "seed")
@@ -91,7 +91,7 @@ def score_table(comparison: Comparison, stats: tuple[str, ...], caption: str) ->
 
 
 def _score_cell(comparison: Comparison, method: Method, stat: str) -> Cell:
-    """Mean and standard deviation over seeds; below them the outcome against the reference.
+    """Write mean and standard deviation over seeds, and below them the outcome.
 
     Where some seeds have no such score, the cell tells how many seeds or pairs have one.
     """
@@ -105,7 +105,7 @@ def _score_cell(comparison: Comparison, method: Method, stat: str) -> Cell:
 
 
 def _outcome_text(comparison: Comparison, row: pd.Series) -> str:
-    """``better +9.1 [+3.3, +15.0]``, with the number of pairs where it is small."""
+    """Write ``better +9.1 [+3.3, +15.0]``, with the number of pairs where it is small."""
     if row["value"] != row["value"]:
         return "n/a"
     text, mark = interval(row), outcome(row)
@@ -119,7 +119,7 @@ def _outcome_text(comparison: Comparison, row: pd.Series) -> str:
 
 
 def recommendation(comparison: Comparison) -> list[str]:
-    """At most three sentences, by the first of these rules that applies.
+    """Write at most three sentences, by the first of these rules that applies.
 
     1. Without a baseline, or without another loss, there is nothing to recommend.
     2. Without an interval over seeds nothing is recommended; the highest mean IoU is named.
@@ -165,7 +165,7 @@ def recommendation(comparison: Comparison) -> list[str]:
     longer = [method for method in candidates if method not in usual]
     if winner := _best(comparison, longer, "miou"):
         better = _named(comparison, winner, [], "miou")
-        sentences.append(f"Trained for {winner.steps} steps, {better}.")
+        sentences.append(f"Trained for {plural(winner.steps, 'step')}, {better}.")
     elif longer and not best:
         sentences.append("Nor is any loss shown to be better at another number of steps.")
     return sentences
@@ -180,7 +180,7 @@ def _is_candidate(comparison: Comparison, method: Method) -> bool:
 
 
 def _best(comparison: Comparison, methods: list[Method], stat: str) -> Method | None:
-    """The highest of those that are better, if possible of those without a doubt."""
+    """Choose the highest of those that are better, if possible one whose outcome is certain."""
     words = {m.label: outcome_word(comparison.difference(m.label, stat)) for m in methods}
     for word in ("better", "better?"):
         if better := [method for method in methods if words[method.label] == word]:
@@ -191,7 +191,7 @@ def _best(comparison: Comparison, methods: list[Method], stat: str) -> Method | 
 def _named(
     comparison: Comparison, best: Method, others: list[Method], stat: str, choose: str = ""
 ) -> str:
-    """``Choose **recall**: it has a better mean IoU than ce``, or that recall may have it."""
+    """Write ``Choose **recall**: it has a better mean IoU than ce``, or that it may have it."""
     row = comparison.difference(best.label, stat)
     assert row is not None
     score = f"a better {STAT_NAMES[stat]} than {row['against']} ({interval(row)} points)"
@@ -215,7 +215,7 @@ def _highest(comparison: Comparison, methods: list[Method], stat: str) -> Method
 
 
 def _price(comparison: Comparison, method: Method) -> str:
-    """The outcome of a loss in each score; intervals are given for what it is worse in."""
+    """Write the outcome of a loss in each score, with intervals where it is worse."""
     words = {"better": "better", "better?": "perhaps better", "worse": "**worse**"}
     words |= {"worse?": "perhaps **worse**", "tied": "tied", "": "not comparable"}
     names: dict[str, list[str]] = {word: [] for word in words}

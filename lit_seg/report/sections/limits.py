@@ -1,4 +1,4 @@
-"""Limits and methods: what the numbers cannot say, intervals, settings, runs, versions."""
+"""Describes limits and methods: what the numbers cannot say, intervals, settings, versions."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -9,13 +9,14 @@ import pandas as pd
 
 from lit_seg.analysis.bootstrap import quantile
 from lit_seg.analysis.comparison import Comparison
+from lit_seg.errors import plural
 from lit_seg.metrics.scores import LEAST_PREDICTED, STAT_NAMES
 from lit_seg.report.blocks import Block, Cell, Folded, Section, Table, Text
-from lit_seg.report.formatting import interval, listed, plural, points
+from lit_seg.report.formatting import interval, listed, points
 
 
 def section(comparison: Comparison) -> Section:
-    """Everything that is needed to doubt the numbers and to make them again."""
+    """List everything that a reader needs to check the numbers and to reproduce them."""
     base = comparison.baseline.loss if comparison.baseline else "ce"
     intervals: list[Block] = [Text(text) for text in _intervals(comparison)]
     if table := _by_seed(comparison):
@@ -35,7 +36,7 @@ def section(comparison: Comparison) -> Section:
 
 
 def _limits(comparison: Comparison) -> list[str]:
-    """What a reader must not conclude."""
+    """List what a reader must not conclude."""
     numbers = [len(method.runs) for method in comparison.methods]
     found = [
         f"**Seeds**: {min(numbers)} to {max(numbers)} per loss. Intervals of fewer than five seeds "
@@ -63,13 +64,15 @@ def _limits(comparison: Comparison) -> list[str]:
 
 
 def _intervals(comparison: Comparison) -> list[str]:
-    """How intervals are computed, as far as there are any."""
+    """Explain how the intervals of this report are computed."""
     images = len(comparison.images)
     if not images:
         return ["**Intervals**: no run has counts per image, so no difference has an interval."]
     found = []
     if pairs := sorted({int(number) for number in comparison.differences["seeds"] if number > 1}):
-        quantiles = listed([f"{quantile(number - 1):.2f} for {number} pairs" for number in pairs])
+        quantiles = listed(
+            [f"{quantile(number - 1):.2f} for {plural(number, 'pair')}" for number in pairs]
+        )
         found.append(
             "**Intervals** of 95 % are m ± t · √(s²/S + v). S is the number of pairs of one seed "
             "of a loss and the same seed of its reference; m and s² are the mean and the variance "
@@ -93,7 +96,7 @@ def _intervals(comparison: Comparison) -> list[str]:
 
 
 def _by_seed(comparison: Comparison) -> Table | None:
-    """The differences of mIoU with all that is known about them."""
+    """Make a table of the differences of mIoU with all that is known about them."""
     scores = comparison.score("miou")
     rows = []
     for method in comparison.methods:
@@ -127,7 +130,7 @@ def _settings(comparison: Comparison) -> Block:
 
 
 def _runs(comparison: Comparison) -> Table:
-    """Every run that was found, and the seeds that some losses lack."""
+    """List every run that was found, and the seeds that some losses lack."""
     used = {run.path: method.label for method in comparison.methods for run in method.runs}
     scores = comparison.score("miou")
     rows = []

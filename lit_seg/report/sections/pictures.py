@@ -1,4 +1,4 @@
-"""Validation images with their truth and what each loss predicts, and an inset on a rare class."""
+"""Shows validation images, their truth and predictions, and an inset on a rare class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from lit_seg.runs.layout import PICTURES
 Label = npt.NDArray[np.uint8]
 
 _WIDTH = 320  # pixels of a picture
-_INSET = 0.36  # of width and height
+_INSET = 0.36  # share of width and height
 _FEWEST = 12  # pixels of a class to look at
 _NOTE = (
     "Validation images chosen by their labels alone, with one seed of each loss. Below each image: "
@@ -30,7 +30,7 @@ _NOTE = (
 
 
 def section(comparison: Comparison) -> Section | None:
-    """Image, truth and predictions of each image for which a run left pictures."""
+    """Make a figure of image, truth and predictions for each image of which a run left pictures."""
     found = pictures_of(comparison)
     if not found:
         return None
@@ -40,7 +40,7 @@ def section(comparison: Comparison) -> Section | None:
 
 
 def pictures_of(comparison: Comparison) -> list[Figure]:
-    """A figure per image in the ``pictures/`` folders of runs, with one seed of each method.
+    """Make a figure per image in the ``pictures/`` folders of runs, with one seed of each method.
 
     Its caption names the image and the class of the window, and the lines below a prediction are
     its label, its wrong pixels, and what it finds of that class.
@@ -68,13 +68,13 @@ def pictures_of(comparison: Comparison) -> list[Figure]:
 
 
 def _colours(comparison: Comparison) -> list[str]:
-    """``#rrggbb`` of each class, those of the dataset if the runs have them."""
+    """The colour ``#rrggbb`` of each class: that of the dataset if the runs have it."""
     distinct = distinct_colours(len(comparison.classes))
     return comparison.colours or ["#" + bytes(colour).hex() for colour in distinct]
 
 
 def _folders(comparison: Comparison) -> dict[str, Path]:
-    """The pictures of each method that has some, by label, of the lowest seed that most have."""
+    """Find a folder of pictures for each method, of the lowest seed that most methods have."""
     there = [
         (method.label, run.seed, run.path / PICTURES)
         for method in comparison.methods
@@ -89,7 +89,7 @@ def _folders(comparison: Comparison) -> dict[str, Path]:
 def _panels(
     comparison: Comparison, folders: dict[str, Path], name: str, truth: Label, rare: int | None
 ) -> list[Panel]:
-    """The photo, the truth, and the prediction of each method."""
+    """Make the panels: the photo, the truth, and the prediction of each method."""
     palette = [int(c[i : i + 2], 16) for c in _colours(comparison) for i in (1, 3, 5)]
     palette += [0] * (768 - len(palette))  # void is black
     box = _box(truth, rare)
@@ -118,7 +118,7 @@ def _panels(
 
 
 def _box(truth: Label, rare: int | None) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the window with the most pixels of the class."""
+    """Find left, top, right and bottom of the window with the most pixels of the class."""
     rows, columns = truth.shape
     height, width = max(1, round(rows * _INSET)), max(1, round(columns * _INSET))
     if rare is None:
@@ -138,7 +138,9 @@ def _box(truth: Label, rare: int | None) -> tuple[int, int, int, int]:
 def _errors(comparison: Comparison, truth: Label, prediction: Label, rare: int | None) -> list[str]:
     valid = truth != VOID
     wrong = int((valid & (truth != prediction)).sum())
-    lines = [f"{wrong:,} pixels wrong ({100 * wrong / max(1, valid.sum()):.1f} %)"]
+    lines = [
+        f"{wrong:,} pixel{'s' * (wrong != 1)} wrong ({100 * wrong / max(1, valid.sum()):.1f} %)"
+    ]
     if rare is not None:
         labelled, predicted = truth == rare, (prediction == rare) & valid
         hits = int((labelled & predicted).sum())
@@ -148,7 +150,7 @@ def _errors(comparison: Comparison, truth: Label, prediction: Label, rare: int |
 
 
 def _label(path: Path) -> Label:
-    """The class ids in a picture of 8 bits."""
+    """Read the class ids in a picture of 8 bits."""
     label = np.array(_decoded(path))
     if label.dtype != np.uint8 or label.ndim != 2:
         raise RunError(f"{path}: holds no class ids of 8 bits; take it away, or predict it again")

@@ -19,7 +19,7 @@ from lit_seg.data.counting.count import pixels_of_labels
 from lit_seg.data.counting.walk import walk
 from lit_seg.data.file_lists import faults_listed
 from lit_seg.data.splits import Split
-from lit_seg.errors import DataError, NotThereError, check_choice
+from lit_seg.errors import DataError, NotThereError, check_choice, plural
 from lit_seg.metrics.labels import VOID
 
 _ALIKE = 3  # more problems of one kind are counted, not listed
@@ -94,7 +94,7 @@ def _split(data: SegDataModule, name: SplitName, problems: list[str]) -> Split |
         try:
             return data.split(name)
         except DataError as error:
-            if name == "test" and isinstance(error, NotThereError):  # training needs none
+            if name == "test" and isinstance(error, NotThereError):  # training needs no such split
                 sys.stdout.write(f"{name:5} not looked at: {error}\n")
             else:
                 faults.append(str(error))
@@ -158,7 +158,7 @@ def _shown(size: tuple[int, int] | None) -> str:
 
 def _summary(data: SegDataModule, name: SplitName, findings: Sequence[Finding]) -> str:
     sizes = Counter(finding.size for finding in findings if finding.size)
-    parts = [f"{len(findings)} images"]
+    parts = [plural(len(findings), "image")]
     official = data.card.images.get(name)
     if official and official != len(findings):
         parts[0] += f" (officially {official})"

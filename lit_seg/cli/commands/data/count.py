@@ -8,6 +8,7 @@ from rich.console import Console
 from lit_seg.cli.commands.data.dataset_argument import dataset_of, split_counts
 from lit_seg.data.counting.count import class_counts
 from lit_seg.data.imbalance import imbalance_line, imbalance_table
+from lit_seg.errors import plural
 
 
 def main(args: Sequence[str]) -> int:
@@ -18,7 +19,7 @@ def main(args: Sequence[str]) -> int:
     counts, pixels = class_counts(images), int(images.sum())
     void = 100 * int(images[:, -1].sum()) / max(1, pixels)
     lines = [
-        f"{len(images)} images, {pixels:,} pixels, {void:.3g} % of them void",
+        f"{plural(len(images), 'image')}, {pixels:,} pixels, {void:.3g} % of them void",
         imbalance_line(counts, data.names),
     ]
     if split == "train" and data.counts is not None:

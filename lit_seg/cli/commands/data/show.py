@@ -11,7 +11,7 @@ from lit_seg.cli.commands.data.dataset_argument import dataset_of, split_counts
 from lit_seg.data import SegDataModule
 from lit_seg.data.card import SplitName
 from lit_seg.data.counting.count import ImageCounts, class_counts
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, plural
 from lit_seg.files.escape import file_name
 
 
@@ -84,11 +84,12 @@ def _draw(
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_xlabel("% of the labelled pixels")
     for place, c in enumerate(order):
-        note = f" {share[c]:.2g} %, in {totals.images[c] if totals.images else 0} images"
+        images = plural(totals.images[c] if totals.images else 0, "image")
+        note = f" {share[c]:.2g} %, in {images}"
         axis.text(max(share[c], 1e-4), place, note, va="center", fontsize=6)
     for text in axis.get_yticklabels():
         text.set_parse_math(False)
-    figure.suptitle(f"{data.folder}, {name}: {len(counts)} images", parse_math=False)
+    figure.suptitle(f"{data.folder}, {name}: {plural(len(counts), 'image')}", parse_math=False)
     try:
         figure.savefig(out, dpi=150)
     except OSError as error:

@@ -19,7 +19,7 @@ from lit_seg.data.file_lists import listing_faults, read_stems, single_fault
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import Array
-from lit_seg.errors import DataError, NotThereError, reason_of
+from lit_seg.errors import DataError, NotThereError, plural, reason_of
 from lit_seg.metrics.labels import VOID
 
 LABEL_13 = "new_nyu_class13_"
@@ -58,8 +58,8 @@ def class13_split(root: Path, name: SplitName) -> FileSplit:
         path = (labels | images)[alone[0]]
         other = _IMAGE if alone[0] in labels else LABEL_13
         raise DataError(
-            f"{path}: has no {other}{alone[0]:04}.png ({len(alone)} files of the {name} split lack "
-            f"their partner). {HOW_TO_GET}"
+            f"{path}: has no {other}{alone[0]:04}.png ({plural(len(alone), 'file')} of the "
+            f"{name} split without a partner). {HOW_TO_GET}"
         )
     image, label = next(iter(images.values())), next(iter(labels.values()))
     for number in alone:  # to load such a pair is an error that names the missing half
@@ -91,8 +91,8 @@ def label40_split(root: Path, name: SplitName, ids: Mapping[int, int]) -> FileSp
 
 def _refuse_image(path: Path, labels: int) -> NoReturn:
     raise DataError(
-        f"{path}: no such file, here or in a folder beside: there are {labels} labels and none of "
-        f"their images. {HOW_TO_GET}"
+        f"{path}: no such file, here or in a folder beside: found {plural(labels, 'label')} and no "
+        f"image of them. {HOW_TO_GET}"
     )
 
 

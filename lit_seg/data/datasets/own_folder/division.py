@@ -14,7 +14,7 @@ from lit_seg.data.card import SplitName
 from lit_seg.data.datasets.own_folder.pairs import HOW, PairFinder
 from lit_seg.data.file_lists import leads_out, listing_faults, single_fault
 from lit_seg.data.splits import Pair
-from lit_seg.errors import DataError, NotThereError
+from lit_seg.errors import DataError, NotThereError, plural
 
 Splits = Mapping[str, float | str]
 """Each split to its list, its folder or its fraction."""
@@ -238,8 +238,8 @@ def _refuse_leaks(given: Mapping[SplitName, Sequence[Pair]], splits: Splits) -> 
         with single_fault():
             if shared:
                 raise DataError(
-                    f"{shared[0]} is in {splits['train']} and in {splits[name]}, as are "
-                    f"{len(shared)} images in all: scores on trained images say nothing"
+                    f"{shared[0]} is in {splits['train']} and in {splits[name]} (images in both: "
+                    f"{len(shared)}): scores on trained images say nothing"
                 )
 
 
@@ -277,6 +277,6 @@ def _divide_by_fractions(
     empty = [name for name, pairs in parts.items() if not pairs]
     if empty:
         raise DataError(
-            f"{root}: {len(pool)} images are too few for {', '.join(empty)} by fractions"
+            f"{root}: {plural(len(pool), 'image')}, too few for {', '.join(empty)} by fractions"
         )
     return parts

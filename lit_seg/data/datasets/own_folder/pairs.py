@@ -128,7 +128,7 @@ class PairFinder:
             return
         ends = Counter(path.suffix.lower() or "without suffix" for path in skipped)
         shown = ", ".join(f"{number} {end}" for end, number in ends.most_common(5))
-        what = f"{self.images}: {len(skipped)} files are left out, their suffix is of no image"
+        what = f"{self.images}: files left out: {len(skipped)}, their suffix is of no image"
         lost = [
             path
             for path in skipped
@@ -249,7 +249,7 @@ def _possible(pairs: Sequence[Pair], allows_jpeg: bool) -> list[Pair]:
             what = "is a folder, not a file" if path.is_dir() else "there is no such file"
         of = "" if path == image else f", the mask of {image}"
         raise DataError(
-            f"{path}: {what}{of} ({len(missing)} of {len(pairs)} pairs are not complete). {HOW}"
+            f"{path}: {what}{of} (incomplete pairs: {len(missing)} of {len(pairs)}). {HOW}"
         )
     possible: list[Pair] = []
     for image, mask in pairs:

@@ -1,4 +1,4 @@
-"""Sizes of masks, and what each loss finds of masks of a size."""
+"""Shows the sizes of masks, and the recall of each loss in masks of a size."""
 
 from functools import partial
 
@@ -8,6 +8,7 @@ from lit_seg.analysis.class_figures import plot_mask_sizes, plot_recall_by_size
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.group_data import masks_of_runs, recall_by_size
 from lit_seg.analysis.run_groups import Method
+from lit_seg.errors import plural
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
 from lit_seg.report.blocks import Cell, Figure, Section, Table
 from lit_seg.report.formatting import method_table, score_cell
@@ -15,7 +16,7 @@ from lit_seg.report.images import draw_panel, text_width
 
 
 def section(comparison: Comparison) -> Section | None:
-    """A histogram per class, and recall by size."""
+    """Draw a histogram of sizes per class, and recall by size."""
     if not comparison.images:
         return None
     found = masks_of_runs(comparison.counts)
@@ -48,6 +49,6 @@ def _table(comparison: Comparison, by_size: pd.DataFrame, of_truth: pd.DataFrame
         of_method = means.reindex([(method.label, name) for name in there])
         return [score_cell(mean, sd) for mean, sd in of_method.itertuples(index=False)]
 
-    columns = [f"{name} ({numbers[name]} masks)" for name in there]
+    columns = [f"{name} ({plural(numbers[name], 'mask')})" for name in there]
     caption = "Recall in percent by the size of the mask as a share of the image"
     return method_table(comparison, caption, columns, cells)

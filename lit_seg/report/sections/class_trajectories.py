@@ -1,4 +1,4 @@
-"""What happens to each class while each loss trains. Recall loss paper, Fig. 4."""
+"""Shows what happens to each class while each loss trains (recall loss paper, Fig. 4)."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ _NOTE = (
 
 
 def section(comparison: Comparison) -> Section | None:
-    """A small plot per loss, one statistic at a time."""
+    """Make a figure per statistic, with a small plot per loss."""
     options: list[tuple[str, Table | Figure]] = []
     for stat, name in TRAJECTORIES.items():
         if panels := _panels(comparison, stat):

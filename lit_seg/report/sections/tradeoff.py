@@ -1,4 +1,4 @@
-"""Gains and price: the further scores, and accuracy against IoU."""
+"""Shows what a loss gains and what it costs in other scores: accuracy against IoU."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from lit_seg.report.sections.decision import DECISIVE, score_table
 
 
 def section(comparison: Comparison) -> Section:
-    """Show what is gained and what is paid."""
+    """Draw accuracy against IoU, and the further scores."""
     further = tuple(stat for stat in STATS if stat not in DECISIVE)
     blocks: list[Block] = [
         score_table(comparison, further, "Further scores, as in the first table")

@@ -1,4 +1,4 @@
-"""What each loss costs: time, memory, utilisation."""
+"""Shows what training with each loss costs: time, memory, utilisation."""
 
 import pandas as pd
 
@@ -6,6 +6,7 @@ from lit_seg.analysis.comparison import Comparison, opponent
 from lit_seg.analysis.run_groups import Method
 from lit_seg.report.blocks import Block, Cell, Section, Text
 from lit_seg.report.formatting import NBSP, method_table
+from lit_seg.runs.records import split_stat
 
 # Heading, format and factor of each measured cost.
 _COSTS = {
@@ -28,12 +29,15 @@ _NOTE = (
 
 
 def section(comparison: Comparison) -> Section | None:
-    """A row per loss, if any run measured its cost."""
+    """Make a table with a row per loss, if any run measured its cost."""
     log, base = comparison.log, comparison.baseline
-    rows = log[log["stat"].str.startswith("cost/")].dropna(subset="value")
+    names = {
+        stat: split_stat(stat)[1] for stat in log["stat"].unique() if split_stat(stat)[0] == "cost"
+    }
+    rows = log[log["stat"].isin(names)].dropna(subset="value")
     if rows.empty:
         return None
-    rows = rows.assign(cost=rows["stat"].astype(str).str.removeprefix("cost/"))
+    rows = rows.assign(cost=rows["stat"].astype(str).map(names))
     of_runs = rows.groupby(["method", "seed", "cost"])["value"].agg(["median", "max"]).reset_index()
     values = of_runs["median"].where(of_runs["cost"] != "peak_memory_mb", of_runs["max"])
     means = values.groupby([of_runs["method"], of_runs["cost"]]).agg(["mean", "min", "max"])
@@ -66,7 +70,7 @@ def section(comparison: Comparison) -> Section | None:
 
 
 def _ratio(comparison: Comparison, method: Method, means: "pd.Series[float]", cost: str) -> Cell:
-    """The cost over that of the reference; 1 for the baseline at any number of steps."""
+    """Divide the cost by that of the reference; 1 for the baseline at any number of steps."""
     base = comparison.baseline
     assert base is not None
     against = method if method.loss == base.loss else opponent(comparison, method) or base

@@ -1,4 +1,4 @@
-"""What a known class may be told by a configuration, and what it may not be told without `--trust`.
+"""Restricts what a configuration may tell a known class without `--trust`.
 
 A class that is known to be harmless can still be told to send the user's key to another server, or
 to write into another folder. So the classes of Lightning get from a configuration only numbers, and
@@ -21,6 +21,9 @@ from pytorch_lightning.loggers import Logger
 
 from lit_seg.config.trust import KNOWN, is_within, trusted_packages, typed_options
 from lit_seg.errors import RunError
+
+OWN = tuple(f"lit_seg.{room}" for room in ("callbacks", "checkpoints", "data", "losses", "tasks"))
+"""Packages of this project whose classes a configuration may name."""
 
 _PARTS = ("init_args", "dict_kwargs")
 
@@ -79,11 +82,11 @@ TEXT = {
 """The classes that a configuration may name, and their arguments that may be text."""
 
 _FOLDERS = {"dirpath", "dir", "exclude_batches_path", "folder", "save_dir"}
-"""These may be a path within the folder of the run."""
+"""Arguments that may be a path within the folder of the run."""
 _NAMES = {"checkpoint_name", "filename", "id", "name", "prefix", "sub_dir", "version"} | {
     *("comment", "filename_suffix"),
 }
-"""These become a part of a path, which must not lead out of its folder."""
+"""Arguments that become a part of a path, which must not lead out of its folder."""
 _ELSEWHERE = re.compile(r"://|::|^data:|^~|\$")
 """A path with one of these is an address, or Lightning writes another one in its place."""
 
@@ -91,7 +94,7 @@ _ELSEWHERE = re.compile(r"://|::|^data:|^~|\$")
 def check_reach(
     config: Namespace, folder: Path, args: Sequence[str], sections: Mapping[str, type]
 ) -> None:
-    """Refuse what would take a class of a configuration beyond the run, unless it is asked for.
+    """Refuse arguments by which a class could reach beyond the run, unless the user asks for it.
 
     Args:
         config: the options, parsed.
@@ -119,7 +122,7 @@ def check_reach(
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """The values that an option holds, each with the name that it has; of a class, its own."""
+    """Yield the values that an option holds, with their names; a class yields its arguments."""
     if isinstance(value, dict | Namespace):
         for key, each in _mapping(value).items():
             yield from _leaves(str(key), each)
@@ -131,7 +134,7 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _classes(value: Any, key: str) -> Iterator[tuple[str, type, dict[str, Any]]]:
-    """Each known class that the options name, the option that names it, and what it is told."""
+    """Yield the option, the class and the arguments of each known class that the options name."""
     if isinstance(value, list):
         for each in value:
             yield from _classes(each, key)
@@ -139,7 +142,9 @@ def _classes(value: Any, key: str) -> Iterator[tuple[str, type, dict[str, Any]]]
         options = _mapping(value)
         path = str(options.get("class_path"))
         module, _, name = path.rpartition(".")
-        cls = getattr(import_module(module), name, None) if is_within(path, KNOWN) else None
+        cls = (
+            getattr(import_module(module), name, None) if is_within(path, (*KNOWN, *OWN)) else None
+        )
         if isinstance(cls, type):
             told = [_mapping(options.get(part) or {}) for part in _PARTS]
             yield key, cls, {name: each for part in told for name, each in part.items()}
@@ -148,7 +153,7 @@ def _classes(value: Any, key: str) -> Iterator[tuple[str, type, dict[str, Any]]]
 
 
 def _beyond(cls: type, arguments: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, Any]]:
-    """What takes the class beyond the run: some of its arguments, or the class itself."""
+    """Yield the arguments by which the class could reach beyond the run, or the class itself."""
     if cls.__name__ not in TEXT:
         yield "class_path", cls.__name__
         return
@@ -171,7 +176,7 @@ def _beyond(cls: type, arguments: Mapping[str, Any], folder: Path) -> Iterator[t
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is one, or holds nothing else; a class in it is looked at by itself."""
+    """Whether a value is a number or holds only numbers; a class in it is checked by itself."""
     if isinstance(value, dict | Namespace):
         options = _mapping(value)
         return "class_path" in options or all(map(_is_number, options.values()))

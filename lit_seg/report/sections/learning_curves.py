@@ -1,4 +1,4 @@
-"""Learning curves: whether a loss learns sooner, ends better, or both."""
+"""Draws learning curves, which show whether a loss learns sooner, ends better, or both."""
 
 from functools import partial
 
@@ -23,7 +23,7 @@ _NOTE = (
 
 
 def section(comparison: Comparison) -> Section | None:
-    """Curves of mIoU and tail recall, and the steps at which the baseline's end is reached."""
+    """Draw curves of mIoU and tail recall, and list when the baseline's last value is reached."""
     curves = {stat: curve(comparison, stat) for stat in CURVES}
     if not any(table.groupby("method")["step"].nunique().gt(1).any() for table in curves.values()):
         return None
@@ -72,7 +72,7 @@ def _table(comparison: Comparison, base: Method) -> Table:
 
 
 def _reached(steps: "pd.Series[float]") -> Cell:
-    """The steps of each seed, the earliest first; rows are sorted by the middle one."""
+    """Write the steps of each seed, the earliest first; rows are sorted by the middle one."""
     ordered = sorted(steps.fillna(float("inf")))
     if not ordered:
         return Cell("n/a")
@@ -85,6 +85,6 @@ def _reached(steps: "pd.Series[float]") -> Cell:
 
 
 def _start(steps: "pd.Series[float]", first: float) -> str:
-    """Whether every seed is there before the first seed of the baseline is, if any ever is."""
+    """Say whether every seed reaches the target before the first seed of the baseline does."""
     there = bool(len(steps) and steps.notna().all())
     return "sooner" if there and (first != first or steps.max() < first) else "not sooner"

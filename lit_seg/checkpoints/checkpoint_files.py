@@ -1,10 +1,10 @@
-"""The checkpoints in the folder of a run: found, and checked before anything is made of them."""
+"""Finds the checkpoints of a run, and checks them before they are loaded."""
 
 from pathlib import Path
 
-from lit_seg.errors import RunError
+from lit_seg.checkpoints.checkpoint_schema import damage_of
+from lit_seg.errors import RunError, plural
 from lit_seg.files.torch_file import other_checkpoints, read_plain
-from lit_seg.runs.checkpoint_schema import damage_of
 from lit_seg.runs.layout import CHECKPOINTS, find_run
 
 _OF_A_RUN = {
@@ -14,7 +14,7 @@ _OF_A_RUN = {
 
 
 def find_checkpoint(path: Path, prefer: str) -> Path:
-    """The checkpoint that ``path`` means: itself, or one of the run folder that it is.
+    """Find the checkpoint that ``path`` means: a file, or a checkpoint of a run folder.
 
     Args:
         path: a checkpoint file or a run folder.
@@ -45,7 +45,7 @@ def find_checkpoint(path: Path, prefer: str) -> Path:
 
 
 def check_length(checkpoint: Path, max_epochs: int | None, max_steps: int) -> None:
-    """Refuse to go on to an end that lies behind the checkpoint.
+    """Refuse an end of training that is before the position of the checkpoint.
 
     Raises:
         RunError: naming both numbers of epochs or steps; or if the checkpoint holds no position.
@@ -55,11 +55,11 @@ def check_length(checkpoint: Path, max_epochs: int | None, max_steps: int) -> No
         raise _of_weights_alone(checkpoint, ["position"])
     epochs = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
     steps = content["global_step"]
-    for key, limit, done in (("epochs", max_epochs, epochs), ("steps", max_steps, steps)):
+    for key, limit, done in (("epoch", max_epochs, epochs), ("step", max_steps, steps)):
         if limit is not None and 0 <= limit < done:
             raise RunError(
-                f"{checkpoint}: has done {done} {key}, `trainer.max_{key}` is {limit}; give more "
-                "to go on, or train a new run"
+                f"{checkpoint}: has done {plural(done, key)}, `trainer.max_{key}s` is {limit}; "
+                "give more to go on, or train a new run"
             )
 
 
