@@ -9,6 +9,11 @@ CHUNK_BYTES = {"cpu": 1 << 20, "cuda": 32 << 20}
 """The logits of a chunk, in the dtype of the arithmetic; a GPU needs more at once to be busy."""
 
 
+def chunk_bytes(logits: Tensor) -> int:
+    """:data:`CHUNK_BYTES` of the device of the logits."""
+    return CHUNK_BYTES.get(logits.device.type, CHUNK_BYTES["cpu"])
+
+
 def wide_dtype(logits: Tensor) -> torch.dtype:
     """The dtype of the arithmetic: float32, for float64 logits float64."""
     return torch.promote_types(logits.dtype, torch.float)
@@ -40,29 +45,56 @@ def forward(
     counts = target.new_zeros(3 if predictions else 2, num_classes)
     all_nll, lse = empty_pixels(logits, target, pixels)
     tensors = [flat(logits), *map(flat_pixels, (target, lse, all_nll if pixels else lse))]
-    for x, label, out, nll_out in _chunks(*tensors):
+    for x, label, to_lse, to_nll in _chunks(*tensors):
         x = x.to(lse.dtype)
-        valid = (label >= 0) & (label < num_classes)
-        safe = label.where(valid, 0).unsqueeze(1)
-        best = x.amax(1, keepdim=True)
-        exps = (x - best).exp_().sum(1)
-        own = x.gather(1, safe).squeeze(1)
-        best = best.squeeze(1)
-        nll = exps.log() + (best - own)
-        if pixels:
-            nll_out.copy_(nll.where(valid, 0))
-        torch.add(exps.log(), best, out=out)
-        bins = label.where(valid, num_classes)
-        if predictions:
-            predicted = _predicted(x)
-            hits = predicted == label
-            counts[2] += _count(predicted.where(valid, num_classes), num_classes)
-        else:
-            hits = _hits(x, safe, own, best, exps)
-        counts[0] += _count(bins.where(hits, num_classes), num_classes)
-        counts[1] += _count(bins, num_classes)
-        sums += _sum(bins, nll, num_classes)
+        forward_chunk(x, label, to_lse, to_nll, sums, counts, predictions, pixels)
     return sums, counts, all_nll, lse
+
+
+def forward_chunk(
+    x: Tensor,
+    label: Tensor,
+    lse: Tensor,
+    nll: Tensor,
+    sums: Tensor,
+    counts: Tensor,
+    predictions: bool,
+    pixels: bool,
+) -> None:
+    """Add a chunk to sums and counts, and write log-sum-exp and, if it is wanted, -log p.
+
+    Args:
+        x: ``(N, C, P)`` logits in the dtype of the arithmetic.
+        label: ``(N, P)`` class ids.
+        lse: ``(N, P)`` to write to.
+        nll: ``(N, P)`` to write to if ``pixels``.
+        sums: ``(C,)``.
+        counts: ``(2 or 3, C)``.
+        predictions: whether the third row of counts is wanted.
+        pixels: whether the -log p of each pixel is wanted.
+    """
+    num_classes = len(sums)
+    valid = (label >= 0) & (label < num_classes)
+    safe = label.where(valid, 0).unsqueeze(1)
+    best = x.amax(1, keepdim=True)
+    exps = (x - best).exp_().sum(1)
+    own = x.gather(1, safe).squeeze(1)
+    best = best.squeeze(1)
+    log = exps.log()
+    torch.add(log, best, out=lse)
+    losses = log + (best - own)
+    if pixels:
+        nll.copy_(losses.where(valid, 0))
+    bins = label.where(valid, num_classes)
+    if predictions:
+        predicted = _predicted(x)
+        hits = predicted == label
+        counts[2] += _count(predicted.where(valid, num_classes), num_classes)
+    else:
+        hits = _hits(x, safe, own, best, exps)
+    counts[0] += _count(bins.where(hits, num_classes), num_classes)
+    counts[1] += _count(bins, num_classes)
+    sums += _sum(bins, losses, num_classes)
 
 
 def backward(
@@ -77,32 +109,53 @@ def backward(
         target: ``(N, *)``.
         lse: ``(N, *)`` log-sum-exp.
     """
-    num_classes = logits.shape[1]
     result = torch.empty_like(logits)
-    # the last one is that of void
-    factors = lse.new_zeros(num_classes + 1)
-    if by_class is not None:
-        factors[:-1] = by_class
+    factors = factors_by_class(by_class, logits, lse)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
     pixels = map(flat_pixels, (target, lse, lse if by_pixel is None else by_pixel))
-    for x, out, label, norm, own_factor in _chunks(flat(logits), flat(result), *pixels):
-        valid = (label >= 0) & (label < num_classes)
-        safe = label.where(valid, 0)
-        bins = label.where(valid, num_classes)
-        factor = factors.gather(0, bins.flatten()).view_as(bins)
-        if by_pixel is not None:
-            factor += own_factor.where(valid, 0)
+    for x, out, label, norm, own in _chunks(flat(logits), flat(result), *pixels):
         wide = out if out.dtype == lse.dtype else torch.empty_like(out, dtype=lse.dtype)
-        torch.sub(x, norm.unsqueeze(1), out=wide).exp_()
-        # a void pixel may hold NaN or infinity, which times 0 is NaN
-        if x.is_cuda or not (norm.isfinite() | valid).all():
-            wide.masked_fill_(~valid.unsqueeze(1), 0)
-        minus_one = wide.new_full((), -1).expand(x.shape[0], 1, x.shape[2])
-        wide.scatter_add_(1, safe.unsqueeze(1), minus_one)
-        torch.mul(wide, factor.unsqueeze(1), out=wide)
+        backward_chunk(x, wide, label, norm, factors, None if by_pixel is None else own)
         if wide is not out:
             out.copy_(wide)
     return result
+
+
+def factors_by_class(by_class: Tensor | None, logits: Tensor, lse: Tensor) -> Tensor:
+    """``(C + 1,)`` gradient of the sums, the last one, 0, for void."""
+    factors = lse.new_zeros(logits.shape[1] + 1)
+    if by_class is not None:
+        factors[:-1] = by_class
+    return factors
+
+
+def backward_chunk(
+    x: Tensor, out: Tensor, label: Tensor, lse: Tensor, factors: Tensor, by_pixel: Tensor | None
+) -> None:
+    """Write the gradient with respect to a chunk of logits.
+
+    Args:
+        x: ``(N, C, P)`` logits.
+        out: ``(N, C, P)`` in the dtype of the arithmetic; may be ``x``.
+        label: ``(N, P)`` class ids.
+        lse: ``(N, P)`` log-sum-exp.
+        factors: ``(C + 1,)`` gradient of the -log p of pixels by class.
+        by_pixel: ``(N, P)`` what comes to it by pixel, or None.
+    """
+    num_classes = x.shape[1]
+    valid = (label >= 0) & (label < num_classes)
+    safe = label.where(valid, 0)
+    bins = label.where(valid, num_classes)
+    factor = factors.gather(0, bins.flatten()).view_as(bins)
+    if by_pixel is not None:
+        factor += by_pixel.where(valid, 0)
+    torch.sub(x, lse.unsqueeze(1), out=out).exp_()
+    # a void pixel may hold NaN or infinity, which times 0 is NaN
+    if x.is_cuda or not (lse.isfinite() | valid).all():
+        out.masked_fill_(~valid.unsqueeze(1), 0)
+    minus_one = out.new_full((), -1).expand(x.shape[0], 1, x.shape[2])
+    out.scatter_add_(1, safe.unsqueeze(1), minus_one)
+    torch.mul(out, factor.unsqueeze(1), out=out)
 
 
 def flat(logits: Tensor) -> Tensor:
@@ -120,7 +173,7 @@ def flat_pixels(values: Tensor) -> Tensor:
 def _chunks(first: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Views of ``(N, C, P)`` logits and of tensors that go with them, by images or parts of one."""
     images, num_classes, pixels = first.shape
-    room = CHUNK_BYTES.get(first.device.type, CHUNK_BYTES["cpu"]) // (4 * num_classes)
+    room = chunk_bytes(first) // (4 * num_classes)
     width = max(1, min(pixels, room))
     height = max(1, room // max(1, pixels))
     for top in range(0, images, height):

@@ -1,7 +1,13 @@
 """Sums and counts per class of logits smaller than the labels, in plain PyTorch.
 
-Logits of full size are made in forward and made again in backward, but not kept between them.
+On the CPU a chunk is some rows of the labels: the few rows of logits that it needs are widened and
+then heightened by matrix products, so logits of full size are never in memory. On a GPU, and where
+a logit is NaN or infinite, they are, in forward and again in backward; there the gradient of a GPU
+is PyTorch's, whose last bits differ between calls.
 """
+
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -9,12 +15,46 @@ from torch import Tensor
 
 from lit_seg.ops import chunked
 
+BAND = 64
+"""Rows of the labels whose logits are widened at once, since neighbours need the same ones."""
+
+
+class Band(NamedTuple):
+    """Some rows of the labels of an image.
+
+    Attributes:
+        image: which one.
+        logits: the rows of logits that they lie between.
+        chunks: of each chunk the rows of the labels, the rows among ``logits``, and the
+            ``(rows of labels, rows of logits)`` weights of the interpolation.
+    """
+
+    image: int
+    logits: slice
+    chunks: list[tuple[slice, slice, Tensor]]
+
 
 def forward(
     logits: Tensor, target: Tensor, predictions: bool, pixels: bool, align_corners: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """As :func:`lit_seg.ops.chunked.forward`, of ``(N, C, h, w)`` logits and larger labels."""
-    return chunked.forward(upsampled(logits, target, align_corners), target, predictions, pixels)
+    if not _by_products(logits):
+        full = upsampled(logits, target, align_corners)
+        return chunked.forward(full, target, predictions, pixels)
+    num_classes = logits.shape[1]
+    sums = logits.new_zeros(num_classes, dtype=torch.double)
+    counts = target.new_zeros(3 if predictions else 2, num_classes)
+    nll, lse = chunked.empty_pixels(logits, target, pixels)
+    widen = _weights(logits, 3, target, align_corners).T
+    for image, own, chunks in _bands(logits, target, align_corners):
+        small = logits[image, :, own].to(lse.dtype) @ widen
+        for rows, near, heighten in chunks:
+            x = (heighten @ small[:, near]).view(1, num_classes, -1)
+            label, to_lse, to_nll = (
+                each[image, rows].view(1, -1) for each in (target, lse, nll if pixels else lse)
+            )
+            chunked.forward_chunk(x, label, to_lse, to_nll, sums, counts, predictions, pixels)
+    return sums, counts, nll, lse
 
 
 def backward(
@@ -26,11 +66,30 @@ def backward(
     align_corners: bool,
 ) -> Tensor:
     """As :func:`lit_seg.ops.chunked.backward`, with respect to the small logits."""
-    full = upsampled(logits, target, align_corners)
-    gradient = chunked.backward(by_class, by_pixel, full, target, lse)
-    size, own = target.shape[1:], logits.shape
-    result: Tensor = torch.ops.aten.upsample_bilinear2d_backward(gradient, size, own, align_corners)
-    return result.to(logits.dtype, memory_format=torch.preserve_format)
+    result: Tensor
+    if not _by_products(logits):
+        full = upsampled(logits, target, align_corners)
+        gradient = chunked.backward(by_class, by_pixel, full, target, lse)
+        result = torch.ops.aten.upsample_bilinear2d_backward(
+            gradient, target.shape[1:], logits.shape, align_corners
+        )
+        return torch.empty_like(logits).copy_(result)
+    result = torch.zeros_like(logits, dtype=lse.dtype)
+    factors = chunked.factors_by_class(by_class, logits, lse)
+    by_pixel = None if by_pixel is None else by_pixel.contiguous()
+    widen = _weights(logits, 3, target, align_corners).T
+    for image, own, chunks in _bands(logits, target, align_corners):
+        small = logits[image, :, own].to(lse.dtype) @ widen
+        slope = torch.zeros_like(small)
+        for rows, near, heighten in chunks:
+            x = heighten @ small[:, near]
+            label, norm = (each[image, rows].view(1, -1) for each in (target, lse))
+            factor = None if by_pixel is None else by_pixel[image, rows].view(1, -1)
+            as_chunk = x.view(1, len(x), -1)
+            chunked.backward_chunk(as_chunk, as_chunk, label, norm, factors, factor)
+            slope[:, near] += heighten.T @ x
+        result[image, :, own] += slope @ widen.T
+    return result.to(logits.dtype)
 
 
 def upsampled(logits: Tensor, target: Tensor, align_corners: bool) -> Tensor:
@@ -41,3 +100,39 @@ def upsampled(logits: Tensor, target: Tensor, align_corners: bool) -> Tensor:
         mode="bilinear",
         align_corners=align_corners,
     )
+
+
+def _by_products(logits: Tensor) -> bool:
+    # a matrix product multiplies every logit of a row, NaN times 0 is NaN
+    return not logits.is_cuda and bool(logits.isfinite().all())
+
+
+def _weights(logits: Tensor, axis: int, target: Tensor, align_corners: bool) -> Tensor:
+    """``(full size, own size)`` weights of the interpolation along an axis of the logits."""
+    own, full = logits.shape[axis], target.shape[axis - 1]
+    ones = torch.eye(own, dtype=chunked.wide_dtype(logits), device=logits.device)
+    shape = (full, 1)
+    parts = F.interpolate(
+        ones.view(1, own, own, 1), shape, mode="bilinear", align_corners=align_corners
+    )
+    return parts.view(own, full).T
+
+
+def _bands(logits: Tensor, target: Tensor, align_corners: bool) -> Iterator[Band]:
+    weights = _weights(logits, 2, target, align_corners)
+    used = weights != 0
+    first = used.int().argmax(1).tolist()
+    end = (used.shape[1] - used.flip(1).int().argmax(1)).tolist()
+    images, height, width = target.shape
+    step = max(1, chunked.chunk_bytes(logits) // (4 * logits.shape[1] * max(1, width)))
+    for image in range(images):
+        for top in range(0, height, BAND):
+            bottom = min(top + BAND, height)
+            start = first[top]
+            chunks = []
+            for upper in range(top, bottom, step):
+                lower = min(upper + step, bottom)
+                own = slice(first[upper], end[lower - 1])
+                near = slice(own.start - start, own.stop - start)
+                chunks.append((slice(upper, lower), near, weights[upper:lower, own]))
+            yield Band(image, slice(start, end[bottom - 1]), chunks)

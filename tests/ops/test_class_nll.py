@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lit_seg.ops import chunked, class_nll
+from lit_seg.ops import chunked, class_nll, upsampled_chunked
 from tests.ops.agreement import channels_last, check, draw
 
 SHAPES = [(2, 19, 33, 17), (1, 2, 1, 1), (3, 1000, 5, 3), (5, 7), (2, 5, 9), (1, 3, 2, 3, 4)]
@@ -50,7 +50,10 @@ def test_chunks_equal_the_reference(shape, dtype, monkeypatch):
 @pytest.mark.parametrize(
     ("shape", "full"), [((2, 3, 3, 5), (9, 17)), ((1, 3, 5, 5), (3, 2)), ((1, 3, 1, 4), (4, 16))]
 )
-def test_smaller_logits_are_upsampled(shape, full, align_corners):
+def test_smaller_logits_are_upsampled(shape, full, align_corners, monkeypatch):
+    # several bands, and chunks of one row and of several
+    monkeypatch.setattr(upsampled_chunked, "BAND", 4)
+    monkeypatch.setitem(chunked.CHUNK_BYTES, "cpu", 4 * 2 * shape[1] * full[1])
     for dtype in (torch.float, torch.bfloat16):
         logits, target = draw(shape, dtype, full=full)
         check(logits, target, "chunked", align_corners)
@@ -59,6 +62,14 @@ def test_smaller_logits_are_upsampled(shape, full, align_corners):
     found = class_nll(logits, target, align_corners=align_corners)
     upsampled = F.interpolate(logits, full, mode="bilinear", align_corners=align_corners)
     torch.testing.assert_close(found.sums, class_nll(upsampled, target).sums)
+    check(logits[:0], target[:0], "chunked", align_corners)
+    # a product with NaN would reach pixels that have no part in it
+    logits[0, 0, 0, 0] = torch.nan
+    found, wanted = (
+        class_nll(logits, target, pixels=True, align_corners=align_corners, backend=backend)
+        for backend in ("chunked", "reference")
+    )
+    torch.testing.assert_close(found.pixels, wanted.pixels, equal_nan=True)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -132,6 +143,9 @@ def test_operators_are_registered_rightly():
     logits, target = draw((2, 4, 6, 5))
     args = channels_last(logits).requires_grad_(), target, True, True, False, "chunked"
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
+    torch.library.opcheck(torch.ops.lit_seg.class_nll.default, args, test_utils=tests)
+    larger = torch.zeros(2, 12, 10, dtype=torch.long)
+    args = args[0], larger, False, False, True, "chunked"
     torch.library.opcheck(torch.ops.lit_seg.class_nll.default, args, test_utils=tests)
 
 
