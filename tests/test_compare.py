@@ -26,7 +26,13 @@ from lit_seg.errors import RunError
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parent.parent
-TRAINING = """
+SUMMARY = json.dumps(
+    {"schema": 1, "status": "finished", "steps": 5, "epochs": 1, "scores": None}
+    | {"options": {}, "cost": {}, "versions": {}}
+)
+TRAINING = (
+    f"SUMMARY = {SUMMARY!r}"
+    + """
 import json, os, signal, sys, time
 from pathlib import Path
 
@@ -71,8 +77,9 @@ for count in range(len(counts), 5):
     if count % 2:
         save()
 save()
-(folder / "summary.json").write_text("done")
+(folder / "summary.json").write_text(SUMMARY)
 """
+)
 
 
 @pytest.fixture
@@ -232,7 +239,7 @@ def test_a_run_of_somebody_elses_is_left_alone(place: Path) -> None:
     assert "ce/seed0: holds a run without a checkpoint that was not started here" in output
     assert (run / "metrics.csv").read_text() == "theirs"
     assert [line.split()[1] for line in log(place)] == ["pat"]
-    (run / "summary.json").write_text("done")
+    (run / "summary.json").write_text(SUMMARY)
     code, output = compare(place, "--losses", "ce", "pat", "--seeds", "0")
     assert code == 0
     assert "was not started by a comparison and keeps its own options" in " ".join(output.split())
