@@ -26,7 +26,7 @@ from lit_seg.losses import (
 )
 from lit_seg.metrics import full_precision
 from lit_seg.metrics.labels import VOID, void_of
-from lit_seg.ops import chunked, class_nll
+from lit_seg.ops import class_nll
 from tests.losses.every import (
     COUNTS,
     LOSSES,
@@ -558,7 +558,7 @@ class Deterministic(TorchDispatchMode):
 @pytest.fixture
 def without_kernels(monkeypatch):
     """Triton's kernels take no tensor of the CPU."""
-    monkeypatch.setattr(sys.modules[class_nll.__module__], "_kernels_or_chunked", lambda: chunked)
+    monkeypatch.setattr(sys.modules[class_nll.__module__], "_kernels_if_any", lambda: None)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
