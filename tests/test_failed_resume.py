@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from torch.optim import AdamW, Optimizer
+from torch.optim import SGD, AdamW, Optimizer
 
 from lit_seg.checkpoints.checkpoint_files import find_checkpoint
 from lit_seg.checkpoints.checkpoint_schema import damage_of
@@ -20,6 +20,7 @@ from lit_seg.loggers import csv_log
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.runs import csv_rows
 from lit_seg.tasks import LitSegmenter
+from lit_seg.tasks.schedule import _check_state
 
 pytestmark = pytest.mark.usefixtures("few_streets")
 
@@ -138,6 +139,14 @@ DAMAGE: list[tuple[str, Any, str]] = [
     ("optimizer_states/0/param_groups/0/eps", None, "eps is None, not a number"),
     ("optimizer_states/0/param_groups/0/weight_decay", "x", "weight_decay is 'x'"),
     ("optimizer_states/0/state/0/exp_avg", "x", "exp_avg is 'x', not a dense tensor"),
+    ("optimizer_states/0/param_groups/0/eps", float("nan"), "eps is nan"),
+    ("optimizer_states/0/param_groups/0/fused", torch.zeros(2), "fused is a tensor of"),
+    ("optimizer_states/0/param_groups/0/amsgrad", None, "amsgrad is None, not true or false"),
+    ("optimizer_states/0/state/0/exp_avg_sq", None, "exp_avg_sq is None, not a dense tensor"),
+    ("hyper_parameters/encoder_lr_factor", [], r"encoder_lr_factor is \[\], not a number"),
+    ("hyper_parameters/optimizer/init_args/lr", torch.ones(2), "hyper_parameters.optimizer is"),
+    ("loops/fit_loop/epoch_loop.manual_optimization.optim_step_progress", {}, "total is missing"),
+    ("Streets", "x", "Streets is 'x', not a mapping"),
     ("optimizer_states/0/state/0/step", -2, "step is -2"),
     ("lr_schedulers/0/last_epoch", 10**9, "last_epoch is 1000000000 after step 8"),
     ("lr_schedulers/0/last_epoch", 0, "last_epoch is 0 after step 8"),
@@ -168,7 +177,6 @@ def test_a_damaged_field_is_named_before_anything_is_loaded(
         ("lr_schedulers", [], "0 `lr_schedulers`"),
         ("optimizer_states/0/state", {}, "it is empty"),
         ("optimizer_states/0/state/0/exp_avg", torch.zeros(1), "exp_avg is of another shape"),
-        ("optimizer_states/0/param_groups/0/amsgrad", None, "amsgrad is None, not like False"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused(
@@ -190,6 +198,15 @@ def test_a_state_that_does_not_fit_is_refused(
     assert "another checkpoint" in shown
     assert "resume by" not in caplog.text  # which would fail again
     assert contents(finished) == before
+
+
+def test_an_option_of_any_optimizer_that_is_gone_is_refused() -> None:
+    optimizer = SGD([torch.nn.Parameter(torch.zeros(2))])
+    options = [{"dampening": 0.0, "foreach": None}]
+    _check_state(optimizer, options)
+    optimizer.param_groups[0]["dampening"] = None
+    with pytest.raises(RunError, match=r"dampening is None, not like 0\.0; resume from another"):
+        _check_state(optimizer, options)
 
 
 REFUSED = [

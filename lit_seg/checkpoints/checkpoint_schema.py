@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lit_seg.data import DATASETS
 from lit_seg.distributed.torch_private import LAST_RATES, STEP_COUNT
 from lit_seg.files.schema import ANYTHING, COUNT, TEXT, Optional, Value, difference, is_number
 from lit_seg.tasks.normalisation import NORMALISATION
@@ -21,11 +22,12 @@ _FLAG = Value("true or false", lambda v: isinstance(v, bool))
 _COUNT_OR_FLAG = Value("a whole number from 0", lambda v: _FLAG.fits(v) or COUNT.fits(v))
 _NUMBER = Value("a number", lambda v: is_number(v) or isinstance(v, Tensor))
 _SCORE = Value("a number or nothing", lambda v: v is None or is_number(v))
-_NUMBERS = Value(  # one of Adafactor's is missing by default
-    "a number or several",
-    lambda v: _NUMBER.fits(v) or (isinstance(v, list | tuple) and any(map(_NUMBER.fits, v))),
-)
+_SWITCH = Value("true, false or nothing", lambda v: v is None or _FLAG.fits(v))
 _AMOUNT = Value("a number from 0", lambda v: _is_amount(v))
+_AMOUNTS = Value(  # one of Adafactor's is missing by default
+    "a number from 0, or several",
+    lambda v: _AMOUNT.fits(v) or (isinstance(v, list | tuple) and any(map(_AMOUNT.fits, v))),
+)
 _BETAS = Value(
     "two numbers from 0 to below 1",
     lambda v: (
@@ -40,7 +42,7 @@ _TENSOR = Value(
         and not (v.is_meta or v.is_complex() or v.is_quantized)
     ),
 )
-_STATE = Value("a dense tensor of real numbers", lambda v: v is None or _TENSOR.fits(v))
+_MOMENTUM = Value("a dense tensor of real numbers", lambda v: v is None or _TENSOR.fits(v))
 _NORMALISATION = Value(
     "a mean and a standard deviation of three channels",
     lambda v: isinstance(v, Tensor) and v.shape == (2, 1, 3, 1, 1),
@@ -54,7 +56,10 @@ _NAMES = Value(
 )
 _OBJECT = Value(
     "a class and its options",
-    lambda v: not isinstance(v, Mapping) or isinstance(v.get("init_args"), Mapping | None),
+    lambda v: (
+        not isinstance(v, Mapping)
+        or (isinstance(v.get("init_args"), Mapping | None) and _is_plain(v))
+    ),
 )
 
 _COUNTS = {str: _COUNT_OR_FLAG}
@@ -70,22 +75,26 @@ _FIT_LOOP = {
     "epoch_loop.automatic_optimization.optim_progress": {
         "optimizer": {"step": _PROGRESS, "zero_grad": _PROGRESS}
     },
+    "epoch_loop.manual_optimization.optim_step_progress": Optional(_PROGRESS),
     "epoch_loop.val_loop.batch_progress": _BATCHES,
 }
 _OF_PARAMETER: dict[Any, Any] = {
     str: ANYTHING,
     "step": Optional(_AMOUNT),
-    **dict.fromkeys(LIKE_THEIR_PARAMETER, Optional(_STATE)),
+    **dict.fromkeys(LIKE_THEIR_PARAMETER, Optional(_TENSOR)),
+    "momentum_buffer": Optional(_MOMENTUM),
 }
 _OF_GROUP: dict[Any, Any] = {
     str: ANYTHING,
     "lr": _AMOUNT,
     "params": [COUNT],
     "betas": Optional(_BETAS),
-    "eps": Optional(_NUMBERS),
+    "eps": Optional(_AMOUNTS),
     **dict.fromkeys(("momentum", "weight_decay"), Optional(_AMOUNT)),
+    **dict.fromkeys(("amsgrad", "capturable", "differentiable", "maximize"), Optional(_FLAG)),
+    **dict.fromkeys(("foreach", "fused"), Optional(_SWITCH)),
 }
-_CHECKPOINT = {
+_CHECKPOINT: dict[Any, Any] = {
     "epoch": COUNT,
     "global_step": COUNT,
     "pytorch-lightning_version": _VERSION,
@@ -95,6 +104,7 @@ _CHECKPOINT = {
         "class_names": Optional(_NAMES),
         "optimizer": Optional(_OBJECT),
         "lr_scheduler": Optional(_OBJECT),
+        "encoder_lr_factor": Optional(Value("a number", is_number)),
     },
     "loops": {str: {str: _MAPPING, "batch_progress": _BATCHES}, "fit_loop": _FIT_LOOP},
     "optimizer_states": [{"state": {int: _OF_PARAMETER}, "param_groups": [_OF_GROUP]}],
@@ -113,6 +123,8 @@ _CHECKPOINT = {
     "position": Optional(
         {"epoch": COUNT, "samples": COUNT, "samples_before": COUNT, "validation_due": _FLAG}
     ),
+    # the hashes of the images and labels that the run began with
+    **{cls.__name__: Optional({str: TEXT}) for cls in DATASETS.values()},
 }
 
 
@@ -160,3 +172,12 @@ def _is_amount(value: Any) -> bool:
     """Whether a value is a finite number from 0, or a tensor that holds one."""
     of_one = isinstance(value, Tensor) and value.numel() == 1 and _TENSOR.fits(value)
     return (is_number(value) or of_one) and bool(0 <= value < math.inf)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value holds no tensor, which could not be compared with an option."""
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return not isinstance(value, Tensor)
