@@ -165,7 +165,9 @@ def renamed(root, stems, end):
 
 def test_many_images_of_an_unknown_suffix_are_an_error(tmp_path):
     renamed(write_folder(tmp_path), "defghij", ".heic")
-    with pytest.raises(DataError, match=r"images: files left out: 7.*\(7 \.heic\).*d\.heic.*exclude"):
+    with pytest.raises(
+        DataError, match=r"images: files left out: 7.*\(7 \.heic\).*d\.heic.*exclude"
+    ):
         folder(tmp_path).split("train")
     data = folder(tmp_path, exclude=["*.heic"], splits={"train": 0.5})
     assert len(data.split("train")) == 2

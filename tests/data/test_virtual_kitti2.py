@@ -251,7 +251,9 @@ def test_a_missing_partner_is_named(tmp_path, lost):
     layout.write(tmp_path, scenes=("Scene20",), frames=2)
     path = tmp_path / "Scene20" / "rain" / "frames" / lost
     path.unlink()
-    with pytest.raises(DataError, match=re.escape(f"{path}: no such file") + ".*missing files: 1 of 80"):
+    with pytest.raises(
+        DataError, match=re.escape(f"{path}: no such file") + ".*missing files: 1 of 80"
+    ):
         VirtualKITTI2(root=str(tmp_path)).split("val")
 
 
