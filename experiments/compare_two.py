@@ -37,7 +37,9 @@ def main(first: Path, second: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Two runs class by class, in Markdown.")
+    parser = argparse.ArgumentParser(
+        description="Two runs class by class, in Markdown.", allow_abbrev=False
+    )
     parser.add_argument("first", type=Path, help="folder of a finished run")
     parser.add_argument("second", type=Path, help="folder of another one")
     try:

@@ -39,7 +39,7 @@ def main(run: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="The picture of a run.")
+    parser = argparse.ArgumentParser(description="The picture of a run.", allow_abbrev=False)
     parser.add_argument("run", type=Path, help="folder of a run of recall loss with overlays.png")
     parser.add_argument("out", type=Path, help="file to write, such as docs/run.png")
     try:

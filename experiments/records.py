@@ -53,7 +53,9 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def main() -> int:
     """Pack runs into an archive, or unpack all archives."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").split("\n", 1)[0], allow_abbrev=False
+    )
     parser.add_argument("what", choices=["pack", "unpack"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--archive", type=Path, help="to pack into")

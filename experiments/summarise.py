@@ -72,7 +72,9 @@ def _cell(value: float) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="A Markdown table of finished runs.")
+    parser = argparse.ArgumentParser(
+        description="A Markdown table of finished runs.", allow_abbrev=False
+    )
     parser.add_argument("folder", type=Path, help="a folder above runs")
     try:
         main(**vars(parser.parse_args()))

@@ -37,11 +37,11 @@ class NonFiniteError(RunError):
 
 STOP_SIGNALS = tuple(
     getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU")
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGXCPU", "SIGALRM")
     if hasattr(signal, name)  # Windows lacks some
 )
 """The signals that ask a run to stop. They come from Ctrl-C, launchers, schedulers, a terminal that
-was closed, and the system when it allows no more processor time."""
+was closed, the system when it allows no more processor time, and a timer set before the start."""
 
 
 def heard_signals() -> list[signal.Signals]:

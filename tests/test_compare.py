@@ -20,14 +20,19 @@ import pytest
 from rich.console import Console
 
 from lit_seg.cli.commands.compare import Display, arguments, planned
+from lit_seg.cli.commands.train import fit_arguments
 from lit_seg.cli.trainings import Trainings, _gpus
 from lit_seg.errors import RunError
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parent.parent
-CONTENT = {"schema": 1, "status": "finished", "steps": 5, "epochs": 1, "scores": None}
-DONE = json.dumps({**CONTENT, "options": {}, "cost": {}, "versions": {}})
-TRAINING = """
+SUMMARY = json.dumps(
+    {"schema": 1, "status": "finished", "steps": 5, "epochs": 1, "scores": None}
+    | {"options": {}, "cost": {}, "versions": {}}
+)
+TRAINING = (
+    f"SUMMARY = {SUMMARY!r}"
+    + """
 import json, os, signal, sys, time
 from pathlib import Path
 
@@ -72,8 +77,9 @@ for count in range(len(counts), 5):
     if count % 2:
         save()
 save()
-(folder / "summary.json").write_text('''DONE''')
-""".replace("DONE", DONE)
+(folder / "summary.json").write_text(SUMMARY)
+"""
+)
 
 
 @pytest.fixture
@@ -144,7 +150,7 @@ def test_what_is_finished_is_left_alone(place: Path) -> None:
     assert [line.split()[2] for line in log(place)[2:]] == ["seed3", "seed3"]
 
 
-@pytest.mark.parametrize("content", ["", DONE.replace("finished", "failed")])
+@pytest.mark.parametrize("content", ["", SUMMARY.replace("finished", "failed")])
 def test_a_run_whose_summary_is_damaged_goes_on(place: Path, content: str) -> None:
     compare(place, "--losses", "ce", "--seeds", "0")
     before, lines = report(place), log(place)
@@ -244,7 +250,7 @@ def test_a_run_of_somebody_elses_is_left_alone(place: Path) -> None:
     assert "ce/seed0: holds a run without a checkpoint that was not started here" in output
     assert (run / "metrics.csv").read_text() == "theirs"
     assert [line.split()[1] for line in log(place)] == ["pat"]
-    (run / "summary.json").write_text(DONE)
+    (run / "summary.json").write_text(SUMMARY)
     code, output = compare(place, "--losses", "ce", "pat", "--seeds", "0")
     assert code == 0
     assert "was not started by a comparison and keeps its own options" in " ".join(output.split())
@@ -346,6 +352,21 @@ def test_what_is_unknown_is_named(args: tuple[str, ...], message: str) -> None:
         planned(arguments(args))
 
 
+def test_lists_may_have_commas(tmp_path: Path) -> None:
+    given = arguments(["--losses", "ce,recall", "pat", "ce", "--seeds", "3,4"])
+    assert (given.losses, given.seeds) == (["ce", "recall", "pat"], [3, 4])
+    with pytest.raises(RunError, match="--seeds must be whole numbers, got 'x'"):
+        arguments(["--seeds", "0,x"])
+
+
+def test_an_option_of_compare_is_not_taken_by_train() -> None:
+    """What `train` does not know goes to `fit`, which would name other ones."""
+    for option, meant in (("--losses", "--loss"), ("--seeds", "--seed"), ("--models", "--model")):
+        with pytest.raises(RunError, match=f"{option}; did you mean '{meant}'"):
+            fit_arguments([option, "1"])
+    assert fit_arguments(["--run_dir", "x", "--rank_timeout", "9"])[-2:] == ["--rank_timeout", "9"]
+
+
 def test_steps_and_time_left_are_shown(tmp_path: Path) -> None:
     runs = planned(arguments(["--losses", "ce", "pat", "--seeds", "0", "--runs", str(tmp_path)]))
     trainings, out = Trainings(1), io.StringIO()
@@ -355,7 +376,7 @@ def test_steps_and_time_left_are_shown(tmp_path: Path) -> None:
     run.folder.mkdir(parents=True)
     run.output.write_text("step 7 of 8, of an earlier start\n")
     trainings._output[run.folder] = run.output.stat().st_size
-    for step, left in ((1, ""), (250, ", 1 day, 2:00:00 left")):
+    for step, left in ((1, ""), (250, ", at least 1 day, 2:00:00 left")):
         with run.output.open("a") as file:
             file.write(
                 f"step {step} of 1000, loss 0.5{left}, miou 0.250\nvalidation: batch 1 of 2\n"
@@ -363,7 +384,10 @@ def test_steps_and_time_left_are_shown(tmp_path: Path) -> None:
         display.next_line = 0.0
         display.show(0)
     assert "ce/seed0: step 1 of 1000\n0 of 2 runs\n" in out.getvalue()
-    assert "ce/seed0: step 250 of 1000, 1 day, 2:00:00 left\n0 of 2 runs, 0:00:0" in out.getvalue()
+    assert (
+        "ce/seed0: step 250 of 1000, at least 1 day, 2:00:00 left\n0 of 2 runs, 0:00:0"
+        in out.getvalue()
+    )
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from torch.optim import AdamW, Optimizer
@@ -15,7 +16,9 @@ from lit_seg.checkpoints.checkpoint_files import find_checkpoint
 from lit_seg.checkpoints.checkpoint_schema import damage_of
 from lit_seg.cli.main import main
 from lit_seg.errors import RunError
+from lit_seg.loggers import csv_log
 from lit_seg.loggers.csv_log import CSVLog
+from lit_seg.runs import csv_rows
 from lit_seg.tasks import LitSegmenter
 
 pytestmark = pytest.mark.usefixtures("few_streets")
@@ -126,7 +129,18 @@ DAMAGE: list[tuple[str, Any, str]] = [
     ("loops/fit_loop", [], r"loops.fit_loop is \[\]"),
     ("loops/fit_loop/epoch_progress/current/ready", None, "current.ready is None"),
     ("loops/validate_loop", 1, "loops.validate_loop is 1"),
+    ("hyper_parameters/class_names", [], r"hyper_parameters.class_names is \[\]"),
     ("optimizer_states", {}, r"optimizer_states is \{\}"),
+    ("optimizer_states", [], "optimizer_states has 0 items"),
+    ("optimizer_states/0/param_groups", [], "param_groups has no item"),
+    ("optimizer_states/0/param_groups/0/betas", ["a", 0.9], r"betas is \['a', 0.9\]"),
+    ("optimizer_states/0/param_groups/0/betas", 0.5, "betas is 0.5"),
+    ("optimizer_states/0/param_groups/0/eps", None, "eps is None, not a number"),
+    ("optimizer_states/0/param_groups/0/weight_decay", "x", "weight_decay is 'x'"),
+    ("optimizer_states/0/state/0/exp_avg", "x", "exp_avg is 'x', not a dense tensor"),
+    ("optimizer_states/0/state/0/step", -2, "step is -2"),
+    ("lr_schedulers/0/last_epoch", 10**9, "last_epoch is 1000000000 after step 8"),
+    ("lr_schedulers/0/last_epoch", 0, "last_epoch is 0 after step 8"),
     ("optimizer_states/0/state", [1], r"optimizer_states\[0\].state is \[1\]"),
     ("optimizer_states/0/param_groups/0/lr", "fast", "lr is 'fast'"),
     ("lr_schedulers/0/last_epoch", -3, "last_epoch is -3"),
@@ -151,16 +165,19 @@ def test_a_damaged_field_is_named_before_anything_is_loaded(
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        ("optimizer_states", [], "0 `optimizer_states`"),
         ("lr_schedulers", [], "0 `lr_schedulers`"),
-        ("optimizer_states/0/param_groups", [], "parameter groups"),
+        ("optimizer_states/0/state", {}, "it is empty"),
         ("optimizer_states/0/state/0/exp_avg", torch.zeros(1), "exp_avg is of another shape"),
-        ("optimizer_states/0/state/0/exp_avg", "x", "exp_avg is of another shape"),
-        ("optimizer_states/0/param_groups/0/betas", 0.5, "betas is 0.5"),
+        ("optimizer_states/0/param_groups/0/amsgrad", None, "amsgrad is None, not like False"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused(
-    path: str, value: Any, said: str, finished: Path, capsys: pytest.CaptureFixture[str]
+    path: str,
+    value: Any,
+    said: str,
+    finished: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Lightning and torch take over most of them in silence."""
     last = finished / "checkpoints/last.ckpt"
@@ -168,8 +185,38 @@ def test_a_state_that_does_not_fit_is_refused(
     torch.save(changed(content, path, value), last)
     before = contents(finished)
     assert main(["fit", "--resume", str(finished), *LONGER]) == 2
-    assert said in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "another checkpoint" in shown
+    assert "resume by" not in caplog.text  # which would fail again
     assert contents(finished) == before
+
+
+REFUSED = [
+    (("--trainer.nosuch", "1"), "--trainer.nosuch"),
+    (("--model.loss", "CrossEntropyLoss"), "INIT takes"),
+    (("--data.init_args.void", "train"), "the data has sky"),
+    (("--trainer.logger", "WandbLogger", "--trainer.logger.project", "a/b"), "'a/b'"),
+]
+
+
+def test_a_refused_resume_leaves_no_trace(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also not of W&B, in a run that did without; and no file is written again as it was."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+    def tree() -> dict[Path, tuple[bytes, int] | None]:
+        return {
+            path: (path.read_bytes(), path.stat().st_mtime_ns) if path.is_file() else None
+            for path in finished.rglob("*")
+        }
+
+    before = tree()
+    for more, said in REFUSED:
+        assert main(["fit", "--resume", str(finished), *LONGER, *more]) == 2, more
+        assert said in capsys.readouterr().err
+        assert tree() == before, more
 
 
 def test_one_file_with_a_foreign_row_keeps_all_files(tmp_path: Path) -> None:
@@ -185,15 +232,24 @@ def test_one_file_with_a_foreign_row_keeps_all_files(tmp_path: Path) -> None:
         assert contents(tmp_path) == before
 
 
-def test_what_is_logged_while_rows_are_held_comes_after_the_cut(tmp_path: Path) -> None:
-    log = CSVLog(tmp_path)
+def test_what_is_logged_while_rows_are_held_comes_after_the_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, read = CSVLog(tmp_path), []
     for step in range(3):
         log.log_metrics({"train/loss": float(step)}, step)
     before = contents(tmp_path)
+
+    def counted(path: Path, *args: Any) -> pd.DataFrame:
+        read.append(path.name)
+        return csv_rows.read_table(path, *args)
+
+    monkeypatch.setattr(csv_log, "read_table", counted)
     log.hold(1)
     log.log_metrics({"train/loss": 7.0}, 1)
     assert contents(tmp_path) == before
     log.keep_before(1)
+    assert read == ["metrics.csv"]  # once: it may be long
     log.log_metrics({"train/loss": 8.0}, 2)
     assert (tmp_path / "metrics.csv").read_text().split() == [
         *("step,train/loss", "0,0.0", "1,7.0", "2,8.0")

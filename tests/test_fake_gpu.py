@@ -88,3 +88,12 @@ def test_the_sums_of_a_step_mix_no_devices(counting: None) -> None:
     with FakeTensorMode():
         logits = torch.empty(2, C, 24, 40, device="cuda")
         assert (class_sums(logits, labels()) + gradient_sums(logits, labels())).is_cuda
+
+
+def test_another_precision_leaves_states_on_the_gpu() -> None:
+    """As `model.half()` after `model.cuda()`."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        loss = on_gpu(RecallLoss([1] * C, momentum=0.9)).to(torch.bfloat16)
+        states = [*loss.buffers(), loss.state.counts]
+        assert {state.device.type for state in states} == {"cuda"}
+        assert loss.state.value.dtype == torch.float64

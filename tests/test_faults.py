@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -157,6 +158,7 @@ def test_a_broken_logit_in_validation_stops_the_run(
         (signal.SIGINT, "validation_step"),
         (signal.SIGHUP, "training_step"),  # the terminal was closed
         (signal.SIGXCPU, "training_step"),  # the processor time that is allowed is used up
+        pytest.param(signal.SIGALRM, "training_step", marks=pytest.mark.slow),
         # the handler does not look at what is done when it is called
         pytest.param(signal.SIGINT, "training_step", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "validation_step", marks=pytest.mark.slow),
@@ -192,6 +194,18 @@ def test_a_signal_before_training_or_without_it_is_no_success(
             code = main([command, "--ckpt_path", str(reference), *small, *folder])
     assert code == 128 + signal.SIGTERM
     assert not (tmp_path / "a" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("method", ["validation_step", "on_train_end"])
+def test_a_folder_that_is_removed_is_no_success(
+    method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with at_call(1, LitSegmenter, method, lambda: shutil.rmtree(tmp_path / "a")):
+        assert fit(tmp_path / "a", "--trainer.max_epochs", "1") == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"error: {tmp_path / 'a'}" in line
+    assert "was removed while" in line
+    assert "anew" in line
 
 
 def test_a_kill_in_the_first_validation_costs_no_step(tmp_path: Path) -> None:

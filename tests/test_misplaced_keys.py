@@ -33,6 +33,19 @@ IN_DATA = "belongs under `data.init_args`, such as `data: {class_path: Folder, i
         ("dataset: {class_path: Folder}", "`dataset` is no option; did you mean 'data'?"),
         ("data: {Folder: {root: x}}", "`data.Folder` is no option; give the data by `data: {class"),
         ("data: {class_path: Folder, init_args: {masks: }}", "`masks` has no value; give it one"),
+        ("lr: 0.1", "did you mean `model: {optimizer: {init_args: {lr: ...}}}`?"),
+        ("model: {learning_rate: 0.1}", "`model.learning_rate` is no option; did you mean `model:"),
+        ("trainer: {epochs: 3}", "did you mean `trainer: {max_epochs: ...}`?"),
+        ("seed: 3", "did you mean `seed_everything: ...`?"),
+        ("data: {class_path: Folder, init_args: {classes: [a]}}", "`data: {init_args: {ids: ...}}"),
+        (
+            "model: {loss: {class_path: FocalLoss, gamma: 2}}",
+            "`model.loss.gamma` belongs under `model.loss.init_args`, such as `{class_path: Focal",
+        ),
+        (
+            "trainer: {callbacks: [{class_path: Timer, duration: 3}]}",
+            "`trainer.callbacks.duration` belongs under `trainer.callbacks.init_args`",
+        ),
         ("trainer: [3]", "`trainer` must be such as `trainer: {option: ...}`, got [3]"),
     ],
 )

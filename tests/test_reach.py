@@ -3,23 +3,27 @@
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonargparse import Namespace
 from pytorch_lightning.accelerators import Accelerator
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.plugins import Precision
 from pytorch_lightning.profilers import Profiler
 from pytorch_lightning.strategies import Strategy
 
 from lit_seg.cli.lightning_cli import CALLBACKS, LitSegCLI
 from lit_seg.cli.main import main
+from lit_seg.cli.option_checks import check_options
 from lit_seg.cli.reach import OWN, TEXT, check_reach
 from lit_seg.config.trust import KNOWN, VARIABLE, only_trusted
 from lit_seg.errors import RunError
+from lit_seg.runs.layout import LOCK
 from lit_seg.tasks.network import build_network
 from tests.conftest import TINY, layers
 from tests.dashboard.server import wandb_server
@@ -106,6 +110,30 @@ def test_it_is_refused_until_it_is_trusted(
         check(parser, tmp_path, given)
 
 
+@pytest.mark.parametrize(
+    ("cls", "told"),
+    [
+        (ModelCheckpoint, {"dirpath": "s3://bucket/x"}),
+        (ModelCheckpoint, {"dirpath": "file:///x"}),
+        (ModelCheckpoint, {"dirpath": "simplecache::s3://bucket/x"}),
+        (ModelCheckpoint, {"dirpath": "data:,x"}),
+        (ModelCheckpoint, {"dirpath": "~/x"}),
+        (CSVLogger, {"save_dir": "", "name": "s3://bucket"}),
+        (TensorBoardLogger, {"save_dir": "$HOME/x"}),
+    ],
+)
+def test_an_address_is_beyond_the_run_that_lies_in_the_working_directory(
+    cls: type, told: dict[str, str]
+) -> None:
+    """As a path, each of them would lie in it."""
+    config = Namespace(
+        given=Namespace(class_path=f"{cls.__module__}.{cls.__name__}", init_args=Namespace(**told))
+    )
+    name, value = [*told.items()][-1]
+    with pytest.raises(RunError, match=rf"`given.{name}`.*{re.escape(value)}.*--trust"):
+        check_reach(config, Path(), [], {})
+
+
 HARMLESS = [
     one("logger", "WandbLogger", "project: mine, offline: true, tags: [a]"),
     one("logger", "CSVLogger", "save_dir: RUN/more"),
@@ -188,5 +216,30 @@ def test_no_option_of_an_encoder_names_a_file(options: dict[str, Any]) -> None:
         build_network("unet", "tu-test_byobnet", 2, {"encoder_depth": 3, **options})
 
 
-def test_no_registry_takes_the_checkpoints(few_streets: None, tmp_path: Path) -> None:
-    assert fit(tmp_path, "trainer: {model_registry: somebody/model}") == 2
+@pytest.mark.parametrize(
+    ("theirs", "said"),
+    [
+        ("trainer: {model_registry: somebody/model}", "model_registry"),
+        ("trainer: {profiler: XLA}", "`trainer.profiler` cannot be xla"),
+        ("run_dir: 's3://bucket/x'", "'s3://bucket/x'"),
+    ],
+)
+def test_no_option_that_is_a_text_reaches_out(
+    theirs: str, said: str, parser: LightningArgumentParser, tmp_path: Path
+) -> None:
+    args = [word for word in options(tmp_path, theirs) if word != "--run_dir"]
+    args.remove(str(tmp_path / "run"))
+    with pytest.raises(RunError, match=said):
+        check_options(parser.parse_args(args).fit, {"data", "model", "trainer", *CALLBACKS})
+
+
+def test_a_run_in_the_home_is_there_with_all_its_files(
+    few_streets: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(self: LitSegCLI, name: str) -> None:
+        assert self.trainer.default_root_dir == str(tmp_path / "a")
+        assert (tmp_path / "a" / LOCK).exists()
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(LitSegCLI, "_run_subcommand", start)
+    assert fit(tmp_path, "{}", "--run_dir", "~/a") == 0

@@ -23,12 +23,23 @@ def test_free_folder_counts_up(tmp_path: Path) -> None:
     wanted = tmp_path / "seed0"
     assert free_folder(wanted) == wanted
     wanted.mkdir()
+    (wanted / "command.json").touch()
     (wanted / "config.yaml").touch()
     assert free_folder(wanted) == wanted  # it failed before its first step
     (wanted / "metrics.csv").touch()
     assert free_folder(wanted).name == "seed0-2"
     (tmp_path / "seed0-2" / "checkpoints").mkdir(parents=True)
     assert free_folder(wanted).name == "seed0-3"
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "summary.json", "dataset.csv"])
+def test_a_file_of_somebody_else_is_not_replaced(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the configuration of another program, in the folder where one is working."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("theirs")
+    assert free_folder(Path()) == tmp_path.with_name(f"{tmp_path.name}-2")
 
 
 def test_a_run_is_found_from_its_folder_and_its_files(folder: Path) -> None:

@@ -53,6 +53,23 @@ def test_ctrl_c_before_training_is_one_line(
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGXCPU", "SIGALRM"])
+def test_other_signals_are_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*args: object, **kwargs: object) -> None:
+        os.kill(os.getpid(), signal.Signals[name])
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr(lightning_cli, "check_options", told)
+    before = signal.signal(signal.Signals[name], lambda *_: None)  # it would end the tests
+    try:
+        assert fit(tmp_path / "a") == 128 + signal.Signals[name]
+    finally:
+        signal.signal(signal.Signals[name], before)
+    assert f"stopped by {name}\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["fit", "losses"])
 def test_ctrl_c_while_it_imports_is_one_line(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

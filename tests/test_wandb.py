@@ -13,7 +13,7 @@ import wandb
 from lit_seg.cli.main import main
 from lit_seg.errors import RunError
 from lit_seg.loggers import wandb_log as loggers
-from lit_seg.loggers.run_loggers import run_loggers, started
+from lit_seg.loggers.run_loggers import LateLoggers, run_loggers
 from lit_seg.loggers.wandb_log import WandbLog
 from tests.conftest import TINY, layers
 from tests.test_cli import rows_of
@@ -146,8 +146,11 @@ def test_mode_without_and_with_a_key(
     (logger,) = (lg for lg in run_loggers(tmp_path / "run") if isinstance(lg, WandbLog))
     assert logger._offline is offline
     # a resumed run goes on in the same W&B run; one that starts anew, after a failure, does not
-    again = started(run_loggers(tmp_path / "run", resumed=True))
-    assert again[1].version == logger.version
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "wandb_id.txt").write_text(f"{logger.version}\n")
+    late = run_loggers(tmp_path / "run", resumed=True)[1]
+    assert isinstance(late, LateLoggers)
+    assert [again.version for again in late._loggers] == [logger.version]
     assert run_loggers(tmp_path / "run")[1].version != logger.version
 
 

@@ -1,14 +1,9 @@
-"""The tests that need a GPU, one row for each as soon as it ends.
+"""The tests that need a GPU, one row for each as soon as it ends."""
 
-Where a machine is lent for minutes, a second call goes on from the first: with the variable
-`LIT_SEG_GPU_BEFORE`, the `right.json` of the first, tests that passed there come last, and keep
-their row if no time is left for them.
-"""
-
-import json
 import os
 import time
 from importlib.util import find_spec
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -19,42 +14,46 @@ from experiments.gpu.section import Section
 TITLE = "Right on CUDA"
 SECONDS = 95
 FOLDERS = ("tests/gpu", "tests/ops")
-FIRST = ("gpu/test_metrics", "gpu/test_losses", "gpu/test_training", "gpu/test_ranks")
-# An index that is out of range would be the end of CUDA for the tests after it, and compiling takes
-# half a minute, kernels of Triton two seconds for each case.
-LAST = ("gpu/test_labels", "gpu/test_compile", "ops/")
+FIRST = ("gpu/test_command", "gpu/test_compile", "gpu/test_metrics", "gpu/test_training")
+"""Those that take longest, for others can run beside them; then the most valuable."""
+# An index that is out of range would be the end of CUDA for the tests after it, and each case of a
+# kernel takes seconds to compile.
+LAST = ("gpu/test_labels", "ops/")
+WORKERS = 5
+"""Processes that share the GPU: most of the time they compile or start, on cores of the CPU."""
 SPARE = 4.0
 """Seconds before the end of the box at which no more test begins."""
+END, SMOKE = "LIT_SEG_GPU_END", "LIT_SEG_GPU_SMOKE"
+"""Variables that tell the processes of pytest when to end, and whether they only try."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In the order of their places; in a smoke run one case of each test but the longest."""
+    items.sort(key=lambda item: _place(item.nodeid))
+    if SMOKE in os.environ:
+        items[:] = [item for item in items if "gpu/test_command" not in item.nodeid]
+        items[:] = {item.nodeid.partition("[")[0]: item for item in reversed(items)}.values()
+        items.reverse()
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """End before the box does, so that all is written."""
+    if time.time() > float(os.environ[END]):
+        item.session.shouldstop = "the time is over"
 
 
 class Rows:
-    """A plugin of pytest that orders the tests and adds a row when one has ended.
+    """A plugin of pytest that adds a row when a test has ended.
 
-    Args:
-        section: where the rows go; the whole text of a failure goes to a file of the section.
-        before: the row of each test that passed in an earlier call, by its name.
+    The whole text of a failure goes to a file in the folder of the section.
     """
 
-    def __init__(self, section: Section, before: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, section: Section) -> None:
         self.section = section
-        self.before = before
         self.outcomes: dict[str, int] = {}
         section.folder.mkdir(parents=True, exist_ok=True)
         self.failures = section.folder / "failures.txt"
         self.failures.write_text("")
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """The most valuable first; in a smoke run one case of each test but the longest."""
-        items.sort(key=lambda item: (_short(item.nodeid) in self.before, _place(item.nodeid)))
-        if self.section.smoke:
-            items[:] = [item for item in items if "gpu/test_command" not in item.nodeid]
-            items[:] = {item.nodeid.partition("[")[0]: item for item in reversed(items)}.values()
-            items.reverse()
-
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        """End before the box does, so that all is written."""
-        if self.section.seconds_left() < SPARE:
-            item.session.shouldstop = "the time is over"
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that cannot be imported."""
@@ -77,28 +76,8 @@ class Rows:
             columns["error"] = _last_line(report)
             with self.failures.open("a", encoding="utf-8") as file:
                 file.write(f"{'=' * 80}\n{name}\n{report.longreprtext}\n{report.capstderr}\n")
-        self.before.pop(_short(name), None)
-        self.section.row("tests", test=_short(name), outcome=outcome, seconds=seconds, **columns)
-
-    def keep_earlier(self) -> None:
-        """Rows of tests that passed in an earlier call and did not run again."""
-        for row in self.before.values():
-            self.section.row("tests", **{**row, "outcome": "passed in an earlier call"})
-
-
-def _short(name: str) -> str:
-    """The name of a test as the table has it."""
-    return name.removeprefix("tests/").replace(".py", "").replace("test_", "")
-
-
-def _passed_before() -> dict[str, dict[str, Any]]:
-    """The rows of tests that passed in an earlier call, by name."""
-    path = os.environ.get("LIT_SEG_GPU_BEFORE")
-    if not path:
-        return {}
-    with open(path, encoding="utf-8") as file:
-        rows = json.load(file)["tables"]["tests"]
-    return {row["test"]: row for row in rows if row["outcome"].startswith("passed")}
+        short = name.removeprefix("tests/").replace(".py", "").replace("test_", "")
+        self.section.row("tests", test=short, outcome=outcome, seconds=seconds, **columns)
 
 
 def _place(name: str) -> int:
@@ -127,16 +106,20 @@ def run(section: Section) -> None:
         os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")
     else:
         os.environ["LIT_SEG_TEST_DEVICE"] = "cpu"
-    rows = Rows(section, _passed_before())
-    options = ["-m", "gpu", "-q", "-p", "no:cacheprovider"]
+    os.environ[END] = str(time.time() + section.seconds_left() - SPARE)
+    if section.smoke:
+        os.environ[SMOKE] = "yes"
+    rows = Rows(section)
+    options = ["-m", "gpu", "-q", "-p", "no:cacheprovider", "-p", __name__]
     options += ["-o", "tmp_path_retention_policy=none"]  # checkpoints would fill the disk
-    if find_spec("xdist"):
-        options += ["-p", "no:xdist"]
+    if find_spec("xdist"):  # in the order of the tests, as far as several processes can
+        options += ["-n", "0" if section.smoke else str(WORKERS), "--maxschedchunk=1"]
     if find_spec("pytest_timeout"):
-        options += ["--timeout=60"]
+        options += ["--timeout=80"]
     folders = [folder for folder in FOLDERS if os.path.isdir(folder)]
-    code = pytest.main([*options, *folders], plugins=[rows])
-    rows.keep_earlier()
+    with TemporaryDirectory() as temporary:
+        own = f"--basetemp={temporary}/tests"  # another pytest of the user may tidy up the default
+        code = pytest.main([*options, own, *folders], plugins=[rows])
     counts = ", ".join(f"{number} {outcome}" for outcome, number in rows.outcomes.items())
     section.note(
         f"{counts} in {time.monotonic() - begun:.0f} s; pytest ended with {int(code)}. Losses: the "

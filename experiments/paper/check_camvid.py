@@ -582,7 +582,9 @@ def write(page: Path, name: str, lines: Sequence[str]) -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Print or write all tables; returns the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").split("\n", 1)[0], allow_abbrev=False
+    )
     parser.add_argument("runs", nargs="?", type=Path, help="runs in place of the records")
     parser.add_argument("--draws", type=int, default=10_000, help="resamples of the bootstrap")
     parser.add_argument("--write", action="store_true", help="put the tables into the pages")

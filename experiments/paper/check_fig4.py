@@ -212,7 +212,9 @@ def lines(folder: str, rarest: str | None = None, *, extra: bool = True) -> Iter
 
 def main(args: Sequence[str] | None = None) -> int:
     """Print the table; returns the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").split("\n", 1)[0], allow_abbrev=False
+    )
     parser.add_argument("runs", help="a run, or a folder of runs")
     parser.add_argument("--rarest", help="the class that stands for the bike")
     given = parser.parse_args(args)

@@ -1,6 +1,7 @@
 """Shows the progress of a run: a bar on a terminal, else plain lines."""
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -19,8 +20,10 @@ from lit_seg.runs.records import stat_of
 class ProgressLines(Callback):
     """Prints a line after the first step, then at most one every ``seconds``, and one at the end.
 
-    It says step, loss, the time that is left of the whole run (with its validations, at the pace
-    since the first step) and the last scores. Within a validation it says the batch.
+    It says step, loss, the time that is left of the whole run and the last scores. The time is that
+    of the steps, at the pace since the first one, and of the validations, each as long as the last;
+    before the first validation it is "at least" that of the steps. Within a validation it says the
+    batch.
 
     Args:
         seconds: the shortest time between two lines.
@@ -32,6 +35,9 @@ class ProgressLines(Callback):
         self._clock = clock
         self._printed = clock() - seconds  # when the last line was
         self._first: tuple[int, float] | None = None  # the first step that ended, and when
+        self._validation_began = 0.0
+        self._validation: float | None = None  # the seconds of the last one
+        self._validations = 0.0  # the seconds of all since the first step
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Print the step; the first step is printed at once."""
@@ -47,6 +53,15 @@ class ProgressLines(Callback):
         """Print the number of steps done and the last scores."""
         if self._first is not None and trainer.is_global_zero:
             _write(f"done: {_training_line(trainer, '')}")
+
+    def on_validation_start(self, *_: Any) -> None:
+        self._validation_began = self._clock()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep how long it took."""
+        if self._first is not None:
+            self._validation = self._clock() - self._validation_began
+            self._validations += self._validation
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any) -> None:
         self._evaluation(trainer, "validation", trainer.num_val_batches, *args)
@@ -70,11 +85,17 @@ class ProgressLines(Callback):
         timers = (c for c in trainer.callbacks if isinstance(c, Timer))  # type: ignore[attr-defined]
         left = [seconds for each in timers if (seconds := each.time_remaining()) is not None]
         step, total = trainer.global_step, trainer.estimated_stepping_batches
+        least = ""
         if first < step and total < float("inf"):
-            left.append((total - step) * (self._clock() - since) / (step - first))
+            of_step = (self._clock() - since - self._validations) / (step - first)
+            validations = _validations_left(trainer, step, total)
+            steps = (total - step) * of_step + validations * (self._validation or 0)
+            least = "at least " if validations and self._validation is None else ""
+            least = least if steps < min(left, default=steps + 1) else ""
+            left.append(steps)
         if not left or step >= total:
             return ""
-        return f"{timedelta(seconds=max(0, round(min(left))))} left"
+        return f"{least}{timedelta(seconds=max(0, round(min(left))))} left"
 
     def _is_due(self, trainer: Trainer) -> bool:
         return trainer.is_global_zero and self._clock() >= self._printed + self._seconds
@@ -100,6 +121,7 @@ class ProgressOnTerminal(ProgressLines):
         super().on_train_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_validation_end(trainer, pl_module)
         if trainer.state.fn != "fit":
             self._stop()
 
@@ -157,6 +179,20 @@ def _log_to_standard_error() -> None:
         for handler in logging.getLogger(name).handlers:
             if type(handler) is logging.StreamHandler:
                 handler.setStream(sys.stderr)
+
+
+def _validations_left(trainer: Trainer, step: int, total: float) -> int:
+    """How many come until the last step, the one after ``step`` included."""
+    if not trainer.enable_validation:
+        return 0
+    batches, epochs = trainer.num_training_batches, trainer.check_val_every_n_epoch
+    # Lightning counts batches from validation to validation, or one at the end of so many epochs
+    every = min(
+        getattr(trainer, "val_check_batch", None) or batches, batches if epochs else math.inf
+    )
+    steps = math.ceil(every / trainer.accumulate_grad_batches)
+    steps *= (epochs or 1) if every == batches else 1
+    return math.ceil(total / steps) - (step - 1) // steps
 
 
 def _training_line(trainer: Trainer, left: str) -> str:

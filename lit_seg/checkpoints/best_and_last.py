@@ -77,10 +77,11 @@ class LastCheckpoint(Checkpoint):
         self.dirpath = dirpath
         self.every_n_train_steps = every_n_train_steps
         self._saved_step: int | None = None  # until training starts, with all of its state loaded
+        self._first_step = 0  # of this process
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remember that the state from which a resumed run starts is saved already."""
-        self._saved_step = trainer.global_step
+        self._saved_step = self._first_step = trainer.global_step
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -130,7 +131,10 @@ class LastCheckpoint(Checkpoint):
                 self._save(trainer)
             else:
                 _save_alone(trainer, last, exception)
-        if last.exists():
+        # an error before any step would come again; it says itself what to do
+        if last.exists() and (
+            trainer.global_step > self._first_step or isinstance(exception, StopRequest)
+        ):
             rank_zero_info(
                 f"stopped after {plural(trainer.global_step, 'step')}; resume by "
                 f"`make train RESUME={trainer.default_root_dir}`"

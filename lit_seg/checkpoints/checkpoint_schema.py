@@ -4,6 +4,7 @@ All fields are checked before any is loaded: Lightning would find a damaged fiel
 loaded others.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,12 +15,23 @@ from torch import Tensor
 from lit_seg.distributed.torch_private import LAST_RATES, STEP_COUNT
 from lit_seg.files.schema import ANYTHING, COUNT, TEXT, Optional, Value, difference, is_number
 from lit_seg.tasks.normalisation import NORMALISATION
+from lit_seg.tasks.schedule import LIKE_THEIR_PARAMETER
 
 _FLAG = Value("true or false", lambda v: isinstance(v, bool))
 _COUNT_OR_FLAG = Value("a whole number from 0", lambda v: _FLAG.fits(v) or COUNT.fits(v))
 _NUMBER = Value("a number", lambda v: is_number(v) or isinstance(v, Tensor))
 _SCORE = Value("a number or nothing", lambda v: v is None or is_number(v))
-_RATE = Value("a number from 0", lambda v: isinstance(v, Tensor) or (is_number(v) and v >= 0))
+_NUMBERS = Value(  # one of Adafactor's is missing by default
+    "a number or several",
+    lambda v: _NUMBER.fits(v) or (isinstance(v, list | tuple) and any(map(_NUMBER.fits, v))),
+)
+_AMOUNT = Value("a number from 0", lambda v: _is_amount(v))
+_BETAS = Value(
+    "two numbers from 0 to below 1",
+    lambda v: (
+        isinstance(v, list | tuple) and len(v) == 2 and all(_AMOUNT.fits(b) and b < 1 for b in v)
+    ),
+)
 _TENSOR = Value(
     "a dense tensor of real numbers",
     lambda v: (
@@ -28,6 +40,7 @@ _TENSOR = Value(
         and not (v.is_meta or v.is_complex() or v.is_quantized)
     ),
 )
+_STATE = Value("a dense tensor of real numbers", lambda v: v is None or _TENSOR.fits(v))
 _NORMALISATION = Value(
     "a mean and a standard deviation of three channels",
     lambda v: isinstance(v, Tensor) and v.shape == (2, 1, 3, 1, 1),
@@ -37,7 +50,7 @@ _VERSION = Value(
 )
 _NAMES = Value(
     "a list of names",
-    lambda v: v is None or (isinstance(v, list | tuple) and all(map(TEXT.fits, v))),
+    lambda v: v is None or (isinstance(v, list | tuple) and len(v) > 0 and all(map(TEXT.fits, v))),
 )
 _OBJECT = Value(
     "a class and its options",
@@ -59,6 +72,19 @@ _FIT_LOOP = {
     },
     "epoch_loop.val_loop.batch_progress": _BATCHES,
 }
+_OF_PARAMETER: dict[Any, Any] = {
+    str: ANYTHING,
+    "step": Optional(_AMOUNT),
+    **dict.fromkeys(LIKE_THEIR_PARAMETER, Optional(_STATE)),
+}
+_OF_GROUP: dict[Any, Any] = {
+    str: ANYTHING,
+    "lr": _AMOUNT,
+    "params": [COUNT],
+    "betas": Optional(_BETAS),
+    "eps": Optional(_NUMBERS),
+    **dict.fromkeys(("momentum", "weight_decay"), Optional(_AMOUNT)),
+}
 _CHECKPOINT = {
     "epoch": COUNT,
     "global_step": COUNT,
@@ -71,18 +97,14 @@ _CHECKPOINT = {
         "lr_scheduler": Optional(_OBJECT),
     },
     "loops": {str: {str: _MAPPING, "batch_progress": _BATCHES}, "fit_loop": _FIT_LOOP},
-    "optimizer_states": [
-        {
-            "state": {int: {str: ANYTHING, "step": Optional(_NUMBER)}},
-            "param_groups": [{str: ANYTHING, "lr": _RATE, "params": [COUNT]}],
-        }
-    ],
+    "optimizer_states": [{"state": {int: _OF_PARAMETER}, "param_groups": [_OF_GROUP]}],
     "lr_schedulers": [
         {
             str: ANYTHING,
             "last_epoch": COUNT,  # without it the schedule would begin anew
             STEP_COUNT: Optional(COUNT),
             LAST_RATES: Optional([_NUMBER]),
+            "base_lrs": Optional([_NUMBER]),
         }
     ],
     NORMALISATION: Optional(_NORMALISATION),
@@ -100,7 +122,7 @@ def damage_of(content: Mapping[Any, Any]) -> str:
 
 
 def _contradiction(content: Mapping[str, Any]) -> str:
-    """Describe numbers of steps or epochs that contradict each other; empty if all agree."""
+    """Describe what contradicts another part, such as numbers of steps; empty if all agree."""
     loop = content["loops"]["fit_loop"]
     steps = loop["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]["step"]["total"]
     epochs = loop["epoch_progress"]["current"]
@@ -110,7 +132,31 @@ def _contradiction(content: Mapping[str, Any]) -> str:
     ):
         if content[name] != counted:
             return f"{name} is {content[name]}, and its counter {counted}"
+    for i, schedule in enumerate(content["lr_schedulers"]):
+        counted = schedule["last_epoch"]
+        if counted > content["global_step"] or (
+            _steps_each_time(content["hyper_parameters"]) and counted < content["global_step"]
+        ):
+            return f"lr_schedulers[{i}].last_epoch is {counted} after step {content['global_step']}"
+    if len(content["optimizer_states"]) != 1:
+        return f"optimizer_states has {len(content['optimizer_states'])} items, not 1"
+    if not content["optimizer_states"][0]["param_groups"]:
+        return "optimizer_states[0].param_groups has no item"
     begun = content.get("position", {}).get("epoch", content["epoch"])
     if begun - content["epoch"] not in (0, 1):
         return f"position.epoch is {begun} and epoch {content['epoch']}"
     return ""
+
+
+def _steps_each_time(options: Mapping[str, Any]) -> bool:
+    """Whether the schedule takes a step with each of the optimizer, as far as its name says so."""
+    given = options.get("lr_scheduler")
+    name = str(given.get("class_path", "")) if isinstance(given, Mapping) else ""
+    of_torch = name.startswith("torch.") and not name.endswith((".ReduceLROnPlateau", "Scheduler"))
+    return of_torch and options.get("lr_interval", "step") == "step"
+
+
+def _is_amount(value: Any) -> bool:
+    """Whether a value is a finite number from 0, or a tensor that holds one."""
+    of_one = isinstance(value, Tensor) and value.numel() == 1 and _TENSOR.fits(value)
+    return (is_number(value) or of_one) and bool(0 <= value < math.inf)

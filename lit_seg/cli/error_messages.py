@@ -76,9 +76,12 @@ _CLASSES: dict[str, ModuleType] = {
 
 def _known(option: str, owner: str) -> Iterable[str]:
     """List the options of the class ``owner``; without one, the classes that an option may name."""
-    if not owner:
+    try:
+        classes = inspect.getmro(pkgutil.resolve_name(owner)) if owner else ()
+    except (AttributeError, ImportError):  # there is none of this name
+        classes = ()
+    if not classes:
         return [n for n in dir(_CLASSES.get(option.rpartition(".")[2])) if n[0].isupper()]
-    classes = inspect.getmro(pkgutil.resolve_name(owner))  # jsonargparse has imported it
     return [name for cls in classes for name in inspect.signature(cls).parameters]
 
 

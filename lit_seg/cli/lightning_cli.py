@@ -1,6 +1,7 @@
 """Extends LightningCLI for one run: its folder, loggers, callbacks and checkpoint."""
 
 import json
+import os
 import sys
 from argparse import ArgumentError
 from contextlib import ExitStack
@@ -78,9 +79,9 @@ class RunConfig(SaveConfigCallback, AfterFirstStep):
         config.changed_data = "refuse"  # the next change must be accepted too
         text = self.parser.dump(config, skip_none=False)
         folder = Path(trainer.default_root_dir)
-        replace_text(folder / CONFIG, text)
         if trainer.ckpt_path is None:  # what was added since is in the configuration alone
             replace_text(folder / COMMAND, json.dumps(sys.argv[1:]) + "\n")
+        replace_text(folder / CONFIG, text)
         for logger in trainer.loggers:
             logger.log_hyperparams(parse_yaml(text))
 
@@ -107,7 +108,8 @@ class LitSegCLI(LightningCLI):
         return {name: every[name] for name in asked or every}
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        return super().init_parser(exit_on_error=False, **kwargs)  # `main` prints the error
+        # `main` prints the error; a name that is cut short may be a mistake for another one
+        return super().init_parser(exit_on_error=False, allow_abbrev=False, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         self._command_parser = (
@@ -159,6 +161,9 @@ class LitSegCLI(LightningCLI):
                 f"{self.trainer.default_root_dir}: no step was trained; `trainer.max_epochs`, "
                 "`max_steps`, `max_time` or `limit_train_batches` leave none"
             )
+        folder, tried = Path(self.trainer.default_root_dir), self.config.fit.trainer.fast_dev_run
+        if self.trainer.is_global_zero and not tried and not (folder / CONFIG).exists():
+            raise RunError(f"{folder}: was removed while the run wrote into it; train it anew")
         if self.model.needs_scoring:
             step = self.trainer.global_step - 1  # steps are counted from 0
             logs = [lg for lg in self.trainer.loggers if isinstance(lg, CSVLog)]
@@ -171,6 +176,7 @@ class LitSegCLI(LightningCLI):
         config = self.config[self.subcommand]
         check_options(config, {"data", "model", "trainer", *CALLBACKS})
         name_own_data(config)
+        config.run_dir = os.path.expanduser(config.run_dir)  # as the trainer does
         fits = self.subcommand == "fit"
         if config.ckpt_path is None and fits:
             config.run_dir = str(free_folder(Path(config.run_dir)))

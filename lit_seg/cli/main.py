@@ -20,7 +20,7 @@ from lit_seg.cli.reach import OWN
 from lit_seg.config.trust import only_trusted, take_trusted
 from lit_seg.data import SegDataModule
 from lit_seg.distributed.rank_timeout import end_process
-from lit_seg.errors import StopRequest
+from lit_seg.errors import StopRequest, heard_signals
 from lit_seg.tasks import LitSegmenter
 
 # Lightning advertises other products in messages with this sign
@@ -45,13 +45,13 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     if args is not None:
         sys.argv[1:] = args
-    with lasting_output(), _ctrl_c_ends_it():
+    with lasting_output(), _signals_end_it():
         return end_process(_run_command())
 
 
 @contextmanager
-def _ctrl_c_ends_it() -> Iterator[None]:
-    """Let Ctrl-C end what comes before the first step; Lightning would exit with code 1."""
+def _signals_end_it() -> Iterator[None]:
+    """Let a signal end what comes before the first step; Lightning knows Ctrl-C and SIGTERM."""
 
     def stop(signum: int, frame: object) -> None:
         raise StopRequest(signum, early=True)
@@ -59,11 +59,12 @@ def _ctrl_c_ends_it() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only that one may
         yield
         return
-    before = signal.signal(signal.SIGINT, stop)
+    before = {signum: signal.signal(signum, stop) for signum in heard_signals()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def _run_command() -> int:
@@ -89,7 +90,8 @@ def _run_command() -> int:
         code = 0
     except StopRequest as stop:
         if stop.early:
-            sys.stderr.write("stopped\n")
+            by = "" if stop.signum == signal.SIGINT else f" by {signal.Signals(stop.signum).name}"
+            sys.stderr.write(f"stopped{by}\n")
         code = 128 + stop.signum
     except SIGTERMException:  # Lightning's, before our handler is set; its exit code would be 0
         code = 128 + signal.SIGTERM

@@ -7,6 +7,7 @@ from typing import Any
 
 from pytorch_lightning import Trainer
 
+from lit_seg.config.parse_errors import OTHER_WORDS
 from lit_seg.config.trust import take_option
 from lit_seg.data import DATASETS
 from lit_seg.errors import RunError, near
@@ -18,6 +19,7 @@ _EXAMPLES = {
     "trainer": "trainer: {KEY: ...}",
     "model": "model: {KEY: ...}",
 }
+_OF_CLASSES = ("class_path", "init_args", "dict_kwargs")
 _ELSEWHERE = {"optimizer", "lr_scheduler"}  # options of LightningCLI too
 
 
@@ -44,12 +46,13 @@ def check_places(path: Path, content: Mapping[str, Any]) -> None:
     options = _options_of(classes or [*DATASETS.values()])
     known: dict[str, Collection[str]] = {
         "": {"data", "trainer", "model", "seed_everything", "run_dir"},
-        "data": {"class_path", "init_args", "dict_kwargs"},
+        "data": _OF_CLASSES,
         "data.init_args": options,
         "trainer": _options_of([Trainer]),
     }
     if name and not classes:  # a class of the user's, whose options are not known here
         del sections["data.init_args"]
+    _check_classes(path, "", content)
     for where, section in sections.items():
         for key, value in section.items():
             if where == "data.init_args" and value is None and options.get(key) is not None:
@@ -64,7 +67,27 @@ def check_places(path: Path, content: Mapping[str, Any]) -> None:
                 _refuse(f"{path}: `{f'{where}.' if where else ''}{key}`", key, where, known)
 
 
+def _check_classes(path: Path, where: str, content: Any) -> None:
+    """Refuse an option beside ``class_path``: with it, nobody would take that for a class."""
+    if isinstance(content, list):
+        for each in content:
+            _check_classes(path, where, each)
+    elif isinstance(content, Mapping):
+        beside = [key for key in content if key not in _OF_CLASSES]
+        if "class_path" in content and beside and where not in ("", "data"):
+            raise RunError(
+                f"{path}: `{where}.{beside[0]}` belongs under `{where}.init_args`, such as "
+                f"`{{class_path: {content['class_path']}, init_args: {{{beside[0]}: ...}}}}`"
+            )
+        for key, each in content.items():
+            _check_classes(path, f"{where}.{key}".lstrip("."), each)
+
+
 def _refuse(what: str, key: str, where: str, known: Mapping[str, Collection[str]]) -> None:
+    if meant := OTHER_WORDS.get(key):
+        *parts, last = meant.split(".")
+        nested = "".join(f"{part}: {{" for part in parts) + f"{last}: ..." + "}" * len(parts)
+        raise RunError(f"{what} is no option; did you mean `{nested}`?")
     place = next((place for place, keys in known.items() if key in keys), None)
     if place:
         example = _EXAMPLES[place].replace("KEY", key)

@@ -90,6 +90,11 @@ def check_options(config: Any, sections: Collection[str]) -> None:
         raise RunError(
             f"`run_dir` must name a folder, without a character of value 0, got {config.run_dir!r}"
         )
+    if "://" in config.run_dir:
+        raise RunError(
+            f"`run_dir` must name a folder of this machine, got the address {config.run_dir!r}; "
+            "copy the run there when it has ended"
+        )
     trainer = config.trainer
     for key, least in _LEAST.items():
         if trainer[key] is not None and not trainer[key] >= least:  # NaN is not
@@ -123,6 +128,11 @@ def check_options(config: Any, sections: Collection[str]) -> None:
         raise RunError(
             f"`trainer.model_registry` cannot be {trainer.model_registry}: it uploads checkpoints; "
             "leave it out"
+        )
+    if str(trainer.profiler).lower() == "xla":
+        raise RunError(
+            "`trainer.profiler` cannot be xla: it opens a port for whoever connects; take simple, "
+            "advanced or pytorch"
         )
     _check_strategy(trainer.strategy)
     if config.weights_only is False:

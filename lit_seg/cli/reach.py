@@ -6,6 +6,7 @@ text for the arguments that are listed here; a class or an argument that is not 
 """
 
 import os
+import re
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -86,6 +87,8 @@ _NAMES = {"checkpoint_name", "filename", "id", "name", "prefix", "sub_dir", "ver
     *("comment", "filename_suffix"),
 }
 """Arguments that become a part of a path, which must not lead out of its folder."""
+_ELSEWHERE = re.compile(r"://|::|^data:|^~|\$")
+"""A path with one of these is an address, or Lightning writes another one in its place."""
 
 
 def check_reach(
@@ -159,10 +162,13 @@ def _beyond(cls: type, arguments: Mapping[str, Any], folder: Path) -> Iterator[t
     for name, value in arguments.items():
         if value is None or value == defaults.get(name):
             continue
-        if name in listed and name in _FOLDERS:
-            within = Path(os.path.realpath(str(value))).is_relative_to(os.path.realpath(folder))
+        text = str(value)
+        if name in listed and name in _FOLDERS | _NAMES and _ELSEWHERE.search(text):
+            within = False
+        elif name in listed and name in _FOLDERS:
+            within = Path(os.path.realpath(text)).is_relative_to(os.path.realpath(folder))
         elif name in listed and name in _NAMES:
-            within = not os.path.isabs(str(value)) and ".." not in Path(str(value)).parts
+            within = not os.path.isabs(text) and ".." not in Path(text).parts
         else:
             within = name in listed or (_is_number(value) and not issubclass(cls, Logger))
         if not within:

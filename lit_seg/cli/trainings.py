@@ -27,7 +27,8 @@ from lit_seg.runs.summary_file import is_finished
 
 RECORD = "compare.json"  # in a run's folder: the options it was started with
 _LINE = re.compile(
-    rb"^(?:done: )?step (\d+) of (\d+)(?:.*?, ((?:\d+ days?, )?[\d:]+) left)?", re.MULTILINE
+    rb"^(?:done: )?step (\d+) of (\d+)(?:.*?, ((?:at least )?(?:\d+ days?, )?[\d:]+) left)?",
+    re.MULTILINE,
 )
 _TAIL = 4096  # bytes in which the last line of progress lies
 
@@ -148,7 +149,8 @@ class Trainings:
             if state_of(run) == "stopped":
                 command = ["fit", "--resume", str(run.folder)]
             elif (run.folder / RECORD).exists() or not is_taken(run.folder):
-                _clear(run.folder)  # else the run would go to another folder
+                if (run.folder / RECORD).exists():
+                    _clear(run.folder)  # else the run would go to another folder
                 command = run.command
                 replace_text(run.folder / RECORD, json.dumps(run.words))
             else:

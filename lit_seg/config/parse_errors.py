@@ -5,6 +5,16 @@ from collections.abc import Callable, Iterable
 
 from lit_seg.errors import near
 
+OTHER_WORDS = {
+    **dict.fromkeys(("lr", "learning_rate"), "model.optimizer.init_args.lr"),
+    **dict.fromkeys(("epochs", "num_epochs"), "trainer.max_epochs"),
+    **dict.fromkeys(("gpus", "num_gpus"), "trainer.devices"),
+    "seed": "seed_everything",
+    **dict.fromkeys(("image_size", "img_size", "crop_size", "size"), "data.init_args.height"),
+    **dict.fromkeys(("classes", "class_names", "num_classes"), "data.init_args.ids"),
+}
+"""How other programs name what is an option here."""
+
 _KEY = re.compile(r'Parser key "([^"]+)":')
 _CLASS = re.compile(r"class_path(?:=| )'([\w.]+)'")
 _DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
@@ -27,6 +37,7 @@ _FRAME = (  # lines around a statement, and statements on types that are tried f
     *("Does not validate against", "Subtypes:", "Errors:", "Given value"),
     *("Expected a <class 'NoneType'>", "Expected a path but", "Problem with given class_path"),
 )
+_NO_CLASS = re.compile(r"there is no class ([\w.]+)")
 _UNKNOWN = re.compile(r"there is no class ([\w.]+)|Option '([^']+)' is not accepted")
 
 
@@ -47,14 +58,21 @@ def explain(
     if "`" in reason:  # the message of one of our constructors says everything
         return reason
     given = re.search(r"^ *Given value: ([^\s(]+)$", report, re.MULTILINE)
-    if given and given[1] not in reason:
+    if given and not re.search(rf"(?<!\w){re.escape(given[1])}(?!\w)", reason):
         reason += f". Got value: {given[1]}"
+    option, no_class = ".".join(keys), _NO_CLASS.search(reason)
+    others = [part for part in reason.split("; ") if not part.startswith("there is no class")]
+    if no_class and others:  # it may be a class, or something else
+        wants_class = any(known(option, ""))
+        reason = no_class[0] if wants_class else f"{'; '.join(others)}. Got value: {no_class[1]}"
     reason = _in_words(reason)
     program = f"python -m lit_seg {command or ''}".strip()
     owner = _CLASS.search(report)
     if unknown := _UNKNOWN.search(reason):
         word = unknown[1] or unknown[2]
-        reason += near(word, known(".".join(keys), owner[1] if owner else ""), listed=False)
+        name = word.rpartition(".")[2]
+        of_class = owner[1] if owner and unknown[2] else ""
+        reason += near(name, known(option, of_class), listed=False)
     if "are required: " in report and not keys:
         way_out = "`make train` gives all that is needed; by hand, give `--config` or `--data`"
     elif keys and owner and f"there is no class {owner[1]}" not in reason:
@@ -62,7 +80,7 @@ def explain(
     else:
         way_out = f"`{program} --help` lists the options"
     reason += " " if reason.endswith("?") else ". "
-    return f"`{'.'.join(keys)}`: {reason}{way_out}" if keys else f"{reason}{way_out}"
+    return f"`{option}`: {reason}{way_out}" if keys else f"{reason}{way_out}"
 
 
 def _in_words(reason: str) -> str:

@@ -163,6 +163,6 @@ def _options(args: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _parsed(value: str) -> Any:
     try:
-        return parse_yaml(value)
+        return parse_yaml(value) if value else value
     except yaml.YAMLError:
         return value

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from lightning_utilities.core.rank_zero import rank_zero_warn
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -36,6 +36,7 @@ def read_image(path: Path) -> Array:
     if found.image.format == "TIFF":  # of an animation, the first picture is the natural one
         _refuse_pages(path, found)
     _tell_what_is_left_out(path, image, found)
+    _tell_what_is_turned(path, found.image)
     return np.asarray(image.convert("RGB"))
 
 
@@ -151,6 +152,20 @@ def _tell_what_is_left_out(path: Path, image: Image.Image, found: _Decoded) -> N
             f"{path.parent}: images have {stored} bands, and the network sees red, green and blue: "
             "what else they hold, such as transparency or infrared, is left out"
         )
+
+
+def _tell_what_is_turned(path: Path, image: Image.Image) -> None:
+    """Warn of pictures that viewers show turned, where the size of a mask does not tell it."""
+    if "exif" in image.info and image.format != "TIFF":  # of which Pillow has turned the pixels
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        if orientation in (2, 3, 4) or (
+            orientation in (5, 6, 7, 8) and image.width == image.height
+        ):
+            rank_zero_warn(
+                f"{path.parent}: images have an EXIF orientation, by which viewers turn them, and "
+                "are used as stored; if the masks were drawn on turned ones, turn the images for "
+                "good, such as by `mogrify -auto-orient`"
+            )
 
 
 def _refuse_pages(path: Path, found: _Decoded) -> None:

@@ -101,10 +101,14 @@ class LabelMap:
                 mapped[label == value] = class_id
         if (mapped == _NONE).any():
             illegal = np.unique(label[mapped == _NONE]).tolist()
+            spread = all(v > 255 and v % 257 == 0 and v // 257 in self.legal for v in illegal)
+            hint = (
+                f"; of 16 bits, {illegal[0]} is what {illegal[0] // 257} is of 8" if spread else ""
+            )
             raise DataError(
-                f"{path}: holds the label values {illegal[:10]}, "
-                f"expected only {_ranges(self.legal)}; it is of another release or dataset, or "
-                "these values need a class or a place in `ignore`"
+                f"{path}: holds the label values {illegal[:10]}, expected only "
+                f"{_ranges(self.legal)}{hint}; it is of another release or dataset, or these "
+                "values need a class or a place in `ignore`"
             )
         return mapped
 

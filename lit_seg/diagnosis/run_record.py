@@ -190,11 +190,14 @@ def _command(folder: Path) -> tuple[dict[str, str], list[str] | None]:
     kinds = {layer.parent.name: layer.stem for layer in layers if layer.parent.parent == ours}
     if not {"model", "loss"} <= set(kinds):
         return {}, None
-    data = layers[1]
-    own = data.parent != ours / "data"
+    data, own = layers[1], ours not in layers[1].parents
+    if not own and data.parent.name != "data":  # put together by hand, in another order
+        return {}, None
+    added = [str(layer) for layer in layers[2:] if ours not in layer.parents]
     variables = {"DATA": str(data) if own else data.stem, "MODEL": kinds["model"]}
     variables["RECIPE"] = kinds.get("recipe", "")
-    return variables, _without(words[1:], *_OF_MAKE)
+    args = [word for path in added for word in ("--config", path)]
+    return variables, [*args, *_without(words[1:], *_OF_MAKE)]
 
 
 def _without(words: Sequence[str], *names: str) -> list[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger
 
+from lit_seg.errors import WriteError
 from lit_seg.files.atomic_io import replace_text, without_links, writing
 from lit_seg.runs.csv_rows import numbers, read_table
 from lit_seg.runs.layout import CLASSES, COST, METRICS
@@ -31,7 +32,9 @@ class CSVLog(Logger):
         super().__init__()
         self.folder = folder
         self._columns: list[str] = []
+        self._written: set[Path] = set()  # by this process
         self._held: list[tuple[dict[str, float], int | None]] | None = None
+        self._tables: dict[Path, pd.DataFrame] = {}  # what is kept of each file that is held
 
     @property
     def save_dir(self) -> str:
@@ -62,9 +65,9 @@ class CSVLog(Logger):
             else:
                 wide[key] = float(value)
         if classes:
-            _append(self.folder / CLASSES, RECORD, classes)
+            self._append(self.folder / CLASSES, RECORD, classes)
         if costs:
-            _append(self.folder / COST, ["step", "cost", "value"], costs)
+            self._append(self.folder / COST, ["step", "cost", "value"], costs)
         if wide:
             self._log_wide({"step": step, **wide})
 
@@ -76,7 +79,8 @@ class CSVLog(Logger):
             RunError: if what is kept of a file is damaged, also where only the end of the run reads
                 it. What is dropped may be damaged: a kill can leave half a row.
         """
-        for path, table in self._kept(step, validations).items():
+        self._tables = self._kept(step, validations)
+        for path, table in self._tables.items():
             values = table.drop(columns=["stat", "class", "cost"], errors="ignore")
             numbers(values.replace("", "nan"), path, dict.fromkeys(values, float))
         self._held = []
@@ -90,9 +94,9 @@ class CSVLog(Logger):
             validations: how many of the step before it to keep, where one is held again; with
                 accumulated gradients a step may have several.
         """
-        for path, table in self._kept(step, validations).items():
+        for path, table in (self._tables or self._kept(step, validations)).items():
             _replace(path, table)
-        held, self._held = self._held or [], None
+        held, self._held, self._tables = self._held or [], None, {}
         for metrics, at in held:
             self.log_metrics(metrics, at)
 
@@ -101,11 +105,10 @@ class CSVLog(Logger):
         tables = {}
         for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
             if path.exists():
-                table = read_table(path, [])
-                if table.columns.empty:  # killed before its first line was written
-                    tables[path] = table
-                    continue
                 table = read_table(path, ["step"])
+                if table.empty:  # killed before its first line was written
+                    tables[path] = table.iloc[:, :0]
+                    continue
                 at = numbers(table[["step"]], path)["step"]
                 kept = at < step
                 if validations is not None and "val/miou" in table:
@@ -129,19 +132,24 @@ class CSVLog(Logger):
             self._columns += new
             if path.exists():
                 _replace(path, read_table(path, []).reindex(columns=self._columns, fill_value=""))
-        _append(path, self._columns, [[row.get(key, "") for key in self._columns]])
+        self._append(path, self._columns, [[row.get(key, "") for key in self._columns]])
 
-
-def _append(path: Path, columns: list[str], rows: list[list[Any]]) -> None:
-    new = not path.exists() or not path.stat().st_size
-    with (
-        writing(path),
-        open(path, "a", newline="", encoding="utf-8", opener=without_links) as file,
-    ):
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(columns)
-        writer.writerows(rows)
+    def _append(self, path: Path, columns: list[str], rows: list[list[Any]]) -> None:
+        new = not path.exists() or not path.stat().st_size
+        if new and path in self._written:
+            raise WriteError(
+                f"{path}: was removed while the run wrote it, and its rows are lost; train the run "
+                "anew"
+            )
+        with (
+            writing(path),
+            open(path, "a", newline="", encoding="utf-8", opener=without_links) as file,
+        ):
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(columns)
+            writer.writerows(rows)
+        self._written.add(path)
 
 
 def _replace(path: Path, table: pd.DataFrame) -> None:

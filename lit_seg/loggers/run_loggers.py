@@ -33,8 +33,9 @@ class LateLoggers(Logger):
         self._rows.append((metrics, step))
 
     def start(self) -> Sequence[Logger]:
-        """Give the loggers their rows, and return them."""
+        """Start the loggers, give them their rows, and return them."""
         for logger in self._loggers:
+            _ = getattr(logger, "experiment", None)  # most start only when they are asked for it
             for metrics, step in self._rows:
                 logger.log_metrics(metrics, step)
         return self._loggers

@@ -64,6 +64,7 @@ class WandbLog(WandbLogger):
                 raise RunError(
                     f"W&B: cannot start ({again}); mend it, or set WANDB_MODE=disabled"
                 ) from None
+        _keep_id(Path(str(self.save_dir)), str(self.version))
         if hasattr(run, "define_metric"):
             self._has_axes = True
             run.define_metric(CLASS_STEP)
@@ -169,10 +170,12 @@ def _check_address() -> None:
 def _wandb_id(folder: Path, resumed: bool) -> str:
     path = folder / WANDB_ID
     if os.environ.get("WANDB_SWEEP_ID") and os.environ.get("WANDB_RUN_ID"):
-        new = os.environ["WANDB_RUN_ID"]  # W&B takes no other id from what a sweep's agent starts
-    elif resumed and path.is_file():
+        return os.environ["WANDB_RUN_ID"]  # W&B takes no other id from what a sweep's agent starts
+    if resumed and path.is_file():
         return path.read_text(encoding="utf-8").strip()
-    else:
-        new = uuid.uuid4().hex[:8]
-    rank_zero_only(replace_text)(path, new + "\n")
-    return new
+    return uuid.uuid4().hex[:8]
+
+
+@rank_zero_only
+def _keep_id(folder: Path, run_id: str) -> None:
+    replace_text(folder / WANDB_ID, run_id + "\n")

@@ -122,9 +122,11 @@ class SegLoss(FullPrecision):
 
         Raises:
             ValueError: if shapes do not fit each other or the number of classes, logits are
-                complex, something is on the meta device, or (on the CPU) a label is neither a class
-                nor void, or the call is inside ``torch.func.vmap``. On a GPU nobody waits for the
-                labels: with one that is neither the loss is NaN, and ``check_labels`` names it.
+                complex or sparse, something is on the meta device, or (on the CPU) a label is
+                neither a class nor void, or the call is inside ``torch.func.vmap``, or in training
+                mode inside another transform of ``torch.func`` that its state would change in. On a
+                GPU nobody waits for the labels: with one that is neither the loss is NaN, and
+                ``check_labels`` names it.
         """
         self._check_shapes(logits, target)
         target = target.long().contiguous()
@@ -135,8 +137,16 @@ class SegLoss(FullPrecision):
             check_labels(target, self.num_classes)
         if logits.shape[2:] != target.shape[1:] or not (logits.is_cuda and self.takes_any_logits):
             logits = self._prepared(logits, target)
-        with torch.autocast(logits.device.type, enabled=False):
-            value = self.loss(logits, target)
+        try:
+            with torch.autocast(logits.device.type, enabled=False):
+                value = self.loss(logits, target)
+        except RuntimeError as error:
+            if "mutate a captured Tensor" not in str(error):
+                raise
+            raise ValueError(
+                f"{type(self).__name__} in training mode changes its state, which `torch.func` "
+                "does not allow: call `eval()` of the loss, or take `torch.autograd.grad`"
+            ) from error
         return value.masked_fill(~legal.all(), torch.nan) if target.is_cuda else value
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -207,6 +217,9 @@ class SegLoss(FullPrecision):
         return logits
 
     def _check_shapes(self, logits: Tensor, target: Tensor) -> None:
+        for name, given in (("logits", logits), ("target", target)):
+            if given.layout != torch.strided:
+                raise ValueError(f"`{name}` must be dense, got {given.layout}; take `to_dense()`")
         if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
             raise ValueError(f"`target` must hold integer class ids, got {target.dtype}")
         if self.class_pixels.is_meta:

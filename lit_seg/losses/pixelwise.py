@@ -194,7 +194,8 @@ def modulated_sum(
     ``modulate`` maps ``(N, *)`` :math:`-\log p`, 0 where void, to the factors :math:`m`.
     """
     nll = pixel_nll(logits, target, void)
-    losses = modulate(nll) * nll
+    # beyond it, p is 0 in any dtype; at infinity the slope of the factors would be 0 * infinity
+    losses = modulate(nll.clamp(max=1000)) * nll
     if weight is not None:
         losses = losses * weight[target.masked_fill(target == void, 0)]
     return losses.sum()

@@ -42,7 +42,7 @@ class FullPrecision(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> Self:
         def move_only(tensor: Tensor) -> Tensor:
-            device = fn(torch.empty(0)).device
+            device = fn(torch.empty(0, device=tensor.device)).device
             dtype = widest_float(device) if tensor.dtype == torch.float64 else tensor.dtype
             return _trainable(tensor.to(device, dtype))
 

@@ -25,8 +25,14 @@ LOCK = ".fit.lock"
 
 
 def is_taken(folder: Path) -> bool:
-    """Whether a run lies in a folder; a run that failed before its first step leaves it free."""
-    return any((folder / name).exists() for name in (METRICS, CLASSES, CHECKPOINTS))
+    """Whether a run lies in a folder, or files of somebody else that a run would replace.
+
+    A run that failed before its first row and checkpoint leaves it free.
+    """
+    of_runs = [METRICS, CLASSES, CHECKPOINTS]
+    if not (folder / COMMAND).exists():  # a run writes it first
+        of_runs += [CONFIG, COST, DATASET, VAL_IMAGES, SUMMARY, TABLE]
+    return any((folder / name).exists() for name in of_runs)
 
 
 def free_folder(wanted: Path) -> Path:
@@ -42,9 +48,10 @@ def free_folder(wanted: Path) -> Path:
         problem = "cannot be written" if there.is_dir() else "is a file"
         raise RunError(f"{wanted}: no run can lie here, {there} {problem}; give another --run_dir")
     folder, number = wanted, 1
+    named = wanted if wanted.name not in ("", "..") else wanted.resolve()
     while is_taken(folder):
         number += 1
-        folder = wanted.with_name(f"{wanted.name}-{number}")
+        folder = named.with_name(f"{named.name}-{number}")
     return folder
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch.optim import Optimizer, SparseAdam
+from torch.optim import SGD, Optimizer, SparseAdam
 from torch.optim import lr_scheduler as schedulers
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
@@ -182,28 +182,25 @@ class ScheduledModule(LightningModule):
                     part.pop(key, None)
         if (trainer := self.trainer_or_none) and trainer.state.fn == TrainerFn.FITTING:
             self._changed = _changed_options(checkpoint, self.hparams)
-            for key, number in (
-                ("optimizer_states", 1),
-                ("lr_schedulers", bool(self.lr_scheduler)),
-            ):
-                # Lightning would leave in its first state what finds none in the checkpoint
-                if len(checkpoint[key]) != number:
-                    raise RunError(
-                        f"the checkpoint holds {len(checkpoint[key])} `{key}`, this run needs "
-                        f"{int(number)}; resume from another checkpoint of the run"
-                    )
+            found, number = len(checkpoint["lr_schedulers"]), int(bool(self.lr_scheduler))
+            # Lightning would leave in its first state what finds none in the checkpoint
+            if found != number:
+                raise RunError(
+                    f"the checkpoint holds {found} `lr_schedulers`, this run needs {number}; "
+                    "resume from another checkpoint of the run"
+                )
 
     def on_train_start(self) -> None:
         """Put a resumed run on its own schedule; the checkpoint brought the old options."""
         if not self.global_step:
             return
         for optimizer in self.trainer.optimizers:
-            _check_state(optimizer, self._options)
             for group, options in zip(optimizer.param_groups, self._options, strict=True):
                 set_by_scheduler = options.keys() - optimizer.defaults.keys()
                 group.update(
                     {k: options[k] for k in options.keys() & {*self._changed, *set_by_scheduler}}
                 )
+            _check_state(optimizer, self._options)
         for config in self.trainer.lr_scheduler_configs:
             _put_on_schedule(config.scheduler)
 
@@ -220,7 +217,7 @@ def _check_optimizer(optimizer: Optimizer) -> None:
         )
 
 
-_LIKE_THEIR_PARAMETER = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg"}
+LIKE_THEIR_PARAMETER = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg")
 """Entries of an optimizer's state that have the shape of their parameter."""
 
 
@@ -297,16 +294,19 @@ def _check_state(optimizer: Optimizer, options: Sequence[Mapping[str, Any]]) -> 
         f"{key} is {group[key]!r}, not like {value!r}"
         for group, known in pairs
         for key, value in known.items()
-        if None not in (group[key], value) and _kind(group[key]) != _kind(value)
+        if value is not None and _kind(group[key]) != _kind(value)
     ] + [
         f"{key} is of another shape than its parameter"
         for group, _ in pairs
         for parameter in group["params"]
         for key, value in optimizer.state.get(parameter, {}).items()
-        if key in _LIKE_THEIR_PARAMETER
+        if key in LIKE_THEIR_PARAMETER
         and value is not None
         and getattr(value, "shape", None) != parameter.shape
     ]
+    plain = isinstance(optimizer, SGD) and not any(group["momentum"] for group, _ in pairs)
+    if not optimizer.state and type(optimizer).__module__.startswith("torch.optim.") and not plain:
+        wrong = ["it is empty"]
     if wrong:
         raise RunError(
             f"the checkpoint's state of the optimizer does not fit: {wrong[0]}; resume from "

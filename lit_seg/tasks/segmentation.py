@@ -221,6 +221,7 @@ class LitSegmenter(ScheduledModule):
     def setup(self, stage: str) -> None:
         """Load the weights to start from, before DDP copies them to all ranks, and compile."""
         if stage == "fit":
+            loaded = False
             if self.weights:
                 loaded = load_encoder_weights(self.network, self.encoder, self.weights)
                 if not (loaded or self.init or self.encoder_lr_factor):
@@ -229,7 +230,7 @@ class LitSegmenter(ScheduledModule):
                         "weights cannot be had; give a local file by INIT=<path>"
                     )
             if self.init:
-                load_local_weights(self.network, self.init)
+                load_local_weights(self.network, self.init, published=loaded)
             if self.sync_batchnorm and self.trainer.world_size > 1 and self.device.type == "cuda":
                 # torch's own conversion drops the activations that timm's batch norms contain
                 self.network = convert_sync_batchnorm(self.network)

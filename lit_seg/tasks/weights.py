@@ -3,6 +3,7 @@
 import logging
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -76,8 +77,11 @@ def _published(own: Any, encoder: str, weights: str) -> nn.Module:
     return smp.encoders.get_encoder(encoder, weights=weights)  # type: ignore[no-any-return]
 
 
-def load_local_weights(network: nn.Module, path: str) -> None:
+def load_local_weights(network: nn.Module, path: str, published: bool = False) -> None:
     """Load the tensors of a file whose name and shape agree with the network's.
+
+    A line says how many they are, and which parts of the network stay random; not the encoder's, if
+    it has its ``published`` weights already.
 
     The file may be of torch or safetensors, and hold a checkpoint of this project or another, a
     state dict of the network, or one of an encoder alone. A segmentation head for other classes
@@ -90,13 +94,27 @@ def load_local_weights(network: nn.Module, path: str) -> None:
         raise RunError(f"`init`: {path} is no file; give a checkpoint or a state dict")
     own = network.state_dict()
     fitting = _fitting_tensors(_read(path), own)
-    if not fitting:
+    weights = [name for name, tensor in fitting.items() if tensor.is_floating_point()]
+    if not weights:  # perhaps numbers of batches, which all networks have
         raise RunError(
             f"`init`: no tensor of {path} fits this network by name and shape; give weights of "
             f"the same architecture and encoder"
         )
+    if broken := [name for name in weights if not fitting[name].isfinite().all()]:
+        raise RunError(
+            f"`init`: {broken[0]} of {path} holds NaN or infinite numbers, the first of "
+            f"{len(broken)} tensors; give weights of a training that did not diverge"
+        )
     network.load_state_dict(fitting, strict=False)
-    rank_zero_info(f"{len(fitting)} of {len(own)} tensors start from {path}")
+    rest = Counter(name.partition(".")[0] for name in own if name not in fitting)
+    if published:
+        del rest["encoder"]
+    of_part = Counter(name.partition(".")[0] for name in own)
+    random = [f"{number} of {of_part[part]} of {part}" for part, number in rest.items()]
+    rank_zero_info(
+        f"{len(fitting)} of {len(own)} tensors start from {path}"
+        + (f"; random: {', '.join(random)}" if random else "")
+    )
 
 
 def _read(path: str) -> Any:
@@ -121,10 +139,16 @@ def _fitting_tensors(content: Any, own: Mapping[str, Tensor]) -> dict[str, Tenso
             parts = _plain(key).split(".")
             for start, part in product(range(len(parts)), _PARTS):
                 name = names.get(part + ".".join(parts[start:]))
-                if name and own[name].shape == tensor.shape:
+                if name and own[name].shape == tensor.shape and _holds_like(tensor, own[name]):
                     before = ".".join(parts[:start])
                     found.setdefault((number, before, part), {})[name] = tensor
     return max(found.values(), key=len, default={})
+
+
+def _holds_like(tensor: Tensor, own: Tensor) -> bool:
+    """Whether a tensor holds real numbers, and fractions where those of the network do."""
+    dense = tensor.layout == own.layout and not (tensor.is_meta or tensor.is_quantized)
+    return dense and tensor.is_floating_point() == own.is_floating_point()
 
 
 _PARTS = ("", "encoder.", "encoder.model.")

@@ -149,8 +149,13 @@ def test_the_next_command_has_the_paths_and_options_of_the_run(tmp_path: Path) -
     words[4] = "my data/own.yaml"
     (run / "command.json").write_text(json.dumps(words))
     assert " DATA='my data/own.yaml' " in origin_of(run).train("recall")
-    (run / "command.json").write_text(json.dumps(["fit", "--config", "mine.yaml"]))
-    assert origin_of(run).args is None
+    more = ["--config", "my/more.yaml", "--trainer.max_epochs", "5"]
+    (run / "command.json").write_text(json.dumps([*words, *more]))
+    assert 'ARGS="--config my/more.yaml --trainer.max_epochs 5"' in origin_of(run).train("ce")
+    by_hand = [*words[:3], *words[7:], "--config", "my/own.yaml"]  # the data last
+    for command in (["fit", "--config", "mine.yaml"], by_hand):
+        (run / "command.json").write_text(json.dumps(command))
+        assert origin_of(run).args is None
 
 
 def test_after_recall_loss_comes_the_next_of_the_ladder_unless_it_floods(tmp_path: Path) -> None:

@@ -88,12 +88,25 @@ CASES = [
     Case("command-unknown", _command("repot"), ("repot", "'report'")),
     Case("data-not-given", lambda w: w.main(["fit"])),
     Case("option-unknown", _option("--trainer.epochs", "3"), ("--trainer.epochs",)),
+    Case("option-cut-short", _option("--seed_ever", "3"), ("--seed_ever", "'--seed_everything'")),
+    Case("option-other-word", _option("--lr", "1"), ("--lr", "--model.optimizer.init_args.lr")),
+    Case(
+        "option-of-optimizer-type",
+        _option("--model.optimizer", "Adam", "--model.optimizer.lr", "fast"),
+        ("fast",),
+    ),
     Case("option-of-loss-misspelt", _option("--model.loss.momentumm", "0.5"), ("momentumm",)),
     Case("option-type", _option("--trainer.max_steps", "many"), ("many",)),
     Case("option-of-loss-type", _option("--model.loss.momentum", "high"), ("high",)),
     Case("option-of-class-missing", _option("--trainer.callbacks", "EarlyStopping")),
     Case("option-choice", _data("void", "keep"), ("keep",)),
     Case("class-loss-unknown", _option("--model.loss", "RecalLoss"), ("RecalLoss",)),
+    Case("class-logger-unknown", _option("--trainer.logger", "wandb"), ("wandb", "WandbLogger")),
+    Case(
+        "class-path-unknown",
+        _option("--trainer.callbacks", "[{class_path: pytorch_lightning.callbacks.EarlyStoping}]"),
+        ("callbacks.EarlyStoping", "'EarlyStopping'"),
+    ),
     Case("class-data-unknown", _option("--data", "CamVidd"), ("CamVidd",)),
     Case(
         "class-package-missing", _option("--model.loss", "nosuch_package.Loss"), ("nosuch_package",)

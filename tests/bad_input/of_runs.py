@@ -297,7 +297,13 @@ CASES = [
     Case("init-missing", lambda w: w.fit("--model.init", "nosuch.pt"), ("nosuch.pt",)),
     Case("init-no-weights", _init(b"hello"), ("weights.pt",)),
     Case("init-fits-nowhere", _init({"a.b": torch.zeros(3)}), ("weights.pt",)),
+    Case(
+        "init-not-finite",
+        _init({"encoder.model.stem.conv.weight": torch.full((24, 3, 3, 3), torch.nan)}),
+        ("encoder.model.stem.conv.weight", "weights.pt", "1 tensors"),
+    ),
     Case("folder-empty", lambda w: w.fit("--run_dir", "")),
+    Case("folder-address", lambda w: w.fit("--run_dir", "s3://b/x"), ("s3://b/x",)),
     Case("folder-below-file", _file_in_the_way, ("file/seed0",)),
     Case("disk-full", _disk_full, ("checkpoints/",)),
     Case("folder-unwritable", _unwritable, ("run", "cannot be written")),

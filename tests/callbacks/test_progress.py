@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -67,17 +68,40 @@ def test_a_line_after_the_first_step_and_then_every_thirty_seconds(
 ) -> None:
     assert lines(capsys, max_epochs=2, num_sanity_val_steps=1) == [
         "step 1 of 16, loss 0",
-        "step 4 of 16, loss 3, 0:02:00 left",
-        "step 7 of 16, loss 6, 0:01:30 left",
+        "step 4 of 16, loss 3, at least 0:02:00 left",
+        "step 7 of 16, loss 6, at least 0:01:30 left",
         "validation: batch 1 of 2",
         "validation: batch 2 of 2",
-        # 80 seconds for the validation of 8 steps are part of the pace
-        "step 11 of 16, loss 10, 0:01:30 left, miou 0.250, macc 0.500",
-        "step 14 of 16, loss 13, 0:00:32 left, miou 0.250, macc 0.500",
+        # 80 seconds of them for the validation that is to come
+        "step 11 of 16, loss 10, 0:02:10 left, miou 0.250, macc 0.500",
+        "step 14 of 16, loss 13, 0:01:40 left, miou 0.250, macc 0.500",
         "validation: batch 1 of 2",
         "validation: batch 2 of 2",
         "done: step 16 of 16, loss 15, miou 0.250, macc 0.500",
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({"limit_val_batches": 0}, ["0:02:00", "0:01:30", "0:01:00", "0:00:30"]),
+        ({"val_check_interval": 4}, ["at least 0:02:00", "0:05:30", "0:03:30", "0:01:30"]),
+        # of the whole run, whose last weights are validated too
+        (
+            {"val_check_interval": 6, "check_val_every_n_epoch": None},
+            ["at least 0:02:00", "0:03:50", "0:03:20", "0:01:30"],
+        ),
+        (
+            {"check_val_every_n_epoch": 2},
+            [f"at least 0:0{time}" for time in ("2:00", "1:30", "1:00", "0:30")],
+        ),
+    ],
+)
+def test_the_time_left_is_that_of_the_validations_too(
+    options: dict[str, Any], left: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = lines(capsys, max_epochs=2, num_sanity_val_steps=0, **options)
+    assert [words[1] for line in shown if (words := re.search(", ([^,]*) left", line))] == left
 
 
 def test_accumulated_gradients_count_as_one_step(capsys: pytest.CaptureFixture[str]) -> None:

@@ -199,7 +199,7 @@ def test_254_classes_are_as_many_as_there_are(tmp_path):
     with pytest.raises(ValueError, match="`ids` must name 2 to 254 classes, got 255"):
         folder_classes(names, None, None)
     colours = {name: [0, 1, i] for i, name in enumerate(names)}
-    with pytest.raises(ValueError, match="`colours` must name 2 to 254 classes, got 255"):
+    with pytest.raises(ValueError, match=r"`colours` must .* 254 classes, got 255.*: \[\[0, 0"):
         folder_classes(None, colours, None)
 
 
@@ -232,7 +232,10 @@ def test_254_classes_are_as_many_as_there_are(tmp_path):
         ({"ids": {"a": "0-9", "b": "9-20"}}, "9 cannot be both 'a' and 'b'"),
         ({"ids": "a"}, "`ids` must be a list of class names.*such as `ids: .*got 'a'"),
         ({"ids": [["a"], ["b"]]}, r"`ids` must name classes by text, such as .*got \['a'\]$"),
-        ({"ids": {0: "a", 1: "b"}}, r"`ids` must name classes by text.*`ids: {sky: 0, .*got 0;"),
+        (
+            {"ids": {0: "a", 1: "b"}},
+            r"`ids` must have names before .*`ids: {a: 0, b: 1}`, got",
+        ),
         ({"ids": ["a", " "]}, r"`ids` must name classes by text, such as .*got ' '$"),
         ({"ids": [False, True]}, 'by text.*got False; .* quotes: "1", "yes", "no"'),
         ({"colours": {None: RED, "b": BLUE}}, r"`colours` must name .*\[0, 0, 255\].*got None"),

@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import warnings
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import yaml
 from PIL import Image
 
 from lit_seg.cli.main import main
+from lit_seg.data.decode import read_image
 from lit_seg.errors import DataError
 from tests.conftest import TINY, layers
 from tests.data.layout_of_folder import COLOURS, NAMES, folder, stems, write_folder, write_pair
@@ -97,6 +99,27 @@ def turned_photo(root, orientation):
     exif[0x0112] = orientation
     photo = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
     Image.fromarray(photo).save(root / "images/bad.png", exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size", "warned"),
+    [(3, (90, 80), True), (6, (90, 90), True), (1, (90, 90), False)],
+)
+def test_a_turned_photo_whose_mask_fits_is_told_too(root, orientation, size, warned):
+    """A mask that was drawn in a viewer would lie upside down."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", size).save(root / "images/bad.jpg", exif=exif)
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        read_image(root / "images/bad.jpg")
+    assert ["EXIF orientation" in str(each.message) for each in shown] == [True] * warned
+
+
+def test_masks_of_void_alone_are_told(root):
+    counts = np.array([[0] * len(NAMES) + [9]])
+    fault = folder(root, splits=ONE).fault_of_counts(counts)
+    assert f"every training pixel is void, none is {NAMES[0]}" in fault
 
 
 @pytest.mark.parametrize(

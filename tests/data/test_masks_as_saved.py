@@ -47,6 +47,14 @@ def test_greys_of_sixteen_bits_are_colours_where_nothing_is_lost(tmp_path):
     assert read_image(path).tolist() == [[[0] * 3, [255] * 3]]
 
 
+def test_white_of_sixteen_bits_is_told_from_that_of_eight(tmp_path):
+    """Both may be ids, so it is no guess."""
+    path = save16(tmp_path / "m.png", np.array([[0, 255]], np.uint8), 257)
+    assert read(path, BLACK_AND_WHITE | {"crack": 65535}) == [[0, 1]]
+    with pytest.raises(DataError, match=r"\[65535\], .* 0, 255; of 16 bits, 65535 is what 255 is"):
+        read(path, BLACK_AND_WHITE)
+
+
 def test_more_than_eight_bits_are_refused_still(tmp_path):
     stored = RGBA.astype(np.uint16) * 257
     stored[0, 0, 0] += 1
@@ -157,7 +165,9 @@ def renamed(root, stems, end):
 
 def test_many_images_of_an_unknown_suffix_are_an_error(tmp_path):
     renamed(write_folder(tmp_path), "defghij", ".heic")
-    with pytest.raises(DataError, match=r"images: 7 files .*\(7 \.heic\).*d\.heic.*exclude"):
+    with pytest.raises(
+        DataError, match=r"images: files left out: 7.*\(7 \.heic\).*d\.heic.*exclude"
+    ):
         folder(tmp_path).split("train")
     data = folder(tmp_path, exclude=["*.heic"], splits={"train": 0.5})
     assert len(data.split("train")) == 2
@@ -167,7 +177,7 @@ def test_what_is_no_image_is_counted_and_said(tmp_path):
     write_folder(tmp_path)
     for stem in "abcdefghij":
         (tmp_path / f"images/{stem}.json").write_text("{}")
-    with pytest.warns(UserWarning, match=r"images: 10 files .*\(10 \.json\)"):
+    with pytest.warns(UserWarning, match=r"images: files left out: 10.*\(10 \.json\)"):
         assert len(folder(tmp_path).split("train")) == 8
 
 

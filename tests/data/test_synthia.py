@@ -279,7 +279,9 @@ def test_a_missing_partner_is_named_and_does_not_move_the_split(small, kind):
     before = names_of(Synthia(root=str(small)).split("val"))
     lost = small / SEQUENCE / kind / f"{before[0]}.png"
     lost.unlink()
-    with pytest.raises(DataError, match=re.escape(f"{lost}: no such file") + ".*1 of 2 files"):
+    with pytest.raises(
+        DataError, match=re.escape(f"{lost}: no such file") + ".*missing files: 1 of 2"
+    ):
         Synthia(root=str(small)).split("val")
     assert before[0] not in names_of(Synthia(root=str(small)).split("train"))
 

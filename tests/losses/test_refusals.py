@@ -79,6 +79,14 @@ def test_logits_that_are_no_real_numbers(make):
 
 
 @every_kind_of_loss
+def test_what_is_sparse(make):
+    logits, target = torch.zeros(1, 4, 3), torch.zeros(1, 3).long()
+    for given in ((logits.to_sparse(), target), (logits, target.to_sparse())):
+        with pytest.raises(ValueError, match=r"`(logits|target)` must be dense, got torch.sparse"):
+            make(COUNTS)(*given)
+
+
+@every_kind_of_loss
 @pytest.mark.parametrize("label", [4, 254, -1, -100, 256])
 def test_label_out_of_range_is_named(make, label):
     target = torch.tensor([[0, VOID, label]])

@@ -190,6 +190,50 @@ def test_local_weights_are_recognised(
     assert not net.state_dict()["segmentation_head.0.weight"].any()  # of other classes
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda value: value.to_sparse(), "no tensor of .* fits"),
+        (lambda value: value.to("meta"), "no tensor of .* fits"),
+        (lambda value: value.to(torch.complex64), "no tensor of .* fits"),
+        (lambda value: value.to(torch.int8), "no tensor of .* fits"),
+        (
+            lambda value: value * float("nan"),
+            r"`init`: encoder\S+ of .*w.pt holds NaN .*\d\d tensors",
+        ),
+    ],
+)
+def test_local_weights_are_finite_real_numbers(
+    change: Callable[[Tensor], Tensor],
+    said: str,
+    two_nets: tuple[nn.Module, nn.Module],
+    tmp_path: Path,
+) -> None:
+    state = two_nets[1].state_dict().items()
+    content = {key: change(v) if v.is_floating_point() else v for key, v in state}
+    torch.save(content, tmp_path / "w.pt")
+    with pytest.raises(RunError, match=said):
+        load_local_weights(two_nets[0], str(tmp_path / "w.pt"))
+
+
+def test_what_stays_random_is_said(
+    two_nets: tuple[nn.Module, nn.Module], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    net, other = two_nets
+    decoder = len(net.decoder.state_dict())
+    caplog.set_level("INFO")
+    for state, published, said in (
+        (other.state_dict(), False, "; random: 2 of 2 of segmentation_head"),
+        (other.encoder.state_dict(), False, f"; random: {decoder} of {decoder} of decoder, 2 of 2"),
+        (other.decoder.state_dict(prefix="decoder."), True, "; random: 2 of 2 of segmentation_hea"),
+        (net.state_dict(), False, f"start from {tmp_path}/w.pt\n"),
+    ):
+        caplog.clear()
+        torch.save(state, tmp_path / "w.pt")
+        load_local_weights(net, str(tmp_path / "w.pt"), published)
+        assert said in caplog.text
+
+
 @pytest.fixture(scope="module")
 def two_nets() -> tuple[nn.Module, nn.Module]:
     net, other = (build_network("unet", "tu-test_byobnet", c, SMALL) for c in (3, 5))

@@ -63,11 +63,17 @@ def arguments(args: Sequence[str]) -> Namespace:
     add_setting(parser)
     losses = f"'all', or some of {', '.join(names('loss'))}"
     parser.add_argument("--losses", nargs="+", default=["ce", "recall"], help=losses)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"], help="0 1 2 by default")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--only", type=int, help="train the run of this number, without a report")
     parser.add_argument("--out", type=Path, help="folder of the report; beside the runs by default")
     given = parser.parse_args(own, Namespace(options=options))
+    # with commas or spaces between them, each once
+    lists = (",".join(words).split(",") for words in (given.losses, given.seeds))
+    given.losses, seeds = ([*dict.fromkeys(words)] for words in lists)
+    if wrong := [seed for seed in seeds if not seed.isdecimal()]:
+        parser.error(f"--seeds must be whole numbers, got {wrong[0]!r}")
+    given.seeds = [int(seed) for seed in seeds]
     if "all" in given.losses:
         given.losses = names("loss")
     if given.jobs < 1:

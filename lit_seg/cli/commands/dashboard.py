@@ -39,7 +39,7 @@ def main(args: Sequence[str]) -> int:
 
 
 def _parse(args: Sequence[str]) -> Namespace:
-    parser = Parser("dashboard", allow_abbrev=False)
+    parser = Parser("dashboard")
     entity, project = os.environ.get("WANDB_ENTITY"), os.environ.get("WANDB_PROJECT")
     owner = "user or team that owns the project; WANDB_ENTITY by default"
     parser.add_argument("--entity", default=entity or None, required=not entity, help=owner)

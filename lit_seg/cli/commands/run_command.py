@@ -11,6 +11,7 @@ from rich.console import Console
 
 from lit_seg.cli.commands import COMMANDS
 from lit_seg.cli.output import lasting_output, print_error
+from lit_seg.config.parse_errors import OTHER_WORDS
 from lit_seg.errors import LitSegError, RunError, near
 
 _UNKNOWN = re.compile(r"unrecognized arguments: --([\w.]+)|not accept option '([\w.]+)'")
@@ -23,6 +24,7 @@ class Parser(ArgumentParser):
         super().__init__(
             prog=f"python -m lit_seg {command}",
             description=f"{COMMANDS[command].capitalize()}.",
+            allow_abbrev=False,
             **options,
         )
 
@@ -37,8 +39,11 @@ def near_option(message: str, parser: ArgumentParser) -> str:
     if not unknown:
         return ""
     options = set(re.findall(r"--[\w.]+", parser.format_help()))
-    sections = {option.partition(".")[0] for option in options}
-    return near(f"--{unknown[1] or unknown[2]}", sorted(options | sections), listed=False)
+    word, sections = unknown[1] or unknown[2], {option.partition(".")[0] for option in options}
+    meant = f"--{OTHER_WORDS.get(word.rpartition('.')[2], '')}"
+    if meant.partition(".")[0] in sections:
+        return f"; did you mean {meant!r}?"
+    return near(f"--{word}", sorted(options | sections), listed=False)
 
 
 def console_of_width(width: int) -> Console:

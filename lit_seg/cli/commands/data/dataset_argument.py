@@ -45,7 +45,9 @@ def dataset_of(
     if args[0] in ("-h", "--help"):
         args = ["folder", "--help"]
     cls, given = _class_and_options(args[0], packages)
-    parser = ArgumentParser(prog=f"python -m lit_seg data {command} NAME", exit_on_error=False)
+    parser = ArgumentParser(
+        prog=f"python -m lit_seg data {command} NAME", exit_on_error=False, allow_abbrev=False
+    )
     extra = extra or {}
     left_out = _NOT_OF_FILES | set(extra)
     for name, default in extra.items():

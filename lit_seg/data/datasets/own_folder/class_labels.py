@@ -50,6 +50,11 @@ def folder_classes(
         ids = _two_sides(ids, threshold)
     if isinstance(ids, Sequence) and not isinstance(ids, str):
         ids = {name: i for i, name in enumerate(_names("ids", ids))}
+    if isinstance(ids, Mapping) and {type(value) for value in ids} == {int}:
+        turned = ", ".join(f"{name}: {value}" for value, name in ids.items())
+        raise ValueError(
+            f"`ids` must have names before their ids, such as `ids: {{{turned}}}`, got {ids!r}"
+        )
     if ids is not None and not isinstance(ids, Mapping):
         raise ValueError(
             "`ids` must be a list of class names, which then have the ids 0, 1, ..., or each name "
@@ -135,10 +140,11 @@ def _check_number(key: str, names: Sequence[str], given: Mapping[str, Any]) -> N
             f"too, such as `{key}: {{background: {other}, {name}: {value}}}`"
         )
     if not 2 <= len(names) <= MAX_CLASSES:
+        several = "[17, 23, 31]" if key == "ids" else "[[0, 0, 1], [0, 0, 2]]"
         raise ValueError(
             f"`{key}` must name 2 to {MAX_CLASSES} classes, got {len(names)}; labels have 8 bits: "
-            "give several values to one class, such as `other: [17, 23, 31]`, or put them into "
-            "`ignore`"
+            f"give several values to one class, such as `other: {several}`, or put them into "
+            "`ignore`; the losses alone take 65535 classes, in a loop of your own"
         )
 
 

@@ -121,9 +121,10 @@ class Folder(SegDataModule):
                 f"{absent[0]}: 255}}`, or say that it is void by `ignore: [255]`"
             )
         if len(self.names) - len(absent) + (self.void == "train" and void > 0) < 2:
-            there = next((name for name in self.names if name not in absent), "void")
+            there = [name for name in self.names if name not in absent]
             return (
-                f"{self.root}: every training pixel is {there} or void, none is {absent[0]}, so "
+                f"{self.root}: every training pixel is {' or '.join([*there, 'void'])}, none is "
+                f"{absent[0]}, so "
                 "there is nothing to tell apart; the options must say what the masks hold"
             )
         return ""
