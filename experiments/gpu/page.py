@@ -20,7 +20,9 @@ def write_page(out: Path, sections: Sequence[str]) -> None:
     """Write ``gpu.md`` and ``gpu.json`` of the sections whose results lie in ``out``."""
     paths = [out / f"{name}.json" for name in sections]
     others = sorted(set(out.glob("*.json")) - {*paths, out / "gpu.json"})
-    found = [json.loads(path.read_text()) for path in [*paths, *others] if path.exists()]
+    found = [
+        json.loads(path.read_text(encoding="utf-8")) for path in [*paths, *others] if path.exists()
+    ]
     replace_text(out / "gpu.json", json.dumps(found, indent=1) + "\n")
     replace_text(out / "gpu.md", as_text(found))
 
@@ -67,9 +69,11 @@ def _line(cells: Sequence[str]) -> str:
 
 def main() -> None:
     """Write the results that are kept into the page."""
-    found = json.loads((DOCS / "records/gpu.json").read_text())
+    found = json.loads((DOCS / "records/gpu.json").read_text(encoding="utf-8"))
     page = DOCS / "gpu.md"
-    replace_text(page, page.read_text().partition(MARK)[0] + MARK + "\n" + as_text(found))
+    replace_text(
+        page, page.read_text(encoding="utf-8").partition(MARK)[0] + MARK + "\n" + as_text(found)
+    )
 
 
 if __name__ == "__main__":
