@@ -1,11 +1,13 @@
 """What the pages print can be computed again from the records in the repository."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from experiments import compare_two, records, summarise
+from experiments.gpu import page as gpu_page
 from experiments.paper import check_camvid
 from lit_seg.cli.commands import report
 from tests.conftest import EXPERIMENTS
@@ -72,3 +74,9 @@ def test_the_report_is_that_of_the_records(unpacked: Path, tmp_path: Path) -> No
 def numbers_of(text: str) -> list[str]:
     """Of a report, but for the command and the folders at its end."""
     return re.findall(r"\d+(?:\.\d+)?", text.partition("## How this was made")[0])
+
+
+def test_the_page_on_gpus_shows_the_record() -> None:
+    found = json.loads((gpu_page.DOCS / "records/gpu.json").read_text())
+    text = (gpu_page.DOCS / "gpu.md").read_text()
+    assert text.partition(gpu_page.MARK)[2] == "\n" + gpu_page.as_text(found)

@@ -78,7 +78,7 @@ def fetch_wheels(folder: Path, python: str) -> None:
     Raises:
         RunError: if pip cannot fetch them; wheels that were there stay.
     """
-    versions = pinned((ROOT / "constraints.txt").read_text())
+    versions = pinned((ROOT / "constraints.txt").read_text(encoding="utf-8"))
     wanted = [f"{name}=={versions[_normal(name)]}" for name in PACKAGES]
     platforms = [word for p in PLATFORMS for word in ("--platform", f"manylinux{p}_x86_64")]
     with writing(folder, "another folder by --out"):
@@ -137,7 +137,7 @@ def encode(out: Path, quality: int) -> dict[str, Any]:
                 differences.append(_save(image, new, quality))
                 shutil.copyfile(label, root / f"{name}annot" / label.name)
                 lines.append(f"{name}/{new.name} {name}annot/{label.name}\n")
-            (root / f"{name}.txt").write_text("".join(lines))
+            (root / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
         mean, largest, square = zip(*differences, strict=True)
         result = {
             "images": {name: len(found) for name, found in pairs.items()},
@@ -148,7 +148,7 @@ def encode(out: Path, quality: int) -> dict[str, Any]:
             "psnr_db": float(10 * np.log10(255**2 / np.mean(square))) if any(square) else None,
             "bytes": _bytes(root),
         }
-        facts.write_text(json.dumps(result, indent=1) + "\n")
+        facts.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result
 
 

@@ -141,7 +141,7 @@ def make_noise(root: Path) -> None:
             save_picture(root / image, random.integers(0, 256, (24, 32, 3), np.uint8))
             save_picture(root / label, random.integers(0, 12, (24, 32), np.uint8))
             lines.append(f"{image} {label}\n")
-        (root / f"{name}.txt").write_text("".join(lines))
+        (root / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
 
 
 class Forked(Trainings):
@@ -224,7 +224,7 @@ def _show(section: Section, plan: list[Run], shown: set[Path]) -> None:
 
 def _facts(run: Run) -> dict[str, object]:
     file = run.folder / "summary.json"
-    found = json.loads(file.read_text())
+    found = json.loads(file.read_text(encoding="utf-8"))
     scores, cost = found["scores"]["overall"], found["cost"]
     step = cost.get("step_seconds", math.nan)  # where each epoch is a single step, none counts
     return {

@@ -53,7 +53,7 @@ class Rows:
         self.outcomes: dict[str, int] = {}
         section.folder.mkdir(parents=True, exist_ok=True)
         self.failures = section.folder / "failures.txt"
-        self.failures.write_text("")
+        self.failures.write_text("", encoding="utf-8")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that cannot be imported."""

@@ -121,7 +121,9 @@ def run_boxed(
         if process.is_alive():
             _kill_group(process.pid, process.join)
     path = out / f"{name}.json"
-    found = json.loads(path.read_text()) if path.exists() else _nothing(name, seconds)
+    found = (
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else _nothing(name, seconds)
+    )
     if found["status"] == "running":
         end = f"stopped after {seconds:.0f} s" if stopped else f"failed: exit {process.exitcode}"
         replace_text(path, json.dumps({**found, "status": end}, indent=1))

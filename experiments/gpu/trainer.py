@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers.logger import Logger
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from experiments.gpu.section import Section
@@ -205,10 +206,10 @@ def _training(
 def _profile_rows(section: Section, watch: Watch) -> None:
     cuda = section.device.type == "cuda"
     own = "self_device_time_total" if cuda else "self_cpu_time_total"
-    # ranges that the profiler marks are no kernels
-    events = [e for e in watch.table if not (cuda and "#" in e.key)]
+    # on a GPU its kernels: the time of the operators that started them is the same time
+    events = [e for e in watch.table if not cuda or e.device_type == DeviceType.CUDA]
+    events = [e for e in events if "#" not in e.key]  # ranges that the profiler marks
     events.sort(key=lambda event: -getattr(event, own))
-    # kernels alone: an operator on the CPU has no time of its own on the GPU
     total = sum(getattr(event, own) for event in events) or 1.0
     for event in events[:15]:
         section.row(

@@ -502,6 +502,21 @@ def results(of: dict[str, Checks]) -> Iterator[str]:
     yield from table(heads, rows)
 
 
+ON_GPU = ("recall_fig1", "recall_fig2", "recall_table2", "recall_table3")
+"""Pages whose claims at one budget the runs on a GPU can be asked for, too."""
+
+
+def at_full_size(checks: Checks) -> Iterator[str]:
+    """The claims of the recall paper at one budget, page by page."""
+    rows: list[list[str]] = []
+    for page in ON_GPU:
+        claims = [c for c in CLAIMS[page] if c.budget == "1x" and not c.extra]
+        lines = [line for line in criteria(checks, claims) if line.startswith("|")][2:]
+        rows += [[f"[{page}]({page}.md)", *line.strip("| ").split(" | ")] for line in lines]
+    heads = ["page", "criterion", "quantity", "claimed", ">value", "95 %", "verdict"]
+    yield from table(heads, [row for row in rows if "all parts" not in row])
+
+
 def differences(runs: Sequence[Path], draws: int) -> Iterator[str]:
     """Each loss less cross-entropy, where all that is asked is which is ahead."""
     comparison = compare(runs, draws=draws)
@@ -530,6 +545,9 @@ def tables(runs: Path, draws: int) -> Tables:
         found["camvid", name] = list(differences([runs / name], draws))
     at_180x240 = Checks(compare([runs / "camvid-180x240"], draws=draws))
     found["camvid", "camvid-180x240 baseline"] = list(baseline(at_180x240))
+    full = Checks(compare([runs / "camvid-360x480"], draws=draws))
+    found["camvid", "camvid-360x480 baseline"] = list(baseline(full))
+    found["camvid", "camvid-360x480 claims"] = list(at_full_size(full))
     both: dict[str, Checks] = {}
     for paper in ("recall", "pat"):
         name = f"camvid-{paper}_camvid"

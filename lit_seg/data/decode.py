@@ -1,4 +1,4 @@
-"""Decoding image files: as they are stored, or refused with what is wrong with them.
+"""Decodes image files as they are stored, or refuses them and says what is wrong.
 
 Pillow is silent where it changes numbers: it keeps the high byte of deep colours, and spreads
 shades of 2 or 4 bits, or of a PGM with a small maximum, over 0 to 255. Labels must stay.
@@ -112,7 +112,7 @@ def _holds_numbers(image: Image.Image) -> bool:
 
 
 def _eight_bits(path: Path, found: _Decoded) -> Image.Image:
-    """The image with 8 bits per channel; refused if it holds more."""
+    """Convert an image to 8 bits per channel; refuse it if it holds more."""
     image, has_numbers = found.image, _holds_numbers(found.image)
     if found.bits <= 8 and not has_numbers:
         return image
@@ -127,7 +127,7 @@ def _eight_bits(path: Path, found: _Decoded) -> Image.Image:
 
 
 def _spread_to_16_bits(path: Path, found: _Decoded) -> bool:
-    """Whether channels of 16 bits hold 8 bits, times 257 or 256: their high bytes are all."""
+    """Whether channels of 16 bits hold 8 bits times 257 or 256, so that the high byte is enough."""
     if found.bits != 16:
         return False
     try:
@@ -174,7 +174,7 @@ def _refuse_pages(path: Path, found: _Decoded) -> None:
 
 
 def _bits_and_spread(image: ImageFile) -> tuple[int, int]:
-    """Read both from the arguments of the decoders that Pillow would use."""
+    """Read the bits per channel and the spread from the arguments of Pillow's decoders."""
     bits, spread = 8, 0
     for tile in image.tile:
         args = tile.args if isinstance(tile.args, tuple) else (tile.args,)

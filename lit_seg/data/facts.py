@@ -1,4 +1,4 @@
-"""What a dataset is: its classes, its files, and how often each class occurs in them."""
+"""Defines what a dataset states: its classes, its files, and how often each class occurs."""
 
 import os
 from abc import ABC, abstractmethod
@@ -45,7 +45,7 @@ class DatasetFacts(ABC):
         """Find the samples of a split; a DataError says if it is missing or incomplete."""
 
     def without_partner(self) -> list[Path]:
-        """Labels that no image belongs to, where the dataset can tell."""
+        """List labels without an image, if the dataset can tell."""
         return []
 
     @property
@@ -70,7 +70,7 @@ class DatasetFacts(ABC):
 
     @cached_property
     def _is_partial(self) -> bool:
-        """Whether other training files are here than those that the published counts are of."""
+        """Whether the training files here are not those of the published counts."""
         try:
             found = len(self._split("train").label_files())
         except DataError:  # to validate or predict, they need not be here
@@ -85,7 +85,7 @@ class DatasetFacts(ABC):
         return True
 
     def fault_of_counts(self, counts: ImageCounts) -> str:
-        """What counts of training labels say is wrong with their description; "" for nothing."""
+        """Describe what the counts of training labels show to be wrong; "" for nothing."""
         return ""
 
     @cached_property
@@ -120,7 +120,7 @@ class DatasetFacts(ABC):
 
 
 def default_root(folder: str) -> Path:
-    """The folder of a dataset where the user names no other."""
+    """The folder of a dataset if the user names no other."""
     return _from_home(os.environ.get("DATA_ROOT") or "data") / folder
 
 

@@ -1,4 +1,4 @@
-"""Lists of files: paths that stay below the root, and what is missing or wrong, once or as a list.
+"""Reads lists of files, whose paths stay below the root, and tells of one fault or of all.
 
 Training stops at the first wrong file. ``data check`` wants them all: within
 :func:`faults_listed` a split is made although single files or lines of a list are wrong.
@@ -19,7 +19,7 @@ def leads_out(path: str) -> bool:
 
 
 def inside(root: Path, listed: str, where: str) -> Path:
-    """The file below ``root`` that a list names.
+    """Find the file below ``root`` that a list names.
 
     Links below the root may lead elsewhere, since the owner of the data put them there; a list,
     whose paths have forward slashes, may not. ``where`` is list and line, for the message.
@@ -34,7 +34,7 @@ def inside(root: Path, listed: str, where: str) -> Path:
 
 
 def read_lines(listing: Path) -> list[tuple[int, str]]:
-    """The lines of a list that are not blank, with their numbers from 1."""
+    """Read the lines of a list that are not blank, with their numbers from 1."""
     try:
         lines = listing.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -45,9 +45,10 @@ def read_lines(listing: Path) -> list[tuple[int, str]]:
 
 
 def read_stems(folder: Path, listing: Path) -> list[str]:
-    """The files below ``folder`` that a list names in the first word of its lines, each once.
+    """Read the stems that a list names in the first word of its lines, each once.
 
-    These are stems: ``RGB/5.jpg Label/5.png``, ``RGB/5.jpg`` and ``5`` all give ``5``.
+    They are files below ``folder``. ``RGB/5.jpg Label/5.png``, ``RGB/5.jpg`` and ``5`` all give
+    ``5``.
     """
     stems: dict[str, None] = {}
     for number, line in read_lines(listing):

@@ -1,1 +1,1 @@
-"""Several processes that train together: time limits, stopping, and what they exchange."""
+"""Lets several processes train together: time limits, stopping, and what they exchange."""

@@ -1,4 +1,4 @@
-"""Ranks: who starts them, how long they wait for each other, and what a lost one makes them say.
+"""Handles ranks: how they are started, how long they wait, and what they say of a lost rank.
 
 torchrun (or SLURM) starts the ranks. A rank that waits for another one gives up after
 ``--rank_timeout`` seconds, and at once when the connection breaks; torchrun then ends the others.
@@ -46,7 +46,7 @@ def is_first_rank() -> bool:
 
 
 def trainer_options(config: Any, timeout: float) -> dict[str, Any]:
-    """The options of ``Trainer`` that follow from how this process was started.
+    """Find the options of ``Trainer`` that follow from how this process was started.
 
     Args:
         config: the options that the user gave to the trainer.
@@ -84,7 +84,7 @@ def check_ranks(trainer: Trainer, command: str | None) -> None:
 
 
 def lost_rank(error: BaseException) -> str | None:
-    """The message for a rank that lost another one; None for any other error."""
+    """Write the message for a rank that lost another one; None for any other error."""
     text = str(error)
     is_of_ranks = isinstance(error, dist.DistError) or any(part in text for part in _LOST_RANK)
     if not isinstance(error, RuntimeError) or not is_of_ranks:

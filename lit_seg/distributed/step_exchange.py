@@ -1,4 +1,4 @@
-"""What ranks tell each other with each loss, and what stops a run whose numbers are broken."""
+"""Exchanges the loss between ranks in each step, and stops a run whose numbers are broken."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ def is_finite(loss: Tensor, logits: Tensor) -> Tensor:
 
 
 def non_finite(where: str, loss: Tensor, logits: Tensor, names: Sequence[str]) -> NonFiniteError:
-    """The error that says what is broken, and on which images."""
+    """Make the error that says which numbers are broken, and on which images."""
     broken = int((~logits.detach().isfinite()).sum())
     if broken or not bool(loss.isfinite()):
         what = f"the loss is {loss.item():g} and {broken} of {logits.numel()} logits are NaN or "

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM, a scheduler's warning, a lost terminal: finish the step, save, stop."""
+"""Stops a run on Ctrl-C, SIGTERM and the like: it finishes the step and saves before."""
 
 import os
 import signal
@@ -51,10 +51,10 @@ class StopSignal(Callback):
             raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
 
     def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Leave the validation to the run that goes on; listen, where there is no training."""
+        """Stop before a validation, which the resumed run holds; listen if there is no training."""
         if trainer.state.fn != TrainerFn.FITTING:
             self._listen(pl_module)
-        if pl_module.all_stop:  # of several ranks, told in the last step before
+        if pl_module.all_stop:  # several ranks have agreed on it in the last step
             raise StopRequest(self._signum or signal.SIGTERM, agreed=True)
         self.on_validation_batch_start()
 

@@ -16,12 +16,12 @@ COMPILED = "_orig_mod"
 
 
 def scheduler_states(state: Mapping[str, Any]) -> list[Any]:
-    """The state of a scheduler, and those of the schedulers that it is made of."""
+    """List the state of a scheduler, and those of the schedulers that it is made of."""
     return [state, *state.get("_schedulers", [])]
 
 
 def closed_form_rates(scheduler: Any) -> list[float] | None:
-    """The learning rates of the step a scheduler is at; None where they depend on those before."""
+    """Compute the learning rates of a scheduler's step; None if they depend on earlier rates."""
     if isinstance(scheduler, OneCycleLR | CosineAnnealingWarmRestarts):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice to ask for the last rate

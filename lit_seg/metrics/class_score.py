@@ -93,8 +93,7 @@ class ClassScore(FullPrecisionMetric):
         Returns:
             The counts summed over ranks, ``(rows, C)``.
         """
-        self.counts += further  # in place, which `torch.func.grad` refuses: the state would be lost
-        counts = sum_over_ranks(self.counts)
+        counts = sum_over_ranks(self.counts + further)
         self.value = self._folded(counts)
         self.reset()
         return counts

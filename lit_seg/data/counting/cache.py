@@ -1,4 +1,4 @@
-"""Counts of classes, and hashes of a split, kept outside the data while its files are the same.
+"""Keeps counts of classes and hashes of a split, outside the data, while its files are the same.
 
 ``$XDG_CACHE_HOME/lit_seg/counts`` (or ``~/.cache/lit_seg/counts``; ``LIT_SEG_CACHE`` gives
 another folder) holds the counts twice: under a hash of the labels' paths, sizes and times, which
@@ -23,7 +23,7 @@ from lit_seg.files.atomic_io import replace_file
 from lit_seg.files.lock import locked
 
 _VERSION = 2
-"""Raise it when labels are read in another way than before: then all are counted again."""
+"""To be raised when labels are read in another way than before, so that they are counted again."""
 
 
 def cache_folder() -> Path:
@@ -79,9 +79,10 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
 
 
 def content_hash(split: Split, what: str) -> str:
-    """A hash of the samples' names, the bytes of their labels and the sizes of their images.
+    """Hash the samples' names, the bytes of their labels and the sizes of their images.
 
-    It is the same wherever the data lies. Labels are read when they are new or have new times.
+    The hash does not depend on where the data lies. Labels are read when they are new or have new
+    times.
     """
     labels, images = split.label_files(), split.image_files()
     quick = _hash("content\n", split, [*labels, *images], _place_and_times)

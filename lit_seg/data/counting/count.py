@@ -1,4 +1,4 @@
-"""Pixels and images of each class, counted from the labels of a split."""
+"""Counts pixels and images of each class from the labels of a split."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Calling a function on every sample of a split, on all processors, with a progress bar."""
+"""Calls a function on every sample of a split, on all processors, with a progress bar."""
 
 import os
 import signal
@@ -61,7 +61,7 @@ def walk(
 def _started(
     split: Split, look: Callable[[Split, int], T], workers: int
 ) -> tuple[ProcessPoolExecutor, Iterator[object]] | None:
-    """Processes at work; None where the system refuses them, their threads or their locks."""
+    """Start processes; None if the system refuses them, their threads or their locks."""
     size, others = len(split), set(active_children())
     context, pool = forking_context(), None
     try:

@@ -1,4 +1,4 @@
-"""Downloading and unpacking the archives of a dataset; an interrupted download is resumed."""
+"""Downloads and unpacks the archives of a dataset; an interrupted download is resumed."""
 
 import hashlib
 import json
@@ -78,7 +78,7 @@ def _is_done(archive: Archive, root: Path) -> bool:
 
 
 def _marked(marker: Path) -> dict[str, str]:
-    """The URL of each archive that was unpacked, by its checksum; a damaged file counts as none."""
+    """Read the URLs of the unpacked archives by checksum; a damaged file counts as empty."""
     try:
         content = json.loads(marker.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -193,7 +193,7 @@ def _read(response: HTTPResponse, size: int) -> bytes:
 
 
 def _require_intact(path: Path, archive: Archive) -> bool:
-    """Return True, or raise: a damaged file may be the user's, so it is not removed."""
+    """Return True or raise an error; a damaged file may be the user's, so it is not removed."""
     if complaint := _complaint(path, archive):
         raise DataError(
             f"{path}: {complaint}; move it away, then it is downloaded from {archive.url}"

@@ -1,4 +1,4 @@
-"""Unpacking an archive completely or not at all, and never outside of its folder."""
+"""Unpacks an archive completely or not at all, and never outside of its folder."""
 
 import errno
 import gzip

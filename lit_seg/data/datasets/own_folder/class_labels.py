@@ -1,4 +1,4 @@
-"""The classes of a user's masks: names, colours and a reader, from the options of ``Folder``."""
+"""Makes names, colours and a reader of a user's masks from the options of ``Folder``."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ MAX_CLASSES = VOID - 1
 
 _RANGE = re.compile(r"(\d+) ?- ?(\d+)")
 _LARGEST = 2**16 - 1
-"""The end of a range: what a mask of 16 bits can hold."""
+"""The largest value of a range, which is that of a mask of 16 bits."""
 
 Value = TypeVar("Value", int, tuple[int, ...])
 """The value of a pixel in a mask: an id, or three or four colour channels."""
@@ -106,7 +106,7 @@ def _two_sides(ids: Any, threshold: Any) -> dict[str, str]:
 
 
 def _names(key: str, given: Any) -> list[str]:
-    """The names of classes, which YAML may have taken for something else."""
+    """Read the names of classes, which YAML may have taken for something else."""
     for name in given:
         if isinstance(name, str) and name.strip():
             continue

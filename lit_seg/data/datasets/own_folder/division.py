@@ -1,4 +1,4 @@
-"""How a user's images are divided into splits: given or found, without leaks, by stable draws."""
+"""Divides a user's images into splits, given or found, without leaks and by stable draws."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ from lit_seg.data.splits import Pair
 from lit_seg.errors import DataError, NotThereError, plural
 
 Splits = Mapping[str, float | str]
-"""Each split to its list, its folder or its fraction."""
+"""The list, the folder or the fraction of each split."""
 _FOLDERS: dict[SplitName, tuple[str, ...]] = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation"),
@@ -66,7 +66,7 @@ class FolderSplits:
         self._told = ""
 
     def pairs(self, name: SplitName) -> list[Pair]:
-        """Image and mask of each sample of a split.
+        """Find image and mask of each sample of a split.
 
         Raises:
             DataError: if the split is missing or incomplete.
@@ -84,7 +84,7 @@ class FolderSplits:
         return divided[name]
 
     def masks_without_image(self) -> list[Path]:
-        """Masks that lie beside those of all images, as far as the folders tell."""
+        """List masks that belong to no image, as far as the folders tell."""
         images, masks, splits, _ = self._sources()
         folders = [""]
         if "{split}" in images:
@@ -127,7 +127,7 @@ class FolderSplits:
         return given | _divide_by_fractions(pool, fractions, "train" in given, self.root)
 
     def _sources(self) -> tuple[str, str, Splits, str]:
-        """The folders of images and masks, the splits, and how to tell of those that were found.
+        """Find the folders of images and masks and the splits, and write a line about found splits.
 
         The folders end in ``{split}`` where the splits are folders below that of the images.
         """
@@ -165,7 +165,7 @@ def _check_below(option: str, folder: str) -> None:
 
 
 def _check_splits(splits: Splits | None, folders: bool) -> None:
-    """Refuse what is no division of images; ``folders`` tells whether there is {split}."""
+    """Refuse what is no division of images; ``folders`` says whether paths have {split}."""
     if splits is None:
         return
     names = get_args(SplitName)
@@ -194,7 +194,7 @@ def _check_splits(splits: Splits | None, folders: bool) -> None:
 
 
 def _split_folders(root: Path, images: str) -> dict[SplitName, str]:
-    """The existing folders that ``{split}`` may stand for, by the usual names of splits."""
+    """Find the existing folders that ``{split}`` may stand for, by the usual names of splits."""
     before, _, after = images.partition("{split}")
     if not (root / before).is_dir():
         return {}
@@ -204,7 +204,7 @@ def _split_folders(root: Path, images: str) -> dict[SplitName, str]:
 
 
 def _found_splits(root: Path, images: str, masks: str) -> tuple[Splits, str]:
-    """The splits that a folder suggests, and a sentence that tells the user of them."""
+    """Find the splits that a folder suggests, and write a sentence about them."""
     found: dict[str, float | str] = {}
     if "{split}" in images:
         folders = _split_folders(root, images)
@@ -244,7 +244,7 @@ def _refuse_leaks(given: Mapping[SplitName, Sequence[Pair]], splits: Splits) -> 
 
 
 def _file(path: Path) -> tuple[int, int] | None:
-    """The identity of a file, the same by whatever links it is reached."""
+    """Identify a file, whatever links lead to it."""
     try:
         found = os.stat(path)
     except OSError:

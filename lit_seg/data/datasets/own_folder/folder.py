@@ -1,4 +1,4 @@
-"""Your own images and masks, described by a few lines of YAML."""
+"""A dataset of your own images and masks, described by a few lines of YAML."""
 
 import os
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The pairs of images and masks in a user's folder, by the names of files or by a list."""
+"""Finds the pairs of images and masks in a user's folder, by names of files or by a list."""
 
 import os
 import re
@@ -38,7 +38,7 @@ class PairFinder:
     _listings: dict[str, dict[str, list[str]]] = field(default_factory=dict, init=False)
 
     def all(self) -> list[Pair]:
-        """Every image of the folder with its mask, sorted.
+        """Find every image of the folder with its mask, sorted.
 
         Raises:
             DataError: if a folder or a mask is missing, or it is not clear which is whose.
@@ -69,7 +69,7 @@ class PairFinder:
         return _possible(pairs, self.allows_jpeg)
 
     def listed(self, source: str) -> list[Pair]:
-        """The pairs of a list, which is a text file below the root, in its order.
+        """Read the pairs of a list, which is a text file below the root, in its order.
 
         Raises:
             DataError: if the list or a file is missing, or naming a line that is wrong.
@@ -94,7 +94,7 @@ class PairFinder:
         return _possible(pairs, self.allows_jpeg)
 
     def masks_without_image(self) -> list[Path]:
-        """Masks that lie beside those of all images, as far as the folders tell."""
+        """List masks that belong to no image, as far as the folders tell."""
         images = self._all_images()
         used = {*images, *(mask for image in images for mask in self._masks(image))}
         ends = (self.mask_suffix or "").lower() or MASKS
@@ -102,12 +102,12 @@ class PairFinder:
         return [path for path in masks if path.name.lower().endswith(ends)]
 
     def _all_images(self) -> list[Path]:
-        """The images of the folder, sorted; those below that of the masks are none."""
+        """List the images of the folder, sorted, without files below the folder of masks."""
         found = self._below(self.images, self.masks)
         return [path for path in found if self._is_image(path.name)]
 
     def _below(self, folder: Path, apart: Path) -> list[Path]:
-        """The files of :func:`_files_below` that are not excluded."""
+        """List the files of :func:`_files_below` that are not excluded."""
         return [path for path in _files_below(folder, apart) if not self._is_excluded(path)]
 
     def _is_excluded(self, path: Path) -> bool:
@@ -118,7 +118,7 @@ class PairFinder:
         return any(part.match(pattern) for part in parts for pattern in self.exclude)
 
     def _tell_of_skipped(self, files: Sequence[Path], stems: Collection[Path]) -> None:
-        """Tell of files beside the images that are none by their suffix.
+        """Warn of files beside the images whose suffix is not that of an image.
 
         Raises:
             DataError: if masks belong to more than a few of them.
@@ -151,14 +151,14 @@ class PairFinder:
         return name.endswith(image or IMAGES)
 
     def _stem(self, name: str) -> str:
-        """The name of an image without its end: what its mask has in common with it."""
+        """The part of an image's name that its mask has, too."""
         end = self.image_suffix
         if end and name.lower().endswith(end.lower()):
             return name[: -len(end)]
         return Path(name).stem
 
     def _mask(self, image: Path) -> Path:
-        """The mask of an image, whether or not it exists."""
+        """Find the mask of an image; the path may not exist."""
         first, *others = self._masks(image)
         if others:
             raise DataError(
@@ -168,7 +168,7 @@ class PairFinder:
         return first
 
     def _masks(self, image: Path) -> list[Path]:
-        """The files that may be the mask of an image; the one that is expected if there is none."""
+        """List files that may be the mask of an image, or else the path that is expected."""
         folder, stem = self.masks / image.parent.relative_to(self.images), self._stem(image.name)
         if self.mask_suffix is not None:
             expected = folder / f"{stem}{self.mask_suffix}"
@@ -180,7 +180,7 @@ class PairFinder:
         return [folder / f"{stem}.png"]
 
     def _find(self, path: Path) -> Path | None:
-        """The file of a path, also if it ends in ``.PNG`` or writes its accents differently."""
+        """Find the file of a path, also if it ends in ``.PNG`` or writes accents differently."""
         folder = str(path.parent)
         if folder not in self._listings:  # listing once is faster than a look for each suffix
             listing: dict[str, list[str]] = {}
@@ -196,7 +196,7 @@ class PairFinder:
         return path if os.path.isfile(path) else None
 
     def _pair(self, line: str, where: str) -> Pair:
-        """The pair of a line: an image, or an image and a mask; names may hold spaces."""
+        """Read the pair of a line: an image, or an image and a mask; names may hold spaces."""
         if image := self._image(line, where):
             if not image.is_relative_to(self.images):
                 raise DataError(
@@ -219,7 +219,7 @@ class PairFinder:
         )
 
     def _image(self, listed: str, where: str) -> Path | None:
-        """The file that a list names by its path or its name, with or without suffix."""
+        """Find the file that a list names by its path or its name, with or without suffix."""
         for folder in (self.images, self.root):
             path = inside(folder, listed, where)
             if exact := self._find(path):
@@ -265,7 +265,7 @@ def _possible(pairs: Sequence[Pair], allows_jpeg: bool) -> list[Pair]:
 
 
 def _files_below(folder: Path, apart: Path) -> list[Path]:
-    """The files below a folder, sorted, without hidden ones and those below ``apart``.
+    """List the files below a folder, sorted, without hidden ones and those below ``apart``.
 
     Links to folders are followed, each folder once.
     """
