@@ -38,6 +38,12 @@ def complete_arguments(args: list[str]) -> list[str]:
         # scores are the same on any number of ranks, so it takes those that are started now
         here = ["--trainer.devices", "auto", "--trainer.num_nodes", "1"]
         others = [_QUIET[command], *here, *others]
+    for fixed in {"--run_dir", "--ckpt_path"} - {option}:
+        if given := take_option(others, fixed)[0]:
+            raise RunError(
+                f"{fixed} {given[-1]} cannot be given with {option} {values[-1]}, which names the "
+                "folder and the checkpoint; leave it out"
+            )
     run = find_run(Path(values[-1]))
     config = ["--config", str(run / CONFIG)]
     return [command, *config, *others, "--run_dir", str(run), "--ckpt_path", values[-1]]

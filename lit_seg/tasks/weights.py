@@ -1,6 +1,7 @@
 """Loads the weights that a network starts from: published, in a local file, or a checkpoint."""
 
 import logging
+import os
 import re
 import threading
 from collections import Counter
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from lit_seg.distributed.torch_private import COMPILED
 from lit_seg.errors import RunError, plural, reason_of
 from lit_seg.files.torch_file import read_plain
+from lit_seg.runs.layout import CHECKPOINTS
 
 _DOWNLOAD_SECONDS = 120.0
 
@@ -90,8 +92,11 @@ def load_local_weights(network: nn.Module, path: str, published: bool = False) -
     Raises:
         RunError: if there is no such file, it cannot be read, or no tensor fits.
     """
+    path = os.path.expanduser(path)
     if not Path(path).is_file():
-        raise RunError(f"`init`: {path} is no file; give a checkpoint or a state dict")
+        run = Path(path) / CHECKPOINTS / "best.ckpt"
+        such = f" such as {run}" if run.is_file() else ""
+        raise RunError(f"`init`: {path} is no file; give a checkpoint{such} or a state dict")
     own = network.state_dict()
     fitting = _fitting_tensors(_read(path), own)
     weights = [name for name, tensor in fitting.items() if tensor.is_floating_point()]

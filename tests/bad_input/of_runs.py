@@ -226,6 +226,7 @@ CASES = [
         _folder(lambda f: (f / "metrics.csv").write_text("epoch,step,val/miou\nx,0,1\n")),
         ("copy/metrics.csv", "'x'"),
     ),
+    Case("resume-elsewhere", _resumed("--run_dir", "other"), ("--run_dir other", "copy")),
     Case("resume-in-use", _in_use, ("copy", "process ")),
     Case(
         "resume-other-optimizer", _resumed("--model.optimizer", "torch.optim.SGD"), ("AdamW", "SGD")

@@ -254,6 +254,17 @@ def test_local_weights_of_safetensors(tmp_path: Path) -> None:
         load_local_weights(net, str(tmp_path / "model.safetensors"))
 
 
+def test_local_weights_in_the_home_or_of_a_run(
+    two_nets: tuple[nn.Module, nn.Module], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(two_nets[1].state_dict(), tmp_path / "checkpoints/best.ckpt")
+    load_local_weights(two_nets[0], "~/checkpoints/best.ckpt")
+    with pytest.raises(RunError, match=r"is no file; give a checkpoint such as .*/best\.ckpt or"):
+        load_local_weights(two_nets[0], "~")
+
+
 def test_unusable_local_weights_are_named(net: nn.Module, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"nosuch\.pt is no file"):
         load_local_weights(net, str(tmp_path / "nosuch.pt"))
