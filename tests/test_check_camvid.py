@@ -39,9 +39,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for loss in losses:
             for seed in range(3):
                 write_run(root, loss, seed, data=data, pictures=False)
-    for loss in ("ce", "recall"):
+    for loss in ("wce", "focal"):
         for seed in range(3):
-            write_run(root, loss, seed, data="streets", pictures=False)
+            write_run(root, loss, seed, data="camvid-360x480", pictures=False)
+    for loss in ("ce", "recall"):
+        for data in ("streets", "camvid-180x240", "camvid-360x480"):
+            for seed in range(3):
+                write_run(root, loss, seed, data=data, pictures=False)
         for seed in range(2):
             write_run(root / "x3", loss, seed, data=RECALL, steps=1620, pictures=False)
     return root

@@ -91,7 +91,7 @@ def fetch_wheels(folder: Path, python: str) -> None:
             [*command, "--dest", draft, *wanted],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         if done.returncode:
@@ -166,7 +166,7 @@ def _save(path: Path, new: Path, quality: int) -> tuple[float, int, float]:
 
 def _tree() -> list[str]:
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     return [name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
 
 
