@@ -86,3 +86,16 @@ def test_everything_but_the_gpu_is_tried(tmp_path: Path) -> None:
         assert found["tables"], name
         errors = [row for rows in found["tables"].values() for row in rows if "error" in row]
         assert not errors, name
+
+
+def test_a_section_that_cannot_be_imported(sections: Path) -> None:
+    """Such as without pytest: the others go on, and no result of an earlier call stands for it."""
+    (sections.parent / "code/made_sections/lacking.py").write_text("import a_package_of_nobody")
+    sections.mkdir()
+    old = {"name": "lacking", "title": "", "status": "done", "box": 1.0, "seconds": 1.0}
+    (sections / "lacking.json").write_text(json.dumps({**old, "tables": {}, "notes": []}))
+    modules = ["made_sections.lacking", "made_sections.fine"]
+    assert run_all(modules, sections, minutes=1, scale=1, smoke=False) == 1
+    lacking, fine = (json.loads((sections / f"{n}.json").read_text()) for n in ("lacking", "fine"))
+    assert "a_package_of_nobody" in lacking["status"]
+    assert fine["status"] == "done"
