@@ -8,7 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from experiments.gpu.__main__ import SECTIONS, run_all
+from experiments.gpu import right
+from experiments.gpu.__main__ import SECTIONS, main, run_all
+from experiments.gpu.section import Section
 
 CODE = {
     "fine": "section.row('t', value=1.5, name='a|b')",
@@ -99,3 +101,23 @@ def test_a_section_that_cannot_be_imported(sections: Path) -> None:
     lacking, fine = (json.loads((sections / f"{n}.json").read_text()) for n in ("lacking", "fine"))
     assert "a_package_of_nobody" in lacking["status"]
     assert fine["status"] == "done"
+
+
+def test_a_folder_that_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["--out", str(tmp_path / "file"), "--smoke"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_failed_test_is_a_failed_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "test_wrong.py").write_text(
+        "import pytest\n@pytest.mark.gpu\ndef test_wrong():\n    assert 0\n"
+    )
+    for name in ("LIT_SEG_TEST_DEVICE", right.END, right.SMOKE):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(right, "FOLDERS", (str(tmp_path),))
+    section = Section("right", "Right", tmp_path, 30, smoke=True)
+    with pytest.raises(RuntimeError, match="1 tests failed"):
+        right.run(section)
