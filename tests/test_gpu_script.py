@@ -8,7 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from experiments.gpu.__main__ import SECTIONS, run_all
+from experiments.gpu import right
+from experiments.gpu.__main__ import SECTIONS, main, run_all
+from experiments.gpu.section import Section
 
 CODE = {
     "fine": "section.row('t', value=1.5, name='a|b')",
@@ -86,3 +88,36 @@ def test_everything_but_the_gpu_is_tried(tmp_path: Path) -> None:
         assert found["tables"], name
         errors = [row for rows in found["tables"].values() for row in rows if "error" in row]
         assert not errors, name
+
+
+def test_a_section_that_cannot_be_imported(sections: Path) -> None:
+    """Such as without pytest: the others go on, and no result of an earlier call stands for it."""
+    (sections.parent / "code/made_sections/lacking.py").write_text("import a_package_of_nobody")
+    sections.mkdir()
+    old = {"name": "lacking", "title": "", "status": "done", "box": 1.0, "seconds": 1.0}
+    (sections / "lacking.json").write_text(json.dumps({**old, "tables": {}, "notes": []}))
+    modules = ["made_sections.lacking", "made_sections.fine"]
+    assert run_all(modules, sections, minutes=1, scale=1, smoke=False) == 1
+    lacking, fine = (json.loads((sections / f"{n}.json").read_text()) for n in ("lacking", "fine"))
+    assert "a_package_of_nobody" in lacking["status"]
+    assert fine["status"] == "done"
+
+
+def test_a_folder_that_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["--out", str(tmp_path / "file"), "--smoke"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_failed_test_is_a_failed_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "test_wrong.py").write_text(
+        "import pytest\n@pytest.mark.gpu\ndef test_wrong():\n    assert 0\n"
+    )
+    for name in ("LIT_SEG_TEST_DEVICE", right.END, right.SMOKE):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(right, "FOLDERS", (str(tmp_path),))
+    section = Section("right", "Right", tmp_path, 30, smoke=True)
+    with pytest.raises(RuntimeError, match="1 tests failed"):
+        right.run(section)

@@ -126,3 +126,5 @@ def run(section: Section) -> None:
         "error of value and gradient from float32 logits over its tolerance, the most of all "
         "options, layouts and modes; bfloat16 is asserted, too."
     )
+    if wrong := rows.outcomes.get("failed"):
+        raise RuntimeError(f"{wrong} tests failed")

@@ -111,6 +111,8 @@ def run_boxed(
     context = get_context("forkserver")
     context.set_forkserver_preload(["torch", "lit_seg.tasks", __name__])
     process = context.Process(target=_run, args=(module, out, seconds, smoke))
+    path = out / f"{name}.json"
+    path.unlink(missing_ok=True)  # what an earlier call found is not the result of this one
     process.start()
     try:
         process.join(seconds + 1)
@@ -118,9 +120,12 @@ def run_boxed(
         if stopped:
             _kill_group(process.pid, process.join)
     finally:
-        if process.is_alive():
+        if process.is_alive():  # Ctrl-C
             _kill_group(process.pid, process.join)
-    path = out / f"{name}.json"
+            if path.exists():
+                found = json.loads(path.read_text(encoding="utf-8"))
+                replace_text(path, json.dumps({**found, "status": "interrupted"}, indent=1))
+            ended()
     found = (
         json.loads(path.read_text(encoding="utf-8")) if path.exists() else _nothing(name, seconds)
     )
@@ -156,9 +161,11 @@ def _run(module: str, out: Path, seconds: float, smoke: bool) -> None:
     try:
         code = importlib.import_module(module)
         section = Section(name, code.TITLE, out, seconds, smoke)
-    except Exception:
+    except Exception as error:
         traceback.print_exc()
-        raise
+        section = Section(name, name, out, seconds, smoke)
+        section.end(f"failed: {type(error).__name__}: {str(error).strip()[:300]}")
+        return
     try:
         code.run(section)
     except Exception as error:
