@@ -107,8 +107,9 @@ def _check_files(folder: Path, summary: Summary, steps: int) -> None:
             "validations"
         )
     costs(folder / COST)
-    if (folder / DATASET).is_file():
-        load_dataset(folder)
+    known = (folder / DATASET).is_file()
+    if known and (problem := wrong_pixels(load_dataset(folder), summary.scores)):
+        raise RunError(f"{folder}/{problem}")
     log = metrics(folder / METRICS, ["val"])
     if steps < summary.steps and not same_length(steps, summary.steps):
         raise RunError(
@@ -135,6 +136,18 @@ def contradiction(images: pd.DataFrame, logged: float) -> str:
     return (
         f"{VAL_IMAGES}: its mean IoU is {100 * counted:.1f} %, that of the last validation in "
         f"{METRICS} {100 * logged:.1f} %: one of the two files is cut or of another run"
+    )
+
+
+def wrong_pixels(dataset: pd.DataFrame, scores: RunScores) -> str:
+    """What is wrong if ``dataset.csv`` has other classes or pixels than a summary, or ""."""
+    ours = dataset.set_index("class")["train_pixels"].to_dict()
+    theirs = {name: row["train_pixels"] for name, row in scores.classes.items()}
+    if list(ours.items()) == list(theirs.items()):
+        return ""
+    return (
+        f"{DATASET}: its classes or their training pixels are not those in {SUMMARY}: one of the "
+        "two files is cut, changed or of another run"
     )
 
 

@@ -55,8 +55,9 @@ def test_other_data_is_told_apart(tmp_path: Path, height: int, steps: int) -> No
 
 def test_folders_of_ones_own_with_the_same_class_names_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "ce", 0, data="mine")
-    other = write(tmp_path, "recall", 0, data="yours") / "dataset.csv"
-    other.write_text(other.read_text().replace(",20076880,", ",20076881,"))
+    other = write(tmp_path, "recall", 0, data="yours")
+    for path in (other / "dataset.csv", other / "summary.json"):
+        path.write_text(path.read_text().replace("20076880,", "20076881,"))
     with pytest.raises(RunError, match=r"other data than mine/.*road has 20076881 training pixels"):
         methods_of(tmp_path)
 
