@@ -20,7 +20,7 @@ from lit_seg.metrics.scores import (
 from lit_seg.runs.csv_rows import costs, logged_length, metrics
 from lit_seg.runs.layout import COST, DATASET, METRICS, SUMMARY, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images, run_places
-from lit_seg.runs.run_name import RunName
+from lit_seg.runs.run_name import RunName, is_other_loss
 from lit_seg.runs.summary import RunScores, Summary, read_summary, run_scores, same_length
 
 # Options that differ between the runs of any comparison, or say where a run lies.
@@ -67,6 +67,13 @@ class Run(RunName):
         done = self.summary.stopped_early() if self.summary else ""
         sentence = f"{self.name} finished after {done} of its configuration: it was stopped early"
         return sentence if done else ""
+
+    def misnamed(self) -> str:
+        """A sentence if the folder has the name of another loss than was trained; else empty."""
+        trained = self.summary.options.get("model.loss.class_path") if self.summary else None
+        if not trained or not is_other_loss(self.loss, str(trained)):
+            return ""
+        return f"**{self.name} was trained with {trained}**, another loss than its folder says"
 
 
 def find_runs(sources: Sequence[str | Path]) -> list[Run]:
