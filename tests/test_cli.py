@@ -10,7 +10,7 @@ from PIL import Image
 from lit_seg.cli.arguments import complete_arguments
 from lit_seg.cli.main import main
 from lit_seg.data import SegDataModule
-from lit_seg.diagnosis.run_record import origin_of
+from lit_seg.diagnosis.run_record import read_run
 from lit_seg.tasks import LitSegmenter
 from tests.conftest import TINY, layers
 
@@ -40,7 +40,7 @@ def test_a_run_leaves_its_files(run: Path) -> None:
         "val_table.md",
         "wandb_id.txt",
     }
-    assert (origin_of(run).args or [])[:2] == TINY[:2]
+    assert (read_run(run).origin.args or [])[:2] == TINY[:2]
     # 4 pictures below each other; image, truth, prediction and errors beside each other
     assert Image.open(run / "overlays.png").size == (4 * 96, 4 * (64 + 4))
     table = (run / "val_table.md").read_text()

@@ -47,8 +47,10 @@ DOCUMENTED = {
     ("text", "_netrc"),  # the name of that file on Windows
     ("text", "_paper"),  # the end of the names of folders of ours
     ("text", "_ratio"),  # and of a statistic
+    ("text", "_add_gradient"),  # what a benchmark replaces in a callback of ours
+    ("text", "_watch"),
 }
-"""Names that begin with an underscore and are public."""
+"""Names that begin with an underscore and are public, or are ours and stand in a text."""
 OF_NAMED_TUPLES = {"_asdict", "_replace"}
 MEASURED = {("torch", "_dynamo"), ("torch.cuda", "_sleep")}
 """What only the timing of kernels uses, in ``experiments/gpu``: a fresh compiler, a busy GPU."""
@@ -87,6 +89,10 @@ def private_names(tree: ast.AST) -> set[tuple[str, str]]:
         elif isinstance(node, ast.Import):
             parts = [part for alias in node.names for part in alias.name.split(".")]
             found |= {("import", part) for part in parts if private(part)}
+        elif isinstance(node, ast.keyword) and private(node.arg):
+            found.add(("argument", node.arg))
+        elif isinstance(node, ast.MatchClass):
+            found |= {("pattern", name) for name in node.kwd_attrs if private(name)}
         elif isinstance(node, ast.Constant) and names_a_private_thing(node.value):
             found |= set() if node in within_text else {("text", node.value)}
     return found
@@ -138,7 +144,7 @@ OWN = own_names(SOURCES.values())
 
 def is_own(where: str, name: str) -> bool:
     """Whether a private name is one of the project's, or of Python and documented."""
-    ours = where in ("self", "cls", "super()", "text") and name in OWN
+    ours = where in ("self", "cls", "super()") and name in OWN
     return ours or (where, name) in DOCUMENTED or name in OF_NAMED_TUPLES
 
 
@@ -172,6 +178,8 @@ def _path_of(module: str) -> str:
         "state['_x']",
         "state.get('_x')",
         "{'_x'}",
+        "f(_x=1)",
+        "match a:\n    case B(_x=c):\n        pass",
     ],
 )
 def test_the_search_finds_a_private_name(line: str) -> None:

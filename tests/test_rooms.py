@@ -71,7 +71,9 @@ def imported(path: Path, tree: ast.Module) -> Iterator[str]:
             names = [ast.unparse(node)]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             names = [node.value.rstrip(".")]  # also the beginning of an f-string
-        yield from (name for name in names if re.fullmatch(r"lit_seg\.[a-z]\w*(\.\w+)*", name))
+        # a name of no room too, such as what the package would import for all
+        known = r"lit_seg(\.(?!__(?:init|file)__)\w+)+"
+        yield from (name for name in names if re.fullmatch(known, name))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,14 @@ def imported(path: Path, tree: ast.Module) -> Iterator[str]:
 )
 def test_a_room_that_is_named_is_seen(line: str) -> None:
     assert set(imported(Path("m.py"), ast.parse(line))) == {"lit_seg.x"}
+
+
+@pytest.mark.parametrize(
+    "line", ["from lit_seg import X", "from lit_seg.__main__ import main", "import lit_seg._x"]
+)
+def test_a_name_that_is_of_no_room_is_seen(line: str) -> None:
+    (name,) = imported(Path("m.py"), ast.parse(line))
+    assert name.split(".")[1] not in ROOMS
 
 
 def arrows() -> Iterator[tuple[Path, str, str, str]]:
@@ -121,9 +131,19 @@ def test_a_room_imports_from_lower_rooms_only() -> None:
     wrong = [
         f"{path} imports {name}"
         for path, room, name, other in found
-        if ROOMS.index(other) >= ROOMS.index(room)
+        if other not in ROOMS[: ROOMS.index(room)]
     ]
     assert wrong == []
+
+
+def test_only_the_highest_room_may_choose_a_room_at_run_time() -> None:
+    wrong = [
+        f"{path}:{node.lineno}"
+        for path, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr) and "lit_seg.{" in ast.unparse(node)
+    ]
+    assert {each.split("/")[0] for each in wrong} == {ROOMS[-1]}
 
 
 def test_what_looks_at_runs_needs_no_training() -> None:

@@ -63,6 +63,7 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Method], list[str]]:
             f"them by make train RESUME={runs[0].path}"
         )
     warnings += [sentence for run in finished if (sentence := run.stopped_early())]
+    warnings += [sentence for run in finished if (sentence := run.misnamed())]
     usual = _usual_steps(finished, baseline)
     data = _datasets(finished)
     if len(several := sorted(set(data.values()))) > 1:

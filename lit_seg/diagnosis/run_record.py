@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from lit_seg.runs.csv_rows import logged_length
 from lit_seg.runs.layout import COMMAND, DATASET, METRICS, VAL_IMAGES, find_run
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images, load_runs
 from lit_seg.runs.records import RECORD
-from lit_seg.runs.run import contradiction, wrong_scores
+from lit_seg.runs.run import contradiction, wrong_pixels, wrong_scores
 from lit_seg.runs.run_name import name_of_place
 from lit_seg.runs.summary import options_of, read_summary
 
@@ -117,9 +118,12 @@ def read_run(path: str | Path) -> RunRecord:
     elif pixels is None:
         notes.append(f"no {DATASET}: which classes are rare is not known")
     summary = read_summary(folder)
+    options = summary.options if summary else options_of(folder)
     problem = contradiction(rows, curve.iloc[-1]) if len(images) and len(curve) else ""
     if summary and summary.scores and len(images):
         problem = problem or wrong_scores(rows, summary.scores)
+    if summary and summary.scores and (folder / DATASET).is_file():
+        problem = problem or wrong_pixels(load_dataset(folder), summary.scores)
     if problem and summary:
         raise RunError(
             f"{folder}/{problem}; validate it again by make train RESUME={folder} with a later end"
@@ -128,7 +132,7 @@ def read_run(path: str | Path) -> RunRecord:
         notes.append(f"{problem}, or not written yet")
     return RunRecord(
         folder=folder,
-        origin=origin_of(folder),
+        origin=origin_of(folder, options),
         classes=tuple(classes),
         pixels=pixels,
         images=tuple(images),
@@ -136,23 +140,22 @@ def read_run(path: str | Path) -> RunRecord:
         log=log,
         curve=curve,
         notes=tuple(notes),
-        epochs=_epochs(folder, len(curve)),
+        epochs=_epochs(folder, options, len(curve)),
         finished=summary is not None,
     )
 
 
-def _epochs(folder: Path, validations: int) -> float:
+def _epochs(folder: Path, options: Mapping[str, Any], validations: int) -> float:
     """Count the epochs begun; each counts as a part if it used a part of the images only."""
     _, epochs = logged_length(folder / METRICS)
-    share = str(options_of(folder).get("trainer.limit_train_batches"))
+    share = str(options.get("trainer.limit_train_batches"))
     part = float(share) if re.fullmatch(r"0?\.\d+", share) else 1.0
     return part * (validations if epochs is None else epochs)
 
 
-def origin_of(folder: Path) -> Origin:
-    """Read the origin of a run from its configuration and its path."""
-    given = {key: value for key, value in options_of(folder).items() if value not in (None, "")}
-    options = {key: str(value) for key, value in given.items()}
+def origin_of(folder: Path, options: Mapping[str, Any]) -> Origin:
+    """Find the origin of a run from its options with dotted names, its path and its command."""
+    options = {key: str(value) for key, value in options.items() if value not in (None, "")}
     # A run that was moved elsewhere still says in its configuration where it was trained.
     paths = (folder.absolute(), Path(options.get("trainer.default_root_dir", "")))
     name = next((name for path in paths if (name := name_of_place(path.parts))), None)

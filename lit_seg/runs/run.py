@@ -20,7 +20,7 @@ from lit_seg.metrics.scores import (
 from lit_seg.runs.csv_rows import costs, logged_length, metrics
 from lit_seg.runs.layout import COST, DATASET, METRICS, SUMMARY, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images, run_places
-from lit_seg.runs.run_name import RunName
+from lit_seg.runs.run_name import RunName, is_other_loss
 from lit_seg.runs.summary import RunScores, Summary, read_summary, run_scores, same_length
 
 # Options that differ between the runs of any comparison, or say where a run lies.
@@ -68,6 +68,13 @@ class Run(RunName):
         sentence = f"{self.name} finished after {done} of its configuration: it was stopped early"
         return sentence if done else ""
 
+    def misnamed(self) -> str:
+        """A sentence if the folder has the name of another loss than was trained; else empty."""
+        trained = self.summary.options.get("model.loss.class_path") if self.summary else None
+        if not trained or not is_other_loss(self.loss, str(trained)):
+            return ""
+        return f"**{self.name} was trained with {trained}**, another loss than its folder says"
+
 
 def find_runs(sources: Sequence[str | Path]) -> list[Run]:
     """Find every run in or below the folders, in an order that does not depend on their place."""
@@ -107,8 +114,9 @@ def _check_files(folder: Path, summary: Summary, steps: int) -> None:
             "validations"
         )
     costs(folder / COST)
-    if (folder / DATASET).is_file():
-        load_dataset(folder)
+    known = (folder / DATASET).is_file()
+    if known and (problem := wrong_pixels(load_dataset(folder), summary.scores)):
+        raise RunError(f"{folder}/{problem}")
     log = metrics(folder / METRICS, ["val"])
     if steps < summary.steps and not same_length(steps, summary.steps):
         raise RunError(
@@ -135,6 +143,18 @@ def contradiction(images: pd.DataFrame, logged: float) -> str:
     return (
         f"{VAL_IMAGES}: its mean IoU is {100 * counted:.1f} %, that of the last validation in "
         f"{METRICS} {100 * logged:.1f} %: one of the two files is cut or of another run"
+    )
+
+
+def wrong_pixels(dataset: pd.DataFrame, scores: RunScores) -> str:
+    """What is wrong if ``dataset.csv`` has other classes or pixels than a summary, or ""."""
+    ours = dataset.set_index("class")["train_pixels"].to_dict()
+    theirs = {name: row["train_pixels"] for name, row in scores.classes.items()}
+    if list(ours.items()) == list(theirs.items()):
+        return ""
+    return (
+        f"{DATASET}: its classes or their training pixels are not those in {SUMMARY}: one of the "
+        "two files is cut, changed or of another run"
     )
 
 

@@ -71,6 +71,15 @@ def _loss(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name.removesuffix("Loss")).lower()
 
 
+def is_other_loss(name: str, class_path: str) -> bool:
+    """Whether ``name`` is the LOSS of another class of this project than ``class_path``."""
+    from lit_seg.losses.catalogue import every_loss
+
+    names = {cls.__name__: cls.card.name.split(", ") for cls in every_loss()}
+    known = any(name in each for each in names.values())
+    return known and name not in names.get(_class_name(class_path), [])
+
+
 def _data(given: str | Mapping[str, Any]) -> str:
     options = {} if isinstance(given, str) else given.get("init_args") or {}
     name = options.get("name") or Path(options.get("root") or "").name

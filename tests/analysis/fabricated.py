@@ -9,6 +9,7 @@ import yaml
 from numpy.random import default_rng
 from PIL import Image
 
+from lit_seg.losses.catalogue import every_loss
 from lit_seg.metrics.scores import class_scores, pixel_accuracy
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images
 from lit_seg.runs.summary import read_summary, run_scores, write_summary
@@ -34,6 +35,11 @@ LOSSES = {
     "lovasz": (0.50, 0.55, 1.2),
     "recall": (0.55, 0.50, 1.6),
     "pat": (0.60, 0.40, 1.5),
+}
+CLASS_PATHS = {
+    name: f"lit_seg.losses.{cls.__name__}"
+    for cls in every_loss()
+    for name in cls.card.name.split(", ")
 }
 _AREA = 120 * 160
 
@@ -113,7 +119,10 @@ def write_run(
         "model": {
             "architecture": "unet",
             "encoder": "resnet18",
-            "loss": {"class_path": f"lit_seg.losses.{loss}", "init_args": {"momentum": 0.0}},
+            "loss": {
+                "class_path": CLASS_PATHS.get(loss, "mine.Loss"),
+                "init_args": {"momentum": 0.0},
+            },
         },
         "data": {"class_path": "lit_seg.data.CamVid", "init_args": {"height": height}},
         "run_dir": str(folder),

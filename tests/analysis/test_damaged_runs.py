@@ -139,6 +139,19 @@ def test_the_diagnosis_of_a_run_with_other_scores_is_refused(root: Path) -> None
         read_run(folder(root))
 
 
+def test_a_dataset_with_other_pixels_than_the_summary_is_told(root: Path) -> None:
+    """Both say which classes are rare."""
+    path = folder(root) / "dataset.csv"
+    lines = path.read_text().splitlines()
+    first, last = (lines[i].split(",") for i in (1, -1))
+    lines[1], lines[-1] = ",".join([first[0], *last[1:]]), ",".join([last[0], *first[1:]])
+    path.write_text("\n".join([*lines, ""]))
+    with pytest.raises(RunError, match=r"dataset\.csv: .*training pixels.*summary\.json.*RESUME"):
+        read_run(folder(root))
+    (warning, *_) = found(root)[1]
+    assert "recall/seed0 is damaged and left out:** dataset.csv: " in warning
+
+
 def test_a_summary_without_scores_is_told(root: Path) -> None:
     path = folder(root) / "summary.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"scores": None}))
@@ -163,7 +176,9 @@ def test_seeds_without_counts_are_left_out_where_others_have_them(root: Path) ->
 def test_a_damaged_configuration_changes_nothing(root: Path, kept: float) -> None:
     """The summary holds the options."""
     path = folder(root) / "config.yaml"
+    origin = read_run(folder(root)).origin
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    assert read_run(folder(root)).origin == origin
     comparison = compare([root], draws=20)
     assert {method.label: method.seeds for method in comparison.methods} == {
         "ce": [0, 1, 2],

@@ -22,7 +22,7 @@ from lit_seg.diagnosis.run_record import origin_of, read_run
 from lit_seg.diagnosis.sizes import by_size
 from lit_seg.diagnosis.verdict import HEADLINES, Verdict, judge
 from lit_seg.errors import RunError
-from lit_seg.runs.summary import remove_summary, write_summary
+from lit_seg.runs.summary import options_of, remove_summary, write_summary
 
 CLASSES = ("road", "car", "sign")
 """Head, medium and tail."""
@@ -144,18 +144,20 @@ def test_the_next_command_has_the_paths_and_options_of_the_run(tmp_path: Path) -
         "make train LOSS=recall DATA=camvid MODEL=unet_resnet18 SEED=1 RECIPE=recall_camvid "
         f'ARGS="{quoted}"'
     )
-    origin = origin_of(run)
+    origin = origin_of(run, options_of(run))
     assert f'ARGS="{quoted} --model.loss.init_args.gamma 1"' in origin.train("ce")
     words[4] = "my data/own.yaml"
     (run / "command.json").write_text(json.dumps(words))
-    assert " DATA='my data/own.yaml' " in origin_of(run).train("recall")
+    assert " DATA='my data/own.yaml' " in origin_of(run, options_of(run)).train("recall")
     more = ["--config", "my/more.yaml", "--trainer.max_epochs", "5"]
     (run / "command.json").write_text(json.dumps([*words, *more]))
-    assert 'ARGS="--config my/more.yaml --trainer.max_epochs 5"' in origin_of(run).train("ce")
+    assert 'ARGS="--config my/more.yaml --trainer.max_epochs 5"' in origin_of(
+        run, options_of(run)
+    ).train("ce")
     by_hand = [*words[:3], *words[7:], "--config", "my/own.yaml"]  # the data last
     for command in (["fit", "--config", "mine.yaml"], by_hand):
         (run / "command.json").write_text(json.dumps(command))
-        assert origin_of(run).args is None
+        assert origin_of(run, options_of(run)).args is None
 
 
 def test_after_recall_loss_comes_the_next_of_the_ladder_unless_it_floods(tmp_path: Path) -> None:
@@ -593,7 +595,7 @@ def test_data_is_named_as_make_train_takes_it(tmp_path: Path) -> None:
     def data_of(class_path: str) -> str | None:
         config = {"trainer": {}, "model": {}, "data": {"class_path": class_path}}
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-        return origin_of(tmp_path).variables.get("DATA")
+        return origin_of(tmp_path, options_of(tmp_path)).variables.get("DATA")
 
     names = {name: data_of(f"lit_seg.data.{cls.__name__}") for name, cls in DATASETS.items()}
     assert names.pop("folder") == "<path of>/your.yaml"

@@ -1,5 +1,6 @@
 """Runs of one dataset are pooled, those of several told apart or refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,26 @@ def test_other_data_is_told_apart(tmp_path: Path, height: int, steps: int) -> No
 
 def test_folders_of_ones_own_with_the_same_class_names_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "ce", 0, data="mine")
-    other = write(tmp_path, "recall", 0, data="yours") / "dataset.csv"
-    other.write_text(other.read_text().replace(",20076880,", ",20076881,"))
+    other = write(tmp_path, "recall", 0, data="yours")
+    for path in (other / "dataset.csv", other / "summary.json"):
+        path.write_text(path.read_text().replace("20076880,", "20076881,"))
     with pytest.raises(RunError, match=r"other data than mine/.*road has 20076881 training pixels"):
         methods_of(tmp_path)
+
+
+def test_a_folder_with_the_name_of_another_loss_is_told(tmp_path: Path) -> None:
+    for loss, trained in (
+        ("recall", "CrossEntropyLoss"),
+        ("ce", "mine.CELoss"),
+        ("pat", "PATLoss"),
+    ):
+        path = write(tmp_path, loss, 0) / "summary.json"
+        content = json.loads(path.read_text())
+        content["options"]["model.loss.class_path"] = trained
+        path.write_text(json.dumps(content))
+    _, warnings, _ = methods_of(tmp_path)
+    assert [("/ce/" in w, "mine.CELoss" in w) for w in warnings] == [(True, True), (False, False)]
+    assert "/recall/seed0 was trained with CrossEntropyLoss" in warnings[1]
 
 
 def test_without_a_dataset_file_other_names_are_told_apart(tmp_path: Path) -> None:
