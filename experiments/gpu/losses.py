@@ -247,12 +247,14 @@ def device_times(
         return [milliseconds(work, device, repeats, warm_up=0) for work in works]
     for work in works:
         work()
+    hosts = [host_time(work, device, 3) for work in works]
     times: list[list[float]] = [[] for _ in works]
     for _ in range(repeats):
         events = []
-        for work in works:
+        for work, ms in zip(works, hosts, strict=True):
             begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            torch.cuda._sleep(4_000_000)  # about 2 ms, in which the host goes ahead
+            # about 2 million cycles per ms, in which the host goes ahead
+            torch.cuda._sleep(int(2e6 * (1 + 1.5 * ms)))
             begin.record()
             work()
             end.record()

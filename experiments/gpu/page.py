@@ -44,15 +44,29 @@ def _section(found: dict[str, Any]) -> list[str]:
 
 
 def _by_test(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row for all cases of a test that ended alike; what was found is that of the last."""
+    """One row for all cases of a test that ended alike; of numbers that were found the largest."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         name = row["test"].partition("[")[0]
         each = found.setdefault((name, row["outcome"]), {"test": name, "cases": 0, "seconds": 0.0})
         each |= {"cases": each["cases"] + 1, "seconds": each["seconds"] + row["seconds"]}
         each["outcome"] = row["outcome"]
-        each |= {key: row[key] for key in ("found", "error") if row.get(key)}
+        if row.get("found"):
+            each["found"] = _larger(each.get("found", ""), row["found"])
+        each |= {key: row[key] for key in ("error",) if row.get(key)}
     return list(found.values())
+
+
+def _larger(one: str, other: str) -> str:
+    """Of two texts ``name: number; name: number`` the larger numbers; else the second text."""
+    pairs = [
+        dict(part.split(": ", 1) for part in each.split("; ") if each) for each in (one, other)
+    ]
+    try:
+        largest = {key: max(float(p[key]) for p in pairs if key in p) for key in pairs[1]}
+    except ValueError:  # no numbers
+        return other
+    return "; ".join(f"{key}: {value:.2g}" for key, value in largest.items())
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:

@@ -126,5 +126,7 @@ def run(section: Section) -> None:
         "error of value and gradient from float32 logits over its tolerance, the most of all "
         "options, layouts and modes; bfloat16 is asserted, too."
     )
+    if section.seconds_left() < SPARE + 1:
+        section.note("The time was over before all tests had run.")
     if wrong := rows.outcomes.get("failed"):
         raise RuntimeError(f"{wrong} tests failed")

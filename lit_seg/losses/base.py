@@ -118,7 +118,8 @@ class SegLoss(FullPrecision):
             A scalar >= 0, finite for logits within 1e30. Beyond, a loss that is too large for its
             dtype is infinite, or NaN if a class with infinite loss weighs 0. Void pixels give
             neither value nor gradient, even where their logits are NaN or infinite; a batch of only
-            void gives exactly 0, still attached to the graph.
+            void gives exactly 0, still attached to the graph. On a GPU there is no second
+            derivative of the losses that are means over pixels.
 
         Raises:
             ValueError: if shapes do not fit each other or the number of classes, logits are

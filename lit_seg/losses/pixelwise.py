@@ -11,6 +11,7 @@ from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.metrics.class_score import ClassScore
 from lit_seg.ops import class_nll
+from lit_seg.ops.chunked import wide_dtype
 
 Normalizer = Literal["valid", "weight_sum"]
 
@@ -122,7 +123,9 @@ class ScoreWeightedLoss(PixelLoss):
     state: ClassScore
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        if not logits.is_cuda or type(self).total is not PixelLoss.total:
+        of, ours = type(self), ScoreWeightedLoss
+        same = (of.total, of.adjust, of.weigh) == (ours.total, ours.adjust, ours.weigh)
+        if not (logits.is_cuda and same):
             return super().loss(logits, target)
         # one pass gives the counts and, before the weights are known, the sums that they weigh
         sums, counts, _ = class_nll(logits, target, predictions=self.state.counts.shape[0] > 2)
@@ -140,11 +143,6 @@ class ScoreWeightedLoss(PixelLoss):
         if self.training:
             counts = self.state.advance(counts)
         return self.weight, self.norm(counts[1])
-
-
-def wide_dtype(logits: Tensor) -> torch.dtype:
-    """The dtype of a loss: float32, for float64 logits float64."""
-    return torch.promote_types(logits.dtype, torch.float32)
 
 
 def nll_sum(logits: Tensor, target: Tensor, void: int, weight: Tensor | None = None) -> Tensor:

@@ -97,8 +97,10 @@ def _bins(target: Tensor, num_classes: int) -> Tensor:
 
 def _sums(bins: Tensor, values: Tensor | None, num_classes: int) -> Tensor:
     dtype = widest_float(bins.device)
-    if values is None:
+    if values is None and not bins.is_cuda:
         return torch.bincount(bins.flatten(), minlength=num_classes + 1)[:num_classes].to(dtype)
-    # `bincount` with weights is refused on a GPU where determinism is asked for
+    # A GPU waits for `bincount`, and refuses it with weights where determinism is asked for.
+    if values is None:
+        values = torch.ones((), device=bins.device).expand(bins.shape)
     sums = torch.zeros(num_classes + 1, dtype=dtype, device=bins.device)
     return sums.index_add_(0, bins.flatten(), values.flatten().to(dtype))[:num_classes]

@@ -580,6 +580,19 @@ def test_the_ways_for_a_gpu_lead_to_the_same(make, dtype, without_kernels):
         torch.testing.assert_close(got[1], want[1])
 
 
+def test_a_loss_of_somebody_else_is_the_same_on_a_gpu(without_kernels):
+    """The one pass of recall loss knows nothing of logits that a subclass adjusts."""
+
+    class Sharper(RecallLoss):
+        def adjust(self, logits, target):
+            return 2 * logits
+
+    logits, target = draw(35)
+    want = value_and_grad(Sharper(COUNTS), logits, target)
+    got = value_and_grad(Sharper(COUNTS), logits.as_subclass(OnCuda), target)
+    torch.testing.assert_close([each.as_subclass(torch.Tensor) for each in got], list(want))
+
+
 @every_loss
 def test_a_gpu_meets_no_label_that_is_no_class(make, without_kernels):
     """As an index it would end CUDA for the whole process. Nobody waits: the loss is NaN."""
