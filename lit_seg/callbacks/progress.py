@@ -16,6 +16,9 @@ from rich.table import Column
 
 from lit_seg.runs.records import stat_of
 
+_YEARS = 1e9
+"""Seconds from which the time left is not counted; much longer ones do not fit a `timedelta`."""
+
 
 class ProgressLines(Callback):
     """Prints a line after the first step, then at most one every ``seconds``, and one at the end.
@@ -95,7 +98,10 @@ class ProgressLines(Callback):
             left.append(steps)
         if not left or step >= total:
             return ""
-        return f"{least}{timedelta(seconds=max(0, round(min(left))))} left"
+        seconds = max(0, min(left))
+        if seconds >= _YEARS:
+            return "years left"
+        return f"{least}{timedelta(seconds=round(seconds))} left"
 
     def _is_due(self, trainer: Trainer) -> bool:
         return trainer.is_global_zero and self._clock() >= self._printed + self._seconds

@@ -21,9 +21,13 @@ from lit_seg.tasks.schedule import LIKE_THEIR_PARAMETER
 _FLAG = Value("true or false", lambda v: isinstance(v, bool))
 _COUNT_OR_FLAG = Value("a whole number from 0", lambda v: _FLAG.fits(v) or COUNT.fits(v))
 _NUMBER = Value("a number", lambda v: is_number(v) or isinstance(v, Tensor))
-_SCORE = Value("a number or nothing", lambda v: v is None or is_number(v))
+_SCORE = Value(
+    "a number or nothing",  # nothing is better than NaN
+    lambda v: v is None or (is_number(v) and not math.isnan(v)),
+)
 _SWITCH = Value("true, false or nothing", lambda v: v is None or _FLAG.fits(v))
 _AMOUNT = Value("a number from 0", lambda v: _is_amount(v))
+_STEPS = Value("a whole number from 0", lambda v: _is_amount(v) and float(v).is_integer())
 _AMOUNTS = Value(  # one of Adafactor's is missing by default
     "a number from 0, or several",
     lambda v: _AMOUNT.fits(v) or (isinstance(v, list | tuple) and any(map(_AMOUNT.fits, v))),
@@ -42,10 +46,18 @@ _TENSOR = Value(
         and not (v.is_meta or v.is_complex() or v.is_quantized)
     ),
 )
-_MOMENTUM = Value("a dense tensor of real numbers", lambda v: v is None or _TENSOR.fits(v))
+_MOMENT = Value(
+    "a dense tensor of real numbers without NaN",  # one NaN makes the next weights NaN
+    lambda v: _TENSOR.fits(v) and not bool(v.isnan().any()),
+)
+_MOMENTUM = Value(_MOMENT.name, lambda v: v is None or _MOMENT.fits(v))
 _NORMALISATION = Value(
     "a mean and a standard deviation of three channels",
-    lambda v: isinstance(v, Tensor) and v.shape == (2, 1, 3, 1, 1),
+    lambda v: (
+        isinstance(v, Tensor)
+        and v.shape == (2, 1, 3, 1, 1)
+        and bool(v.isfinite().all() and (v[1] > 0).all())
+    ),
 )
 _VERSION = Value(
     "a version", lambda v: TEXT.fits(v) and bool(re.fullmatch(r"\d+(\.\w+)*(\+[\w.]+)?", v))
@@ -80,8 +92,8 @@ _FIT_LOOP = {
 }
 _OF_PARAMETER: dict[Any, Any] = {
     str: ANYTHING,
-    "step": Optional(_AMOUNT),
-    **dict.fromkeys(LIKE_THEIR_PARAMETER, Optional(_TENSOR)),
+    "step": Optional(_STEPS),
+    **dict.fromkeys(LIKE_THEIR_PARAMETER, Optional(_MOMENT)),
     "momentum_buffer": Optional(_MOMENTUM),
 }
 _OF_GROUP: dict[Any, Any] = {
@@ -154,6 +166,10 @@ def _contradiction(content: Mapping[str, Any]) -> str:
         return f"optimizer_states has {len(content['optimizer_states'])} items, not 1"
     if not content["optimizer_states"][0]["param_groups"]:
         return "optimizer_states[0].param_groups has no item"
+    for number, state in content["optimizer_states"][0]["state"].items():
+        if state.get("step", 0) > content["global_step"]:
+            counted = f"{float(state['step']):g} after step {content['global_step']}"
+            return f"optimizer_states[0].state[{number}].step is {counted}"
     begun = content.get("position", {}).get("epoch", content["epoch"])
     if begun - content["epoch"] not in (0, 1):
         return f"position.epoch is {begun} and epoch {content['epoch']}"

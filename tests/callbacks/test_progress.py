@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -199,3 +200,18 @@ def test_the_command_line_prints_them_without_a_terminal(
     shown = capsys.readouterr().out
     assert "step 1 of 1, loss" in shown
     assert re.search(r"^done: step 1 of 1, loss .*, miou 0\.\d+, macc 0\.\d+$", shown, re.MULTILINE)
+
+
+def test_a_length_beyond_all_time_has_a_time_left() -> None:
+    """One typo in `max_epochs` ended the run after its first line."""
+    progress = ProgressLines()
+    trainer: Any = SimpleNamespace(
+        callbacks=[],
+        global_step=3,
+        estimated_stepping_batches=10**90,
+        val_check_batch=float("inf"),
+        enable_validation=False,
+        max_steps=10**90,
+    )
+    progress._validations = 0.0
+    assert progress._time_left(trainer, 1, 0.0) == "years left"
