@@ -1,13 +1,16 @@
 """``lit_seg``, or ``python -m lit_seg``: training, and the commands of ``lit_seg.cli.commands``."""
 
 import os
+import signal
 import sys
+import threading
 from importlib import import_module
 from importlib.metadata import version
+from typing import NoReturn
 
 from lit_seg.cli.commands import COMMANDS, TRAINER_COMMANDS, USAGE
 from lit_seg.cli.output import print_error
-from lit_seg.errors import RunError, near, reason_of
+from lit_seg.errors import RunError, heard_signals, near, reason_of
 from lit_seg.files.unicode import ensure_utf8
 
 
@@ -20,6 +23,11 @@ def main() -> int:
         return 2
     try:
         ensure_utf8()
+        if threading.current_thread() is threading.main_thread():  # only that one may
+            for signum in heard_signals():
+                # the imports take seconds; who listens later takes the place of this
+                if signal.getsignal(signum) is signal.SIG_DFL:
+                    signal.signal(signum, _stop)
         # Threads of torch that wait for each other sleep. By default they spin, which is as fast on
         # idle cores and several times slower on shared ones. OpenMP reads this when torch loads.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -38,6 +46,12 @@ def main() -> int:
     except KeyboardInterrupt:  # while all that is imported
         sys.stderr.write("stopped\n")
         return 130
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    """End the process with a word, where nothing has begun that would have to be ended well."""
+    os.write(2, f"stopped by {signal.Signals(signum).name}\n".encode())
+    os._exit(128 + signum)
 
 
 def _run(args: list[str]) -> int:

@@ -84,6 +84,16 @@ def test_ctrl_c_while_it_imports_is_one_line(
     assert capsys.readouterr().err == "stopped\n"
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGXCPU"])
+def test_other_signals_while_it_imports_are_named(name: str) -> None:
+    code = (
+        "import os, signal\nfrom lit_seg import __main__ as program\n"
+        f"program._run = lambda args: os.kill(os.getpid(), signal.{name})\nprogram.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (128 + signal.Signals[name], f"stopped by {name}\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0, 4.0, 8.0])
 def test_ctrl_c_at_any_moment_shows_no_traceback(seconds: float, tmp_path: Path) -> None:
