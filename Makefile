@@ -16,8 +16,9 @@ ON      = $(if $(RANKS),--trainer.devices $(RANKS) --trainer.accelerator $(if $(
 # What a user types here is text, also where it reads like make's or the shell's language.
 $(foreach v,DATA RESUME CKPT INIT WEIGHTS RUNS OUT,$(eval override $(v) := $$(value $(v))))
 quoted = '$(subst ','\'',$(1))'
-# A process per core, files kept together for what their tests share; ARGS="-n 0" for one.
-PYTEST  = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+# A process per core, files kept together for what their tests share; ARGS="-n 0" for one. Tests that
+# call make must not hand these ARGS on.
+PYTEST  = env -u MAKEFLAGS -u ARGS $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL = help
