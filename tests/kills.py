@@ -43,6 +43,8 @@ BASE = [
     # dropout, so that random numbers matter
     *("--model.architecture", "fpn", "--model.loss.momentum", "0.9"),
     *("--model.options", "{decoder_pyramid_channels: 32, decoder_segmentation_channels: 32}"),
+    # a rank waits for one that was killed alone before they met, and ends before SECONDS
+    *("--rank_timeout", "60"),
 ]
 
 
