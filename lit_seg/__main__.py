@@ -4,9 +4,10 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
-from typing import NoReturn
 
 from lit_seg.cli.commands import COMMANDS, TRAINER_COMMANDS, USAGE
 from lit_seg.cli.output import print_error
@@ -23,17 +24,13 @@ def main() -> int:
         return 2
     try:
         ensure_utf8()
-        if threading.current_thread() is threading.main_thread():  # only that one may
-            for signum in heard_signals():
-                # the imports take seconds; who listens later takes the place of this
-                if signal.getsignal(signum) is signal.SIG_DFL:
-                    signal.signal(signum, _stop)
         # Threads of torch that wait for each other sleep. By default they spin, which is as fast on
         # idle cores and several times slower on shared ones. OpenMP reads this when torch loads.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if os.environ.get("COLUMNS") == "0":  # tables would be printed without a letter
             del os.environ["COLUMNS"]
-        return _run(sys.argv[1:])
+        with _signals_are_named():
+            return _run(sys.argv[1:])
     except RunError as error:
         print_error(error)
         return 2
@@ -48,10 +45,28 @@ def main() -> int:
         return 130
 
 
-def _stop(signum: int, frame: object) -> NoReturn:
-    """End the process with a word, where nothing has begun that would have to be ended well."""
-    os.write(2, f"stopped by {signal.Signals(signum).name}\n".encode())
-    os._exit(128 + signum)
+@contextmanager
+def _signals_are_named() -> Iterator[None]:
+    """End with a word on a signal while the imports take seconds, until somebody else listens."""
+    main = os.getpid()
+
+    def stop(signum: int, frame: object) -> None:
+        if os.getpid() == main:
+            os.write(2, f"stopped by {signal.Signals(signum).name}\n".encode())
+            os._exit(128 + signum)
+        signal.signal(signum, signal.SIG_DFL)  # a process that was forked ends as it would
+        os.kill(os.getpid(), signum)
+
+    of_nobody = []
+    if threading.current_thread() is threading.main_thread():  # only that one may
+        of_nobody = [s for s in heard_signals() if signal.getsignal(s) is signal.SIG_DFL]
+    for signum in of_nobody:
+        signal.signal(signum, stop)
+    try:
+        yield
+    finally:
+        for signum in of_nobody:
+            signal.signal(signum, signal.SIG_DFL)
 
 
 def _run(args: list[str]) -> int:
