@@ -14,7 +14,7 @@ from torch import Tensor
 
 from experiments.bench_losses import NEEDED
 from experiments.gpu.section import Section
-from experiments.gpu.timing import milliseconds, peak_memory
+from experiments.gpu.timing import copy_bandwidth, milliseconds, peak_memory
 from lit_seg.losses import FocalLoss, PATLoss, RecallLoss, SegLoss
 from lit_seg.losses.catalogue import every_loss
 from lit_seg.ops import class_nll
@@ -153,7 +153,7 @@ def run(section: Section) -> None:
     """Measure losses, first those that matter most."""
     torch.manual_seed(0)
     shapes = SMOKE_SHAPES if section.smoke else SHAPES
-    bandwidth = _copy_bandwidth(section)
+    bandwidth = copy_bandwidth(section.device, section.smoke)
     section.row("limit", quantity="copy, GB/s read and written", value=bandwidth / 1e9)
     bases: Bases = {}
     cases = [(shape, dtype, False) for shape in shapes for dtype in (torch.float32, torch.bfloat16)]
@@ -188,14 +188,6 @@ def _losses(section: Section, cases: list[Case], bandwidth: float, bases: Bases)
         with section.attempt("losses", shape=str(shape), dtype=str(dtype)):
             inputs = Inputs(shape, dtype, section.device, last)
             _compare(section, "losses", inputs, variants(shape[1], section), bandwidth, bases)
-
-
-def _copy_bandwidth(section: Section) -> float:
-    elements = 2**20 if section.smoke else 2**29
-    source = torch.ones(elements, device=section.device)
-    target = torch.empty_like(source)
-    ms = milliseconds(lambda: target.copy_(source), section.device)
-    return 8 * elements / (ms / 1e3)
 
 
 def _compare(

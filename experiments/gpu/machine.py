@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 
 from experiments.gpu.section import Section
-from experiments.gpu.timing import milliseconds
+from experiments.gpu.timing import copy_bandwidth, milliseconds
 
 TITLE = "The machine"
 SECONDS = 15
@@ -35,11 +35,8 @@ def run(section: Section) -> None:
             facts[name] = "not there"
     for thing, value in facts.items():
         section.row("versions", thing=thing, value=value)
-    elements = 2**20 if section.smoke else 2**29
-    source = torch.randn(elements, device=section.device)
-    target = torch.empty_like(source)
-    ms = milliseconds(lambda: target.copy_(source), section.device)
-    section.row("limits", quantity="copy, GB/s read and written", value=8e-6 * elements / ms)
+    bandwidth = copy_bandwidth(section.device, section.smoke)
+    section.row("limits", quantity="copy, GB/s read and written", value=bandwidth / 1e9)
     size = 256 if section.smoke else 8192
     for dtype in (torch.float32, torch.bfloat16):
         a, b = (torch.randn(size, size, device=section.device, dtype=dtype) for _ in range(2))

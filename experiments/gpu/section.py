@@ -38,10 +38,7 @@ class Section:
         self._path = out / f"{name}.json"
         self._end = time.monotonic() + seconds
         self._begun = time.monotonic()
-        self._found: dict[str, Any] = {
-            **{"name": name, "title": title, "status": "running", "box": seconds},
-            **{"seconds": 0.0, "tables": {}, "notes": []},
-        }
+        self._found = _nothing(name, title, seconds)
         self._write()
 
     def seconds_left(self) -> float:
@@ -127,7 +124,9 @@ def run_boxed(
                 replace_text(path, json.dumps({**found, "status": "interrupted"}, indent=1))
             ended()
     found = (
-        json.loads(path.read_text(encoding="utf-8")) if path.exists() else _nothing(name, seconds)
+        json.loads(path.read_text(encoding="utf-8"))
+        if path.exists()
+        else _nothing(name, name, seconds)
     )
     if found["status"] == "running":
         end = f"stopped after {seconds:.0f} s" if stopped else f"failed: exit {process.exitcode}"
@@ -137,10 +136,10 @@ def run_boxed(
     return str(found["status"])
 
 
-def _nothing(name: str, seconds: float) -> dict[str, Any]:
-    """The result of a section that did not even begin."""
+def _nothing(name: str, title: str, seconds: float) -> dict[str, Any]:
+    """The result of a section that has found nothing yet."""
     return {
-        **{"name": name, "title": name, "status": "running", "box": seconds},
+        **{"name": name, "title": title, "status": "running", "box": seconds},
         **{"seconds": 0.0, "tables": {}, "notes": []},
     }
 

@@ -44,6 +44,14 @@ def _once(work: Callable[[], object], device: torch.device) -> float:
     return begin.elapsed_time(end)
 
 
+def copy_bandwidth(device: torch.device, smoke: bool) -> float:
+    """Bytes per second that a copy reads and writes, of more numbers than a cache holds."""
+    elements = 2**20 if smoke else 2**29
+    source = torch.randn(elements, device=device)
+    target = torch.empty_like(source)
+    return 8 * elements / (milliseconds(lambda: target.copy_(source), device) / 1e3)
+
+
 def peak_memory(work: Callable[[], object], device: torch.device) -> float:
     """Most bytes that a call allocates beyond what is there before it; NaN on a CPU."""
     if device.type != "cuda":

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lit_seg.errors import NonFiniteError
 from lit_seg.metrics.collectives import sum_over_ranks, world_size
+from lit_seg.ops.chunked import wide_dtype
 
 
 def exchange(loss: Tensor, finite: Tensor, stop: bool) -> tuple[Tensor, bool, bool]:
@@ -29,8 +30,7 @@ def is_finite(loss: Tensor, logits: Tensor) -> Tensor:
     stop must come before the weights change.
     """
     # one pass without a mask in memory; an infinite or NaN logit makes the sum so, too
-    wide = torch.promote_types(logits.dtype, torch.float32)
-    return (logits.detach().sum(dtype=wide) + loss.detach()).isfinite()
+    return (logits.detach().sum(dtype=wide_dtype(logits)) + loss.detach()).isfinite()
 
 
 def non_finite(where: str, loss: Tensor, logits: Tensor, names: Sequence[str]) -> NonFiniteError:

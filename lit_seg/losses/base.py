@@ -27,6 +27,7 @@ from lit_seg.metrics.labels import (
     known,
     void_of,
 )
+from lit_seg.ops.chunked import wide_dtype
 
 __all__ = ["Card", "ClassCounts", "Counts", "LossFactory", "SegLoss"]
 
@@ -205,8 +206,7 @@ class SegLoss(FullPrecision):
         """Logits of at least float32, contiguous, in the labels' size, and 0 where void."""
         # One copy does both: half precision overflows in log-softmax, and on the CPU cross-entropy
         # over channels_last logits took 37 ms where contiguous ones took 10 (8x11x240x320).
-        dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
-        logits = logits.to(dtype, memory_format=torch.contiguous_format)
+        logits = logits.to(wide_dtype(logits), memory_format=torch.contiguous_format)
         if logits.shape[2:] != target.shape[1:]:
             logits = F.interpolate(
                 logits, target.shape[1:], mode="bilinear", align_corners=self.align_corners

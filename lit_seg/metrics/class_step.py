@@ -6,6 +6,7 @@ from torch import Tensor
 from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.full_precision import widest_float
 from lit_seg.metrics.scores import class_scores
+from lit_seg.ops.chunked import wide_dtype
 
 
 def class_sums(logits: Tensor, target: Tensor, gamma: float = 1.0) -> Tensor:
@@ -23,8 +24,7 @@ def class_sums(logits: Tensor, target: Tensor, gamma: float = 1.0) -> Tensor:
     """
     num_classes = logits.shape[1]
     # contiguous: an argmax over the last axis, as channels_last is, takes twice as long
-    wide = torch.promote_types(logits.dtype, torch.float32)
-    logits = logits.detach().to(wide, memory_format=torch.contiguous_format)
+    logits = logits.detach().to(wide_dtype(logits), memory_format=torch.contiguous_format)
     labels = _bins(target, num_classes)
     predicted = torch.where(labels == num_classes, num_classes, predict_labels(logits))
     hits = torch.where(labels == predicted, labels, num_classes)
@@ -43,8 +43,7 @@ def gradient_sums(gradient: Tensor, target: Tensor) -> Tensor:
         target: ``(N, *)`` int64 class ids or void.
     """
     num_classes = gradient.shape[1]
-    wide = torch.promote_types(gradient.dtype, torch.float32)
-    sizes = gradient.detach().abs().sum(1, dtype=wide)
+    sizes = gradient.detach().abs().sum(1, dtype=wide_dtype(gradient))
     row = _sums(_bins(target, num_classes), sizes, num_classes)
     return torch.stack([*[torch.zeros_like(row)] * 5, row])
 
