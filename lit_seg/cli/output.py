@@ -1,9 +1,10 @@
-"""Prints errors in one line, and goes on if nobody reads the output any more."""
+"""Prints errors and warnings in one line, and goes on if nobody reads the output any more."""
 
 import errno
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -17,10 +18,19 @@ def print_error(error: object) -> None:
 
     Characters that move the cursor or colour the terminal are shown as Python writes them.
     """
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], str(error))
+    _print("error", str(error))
+
+
+def _print_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Print a warning of Python's in a line, without the place in the code that Python names."""
+    _print("warning", " ".join(str(message).split()))
+
+
+def _print(kind: str, text: str) -> None:
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
-    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.write(f"{kind}: {text}\n")
 
 
 class _Lasting:
@@ -61,14 +71,18 @@ class _Lasting:
 
 @contextmanager
 def lasting_output() -> Iterator[None]:
-    """Let the run go on within this context if its output cannot be printed any more."""
-    before = sys.stdout, sys.stderr
+    """Let the run go on within this context if its output cannot be printed any more.
+
+    A warning within it is one plain line.
+    """
+    before, show = (sys.stdout, sys.stderr), warnings.showwarning
     # a process may be started without one of them
     out, err = (stream or open(os.devnull, "w", encoding="utf-8") for stream in before)  # noqa: SIM115
     sys.stdout, sys.stderr = _Lasting(out, "standard output"), _Lasting(err, "standard error")
+    warnings.showwarning = _print_warning
     try:
         yield
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        sys.stdout, sys.stderr = before
+        (sys.stdout, sys.stderr), warnings.showwarning = before, show
