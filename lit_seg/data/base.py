@@ -17,9 +17,10 @@ from lit_seg.data.counting.cache import content_hash
 from lit_seg.data.dataset import Sample, SegDataset
 from lit_seg.data.facts import DatasetFacts
 from lit_seg.data.sampling import EvalSampler, Key, Sampling, TrainSampler, shuffled
-from lit_seg.data.transforms import EvalTransform, Fit, TrainTransform
+from lit_seg.data.transforms import EvalTransform, TrainTransform
 from lit_seg.data.workers import WorkerLoader, worker_options
 from lit_seg.errors import DataError, check_choice
+from lit_seg.images.resize import Fit
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""
