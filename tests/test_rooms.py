@@ -22,6 +22,7 @@ ROOMS = [
         "loggers",
         "data",
         "distributed",
+        "inference",
     ),
     *("tasks", "checkpoints", "callbacks", "analysis", "report", "diagnosis", "dashboard", "cli"),
 ]
