@@ -14,7 +14,7 @@ from torch.optim import AdamW, Optimizer
 
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted
-from lit_seg.data.dataset import Sample
+from lit_seg.data.dataset import Sample, check_batch
 from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
 from lit_seg.errors import RunError
 from lit_seg.images.data_format import DataFormat
@@ -24,15 +24,11 @@ from lit_seg.losses.own_weights import own_weights
 from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
 from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
+from lit_seg.models.any_size import padded_forward, size_multiple
+from lit_seg.models.build import build_network
+from lit_seg.models.input_check import check_images
+from lit_seg.models.normalisation import IMAGENET, NORMALISATION, in_bytes, published_statistics
 from lit_seg.tasks.evaluation import Evaluation
-from lit_seg.tasks.network import (
-    build_network,
-    check_batch,
-    check_images,
-    padded_forward,
-    size_multiple,
-)
-from lit_seg.tasks.normalisation import IMAGENET, NORMALISATION, in_bytes, published_statistics
 from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
 
