@@ -17,7 +17,7 @@ from lit_seg.checkpoints.contradictions import contradiction
 from lit_seg.data import DATASETS
 from lit_seg.distributed.torch_private import LAST_RATES, STEP_COUNT
 from lit_seg.files.schema import ANYTHING, COUNT, TEXT, Optional, Value, difference, is_number
-from lit_seg.tasks.normalisation import NORMALISATION
+from lit_seg.models.normalisation import NORMALISATION
 from lit_seg.tasks.schedule import LIKE_THEIR_PARAMETER
 
 _FLAG = Value("true or false", lambda v: isinstance(v, bool))
