@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -21,9 +21,20 @@ def print_error(error: object) -> None:
     _print("error", str(error))
 
 
-def _print_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Print a warning of Python's in a line, without the place in the code that Python names."""
-    _print("warning", " ".join(str(message).split()))
+def _warning_printer() -> Callable[..., None]:
+    """Make what prints a warning of Python's in a line, without a place in the code, and once.
+
+    Processes that are forked do not repeat what was printed before.
+    """
+    printed = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        text = " ".join(str(message).split())
+        if text not in printed:
+            printed.add(text)
+            _print("warning", text)
+
+    return show
 
 
 def _print(kind: str, text: str) -> None:
@@ -73,13 +84,13 @@ class _Lasting:
 def lasting_output() -> Iterator[None]:
     """Let the run go on within this context if its output cannot be printed any more.
 
-    A warning within it is one plain line.
+    A warning within it is one plain line, printed once.
     """
     before, show = (sys.stdout, sys.stderr), warnings.showwarning
     # a process may be started without one of them
     out, err = (stream or open(os.devnull, "w", encoding="utf-8") for stream in before)  # noqa: SIM115
     sys.stdout, sys.stderr = _Lasting(out, "standard output"), _Lasting(err, "standard error")
-    warnings.showwarning = _print_warning
+    warnings.showwarning = _warning_printer()
     try:
         yield
     finally:
