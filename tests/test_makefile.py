@@ -33,7 +33,9 @@ def test_train_layers_configurations_in_order() -> None:
     names = ["base", "data/camvid", "model/deeplabv3_resnet18", "loss/ce"]
     positions = [done.stdout.index(f"experiments/{name}.yaml") for name in names]
     assert positions == sorted(positions)
-    assert "--seed_everything '7' --run_dir 'runs/camvid/deeplabv3_resnet18/ce/seed7'" in done.stdout
+    assert (
+        "--seed_everything '7' --run_dir 'runs/camvid/deeplabv3_resnet18/ce/seed7'" in done.stdout
+    )
 
 
 @pytest.mark.parametrize(("name", "accelerator"), [("GPUS", "gpu"), ("PROCESSES", "cpu")])
