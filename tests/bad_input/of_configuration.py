@@ -11,6 +11,7 @@ from lit_seg.__main__ import main
 from lit_seg.data.dataset import check_batch
 from lit_seg.losses import SoftDiceLoss
 from lit_seg.losses.own_weights import own_weights
+from lit_seg.models.build import build_network
 from lit_seg.tasks import LitSegmenter
 from tests.bad_input.case import Case, SaidError, World
 from tests.test_makefile import make
@@ -182,6 +183,17 @@ CASES = [
     Case("schedule-endless", _option(*TIMED)),
     Case("model-architecture", _option("--model.architecture", "unett"), ("unett", "unetplusplus")),
     Case("model-encoder", _option("--model.encoder", "resnet19"), ("resnet19", "resnet18")),
+    Case(
+        "model-encoder-needless",
+        lambda w: build_network("pat_unet", "vgg11", 2, {}),
+        ("pat_unet", "vgg11"),
+    ),
+    Case(
+        "model-weights-needless",
+        lambda w: LitSegmenter([1, 1], architecture="segnet", weights="imagenet"),
+        ("segnet", "imagenet"),
+    ),
+    Case("model-width", lambda w: build_network("pat_unet", None, 2, {"width": 0}), ("got 0",)),
     Case("model-options", _option("--model.options", "{nosuch: 1}"), ("nosuch",)),
     Case(
         "model-options-misspelt",
