@@ -118,7 +118,7 @@ def load_local_weights(network: nn.Module, path: str, published: bool = False) -
         run = Path(path) / CHECKPOINTS / "best.ckpt"
         such = f" such as {run}" if run.is_file() else ""
         raise RunError(
-            f"`init`: {path} is no file; give a checkpoint{such}, a state dict, or a "
+            f"`init`: {path} is no file; give a checkpoint{such} or a state dict, or a "
             "folder of smp's `save_pretrained`"
         )
     own = network.state_dict()
