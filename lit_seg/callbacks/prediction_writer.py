@@ -7,8 +7,8 @@ import numpy as np
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.overlays import blend, colourise
-from lit_seg.files.picture import save_picture
+from lit_seg.images.overlays import blend, colourise
+from lit_seg.images.picture import save_picture
 
 
 class PredictionWriter(Callback):

@@ -9,14 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lit_seg.data.decode import decode_colour_label, decode_label, is_jpeg
-from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, plural
+from lit_seg.images.decode import decode_colour_label, decode_label, is_jpeg
+from lit_seg.images.picture import Array
 
 Stored = npt.NDArray[np.integer]
-Colour = tuple[int, int, int]
-
-
 _NOT_IDS = (
     "not ids; give the classes by `colours`, or convert the labels to one channel of class ids"
 )

@@ -17,6 +17,7 @@ from lit_seg.config.trust import only_trusted
 from lit_seg.data.dataset import Sample, check_batch
 from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
 from lit_seg.errors import RunError
+from lit_seg.images.data_format import DataFormat
 from lit_seg.losses import CrossEntropyLoss, LossFactory
 from lit_seg.losses.base import at_least_zero
 from lit_seg.losses.own_weights import own_weights
@@ -71,6 +72,8 @@ class LitSegmenter(ScheduledModule):
             weighted mean.
         encoder_lr_factor: what the learning rate of the encoder is multiplied by, such as .1; 0
             freezes it, with its batch statistics. ``train/lr`` is that of the other parameters.
+        data_format: palette, label ids and image size of the dataset; the command line sets it.
+            The checkpoint holds it, so that prediction and export need nothing of the dataset.
     """
 
     pixel_mean: Tensor
@@ -95,6 +98,7 @@ class LitSegmenter(ScheduledModule):
         sync_batchnorm: bool = True,
         class_weights: dict[str, float] | list[float] | None = None,
         encoder_lr_factor: float = 1.0,
+        data_format: DataFormat | dict[str, Any] | None = None,
     ) -> None:
         super().__init__(optimizer, lr_scheduler, lr_interval, lr_monitor)
         if isinstance(class_counts, Mapping):  # from a checkpoint
@@ -121,6 +125,8 @@ class LitSegmenter(ScheduledModule):
         if isinstance(class_counts, ClassCounts):
             # a plain dict, for W&B and so that checkpoints load with weights_only=True
             self.save_hyperparameters({"class_counts": asdict(class_counts)})
+        if isinstance(data_format, DataFormat):
+            self.save_hyperparameters({"data_format": data_format.plain()})
         self.class_names = names
         self.weights = weights
         self.init = init

@@ -11,8 +11,8 @@ from PIL import Image
 from lit_seg.cli.commands.data import main as data_command
 from lit_seg.data import ADE20K, Folder, NYUv2, OxfordPet, Synthia, VirtualKITTI2
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.decode import read_image
 from lit_seg.data.label_maps import read_ids
+from lit_seg.images.decode import read_image
 from tests.bad_input.case import Case, World
 from tests.conftest import TINY, layers
 from tests.data import layout_of_ade20k, layout_of_nyuv2, layout_of_synthia, layout_of_vkitti2

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from lit_seg.data.datasets.own_folder.class_labels import folder_classes
-from lit_seg.data.decode import read_image
 from lit_seg.errors import DataError
+from lit_seg.images.decode import read_image
 from lit_seg.metrics.labels import VOID
 from tests.data.layout_of_folder import COLOURS, NAMES, folder, stems, write_folder
 from tests.data.layouts import save

@@ -16,10 +16,9 @@ from lit_seg.data.datasets.own_folder.division import FolderSplits
 from lit_seg.data.file_lists import leads_out
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
-from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.files.escape import one_line
-from lit_seg.files.picture import open_picture
+from lit_seg.images.picture import Array, open_picture
 from lit_seg.metrics.labels import VOID
 
 

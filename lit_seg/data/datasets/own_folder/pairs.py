@@ -10,10 +10,10 @@ from unicodedata import normalize
 
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
-from lit_seg.data.decode import NO_JPEG
 from lit_seg.data.file_lists import inside, listing_faults, read_lines, single_fault
 from lit_seg.data.splits import Pair
 from lit_seg.errors import DataError
+from lit_seg.images.decode import NO_JPEG
 
 JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")  # changes values
 MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")

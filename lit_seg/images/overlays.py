@@ -6,10 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lit_seg.data.label_maps import Colour
+from lit_seg.images.picture import Array, Colour
 from lit_seg.metrics.labels import VOID
 
-Picture = npt.NDArray[np.uint8]
 _OKABE_ITO: tuple[Colour, ...] = (
     *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66)),
     *((0, 114, 178), (213, 94, 0), (204, 121, 167), (150, 150, 150)),
@@ -30,26 +29,26 @@ def distinct_colours(number: int) -> tuple[Colour, ...]:
     return tuple(found)[:number]
 
 
-def colourise(label: npt.NDArray[np.integer], palette: Sequence[Colour]) -> Picture:
+def colourise(label: npt.NDArray[np.integer], palette: Sequence[Colour]) -> Array:
     """Turn ``(H, W)`` class ids into ``(H, W, 3)`` RGB; void is black."""
     table = np.zeros((VOID + 1, 3), np.uint8)
     table[: len(palette)] = palette
-    picture: Picture = table[label]
+    picture: Array = table[label]
     return picture
 
 
-def blend(image: Picture, colours: Picture, opacity: float = 0.55) -> Picture:
+def blend(image: Array, colours: Array, opacity: float = 0.55) -> Array:
     """Lay colours over an image, both ``(H, W, 3)``."""
     mixed = (1 - opacity) * image + opacity * colours
     return mixed.round().astype(np.uint8)
 
 
 def side_by_side(
-    image: Picture,
+    image: Array,
     truth: npt.NDArray[np.integer],
     prediction: npt.NDArray[np.integer],
     palette: Sequence[Colour],
-) -> Picture:
+) -> Array:
     """Put image, truth, prediction and errors (white on the image) in a row."""
     wrong = (truth != prediction) & (truth != VOID)
     errors = np.where(wrong[..., None], np.uint8(255), image // 3)

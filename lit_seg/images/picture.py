@@ -10,6 +10,10 @@ from PIL.ImageFile import ImageFile
 
 from lit_seg.files.atomic_io import new_file, writing
 
+Array = npt.NDArray[np.uint8]
+"""An ``(H, W, 3)`` RGB image, or ``(H, W)`` class ids."""
+Colour = tuple[int, int, int]
+"""Red, green and blue from 0 to 255."""
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "SGI", "TIFF", "WEBP")
 
 
