@@ -42,11 +42,19 @@ def factory(path: Path) -> LossFactory:
 
 FACTORIES = {path.stem: factory(path) for path in sorted((EXPERIMENTS / "loss").glob("*.yaml"))}
 STATEFUL = [name for name, make in FACTORIES.items() if make([4, 3, 2, 1]).state_dict()]
+ONE_OF_EACH_STATE = ["ldam_drw", "metric_weighted", "recall", "seesaw"]
+
+every_stateful_loss = pytest.mark.parametrize(
+    "loss",
+    [
+        pytest.param(loss, marks=() if loss in ONE_OF_EACH_STATE else pytest.mark.slow)
+        for loss in STATEFUL
+    ],
+)
 
 
 def test_these_have_a_state() -> None:
-    deferred = {"focal_drw", "ldam_drw"}
-    assert set(STATEFUL) == {"metric_weighted", "recall", "recall_focal", "seesaw"} | deferred
+    assert {*STATEFUL} == {*ONE_OF_EACH_STATE, "focal_drw", "recall_focal"}
 
 
 def trained(
@@ -122,7 +130,7 @@ AVERAGES: dict[str, tuple[Callable[[], Callback], Callable[[Tensor, Tensor, int]
 
 
 @pytest.mark.parametrize("kind", AVERAGES)
-@pytest.mark.parametrize("loss", STATEFUL)
+@every_stateful_loss
 def test_weights_are_averaged_and_the_loss_is_not(
     loss: str, kind: str, tmp_path: Path, plain: Callable[[str], LitSegmenter]
 ) -> None:
@@ -152,7 +160,7 @@ def rate(model: LitSegmenter) -> float:
     return found
 
 
-@pytest.mark.parametrize("loss", STATEFUL)
+@every_stateful_loss
 def test_a_range_of_rates_is_a_run_of_its_own(loss: str, tmp_path: Path) -> None:
     """In place of a finder: what is tried leaves nothing to the run that follows."""
     rates = partial(ExponentialLR, gamma=1.5)

@@ -40,5 +40,5 @@ def prepare_average(callback: WeightAveraging, device: torch.device) -> None:
         return
     if callback._device is None:
         model.to(device)
-    average = model.avg_fn or get_swa_avg_fn()
+    average = model.avg_fn or get_swa_avg_fn()  # type: ignore[no-untyped-call]
     model.avg_fn = lambda old, new, n: average(old, new, n) if new.is_floating_point() else new

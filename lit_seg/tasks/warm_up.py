@@ -3,6 +3,7 @@
 from math import cos, pi
 from typing import Literal
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -49,11 +50,11 @@ class WarmUpLR(LRScheduler):
         self.power = power
         super().__init__(optimizer)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         """The rate of each group of parameters at the current step."""
         return self._get_closed_form_lr()
 
-    def _get_closed_form_lr(self) -> list[float]:
+    def _get_closed_form_lr(self) -> list[float | Tensor]:
         """Torch's name for rates that do not depend on the last ones."""
         rising = round(self.warm_up * self.total_iters)
         done = (self.last_epoch - rising) / max(1, self.total_iters - rising)
