@@ -23,8 +23,8 @@ from lit_seg.cli.option_checks import check_options
 from lit_seg.cli.reach import OWN, TEXT, check_reach
 from lit_seg.config.trust import KNOWN, VARIABLE, only_trusted
 from lit_seg.errors import RunError
+from lit_seg.models.build import build_network
 from lit_seg.runs.layout import LOCK
-from lit_seg.tasks.network import build_network
 from tests.conftest import TINY, layers
 from tests.dashboard.server import wandb_server
 

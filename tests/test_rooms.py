@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "lit_seg"
 ROOMS = [
     *(
         "errors",
+        "models",
         "files",
         "ops",
         "metrics",
@@ -22,6 +23,7 @@ ROOMS = [
         "loggers",
         "data",
         "distributed",
+        "inference",
     ),
     *("tasks", "checkpoints", "callbacks", "analysis", "report", "diagnosis", "dashboard", "cli"),
 ]
@@ -120,6 +122,19 @@ def test_training_does_not_need_wandb() -> None:
         if isinstance(node, ast.Import) and any(alias.name == "wandb" for alias in node.names)
     }
     assert not names
+
+
+def test_a_network_needs_no_trainer() -> None:
+    """It stands low among the rooms, so that it needs no loss and no data either."""
+    assert ROOMS.index("models") == 1
+    wrong = [
+        f"{path}:{node.lineno}"
+        for path, tree in modules()
+        for node in ast.walk(tree)
+        if room_of(path) == "models" and isinstance(node, ast.Import | ast.ImportFrom)
+        if "lightning" in ast.unparse(node)
+    ]
+    assert wrong == []
 
 
 def test_a_room_imports_from_lower_rooms_only() -> None:

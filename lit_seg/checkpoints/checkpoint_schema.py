@@ -15,7 +15,7 @@ from torch import Tensor
 from lit_seg.data import DATASETS
 from lit_seg.distributed.torch_private import LAST_RATES, STEP_COUNT
 from lit_seg.files.schema import ANYTHING, COUNT, TEXT, Optional, Value, difference, is_number
-from lit_seg.tasks.normalisation import NORMALISATION
+from lit_seg.models.normalisation import NORMALISATION
 from lit_seg.tasks.schedule import LIKE_THEIR_PARAMETER
 
 _FLAG = Value("true or false", lambda v: isinstance(v, bool))

@@ -136,8 +136,8 @@ class LitSegCLI(LightningCLI):
         )
         for key, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, key)
-        parser.link_arguments("data.class_counts", "model.class_counts", apply_on="instantiate")
-        parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
+        for fact in ("class_counts", "class_names", "data_format"):
+            parser.link_arguments(f"data.{fact}", f"model.{fact}", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:

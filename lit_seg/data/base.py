@@ -20,7 +20,9 @@ from lit_seg.data.sampling import EvalSampler, Key, Sampling, TrainSampler, shuf
 from lit_seg.data.transforms import EvalTransform, TrainTransform
 from lit_seg.data.workers import WorkerLoader, worker_options
 from lit_seg.errors import DataError, check_choice
+from lit_seg.images.data_format import DataFormat
 from lit_seg.images.resize import Fit
+from lit_seg.metrics.labels import VOID
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""
@@ -116,6 +118,15 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self._start = {"epoch": 0, "done": 0}
         self.changed_data: Literal["refuse", "accept"] = "refuse"
         """What a run does that goes on with other data than it began with."""
+
+    @property
+    def data_format(self) -> DataFormat:
+        """What a network that is trained on this dataset needs to label other images."""
+        ids = list(self.label_ids or range(len(self.names)))
+        if self.void == "train":
+            ids.append(VOID)
+        size = (self.height, self.width, self.fit)
+        return DataFormat(self.folder, self.palette, ids, *size)
 
     def prepare_data(self) -> None:
         """Check what can be checked cheaply, once, before loggers and workers start."""

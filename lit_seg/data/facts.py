@@ -28,6 +28,8 @@ class DatasetFacts(ABC):
     """Class names in the order of their ids."""
     colours: tuple[Colour, ...]
     """RGB of each class."""
+    label_ids: tuple[int, ...] | None = None
+    """The value of each class in label files of the dataset; None where these hold class ids."""
     native_size: tuple[int, int] | None = None
     """Height and width of the dataset's images; None if they differ."""
     counts: ClassCounts | None = None

@@ -14,24 +14,21 @@ from torch.optim import AdamW, Optimizer
 
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted
-from lit_seg.data.dataset import Sample
+from lit_seg.data.dataset import Sample, check_batch
 from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
 from lit_seg.errors import RunError
+from lit_seg.images.data_format import DataFormat
 from lit_seg.losses import CrossEntropyLoss, LossFactory
 from lit_seg.losses.base import at_least_zero
 from lit_seg.losses.own_weights import own_weights
 from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
 from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
+from lit_seg.models.any_size import padded_forward, size_multiple
+from lit_seg.models.build import build_network
+from lit_seg.models.input_check import check_images
+from lit_seg.models.normalisation import IMAGENET, NORMALISATION, in_bytes, published_statistics
 from lit_seg.tasks.evaluation import Evaluation
-from lit_seg.tasks.network import (
-    build_network,
-    check_batch,
-    check_images,
-    padded_forward,
-    size_multiple,
-)
-from lit_seg.tasks.normalisation import IMAGENET, NORMALISATION, in_bytes, published_statistics
 from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
 
@@ -72,6 +69,8 @@ class LitSegmenter(ScheduledModule):
             weighted mean.
         encoder_lr_factor: what the learning rate of the encoder is multiplied by, such as .1; 0
             freezes it, with its batch statistics. ``train/lr`` is that of the other parameters.
+        data_format: palette, label ids and image size of the dataset; the command line sets it.
+            The checkpoint holds it, so that prediction and export need nothing of the dataset.
     """
 
     pixel_mean: Tensor
@@ -96,6 +95,7 @@ class LitSegmenter(ScheduledModule):
         sync_batchnorm: bool = True,
         class_weights: dict[str, float] | list[float] | None = None,
         encoder_lr_factor: float = 1.0,
+        data_format: DataFormat | dict[str, Any] | None = None,
     ) -> None:
         super().__init__(optimizer, lr_scheduler, lr_interval, lr_monitor)
         if isinstance(class_counts, Mapping):  # from a checkpoint
@@ -122,6 +122,8 @@ class LitSegmenter(ScheduledModule):
         if isinstance(class_counts, ClassCounts):
             # a plain dict, for W&B and so that checkpoints load with weights_only=True
             self.save_hyperparameters({"class_counts": asdict(class_counts)})
+        if isinstance(data_format, DataFormat):
+            self.save_hyperparameters({"data_format": data_format.plain()})
         self.class_names = names
         self.encoder = encoder
         self.weights = weights

@@ -8,10 +8,10 @@ import torch
 from torch.optim import LBFGS, SparseAdam
 
 from lit_seg.__main__ import main
+from lit_seg.data.dataset import check_batch
 from lit_seg.losses import SoftDiceLoss
 from lit_seg.losses.own_weights import own_weights
 from lit_seg.tasks import LitSegmenter
-from lit_seg.tasks.network import check_batch
 from tests.bad_input.case import Case, SaidError, World
 from tests.test_makefile import make
 

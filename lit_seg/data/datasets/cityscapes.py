@@ -30,6 +30,7 @@ class Cityscapes(SegDataModule):
 
     folder = "cityscapes"
     names, colours, counts = read_classes("cityscapes")
+    label_ids = _TRAINED_IDS
     native_size = (1024, 2048)
     card = DataCard(
         what="street scenes of 50 cities, 19 classes",

@@ -1,7 +1,6 @@
-"""Builds the segmentation network, a model of smp, and lets it take images of any size."""
+"""Builds models of segmentation_models_pytorch (smp), and refuses options that it would ignore."""
 
 import re
-from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from inspect import signature
 from typing import Any
@@ -9,13 +8,12 @@ from typing import Any
 import segmentation_models_pytorch as smp
 import timm
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
-from lit_seg.errors import RunError, near, plural
+from lit_seg.errors import near
 
 
-def build_network(
+def build_smp_model(
     architecture: str, encoder: str, num_classes: int, options: dict[str, Any]
 ) -> nn.Module:
     """Build a randomly initialised model of segmentation_models_pytorch (smp).
@@ -90,83 +88,3 @@ def _options_of_timm(error: Exception, encoder: str) -> str:
     with torch.device("meta"):
         known = signature(type(timm.create_model(name))).parameters
     return near(wrong[1], known)
-
-
-def size_multiple(network: nn.Module) -> int:
-    """The number that the network's input height and width must be multiples of."""
-    return int(getattr(getattr(network, "encoder", None), "output_stride", 32))
-
-
-def check_batch(batch: Any, keys: Sequence[str]) -> None:
-    """Refuse a batch of another kind, such as the pairs that most datasets give.
-
-    Raises:
-        RunError: naming what is missing.
-    """
-    if not isinstance(batch, Mapping) or not set(keys) <= batch.keys():
-        given = sorted(map(str, batch)) if isinstance(batch, Mapping) else type(batch).__name__
-        raise RunError(
-            f"a batch must be a dict with {', '.join(map(repr, keys))}, got {given}; "
-            "`lit_seg.data.dataset.Sample` says what each holds"
-        )
-
-
-def check_images(image: Tensor) -> None:
-    """Refuse what is no batch of RGB images in bytes.
-
-    Floats in [0, 1] would all be taken for black, and one channel would be taken for three.
-
-    Raises:
-        RunError: naming the shape and type.
-    """
-    if not isinstance(image, Tensor):
-        raise RunError(f"images must be a tensor, got {type(image).__name__}; {_IMAGES}")
-    if image.ndim != 4 or image.shape[1] != 3 or image.dtype != torch.uint8:
-        raise RunError(f"images cannot be {tuple(image.shape)} of {image.dtype}; {_IMAGES}")
-
-
-_IMAGES = (
-    "give (N, 3, H, W) torch.uint8, which is RGB from 0 to 255 and is normalised here: "
-    "`image[None]` makes a batch of one, `image.movedim(-1, 1)` moves the channels of (N, H, W, 3),"
-    " `(image * 255).round().byte()` is for floats in [0, 1]"
-)
-
-
-def padded_forward(
-    network: nn.Module, image: Tensor, multiple: int, memory_format: torch.memory_format
-) -> Tensor:
-    """Compute logits of images of any size.
-
-    Args:
-        network: takes sizes that are multiples of ``multiple``.
-        image: ``(N, 3, H, W)`` normalised, so that 0 is the mean colour.
-        multiple: from :func:`size_multiple`.
-        memory_format: the layout of the network's weights.
-
-    Returns:
-        ``(N, C, H, W)`` logits. The image is padded with the mean colour on the right and at the
-        bottom, and the logits are cropped to its size.
-
-    Raises:
-        RunError: if the network cannot take images of this size, or gives logits of another.
-    """
-    height, width = image.shape[2:]
-    bottom, right = -height % multiple, -width % multiple
-    x = F.pad(image, (0, right, 0, bottom)) if bottom or right else image
-    try:
-        logits: Tensor = network(x.contiguous(memory_format=memory_format))
-    except (AssertionError, ValueError, RuntimeError) as error:  # some architectures need more
-        if isinstance(error, RuntimeError) and "size is too small" not in str(error):
-            raise  # such as a lack of memory
-        raise RunError(
-            f"{type(network).__name__} cannot take {plural(len(image), 'image')} of "
-            f"{height}x{width}: "
-            f"{error}. Change `data.init_args.height`, `width` or `batch_size`, or the model"
-        ) from error
-    if logits.shape[2:] != x.shape[2:]:  # cut to the image they would be those of a corner of it
-        raise RunError(
-            f"{type(network).__name__} gives logits of {logits.shape[2]}x{logits.shape[3]} for "
-            f"images of {x.shape[2]}x{x.shape[3]}; make `upsampling` of `model.options` "
-            f"{x.shape[2] / logits.shape[2]:g} times what it is, so that the sizes agree"
-        )
-    return logits[:, :, :height, :width]
