@@ -13,6 +13,7 @@ VENV   ?= .venv
 RANKS   = $(or $(GPUS),$(PROCESSES))
 RUN     = $(if $(RANKS),$(VENV)/bin/torchrun --standalone --nproc-per-node=$(RANKS) -m,$(VENV)/bin/python -m) lit_seg
 ON      = $(if $(RANKS),--trainer.devices $(RANKS) --trainer.accelerator $(if $(GPUS),gpu,cpu)) $(ARGS)
+TYPED  := $(strip $(foreach v,LOSS DATA MODEL RECIPE SEED,$(if $(filter command line,$(origin $(v))),$(v))))
 # What a user types here is text, also where it reads like make's or the shell's language.
 $(foreach v,DATA RESUME CKPT INIT WEIGHTS RUNS OUT,$(eval override $(v) := $$(value $(v))))
 quoted = '$(subst ','\'',$(1))'
@@ -65,7 +66,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 train: $(INSTALLED)  ## train LOSS on DATA with MODEL (DATA=<file>.yaml for your own, RECIPE=strong or a paper's); RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights, GPUS=<n> or PROCESSES=<n> (CPU) trains on n ranks
 ifdef RESUME
-	$(foreach v,LOSS DATA MODEL RECIPE SEED,$(if $(filter command line,$(origin $(v))),$(error $(v) cannot change: RESUME goes on with the run as it was)))\
+	$(if $(TYPED),$(error $(firstword $(TYPED)) cannot change: RESUME goes on with the run as it was))\
 	$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON)
 else
 	$(strip $(CHECKS))$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run_dir $(call quoted,$(FOLDER)) \
