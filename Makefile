@@ -14,7 +14,7 @@ RANKS   = $(or $(GPUS),$(PROCESSES))
 RUN     = $(if $(RANKS),$(VENV)/bin/torchrun --standalone --nproc-per-node=$(RANKS) -m,$(VENV)/bin/python -m) lit_seg
 ON      = $(if $(RANKS),--trainer.devices $(RANKS) --trainer.accelerator $(if $(GPUS),gpu,cpu)) $(ARGS)
 # What a user types here is text, also where it reads like make's or the shell's language.
-$(foreach v,DATA RESUME CKPT INIT WEIGHTS RUNS OUT,$(eval override $(v) := $$(value $(v))))
+$(foreach v,DATA RESUME CKPT IMAGES INIT WEIGHTS RUNS OUT,$(eval override $(v) := $$(value $(v))))
 quoted = '$(subst ','\'',$(1))'
 # A process per core, files kept together for what their tests share; ARGS="-n 0" for one. Tests that
 # call make must not hand these ARGS on.
@@ -81,9 +81,9 @@ test-split: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its test set; onc
 	$(if $(CKPT),,$(error give the run or checkpoint to score: make test-split CKPT=runs/...))\
 	$(RUN) test --ckpt_path $(call quoted,$(CKPT)) $(ON)
 
-predict: $(INSTALLED)  ## write predictions of CKPT=<run or checkpoint> as pictures
+predict: $(INSTALLED)  ## label IMAGES=<image, folder, 'pattern', list.txt or video>, or the validation images, by CKPT=<run or checkpoint> (OUT=<folder>)
 	$(if $(CKPT),,$(error give the run or checkpoint to use: make predict CKPT=runs/...))\
-	$(RUN) predict --ckpt_path $(call quoted,$(CKPT)) $(ON)
+	$(RUN) predict $(call quoted,$(CKPT)) $(if $(IMAGES),$(call quoted,$(IMAGES))) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
 
 test: $(INSTALLED)  ## the tests of the code, without the slow ones
 	$(PYTEST) tests lit_seg $(ARGS)

@@ -95,9 +95,7 @@ def folder_classes(
     palette = tuple((c[0][0], c[0][1], c[0][2]) for c in (shown[name] for name in names if shown))
     if len(set(palette)) < len(names):  # none given, or only alpha differs
         palette = distinct_colours(len(names))
-    return FolderClasses(
-        names, palette, read, label_ids, void_id, guesses_void, allows_jpeg
-    )
+    return FolderClasses(names, palette, read, label_ids, void_id, guesses_void, allows_jpeg)
 
 
 def _two_sides(ids: Any, threshold: Any) -> dict[str, str]:
