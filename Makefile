@@ -17,7 +17,7 @@ ON      = $(if $(RANKS),--trainer.devices $(call quoted,$(RANKS)) --trainer.acce
 # is a piece of a command in both.
 PARTS := LOSS DATA MODEL RECIPE SEED
 GIVEN := $(strip $(foreach v,$(PARTS),$(if $(filter command line,$(origin $(v))),$(v))))
-$(foreach v,$(PARTS) LOSSES SEEDS JOBS GPUS PROCESSES RESUME CKPT INIT WEIGHTS RUNS OUT,\
+$(foreach v,$(PARTS) LOSSES SEEDS JOBS GPUS PROCESSES RESUME CKPT IMAGES INIT WEIGHTS RUNS OUT,\
 	$(eval override $(v) := $$(value $(v))))
 quoted = '$(subst ','\'',$(1))'
 each   = $(foreach w,$(1),$(call quoted,$(w)))
@@ -89,9 +89,9 @@ test-split: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its test set; onc
 	$(if $(CKPT),,$(error give the run or checkpoint to score: make test-split CKPT=runs/...))\
 	$(RUN) test --ckpt_path $(call quoted,$(CKPT)) $(ON)
 
-predict: $(INSTALLED)  ## write predictions of CKPT=<run or checkpoint> as pictures
+predict: $(INSTALLED)  ## label IMAGES=<image, folder, 'pattern', list.txt or video>, or the validation images, by CKPT=<run or checkpoint> (OUT=<folder>)
 	$(if $(CKPT),,$(error give the run or checkpoint to use: make predict CKPT=runs/...))\
-	$(RUN) predict --ckpt_path $(call quoted,$(CKPT)) $(ON)
+	$(RUN) predict $(call quoted,$(CKPT)) $(if $(IMAGES),$(call quoted,$(IMAGES))) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
 
 test: $(INSTALLED)  ## the tests of the code, without the slow ones
 	$(PYTEST) tests lit_seg $(ARGS)
