@@ -159,10 +159,11 @@ def test_an_unknown_choice_lists_what_there_is(name: str, known: str) -> None:
     assert known in done.stderr
 
 
-def test_resume_refuses_what_it_would_ignore() -> None:
-    done = make("train", "RESUME=runs/x", "LOSS=ce")
+@pytest.mark.parametrize("given", ["LOSS=ce", "DATA=camvid"])
+def test_resume_refuses_what_it_would_ignore(given: str) -> None:
+    done = make("train", "RESUME=runs/x", given)
     assert done.returncode != 0
-    assert "LOSS cannot change" in done.stderr
+    assert f"{given.split('=')[0]} cannot change" in done.stderr
 
 
 def test_resume_needs_the_run_alone() -> None:
