@@ -46,7 +46,7 @@ OWN    = $(if $(filter %.yaml %.yml,$(lastword $(DATA))),$(DATA))
 SPACE  = $(subst x,,x x)
 # A recipe may leave out its dataset: RECIPE=strong is strong_camvid for DATA=camvid, strong_folder for a file.
 whole  = $(RECIPE)_$(if $(OWN),folder,$(DATA))
-CHOSEN = $(if $(wildcard experiments/recipe/$(whole).yaml),$(whole),$(RECIPE))
+CHOSEN = $(or $(filter $(whole),$(call choices,recipe)),$(RECIPE))
 NAME   = $(basename $(notdir $(subst $(SPACE),_,$(DATA))))$(if $(CHOSEN),-$(CHOSEN))
 fits   = $(if $(OWN)$(filter %_$(DATA),$(CHOSEN)),,$(error RECIPE=$(RECIPE) is of another dataset than DATA=$(DATA)))
 CHECKS = $(call exists,loss,$(LOSS),LOSS)$(call exists,model,$(MODEL),MODEL) \
