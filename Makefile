@@ -17,7 +17,7 @@ ON      = $(if $(RANKS),--trainer.devices $(call quoted,$(RANKS)) --trainer.acce
 # is a piece of a command in both.
 PARTS := LOSS DATA MODEL RECIPE SEED
 GIVEN := $(strip $(foreach v,$(PARTS),$(if $(filter command line,$(origin $(v))),$(v))))
-$(foreach v,$(PARTS) LOSSES SEEDS JOBS GPUS PROCESSES RESUME CKPT INIT WEIGHTS RUNS OUT,\
+$(foreach v,$(PARTS) LOSSES SEEDS JOBS GPUS PROCESSES RESUME CKPT IMAGES INIT WEIGHTS RUNS OUT,\
 	$(eval override $(v) := $$(value $(v))))
 quoted = '$(subst ','\'',$(1))'
 each   = $(foreach w,$(1),$(call quoted,$(w)))
@@ -44,17 +44,20 @@ exists = $(if $(filter-out $(call choices,$(1)),$(2))$(filter-out 1,$(words $(2)
 # DATA may be a YAML file of yours in place of a name, also with spaces in its path.
 OWN    = $(if $(filter %.yaml %.yml,$(lastword $(DATA))),$(DATA))
 SPACE  = $(subst x,,x x)
-NAME   = $(basename $(notdir $(subst $(SPACE),_,$(DATA))))$(if $(RECIPE),-$(RECIPE))
-fits   = $(if $(OWN)$(filter %_$(DATA),$(RECIPE)),,$(error RECIPE=$(RECIPE) is of another dataset than DATA=$(DATA)))
+# A recipe may leave out its dataset: RECIPE=strong is strong_camvid for DATA=camvid, strong_folder for a file.
+whole  = $(RECIPE)_$(if $(OWN),folder,$(DATA))
+CHOSEN = $(or $(filter $(whole),$(call choices,recipe)),$(RECIPE))
+NAME   = $(basename $(notdir $(subst $(SPACE),_,$(DATA))))$(if $(CHOSEN),-$(CHOSEN))
+fits   = $(if $(OWN)$(filter %_$(DATA),$(CHOSEN)),,$(error RECIPE=$(RECIPE) is of another dataset than DATA=$(DATA)))
 CHECKS = $(call exists,loss,$(LOSS),LOSS)$(call exists,model,$(MODEL),MODEL) \
 	$(if $(OWN),,$(call exists,data,$(DATA),DATA)) \
-	$(if $(RECIPE),$(call exists,recipe,$(RECIPE),RECIPE)$(fits))
+	$(if $(CHOSEN),$(call exists,recipe,$(CHOSEN),RECIPE)$(fits))
 LAYERS = --config experiments/base.yaml --config $(call quoted,$(or $(OWN),experiments/data/$(DATA).yaml)) \
-	$(if $(RECIPE),--config experiments/recipe/$(RECIPE).yaml) \
+	$(if $(CHOSEN),--config experiments/recipe/$(CHOSEN).yaml) \
 	--config experiments/model/$(MODEL).yaml --config experiments/loss/$(LOSS).yaml \
 	$(addprefix --config ,$(PAPERS))
 # Options that the loss has in the paper of the recipe, where those are not the defaults.
-PAPERS = $(if $(RECIPE),$(wildcard experiments/loss/of_$(firstword $(subst _, ,$(RECIPE)))_paper/$(LOSS).yaml))
+PAPERS = $(if $(CHOSEN),$(wildcard experiments/loss/of_$(firstword $(subst _, ,$(CHOSEN)))_paper/$(LOSS).yaml))
 FOLDER = runs/$(NAME)/$(MODEL)/$(LOSS)/seed$(SEED)
 
 # The environment: made once, and again only when the pins or the package's requirements change.
@@ -65,7 +68,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-train: $(INSTALLED)  ## train LOSS on DATA with MODEL (DATA=<file>.yaml for your own, RECIPE=<paper's>); RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights, GPUS=<n> or PROCESSES=<n> (CPU) trains on n ranks
+train: $(INSTALLED)  ## train LOSS on DATA with MODEL (DATA=<file>.yaml for your own, RECIPE=strong or a paper's); RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights, GPUS=<n> or PROCESSES=<n> (CPU) trains on n ranks
 ifdef RESUME
 	$(if $(GIVEN),$(error $(firstword $(GIVEN)) cannot change: RESUME goes on with the run as it was))\
 	$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON)
@@ -86,9 +89,9 @@ test-split: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its test set; onc
 	$(if $(CKPT),,$(error give the run or checkpoint to score: make test-split CKPT=runs/...))\
 	$(RUN) test --ckpt_path $(call quoted,$(CKPT)) $(ON)
 
-predict: $(INSTALLED)  ## write predictions of CKPT=<run or checkpoint> as pictures
+predict: $(INSTALLED)  ## label IMAGES=<image, folder, 'pattern', list.txt or video>, or the validation images, by CKPT=<run or checkpoint> (OUT=<folder>)
 	$(if $(CKPT),,$(error give the run or checkpoint to use: make predict CKPT=runs/...))\
-	$(RUN) predict --ckpt_path $(call quoted,$(CKPT)) $(ON)
+	$(RUN) predict $(call quoted,$(CKPT)) $(if $(IMAGES),$(call quoted,$(IMAGES))) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
 
 test: $(INSTALLED)  ## the tests of the code, without the slow ones
 	$(PYTEST) tests lit_seg $(ARGS)

@@ -65,5 +65,6 @@ def _steps_each_time(options: Mapping[str, Any]) -> bool:
     """Whether the schedule takes a step with each of the optimizer, as far as its name says so."""
     given = options.get("lr_scheduler")
     name = str(given.get("class_path", "")) if isinstance(given, Mapping) else ""
-    of_torch = name.startswith("torch.") and not name.endswith((".ReduceLROnPlateau", "Scheduler"))
-    return of_torch and options.get("lr_interval", "step") == "step"
+    known = name.startswith(("torch.", "lit_seg."))
+    by_steps = known and not name.endswith((".ReduceLROnPlateau", "Scheduler"))
+    return by_steps and options.get("lr_interval", "step") == "step"

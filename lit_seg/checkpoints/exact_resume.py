@@ -12,7 +12,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lit_seg.checkpoints.averaged_weights import averaging, keep_constants
+from lit_seg.checkpoints.averaged_weights import averaging, keep_state, prepare_averages
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.checkpoints.optimizer_entries import check_entries
@@ -61,6 +61,7 @@ class ExactResume(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the loggers keep the rows of steps that will be repeated, for now."""
+        prepare_averages(trainer, pl_module)
         self._first_step_done = False
         if self._loaded is not None:
             for logger in trainer.loggers:
@@ -97,7 +98,7 @@ class ExactResume(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let checkpoints from here on repeat the validation, until `BestCheckpoint` ends it."""
-        keep_constants(trainer, pl_module)
+        keep_state(trainer, pl_module)
         self._validations += 1
         # one that averages weights exchanges them for the time of the validation
         self.validation_due, self.mid_update = True, bool(averaging(trainer))
@@ -108,8 +109,8 @@ class ExactResume(Callback):
             self._begin_to_write(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep what is constant, because averaging leaves its weights in the module."""
-        keep_constants(trainer, pl_module)
+        """Keep the state of the loss, because averaging leaves its weights in the module."""
+        keep_state(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note that everything of the epoch is logged."""
@@ -178,6 +179,7 @@ class ExactResume(Callback):
                 saved.update(start)
             else:
                 checkpoint[_STEP_START] = start
+        keep_state(trainer, pl_module, checkpoint["state_dict"])  # the average is saved after this
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

@@ -22,7 +22,6 @@ from lit_seg.data.workers import WorkerLoader, worker_options
 from lit_seg.errors import DataError, check_choice
 from lit_seg.images.data_format import DataFormat
 from lit_seg.images.resize import Fit
-from lit_seg.metrics.labels import VOID
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""
@@ -124,7 +123,7 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         """What a network that is trained on this dataset needs to label other images."""
         ids = list(self.label_ids or range(len(self.names)))
         if self.void == "train":
-            ids.append(VOID)
+            ids.append(self.void_id)
         size = (self.height, self.width, self.fit)
         return DataFormat(self.folder, self.palette, ids, *size)
 
