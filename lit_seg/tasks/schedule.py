@@ -257,11 +257,9 @@ def _make_scheduler(
             scheduler = factory(optimizer, int(length))
     except (TypeError, ValueError) as error:
         said = str(error).removeprefix(f"{name}.__init__() ")
-        made_from = "is made from the optimizer and the number of steps"
-        raise RunError(
-            made_of_code(name)
-            or f"`model.lr_scheduler` {name or made_from}: {said}; its arguments stand in `init_args`"
-        ) from error
+        subject = name or "is made from the optimizer and the number of steps"
+        plain = f"`model.lr_scheduler` {subject}: {said}; its arguments stand in `init_args`"
+        raise RunError(made_of_code(name) or plain) from error
     if getattr(scheduler, "total_steps", length) < length:  # it would fail when it gets there
         raise RunError(
             f"`model.lr_scheduler` {name} ends after {scheduler.total_steps} of the {int(length)} "
