@@ -28,15 +28,12 @@ ROOMS = [
 
 AFTER_TRAINING = {
     "analysis": {"errors", "files", "metrics", "runs"},
-    # the palette and the overlays are those of the datasets
-    "report": {"errors", "files", "metrics", "runs", "analysis", "data"},
+    "report": {"errors", "files", "metrics", "runs", "analysis"},
     # what a loss needs is on its card
     "diagnosis": {"errors", "files", "metrics", "losses", "runs", "analysis"},
     "dashboard": {"errors", "files", "metrics", "runs", "loggers", "analysis"},
 }
 """These read what runs have left: they need neither datasets nor networks."""
-
-DATA_OF_THE_REPORT = {"lit_seg.data.overlays"}
 
 LOOSE = {"__init__.py", "__main__.py", "errors.py"}
 
@@ -152,12 +149,22 @@ def test_what_looks_at_runs_needs_no_training() -> None:
         for path, room, name, other in arrows()
         if room in AFTER_TRAINING and other not in AFTER_TRAINING[room]
     ]
-    wrong += [
-        f"{path} imports {name}"
-        for path, room, name, other in arrows()
-        if (room, other) == ("report", "data") and name.rpartition(".")[0] not in DATA_OF_THE_REPORT
-    ]
     assert wrong == []
+
+
+def test_reports_and_diagnoses_do_not_import_lightning() -> None:
+    """Nor does anything that they import: it would take seconds."""
+    known = {name_of(path): tree for path, tree in modules()}
+    todo = [name for name in known if name.startswith(("lit_seg.report", "lit_seg.diagnosis"))]
+    found: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            needed = (module_of(each, known) for each in imported(Path(name), known[name]))
+            todo += [each for each in needed if each in known]
+    assert {"lit_seg.report.write", "lit_seg.files.palette"} <= found
+    assert [name for name in found if "pytorch_lightning" in ast.unparse(known[name])] == []
 
 
 def test_modules_import_each_other_without_a_circle() -> None:

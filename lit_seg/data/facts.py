@@ -11,9 +11,9 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.counting.cache import cached_counts
 from lit_seg.data.counting.count import ImageCounts, class_counts
-from lit_seg.data.label_maps import Colour
 from lit_seg.data.splits import Split
 from lit_seg.errors import DataError, NotThereError, check_choice
+from lit_seg.files.palette import Colour
 from lit_seg.metrics.labels import VOID, ClassCounts
 
 

@@ -14,8 +14,6 @@ from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, plural
 
 Stored = npt.NDArray[np.integer]
-Colour = tuple[int, int, int]
-
 
 _NOT_IDS = (
     "not ids; give the classes by `colours`, or convert the labels to one channel of class ids"

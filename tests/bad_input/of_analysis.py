@@ -73,6 +73,7 @@ CASES = [
     Case("diagnose-nowhere", _command("diagnose", "gone"), ("gone",)),
     Case("diagnose-no-run", _command("diagnose", "empty"), ("empty",)),
     Case("diagnose-damaged", _damaged("diagnose", "val_images.csv"), ("val_images.csv",)),
+    Case("diagnose-itself", _command("diagnose", "run", "--against", "empty/../run"), ("run",)),
     Case("dashboard-no-key", _command("dashboard", "--entity", "me")),
     Case("dashboard-no-entity", _command("dashboard")),
     Case("dashboard-names", _command("dashboard", "--entity", "me/mine"), ("me/mine",)),

@@ -8,8 +8,8 @@ from PIL import Image
 
 from lit_seg.data.datasets.own_folder.class_labels import MAX_CLASSES, folder_classes
 from lit_seg.data.label_maps import LabelMap
-from lit_seg.data.overlays import distinct_colours
 from lit_seg.errors import DataError
+from lit_seg.files.palette import distinct_colours
 from lit_seg.metrics.labels import VOID
 from tests.data.layout_of_folder import COLOURS, palette_png
 from tests.data.layouts import save

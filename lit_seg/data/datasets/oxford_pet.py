@@ -6,9 +6,10 @@ from typing import Any, Literal
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.card import Archive, DataCard, SplitName
 from lit_seg.data.file_lists import read_stems
-from lit_seg.data.label_maps import Colour, LabelMap
+from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit, random_parts
 from lit_seg.errors import DataError, check_choice
+from lit_seg.files.palette import Colour
 from lit_seg.metrics.labels import VOID
 
 _BORDER = 3

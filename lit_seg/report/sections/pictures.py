@@ -8,8 +8,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.data.overlays import distinct_colours
 from lit_seg.errors import RunError
+from lit_seg.files.palette import distinct_colours
 from lit_seg.files.picture import open_picture
 from lit_seg.metrics.labels import VOID
 from lit_seg.report.blocks import Block, Figure, Legend, Panel, Section, Text

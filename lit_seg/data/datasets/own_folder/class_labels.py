@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from lit_seg.data.label_maps import Colour, ColourMap, LabelMap, read_ids_as_saved
-from lit_seg.data.overlays import distinct_colours
+from lit_seg.data.label_maps import ColourMap, LabelMap, read_ids_as_saved
+from lit_seg.files.palette import Colour, distinct_colours
 from lit_seg.metrics.labels import VOID
 
 MAX_CLASSES = VOID - 1
