@@ -25,10 +25,10 @@ from PIL import Image
 from lit_seg.data.counting.count import count_labels
 from lit_seg.data.dataset import SegDataset
 from lit_seg.data.label_maps import ColourMap, LabelMap
-from lit_seg.data.overlays import distinct_colours
 from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import TrainTransform
-from lit_seg.files.picture import open_picture
+from lit_seg.images.overlays import distinct_colours
+from lit_seg.images.picture import open_picture
 
 ROUNDS = 7
 CLASSES = 20

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from experiments.records import unpack
-from lit_seg.files.picture import open_picture
+from lit_seg.images.picture import open_picture
 
 PROJECT = Path(__file__).absolute().parents[1]
 FOLDER = PROJECT / "notebooks"

@@ -11,10 +11,10 @@ from PIL import EpsImagePlugin, Image
 from lit_seg.data import Synthia
 from lit_seg.data.datasets.own_folder.folder import _turned
 from lit_seg.data.datasets.own_folder.pairs import IMAGES
-from lit_seg.data.decode import decode_colour_label, decode_label, read_image
 from lit_seg.data.label_maps import read_ids
 from lit_seg.errors import DataError, RunError
-from lit_seg.files.picture import FORMATS, open_picture
+from lit_seg.images.decode import decode_colour_label, decode_label, read_image
+from lit_seg.images.picture import FORMATS, open_picture
 from lit_seg.report.sections.pictures import pictures_of
 from tests.data import layout_of_synthia
 
@@ -119,9 +119,9 @@ def test_pictures_are_opened_in_one_place() -> None:
         ("experiments/loss_pictures.py", "Image.open(buffer)"),  # which it has written itself
         ("lit_seg/data/datasets/synthia.py", "cv2.imdecode(content, cv2.IMREAD_UNCHANGED)"),
         (  # of what Pillow has decoded before, as the format that it is
-            "lit_seg/data/decode.py",
+            "lit_seg/images/decode.py",
             "cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)",
         ),
-        ("lit_seg/files/picture.py", "Image.open(path, formats=FORMATS)"),
+        ("lit_seg/images/picture.py", "Image.open(path, formats=FORMATS)"),
     ]
-    assert open_picture.__module__ == "lit_seg.files.picture"
+    assert open_picture.__module__ == "lit_seg.images.picture"

@@ -19,7 +19,7 @@ from lit_seg.cli.lightning_cli import LitSegCLI
 from lit_seg.cli.option_checks import check_options
 from lit_seg.cli.trainings import Run
 from lit_seg.data import DATASETS
-from lit_seg.tasks.network import build_network
+from lit_seg.models.build import build_network
 from tests.conftest import EXPERIMENTS
 from tests.test_makefile import make
 

@@ -12,15 +12,19 @@ PACKAGE = Path(__file__).parent.parent / "lit_seg"
 ROOMS = [
     *(
         "errors",
+        "models",
         "files",
         "ops",
         "metrics",
         "losses",
+        "images",
         "config",
         "runs",
         "loggers",
         "data",
         "distributed",
+        "inference",
+        "export",
     ),
     *("tasks", "checkpoints", "callbacks", "analysis", "report", "diagnosis", "dashboard", "cli"),
 ]
@@ -28,7 +32,7 @@ ROOMS = [
 
 AFTER_TRAINING = {
     "analysis": {"errors", "files", "metrics", "runs"},
-    "report": {"errors", "files", "metrics", "runs", "analysis"},
+    "report": {"errors", "files", "metrics", "images", "runs", "analysis"},
     # what a loss needs is on its card
     "diagnosis": {"errors", "files", "metrics", "losses", "runs", "analysis"},
     "dashboard": {"errors", "files", "metrics", "runs", "loggers", "analysis"},
@@ -121,6 +125,19 @@ def test_training_does_not_need_wandb() -> None:
     assert not names
 
 
+def test_a_network_needs_no_trainer() -> None:
+    """It stands low among the rooms, so that it needs no loss and no data either."""
+    assert ROOMS.index("models") == 1
+    wrong = [
+        f"{path}:{node.lineno}"
+        for path, tree in modules()
+        for node in ast.walk(tree)
+        if room_of(path) == "models" and isinstance(node, ast.Import | ast.ImportFrom)
+        if "lightning" in ast.unparse(node)
+    ]
+    assert wrong == []
+
+
 def test_a_room_imports_from_lower_rooms_only() -> None:
     """So that there is no circle between rooms either."""
     found = list(arrows())
@@ -163,7 +180,7 @@ def test_reports_and_diagnoses_do_not_import_lightning() -> None:
             found.add(name)
             needed = (module_of(each, known) for each in imported(Path(name), known[name]))
             todo += [each for each in needed if each in known]
-    assert {"lit_seg.report.write", "lit_seg.files.palette"} <= found
+    assert {"lit_seg.report.write", "lit_seg.images.overlays"} <= found
     assert [name for name in found if "pytorch_lightning" in ast.unparse(known[name])] == []
 
 

@@ -26,9 +26,9 @@ from rich.progress import track
 
 from lit_seg.cli.commands.run_command import one_line_errors
 from lit_seg.data import CamVid
-from lit_seg.data.decode import read_image
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import writing
+from lit_seg.images.decode import read_image
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (

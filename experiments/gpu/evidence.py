@@ -36,7 +36,7 @@ from lit_seg.cli.commands.run_command import console_of_width
 from lit_seg.cli.layers import EXPERIMENTS
 from lit_seg.cli.trainings import RECORD, Process, Run, Trainings, state_of
 from lit_seg.data import CamVid
-from lit_seg.files.picture import save_picture
+from lit_seg.images.picture import save_picture
 
 TITLE = "Evidence: losses on CamVid at 360x480"
 SECONDS = 280
@@ -118,9 +118,11 @@ def compared(
 ) -> list[Run]:
     """The runs of `lit_seg compare`, one seed after the other, on CamVid by the strong recipe.
 
-    Losses have the options that the recall-loss paper compares with, as on a CPU.
+    Losses have the options that the recall-loss paper compares with, as on a CPU. Weights are
+    scored as they are, not their average, as in the runs that are recorded.
     """
     recipe = ("--recipe", "strong_camvid") if data == "camvid" else ()
+    options = [*options, *(("--trainer.callbacks", "null") if recipe else ())]
     words = ["--data", data, "--model", model, *recipe, "--runs", str(folder)]
     words += ["--losses", *losses, "--seeds", *seeds, "--", *QUIET, *options]
     runs = planned(arguments(words))

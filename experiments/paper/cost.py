@@ -13,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from lit_seg.tasks.network import build_network, size_multiple
+from lit_seg.models.any_size import size_multiple
+from lit_seg.models.build import build_network
 
 SUSTAINED = 60e12  # operations per second; the peak in bfloat16 is some 990e12
 LAUNCH = 0.03  # seconds

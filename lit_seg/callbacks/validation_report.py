@@ -15,9 +15,9 @@ from torch.utils.data import default_collate
 
 from lit_seg.checkpoints.averaged_weights import scored_weights
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.overlays import side_by_side
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.files.picture import save_picture
+from lit_seg.images.overlays import side_by_side
+from lit_seg.images.picture import save_picture
 from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.metrics import ClassScores
 from lit_seg.metrics.labels import VOID

@@ -17,9 +17,11 @@ from lit_seg.data.counting.cache import content_hash
 from lit_seg.data.dataset import Sample, SegDataset
 from lit_seg.data.facts import DatasetFacts
 from lit_seg.data.sampling import EvalSampler, Key, Sampling, TrainSampler, shuffled
-from lit_seg.data.transforms import EvalTransform, Fit, TrainTransform
+from lit_seg.data.transforms import EvalTransform, TrainTransform
 from lit_seg.data.workers import WorkerLoader, worker_options
 from lit_seg.errors import DataError, check_choice
+from lit_seg.images.data_format import DataFormat
+from lit_seg.images.resize import Fit
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""
@@ -84,7 +86,7 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self.height, self.width = height or native[0], width or native[1]
         needed = f"4 to {_LARGEST}, or 0 for the size of the dataset's images"
         if not self.native_size:
-            needed = f"given, 4 to {_LARGEST}: the images of {self.folder} differ in size"
+            needed = f"given, 4 to {_LARGEST}: the images of {self.folder} may differ in size"
         for name, size in (("height", self.height), ("width", self.width)):
             if not 4 <= size <= _LARGEST:
                 raise ValueError(f"`{name}` must be {needed}, got {size}")
@@ -115,6 +117,15 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self._start = {"epoch": 0, "done": 0}
         self.changed_data: Literal["refuse", "accept"] = "refuse"
         """What a run does that goes on with other data than it began with."""
+
+    @property
+    def data_format(self) -> DataFormat:
+        """What a network that is trained on this dataset needs to label other images."""
+        ids = list(self.label_ids or range(len(self.names)))
+        if self.void == "train":
+            ids.append(self.void_id)
+        size = (self.height, self.width, self.fit)
+        return DataFormat(self.folder, self.palette, ids, *size)
 
     def prepare_data(self) -> None:
         """Check what can be checked cheaply, once, before loggers and workers start."""

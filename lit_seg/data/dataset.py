@@ -1,6 +1,7 @@
 """From a split's images and labels to the samples that a DataLoader collates."""
 
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch.utils.data import Dataset
 from lit_seg.data.sampling import FILLER, Key
 from lit_seg.data.splits import Split
 from lit_seg.data.transforms import Transform
+from lit_seg.errors import RunError
 from lit_seg.metrics.labels import VOID
 
 
@@ -21,6 +23,20 @@ class Sample(TypedDict):
     target: Tensor
     """``(H, W)`` int64 class ids or ``VOID``."""
     name: str
+
+
+def check_batch(batch: Any, keys: Sequence[str]) -> None:
+    """Refuse a batch of another kind, such as the pairs that most datasets give.
+
+    Raises:
+        RunError: naming what is missing.
+    """
+    if not isinstance(batch, Mapping) or not set(keys) <= batch.keys():
+        given = sorted(map(str, batch)) if isinstance(batch, Mapping) else type(batch).__name__
+        raise RunError(
+            f"a batch must be a dict with {', '.join(map(repr, keys))}, got {given}; "
+            "`lit_seg.data.dataset.Sample` says what each holds"
+        )
 
 
 class SegDataset(Dataset[Sample]):

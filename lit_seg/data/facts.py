@@ -13,7 +13,7 @@ from lit_seg.data.counting.cache import cached_counts
 from lit_seg.data.counting.count import ImageCounts, class_counts
 from lit_seg.data.splits import Split
 from lit_seg.errors import DataError, NotThereError, check_choice
-from lit_seg.files.palette import Colour
+from lit_seg.images.picture import Colour
 from lit_seg.metrics.labels import VOID, ClassCounts
 
 
@@ -28,6 +28,11 @@ class DatasetFacts(ABC):
     """Class names in the order of their ids."""
     colours: tuple[Colour, ...]
     """RGB of each class."""
+    label_ids: tuple[int, ...] | None = None
+    """The value of each class in label files of the dataset; None where these hold class ids or
+    colours. Where a class has several values it is the first."""
+    void_id: int = VOID
+    """The value of void in these files."""
     native_size: tuple[int, int] | None = None
     """Height and width of the dataset's images; None if they differ."""
     counts: ClassCounts | None = None

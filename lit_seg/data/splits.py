@@ -6,11 +6,11 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from lit_seg.data.decode import read_image
 from lit_seg.data.file_lists import listing_faults
-from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.files.unicode import printable
+from lit_seg.images.decode import read_image
+from lit_seg.images.picture import Array
 
 Pair = tuple[Path, Path]
 """An image file and its label file."""

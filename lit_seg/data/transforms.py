@@ -6,20 +6,18 @@ reaches beyond the image, its pixels are void.
 
 import os
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lit_seg.images.picture import Array
+from lit_seg.images.resize import Fit, fit_image, fit_label, fitted_size, resized
 from lit_seg.metrics.labels import VOID
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for news
 import albumentations as A
 import cv2
 
-Array = npt.NDArray[np.uint8]
-Fit = Literal["stretch", "pad"]
-"""How an image is brought to another shape: with changed proportions, or with void beside it."""
 Transform = Callable[[Array, Array, int], tuple[Array, Array]]
 """Brings an ``(H, W, 3)`` image and ``(H, W)`` labels to another size; the last is a seed."""
 
@@ -32,16 +30,7 @@ class EvalTransform:
         self.fit = fit
 
     def __call__(self, image: Array, label: Array, seed: int = 0) -> tuple[Array, Array]:
-        size = _fitted(image.shape[:2], self.size, self.fit)
-        shrinks = size[0] * size[1] <= image.shape[0] * image.shape[1]
-        image = _resized(image, size, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        label = _resized(label, size, cv2.INTER_NEAREST_EXACT)
-        bottom, right = self.size[0] - size[0], self.size[1] - size[1]
-        if bottom or right:
-            edges = (0, bottom, 0, right, cv2.BORDER_CONSTANT)
-            image = cv2.copyMakeBorder(image, *edges, value=(0, 0, 0))
-            label = cv2.copyMakeBorder(label, *edges, value=VOID)
-        return image, label
+        return fit_image(image, self.size, self.fit), fit_label(label, self.size, self.fit)
 
 
 class TrainTransform:
@@ -102,7 +91,7 @@ class _FitAndScale(A.DualTransform):  # type: ignore[misc]
         self, params: dict[str, Any], data: dict[str, Any]
     ) -> dict[str, Any]:
         shape = params["shape"][:2]
-        height, width = _fitted(shape, self.size, self.fit)
+        height, width = fitted_size(shape, self.size, self.fit)
         factor = self.py_random.uniform(*self.scale)
         largest = height * width * self.scale[1] ** 2
         return {
@@ -113,10 +102,10 @@ class _FitAndScale(A.DualTransform):  # type: ignore[misc]
         }
 
     def apply(self, img: Array, to: tuple[int, int], interpolation: int, **params: Any) -> Array:
-        return _resized(img, to, interpolation)
+        return resized(img, to, interpolation)
 
     def apply_to_mask(self, mask: Array, to: tuple[int, int], **params: Any) -> Array:
-        return _resized(mask, to, cv2.INTER_NEAREST_EXACT)
+        return resized(mask, to, cv2.INTER_NEAREST_EXACT)
 
 
 class _ClassCrop(A.RandomCrop):  # type: ignore[misc]
@@ -146,19 +135,3 @@ class _ClassCrop(A.RandomCrop):  # type: ignore[misc]
         """Draw the start of a crop of ``length`` that lies inside and holds ``place``."""
         first, last = max(0, place - length + 1), min(place, whole - length)
         return int(self.py_random.randint(first, last))
-
-
-def _fitted(shape: tuple[int, ...], size: tuple[int, int], fit: Fit) -> tuple[int, int]:
-    """Height and width of an image's content once it is brought to ``size``."""
-    if fit == "stretch":
-        return size
-    factor = min(size[0] / shape[0], size[1] / shape[1])
-    height, width = (max(1, round(n * factor)) for n in shape[:2])
-    return min(height, size[0]), min(width, size[1])
-
-
-def _resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:
-    if array.shape[:2] == size:
-        return array
-    resized: Array = cv2.resize(array, size[::-1], interpolation=interpolation)
-    return resized

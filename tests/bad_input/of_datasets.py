@@ -11,8 +11,8 @@ from PIL import Image
 from lit_seg.cli.commands.data import main as data_command
 from lit_seg.data import ADE20K, Folder, NYUv2, OxfordPet, Synthia, VirtualKITTI2
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.decode import read_image
 from lit_seg.data.label_maps import read_ids
+from lit_seg.images.decode import read_image
 from tests.bad_input.case import Case, World, read
 from tests.data import layout_of_ade20k, layout_of_nyuv2, layout_of_synthia, layout_of_vkitti2
 from tests.data.layout_of_folder import write_folder
@@ -120,6 +120,10 @@ def _black(root: Path) -> None:
     write_folder(root, values=(0,))
 
 
+def _grey_edges(root: Path) -> None:
+    write_folder(root, values=(0, 90, 255))
+
+
 def _unread(root: Path) -> None:
     for image in sorted((root / "images").iterdir())[2:]:
         image.rename(image.with_suffix(".heic"))
@@ -158,6 +162,11 @@ CASES = [
     Case("own-one-class", _counts_own("ids: {crack: 255}"), ("'crack'", "crack: 255")),
     Case("own-many-classes", _counts_own(f"ids: {[f'c{i}' for i in range(255)]}"), ("255",)),
     Case("own-255-is-void", _own(_black_and_white, "ids: [soil, crack]"), ("own", "crack")),
+    Case(
+        "own-grey-edges",
+        _own(_grey_edges, "ids: {crack: 255, soil: 0}"),
+        ("[90]", "`ids: [soil, crack]`"),
+    ),
     Case("own-nothing-to-learn", _own(_black, "ids: [soil, crack]"), ("soil", "crack")),
     Case("own-skipped", _own(_unread), ("files left out: 8", "8 .heic", "8 have a mask", "c.heic")),
     Case("own-splits-above-one", _own(_nothing, "splits: {train: 0.9, val: 0.2}"), ("0.9", "0.2")),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lit_seg.data.overlays import blend, colourise, side_by_side
+from lit_seg.images.overlays import blend, colourise, side_by_side
 from lit_seg.metrics.labels import VOID
 
 PALETTE = [(255, 0, 0), (0, 255, 0)]

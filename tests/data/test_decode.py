@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lit_seg.data.decode import read_image
 from lit_seg.data.label_maps import ColourMap, read_ids
 from lit_seg.errors import DataError
+from lit_seg.images.decode import read_image
 
 RNG = np.random.default_rng(0)
 

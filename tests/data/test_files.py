@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lit_seg.data.decode import read_image
 from lit_seg.data.label_maps import ColourMap, LabelMap, _class_of_rgb, read_ids
 from lit_seg.data.splits import FileSplit, random_parts
 from lit_seg.errors import DataError
+from lit_seg.images.decode import read_image
 from lit_seg.metrics.labels import VOID
 from tests.data.layouts import save
 

@@ -12,8 +12,8 @@ import yaml
 from PIL import Image
 
 from lit_seg.cli.main import main
-from lit_seg.data.decode import read_image
 from lit_seg.errors import DataError
+from lit_seg.images.decode import read_image
 from tests.conftest import TINY, layers
 from tests.data.layout_of_folder import COLOURS, NAMES, folder, stems, write_folder, write_pair
 from tests.data.layouts import save

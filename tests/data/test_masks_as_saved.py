@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from lit_seg.data.datasets.own_folder.class_labels import folder_classes
-from lit_seg.data.decode import read_image
 from lit_seg.errors import DataError
+from lit_seg.images.decode import read_image
 from lit_seg.metrics.labels import VOID
 from tests.data.layout_of_folder import COLOURS, NAMES, folder, stems, write_folder
 from tests.data.layouts import save
@@ -101,6 +101,15 @@ def test_negative_and_whole_numbers_are_ids(tmp_path, stored, dtype):
 def test_grey_edges_have_a_side(tmp_path, options):
     path = save(tmp_path / "m.png", np.array([[0, 3, 127, 128, 250, 255]], np.uint8))
     assert read(path, **options) == [[0, 0, 0, 1, 1, 1]]
+
+
+def test_values_between_two_classes_may_be_grey_edges(tmp_path):
+    path = save(tmp_path / "m.png", np.array([[0, 3, 255]], np.uint8))
+    advice = r"\[3\].*; where edges are grey, give `ids: \[soil, crack\]` and `threshold: 128`"
+    with pytest.raises(DataError, match=advice):
+        read(path, {"crack": 255, "soil": 0})
+    with pytest.raises(DataError, match=r"place in `ignore`$"):  # of three no threshold tells
+        read(path, {"crack": 255, "soil": 0, "leaf": 1})
 
 
 def test_a_range_may_be_void(tmp_path):

@@ -12,7 +12,7 @@ from torch import nn
 
 from lit_seg.losses import LovaszSoftmaxLoss, RecallLoss, SegLoss, SoftDiceLoss
 from lit_seg.metrics import collectives
-from lit_seg.tasks.network import build_network
+from lit_seg.models.build import build_network
 from tests.gpu.training import differing, fit, last
 
 pytestmark = pytest.mark.gpu

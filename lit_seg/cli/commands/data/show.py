@@ -55,7 +55,7 @@ def _draw(
     import matplotlib.pyplot as plt
     from matplotlib.ticker import FuncFormatter
 
-    from lit_seg.data.overlays import blend, colourise
+    from lit_seg.images.overlays import blend, colourise
 
     split = data.split(name)
     columns = min(4, len(chosen))

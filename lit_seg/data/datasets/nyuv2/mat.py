@@ -16,8 +16,8 @@ import numpy.typing as npt
 from lit_seg.data.card import SplitName
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.processes import forking_context
-from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError, reason_of
+from lit_seg.images.picture import Array
 from lit_seg.metrics.labels import VOID
 
 LABELED = "nyu_depth_v2_labeled.mat"

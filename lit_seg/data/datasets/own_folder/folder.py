@@ -16,10 +16,9 @@ from lit_seg.data.datasets.own_folder.division import FolderSplits
 from lit_seg.data.file_lists import leads_out
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
-from lit_seg.data.transforms import Array
 from lit_seg.errors import DataError
 from lit_seg.files.escape import one_line
-from lit_seg.files.picture import open_picture
+from lit_seg.images.picture import Array, open_picture
 from lit_seg.metrics.labels import VOID
 
 
@@ -92,6 +91,7 @@ class Folder(SegDataModule):
         self._classes = folder_classes(ids, colours, ignore, threshold)
         self.names = tuple(map(one_line, self._classes.names))  # they become keys and lines
         self.colours = self._classes.palette
+        self.label_ids, self.void_id = self._classes.label_ids, self._classes.void_id
         self.folder = name or Path(os.path.abspath(root or "folder")).name or "folder"
         if leads_out(self.folder) or set(self.folder) & set("/\\"):
             raise ValueError(f"`name` must be a name without slashes, got {self.folder!r}")

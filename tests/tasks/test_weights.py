@@ -8,12 +8,12 @@ import pytest
 import segmentation_models_pytorch as smp
 import timm
 import torch
+import torchvision
 from torch import Tensor, nn
 
 from lit_seg.errors import RunError
+from lit_seg.models.build import build_network
 from lit_seg.tasks import weights
-from lit_seg.tasks.network import build_network
-from lit_seg.tasks.normalisation import IMAGENET, published_statistics
 from lit_seg.tasks.weights import load_encoder_weights, load_local_weights
 
 ENCODER = "timm-mobilenetv3_small_minimal_100"
@@ -25,86 +25,6 @@ SMALL = {"encoder_depth": 3, "decoder_channels": [8, 8, 8]}
 def net() -> nn.Module:
     torch.manual_seed(0)
     return build_network("unet", ENCODER, 3, OPTIONS)
-
-
-@pytest.mark.parametrize(
-    ("architecture", "encoder", "options", "named"),
-    [
-        ("unett", ENCODER, {}, "unetplusplus"),
-        ("unet", "resnet19", {}, "resnet18"),
-        ("unet", "convnext_atto", {}, "tu-convnext_atto"),
-        ("unet", ENCODER, {"decoder_chanels": [8]}, "'decoder_chanels'.* mean 'decoder_channels'"),
-        (
-            "fpn",
-            "resnet18",
-            {"upsamplin": 4},
-            "'upsamplin' with resnet18; did you mean 'upsampling'",
-        ),
-        ("unet", "resnet18", {"drop_path_rate": 0.1}, "'drop_path_rate' with resnet18; there are"),
-        (
-            "unet",
-            "tu-test_byobnet",
-            {"decoder_chanels": 8},
-            "'decoder_chanels'.* mean 'decoder_chan",
-        ),
-        (
-            "unet",
-            "tu-test_byobnet",
-            {"drop_pth_rate": 0.1},
-            "'drop_pth_rate'; did you mean 'drop_path_rate'",
-        ),
-    ],
-)
-def test_unknown_parts_are_named(
-    architecture: str, encoder: str, options: dict[str, object], named: str
-) -> None:
-    with pytest.raises(ValueError, match=named):
-        build_network(architecture, encoder, 3, options)
-
-
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("activation", "softmax"),
-        ("aux_params", {"classes": 3}),
-        ("classes", 4),
-        ("encoder_name", "vgg11"),
-        ("encoder_weights", "imagenet"),
-        ("in_channels", 4),
-    ],
-)
-def test_what_goes_in_and_comes_out_is_no_option(option: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f"`options`: {option} cannot be .*{value}.*; leave it"):
-        build_network("unet", "resnet18", 3, {option: value})
-
-
-def test_options_of_an_encoder_are_taken() -> None:
-    build_network("unet", "tu-test_byobnet", 3, {"drop_path_rate": 0.1, "in_channels": 3})
-    network = build_network("deeplabv3", "resnet18", 3, {"encoder_output_stride": 16})
-    assert network.encoder.output_stride == 16
-
-
-@pytest.mark.parametrize(
-    ("encoder", "weights", "mean", "std"),
-    [
-        ("resnet18", None, IMAGENET[0], IMAGENET[1]),
-        ("resnet18", "imagenet", IMAGENET[0], IMAGENET[1]),
-        ("tu-test_byobnet", None, IMAGENET[0], IMAGENET[1]),
-        ("tu-test_vit", None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-        (ENCODER, "imagenet", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-        ("efficientnet-b0", "advprop", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-        ("dpn68", "imagenet", (0.4863, 0.4588, 0.4078), (0.2348, 0.2348, 0.2348)),
-        ("inceptionv4", None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    ],
-)
-def test_images_are_seen_as_the_published_weights_expect(
-    encoder: str, weights: str | None, mean: tuple[float, ...], std: tuple[float, ...]
-) -> None:
-    architecture = "dpt" if encoder == "tu-test_vit" else "unet"
-    with torch.device("meta"):
-        network = build_network(architecture, encoder, 2, {})
-    found = published_statistics(network, encoder, weights)
-    torch.testing.assert_close(found, torch.tensor([mean, std]), rtol=0, atol=1e-4)
 
 
 def test_weights_that_cannot_be_had_leave_random_ones_and_one_line(
@@ -252,6 +172,63 @@ def test_local_weights_of_safetensors(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_text("no weights")
     with pytest.raises(RunError, match=r"model\.safetensors: cannot be read"):
         load_local_weights(net, str(tmp_path / "model.safetensors"))
+
+
+def test_a_folder_of_smp_with_other_classes_lists_what_it_skips(
+    two_nets: tuple[nn.Module, nn.Module], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    net, other = two_nets
+    other.save_pretrained(tmp_path)
+    caplog.set_level("INFO")
+    load_local_weights(net, str(tmp_path))
+    assert all(
+        torch.equal(v, other.decoder.state_dict()[k]) for k, v in net.decoder.state_dict().items()
+    )
+    said = "of other shapes in the file: segmentation_head.0.bias, segmentation_head.0.weight"
+    assert said in caplog.text
+
+
+def test_weights_of_torchvision_fill_the_encoder(tmp_path: Path) -> None:
+    state = torchvision.models.resnet18().state_dict()
+    torch.save(state, tmp_path / "w.pt")
+    net = build_network("unet", "resnet18", 3, {})
+    load_local_weights(net, str(tmp_path / "w.pt"))
+    assert all(torch.equal(v, state[key]) for key, v in net.encoder.state_dict().items())
+
+
+@pytest.mark.parametrize(("encoder", "fitting"), [("resnet18", 97), ("resnet50", 318)])
+def test_the_recall_paper_takes_of_torchvision_what_fits(
+    encoder: str,
+    fitting: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    published = torchvision.models.get_model(encoder)
+    monkeypatch.setattr(torchvision.models, "get_model", lambda *a, **k: published)
+    net = build_network("recall_paper", encoder, 3, {})
+    with pytest.raises(RunError, match="has no weights 'ssl'; there are imagenet"):
+        load_encoder_weights(net, encoder, "ssl")
+    caplog.set_level("INFO")
+    assert load_encoder_weights(net, encoder, "imagenet")
+    state, own = published.state_dict(), net.encoder.state_dict()
+    equal = [key for key, value in state.items() if key in own and torch.equal(value, own[key])]
+    assert len(equal) == fitting
+    assert ("97 of its 192 tensors fit" in caplog.text) == (encoder == "resnet18")
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_kernels_for_rgb_are_adapted_to_other_channels(channels: int, tmp_path: Path) -> None:
+    """Those that see equal numbers in all channels see what the kernels for RGB see."""
+    rgb = build_network("unet", "tu-test_byobnet", 3, SMALL)
+    other = build_network("unet", "tu-test_byobnet", 3, SMALL, channels)
+    torch.save(rgb.state_dict(), tmp_path / "w.pt")
+    load_local_weights(other, str(tmp_path / "w.pt"))
+    first, adapted = (next(iter(net.state_dict().values())) for net in (rgb, other))
+    expected = [first[:, i % 3] * 3 / channels for i in range(channels)]
+    one = first.sum(1, keepdim=True)
+    torch.testing.assert_close(adapted, torch.stack(expected, 1) if channels > 1 else one)
+    rest = list(other.state_dict())[1:]
+    assert all(torch.equal(rgb.state_dict()[key], other.state_dict()[key]) for key in rest)
 
 
 def test_local_weights_in_the_home_or_of_a_run(

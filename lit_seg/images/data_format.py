@@ -1,0 +1,44 @@
+"""Describes the form that a dataset gives to images and labels, for use far from its files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from lit_seg.images.picture import Colour
+from lit_seg.images.resize import Fit
+
+
+@dataclass(frozen=True)
+class DataFormat:
+    """What a trained network must know of its dataset to label other images.
+
+    Attributes:
+        dataset: name of the dataset.
+        palette: RGB of each class, in the order of the class ids.
+        ids: the value of each class in label files of the dataset, such as 7 for the road of
+            Cityscapes, whose class id is 0.
+        height: height of the images that the network sees in evaluation, in pixels.
+        width: their width.
+        fit: how an image of another shape is brought to this size.
+    """
+
+    dataset: str
+    palette: Sequence[Colour]
+    ids: Sequence[int]
+    height: int
+    width: int
+    fit: Fit
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Self:
+        """Make it from the plain values of :meth:`plain`."""
+        palette = [(int(r), int(g), int(b)) for r, g, b in content["palette"]]
+        return cls(**{**content, "palette": palette, "ids": [int(i) for i in content["ids"]]})
+
+    def plain(self) -> dict[str, Any]:
+        """Lists, numbers and texts, for checkpoints and metadata of exports."""
+        return {
+            **asdict(self),
+            "palette": [list(colour) for colour in self.palette],
+            "ids": list(self.ids),
+        }

@@ -1,0 +1,58 @@
+"""Brings images and labels to the size that a network sees."""
+
+from typing import Literal
+
+import cv2
+
+from lit_seg.images.picture import Array
+from lit_seg.metrics.labels import VOID
+
+Fit = Literal["stretch", "pad"]
+"""How an image is brought to another shape: with changed proportions, or with void beside it."""
+
+
+def fitted_size(shape: tuple[int, ...], size: tuple[int, int], fit: Fit) -> tuple[int, int]:
+    """Height and width of an image's content once it is brought to ``size``."""
+    if fit == "stretch":
+        return size
+    factor = min(size[0] / shape[0], size[1] / shape[1])
+    height, width = (max(1, round(n * factor)) for n in shape[:2])
+    return min(height, size[0]), min(width, size[1])
+
+
+def fit_image(image: Array, size: tuple[int, int], fit: Fit) -> Array:
+    """Resize an ``(H, W, 3)`` image to a height and width; padding is black, right and bottom."""
+    content = fitted_size(image.shape, size, fit)
+    shrinks = content[0] * content[1] <= image.shape[0] * image.shape[1]
+    image = resized(image, content, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return _padded(image, size, (0, 0, 0))
+
+
+def fit_label(label: Array, size: tuple[int, int], fit: Fit) -> Array:
+    """Resize ``(H, W)`` labels as :func:`fit_image` does images; padding is void."""
+    label = resized(label, fitted_size(label.shape, size, fit), cv2.INTER_NEAREST_EXACT)
+    return _padded(label, size, VOID)
+
+
+def resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:
+    """Resize to a height and width, unless the array has them."""
+    if array.shape[:2] == size:
+        return array
+    out: Array = cv2.resize(array, size[::-1], interpolation=interpolation)
+    return out
+
+
+def _padded(array: Array, size: tuple[int, int], value: int | tuple[int, int, int]) -> Array:
+    bottom, right = size[0] - array.shape[0], size[1] - array.shape[1]
+    if not (bottom or right):
+        return array
+    out: Array = cv2.copyMakeBorder(
+        array,
+        0,
+        bottom,
+        0,
+        right,
+        cv2.BORDER_CONSTANT,
+        value=value,
+    )
+    return out

@@ -1,0 +1,1 @@
+"""Networks: how they are built and run. Nothing here needs a trainer or a loss."""
