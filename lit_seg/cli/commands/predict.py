@@ -48,7 +48,7 @@ def _parser() -> Parser:
 def main(args: Sequence[str]) -> int:
     """Write the predictions; the code is 2 if a file could not be read, though others could."""
     check_rank_variables()
-    options = _parser().parse_args(args)
+    options = _parser().parse_intermixed_args(args)  # sources may come after options
     # what is misspelt is told before the import of torch, which takes seconds
     inputs = find_inputs(options.source, options.out) if options.source else []
     from lit_seg.cli.prediction import predict
