@@ -168,8 +168,8 @@ def _budget(steps: int, usual: int) -> str:
 
 
 def _network(run: Run) -> str:
-    options = (run.config.get("model.architecture"), run.config.get("model.encoder"))
-    return "/".join(map(str, options)) if all(options) else run.model
+    options = [run.config.get(f"model.{key}", "None") for key in ("architecture", "encoder")]
+    return "/".join(each for each in options if each != "None") or run.model
 
 
 def _datasets(runs: Sequence[Run]) -> dict[Path, str]:
