@@ -12,7 +12,7 @@ import segmentation_models_pytorch as smp
 import torch
 
 from lit_seg.errors import RunError
-from lit_seg.export.card import write_card
+from lit_seg.export.model_card import write_card
 from lit_seg.export.deployed import DeployedNetwork
 from lit_seg.export.formats import FILES, check_packages, write_format
 from lit_seg.export.parity import Network, differences, images_of
