@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+import lit_seg
+from lit_seg.cli.commands import predict
 from lit_seg.cli.commands.export import main
 from lit_seg.errors import RunError
 from lit_seg.export import export_run, formats, parity
@@ -86,6 +88,20 @@ def test_the_card_shows_how_it_is_used(
     assert str(run.parent) not in card
 
 
+@pytest.mark.parametrize("name", ["pt2", "onnx"])
+def test_it_is_loaded_like_a_run(
+    name: str, run: Path, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    file = next(request.getfixturevalue(name).glob(f"model.{name}"))
+    image = np.random.default_rng(0).integers(0, 256, (90, 130, 3), np.uint8)
+    exported, loaded = lit_seg.load(file)(image), lit_seg.load(run)(image)
+    assert exported.class_names == loaded.class_names
+    assert np.abs(exported.probabilities - loaded.probabilities).max() < 1e-5
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert predict.main([str(file), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]) == 0
+    assert (np.asarray(Image.open(tmp_path / "out/labels/a.png")) == exported.labels).all()
+
+
 def test_a_folder_of_smp_is_one_of_smp(run: Path, tmp_path: Path) -> None:
     assert main([str(run), "--format", "smp", "--out", str(tmp_path / "made" / "smp")]) == 0
     folder = tmp_path / "made" / "smp"
@@ -113,7 +129,9 @@ def test_what_fails_at_a_size_is_named() -> None:
         return image
 
     with pytest.raises(RunError, match=r"model\.x: fails at 100x100 \(no such size\)"):
-        parity.differences(fails, lambda image: image, [np.zeros((9, 9, 3), np.uint8)], Path("model.x"))
+        parity.differences(
+            fails, lambda image: image, [np.zeros((9, 9, 3), np.uint8)], Path("model.x")
+        )
 
 
 def test_an_export_has_a_folder_of_its_own(run: Path, tmp_path: Path) -> None:
@@ -135,9 +153,7 @@ def test_the_size_of_the_evaluation_can_be_part_of_it(run: Path, size: tuple[int
     deployed = DeployedNetwork(network, offset, (form.height, form.width))
     image = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
     labels, logits = deployed(image)
-    seen = F.interpolate(
-        image.float(), (form.height, form.width), mode="bilinear", antialias=True
-    )
+    seen = F.interpolate(image.float(), (form.height, form.width), mode="bilinear", antialias=True)
     want = network.network((seen - network.pixel_mean) / network.pixel_std)
     want = F.interpolate(want + offset.view(1, -1, 1, 1), size, mode="bilinear")
     torch.testing.assert_close(logits, want, atol=1e-4, rtol=1e-4)

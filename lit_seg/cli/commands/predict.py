@@ -17,7 +17,7 @@ _SOURCES = (
 
 def _parser() -> Parser:
     parser = Parser("predict", epilog="docs/use.md shows what is written.")
-    parser.add_argument("run", type=Path, help="a run, or a checkpoint")
+    parser.add_argument("run", type=Path, help="a run, a checkpoint or an export")
     parser.add_argument("source", nargs="*", help=_SOURCES)
     out = "the folder to write to, also one to go on with; by default <run>/predictions, fresh"
     parser.add_argument("--out", type=Path, help=out)
