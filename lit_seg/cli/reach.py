@@ -113,7 +113,7 @@ def check_reach(
         if not limited or is_within(f"{cls.__module__}.{cls.__name__}", trusted):
             continue
         for option, value in _beyond(cls, arguments, folder):
-            if not typed.issuperset(_leaves(option, value)):
+            if not typed.issuperset(_leaves(f"{key}.{option}", value)):
                 raise RunError(
                     f"`{key}.{option}`: {cls.__name__} can reach the network, programs or files "
                     f"outside of {folder} by {reprlib.repr(value)}; if you trust it, "
@@ -121,16 +121,16 @@ def check_reach(
                 )
 
 
-def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
+def _leaves(option: str, value: Any) -> Iterator[tuple[str, str]]:
     """Yield the values that an option holds, with their names; a class yields its arguments."""
     if isinstance(value, dict | Namespace):
         for key, each in _mapping(value).items():
-            yield from _leaves(str(key), each)
+            yield from _leaves(f"{option}.{key}", each)
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _leaves(name, each)
+            yield from _leaves(option, each)
     else:
-        yield name.rpartition(".")[2], str(value)
+        yield ".".join(word for word in option.split(".") if word not in ("", *_PARTS)), str(value)
 
 
 def _classes(value: Any, key: str) -> Iterator[tuple[str, type, dict[str, Any]]]:

@@ -88,7 +88,7 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self.height, self.width = height or native[0], width or native[1]
         needed = f"4 to {_LARGEST}, or 0 for the size of the dataset's images"
         if not self.native_size:
-            needed = f"given, 4 to {_LARGEST}: the images of {self.folder} differ in size"
+            needed = f"given, 4 to {_LARGEST}: the images of {self.folder} may differ in size"
         for name, size in (("height", self.height), ("width", self.width)):
             if not 4 <= size <= _LARGEST:
                 raise ValueError(f"`{name}` must be {needed}, got {size}")

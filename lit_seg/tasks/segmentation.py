@@ -190,7 +190,7 @@ class LitSegmenter(ScheduledModule):
                 ``lit_seg.config.trust.only_trusted(packages=[...])`` if you trust that.
         """
         kwargs.setdefault("weights_only", True)  # Lightning would unpickle anything from a URL
-        with only_trusted(own=("lit_seg.losses",)):
+        with only_trusted(own=("lit_seg.losses", "lit_seg.tasks.warm_up")):
             try:
                 return super().load_from_checkpoint(*args, **kwargs)
             except ArgumentError as error:

@@ -75,6 +75,7 @@ SWA = (
     "init_args: {swa_lrs: 0.1}}]"
 )
 FINDER = "[{class_path: pytorch_lightning.callbacks.LearningRateFinder}]"
+WARM_UP = ("--model.lr_scheduler", "WarmUpLR", "--model.lr_scheduler.warm_up", "1500")
 CHECKED = ("--trainer.num_sanity_val_steps", "1")
 TIMED = (*ENDLESS, "--trainer.max_time", "00:00:00:05")
 
@@ -268,6 +269,7 @@ CASES = [
     Case("trainer-swa", _option("--trainer.callbacks", SWA)),
     Case("trainer-callback", _option("--trainer.callbacks", FINDER), ("LearningRateFinder",)),
     Case("schedule-short", _option(*_schedule("OneCycleLR", max_lr=1, total_steps=3)), ("3", "4")),
+    Case("schedule-warm-up", _option(*WARM_UP), ("1500",)),
     Case("schedule-mode", _option(*_schedule("ReduceLROnPlateau", mode="max")), ("val/loss",)),
     Case(
         "schedule-monitor",
