@@ -36,7 +36,7 @@ class DatasetFacts(ABC):
     channels: int = 3
     """Channels of the images; three are red, green and blue from 0 to 255."""
     mean: Sequence[float] | None = None
-    """Of each channel as files hold it; by default as published weights expect RGB, or measured."""
+    """Mean of each channel as files hold it; by default that of published weights, or measured."""
     std: Sequence[float] | None = None
     """The standard deviation of each channel."""
     counts: ClassCounts | None = None

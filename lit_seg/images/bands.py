@@ -59,13 +59,14 @@ def _of_picture(path: Path) -> npt.NDArray[Any]:
         if image.mode not in _PICTURES:  # a palette, or one bit
             image = image.convert("RGBA" if "transparency" in image.info else "RGB")
         return np.asarray(image)
-    stored = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    stored: npt.NDArray[Any] | None = cv2.imdecode(
+        np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED
+    )
     if stored is None:
         raise DataError(f"{path}: cannot be read as an image of {found.bits} bits; save it as PNG")
-    if stored.ndim == 2:
-        return stored
-    rgb: npt.NDArray[Any] = stored[..., [2, 1, 0, *range(3, stored.shape[2])]]
-    return rgb
+    if stored.ndim == 3:  # OpenCV's order is blue, green, red
+        stored = stored[..., [2, 1, 0, *range(3, stored.shape[2])]]
+    return stored
 
 
 def _of_tiff(path: Path) -> npt.NDArray[Any]:
