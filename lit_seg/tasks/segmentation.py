@@ -27,7 +27,13 @@ from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
 from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import DEFAULT_ENCODER, build_network
 from lit_seg.models.input_check import check_images
-from lit_seg.models.normalisation import IMAGENET, NORMALISATION, in_bytes, published_statistics
+from lit_seg.models.normalisation import (
+    IMAGENET,
+    NORMALISATION,
+    as_planes,
+    in_bytes,
+    published_statistics,
+)
 from lit_seg.tasks.evaluation import Evaluation
 from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
@@ -72,8 +78,8 @@ class LitSegmenter(ScheduledModule):
             weighted mean.
         encoder_lr_factor: what the learning rate of the encoder is multiplied by, such as .1; 0
             freezes it, with its batch statistics. ``train/lr`` is that of the other parameters.
-        data_format: palette, label ids and image size of the dataset; the command line sets it.
-            The checkpoint holds it, so that prediction and export need nothing of the dataset.
+        data_format: palette, label ids, image size and channels of the dataset; the command line
+            sets it. The checkpoint holds it, so that prediction and export need no dataset.
     """
 
     pixel_mean: Tensor
@@ -125,14 +131,17 @@ class LitSegmenter(ScheduledModule):
         if isinstance(class_counts, ClassCounts):
             # a plain dict, for W&B and so that checkpoints load with weights_only=True
             self.save_hyperparameters({"class_counts": asdict(class_counts)})
-        if isinstance(data_format, DataFormat):
+        if isinstance(data_format, Mapping):
+            data_format = DataFormat.of(data_format)
+        elif data_format is not None:
             self.save_hyperparameters({"data_format": data_format.plain()})
         self.class_names = names
         self.weights = weights
         self.init = init
         self.compile_backend = compile
         self.sync_batchnorm = sync_batchnorm
-        self.network = build_network(architecture, encoder, n, options or {})
+        self.channels = data_format.channels if data_format else 3
+        self.network = build_network(architecture, encoder, n, options or {}, self.channels)
         self.encoder = encoder if hasattr(self.network, "encoder") else None
         if self.encoder is None:
             self.save_hyperparameters({"encoder": None})
@@ -165,7 +174,10 @@ class LitSegmenter(ScheduledModule):
         """``(3, C)`` pixels labelled, predicted and hit of each image of that pass, by name."""
         self.scored_step = -1
         """The number of training steps before that pass."""
-        mean, std = in_bytes(published_statistics(self.network, self.encoder, weights))
+        if data_format and data_format.mean:
+            mean, std = as_planes(torch.tensor([data_format.mean, data_format.std]))
+        else:
+            mean, std = in_bytes(published_statistics(self.network, self.encoder, weights))
         self.register_buffer("pixel_mean", mean, persistent=False)
         self.register_buffer("pixel_std", std, persistent=False)
 
@@ -185,8 +197,11 @@ class LitSegmenter(ScheduledModule):
                 raise RunError(explain(str(error))) from None
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute ``(N, C, H, W)`` logits of ``(N, 3, H, W)`` uint8 RGB images of any size."""
-        check_images(image)
+        """Compute ``(N, C, H, W)`` logits of ``(N, channels, H, W)`` images of any size.
+
+        They are uint8, RGB where there are three channels; others may hold 16 bits, as int32.
+        """
+        check_images(image, self.channels)
         x = (image - self.pixel_mean) / self.pixel_std
         return padded_forward(self.network, x, self.size_multiple, self.memory_format)
 
@@ -225,10 +240,10 @@ class LitSegmenter(ScheduledModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Normalise images as the run did; refuse other classes, network or loss."""
+        check_fits(checkpoint, self.class_names, self.state_dict())
         mean, std = checkpoint.get(NORMALISATION, in_bytes(torch.tensor(IMAGENET)))
         self.pixel_mean.copy_(mean)
         self.pixel_std.copy_(std)
-        check_fits(checkpoint, self.class_names, self.state_dict())
         super().on_load_checkpoint(checkpoint)
         if (trainer := self.trainer_or_none) and trainer.precision == "64-true":
             self.network.double()  # Lightning does so after loading, when values are rounded
