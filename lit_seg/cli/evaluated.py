@@ -134,7 +134,6 @@ def _keep_best(run: Path, checkpoint: Path, scored: Scored, by: str) -> list[str
     Console().print(shown)
     file = write_tau(run, best, by=by, split="val", checkpoint=checkpoint.name)
     return [
-        f"balanced by  tau {best:g} is the best by {STAT_NAMES[by]}, chosen on these images; "
-        "`--tau 0` scores without it",
-        f"kept in      {file}, for validate, test, predict and export",
+        f"best tau     {best:g} by {STAT_NAMES[by]}, chosen on these validation images",
+        f"kept in      {file}, for validate, test, predict and export; `--tau 0` is without it",
     ]

@@ -6,8 +6,8 @@ from typing import Literal
 
 from lit_seg.inference.views import Views
 
-TAUS = tuple(i / 4 for i in range(9))
-"""The strengths of post-hoc balancing that are tried: 0 to 2."""
+TAUS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0)
+"""The strengths of post-hoc balancing that are tried."""
 
 
 @dataclass(frozen=True)
