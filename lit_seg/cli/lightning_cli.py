@@ -220,23 +220,27 @@ class LitSegCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
+            if self.subcommand in SCORERS:
+                self._score_by_options()
         except LitSegError:
             raise
         except ValueError as error:  # from a constructor, which names the value it refuses
             raise RunError(explain(str(error), self.subcommand)) from error
         except ModuleNotFoundError as error:
             raise RunError(str(error)) from error
-        config = self.config_init[self.subcommand]
-        self.datamodule.changed_data = config.changed_data
-        if self.subcommand in SCORERS:
-            scoring = Scoring(**{each.name: config[each.name] for each in fields(Scoring)})
-            if scoring.tau is None:
-                scoring = replace(scoring, tau=read_tau(Path(config.ckpt_path)))
-            self.datamodule.original_labels = scoring.original_size
-            self.model.score_by(scoring)
+        self.datamodule.changed_data = self.config[self.subcommand].changed_data
         if self.subcommand == "fit" and self.config.fit.ckpt_path:
             # the checkpoint holds all weights, and the file that the run started from may be gone
             self.model.weights = self.model.init = None
+
+    def _score_by_options(self) -> None:
+        """Tell model and data how `validate` or `test` is to score images."""
+        config = self.config_init[self.subcommand]
+        scoring = Scoring(**{each.name: config[each.name] for each in fields(Scoring)})
+        if scoring.tau is None:
+            scoring = replace(scoring, tau=read_tau(Path(config.ckpt_path)))
+        self.datamodule.original_labels = scoring.original_size
+        self.model.score_by(scoring)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         asked = self.config_init[self.subcommand]

@@ -300,7 +300,7 @@ CASES = [
     Case("checkpoint-unsafe", _weights_only),
     Case("validate-nothing", lambda w: w.main(["validate"])),
     Case("validate-no-checkpoint", _validate_without),
-    Case("validate-tau", lambda w: w.main(["validate", str(w.stopped), "--tau", "-1"]), ("-1",)),
+    Case("validate-tau", lambda w: w.main(["validate", str(w.stopped), "--tau=-1"]), ("-1",)),
     Case(
         "validate-stride",
         lambda w: w.main(["validate", str(w.stopped), "--views.stride", "[8,8]"]),
