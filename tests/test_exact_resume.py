@@ -21,6 +21,7 @@ from lit_seg.cli.main import main
 from lit_seg.data.datasets.streets.streets import RenderedSplit
 from lit_seg.errors import DataError
 from lit_seg.tasks import LitSegmenter
+from tests.conftest import EXPERIMENTS, TINY
 from tests.same import differences, same
 from tests.test_cli import fit, rows_of
 
@@ -39,9 +40,10 @@ WITHIN_A_STEP = (
     *("--trainer.accumulate_grad_batches", "4", "--trainer.val_check_interval", "2"),
 )
 DOUBLE = (*EPOCHS, "--trainer.precision", "64-true")
-AVERAGED = (
-    *(*EPOCHS, "--trainer.callbacks"),
-    "[{class_path: pytorch_lightning.callbacks.EMAWeightAveraging, init_args: {decay: 0.7}}]",
+# a moving average of the weights, a warm-up and a cosine
+STRONG = (
+    *("--config", str(EXPERIMENTS / "recipe/strong_streets.yaml"), *TINY, *EPOCHS),
+    *("--model.lr_scheduler.warm_up", "0.5"),
 )
 STOPS_EARLY = (
     *(*MOMENTUM, "--trainer.max_epochs", "4", "--trainer.callbacks"),
@@ -101,7 +103,8 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
         ),
         # as by a process that loads images and was killed meanwhile
         pytest.param(EPOCHS, (DataLoader, "__iter__"), 4, 8, id="before a validation", marks=slow),
-        pytest.param(AVERAGED, "validation_step", 3, 8, id="validation of averaged weights"),
+        pytest.param(STRONG, "validation_step", 3, 8, id="validation of averaged weights"),
+        pytest.param(STRONG, "training_step", 3, 2, id="warm-up", marks=slow),
         # the weights have changed and the step is not logged: what is saved is from before
         pytest.param(EPOCHS, (ClassDynamics, "on_train_batch_end"), 6, 4, id="before the rows"),
         # what the others pass through as well, at another place or in another precision, and what
@@ -133,6 +136,22 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     assert last["global_step"] == at
     assert main(["fit", "--resume", str(folder)]) == 0
     assert differences(folder, reference) == []
+
+
+def test_the_best_checkpoint_holds_averages_and_the_state_of_the_loss(
+    uninterrupted: Callable[..., Path],
+) -> None:
+    run = uninterrupted(*STRONG)
+    best = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
+    saved, current = best["state_dict"], best["current_model_state"]
+    weight = "network.segmentation_head.0.weight"
+    assert not torch.equal(saved[weight], current[weight])
+    assert same(saved["loss.state.value"], current["loss.state.value"])
+    model = LitSegmenter.load_from_checkpoint(run / "checkpoints/best.ckpt")
+    assert torch.equal(model.state_dict()[weight], saved[weight])
+    rates = [float(row["train/lr"]) for row in rows_of(run / "metrics.csv") if row["train/lr"]]
+    assert rates[:5] == pytest.approx([0.001 * step / 5 for step in range(1, 6)])
+    assert 0 < rates[-1] < rates[-2] < rates[4]
 
 
 def test_the_comparison_sees_the_smallest_difference(uninterrupted: Callable[..., Path]) -> None:
@@ -185,7 +204,7 @@ def test_a_finished_run_can_be_finished_again(
     tmp_path: Path, uninterrupted: Callable[..., Path]
 ) -> None:
     """As after a kill between the last checkpoint and the table."""
-    for number, args in enumerate((EPOCHS, AVERAGED)):
+    for number, args in enumerate((EPOCHS, STRONG)):
         folder = tmp_path / str(number)
         shutil.copytree(uninterrupted(*args), folder)
         (folder / "summary.json").unlink()

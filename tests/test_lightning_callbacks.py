@@ -10,11 +10,12 @@ import pytest
 import pytorch_lightning.callbacks
 import torch
 from pytorch_lightning import Callback
-from pytorch_lightning.callbacks import EMAWeightAveraging
+from pytorch_lightning.callbacks import WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
-from lit_seg.checkpoints.averaged_weights import keep_constants
+from lit_seg.checkpoints.averaged_weights import keep_state, prepare_averages
 from lit_seg.cli import option_checks
 from lit_seg.cli.option_checks import check_callbacks
 from lit_seg.errors import RunError
@@ -94,19 +95,36 @@ def test_late_loggers_get_what_they_missed(tmp_path: Path) -> None:
     assert [row["step"] for row in rows_of(tmp_path / "metrics.csv")] == ["4"]
 
 
-def test_what_no_checkpoint_holds_is_not_averaged() -> None:
-    """Its average would differ from it by rounding, and so would the scores of a resumed run."""
-    module = nn.Sequential(nn.Linear(1, 1), nn.Module())
-    constant = torch.tensor([123.675, 58.395, 0.1])
-    module[1].register_buffer("constant", constant.clone(), persistent=False)
-    ema = EMAWeightAveraging(decay=0.9)
-    ema._average_model = torch.optim.swa_utils.AveragedModel(
-        module, use_buffers=True, **ema._kwargs
-    )
-    for _ in range(5):
-        ema._average_model.update_parameters(module)
-    average = ema._average_model.module[1].constant
-    assert not torch.equal(average, constant)
-    trainer: Any = SimpleNamespace(callbacks=[ema])
-    keep_constants(trainer, module)  # type: ignore[arg-type]
-    assert torch.equal(average, constant)
+def test_only_the_network_is_averaged() -> None:
+    """A constant would differ from its average by rounding, and so would a resumed run's scores."""
+    module = nn.Module()
+    module.network, module.loss = nn.BatchNorm1d(1), nn.Module()
+    module.register_buffer("mean", torch.tensor([123.675, 58.395, 0.1]), persistent=False)
+    module.loss.register_buffer("recall", torch.tensor([torch.nan, 0.5]))
+    module.loss.register_buffer("started", torch.tensor(False))
+    average = WeightAveraging()
+    average._average_model = AveragedModel(module, use_buffers=True)
+    trainer: Any = SimpleNamespace(callbacks=[average])
+    prepare_averages(trainer, SimpleNamespace(device="cpu"))  # type: ignore[arg-type]
+    for step in range(5):
+        average._average_model.update_parameters(module)
+        module.network.running_mean += 1
+        module.network.num_batches_tracked += 1
+        module.loss.recall.fill_(step)
+        module.loss.started.fill_(True)
+    keep_state(trainer, module, {"loss.recall": torch.tensor([7.0, 8.0])})  # type: ignore[arg-type]
+    found = dict(average._average_model.module.named_buffers())
+    assert found["network.running_mean"] == 2  # of 0 to 4
+    assert found["network.num_batches_tracked"] == 4
+    assert torch.equal(found["mean"], module.mean)
+    assert found["loss.recall"].tolist() == [7, 8]
+    assert found["loss.started"]
+
+
+def test_an_average_is_where_the_module_is_unless_told() -> None:
+    module = SimpleNamespace(device=torch.device("meta"))
+    for given, found in ((None, "meta"), ("cpu", "cpu")):
+        average = WeightAveraging(device=given)
+        average._average_model = AveragedModel(nn.Linear(1, 1))
+        prepare_averages(SimpleNamespace(callbacks=[average]), module)  # type: ignore[arg-type]
+        assert next(average._average_model.parameters()).device.type == found

@@ -1,6 +1,7 @@
 """Every configuration of a dataset and every recipe of a paper makes the DataModule it names."""
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import yaml
 from jsonargparse import ArgumentParser
 
 import lit_seg.losses
+from lit_seg.cli.layers import run_folder, whole_recipe
 from lit_seg.data import DATASETS, SegDataModule
 from tests.conftest import EXPERIMENTS
 from tests.test_makefile import make
 
+ROOT = EXPERIMENTS.parent
 CONFIGS = sorted(path.stem for path in (EXPERIMENTS / "data").glob("*.yaml"))
-OWN = ["strong_camvid"]
+OWN = sorted(path.stem for path in (EXPERIMENTS / "recipe").glob("strong_*.yaml"))
 """Recipes of no paper."""
 RECIPES = sorted({path.stem for path in (EXPERIMENTS / "recipe").glob("*.yaml")} - {*OWN})
 PLAIN = {"scale": [1.0, 1.0], "flip": 0.0, "jitter": 0.0}
@@ -155,6 +158,67 @@ def test_a_recipe_sets_what_its_paper_and_code_say_and_no_more(recipe: str) -> N
         assert model["optimizer"] == {"class_path": optimizer, "init_args": init_args}
 
 
+ROWS = re.findall(
+    r"^\| `(\w+)` \| (.+) \|$", (ROOT / "docs/recipes.md").read_text(encoding="utf-8"), re.M
+)
+
+
+def test_the_document_has_a_row_for_each_recipe() -> None:
+    assert sorted(name for name, _ in ROWS) == sorted(OWN + RECIPES)
+
+
+@pytest.mark.parametrize(("recipe", "row"), ROWS, ids=[name for name, _ in ROWS])
+def test_the_row_of_a_recipe_has_its_values(recipe: str, row: str) -> None:
+    """Of the options as they are layered, base.yaml and the dataset included."""
+    size, augmentation, training, length, average, _ = row.split(" | ")
+    files = ("base", f"data/{of(recipe)}", f"recipe/{recipe}")
+    trainer, model = dict[str, Any](), dict[str, Any]()
+    for file in files:
+        section = yaml.safe_load((EXPERIMENTS / f"{file}.yaml").read_text())
+        trainer |= section.get("trainer", {})
+        model |= section.get("model", {})
+    optimizer, schedule = model["optimizer"], model["lr_scheduler"]
+    rate = f"{optimizer['init_args']['lr']:g}".removeprefix("0").replace("1e-04", ".0001")
+    assert training.startswith(f"{optimizer['class_path'].rpartition('.')[2]} {rate}, ")
+    assert ("constant" in training) == (schedule is None)
+    assert ("warm-up" in training) == ("pct_start" in str(schedule) or "warm_up" in str(schedule))
+    assert ("cosine" in training) == any(name in str(schedule) for name in ("cosine", "Cos", "Cyc"))
+    callbacks = trainer.get("callbacks") or [{"init_args": {"decay": None}}]
+    decay = callbacks[0]["init_args"]["decay"]
+    assert average == ("none" if decay is None else f"{decay:g}".removeprefix("0"))
+    if recipe == "strong_folder":
+        assert size == augmentation == length == "as your file says"
+        return
+    steps, epochs = trainer.get("max_steps"), trainer["max_epochs"]
+    assert length == (f"{steps:,} steps" if steps else f"{epochs} epochs")
+    data = made(*(EXPERIMENTS / f"{file}.yaml" for file in files[1:]))
+    height, width = data.crop or (data.height, data.width)
+    assert size == f"{'crops of ' if data.crop else ''}{height}x{width}, {data.batch_size}"
+    low, high = (f"{scale:g}".removeprefix("0") for scale in data.scale)
+    parts = [f"scale {low} to {high}"] if low != high else []
+    parts += [name for name in ("flip", "jitter") if getattr(data, name)]
+    assert augmentation == (", ".join(parts) or "none")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "data", "found"),
+    [
+        ("strong", "camvid", "strong_camvid"),
+        ("pat", "nyuv2", "pat_nyuv2"),
+        ("pat_nyuv2", "nyuv2", "pat_nyuv2"),
+        ("strong", "my data/x.yml", "strong_folder"),
+        ("pat_nyuv2", "my data/x.yml", "pat_nyuv2"),
+    ],
+)
+def test_a_recipe_is_completed_by_the_dataset(recipe: str, data: str, found: str) -> None:
+    """The same by make and by the commands of an installed package."""
+    assert whole_recipe(recipe, data) == found
+    shown = make("train", f"DATA={data}", f"RECIPE={recipe}", "LOSS=focal").stdout
+    assert f"--config experiments/recipe/{found}.yaml" in shown
+    folder = run_folder(Path("runs"), data, "unet_resnet18", "focal", 0, recipe)
+    assert f"--run_dir '{folder}'" in shown
+
+
 @pytest.mark.parametrize(("paper", "loss"), LOSSES)
 def test_a_loss_has_the_options_of_the_paper_of_the_recipe(paper: str, loss: str) -> None:
     recipe = f"{paper}_cityscapes"
@@ -201,13 +265,31 @@ def test_what_a_recipe_sets_reaches_the_data(recipe: str) -> None:
         assert (list(found) if isinstance(value, list) else found) == value, name
 
 
+def test_there_is_a_strong_recipe_for_each_dataset() -> None:
+    assert [of(recipe) for recipe in OWN] == CONFIGS
+
+
 @pytest.mark.parametrize("recipe", OWN)
-def test_a_recipe_of_ours_says_so_and_makes_the_data(recipe: str) -> None:
+def test_a_recipe_of_ours_says_what_is_its_own_and_what_was_run(recipe: str) -> None:
     file = EXPERIMENTS / "recipe" / f"{recipe}.yaml"
-    assert file.read_text().startswith("# Ours, of no paper")
-    data = made(EXPERIMENTS / "data" / f"{of(recipe)}.yaml", file)
-    assert (data.height, data.width) == data.native_size
-    assert not list((EXPERIMENTS / "loss").glob(f"of_{recipe.split('_')[0]}_paper"))
+    text = file.read_text()
+    assert text.startswith("# Ours, of no paper")
+    assert "\n# Published: " in text
+    assert "\n# Run so far: " in text
+    content = yaml.safe_load(text)
+    (average,) = content["trainer"]["callbacks"]
+    decay = average["init_args"]["decay"]
+    assert average["class_path"] == "pytorch_lightning.callbacks.EMAWeightAveraging"
+    # as the file says it: 1 / (1 - decay) steps, few of them in the shortest run
+    assert f"average of the last {1 / (1 - decay):.0f} steps" in " ".join(text.split("\n# "))
+    if recipe != "strong_folder":  # which leaves the data to their own file
+        data = made(EXPERIMENTS / "data" / f"{of(recipe)}.yaml", file)
+        assert data.flip > 0
+        assert data.jitter > 0
+        assert data.scale[0] < data.scale[1]
+    else:
+        assert "data" not in content
+    assert not list((EXPERIMENTS / "loss").glob("of_strong_paper"))
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -24,6 +24,7 @@ ROOMS = [
         "data",
         "distributed",
         "inference",
+        "export",
     ),
     *("tasks", "checkpoints", "callbacks", "analysis", "report", "diagnosis", "dashboard", "cli"),
 ]

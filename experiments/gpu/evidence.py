@@ -118,9 +118,11 @@ def compared(
 ) -> list[Run]:
     """The runs of `lit_seg compare`, one seed after the other, on CamVid by the strong recipe.
 
-    Losses have the options that the recall-loss paper compares with, as on a CPU.
+    Losses have the options that the recall-loss paper compares with, as on a CPU. Weights are
+    scored as they are, not their average, as in the runs that are recorded.
     """
     recipe = ("--recipe", "strong_camvid") if data == "camvid" else ()
+    options = [*options, *(("--trainer.callbacks", "null") if recipe else ())]
     words = ["--data", data, "--model", model, *recipe, "--runs", str(folder)]
     words += ["--losses", *losses, "--seeds", *seeds, "--", *QUIET, *options]
     runs = planned(arguments(words))

@@ -17,7 +17,7 @@ _OF_LENGTH = re.compile(r"^trainer\.(max|min)_(epochs|steps|time)$")
 # Options of what is written and how often, which change no weight.
 _OF_LOGGING = re.compile(
     r"^(trainer\.(check_val_every_n_epoch|val_check_interval|num_sanity_val_steps|logger"
-    r"|log_every_n_steps|enable_\w+)|(class_dynamics|validation_report|prediction_writer)\..*)$"
+    r"|log_every_n_steps|enable_\w+)|(class_dynamics|validation_report|prediction_writer)(\..*)?)$"
 )
 
 
@@ -168,8 +168,8 @@ def _budget(steps: int, usual: int) -> str:
 
 
 def _network(run: Run) -> str:
-    options = (run.config.get("model.architecture"), run.config.get("model.encoder"))
-    return "/".join(map(str, options)) if all(options) else run.model
+    options = [run.config.get(f"model.{key}", "None") for key in ("architecture", "encoder")]
+    return "/".join(each for each in options if each != "None") or run.model
 
 
 def _datasets(runs: Sequence[Run]) -> dict[Path, str]:

@@ -36,8 +36,9 @@ class RunSummary(AfterFirstStep):
             size = f"{sum(p.numel() for p in parameters) / 1e6:.1f} M parameters"
             if frozen := sum(p.numel() for p in parameters if not p.requires_grad):
                 size += f" ({frozen / 1e6:.1f} M frozen)"
+            encoder = f" with {pl_module.encoder}" if pl_module.encoder else ""
             Console().out(
-                f"{type(pl_module.network).__name__} with {pl_module.encoder}, "
+                f"{type(pl_module.network).__name__}{encoder}, "
                 f"{size}, {type(pl_module.loss).__name__}, "
                 f"{len(pl_module.class_names)} classes, run {trainer.default_root_dir}",
                 f"images normalised by mean {_of_rgb(pl_module.pixel_mean)} and standard deviation "

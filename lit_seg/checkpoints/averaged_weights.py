@@ -1,12 +1,13 @@
 """Handles weights that a callback of Lightning averages, as in a moving average."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import WeightAveraging
+from torch import Tensor
 
-from lit_seg.checkpoints.lightning_private import average_of
+from lit_seg.checkpoints.lightning_private import average_of, prepare_average
 
 
 def averaging(trainer: Trainer) -> list[WeightAveraging]:
@@ -15,11 +16,30 @@ def averaging(trainer: Trainer) -> list[WeightAveraging]:
     return [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
 
 
-def keep_constants(trainer: Trainer, module: LightningModule) -> None:
-    """Undo the averaging of what a checkpoint does not hold, such as the mean colour of images.
+def prepare_averages(trainer: Trainer, module: LightningModule) -> None:
+    """Let the averages be on the module's device, and average only what has a mean.
 
-    It is the same at each step, but its average is not, by rounding; a run that resumes has no such
-    average to go on from.
+    Lightning copies the module before it moves it, and would average the weights of a GPU on the
+    CPU, at each step.
+    """
+    for callback in averaging(trainer):
+        prepare_average(callback, module.device)
+
+
+def keep_state(
+    trainer: Trainer, module: LightningModule, state: Mapping[str, Tensor] | None = None
+) -> None:
+    """Undo the averaging of all but weights and batch statistics.
+
+    - The state of the loss is that of the last step. In an average of recalls the NaN of a class
+      that is not seen yet would stay for ever, and there is none of whether something has started.
+    - What a checkpoint does not hold, such as the mean colour of images, is the same at each step,
+      but its average is not, by rounding; a run that resumes has no such average to go on from.
+
+    Args:
+        trainer: whose callbacks average.
+        module: the current one.
+        state: values to take in place of the module's, by name.
     """
     saved = module.state_dict().keys()
     for callback in averaging(trainer):
@@ -27,8 +47,8 @@ def keep_constants(trainer: Trainer, module: LightningModule) -> None:
         if average is not None:
             theirs = dict(average.named_buffers())
             for name, buffer in module.named_buffers():
-                if name not in saved:
-                    theirs[name].copy_(buffer)
+                if not (name.startswith("network.") and name in saved):
+                    theirs[name].copy_((state or {}).get(name, buffer))
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import nn
+from torch.optim.swa_utils import get_swa_avg_fn
 
 LOGGED_STEP = "_batches_that_stepped"
 """The key of the step for loggers in the state of Lightning's loop over batches."""
@@ -26,3 +28,17 @@ def average_of(callback: WeightAveraging) -> nn.Module | None:
     """The module of averaged weights; None where nothing is trained."""
     averaged = callback._average_model
     return None if averaged is None else averaged.module
+
+
+def prepare_average(callback: WeightAveraging, device: torch.device) -> None:
+    """Move the averaged weights to a device, unless the user gave one, and average fractions only.
+
+    Torch cannot subtract truth values, and the average of counts is rounded down.
+    """
+    model = callback._average_model
+    if model is None:
+        return
+    if callback._device is None:
+        model.to(device)
+    average = model.avg_fn or get_swa_avg_fn()  # type: ignore[no-untyped-call]
+    model.avg_fn = lambda old, new, n: average(old, new, n) if new.is_floating_point() else new

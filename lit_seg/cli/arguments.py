@@ -10,7 +10,6 @@ from lit_seg.runs.layout import CONFIG, find_run
 _QUIET = {
     "validate": "--verbose=false",  # our table replaces Lightning's table of all logged keys
     "test": "--verbose=false",
-    "predict": "--return_predictions=false",  # the writer stores them, so memory need not
 }
 """The option that names the run, for each command that uses a trained model."""
 
@@ -18,9 +17,9 @@ _QUIET = {
 def complete_arguments(args: list[str]) -> list[str]:
     """Put the configuration and the folder of the run that is named before the other arguments.
 
-    ``fit --resume RUN`` continues a run in its folder; ``validate``, ``test`` and ``predict`` take
-    ``--ckpt_path RUN``, or a checkpoint file of a run; the first two also ``RUN`` alone. All other
-    arguments come after the run's configuration, so they override it.
+    ``fit --resume RUN`` continues a run in its folder; ``validate`` and ``test`` take ``RUN`` or
+    ``--ckpt_path RUN``, or a checkpoint file of a run. All other arguments come after the run's
+    configuration, so they override it.
     """
     if not args or args[0] not in TRAINER_COMMANDS:
         return args

@@ -1,6 +1,5 @@
 """Ends ``validate`` and ``test``: writes the folder of the evaluation, and prints its table."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from rich.table import Table
 from lit_seg.callbacks.run_summary import scores_of, show_scores
 from lit_seg.callbacks.validation_report import image_table
 from lit_seg.data import SegDataModule
-from lit_seg.files.atomic_io import replace_text, writing
+from lit_seg.files.atomic_io import replace_text
+from lit_seg.inference.prediction_folder import fresh_folder
 from lit_seg.inference.prior import write_tau
 from lit_seg.metrics.scores import STAT_NAMES
 from lit_seg.report.evaluation_files import Scored, best_tau, tau_table, write_scores
@@ -32,7 +32,7 @@ def write_evaluation(
     if not trainer.is_global_zero or module.scores is None:
         return
     run, checkpoint = Path(trainer.default_root_dir), Path(str(trainer.ckpt_path))
-    folder = _new_folder(run / EVALUATION, split)
+    folder = fresh_folder(run / EVALUATION / split)
     scored = _scored(module)
     values = {key: float(value) for key, value in trainer.callback_metrics.items()}
     images, seconds = len(scored.images), module.scoring_seconds
@@ -60,17 +60,6 @@ def write_evaluation(
         lines += _keep_best(run, checkpoint, scored, module.scoring.tau_by)
     rate = f"{images} images in {seconds:.1f} s, {images / seconds:.1f} a second"
     Console().out(*lines, f"files        {folder}  ({rate})", sep="\n", highlight=False)
-
-
-def _new_folder(parent: Path, name: str) -> Path:
-    """Make ``name`` in a folder, or ``name-2`` and so on."""
-    number, folder = 1, parent / name
-    while os.path.lexists(folder):
-        number += 1
-        folder = parent / f"{name}-{number}"
-    with writing(folder):
-        folder.mkdir(parents=True)
-    return folder
 
 
 def _scored(module: LitSegmenter) -> Scored:

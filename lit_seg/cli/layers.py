@@ -29,12 +29,14 @@ def layers(data: str, model: str, loss: str, recipe: str = "") -> list[Path]:
     Args:
         data: a name, or a YAML file of one's own.
         model, loss: names.
-        recipe: a name, or "" for none. A recipe of a dataset fits a file of one's own, too.
+        recipe: a name as :func:`whole_recipe` takes it, or "" for none. A recipe of a dataset fits
+            a file of one's own, too.
 
     Raises:
         RunError: if there is no such name, or if the recipe is of another dataset.
     """
     files = [EXPERIMENTS / "base.yaml", _layer("data", data)]
+    recipe = whole_recipe(recipe, data)
     files += [_layer("recipe", recipe)] if recipe else []
     if recipe and not _is_file(data) and not recipe.endswith(f"_{data}"):
         raise RunError(f"RECIPE={recipe} is of another dataset than DATA={data}")
@@ -42,6 +44,15 @@ def layers(data: str, model: str, loss: str, recipe: str = "") -> list[Path]:
     # options that the loss has in the paper of the recipe, where those are not the defaults
     of_paper = EXPERIMENTS / "loss" / f"of_{recipe.partition('_')[0]}_paper" / f"{loss}.yaml"
     return [*files, of_paper] if of_paper.is_file() else files
+
+
+def whole_recipe(recipe: str, data: str) -> str:
+    """Add the dataset to a recipe that leaves it out: ``strong_camvid`` for ``strong``.
+
+    A file of one's own takes that of the dataset ``folder``.
+    """
+    whole = f"{recipe}_{'folder' if _is_file(data) else data}"
+    return whole if whole in names("recipe") else recipe
 
 
 def config_options(files: Iterable[Path]) -> list[str]:
@@ -52,6 +63,7 @@ def config_options(files: Iterable[Path]) -> list[str]:
 def run_folder(runs: Path, data: str, model: str, loss: str, seed: int, recipe: str = "") -> Path:
     """Write ``<runs>/<data>/<model>/<loss>/seed<k>``; a recipe is added to the name of the data."""
     name = file_name(Path(data).stem) if _is_file(data) else data
+    recipe = whole_recipe(recipe, data)
     return runs / (f"{name}-{recipe}" if recipe else name) / model / loss / f"seed{seed}"
 
 

@@ -41,7 +41,8 @@ _NOT_SUPPORTED: dict[type[Callback], str] = {
     ),
     LearningRateFinder: (
         "it would search anew when the run goes on, and the configuration would not say what was "
-        "found; give `model.optimizer.init_args.lr`, short runs by `--trainer.max_steps` try some"
+        "found; give `model.optimizer.init_args.lr`, a short run with ExponentialLR tries a range "
+        "(docs/lightning.md)"
     ),
     BatchSizeFinder: (
         "it would search anew when the run goes on, and changes the number of steps; give "

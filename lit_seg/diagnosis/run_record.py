@@ -165,7 +165,7 @@ def origin_of(folder: Path, options: Mapping[str, Any]) -> Origin:
     loss, plain = _loss(options.get("model.loss.class_path", ""), name.loss if name else "")
     variables = {
         "DATA": _data(options.get("data.class_path", ""), data),
-        "MODEL": name.model if name else "_".join(network) if all(network) else "",
+        "MODEL": name.model if name else "_".join(filter(None, network)),
         "SEED": str(name.seed) if name else "",
         "RECIPE": recipe,
         "WEIGHTS": options.get("model.weights", ""),

@@ -9,7 +9,9 @@ from lit_seg.errors import RunError, plural
 
 def size_multiple(network: nn.Module) -> int:
     """The number that the network's input height and width must be multiples of."""
-    return int(getattr(getattr(network, "encoder", None), "output_stride", 32))
+    own = getattr(network, "size_multiple", None)  # of a network that is none of smp
+    of_encoder = getattr(getattr(network, "encoder", None), "output_stride", 32)
+    return int(of_encoder if own is None else own)
 
 
 def padded_forward(
@@ -19,7 +21,7 @@ def padded_forward(
 
     Args:
         network: takes sizes that are multiples of ``multiple``.
-        image: ``(N, 3, H, W)`` normalised, so that 0 is the mean colour.
+        image: ``(N, channels, H, W)`` normalised, so that 0 is the mean colour.
         multiple: from :func:`size_multiple`.
         memory_format: the layout of the network's weights.
 

@@ -21,17 +21,19 @@ _OF_SMP = {
 """Statistics by the beginning of the name of smp's own encoders; the others have ImageNet's."""
 
 
-def published_statistics(network: nn.Module, encoder: str, weights: str | None) -> Tensor:
+def published_statistics(network: nn.Module, encoder: str | None, weights: str | None) -> Tensor:
     """Find the ``(2, 3)`` mean and standard deviation of RGB that the encoder's weights expect.
 
     They are for RGB in [0, 1]. They do not depend on whether the encoder starts from these weights,
     from a file or from random ones, so that all runs with an encoder see images alike.
 
     Args:
-        network: a model of smp with this encoder.
-        encoder: its name in smp.
+        network: has this encoder.
+        encoder: its name in smp; a network without an encoder has the statistics of ImageNet.
         weights: the name of its published weights, of which one kind has its own statistics.
     """
+    if encoder is None:
+        return torch.tensor(IMAGENET)
     own = network.encoder
     if isinstance(own, TimmUniversalEncoder | TimmViTEncoder):
         published = timm.get_pretrained_cfg(own.name)

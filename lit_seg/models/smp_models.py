@@ -14,13 +14,13 @@ from lit_seg.errors import near
 
 
 def build_smp_model(
-    architecture: str, encoder: str, num_classes: int, options: dict[str, Any]
+    architecture: str, encoder: str, num_classes: int, options: dict[str, Any], channels: int
 ) -> nn.Module:
-    """Build a randomly initialised model of segmentation_models_pytorch (smp).
+    """Build a randomly initialised model of smp.
 
     Raises:
-        ValueError: for an unknown architecture, encoder or option, naming those that exist, and for
-            an option that changes what goes into the network or what comes out.
+        ValueError: for an unknown encoder or option, naming those that exist, and for an option
+            that changes what goes into the network or what comes out.
     """
     if ":" in encoder:  # timm would download and build the model that the address describes
         raise ValueError(f"`encoder` must be the name of one, not an address, got {encoder!r}")
@@ -29,12 +29,10 @@ def build_smp_model(
         meant = near(encoder, names, listed=False)
         raise ValueError(f"`encoder`: smp has no {encoder!r}, and timm no model of it{meant}")
     fixed: dict[str, Any] = {
-        **{"in_channels": 3, "classes": num_classes, "activation": None, "aux_params": None},
+        **{"in_channels": channels, "classes": num_classes, "activation": None, "aux_params": None},
         **{"encoder_name": encoder, "encoder_weights": None},
     }
-    own = smp.MODEL_ARCHITECTURES_MAPPING.get(architecture.lower())
-    if own is not None:
-        _check_options(own, encoder, options, fixed)
+    _check_options(smp.MODEL_ARCHITECTURES_MAPPING[architecture], encoder, options, fixed)
     try:
         network: nn.Module = smp.create_model(architecture, **{**options, **fixed})
     except Exception as error:  # whatever smp, timm and torch raise for what they are given
@@ -47,7 +45,7 @@ def build_smp_model(
 
 
 _FIXED = {
-    "in_channels": "images have the 3 channels of RGB",
+    "in_channels": "the network has those of the data",
     "classes": "the network has those of the data",
     "activation": "losses and scores take logits",
     "aux_params": "there is no loss for a second output",

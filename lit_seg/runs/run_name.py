@@ -39,7 +39,8 @@ def name_of_config(place: Sequence[str], config: object) -> RunName | None:
     try:
         data, model, seed = (config[key] for key in ("data", "model", "seed_everything"))  # type: ignore[index]
         loss = _loss(_class_name(model["loss"]))
-        network = f"{model['architecture']}_{model['encoder']}"
+        # some networks have no encoder
+        network = "_".join(filter(None, (model["architecture"], model["encoder"])))
         return RunName(_data(data), network, loss, int(seed), tuple(place))
     except (KeyError, TypeError, ValueError):
         return None

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lit_seg.distributed.torch_private import PHASES, closed_form_rates, scheduler_states
 from lit_seg.errors import RunError
+from lit_seg.tasks import warm_up
 
 SchedulerFactory = Callable[[Optimizer, int], LRScheduler] | Callable[[Optimizer], LRScheduler]
 """A function that makes a scheduler. With two arguments it gets the length of the run too, which a
@@ -23,8 +24,9 @@ _LENGTHS = {
     "PolynomialLR": "total_iters",
     "CosineAnnealingLR": "T_max",
     "OneCycleLR": "total_steps",
+    "WarmUpLR": "total_iters",
 }
-"""The schedulers of torch that span the run where no length is given, and how they name it."""
+"""The schedulers that span the run where no length is given, and how they name it."""
 
 _OPTIONS = {"total_iters", "T_max", "base_lrs", "power", "eta_min", PHASES, "min_lrs"}
 """Keys of a scheduler's state that hold the run's length or the schedule's options."""
@@ -237,7 +239,8 @@ def _make_scheduler(
         given: the option that the user gave.
         factors: by which the rates of the groups of parameters differ.
     """
-    name, options = _name_in_torch(given), _options_of(given)
+    known, options = _named(given), _options_of(given)
+    name = known.__name__ if known else ""
     given_lengths = [options.get(key) for key in (_LENGTHS.get(name, ""), "epochs")]
     spans = not name or (name in _LENGTHS and given_lengths == [None, None])
     if spans and math.isinf(length):
@@ -251,7 +254,7 @@ def _make_scheduler(
             scheduler: Any = factory(optimizer, **arguments)
         else:
             scheduler = factory(optimizer, int(length))
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise RunError(
             f"`model.lr_scheduler` {name or 'is made from the optimizer and the number of steps'}: "
             f"{str(error).removeprefix(f'{name}.__init__() ')}; its arguments stand in `init_args`"
@@ -334,15 +337,16 @@ def _put_on_schedule(scheduler: Any) -> None:
             group["lr"] = rate
 
 
-def _name_in_torch(given: Any) -> str:
-    """The name of a scheduler of torch that a configuration names; empty for any other."""
+def _named(given: Any) -> Any:
+    """The scheduler of torch or of ours that a configuration names; None for any other."""
     module, _, name = str(_class_of(given)).rpartition(".")
-    return name if module == schedulers.__name__ and hasattr(schedulers, name) else ""
+    known = {place.__name__: place for place in (schedulers, warm_up)}
+    return getattr(known.get(module), name, None)
 
 
 def _arguments(given: Any) -> list[str]:
-    name = _name_in_torch(given)
-    return list(inspect.signature(getattr(schedulers, name)).parameters) if name else []
+    known = _named(given)
+    return list(inspect.signature(known).parameters) if known else []
 
 
 def _without(options: Mapping[str, Any], name: str) -> dict[str, Any]:

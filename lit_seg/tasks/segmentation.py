@@ -1,4 +1,4 @@
-"""Trains and scores a segmentation network of smp with any loss of ``lit_seg.losses``."""
+"""Trains and scores a segmentation network with any loss of ``lit_seg.losses``."""
 
 import time
 from argparse import ArgumentError
@@ -30,7 +30,7 @@ from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
 from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
 from lit_seg.models.any_size import padded_forward, size_multiple
-from lit_seg.models.build import build_network
+from lit_seg.models.build import DEFAULT_ENCODER, build_network
 from lit_seg.models.input_check import check_images
 from lit_seg.models.normalisation import IMAGENET, NORMALISATION, in_bytes, published_statistics
 from lit_seg.tasks.evaluation import Evaluation
@@ -51,10 +51,13 @@ class LitSegmenter(ScheduledModule):
         class_counts: pixels per class of the training set, or a :class:`ClassCounts`.
         class_names: in the order of the class ids; ``class_0`` and so on by default.
         loss: makes the loss from the class counts.
-        architecture: of ``segmentation_models_pytorch`` (smp), such as ``unet``.
+        architecture: of ``segmentation_models_pytorch`` (smp), such as ``unet``, or of the two
+            papers: ``pat_unet``, ``pat_unetplusplus``, ``pat_attention_unet``, ``segnet`` and
+            ``recall_paper``.
         encoder: of smp, such as ``resnet18``. Images are normalised as its published weights
-            expect; the checkpoint holds that mean and standard deviation.
-        options: more arguments of the smp model.
+            expect; the checkpoint holds that mean and standard deviation. ``recall_paper`` has
+            ``resnet18``, ``resnet50`` and ``resnet101``; PAT's networks have none.
+        options: more arguments of the network.
         weights: name of published encoder weights to start from, such as ``imagenet``. If they
             cannot be downloaded the encoder starts from random weights and a line says so.
         init: checkpoint or state dict to start from; it is loaded after ``weights``.
@@ -89,7 +92,7 @@ class LitSegmenter(ScheduledModule):
         class_names: Sequence[str] | None = None,
         loss: LossFactory = CrossEntropyLoss,
         architecture: str = "unet",
-        encoder: str = "resnet18",
+        encoder: str | None = DEFAULT_ENCODER,
         options: dict[str, Any] | None = None,
         weights: str | None = None,
         init: str | None = None,
@@ -132,12 +135,22 @@ class LitSegmenter(ScheduledModule):
         if isinstance(data_format, DataFormat):
             self.save_hyperparameters({"data_format": data_format.plain()})
         self.class_names = names
-        self.encoder = encoder
         self.weights = weights
         self.init = init
         self.compile_backend = compile
         self.sync_batchnorm = sync_batchnorm
         self.network = build_network(architecture, encoder, n, options or {})
+        self.encoder = encoder if hasattr(self.network, "encoder") else None
+        if self.encoder is None:
+            self.save_hyperparameters({"encoder": None})
+            for name, value, default in (
+                ("weights", weights, None),
+                ("encoder_lr_factor", encoder_lr_factor, 1),
+            ):
+                if value != default:
+                    raise ValueError(
+                        f"`{name}`: {architecture} has no encoder, got {value!r}; leave it out"
+                    )
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.network.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         if encoder_lr_factor == 0:
@@ -170,7 +183,7 @@ class LitSegmenter(ScheduledModule):
         """``(C, 3)`` pixels near true, predicted and both boundaries, if `scoring` asks for it."""
         self.confusion_of_taus = torch.zeros(0, n, n, dtype=torch.long)
         """``(T, C, C)``, what that pass would have counted with each of ``TAUS``, if asked for."""
-        mean, std = in_bytes(published_statistics(self.network, encoder, weights))
+        mean, std = in_bytes(published_statistics(self.network, self.encoder, weights))
         self.register_buffer("pixel_mean", mean, persistent=False)
         self.register_buffer("pixel_std", std, persistent=False)
 
@@ -183,7 +196,7 @@ class LitSegmenter(ScheduledModule):
                 ``lit_seg.config.trust.only_trusted(packages=[...])`` if you trust that.
         """
         kwargs.setdefault("weights_only", True)  # Lightning would unpickle anything from a URL
-        with only_trusted(own=("lit_seg.losses",)):
+        with only_trusted(own=("lit_seg.losses", "lit_seg.tasks.warm_up")):
             try:
                 return super().load_from_checkpoint(*args, **kwargs)
             except ArgumentError as error:
@@ -249,7 +262,7 @@ class LitSegmenter(ScheduledModule):
         """Load the weights to start from, before DDP copies them to all ranks, and compile."""
         if stage == "fit":
             loaded = False
-            if self.weights:
+            if self.weights and self.encoder:
                 loaded = load_encoder_weights(self.network, self.encoder, self.weights)
                 if not (loaded or self.init or self.encoder_lr_factor):
                     raise RunError(

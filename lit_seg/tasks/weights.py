@@ -12,24 +12,31 @@ from typing import Any
 
 import segmentation_models_pytorch as smp
 import timm
+import torchvision
 from lightning_utilities.core.rank_zero import rank_zero_info
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from segmentation_models_pytorch.encoders import TimmViTEncoder
+from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from lit_seg.distributed.torch_private import COMPILED
 from lit_seg.errors import RunError, plural, reason_of
 from lit_seg.files.torch_file import read_plain
+from lit_seg.models.recall_deeplab import RecallDeepLab
 from lit_seg.runs.layout import CHECKPOINTS
 
 _DOWNLOAD_SECONDS = 120.0
+_OF_SMP = "model.safetensors"
+"""The weights in a folder that smp's ``save_pretrained`` wrote."""
 
 
 def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool:
-    """Load published weights of the encoder.
+    """Load published weights of the encoder, as far as their names and shapes fit.
 
-    If they cannot be downloaded, the encoder keeps its random weights and a line says so.
+    If they cannot be downloaded, the encoder keeps its random weights and a line says so. Weights
+    for RGB are adapted to other channels as smp and timm do: the sum of them for one channel, else
+    the three in turn, scaled so that the sum stays.
 
     Returns:
         Whether the weights were loaded.
@@ -38,6 +45,8 @@ def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool
         RunError: if the encoder has no weights of this name.
     """
     known = smp.encoders.encoders.get(encoder, {}).get("pretrained_settings", {weights: None})
+    if isinstance(network, RecallDeepLab):
+        known = ["imagenet"]
     if weights not in known:
         raise RunError(
             f"`weights`: encoder {encoder} has no weights {weights!r}; there are {', '.join(known)}"
@@ -47,7 +56,7 @@ def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool
 
     def fetch() -> None:
         try:
-            result["state"] = _published(network.encoder, encoder, weights).state_dict()
+            result["state"] = _published(network, encoder, weights).state_dict()
         except Exception as error:  # each hub client raises errors of its own
             result["error"] = error
 
@@ -57,9 +66,12 @@ def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool
     thread.join(_DOWNLOAD_SECONDS)
     if "state" in result:
         # an encoder that was made less deep has fewer tensors
-        fitting = _fitting_tensors(result["state"], network.state_dict())
+        own = network.state_dict()
+        fitting, _ = _fitting_tensors(result["state"], own)
         network.load_state_dict(fitting, strict=False)
-        rank_zero_info(f"encoder {encoder}: starts from {weights} weights")
+        tensors = sum(name.startswith("encoder.") for name in own)
+        some = "" if len(fitting) == tensors else f"; {len(fitting)} of its {tensors} tensors fit"
+        rank_zero_info(f"encoder {encoder}: starts from {weights} weights{some}")
         return True
     error = result.get("error") or f"no answer in {_DOWNLOAD_SECONDS:.0f} s"
     reason = (str(error) or repr(error)).splitlines()[0]
@@ -70,8 +82,14 @@ def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool
     return False
 
 
-def _published(own: Any, encoder: str, weights: str) -> nn.Module:
+def _published(network: nn.Module, encoder: str, weights: str) -> nn.Module:
     """Build the encoder with its published weights."""
+    own: Any = network.encoder
+    if isinstance(network, RecallDeepLab):
+        found: nn.Module = torchvision.models.get_model(
+            encoder, weights="IMAGENET1K_V1", progress=False
+        )
+        return found
     if isinstance(own, TimmViTEncoder):  # smp makes it for DPT alone
         size = own.model.patch_embed.img_size  # timm fits the embedding of places to it
         model: nn.Module = timm.create_model(own.name, pretrained=True, img_size=size)
@@ -86,19 +104,25 @@ def load_local_weights(network: nn.Module, path: str, published: bool = False) -
     it has its ``published`` weights already.
 
     The file may be of torch or safetensors, and hold a checkpoint of this project or another, a
-    state dict of the network, or one of an encoder alone. A segmentation head for other classes
-    keeps its random weights.
+    state dict of the network, or one of an encoder alone, such as torchvision's and timm's. A
+    folder that smp's ``save_pretrained`` wrote is taken too. What has another shape in the network,
+    such as a segmentation head for other classes, keeps its random weights, and is listed.
 
     Raises:
         RunError: if there is no such file, it cannot be read, or no tensor fits.
     """
     path = os.path.expanduser(path)
+    if (Path(path) / _OF_SMP).is_file():
+        path = str(Path(path) / _OF_SMP)
     if not Path(path).is_file():
         run = Path(path) / CHECKPOINTS / "best.ckpt"
         such = f" such as {run}" if run.is_file() else ""
-        raise RunError(f"`init`: {path} is no file; give a checkpoint{such} or a state dict")
+        raise RunError(
+            f"`init`: {path} is no file; give a checkpoint{such} or a state dict, or a "
+            "folder of smp's `save_pretrained`"
+        )
     own = network.state_dict()
-    fitting = _fitting_tensors(_read(path), own)
+    fitting, unlike = _fitting_tensors(_read(path), own)
     weights = [name for name, tensor in fitting.items() if tensor.is_floating_point()]
     if not weights:  # perhaps numbers of batches, which all networks have
         raise RunError(
@@ -119,6 +143,7 @@ def load_local_weights(network: nn.Module, path: str, published: bool = False) -
     rank_zero_info(
         f"{len(fitting)} of {len(own)} tensors start from {path}"
         + (f"; random: {', '.join(random)}" if random else "")
+        + (f"; of other shapes in the file: {', '.join(unlike)}" if unlike else "")
     )
 
 
@@ -131,23 +156,44 @@ def _read(path: str) -> Any:
         raise RunError(f"{path}: cannot be read as safetensors ({reason_of(error)})") from None
 
 
-def _fitting_tensors(content: Any, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _fitting_tensors(
+    content: Any, own: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
     """Find the tensors of a file that fit the network, by the network's names.
 
     Programs put different beginnings before the names, such as ``model.`` or ``backbone.``. Names
-    are compared without them, and the beginning with which most tensors fit is taken.
+    are compared without them, and the beginning with which most tensors fit is taken. Also returned
+    are the names that have another shape in the file.
     """
     names = {_plain(name): name for name in own}
     found: dict[tuple[int, str, str], dict[str, Tensor]] = {}
+    unlike: dict[tuple[int, str, str], list[str]] = {}
     for number, tensors in enumerate(_state_dicts(content)):
         for key, tensor in tensors.items():
             parts = _plain(key).split(".")
             for start, part in product(range(len(parts)), _PARTS):
                 name = names.get(part + ".".join(parts[start:]))
-                if name and own[name].shape == tensor.shape and _holds_like(tensor, own[name]):
-                    before = ".".join(parts[:start])
-                    found.setdefault((number, before, part), {})[name] = tensor
-    return max(found.values(), key=len, default={})
+                if not name or not _holds_like(tensor, own[name]):
+                    continue
+                place = (number, ".".join(parts[:start]), part)
+                fitted = _for_channels(tensor, own[name])
+                if fitted.shape == own[name].shape:
+                    found.setdefault(place, {})[name] = fitted
+                else:
+                    unlike.setdefault(place, []).append(name)
+    if not found:
+        return {}, []
+    best = max(found, key=lambda place: len(found[place]))
+    return found[best], unlike.get(best, [])
+
+
+def _for_channels(tensor: Tensor, own: Tensor) -> Tensor:
+    """Adapt the kernels of a first convolution for RGB to the channels of the network."""
+    of_rgb = own.ndim == 4 and tensor.shape == (own.shape[0], 3, *own.shape[2:])
+    if not of_rgb or own.shape[1] == 3:
+        return tensor
+    adapted: Tensor = adapt_input_conv(own.shape[1], tensor)
+    return adapted
 
 
 def _holds_like(tensor: Tensor, own: Tensor) -> bool:

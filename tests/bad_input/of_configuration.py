@@ -11,6 +11,7 @@ from lit_seg.__main__ import main
 from lit_seg.data.dataset import check_batch
 from lit_seg.losses import SoftDiceLoss
 from lit_seg.losses.own_weights import own_weights
+from lit_seg.models.build import build_network
 from lit_seg.tasks import LitSegmenter
 from tests.bad_input.case import Case, SaidError, World
 from tests.test_makefile import make
@@ -74,6 +75,7 @@ SWA = (
     "init_args: {swa_lrs: 0.1}}]"
 )
 FINDER = "[{class_path: pytorch_lightning.callbacks.LearningRateFinder}]"
+WARM_UP = ("--model.lr_scheduler", "WarmUpLR", "--model.lr_scheduler.warm_up", "1500")
 CHECKED = ("--trainer.num_sanity_val_steps", "1")
 TIMED = (*ENDLESS, "--trainer.max_time", "00:00:00:05")
 
@@ -182,6 +184,17 @@ CASES = [
     Case("schedule-endless", _option(*TIMED)),
     Case("model-architecture", _option("--model.architecture", "unett"), ("unett", "unetplusplus")),
     Case("model-encoder", _option("--model.encoder", "resnet19"), ("resnet19", "resnet18")),
+    Case(
+        "model-encoder-needless",
+        lambda w: build_network("pat_unet", "vgg11", 2, {}),
+        ("pat_unet", "vgg11"),
+    ),
+    Case(
+        "model-weights-needless",
+        lambda w: LitSegmenter([1, 1], architecture="segnet", weights="imagenet"),
+        ("segnet", "imagenet"),
+    ),
+    Case("model-width", lambda w: build_network("pat_unet", None, 2, {"width": 0}), ("got 0",)),
     Case("model-options", _option("--model.options", "{nosuch: 1}"), ("nosuch",)),
     Case(
         "model-options-misspelt",
@@ -256,6 +269,7 @@ CASES = [
     Case("trainer-swa", _option("--trainer.callbacks", SWA)),
     Case("trainer-callback", _option("--trainer.callbacks", FINDER), ("LearningRateFinder",)),
     Case("schedule-short", _option(*_schedule("OneCycleLR", max_lr=1, total_steps=3)), ("3", "4")),
+    Case("schedule-warm-up", _option(*WARM_UP), ("1500",)),
     Case("schedule-mode", _option(*_schedule("ReduceLROnPlateau", mode="max")), ("val/loss",)),
     Case(
         "schedule-monitor",

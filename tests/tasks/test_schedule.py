@@ -15,10 +15,11 @@ from torch.utils.data import DataLoader
 
 from lit_seg.errors import RunError
 from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
+from lit_seg.tasks.warm_up import WarmUpLR
 from tests.tasks.test_segmentation import trainer
 
 STEPS, OF_EPOCH = 8, 2
-SCORES = [3.0, 2.0, 2.0, 2.0]  # of the validations, which do not improve after the second one
+SCORES = [3.0, *[2.0] * 7]  # of the validations, which do not improve after the second one
 
 
 class OneWeight(ScheduledModule):
@@ -53,7 +54,8 @@ def module(name: str, arguments: dict[str, object], interval: str) -> OneWeight:
     """As a configuration makes it; hyperparameters hold what was given."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(OneWeight, "model")
-    given = {"class_path": f"torch.optim.lr_scheduler.{name}", "init_args": arguments}
+    place = "lit_seg.tasks.warm_up" if name == "WarmUpLR" else "torch.optim.lr_scheduler"
+    given = {"class_path": f"{place}.{name}", "init_args": arguments}
     options = ["--model.schedule", json.dumps(given), "--model.lr_interval", interval]
     config = parser.parse_args(options)
     made: OneWeight = parser.instantiate(config).model
@@ -63,11 +65,11 @@ def module(name: str, arguments: dict[str, object], interval: str) -> OneWeight:
     return made
 
 
-def run(model: OneWeight, folder: Path, checkpoint: Path | None = None) -> dict[int, float]:
+def run(
+    model: OneWeight, folder: Path, checkpoint: Path | None = None, epochs: int = STEPS // OF_EPOCH
+) -> dict[int, float]:
     data: Any = DataLoader(torch.ones(OF_EPOCH, 1))
-    fit = trainer(
-        folder, max_epochs=STEPS // OF_EPOCH, callbacks=[Saving()], num_sanity_val_steps=0
-    )
+    fit = trainer(folder, max_epochs=epochs, callbacks=[Saving()], num_sanity_val_steps=0)
     fit.fit(model, data, data, ckpt_path=checkpoint, weights_only=True)
     return model.rates
 
@@ -84,6 +86,7 @@ CASES: dict[str, tuple[dict[str, object], str, Callable[[Optimizer], Any]]] = {
         *({"T_0": 2, "T_mult": 2}, "step"),
         lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 2, 2),
     ),
+    "WarmUpLR": ({"total_iters": 4, "warm_up": 0.5}, "epoch", lambda o: WarmUpLR(o, 4, 0.5)),
 }
 
 
@@ -107,6 +110,32 @@ def test_a_schedule_without_a_length_spans_the_run(
         rates = expected(lambda o: lr_scheduler.PolynomialLR(o, length, 2), OF_EPOCH)
     assert list(run(module(name, arguments, interval), tmp_path).values()) == rates
     assert_goes_on(dict(enumerate(rates)), name, arguments, interval, tmp_path)
+
+
+@pytest.mark.parametrize("decay", ["poly", "cosine"])
+def test_a_warm_up_and_a_fall_are_two_schedules_of_torch(decay: Any, tmp_path: Path) -> None:
+    """It spans the run, and is exact where torch's own chain is not when a run grows longer."""
+
+    def chain(optimizer: Optimizer, length: int = STEPS) -> lr_scheduler.LRScheduler:
+        rising = length // 4
+        up = lr_scheduler.LinearLR(optimizer, 1 / (rising + 1), total_iters=rising)
+        down = lr_scheduler.PolynomialLR(optimizer, length - rising, 0.9)
+        if decay == "cosine":
+            down = lr_scheduler.CosineAnnealingLR(optimizer, length - rising)
+        return lr_scheduler.SequentialLR(optimizer, [up, down], [rising])
+
+    arguments: dict[str, object] = {"warm_up": 0.25, "decay": decay}
+    rates = run(module("WarmUpLR", arguments, "step"), tmp_path)
+    assert list(rates.values()) == pytest.approx(expected(chain, 1), rel=1e-12)
+    assert_goes_on(rates, "WarmUpLR", arguments, "step", tmp_path)
+    longer = run(module("WarmUpLR", arguments, "step"), tmp_path, tmp_path / "3.ckpt", STEPS)
+    of_its_own = expected(lambda o: chain(o, 2 * STEPS), 1, 2 * STEPS)[3:]
+    assert list(longer.values()) == pytest.approx(of_its_own, rel=1e-12)
+
+
+def test_a_warm_up_is_a_share_of_the_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"`model.lr_scheduler` WarmUpLR: `warm_up`.*got 1500"):
+        run(module("WarmUpLR", {"warm_up": 1500}, "step"), tmp_path)
 
 
 def test_reduce_on_plateau_follows_the_scores(tmp_path: Path) -> None:
@@ -147,11 +176,11 @@ def test_a_longer_run_follows_the_cycle_of_its_own_length(tmp_path: Path) -> Non
     assert list(rates.values()) == expected(lambda o: lr_scheduler.OneCycleLR(o, 1, 16), 1)[3:]
 
 
-def expected(make: Callable[[Optimizer], Any], every: int) -> list[float]:
+def expected(make: Callable[[Optimizer], Any], every: int, steps: int = STEPS) -> list[float]:
     """The rate of each step if torch alone steps the schedule after ``every`` steps."""
     optimizer = SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1, momentum=0.9)
     schedule, rates = make(optimizer), []
-    for step in range(1, STEPS + 1):
+    for step in range(1, steps + 1):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         if step % every == 0:

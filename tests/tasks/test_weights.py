@@ -8,6 +8,7 @@ import pytest
 import segmentation_models_pytorch as smp
 import timm
 import torch
+import torchvision
 from torch import Tensor, nn
 
 from lit_seg.errors import RunError
@@ -171,6 +172,63 @@ def test_local_weights_of_safetensors(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_text("no weights")
     with pytest.raises(RunError, match=r"model\.safetensors: cannot be read"):
         load_local_weights(net, str(tmp_path / "model.safetensors"))
+
+
+def test_a_folder_of_smp_with_other_classes_lists_what_it_skips(
+    two_nets: tuple[nn.Module, nn.Module], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    net, other = two_nets
+    other.save_pretrained(tmp_path)
+    caplog.set_level("INFO")
+    load_local_weights(net, str(tmp_path))
+    assert all(
+        torch.equal(v, other.decoder.state_dict()[k]) for k, v in net.decoder.state_dict().items()
+    )
+    said = "of other shapes in the file: segmentation_head.0.bias, segmentation_head.0.weight"
+    assert said in caplog.text
+
+
+def test_weights_of_torchvision_fill_the_encoder(tmp_path: Path) -> None:
+    state = torchvision.models.resnet18().state_dict()
+    torch.save(state, tmp_path / "w.pt")
+    net = build_network("unet", "resnet18", 3, {})
+    load_local_weights(net, str(tmp_path / "w.pt"))
+    assert all(torch.equal(v, state[key]) for key, v in net.encoder.state_dict().items())
+
+
+@pytest.mark.parametrize(("encoder", "fitting"), [("resnet18", 97), ("resnet50", 318)])
+def test_the_recall_paper_takes_of_torchvision_what_fits(
+    encoder: str,
+    fitting: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    published = torchvision.models.get_model(encoder)
+    monkeypatch.setattr(torchvision.models, "get_model", lambda *a, **k: published)
+    net = build_network("recall_paper", encoder, 3, {})
+    with pytest.raises(RunError, match="has no weights 'ssl'; there are imagenet"):
+        load_encoder_weights(net, encoder, "ssl")
+    caplog.set_level("INFO")
+    assert load_encoder_weights(net, encoder, "imagenet")
+    state, own = published.state_dict(), net.encoder.state_dict()
+    equal = [key for key, value in state.items() if key in own and torch.equal(value, own[key])]
+    assert len(equal) == fitting
+    assert ("97 of its 192 tensors fit" in caplog.text) == (encoder == "resnet18")
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_kernels_for_rgb_are_adapted_to_other_channels(channels: int, tmp_path: Path) -> None:
+    """Those that see equal numbers in all channels see what the kernels for RGB see."""
+    rgb = build_network("unet", "tu-test_byobnet", 3, SMALL)
+    other = build_network("unet", "tu-test_byobnet", 3, SMALL, channels)
+    torch.save(rgb.state_dict(), tmp_path / "w.pt")
+    load_local_weights(other, str(tmp_path / "w.pt"))
+    first, adapted = (next(iter(net.state_dict().values())) for net in (rgb, other))
+    expected = [first[:, i % 3] * 3 / channels for i in range(channels)]
+    one = first.sum(1, keepdim=True)
+    torch.testing.assert_close(adapted, torch.stack(expected, 1) if channels > 1 else one)
+    rest = list(other.state_dict())[1:]
+    assert all(torch.equal(rgb.state_dict()[key], other.state_dict()[key]) for key in rest)
 
 
 def test_local_weights_in_the_home_or_of_a_run(

@@ -32,7 +32,7 @@ def add_setting(parser: Parser) -> None:
     data = f"a YAML file of your own or one of {known['data']}"
     parser.add_argument("--data", default="streets", help=data)
     parser.add_argument("--model", default="unet_resnet18", help=f"one of {known['model']}")
-    recipe = f"all settings of a paper: one of {known['recipe']}"
+    recipe = f"all settings: one of {known['recipe']}; the dataset may be left out (strong)"
     parser.add_argument("--recipe", default="", help=recipe)
     runs = "the folder of all runs; runs by default"
     parser.add_argument("--runs", type=Path, default=Path("runs"), help=runs)
