@@ -12,7 +12,7 @@ import segmentation_models_pytorch as smp
 import torch
 
 from lit_seg.errors import RunError
-from lit_seg.export.card import write_card
+from lit_seg.export.model_card import write_card
 from lit_seg.export.deployed import DeployedNetwork
 from lit_seg.export.formats import FILES, check_packages, write_format
 from lit_seg.export.parity import Network, differences, images_of
@@ -104,7 +104,8 @@ def _size(trained: TrainedNetwork, name: str) -> tuple[int, int]:
     if form.fit != "stretch":
         raise RunError(
             f"--resize changes the proportions of images, and the run keeps them (`fit` is "
-            f"{form.fit!r}); leave it out, and give the export images near {form.height}x{form.width}"
+            f"{form.fit!r}); leave it out, and give the export images near "
+            f"{form.height}x{form.width}"
         )
     return form.height, form.width
 

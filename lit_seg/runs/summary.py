@@ -108,9 +108,11 @@ def write_summary(folder: Path, steps: int, scores: RunScores | None) -> Summary
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that decide what a network computes."""
-    installed = {str(d.name).lower().replace("_", "-"): d.version for d in distributions()}
-    found = {name: installed[name] for name in _PACKAGES if name in installed}
-    return {"python": python_version(), **found}
+    found = {"python": python_version()}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):  # as where a clone is on the path
+            found[name] = version(name)
+    return found
 
 
 def json_text(content: Any) -> str:
@@ -176,14 +178,6 @@ def _cost(folder: Path) -> dict[str, float]:
     table = costs(folder / COST)
     medians = table.groupby("stat")["value"].median()
     return {split_stat(str(stat))[1]: float(value) for stat, value in medians.items()}
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": python_version()}
-    for name in _PACKAGES:
-        with suppress(PackageNotFoundError):  # as where a clone is on the path
-            found[name] = version(name)
-    return found
 
 
 def _with_nan(scores: Mapping[str, float | None]) -> dict[str, float]:

@@ -4,7 +4,6 @@ import time
 from argparse import ArgumentError
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from typing import Any, Literal, Self
 
 import torch
@@ -222,18 +221,6 @@ class LitSegmenter(ScheduledModule):
         check_images(image, self.channels)
         x = (image - self.pixel_mean) / self.pixel_std
         return padded_forward(self.network, x, self.size_multiple, self.memory_format)
-
-    def to_onnx(self, *args: Any, **kwargs: Any) -> Any:
-        """Save the network with its normalisation as Lightning does, which takes uint8 images.
-
-        Raises:
-            RunError: if a package that torch needs for this is not installed.
-        """
-        if missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]:
-            raise RunError(
-                f"to_onnx needs {' and '.join(missing)}: pip install {' '.join(missing)}"
-            )
-        return super().to_onnx(*args, **kwargs)
 
     def train(self, mode: bool = True) -> Self:
         """Switch the mode as usual, but a frozen encoder keeps its batch statistics."""
