@@ -11,12 +11,16 @@ PYTHON ?= python3
 VENV   ?= .venv
 # GPUS or PROCESSES (on a CPU) ranks are started by torchrun; without them there is one process.
 RANKS   = $(or $(GPUS),$(PROCESSES))
-RUN     = $(if $(RANKS),$(VENV)/bin/torchrun --standalone --nproc-per-node=$(RANKS) -m,$(VENV)/bin/python -m) lit_seg
-ON      = $(if $(RANKS),--trainer.devices $(RANKS) --trainer.accelerator $(if $(GPUS),gpu,cpu)) $(ARGS)
-TYPED  := $(strip $(foreach v,LOSS DATA MODEL RECIPE SEED,$(if $(filter command line,$(origin $(v))),$(v))))
-# What a user types here is text, also where it reads like make's or the shell's language.
-$(foreach v,DATA RESUME CKPT INIT WEIGHTS RUNS OUT,$(eval override $(v) := $$(value $(v))))
+RUN     = $(if $(RANKS),$(VENV)/bin/torchrun --standalone --nproc-per-node=$(call quoted,$(RANKS)) -m,$(VENV)/bin/python -m) lit_seg
+ON      = $(if $(RANKS),--trainer.devices $(call quoted,$(RANKS)) --trainer.accelerator $(if $(GPUS),gpu,cpu)) $(ARGS)
+# What a user types here is text, also where it reads like make's or the shell's language. Only ARGS
+# is a piece of a command in both.
+PARTS := LOSS DATA MODEL RECIPE SEED
+GIVEN := $(strip $(foreach v,$(PARTS),$(if $(filter command line,$(origin $(v))),$(v))))
+$(foreach v,$(PARTS) LOSSES SEEDS JOBS GPUS PROCESSES RESUME CKPT IMAGES INIT WEIGHTS RUNS OUT,\
+	$(eval override $(v) := $$(value $(v))))
 quoted = '$(subst ','\'',$(1))'
+each   = $(foreach w,$(1),$(call quoted,$(w)))
 # A process per core, files kept together for what their tests share; ARGS="-n 0" for one. Tests that
 # call make must not hand these ARGS on.
 PYTEST  = env -u MAKEFLAGS -u ARGS $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
@@ -36,13 +40,13 @@ help:  ## this list
 	@echo "RECIPE $(call choices,recipe)"
 
 choices = $(sort $(basename $(notdir $(wildcard experiments/$(1)/*.yaml))))
-exists = $(if $(wildcard experiments/$(1)/$(2).yaml),,$(error unknown $(3)=$(2); there are: $(call choices,$(1))))
+exists = $(if $(filter-out $(call choices,$(1)),$(2))$(filter-out 1,$(words $(2))),$(error unknown $(3)=$(2); there are: $(call choices,$(1))))
 # DATA may be a YAML file of yours in place of a name, also with spaces in its path.
 OWN    = $(if $(filter %.yaml %.yml,$(lastword $(DATA))),$(DATA))
 SPACE  = $(subst x,,x x)
 # A recipe may leave out its dataset: RECIPE=strong is strong_camvid for DATA=camvid, strong_folder for a file.
 whole  = $(RECIPE)_$(if $(OWN),folder,$(DATA))
-CHOSEN = $(if $(wildcard experiments/recipe/$(whole).yaml),$(whole),$(RECIPE))
+CHOSEN = $(or $(filter $(whole),$(call choices,recipe)),$(RECIPE))
 NAME   = $(basename $(notdir $(subst $(SPACE),_,$(DATA))))$(if $(CHOSEN),-$(CHOSEN))
 fits   = $(if $(OWN)$(filter %_$(DATA),$(CHOSEN)),,$(error RECIPE=$(RECIPE) is of another dataset than DATA=$(DATA)))
 CHECKS = $(call exists,loss,$(LOSS),LOSS)$(call exists,model,$(MODEL),MODEL) \
@@ -66,16 +70,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 train: $(INSTALLED)  ## train LOSS on DATA with MODEL (DATA=<file>.yaml for your own, RECIPE=strong or a paper's); RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights, GPUS=<n> or PROCESSES=<n> (CPU) trains on n ranks
 ifdef RESUME
-	$(if $(TYPED),$(error $(firstword $(TYPED)) cannot change: RESUME goes on with the run as it was))\
+	$(if $(GIVEN),$(error $(firstword $(GIVEN)) cannot change: RESUME goes on with the run as it was))\
 	$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON)
 else
-	$(strip $(CHECKS))$(RUN) fit $(LAYERS) --seed_everything $(SEED) --run_dir $(call quoted,$(FOLDER)) \
+	$(strip $(CHECKS))$(RUN) fit $(LAYERS) --seed_everything $(call quoted,$(SEED)) --run_dir $(call quoted,$(FOLDER)) \
 		$(if $(INIT),--model.init $(call quoted,$(INIT))) $(if $(WEIGHTS),--model.weights $(call quoted,$(WEIGHTS))) $(ON)
 endif
 
 compare: $(INSTALLED)  ## train all LOSSES on all SEEDS and report on them; goes on where it was stopped (JOBS=<runs at a time>, RUNS=<folder>, OUT=<folder of the report>)
-	$(VENV)/bin/python -m lit_seg compare --data $(call quoted,$(DATA)) --model $(MODEL) $(if $(RECIPE),--recipe $(RECIPE)) \
-		--losses $(LOSSES) --seeds $(SEEDS) --jobs $(JOBS) $(if $(RUNS),--runs $(call quoted,$(RUNS))) $(if $(OUT),--out $(call quoted,$(OUT))) -- $(ARGS)
+	$(VENV)/bin/python -m lit_seg compare --data $(call quoted,$(DATA)) --model $(call quoted,$(MODEL)) $(if $(RECIPE),--recipe $(call quoted,$(RECIPE))) \
+		--losses $(call each,$(LOSSES)) --seeds $(call each,$(SEEDS)) --jobs $(call quoted,$(JOBS)) $(if $(RUNS),--runs $(call quoted,$(RUNS))) $(if $(OUT),--out $(call quoted,$(OUT))) -- $(ARGS)
 
 validate: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its validation set
 	$(if $(CKPT),,$(error give the run or checkpoint to score: make validate CKPT=runs/...))\
@@ -85,9 +89,9 @@ test-split: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its test set; onc
 	$(if $(CKPT),,$(error give the run or checkpoint to score: make test-split CKPT=runs/...))\
 	$(RUN) test --ckpt_path $(call quoted,$(CKPT)) $(ON)
 
-predict: $(INSTALLED)  ## write predictions of CKPT=<run or checkpoint> as pictures
+predict: $(INSTALLED)  ## label IMAGES=<image, folder, 'pattern', list.txt or video>, or the validation images, by CKPT=<run or checkpoint> (OUT=<folder>)
 	$(if $(CKPT),,$(error give the run or checkpoint to use: make predict CKPT=runs/...))\
-	$(RUN) predict --ckpt_path $(call quoted,$(CKPT)) $(ON)
+	$(RUN) predict $(call quoted,$(CKPT)) $(if $(IMAGES),$(call quoted,$(IMAGES))) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
 
 export: $(INSTALLED)  ## write CKPT=<run or checkpoint> as one file that runs without lit_seg (FORMAT=pt2, onnx or smp; OUT=<folder>)
 	$(if $(CKPT),,$(error give the run or checkpoint to export: make export CKPT=runs/...))\

@@ -109,8 +109,12 @@ def changed(content: Any, path: str, value: Any) -> Any:
     at: Any = int(key) if key.isdigit() else key
     copy = content.copy()
     copy[at] = changed(content[at], rest, value) if rest else value
+    if copy[at] is MISSING:
+        del copy[at]
     return copy
 
+
+MISSING = object()
 
 DAMAGE: list[tuple[str, Any, str]] = [
     ("global_step", -1, "global_step is -1"),
@@ -162,6 +166,22 @@ DAMAGE: list[tuple[str, Any, str]] = [
     ("callbacks", [], r"callbacks is \[\]"),
     ("callbacks/BestCheckpoint/best_score", "high", "best_score is 'high'"),
     ("pytorch-lightning_version", "new", "pytorch-lightning_version is 'new'"),
+    ("pytorch-lightning_version", "99.0", r"version is '99\.0', not a version 2"),
+    ("pytorch-lightning_version", "2.x", r"version is '2\.x', not a version 2"),
+    ("optimizer_states/0/state/0", {}, r"state\[0\].step is missing"),
+    ("optimizer_states/0/state/0/exp_avg", torch.full((3,), torch.inf), "exp_avg is a tensor"),
+    ("optimizer_states/0/state/0/exp_avg_sq", -torch.ones(3), "exp_avg_sq is a tensor"),
+    ("optimizer_states/0/state/999", {"step": 8}, "state is of 49 parameters, and has 999"),
+    ("optimizer_states/0/param_groups/0/params", [7, 8], "do not number their parameters"),
+    ("lr_schedulers/0/_last_lr", [float("nan")], r"_last_lr\[0\] is nan"),
+    ("position/validations", -1, "position.validations is -1"),
+    (
+        "state_dict/loss.state.value",
+        torch.full((12,), torch.nan),
+        "holds no score after 2 epochs",
+    ),
+    ("state_dict/loss.state.value", torch.tensor([torch.nan, 7]), r"value holds \[7\.0\]"),
+    ("state_dict/network.encoder.model.stem.conv.weight", torch.tensor(torch.nan), "holds NaN"),
 ]
 
 
@@ -183,6 +203,8 @@ def test_a_damaged_field_is_named_before_anything_is_loaded(
         ("lr_schedulers", [], "0 `lr_schedulers`"),
         ("optimizer_states/0/state", {}, "it is empty"),
         ("optimizer_states/0/state/0/exp_avg", torch.zeros(1), "exp_avg is of another shape"),
+        ("optimizer_states/0/state/0", MISSING, "that of network.encoder.model.stem.conv.weight"),
+        ("optimizer_states/0/state/3/exp_avg", MISSING, "lacks exp_avg"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused(

@@ -179,7 +179,7 @@ def test_a_signal_ends_the_run_at_a_safe_point(
     assert differences(tmp_path / "a", reference) == []
 
 
-@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+@pytest.mark.parametrize("command", ["fit", "validate", "test"])
 def test_a_signal_before_training_or_without_it_is_no_success(
     command: str, tmp_path: Path, reference: Path
 ) -> None:
@@ -190,8 +190,7 @@ def test_a_signal_before_training_or_without_it_is_no_success(
             code = fit(tmp_path / "a", "--trainer.num_sanity_val_steps", "1", *EPOCHS)
         else:
             small = ["--data.init_args.batch_size", "2"]
-            folder = ["--prediction_writer.folder", str(tmp_path)] if command == "predict" else []
-            code = main([command, "--ckpt_path", str(reference), *small, *folder])
+            code = main([command, "--ckpt_path", str(reference), *small])
     assert code == 128 + signal.SIGTERM
     assert not (tmp_path / "a" / "checkpoints").exists()
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -67,6 +68,16 @@ def test_a_full_disk_under_the_output_is_told(
     shown = capsys.readouterr().err
     assert said in shown
     assert shown.count("standard output") == bool(said)
+
+
+def test_a_warning_is_one_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Python would name a file of the code and quote a line of it."""
+    with lasting_output():
+        for _ in range(2):  # from two places, which Python would repeat
+            warnings.showwarning("images have 4 bands\n\x1b[2Jand more", UserWarning, "a.py", 1)
+    assert capsys.readouterr().err == "warning: images have 4 bands \\x1b[2Jand more\n"
+    with pytest.warns(UserWarning, match="as before"):
+        warnings.warn("as before", UserWarning, stacklevel=1)
 
 
 def test_a_process_without_outputs_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,6 @@ BEYOND = [
         one("strategy", "DDPStrategy", "init_method: 'tcp://elsewhere:1'", "dict_kwargs"),
         "init_meth",
     ),
-    ("prediction_writer: {folder: /tmp}", "folder"),
     (
         "trainer: {callbacks: [{class_path: lit_seg.checkpoints.best_and_last.LastCheckpoint, "
         "init_args: {dirpath: /tmp/theirs}}]}",
@@ -164,6 +163,12 @@ def test_what_is_typed_is_asked_for_and_so_is_what_is_trusted(
     theirs = one("callback", "ModelCheckpoint", f"dirpath: {tmp_path}/theirs")
     typed = ("--trainer.callbacks+", "ModelCheckpoint", "--trainer.callbacks.dirpath")
     check(parser, tmp_path, "{}", *typed, f"{tmp_path}/mine")
+    spelt = f"{{class_path: ModelCheckpoint, init_args: {{dirpath: {tmp_path}/mine}}}}"
+    check(parser, tmp_path, "{}", "--trainer.callbacks", f"[{spelt}]")
+    check(parser, tmp_path, "{}", "--config", f"{{trainer: {{callbacks: [{spelt}]}}}}")
+    other = ("--trainer.profiler", "SimpleProfiler", "--trainer.profiler.dirpath")
+    with pytest.raises(RunError, match=r"`trainer\.callbacks\.dirpath`"):
+        check(parser, tmp_path, theirs, *other, f"{tmp_path}/theirs")
     with pytest.raises(RunError, match="/theirs"):
         check(parser, tmp_path, theirs, *typed, f"{tmp_path}/mine")
     monkeypatch.setenv(VARIABLE, "pytorch_lightning.callbacks.model_checkpoint")

@@ -5,13 +5,15 @@ loaded others.
 """
 
 import math
-import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import torch
+from packaging.version import InvalidVersion, Version
 from torch import Tensor
 
+from lit_seg.checkpoints.contradictions import contradiction
 from lit_seg.data import DATASETS
 from lit_seg.distributed.torch_private import LAST_RATES, STEP_COUNT
 from lit_seg.files.schema import ANYTHING, COUNT, TEXT, Optional, Value, difference, is_number
@@ -47,8 +49,11 @@ _TENSOR = Value(
     ),
 )
 _MOMENT = Value(
-    "a dense tensor of real numbers without NaN",  # one NaN makes the next weights NaN
-    lambda v: _TENSOR.fits(v) and not bool(v.isnan().any()),
+    "a dense tensor of finite numbers",  # one other makes the next weights NaN
+    lambda v: _TENSOR.fits(v) and bool(v.isfinite().all()),
+)
+_SQUARES = Value(  # of large gradients they may be infinite
+    "a dense tensor of numbers from 0", lambda v: _TENSOR.fits(v) and bool((v >= 0).all())
 )
 _MOMENTUM = Value(_MOMENT.name, lambda v: v is None or _MOMENT.fits(v))
 _NORMALISATION = Value(
@@ -59,8 +64,10 @@ _NORMALISATION = Value(
         and bool(v.isfinite().all() and (v[1] > 0).all())
     ),
 )
+_LIGHTNING = Version(version("pytorch-lightning")).major
 _VERSION = Value(
-    "a version", lambda v: TEXT.fits(v) and bool(re.fullmatch(r"\d+(\.\w+)*(\+[\w.]+)?", v))
+    f"a version {_LIGHTNING}",  # others have other loops
+    lambda v: TEXT.fits(v) and _major(v) == _LIGHTNING,
 )
 _NAMES = Value(
     "a list of names",
@@ -93,7 +100,8 @@ _FIT_LOOP = {
 _OF_PARAMETER: dict[Any, Any] = {
     str: ANYTHING,
     "step": Optional(_STEPS),
-    **dict.fromkeys(LIKE_THEIR_PARAMETER, Optional(_MOMENT)),
+    **dict.fromkeys(LIKE_THEIR_PARAMETER, Optional(_SQUARES)),
+    "exp_avg": Optional(_MOMENT),
     "momentum_buffer": Optional(_MOMENTUM),
 }
 _OF_GROUP: dict[Any, Any] = {
@@ -125,15 +133,18 @@ _CHECKPOINT: dict[Any, Any] = {
             str: ANYTHING,
             "last_epoch": COUNT,  # without it the schedule would begin anew
             STEP_COUNT: Optional(COUNT),
-            LAST_RATES: Optional([_NUMBER]),
-            "base_lrs": Optional([_NUMBER]),
+            **dict.fromkeys((LAST_RATES, "base_lrs"), Optional([_AMOUNT])),
         }
     ],
     NORMALISATION: Optional(_NORMALISATION),
     "MixedPrecision": Optional({str: _NUMBER}),
     "callbacks": Optional({str: ANYTHING, "BestCheckpoint": Optional({"best_score": _SCORE})}),
     "position": Optional(
-        {"epoch": COUNT, "samples": COUNT, "samples_before": COUNT, "validation_due": _FLAG}
+        {
+            **dict.fromkeys(("epoch", "samples", "samples_before"), COUNT),
+            "validation_due": _FLAG,
+            "validations": Optional(COUNT),
+        }
     ),
     # the hashes of the images and labels that the run began with
     **{cls.__name__: Optional({str: TEXT}) for cls in DATASETS.values()},
@@ -142,47 +153,14 @@ _CHECKPOINT: dict[Any, Any] = {
 
 def damage_of(content: Mapping[Any, Any]) -> str:
     """Describe the first field of a checkpoint that is damaged; empty if none is."""
-    return difference(content, _CHECKPOINT) or _contradiction(content)
+    return difference(content, _CHECKPOINT) or contradiction(content)
 
 
-def _contradiction(content: Mapping[str, Any]) -> str:
-    """Describe what contradicts another part, such as numbers of steps; empty if all agree."""
-    loop = content["loops"]["fit_loop"]
-    steps = loop["epoch_loop.automatic_optimization.optim_progress"]["optimizer"]["step"]["total"]
-    epochs = loop["epoch_progress"]["current"]
-    for name, counted in (
-        ("global_step", steps.get("completed")),
-        ("epoch", epochs.get("completed")),
-    ):
-        if content[name] != counted:
-            return f"{name} is {content[name]}, and its counter {counted}"
-    for i, schedule in enumerate(content["lr_schedulers"]):
-        counted = schedule["last_epoch"]
-        if counted > content["global_step"] or (
-            _steps_each_time(content["hyper_parameters"]) and counted < content["global_step"]
-        ):
-            return f"lr_schedulers[{i}].last_epoch is {counted} after step {content['global_step']}"
-    if len(content["optimizer_states"]) != 1:
-        return f"optimizer_states has {len(content['optimizer_states'])} items, not 1"
-    if not content["optimizer_states"][0]["param_groups"]:
-        return "optimizer_states[0].param_groups has no item"
-    for number, state in content["optimizer_states"][0]["state"].items():
-        if state.get("step", 0) > content["global_step"]:
-            counted = f"{float(state['step']):g} after step {content['global_step']}"
-            return f"optimizer_states[0].state[{number}].step is {counted}"
-    begun = content.get("position", {}).get("epoch", content["epoch"])
-    if begun - content["epoch"] not in (0, 1):
-        return f"position.epoch is {begun} and epoch {content['epoch']}"
-    return ""
-
-
-def _steps_each_time(options: Mapping[str, Any]) -> bool:
-    """Whether the schedule takes a step with each of the optimizer, as far as its name says so."""
-    given = options.get("lr_scheduler")
-    name = str(given.get("class_path", "")) if isinstance(given, Mapping) else ""
-    known = name.startswith(("torch.", "lit_seg."))
-    by_steps = known and not name.endswith((".ReduceLROnPlateau", "Scheduler"))
-    return by_steps and options.get("lr_interval", "step") == "step"
+def _major(text: str) -> int | None:
+    try:
+        return Version(text).major
+    except InvalidVersion:
+        return None
 
 
 def _is_amount(value: Any) -> bool:

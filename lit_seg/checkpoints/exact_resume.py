@@ -10,10 +10,12 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
+from torch.optim import Optimizer
 
 from lit_seg.checkpoints.averaged_weights import averaging, keep_state, prepare_averages
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
+from lit_seg.checkpoints.optimizer_entries import check_entries
 from lit_seg.data.base import SegDataModule
 from lit_seg.files.atomic_io import replace_file, writing
 from lit_seg.loggers.csv_log import CSVLog
@@ -46,6 +48,7 @@ class ExactResume(Callback):
     def __init__(self) -> None:
         self._loaded: dict[str, Any] | None = None
         self._first_step_done = False
+        self._needs_entries = False
         self._batches = 0  # of this epoch, before the current step or after the last one
         self._buffers: dict[str, Tensor] | None = None  # at the start of the current step
         self._validations = 0  # that began in or after the current step
@@ -77,8 +80,12 @@ class ExactResume(Callback):
         _seed(_data(trainer).seed, trainer.global_rank, trainer.global_step)
         self._buffers = {name: b.detach().clone() for name, b in pl_module.named_buffers()}
 
-    def on_before_optimizer_step(self, *_: Any) -> None:
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
         """Note that the weights are about to change."""
+        if self._needs_entries and not self._first_step_done:
+            check_entries(optimizer, pl_module)
         self.mid_update = True
 
     def on_train_batch_end(
@@ -197,6 +204,10 @@ class ExactResume(Callback):
         pl_module.load_state_dict(start, strict=False)
         checkpoint.get("current_model_state", {}).update(start)  # loaded after this
         self._validations = position.get("validations", 0)
+        # parameters that were frozen have no entries in the optimizer's state
+        both = (checkpoint["hyper_parameters"], pl_module.hparams)
+        was, now = (options.get("encoder_lr_factor") for options in both)
+        self._needs_entries = was == now
         self._loaded = {"step": step, "validations": self._validations if due else None}
         self._batches, self.validation_due = batches, due
 

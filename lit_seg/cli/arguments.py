@@ -10,7 +10,6 @@ from lit_seg.runs.layout import CONFIG, find_run
 _QUIET = {
     "validate": "--verbose=false",  # our table replaces Lightning's table of all logged keys
     "test": "--verbose=false",
-    "predict": "--return_predictions=false",  # the writer stores them, so memory need not
 }
 """The option that names the run, for each command that uses a trained model."""
 
@@ -18,7 +17,7 @@ _QUIET = {
 def complete_arguments(args: list[str]) -> list[str]:
     """Put the configuration and the folder of the run that is named before the other arguments.
 
-    ``fit --resume RUN`` continues a run in its folder; ``validate``, ``test`` and ``predict`` take
+    ``fit --resume RUN`` continues a run in its folder; ``validate`` and ``test`` take
     ``--ckpt_path RUN``, or a checkpoint file of a run. All other arguments come after the run's
     configuration, so they override it.
     """

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from argparse import ArgumentError
+from argparse import SUPPRESS, ArgumentError
 from contextlib import ExitStack
 from copy import deepcopy
 from enum import Enum
@@ -22,7 +22,6 @@ from pytorch_lightning.loggers import Logger
 from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.callbacks.cost import Cost
 from lit_seg.callbacks.imbalance_report import ImbalanceReport
-from lit_seg.callbacks.prediction_writer import PredictionWriter
 from lit_seg.callbacks.progress import ProgressLines, ProgressOnTerminal
 from lit_seg.callbacks.run_summary import RunSummary
 from lit_seg.callbacks.validation_report import ValidationReport
@@ -33,6 +32,7 @@ from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
+from lit_seg.cli.commands import TRAINER_COMMANDS
 from lit_seg.cli.commands.run_command import near_option
 from lit_seg.cli.option_checks import check_callbacks, check_options
 from lit_seg.cli.reach import check_reach
@@ -57,7 +57,6 @@ CALLBACKS = {
     "class_dynamics": ClassDynamics,
     "cost": Cost,
     "validation_report": ValidationReport,
-    "prediction_writer": PredictionWriter,
     "imbalance_report": ImbalanceReport,
     "run_summary": RunSummary,
 }
@@ -104,8 +103,8 @@ class LitSegCLI(LightningCLI):
     def subcommands() -> dict[str, set[str]]:
         """Describe only the command that is asked for, because each takes a while."""
         every = LightningCLI.subcommands()
-        asked = every.keys() & sys.argv[1:2]
-        return {name: every[name] for name in asked or every}
+        asked = TRAINER_COMMANDS.keys() & sys.argv[1:2]
+        return {name: every[name] for name in asked or TRAINER_COMMANDS}
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         # `main` prints the error; a name that is cut short may be a mistake for another one
@@ -134,6 +133,8 @@ class LitSegCLI(LightningCLI):
             default="refuse",
             help="What `fit --resume` does if the images or labels are not those of the run.",
         )
+        # runs of earlier versions have it in their configuration
+        parser.add_argument("--prediction_writer", type=Any, default=None, help=SUPPRESS)
         for key, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, key)
         for fact in ("class_counts", "class_names", "data_format"):

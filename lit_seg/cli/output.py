@@ -1,10 +1,11 @@
-"""Prints errors in one line, and goes on if nobody reads the output any more."""
+"""Prints errors and warnings in one line, and goes on if nobody reads the output any more."""
 
 import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -17,10 +18,30 @@ def print_error(error: object) -> None:
 
     Characters that move the cursor or colour the terminal are shown as Python writes them.
     """
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], str(error))
+    _print("error", str(error))
+
+
+def _warning_printer() -> Callable[..., None]:
+    """Make what prints a warning of Python's in a line, without a place in the code, and once.
+
+    Processes that are forked do not repeat what was printed before.
+    """
+    printed = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        text = " ".join(str(message).split())
+        if text not in printed:
+            printed.add(text)
+            _print("warning", text)
+
+    return show
+
+
+def _print(kind: str, text: str) -> None:
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
-    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.write(f"{kind}: {text}\n")
 
 
 class _Lasting:
@@ -61,14 +82,18 @@ class _Lasting:
 
 @contextmanager
 def lasting_output() -> Iterator[None]:
-    """Let the run go on within this context if its output cannot be printed any more."""
-    before = sys.stdout, sys.stderr
+    """Let the run go on within this context if its output cannot be printed any more.
+
+    A warning within it is one plain line, printed once.
+    """
+    before, show = (sys.stdout, sys.stderr), warnings.showwarning
     # a process may be started without one of them
     out, err = (stream or open(os.devnull, "w", encoding="utf-8") for stream in before)  # noqa: SIM115
     sys.stdout, sys.stderr = _Lasting(out, "standard output"), _Lasting(err, "standard error")
+    warnings.showwarning = _warning_printer()
     try:
         yield
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        sys.stdout, sys.stderr = before
+        (sys.stdout, sys.stderr), warnings.showwarning = before, show

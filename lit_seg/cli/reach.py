@@ -77,11 +77,10 @@ TEXT = {
     # our own that take a path; others of ours are not asked for
     "BestCheckpoint": "dirpath monitor",
     "LastCheckpoint": "dirpath",
-    "PredictionWriter": "folder",
 }
 """The classes that a configuration may name, and their arguments that may be text."""
 
-_FOLDERS = {"dirpath", "dir", "exclude_batches_path", "folder", "save_dir"}
+_FOLDERS = {"dirpath", "dir", "exclude_batches_path", "save_dir"}
 """Arguments that may be a path within the folder of the run."""
 _NAMES = {"checkpoint_name", "filename", "id", "name", "prefix", "sub_dir", "version"} | {
     *("comment", "filename_suffix"),
@@ -113,7 +112,7 @@ def check_reach(
         if not limited or is_within(f"{cls.__module__}.{cls.__name__}", trusted):
             continue
         for option, value in _beyond(cls, arguments, folder):
-            if not typed.issuperset(_leaves(option, value)):
+            if not typed.issuperset(_leaves(f"{key}.{option}", value)):
                 raise RunError(
                     f"`{key}.{option}`: {cls.__name__} can reach the network, programs or files "
                     f"outside of {folder} by {reprlib.repr(value)}; if you trust it, "
@@ -121,16 +120,16 @@ def check_reach(
                 )
 
 
-def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
+def _leaves(option: str, value: Any) -> Iterator[tuple[str, str]]:
     """Yield the values that an option holds, with their names; a class yields its arguments."""
     if isinstance(value, dict | Namespace):
         for key, each in _mapping(value).items():
-            yield from _leaves(str(key), each)
+            yield from _leaves(f"{option}.{key}", each)
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _leaves(name, each)
+            yield from _leaves(option, each)
     else:
-        yield name.rpartition(".")[2], str(value)
+        yield ".".join(word for word in option.split(".") if word not in ("", *_PARTS)), str(value)
 
 
 def _classes(value: Any, key: str) -> Iterator[tuple[str, type, dict[str, Any]]]:

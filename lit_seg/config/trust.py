@@ -108,18 +108,23 @@ def trusted_packages() -> list[str]:
 
 
 def typed_options(args: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the last name and the value of each typed option, but not of configuration files."""
+    """Yield the name and the value of each typed option, but not of configuration files.
+
+    A configuration that is typed has no name.
+    """
     for option, value in _options(args):
         content = _parsed(value)
-        if option not in _CONFIG or isinstance(content, dict):
-            yield option.removesuffix("+").removeprefix("--").rpartition(".")[2], content
+        if option not in _CONFIG:
+            yield option.removesuffix("+").removeprefix("--"), content
+        elif isinstance(content, dict):
+            yield "", content
 
 
 def _typed_packages(args: Sequence[str], known: Sequence[str]) -> list[str]:
     """List the packages of import paths on the command line, except known packages."""
     found: list[str] = []
     for key, value in typed_options(args):
-        typed = _import_paths(value, key)
+        typed = _import_paths(value, key.rpartition(".")[2])
         found += [path.partition(".")[0] for path in typed if not is_within(path, known)]
     return [package for package in found if package != "jsonargparse"]  # it refuses its own
 

@@ -22,7 +22,6 @@ from lit_seg.data.workers import WorkerLoader, worker_options
 from lit_seg.errors import DataError, check_choice
 from lit_seg.images.data_format import DataFormat
 from lit_seg.images.resize import Fit
-from lit_seg.metrics.labels import VOID
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""
@@ -87,7 +86,7 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self.height, self.width = height or native[0], width or native[1]
         needed = f"4 to {_LARGEST}, or 0 for the size of the dataset's images"
         if not self.native_size:
-            needed = f"given, 4 to {_LARGEST}: the images of {self.folder} differ in size"
+            needed = f"given, 4 to {_LARGEST}: the images of {self.folder} may differ in size"
         for name, size in (("height", self.height), ("width", self.width)):
             if not 4 <= size <= _LARGEST:
                 raise ValueError(f"`{name}` must be {needed}, got {size}")
@@ -124,7 +123,7 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         """What a network that is trained on this dataset needs to label other images."""
         ids = list(self.label_ids or range(len(self.names)))
         if self.void == "train":
-            ids.append(VOID)
+            ids.append(self.void_id)
         size = (self.height, self.width, self.fit)
         return DataFormat(self.folder, self.palette, ids, *size)
 

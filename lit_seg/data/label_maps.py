@@ -71,12 +71,19 @@ class LabelMap:
     Args:
         ids: stored value to class id or ``VOID``; every other value is an error.
         read: gives the stored values of a file.
+        advice: what else may help where a value is illegal.
     """
 
-    def __init__(self, ids: Mapping[int, int], read: Callable[[Path], Stored] = read_ids) -> None:
+    def __init__(
+        self,
+        ids: Mapping[int, int],
+        read: Callable[[Path], Stored] = read_ids,
+        advice: str = "",
+    ) -> None:
         self.legal = sorted(ids)
         self.meaning = repr(sorted(ids.items()))
         self.read = read
+        self._advice = advice
         # one entry for each 8- or 16-bit value, and a last one for all other values
         self._table = np.full(2**16 + 1, _NONE, np.uint8)
         within = {value: id for value, id in ids.items() if 0 <= value < 2**16}
@@ -105,7 +112,7 @@ class LabelMap:
             raise DataError(
                 f"{path}: holds the label values {illegal[:10]}, expected only "
                 f"{_ranges(self.legal)}{hint}; it is of another release or dataset, or these "
-                "values need a class or a place in `ignore`"
+                f"values need a class or a place in `ignore`{self._advice}"
             )
         return mapped
 

@@ -125,6 +125,10 @@ def _black(root: Path) -> None:
     write_folder(root, values=(0,))
 
 
+def _grey_edges(root: Path) -> None:
+    write_folder(root, values=(0, 90, 255))
+
+
 def _unread(root: Path) -> None:
     for image in sorted((root / "images").iterdir())[2:]:
         image.rename(image.with_suffix(".heic"))
@@ -159,6 +163,11 @@ CASES = [
     Case("own-one-class", _counts_own("ids: {crack: 255}"), ("'crack'", "crack: 255")),
     Case("own-many-classes", _counts_own(f"ids: {[f'c{i}' for i in range(255)]}"), ("255",)),
     Case("own-255-is-void", _own(_black_and_white, "ids: [soil, crack]"), ("own", "crack")),
+    Case(
+        "own-grey-edges",
+        _own(_grey_edges, "ids: {crack: 255, soil: 0}"),
+        ("[90]", "`ids: [soil, crack]`"),
+    ),
     Case("own-nothing-to-learn", _own(_black, "ids: [soil, crack]"), ("soil", "crack")),
     Case("own-skipped", _own(_unread), ("files left out: 8", "8 .heic", "8 have a mask", "c.heic")),
     Case("own-splits-above-one", _own(_nothing, "splits: {train: 0.9, val: 0.2}"), ("0.9", "0.2")),

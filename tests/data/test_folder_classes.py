@@ -220,7 +220,7 @@ def test_254_classes_are_as_many_as_there_are(tmp_path):
         ({"ids": {"a": RED, "b": BLUE}}, r"`ids\.a` .* belongs under `colours`"),
         ({"ids": {"a": [0, 1], "b": [2, 1]}}, "1 cannot be both 'a' and 'b' in the masks"),
         ({"ids": ["a", "b"], "ignore": [1]}, "1 cannot be both 'b' and 'ignore' in the masks"),
-        ({"colours": {"a": RED, "b": RED}}, r"\[255, 0, 0\] cannot be both 'a' and 'b'"),
+        ({"colours": {"a": RED, "b": RED}}, r"`colours`: \[255, 0, 0\] cannot be both 'a' and 'b'"),
         ({"colours": {"a": RED, "b": BLUE}, "ignore": [BLUE]}, r"\[0, 0, 255\] .* 'ignore'"),
         ({"ids": {"a": 0, "b": []}}, "class 'b' must have at least one value in the masks"),
         ({"ids": {"a": 0, "ignore": []}}, "class 'ignore' must have at least one value"),
@@ -229,7 +229,7 @@ def test_254_classes_are_as_many_as_there_are(tmp_path):
         ({"ids": {"a": 0, "b": "9-7"}}, r"`ids\.b` must be .* 128-255 .* got '9-7'"),
         ({"ids": {"a": 0, "b": "9-70000"}}, r"`ids\.b` must be .* got '9-70000'"),
         ({"ids": {"a": 0, "b": True}}, r"`ids\.b` must be .* got True"),
-        ({"ids": {"a": "0-9", "b": "9-20"}}, "9 cannot be both 'a' and 'b'"),
+        ({"ids": {"a": "0-9", "b": "9-20"}}, "`ids`: 9 cannot be both 'a' and 'b'.*0-127 and 128"),
         ({"ids": "a"}, "`ids` must be a list of class names.*such as `ids: .*got 'a'"),
         ({"ids": [["a"], ["b"]]}, r"`ids` must name classes by text, such as .*got \['a'\]$"),
         (

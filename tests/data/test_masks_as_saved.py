@@ -103,6 +103,15 @@ def test_grey_edges_have_a_side(tmp_path, options):
     assert read(path, **options) == [[0, 0, 0, 1, 1, 1]]
 
 
+def test_values_between_two_classes_may_be_grey_edges(tmp_path):
+    path = save(tmp_path / "m.png", np.array([[0, 3, 255]], np.uint8))
+    advice = r"\[3\].*; where edges are grey, give `ids: \[soil, crack\]` and `threshold: 128`"
+    with pytest.raises(DataError, match=advice):
+        read(path, {"crack": 255, "soil": 0})
+    with pytest.raises(DataError, match=r"place in `ignore`$"):  # of three no threshold tells
+        read(path, {"crack": 255, "soil": 0, "leaf": 1})
+
+
 def test_a_range_may_be_void(tmp_path):
     path = save(tmp_path / "m.png", np.array([[0, 1, 254, 255]], np.uint8))
     assert read(path, BLACK_AND_WHITE, ignore=["1-254"]) == [[0, VOID, VOID, 1]]

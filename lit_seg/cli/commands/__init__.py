@@ -6,6 +6,7 @@ that a list of the commands, or a misspelt one, takes no time.
 
 COMMANDS = {
     "train": "trains a loss on a dataset, both by name",
+    "predict": "labels images and videos with a run or a checkpoint",
     "compare": "trains several losses on several seeds, then reports on them",
     "report": "compares finished runs, as one HTML page and as Markdown",
     "diagnose": "tells whether imbalance limits a run, and which loss to try next",
@@ -20,7 +21,6 @@ TRAINER_COMMANDS = {
     "fit": "trains by configuration files, or goes on with a run by --resume",
     "validate": "scores a run or a checkpoint on the validation images",
     "test": "scores a run or a checkpoint on the test images",
-    "predict": "writes the predictions of a run or a checkpoint as pictures",
 }
 """The commands that LightningCLI runs."""
 
