@@ -12,9 +12,9 @@ import segmentation_models_pytorch as smp
 import torch
 
 from lit_seg.errors import RunError
-from lit_seg.export.model_card import write_card
 from lit_seg.export.deployed import DeployedNetwork
 from lit_seg.export.formats import FILES, check_packages, write_format
+from lit_seg.export.model_card import write_card
 from lit_seg.export.parity import Network, differences, images_of
 from lit_seg.files.atomic_io import writing
 from lit_seg.inference.exported import load_exported, metadata_of
