@@ -24,6 +24,9 @@ TRAINER_COMMANDS = {
 }
 """The commands that LightningCLI runs."""
 
+SCORERS = {"validate": "val", "test": "test"}
+"""Those of them that score a split of the data."""
+
 USAGE = "\n".join(
     [
         "usage: lit_seg COMMAND [options]",
