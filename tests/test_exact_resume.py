@@ -272,7 +272,7 @@ def test_the_best_checkpoint_holds_what_was_scored(tmp_path: Path) -> None:
     best = torch.load(tmp_path / "a/checkpoints/best.ckpt", weights_only=True)
     score = best["callbacks"]["BestCheckpoint"]["best_score"]
     assert main(["validate", "--ckpt_path", str(tmp_path / "a")]) == 0
-    table = (tmp_path / "a/val_table-best.md").read_text()
+    table = (tmp_path / "a/evaluation/val/table.md").read_text()
     (miou,) = re.findall(r"mIoU ([\d.]+)", table)
     assert float(miou) == pytest.approx(score, abs=5e-5)
 

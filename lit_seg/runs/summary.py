@@ -100,11 +100,25 @@ def run_scores(
 def write_summary(folder: Path, steps: int, scores: RunScores | None) -> Summary:
     """Write ``summary.json`` of the run in ``folder``, which has just finished, in one move."""
     _, epochs = logged_length(folder / METRICS)
-    summary = Summary(steps, epochs, scores, options_of(folder), _cost(folder), _versions())
-    text = json.dumps({"schema": SCHEMA, **asdict(summary), "status": FINISHED}, default=str)
-    content = json.loads(text, parse_constant=lambda name: None)  # JSON has no NaN
-    replace_text(folder / SUMMARY, json.dumps(content, indent=1) + "\n")
+    summary = Summary(steps, epochs, scores, options_of(folder), _cost(folder), versions())
+    content = {"schema": SCHEMA, **asdict(summary), "status": FINISHED}
+    replace_text(folder / SUMMARY, json_text(content))
     return summary
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide what a network computes."""
+    found = {"python": python_version()}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):  # as where a clone is on the path
+            found[name] = version(name)
+    return found
+
+
+def json_text(content: Any) -> str:
+    """Write JSON, which has no NaN: it becomes null."""
+    text = json.dumps(content, default=str)
+    return json.dumps(json.loads(text, parse_constant=lambda name: None), indent=1) + "\n"
 
 
 def read_summary(folder: Path) -> Summary | None:
@@ -164,14 +178,6 @@ def _cost(folder: Path) -> dict[str, float]:
     table = costs(folder / COST)
     medians = table.groupby("stat")["value"].median()
     return {split_stat(str(stat))[1]: float(value) for stat, value in medians.items()}
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": python_version()}
-    for name in _PACKAGES:
-        with suppress(PackageNotFoundError):  # as where a clone is on the path
-            found[name] = version(name)
-    return found
 
 
 def _with_nan(scores: Mapping[str, float | None]) -> dict[str, float]:

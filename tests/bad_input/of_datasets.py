@@ -12,6 +12,7 @@ from lit_seg.cli.commands.data import main as data_command
 from lit_seg.data import ADE20K, Folder, NYUv2, OxfordPet, Synthia, VirtualKITTI2
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.label_maps import read_ids
+from lit_seg.images import bands
 from lit_seg.images.decode import read_image
 from tests.bad_input.case import Case, World, read
 from tests.data import layout_of_ade20k, layout_of_nyuv2, layout_of_synthia, layout_of_vkitti2
@@ -83,6 +84,11 @@ def _older_vkitti(root: Path) -> None:
 
 def _damaged_mat(root: Path) -> None:
     (root / "nyu_depth_v2_labeled.mat").write_bytes(b"MATLAB 5.0 MAT-file")
+
+
+def _without_tifffile(world: World) -> None:
+    world.patch.setattr(bands, "find_spec", lambda name: None)
+    bands.read_bands(Path("x.tif"), 1)
 
 
 def _deep_image(world: World) -> int:
@@ -171,6 +177,9 @@ CASES = [
     Case("own-skipped", _own(_unread), ("files left out: 8", "8 .heic", "8 have a mask", "c.heic")),
     Case("own-splits-above-one", _own(_nothing, "splits: {train: 0.9, val: 0.2}"), ("0.9", "0.2")),
     Case("own-colours", _own(_nothing, "ids: null, colours: {a: [1, 1, 1], b: [2, 2, 2]}"), ()),
+    Case("own-channels", _own(_nothing, "channels: 4"), ("own/images/",)),
+    Case("own-statistics", _own(_nothing, "mean: [1]"), ("[1.0]",)),
+    Case("own-tifffile-missing", _without_tifffile, ("x.tif",)),
     Case("image-16-bit", _deep_image, ("deep.png",)),
     Case("ade20k-full", _loads(ADE20K, layout_of_ade20k.write, _colour_ade), ("00000001.png",)),
     Case("synthia-8-bit", _loads(Synthia, layout_of_synthia.write, _narrow_synthia), ("8-bit",)),
