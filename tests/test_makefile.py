@@ -41,7 +41,7 @@ def test_train_layers_configurations_in_order() -> None:
 @pytest.mark.parametrize(("name", "accelerator"), [("GPUS", "gpu"), ("PROCESSES", "cpu")])
 @pytest.mark.parametrize(
     ("target", "of_run"),
-    [("train", "RESUME"), ("validate", "CKPT"), ("test-split", "CKPT"), ("predict", "CKPT")],
+    [("train", "RESUME"), ("validate", "CKPT"), ("test-split", "CKPT")],
 )
 def test_several_ranks_are_started_by_torchrun(
     name: str, accelerator: str, target: str, of_run: str
@@ -60,11 +60,12 @@ def test_several_ranks_are_started_by_torchrun(
         *("$(touch it).yaml", "$$(touch it).yaml", "`touch it`.yaml", "$(shell touch it).yaml"),
     ],
 )
-@pytest.mark.parametrize("given", ["DATA", "RESUME", "INIT", "CKPT"])
+@pytest.mark.parametrize("given", ["DATA", "RESUME", "INIT", "CKPT", "IMAGES"])
 def test_the_name_of_a_file_is_not_read_by_make_or_the_shell(
     given: str, name: str, tmp_path: Path
 ) -> None:
-    done = make_in(tmp_path, "validate" if given == "CKPT" else "train", f"{given}={name}")
+    target = {"CKPT": "validate", "IMAGES": "predict"}.get(given, "train")
+    done = make_in(tmp_path, target, "CKPT=x", f"{given}={name}")
     assert f"<{name}>" in done.stdout.splitlines()
     assert not (tmp_path / "it").exists()
 
@@ -92,11 +93,15 @@ def test_a_choice_or_number_is_not_read_by_make_or_the_shell(
 
 @pytest.mark.parametrize(
     ("target", "command"),
-    [("validate", "validate"), ("test-split", "test"), ("predict", "predict")],
+    [
+        ("validate", "validate --ckpt_path"),
+        ("test-split", "test --ckpt_path"),
+        ("predict", "predict"),
+    ],
 )
 def test_a_run_is_scored_by_its_name(target: str, command: str) -> None:
     shown = make(target, "CKPT=runs/my x").stdout
-    assert f"-m lit_seg {command} --ckpt_path 'runs/my x'" in shown
+    assert f"-m lit_seg {command} 'runs/my x'" in shown
     refused = make(target)
     assert refused.returncode == 2
     assert f"make {target} CKPT=runs/..." in refused.stderr

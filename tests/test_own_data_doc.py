@@ -122,7 +122,7 @@ def test_the_first_block_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert main(["fit", *args, *tiny, *steps, "--run_dir", str(tmp_path / "run")]) == 0
     assert "road" in (tmp_path / "run" / "val_table.md").read_text()
     assert main(["test", "--ckpt_path", str(tmp_path / "run")]) == 0
-    assert "road" in (tmp_path / "run" / "test_table-best.md").read_text()
+    assert "road" in (tmp_path / "run" / "evaluation/test/table.md").read_text()
 
 
 def test_the_lines_of_a_list(tmp_path: Path) -> None:

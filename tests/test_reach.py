@@ -93,7 +93,6 @@ BEYOND = [
         one("strategy", "DDPStrategy", "init_method: 'tcp://elsewhere:1'", "dict_kwargs"),
         "init_meth",
     ),
-    ("prediction_writer: {folder: /tmp}", "folder"),
     (
         "trainer: {callbacks: [{class_path: lit_seg.checkpoints.best_and_last.LastCheckpoint, "
         "init_args: {dirpath: /tmp/theirs}}]}",

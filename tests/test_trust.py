@@ -232,7 +232,7 @@ class Payload:
 @pytest.mark.parametrize(
     ("command", "option"),
     [
-        *((command, "--ckpt_path") for command in ("fit", "validate", "test", "predict")),
+        *((command, "--ckpt_path") for command in ("fit", "validate", "test")),
         ("fit", "--model.init"),
     ],
 )

@@ -17,7 +17,7 @@ _OF_LENGTH = re.compile(r"^trainer\.(max|min)_(epochs|steps|time)$")
 # Options of what is written and how often, which change no weight.
 _OF_LOGGING = re.compile(
     r"^(trainer\.(check_val_every_n_epoch|val_check_interval|num_sanity_val_steps|logger"
-    r"|log_every_n_steps|enable_\w+)|(class_dynamics|validation_report|prediction_writer)\..*)$"
+    r"|log_every_n_steps|enable_\w+)|(class_dynamics|validation_report|prediction_writer)(\..*)?)$"
 )
 
 

@@ -72,9 +72,6 @@ class ProgressLines(Callback):
     def on_test_batch_end(self, trainer: Trainer, *args: Any) -> None:
         self._evaluation(trainer, "test", trainer.num_test_batches, *args)
 
-    def on_predict_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        self._evaluation(trainer, "prediction", trainer.num_predict_batches, *args)
-
     def _evaluation(
         self, trainer: Trainer, what: str, batches: list[int | float], *args: Any
     ) -> None:
@@ -132,9 +129,6 @@ class ProgressOnTerminal(ProgressLines):
             self._stop()
 
     def on_test_end(self, *_: Any) -> None:
-        self._stop()
-
-    def on_predict_end(self, *_: Any) -> None:
         self._stop()
 
     def on_exception(self, *_: Any) -> None:

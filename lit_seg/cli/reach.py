@@ -77,11 +77,10 @@ TEXT = {
     # our own that take a path; others of ours are not asked for
     "BestCheckpoint": "dirpath monitor",
     "LastCheckpoint": "dirpath",
-    "PredictionWriter": "folder",
 }
 """The classes that a configuration may name, and their arguments that may be text."""
 
-_FOLDERS = {"dirpath", "dir", "exclude_batches_path", "folder", "save_dir"}
+_FOLDERS = {"dirpath", "dir", "exclude_batches_path", "save_dir"}
 """Arguments that may be a path within the folder of the run."""
 _NAMES = {"checkpoint_name", "filename", "id", "name", "prefix", "sub_dir", "version"} | {
     *("comment", "filename_suffix"),

@@ -18,12 +18,11 @@ from lit_seg.data.counting.cache import content_hash
 from lit_seg.data.dataset import Sample, SegDataset
 from lit_seg.data.facts import DatasetFacts
 from lit_seg.data.sampling import EvalSampler, Key, Sampling, TrainSampler, shuffled
-from lit_seg.data.transforms import EvalTransform, TrainTransform
+from lit_seg.data.transforms import EvalTransform, TrainTransform, Transform
 from lit_seg.data.workers import WorkerLoader, worker_options
 from lit_seg.errors import DataError, check_choice
 from lit_seg.images.data_format import DataFormat
 from lit_seg.images.resize import Fit
-from lit_seg.metrics.labels import VOID
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""
@@ -123,13 +122,15 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self._start = {"epoch": 0, "done": 0}
         self.changed_data: Literal["refuse", "accept"] = "refuse"
         """What a run does that goes on with other data than it began with."""
+        self.original_labels = False
+        """Whether labels keep their own size in evaluation; batches then hold one image."""
 
     @property
     def data_format(self) -> DataFormat:
         """What a network that is trained on this dataset needs to label other images."""
         ids = list(self.label_ids or range(len(self.names)))
         if self.void == "train":
-            ids.append(VOID)
+            ids.append(self.void_id)
         size = (self.height, self.width, self.fit)
         mean, std = self.mean, self.std
         if self.channels != 3 and (mean is None or std is None):
@@ -246,9 +247,11 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         return list(map(int, order))
 
     def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
-        dataset = SegDataset(self._split(name), self._eval, void_class=self._void_class)
+        transform: Transform = self._eval.of_images if self.original_labels else self._eval
+        batch_size = 1 if self.original_labels else self.batch_size
+        dataset = SegDataset(self._split(name), transform, void_class=self._void_class)
         sampler = EvalSampler(len(dataset), *_rank_and_ranks())
-        return self._loader(dataset, sampler, self.batch_size)
+        return self._loader(dataset, sampler, batch_size)
 
     def _loader(
         self, dataset: SegDataset, sampler: Sampler[Key], batch_size: int, drop_last: bool = False

@@ -30,7 +30,10 @@ class DatasetFacts(ABC):
     colours: tuple[Colour, ...]
     """RGB of each class."""
     label_ids: tuple[int, ...] | None = None
-    """The value of each class in label files of the dataset; None where these hold class ids."""
+    """The value of each class in label files of the dataset; None where these hold class ids or
+    colours. Where a class has several values it is the first."""
+    void_id: int = VOID
+    """The value of void in these files."""
     native_size: tuple[int, int] | None = None
     """Height and width of the dataset's images; None if they differ."""
     channels: int = 3

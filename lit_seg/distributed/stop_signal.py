@@ -38,7 +38,7 @@ class StopSignal(Callback):
         """Listen from the first batch on; the trainer puts back the handlers that were there."""
         self._listen(pl_module)
 
-    on_train_start = on_test_start = on_predict_start = on_sanity_check_start
+    on_train_start = on_test_start = on_sanity_check_start
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
@@ -63,7 +63,7 @@ class StopSignal(Callback):
         if self._signum is not None:
             raise StopRequest(self._signum)
 
-    on_test_batch_start = on_predict_batch_start = on_validation_batch_start
+    on_test_batch_start = on_validation_batch_start
 
     def on_exception(self, *_: Any) -> None:
         """Let nothing disturb the saving: a launcher signals the others when one rank ends."""

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from lit_seg.images.picture import Colour
 from lit_seg.images.resize import Fit
 
@@ -63,3 +66,13 @@ class DataFormat:
             "palette": [list(colour) for colour in self.palette],
             "ids": list(self.ids),
         }
+
+    def in_ids(self, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """Turn class ids ``(H, W)`` into the values of the dataset's label files.
+
+        Returns:
+            uint8 of the same shape, or uint16 if a value needs it.
+        """
+        values = np.array(self.ids, np.uint8 if max(self.ids) < 256 else np.uint16)
+        found: npt.NDArray[np.integer] = values[labels]
+        return found

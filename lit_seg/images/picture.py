@@ -8,12 +8,15 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from lit_seg.files.atomic_io import new_file, writing
+from lit_seg.files.atomic_io import replace_file, writing
 
 Array = npt.NDArray[np.uint8]
 """An ``(H, W, 3)`` RGB image, or ``(H, W)`` class ids."""
 Colour = tuple[int, int, int]
 """Red, green and blue from 0 to 255."""
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")  # changes values
+LOSSLESS_SUFFIXES = (".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
+IMAGE_SUFFIXES = (*JPEG_SUFFIXES, *LOSSLESS_SUFFIXES, ".webp")
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "SGI", "TIFF", "WEBP")
 
 
@@ -32,12 +35,17 @@ def open_picture(path: Path) -> ImageFile:
         raise UnidentifiedImageError(f"it is none of {', '.join(FORMATS)}") from None
 
 
-def save_picture(path: Path, pixels: npt.NDArray[np.uint8], **options: Any) -> None:
-    """Save ``(H, W)`` or ``(H, W, 3)`` pixels in the format of the suffix, in place of a link.
+def save_picture(
+    path: Path,
+    pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16],
+    instead: str = "another folder by --run_dir",
+    **options: Any,
+) -> None:
+    """Save ``(H, W)`` or ``(H, W, 3)`` pixels, whole or not at all, in the format of the suffix.
 
-    ``options`` are those of Pillow's ``save``. A WriteError says why it cannot be written.
+    ``options`` are those of Pillow's ``save``. A WriteError says why it cannot be written, and
+    what to give ``instead``.
     """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)  # the name of an image may hold "/"
-        with new_file(path) as file:
-            Image.fromarray(pixels).save(file, **options)
+    kind = Image.registered_extensions()[path.suffix]
+    with writing(path, instead):
+        replace_file(path, lambda f: Image.fromarray(pixels).save(f, kind, **options), shared=True)

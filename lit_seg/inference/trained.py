@@ -127,7 +127,7 @@ def _network_of(content: Mapping[str, Any], options: Mapping[str, Any]) -> Train
         if name.startswith(_NETWORK)
     }
     network.load_state_dict(tensors)
-    mean, std = content[NORMALISATION]
+    mean, std = content[NORMALISATION].float()  # of a run in float64, too
     return TrainedNetwork(
         network,
         mean,

@@ -14,8 +14,7 @@ from lit_seg.data.base import SegDataModule
 from lit_seg.data.label_maps import read_ids
 from lit_seg.images import bands
 from lit_seg.images.decode import read_image
-from tests.bad_input.case import Case, World
-from tests.conftest import TINY, layers
+from tests.bad_input.case import Case, World, read
 from tests.data import layout_of_ade20k, layout_of_nyuv2, layout_of_synthia, layout_of_vkitti2
 from tests.data.layout_of_folder import write_folder
 from tests.data.layouts import save
@@ -24,16 +23,12 @@ OWN = {"ids": ["sky", "road", "car"], "height": 64, "width": 96, "num_workers": 
 
 
 def _own(spoil: Callable[[Path], object], options: str = ""):
-    """A folder of ten images, spoiled, and a YAML file with more options."""
+    """A folder of ten images, spoiled, and more options of the dataset."""
 
     def provoke(world: World) -> int:
         root = write_folder(world.tmp / "own")
         spoil(root)
-        init = {**OWN, "root": str(root), **yaml.safe_load(f"{{{options}}}")}
-        text = yaml.safe_dump({"data": {"class_path": "Folder", "init_args": init}})
-        run = ("--run_dir", str(world.tmp / "run"), "--trainer.max_steps", "1")
-        sizes = TINY[6:]  # without height, width and batch size: they are in the file
-        return world.main(["fit", *layers(), "--config", world.config(text), *sizes, *run])
+        return read(Folder(**{**OWN, "root": str(root), **yaml.safe_load(f"{{{options}}}")}))
 
     return provoke
 
@@ -146,7 +141,11 @@ def _count(text: str):
 
 CASES = [
     Case("own-classes-missing", _own(_nothing, "ids: null"), ()),
-    Case("own-ids-twice", _own(_nothing, "ids: {sky: 1, road: [0, 1]}"), ("'sky'", "'road'")),
+    Case(
+        "own-ids-twice",
+        lambda w: w.main(["fit", "--data=Folder", "--data.ids={sky: 1, road: [0, 1]}"]),
+        ("'sky'", "'road'"),
+    ),
     Case("own-size-missing", _own(_nothing, "height: 0"), ("`height`", "got 0")),
     Case("own-root-missing", _own(shutil.rmtree), ("own",)),
     Case(

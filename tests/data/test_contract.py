@@ -9,6 +9,7 @@ import torch
 
 from lit_seg.data import DATASETS
 from lit_seg.data.counting.count import class_counts
+from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.transforms import EvalTransform
 from lit_seg.metrics.labels import VOID
 from tests.data import layouts
@@ -205,22 +206,13 @@ def test_training_and_validation_share_no_image(make):
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"batch_size": 0},
-        {"height": -1},
-        {"num_workers": -1},
-        {"scale": (0.0, 1.0)},
-        {"scale": (2.0, 1.0)},
-        {"flip": 1.5},
-        {"jitter": 1.0},
-        {"void": "drop"},
-    ],
-)
-def test_bad_options_are_named(make, options):
-    with pytest.raises(ValueError, match=next(iter(options))):
-        make(**options)
+def test_bad_options_are_named(make):
+    for name, value in (
+        *(("batch_size", 0), ("height", -1), ("num_workers", -1), ("scale", (0.0, 1.0))),
+        *(("scale", (2.0, 1.0)), ("flip", 1.5), ("jitter", 1.0), ("void", "drop")),
+    ):
+        with pytest.raises(ValueError, match=name):
+            make(**{name: value})
 
 
 def test_labels_alone_are_those_of_the_sample(make):
@@ -259,6 +251,39 @@ def test_ranks_validate_every_image_once_and_train_none_twice(make, ranks, monke
     assert sorted(scored) == sorted(split.name(i) for i in range(len(split)))
     assert len(set(scored)) == len(scored)
     assert len(set(trained)) == len(trained) == len(data.split("train")) // ranks * ranks
+
+
+@pytest.mark.parametrize("void", ["ignore", "train"])
+def test_labels_are_written_as_the_dataset_stores_them(make, void):
+    """Predictions are read back by the map that reads the dataset's own label files."""
+    data = make(void=void)
+    ids, read = data.data_format.ids, getattr(data.split("val"), "read_label", None)
+    assert len(ids) == len(data.class_names)
+    if not isinstance(read, LabelMap):  # colours, arrays, or rendered: there are no files of ids
+        assert ids in (list(range(len(ids))), [*range(len(ids) - 1), VOID], _ids_of_nyuv2(data))
+        return
+    read_back = read.map(np.array([ids], np.uint16), "predictions")[0].tolist()
+    expected = list(range(len(data.names)))
+    assert read_back == [*expected, *([VOID] if void == "train" else [])]
+
+
+def _ids_of_nyuv2(data):
+    """Those of the PNGs, also where the labels come from the .mat or from arrays."""
+    return [*range(1, len(data.names) + 1), *([0] if data.void == "train" else [])]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"ids": {"a": 7, "b": [300, 301]}, "ignore": 9}, [7, 300, 9]),
+        ({"ids": {"a": 0, "b": [254, 255]}, "ignore": 9}, [0, 254, 9]),
+        ({"ids": {"a": -1, "b": 1}}, [0, 1, 255]),  # no PNG holds -1
+        ({"colours": {"a": [0, 0, 0], "b": [9, 9, 9]}}, [0, 1, 255]),
+    ],
+)
+def test_the_ids_of_own_masks(options, expected, tmp_path):
+    data = DATASETS["folder"](root=str(tmp_path), height=8, width=8, void="train", **options)
+    assert data.data_format.ids == expected
 
 
 def test_a_split_travels_to_other_processes(make):

@@ -6,9 +6,11 @@ that a list of the commands, or a misspelt one, takes no time.
 
 COMMANDS = {
     "train": "trains a loss on a dataset, both by name",
+    "predict": "labels images and videos with a run, a checkpoint or an export",
     "compare": "trains several losses on several seeds, then reports on them",
     "report": "compares finished runs, as one HTML page and as Markdown",
     "diagnose": "tells whether imbalance limits a run, and which loss to try next",
+    "export": "writes a run as one file that runs without lit_seg: torch, ONNX or smp",
     "losses": "lists the losses, their formulas and where they come from",
     "data": "lists the datasets, and downloads, checks, counts and draws them",
     "dashboard": "publishes a view and a report of the runs in W&B",
@@ -19,9 +21,11 @@ TRAINER_COMMANDS = {
     "fit": "trains by configuration files, or goes on with a run by --resume",
     "validate": "scores a run or a checkpoint on the validation images",
     "test": "scores a run or a checkpoint on the test images",
-    "predict": "writes the predictions of a run or a checkpoint as pictures",
 }
 """The commands that LightningCLI runs."""
+
+SCORERS = {"validate": "val", "test": "test"}
+"""Those of them that score a split of the data."""
 
 USAGE = "\n".join(
     [

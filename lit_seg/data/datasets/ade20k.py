@@ -34,6 +34,8 @@ class ADE20K(SegDataModule):
 
     folder = "ade20k"
     names, colours, counts = read_classes("ade20k")
+    label_ids = tuple(range(1, len(names) + 1))
+    void_id = 0
     card = DataCard(
         what="scenes indoors and outdoors of all kinds, 150 classes (SceneParse150)",
         images={"train": 20210, "val": 2000},
@@ -66,6 +68,6 @@ class ADE20K(SegDataModule):
                 f"release. {self.card.how_to_get}"
             )
         pairs = matching_pairs(images, "{}.jpg", labels, "{}.png", pattern)
-        ids = {0: VOID} | {1 + i: i for i in range(len(self.names))}
+        ids = {self.void_id: VOID} | {v: i for i, v in enumerate(self.label_ids)}
         read = partial(read_ids, why_not_colours=_FULL_RELEASE)
         return FileSplit(pairs, LabelMap(ids, read), how_to_get=self.card.how_to_get)

@@ -11,8 +11,6 @@ from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError, plural
 from lit_seg.metrics.labels import VOID
 
-_UNLABELLED = 11
-
 
 class CamVid(SegDataModule):
     """CamVid in the SegNet split: 367 / 101 / 233 images of 360x480, 11 classes.
@@ -25,6 +23,7 @@ class CamVid(SegDataModule):
 
     folder = "camvid"
     names, colours, counts = read_classes("camvid")
+    void_id = 11
     native_size = (360, 480)
     card = DataCard(
         what="street scenes from a car in Cambridge, 11 classes, the split of SegNet",
@@ -56,7 +55,7 @@ class CamVid(SegDataModule):
                     raise DataError(f"{where}: expected an image and a label path, got {line!r}")
                 image, label = (inside(self.root, _end(part), where) for part in parts)
                 pairs.append((image, label))
-        ids = {i: i for i in range(len(self.names))} | {_UNLABELLED: VOID}
+        ids = {i: i for i in range(len(self.names))} | {self.void_id: VOID}
         return FileSplit(pairs, LabelMap(ids), how_to_get=self.card.how_to_get)
 
 

@@ -8,7 +8,6 @@ from lit_seg.data.splits import FileSplit, matching_pairs
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.metrics.labels import VOID
 
-_TRAINED_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 _NUM_IDS = 34
 _IMAGE = "{}_leftImg8bit.png"
 _LABEL = "{}_gtFine_labelIds.png"
@@ -30,7 +29,8 @@ class Cityscapes(SegDataModule):
 
     folder = "cityscapes"
     names, colours, counts = read_classes("cityscapes")
-    label_ids = _TRAINED_IDS
+    label_ids = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+    void_id = 0
     native_size = (1024, 2048)
     card = DataCard(
         what="street scenes of 50 cities, 19 classes",
@@ -52,5 +52,5 @@ class Cityscapes(SegDataModule):
             some = _IMAGE.format("<city>/*")
             raise DataError(f"{images}: holds no {some}. {self.card.how_to_get}")
         pairs = matching_pairs(images, _IMAGE, labels, _LABEL, _STEM)
-        ids = dict.fromkeys(range(_NUM_IDS), VOID) | {v: i for i, v in enumerate(_TRAINED_IDS)}
+        ids = dict.fromkeys(range(_NUM_IDS), VOID) | {v: i for i, v in enumerate(self.label_ids)}
         return FileSplit(pairs, LabelMap(ids), how_to_get=self.card.how_to_get)

@@ -12,7 +12,6 @@ from lit_seg.errors import DataError, check_choice
 from lit_seg.images.picture import Colour
 from lit_seg.metrics.labels import VOID
 
-_BORDER = 3
 _URL = "https://www.robots.ox.ac.uk/~vgg/data/pets"
 
 
@@ -48,6 +47,8 @@ class OxfordPet(SegDataModule):
     names: tuple[str, ...] = ("pet", "background", "border")
     # there are no official colours
     colours: tuple[Colour, ...] = ((220, 120, 60), (70, 110, 150), (250, 230, 80))
+    label_ids: tuple[int, ...] = (1, 2, 3)
+    void_id = 3  # the border, where it is void
     card = DataCard(
         what="photos of cats and dogs of 37 breeds: pet, background and border",
         images={"train": 3312, "val": 368, "test": 3669},
@@ -74,6 +75,7 @@ class OxfordPet(SegDataModule):
         self.border, self.protocol = border, protocol
         if border == "void":
             self.names, self.colours = self.names[:2], self.colours[:2]
+            self.label_ids = self.label_ids[:2]
         super().__init__(**options)
 
     def split(self, name: SplitName) -> FileSplit:
@@ -93,7 +95,7 @@ class OxfordPet(SegDataModule):
         stems = sorted({"train": train, "val": val, "test": test}[name])
         images, trimaps = base / "images", base / "annotations" / "trimaps"
         pairs = [(images / f"{stem}.jpg", trimaps / f"{stem}.png") for stem in stems]
-        ids = {1: 0, 2: 1, _BORDER: VOID if self.border == "void" else 2}
+        ids = {self.void_id: VOID} | {v: i for i, v in enumerate(self.label_ids)}
         return FileSplit(pairs, LabelMap(ids), how_to_get=self.card.how_to_get)
 
     def _listed(self, base: Path, part: str) -> list[str]:

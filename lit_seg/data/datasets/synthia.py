@@ -20,7 +20,6 @@ _CAMERAS = [f"Stereo_{side}/Omni_{view}" for side in ("Left", "Right") for view 
 _FRAMES = 787 * len(_CAMERAS)
 _PNG = b"\x89PNG\r\n\x1a\n"
 """The first bytes of a PNG: OpenCV would decode other kinds of files too."""
-_TRAINED_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
 
 
 class Synthia(SegDataModule):
@@ -54,6 +53,8 @@ class Synthia(SegDataModule):
 
     folder = "synthia"
     names, colours, counts = read_classes("synthia")
+    label_ids = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15)
+    void_id = 0
     native_size = (760, 1280)
     card = DataCard(
         what="a rendered drive through a town in summer, eight cameras, 13 classes",
@@ -93,7 +94,7 @@ class Synthia(SegDataModule):
                 f"{sequence}: {found} frames leave none for the {name} split, which takes 10 of a "
                 f"camera. {self.card.how_to_get}"
             )
-        ids = {0: VOID} | {v: i for i, v in enumerate(_TRAINED_IDS)}
+        ids = {self.void_id: VOID} | {v: i for i, v in enumerate(self.label_ids)}
         return FileSplit(pairs, LabelMap(ids, _read_ids), images, how_to_get=self.card.how_to_get)
 
 

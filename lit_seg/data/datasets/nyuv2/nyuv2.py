@@ -70,6 +70,7 @@ class NYUv2(SegDataModule):
 
     folder = "nyuv2"
     names, colours, counts = _CLASSES[13]
+    void_id = 0
     native_size = (480, 640)
     card = DataCard(
         what="indoor scenes from a hand-held camera, 13 or 40 classes",
@@ -110,6 +111,7 @@ class NYUv2(SegDataModule):
         check_choice("layout", layout, ("auto", "mat", "png", "mtan"))
         check_choice("protocol", protocol, ("official", "pat"))
         self.names, self.colours, _ = _CLASSES[classes]
+        self.label_ids = tuple(range(1, classes + 1))  # of PNGs; MTAN's arrays begin with 0
         self.layout, self.protocol = layout, protocol
         super().__init__(**options)
 

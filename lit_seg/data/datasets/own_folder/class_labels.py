@@ -27,6 +27,9 @@ class FolderClasses(NamedTuple):
     names: tuple[str, ...]
     palette: tuple[Colour, ...]
     read: LabelMap | ColourMap
+    label_ids: tuple[int, ...] | None
+    """The first value of each class; None for colours, and for values beyond 16 bits."""
+    void_id: int
     guesses_void: bool
     """Whether 255 is void only because no option says what it is."""
     allows_jpeg: bool
@@ -74,6 +77,7 @@ def folder_classes(
     if differ := set(shown) ^ set(names) if shown else ():
         raise ValueError(f"`ids` and `colours` must name the same classes, not so {sorted(differ)}")
     read: LabelMap | ColourMap
+    label_ids, void_id = None, VOID
     guesses_void = allows_jpeg = False
     if ids is None:
         read = ColourMap(_by_value("colours", shown, _colours("ignore", ignore or [])))
@@ -81,17 +85,21 @@ def folder_classes(
         found = {name: _ids(f"ids.{name}", i) for name, i in ids.items()}
         values = _by_value("ids", found, _ids("ignore", [] if ignore is None else ignore))
         guesses_void = VOID not in values
-        values = {VOID: VOID} | values
+        values.setdefault(VOID, VOID)
         allows_jpeg = set(range(256)) <= set(values)
         lower = ", ".join(sorted(names, key=lambda name: min(found[name], default=0)))
         advice = f"; where edges are grey, give `ids: [{lower}]` and `threshold: 128`"
         reader = partial(read_ids_as_saved, lossy=allows_jpeg)
         grey = len(names) == 2 and threshold is None
+        first = {i: v for v, i in reversed(values.items()) if 0 <= v <= _LARGEST}
+        if first.keys() >= set(range(len(names))):
+            label_ids = tuple(first[i] for i in range(len(names)))
+            void_id = first.get(VOID, VOID)
         read = LabelMap(values, reader, advice if grey else "")
     palette = tuple((c[0][0], c[0][1], c[0][2]) for c in (shown[name] for name in names if shown))
     if len(set(palette)) < len(names):  # none given, or only alpha differs
         palette = distinct_colours(len(names))
-    return FolderClasses(names, palette, read, guesses_void, allows_jpeg)
+    return FolderClasses(names, palette, read, label_ids, void_id, guesses_void, allows_jpeg)
 
 
 def _two_sides(ids: Any, threshold: Any) -> dict[str, str]:

@@ -105,6 +105,7 @@ class Folder(SegDataModule):
         self._classes = folder_classes(ids, colours, ignore, threshold)
         self.names = tuple(map(one_line, self._classes.names))  # they become keys and lines
         self.colours = self._classes.palette
+        self.label_ids, self.void_id = self._classes.label_ids, self._classes.void_id
         self.folder = name or Path(os.path.abspath(root or "folder")).name or "folder"
         if leads_out(self.folder) or set(self.folder) & set("/\\"):
             raise ValueError(f"`name` must be a name without slashes, got {self.folder!r}")

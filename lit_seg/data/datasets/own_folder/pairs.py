@@ -14,10 +14,8 @@ from lit_seg.data.file_lists import inside, listing_faults, read_lines, single_f
 from lit_seg.data.splits import Pair
 from lit_seg.errors import DataError
 from lit_seg.images.decode import NO_JPEG
+from lit_seg.images.picture import IMAGE_SUFFIXES, JPEG_SUFFIXES, LOSSLESS_SUFFIXES
 
-JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")  # changes values
-MASKS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
-IMAGES = (*JPEG, *MASKS, ".webp")
 HOW = "docs/own_data.md shows how to describe your images and masks"
 
 
@@ -51,7 +49,7 @@ class PairFinder:
         files = self._below(self.images, self.masks)
         images = [path for path in files if self._is_image(path.name)]
         if not images:
-            end = self.image_suffix or ", *".join(IMAGES)
+            end = self.image_suffix or ", *".join(IMAGE_SUFFIXES)
             raise DataError(f"{self.images}: holds no image (*{end}). {HOW}")
         pairs: list[Pair] = []
         stems: dict[Path, Path] = {}
@@ -97,7 +95,7 @@ class PairFinder:
         """List masks that belong to no image, as far as the folders tell."""
         images = self._all_images()
         used = {*images, *(mask for image in images for mask in self._masks(image))}
-        ends = (self.mask_suffix or "").lower() or MASKS
+        ends = (self.mask_suffix or "").lower() or LOSSLESS_SUFFIXES
         masks = [path for path in self._below(self.masks, self.images) if path not in used]
         return [path for path in masks if path.name.lower().endswith(ends)]
 
@@ -123,7 +121,7 @@ class PairFinder:
         Raises:
             DataError: if masks belong to more than a few of them.
         """
-        skipped = [path for path in files if not path.name.lower().endswith(IMAGES)]
+        skipped = [path for path in files if not path.name.lower().endswith(IMAGE_SUFFIXES)]
         if self.image_suffix or not skipped:  # the option says which files are images
             return
         ends = Counter(path.suffix.lower() or "without suffix" for path in skipped)
@@ -148,7 +146,7 @@ class PairFinder:
         image, mask = (self.image_suffix or "").lower(), (self.mask_suffix or "").lower()
         if mask and self.images == self.masks and name.endswith(mask):
             return len(image) >= len(mask) and name.endswith(image)
-        return name.endswith(image or IMAGES)
+        return name.endswith(image or IMAGE_SUFFIXES)
 
     def _stem(self, name: str) -> str:
         """The part of an image's name that its mask has, too."""
@@ -173,7 +171,7 @@ class PairFinder:
         if self.mask_suffix is not None:
             expected = folder / f"{stem}{self.mask_suffix}"
             return [self._find(expected) or expected]
-        for ends in (MASKS, JPEG):
+        for ends in (LOSSLESS_SUFFIXES, JPEG_SUFFIXES):
             found = [self._find(folder / f"{stem}{end}") for end in ends]
             if existing := [path for path in found if path]:
                 return existing
@@ -224,7 +222,7 @@ class PairFinder:
             path = inside(folder, listed, where)
             if exact := self._find(path):
                 return exact
-            ends = (self.image_suffix,) if self.image_suffix else IMAGES
+            ends = (self.image_suffix,) if self.image_suffix else IMAGE_SUFFIXES
             found = [self._find(path.with_name(f"{path.name}{end}")) for end in ends]
             images = [image for image in found if image and self._is_image(image.name)]
             if len(images) > 1:
@@ -258,7 +256,7 @@ def _possible(pairs: Sequence[Pair], allows_jpeg: bool) -> list[Pair]:
                 raise DataError(
                     f"{image}: would be its own mask; `mask_suffix` tells masks from images. {HOW}"
                 )
-            if mask.suffix.lower() in JPEG and not allows_jpeg:
+            if mask.suffix.lower() in JPEG_SUFFIXES and not allows_jpeg:
                 raise DataError(f"{mask}: JPEG changes the values of masks; {NO_JPEG}")
             possible.append((image, mask))
     return possible
