@@ -27,7 +27,7 @@ PYTEST  = env -u MAKEFLAGS -u ARGS $(VENV)/bin/python -m pytest -q -n auto --max
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL = help
-.PHONY: help train compare validate test-split predict test test-all lint format type check coverage mutate mutations bench gpu gpu-bundle kills build clean
+.PHONY: help train compare validate test-split predict export test test-all lint format type check coverage mutate mutations bench gpu gpu-bundle kills build clean
 
 help:  ## this list
 	@echo 'make train LOSS=recall DATA=streets MODEL=unet_resnet18 SEED=0 ARGS="--trainer.max_epochs 5"'
@@ -46,7 +46,7 @@ OWN    = $(if $(filter %.yaml %.yml,$(lastword $(DATA))),$(DATA))
 SPACE  = $(subst x,,x x)
 # A recipe may leave out its dataset: RECIPE=strong is strong_camvid for DATA=camvid, strong_folder for a file.
 whole  = $(RECIPE)_$(if $(OWN),folder,$(DATA))
-CHOSEN = $(if $(wildcard experiments/recipe/$(whole).yaml),$(whole),$(RECIPE))
+CHOSEN = $(or $(filter $(whole),$(call choices,recipe)),$(RECIPE))
 NAME   = $(basename $(notdir $(subst $(SPACE),_,$(DATA))))$(if $(CHOSEN),-$(CHOSEN))
 fits   = $(if $(OWN)$(filter %_$(DATA),$(CHOSEN)),,$(error RECIPE=$(RECIPE) is of another dataset than DATA=$(DATA)))
 CHECKS = $(call exists,loss,$(LOSS),LOSS)$(call exists,model,$(MODEL),MODEL) \
@@ -92,6 +92,10 @@ test-split: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its test set; onc
 predict: $(INSTALLED)  ## label IMAGES=<image, folder, 'pattern', list.txt or video>, or the validation images, by CKPT=<run or checkpoint> (OUT=<folder>)
 	$(if $(CKPT),,$(error give the run or checkpoint to use: make predict CKPT=runs/...))\
 	$(RUN) predict $(call quoted,$(CKPT)) $(if $(IMAGES),$(call quoted,$(IMAGES))) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
+
+export: $(INSTALLED)  ## write CKPT=<run or checkpoint> as one file that runs without lit_seg (FORMAT=pt2, onnx or smp; OUT=<folder>)
+	$(if $(CKPT),,$(error give the run or checkpoint to export: make export CKPT=runs/...))\
+	$(VENV)/bin/python -m lit_seg export $(call quoted,$(CKPT)) $(if $(FORMAT),--format $(FORMAT)) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
 
 test: $(INSTALLED)  ## the tests of the code, without the slow ones
 	$(PYTEST) tests lit_seg $(ARGS)

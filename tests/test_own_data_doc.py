@@ -66,6 +66,8 @@ def write(options: dict[str, Any], root: Path) -> None:
             size = [(40, 60), (60, 40), (64, 96)][seed % 3]
             files = f"{image}/{stem}{ends[0]}", f"{mask}/{stem}{ends[1]}"
             write_pair(root, *files, size, seed, values(options), np.uint8)
+            if channels := options.get("channels"):
+                save(root / files[0], np.zeros((*size, channels), np.uint8))
             if ends[0] == "_rgb.png":
                 save(root / f"{image}/{stem}_depth.png", np.zeros(size, np.uint16))
     lists = [v for v in splits.values() if isinstance(v, str)] if folders == [""] else []

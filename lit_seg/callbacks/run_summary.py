@@ -36,13 +36,14 @@ class RunSummary(AfterFirstStep):
             size = f"{sum(p.numel() for p in parameters) / 1e6:.1f} M parameters"
             if frozen := sum(p.numel() for p in parameters if not p.requires_grad):
                 size += f" ({frozen / 1e6:.1f} M frozen)"
+            mean, std = map(_numbers, (pl_module.pixel_mean, pl_module.pixel_std))
+            of = "RGB in [0, 1]" if pl_module.channels == 3 else "the numbers in the files"
             encoder = f" with {pl_module.encoder}" if pl_module.encoder else ""
             Console().out(
                 f"{type(pl_module.network).__name__}{encoder}, "
                 f"{size}, {type(pl_module.loss).__name__}, "
                 f"{len(pl_module.class_names)} classes, run {trainer.default_root_dir}",
-                f"images normalised by mean {_of_rgb(pl_module.pixel_mean)} and standard deviation "
-                f"{_of_rgb(pl_module.pixel_std)} of RGB in [0, 1]",
+                f"images normalised by mean {mean} and standard deviation {std} of {of}",
                 sep="\n",
                 highlight=False,
             )
@@ -81,8 +82,9 @@ class RunSummary(AfterFirstStep):
         Console().out(*_files_and_next(trainer), sep="\n", highlight=False)
 
 
-def _of_rgb(values: Tensor) -> str:
-    return " ".join(f"{value:.3g}" for value in (values.flatten() / 255).tolist())
+def _numbers(values: Tensor) -> str:
+    flat = values.flatten() / 255 if values.numel() == 3 else values.flatten()
+    return " ".join(f"{value:.3g}" for value in flat.tolist())
 
 
 def scores_of(module: LitSegmenter) -> RunScores:

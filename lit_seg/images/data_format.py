@@ -1,5 +1,6 @@
 """Describes the form that a dataset gives to images and labels, for use far from its files."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -23,6 +24,13 @@ class DataFormat:
         height: height of the images that the network sees in evaluation, in pixels.
         width: their width.
         fit: how an image of another shape is brought to this size.
+        channels: of the images; 3 are red, green and blue from 0 to 255.
+        mean: of each channel, in the numbers that files hold; None for the statistics that the
+            network's published weights expect of RGB.
+        std: the same of the standard deviation.
+
+    Raises:
+        ValueError: if mean and standard deviation are not given for each channel.
     """
 
     dataset: str
@@ -31,6 +39,19 @@ class DataFormat:
     height: int
     width: int
     fit: Fit
+    channels: int = 3
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.channels == 3 and self.mean is None and self.std is None:
+            return
+        for name, values, least in (("mean", self.mean, -math.inf), ("std", self.std, 0)):
+            if not values or len(values) != self.channels or not least < min(values):
+                raise ValueError(
+                    f"`{name}` must be {self.channels} numbers{'' if least else ' above 0'}, one "
+                    f"per channel as files hold it, got {values}"
+                )
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:

@@ -19,7 +19,7 @@ from lit_seg.inference.plain_export import read_plain_export
 from lit_seg.inference.trained import TrainedNetwork
 from lit_seg.models.input_check import check_images
 
-METADATA = "lit_seg.json"
+METADATA = "lit_seg_metadata.json"
 """The name of the text in an export that says what its classes are, and of that file for smp."""
 SUFFIXES = (".pt2", ".onnx")
 _SCHEMA = 1

@@ -8,8 +8,9 @@ resuming it scores its last weights and writes the summary; nothing is trained.
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from typing import Any
@@ -107,9 +108,11 @@ def write_summary(folder: Path, steps: int, scores: RunScores | None) -> Summary
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that decide what a network computes."""
-    installed = {str(d.name).lower().replace("_", "-"): d.version for d in distributions()}
-    found = {name: installed[name] for name in _PACKAGES if name in installed}
-    return {"python": python_version(), **found}
+    found = {"python": python_version()}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):  # as where a clone is on the path
+            found[name] = version(name)
+    return found
 
 
 def json_text(content: Any) -> str:

@@ -4,7 +4,6 @@ import time
 from argparse import ArgumentError
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from typing import Any, Literal, Self
 
 import torch
@@ -32,7 +31,13 @@ from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
 from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import DEFAULT_ENCODER, build_network
 from lit_seg.models.input_check import check_images
-from lit_seg.models.normalisation import IMAGENET, NORMALISATION, in_bytes, published_statistics
+from lit_seg.models.normalisation import (
+    IMAGENET,
+    NORMALISATION,
+    as_planes,
+    in_bytes,
+    published_statistics,
+)
 from lit_seg.tasks.evaluation import Evaluation
 from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
 from lit_seg.tasks.scoring import TAUS, Scoring
@@ -78,8 +83,8 @@ class LitSegmenter(ScheduledModule):
             weighted mean.
         encoder_lr_factor: what the learning rate of the encoder is multiplied by, such as .1; 0
             freezes it, with its batch statistics. ``train/lr`` is that of the other parameters.
-        data_format: palette, label ids and image size of the dataset; the command line sets it.
-            The checkpoint holds it, so that prediction and export need nothing of the dataset.
+        data_format: palette, label ids, image size and channels of the dataset; the command line
+            sets it. The checkpoint holds it, so that prediction and export need no dataset.
     """
 
     pixel_mean: Tensor
@@ -132,14 +137,17 @@ class LitSegmenter(ScheduledModule):
         if isinstance(class_counts, ClassCounts):
             # a plain dict, for W&B and so that checkpoints load with weights_only=True
             self.save_hyperparameters({"class_counts": asdict(class_counts)})
-        if isinstance(data_format, DataFormat):
+        if isinstance(data_format, Mapping):  # from a checkpoint
+            data_format = DataFormat.of(data_format)
+        elif data_format is not None:
             self.save_hyperparameters({"data_format": data_format.plain()})
         self.class_names = names
         self.weights = weights
         self.init = init
         self.compile_backend = compile
         self.sync_batchnorm = sync_batchnorm
-        self.network = build_network(architecture, encoder, n, options or {})
+        self.channels = data_format.channels if data_format else 3
+        self.network = build_network(architecture, encoder, n, options or {}, self.channels)
         self.encoder = encoder if hasattr(self.network, "encoder") else None
         if self.encoder is None:
             self.save_hyperparameters({"encoder": None})
@@ -161,8 +169,6 @@ class LitSegmenter(ScheduledModule):
         if class_weights is not None:
             self.loss.set_class_weight(own_weights(class_weights, names))
         self.class_pixels: list[int] = self.loss.class_pixels.tolist()
-        if isinstance(data_format, Mapping):  # from a checkpoint
-            data_format = DataFormat.of(data_format)
         self.data_format = data_format
         self.scoring = Scoring()
         self.evaluation = Evaluation(names)
@@ -183,7 +189,10 @@ class LitSegmenter(ScheduledModule):
         """``(C, 3)`` pixels near true, predicted and both boundaries, if `scoring` asks for it."""
         self.confusion_of_taus = torch.zeros(0, n, n, dtype=torch.long)
         """``(T, C, C)``, what that pass would have counted with each of ``TAUS``, if asked for."""
-        mean, std = in_bytes(published_statistics(self.network, self.encoder, weights))
+        if data_format and data_format.mean:
+            mean, std = as_planes(torch.tensor([data_format.mean, data_format.std]))
+        else:
+            mean, std = in_bytes(published_statistics(self.network, self.encoder, weights))
         self.register_buffer("pixel_mean", mean, persistent=False)
         self.register_buffer("pixel_std", std, persistent=False)
 
@@ -203,22 +212,13 @@ class LitSegmenter(ScheduledModule):
                 raise RunError(explain(str(error))) from None
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute ``(N, C, H, W)`` logits of ``(N, 3, H, W)`` uint8 RGB images of any size."""
-        check_images(image)
+        """Compute ``(N, C, H, W)`` logits of ``(N, channels, H, W)`` images of any size.
+
+        They are uint8, RGB where there are three channels; others may hold 16 bits, as int32.
+        """
+        check_images(image, self.channels)
         x = (image - self.pixel_mean) / self.pixel_std
         return padded_forward(self.network, x, self.size_multiple, self.memory_format)
-
-    def to_onnx(self, *args: Any, **kwargs: Any) -> Any:
-        """Save the network with its normalisation as Lightning does, which takes uint8 images.
-
-        Raises:
-            RunError: if a package that torch needs for this is not installed.
-        """
-        if missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]:
-            raise RunError(
-                f"to_onnx needs {' and '.join(missing)}: pip install {' '.join(missing)}"
-            )
-        return super().to_onnx(*args, **kwargs)
 
     def train(self, mode: bool = True) -> Self:
         """Switch the mode as usual, but a frozen encoder keeps its batch statistics."""
@@ -243,10 +243,10 @@ class LitSegmenter(ScheduledModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Normalise images as the run did; refuse other classes, network or loss."""
+        check_fits(checkpoint, self.class_names, self.state_dict())
         mean, std = checkpoint.get(NORMALISATION, in_bytes(torch.tensor(IMAGENET)))
         self.pixel_mean.copy_(mean)
         self.pixel_std.copy_(std)
-        check_fits(checkpoint, self.class_names, self.state_dict())
         super().on_load_checkpoint(checkpoint)
         if (trainer := self.trainer_or_none) and trainer.precision == "64-true":
             self.network.double()  # Lightning does so after loading, when values are rounded

@@ -141,7 +141,7 @@ def test_bfloat16_is_nearly_the_same(run: Path, image: np.ndarray, predictor: Pr
 )
 def test_what_is_no_image_is_named(given: object, named: str, predictor: Predictor) -> None:
     with pytest.raises(DataError, match=named) as error:
-        predictor(given)  # type: ignore[call-overload]
+        predictor(given)
     assert "\n" not in str(error.value)
 
 
@@ -159,4 +159,4 @@ def test_an_option_that_makes_no_sense_is_named(
     options: dict[str, object], named: str, run: Path
 ) -> None:
     with pytest.raises(LitSegError, match=named):
-        lit_seg.load(run, **options)  # type: ignore[arg-type]
+        lit_seg.load(run, **options)
