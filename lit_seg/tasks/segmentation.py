@@ -137,7 +137,7 @@ class LitSegmenter(ScheduledModule):
         if isinstance(class_counts, ClassCounts):
             # a plain dict, for W&B and so that checkpoints load with weights_only=True
             self.save_hyperparameters({"class_counts": asdict(class_counts)})
-        if isinstance(data_format, Mapping):
+        if isinstance(data_format, Mapping):  # from a checkpoint
             data_format = DataFormat.of(data_format)
         elif data_format is not None:
             self.save_hyperparameters({"data_format": data_format.plain()})
@@ -169,8 +169,6 @@ class LitSegmenter(ScheduledModule):
         if class_weights is not None:
             self.loss.set_class_weight(own_weights(class_weights, names))
         self.class_pixels: list[int] = self.loss.class_pixels.tolist()
-        if isinstance(data_format, Mapping):  # from a checkpoint
-            data_format = DataFormat.of(data_format)
         self.data_format = data_format
         self.scoring = Scoring()
         self.evaluation = Evaluation(names)
