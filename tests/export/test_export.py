@@ -98,6 +98,8 @@ def test_it_is_loaded_like_a_run(
     exported, loaded = lit_seg.load(file)(image), lit_seg.load(run)(image)
     assert exported.class_names == loaded.class_names
     assert np.abs(exported.probabilities - loaded.probabilities).max() < 1e-5
+    one, other = (lit_seg.load(path, tau=1)(image).probabilities for path in (file, run))
+    assert np.abs(one - other).max() < 1e-5 < np.abs(one - loaded.probabilities).max()
     Image.fromarray(image).save(tmp_path / "a.png")
     assert predict.main([str(file), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]) == 0
     assert (np.asarray(Image.open(tmp_path / "out/labels/a.png")) == exported.labels).all()
