@@ -12,9 +12,9 @@ import segmentation_models_pytorch as smp
 import torch
 
 from lit_seg.errors import RunError
-from lit_seg.export.model_card import write_card
 from lit_seg.export.deployed import DeployedNetwork
 from lit_seg.export.formats import FILES, check_packages, write_format
+from lit_seg.export.model_card import write_card
 from lit_seg.export.parity import Network, differences, images_of
 from lit_seg.files.atomic_io import writing
 from lit_seg.inference.exported import load_exported, metadata_of
@@ -74,7 +74,9 @@ def export_run(
             tell(f"writing {FILES[name]}, which takes up to a minute ...")
             file = write_format(name, deployed, draft, metadata)
             tell("comparing it with the network ...")
-            found = differences(_loaded(name, file, trained), partial(deployed.reference, trained), images, file)
+            found = differences(
+                _loaded(name, file, trained), partial(deployed.reference, trained), images, file
+            )
             write_card(draft, run, checkpoint, deployed, metadata, found)
             with suppress(FileNotFoundError):
                 folder.rmdir()  # only an empty one, which may have been made by hand
@@ -92,7 +94,7 @@ def _size(trained: TrainedNetwork, name: str) -> tuple[int, int]:
     if form.fit != "stretch":
         raise RunError(
             f"--resize changes the proportions of images, and the run keeps them (`fit` is "
-            f"{form.fit!r}); leave it out, and give the export images near {form.height}x{form.width}"
+            f"{form.fit!r}); leave it out, and give images of about {form.height}x{form.width}"
         )
     return form.height, form.width
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -60,14 +61,12 @@ def test_the_file_gives_the_logits_of_the_network(
     offset = torch.linspace(-1, 1, CLASSES)
     deployed = DeployedNetwork(network, offset, size)
     file = write_format(format_, deployed, tmp_path, metadata_of(network, tau=1.0))
-    noise = np.random.default_rng(0).integers(0, 256, (2, 130, 170, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (2, 20, 26, 3), np.uint8)
+    images = [cv2.resize(image, (170, 130)) for image in noise]  # as smooth as photographs
     exported = load_exported(file)
-    found = differences(
-        exported, lambda image: deployed.reference(network, image), list(noise), file
-    )
+    found = differences(exported, lambda image: deployed.reference(network, image), images, file)
     assert list(found) == [(96, 128), (90, 130), (100, 100)]
     assert max(found.values()) <= TOLERANCE
-    image = torch.from_numpy(noise[:1, :37, :50]).movedim(-1, 1)
+    image = torch.from_numpy(images[0][None, :37, :50]).movedim(-1, 1)
     wanted = deployed.reference(network, image)
     assert (exported(image) - wanted).abs().max() <= TOLERANCE
-    print(name, format_, size, {key: f"{value:.1e}" for key, value in found.items()})

@@ -113,7 +113,9 @@ def test_what_fails_at_a_size_is_named() -> None:
         return image
 
     with pytest.raises(RunError, match=r"model\.x: fails at 100x100 \(no such size\)"):
-        parity.differences(fails, lambda image: image, [np.zeros((9, 9, 3), np.uint8)], Path("model.x"))
+        parity.differences(
+            fails, lambda image: image, [np.zeros((9, 9, 3), np.uint8)], Path("model.x")
+        )
 
 
 def test_an_export_has_a_folder_of_its_own(run: Path, tmp_path: Path) -> None:
@@ -135,9 +137,7 @@ def test_the_size_of_the_evaluation_can_be_part_of_it(run: Path, size: tuple[int
     deployed = DeployedNetwork(network, offset, (form.height, form.width))
     image = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
     labels, logits = deployed(image)
-    seen = F.interpolate(
-        image.float(), (form.height, form.width), mode="bilinear", antialias=True
-    )
+    seen = F.interpolate(image.float(), (form.height, form.width), mode="bilinear", antialias=True)
     want = network.network((seen - network.pixel_mean) / network.pixel_std)
     want = F.interpolate(want + offset.view(1, -1, 1, 1), size, mode="bilinear")
     torch.testing.assert_close(logits, want, atol=1e-4, rtol=1e-4)
