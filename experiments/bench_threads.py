@@ -1,9 +1,9 @@
 """How threads of torch should wait for each other: `python experiments/bench_threads.py`.
 
 Training steps on a CPU beside two processes that load images, once alone and once with the same
-training beside it on the same cores, with each way of waiting. Each figure is the median over
-rounds, in which the ways take turns; processes are started for each, because OpenMP reads its
-settings once.
+training beside it on the same cores, with each way of waiting. Processes are started for each,
+because OpenMP reads its settings once; each trains for a few seconds, so that all of it takes about
+a minute and a half on two cores.
 """
 
 import os
@@ -13,10 +13,7 @@ import subprocess
 import sys
 import time
 
-from rich.console import Console
-from rich.table import Table
-
-STEPS, ROUNDS = 30, 3
+WARM_UP, STEPS, SECONDS = 1, 30, 5.0
 WAYS = {
     "spinning, a thread per core (torch's default)": {},
     "sleeping, a thread per core (lit_seg's default)": {"OMP_WAIT_POLICY": "PASSIVE"},
@@ -25,7 +22,7 @@ WAYS = {
 
 
 def train() -> None:
-    """Print the seconds of the wall and of the processor that a step takes."""
+    """Print the seconds of the wall and of the processor that a step takes, means over steps."""
     import torch
 
     from lit_seg.data import Streets
@@ -37,14 +34,18 @@ def train() -> None:
     model = LitSegmenter([1] * 12, loss=CrossEntropyLoss, architecture="unet", options=options)
     optimizer = torch.optim.AdamW(model.parameters())
     batches = iter(data.train_dataloader())
-    for step in range(-3, STEPS):
-        if step == 0:
-            wall, cpu = time.perf_counter(), time.process_time()
+    started: list[tuple[float, float]] = []  # when each step began
+    while len(started) <= WARM_UP + STEPS and not (
+        len(started) > WARM_UP + 1 and started[-1][0] > started[WARM_UP][0] + SECONDS
+    ):
+        started.append((time.perf_counter(), time.process_time()))
         batch = next(batches)
         optimizer.zero_grad()
         model.loss(model(batch["image"]), batch["target"]).backward()
         optimizer.step()
-    print((time.perf_counter() - wall) / STEPS, (time.process_time() - cpu) / STEPS)
+    first, last = started[WARM_UP], started[-1]
+    steps = len(started) - 1 - WARM_UP
+    print((last[0] - first[0]) / steps, (last[1] - first[1]) / steps)
 
 
 def measured(way: dict[str, str], processes: int) -> tuple[float, float]:
@@ -67,18 +68,13 @@ def measured(way: dict[str, str], processes: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measure all ways and print a table."""
-    title = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, seconds a step"
-    table = Table("threads", "alone", "processor", "two at a time", "processor", title=title)
-    rounds = [[[measured(w, n) for n in (1, 2)] for w in WAYS.values()] for _ in range(ROUNDS)]
-    for place, name in enumerate(WAYS):
-        cells = [
-            f"{statistics.median(r[place][n][part] for r in rounds):.3f}"
-            for n in (0, 1)
-            for part in (0, 1)
-        ]
-        table.add_row(name, *cells)
-    Console().print(table)
+    """Measure all ways and print a row when it is known."""
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, seconds a step")
+    row = "{:48} {:>8} {:>10} {:>14} {:>10}".format
+    print(row("threads", "alone", "processor", "two at a time", "processor"))
+    for name, way in WAYS.items():
+        alone, two = measured(way, 1), measured(way, 2)
+        print(row(name, *(f"{seconds:.3f}" for seconds in (*alone, *two))), flush=True)
 
 
 if __name__ == "__main__":

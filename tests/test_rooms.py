@@ -169,6 +169,21 @@ def test_what_looks_at_runs_needs_no_training() -> None:
     assert wrong == []
 
 
+def test_reports_and_diagnoses_do_not_import_lightning() -> None:
+    """Nor does anything that they import: it would take seconds."""
+    known = {name_of(path): tree for path, tree in modules()}
+    todo = [name for name in known if name.startswith(("lit_seg.report", "lit_seg.diagnosis"))]
+    found: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            needed = (module_of(each, known) for each in imported(Path(name), known[name]))
+            todo += [each for each in needed if each in known]
+    assert {"lit_seg.report.write", "lit_seg.images.overlays"} <= found
+    assert [name for name in found if "pytorch_lightning" in ast.unparse(known[name])] == []
+
+
 def test_modules_import_each_other_without_a_circle() -> None:
     known = {name_of(path): tree for path, tree in modules()}
     needs = {

@@ -15,6 +15,8 @@ OTHER_WORDS = {
 }
 """How other programs name what is an option here."""
 
+_MADE_OF_CODE = ("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler")
+
 _KEY = re.compile(r'Parser key "([^"]+)":')
 _CLASS = re.compile(r"class_path(?:=| )'([\w.]+)'")
 _DENIED = re.compile(r"Importing '([\w.]+)' is not allowed")
@@ -23,6 +25,8 @@ _TYPE = re.compile(
     r"Expected (?:an? )?(<class '\w+'>|typing\.Literal\[[^\]]*\]|tuple with 2 elements)"
 )
 _ABSTRACT = re.compile(r"Expected an instantiatable class, but [\w.]*\.(\w+) is abstract")
+_OF_LIGHTNING = re.compile(r", pytorch_lightning\.cli\.\w+")
+"""A class that has the name of one of torch and is no choice."""
 _WORDS = {
     "<class 'int'>": "a whole number such as 3",
     "<class 'float'>": "a number such as 0.5",
@@ -57,6 +61,9 @@ def explain(
     reason = _innermost(report).rstrip(". ")
     if "`" in reason:  # the message of one of our constructors says everything
         return reason
+    owner = _CLASS.search(report)
+    if owner and (instead := made_of_code(owner[1].rpartition(".")[2])):
+        return instead
     given = re.search(r"^ *Given value: ([^\s(]+)$", report, re.MULTILINE)
     if given and not re.search(rf"(?<!\w){re.escape(given[1])}(?!\w)", reason):
         reason += f". Got value: {given[1]}"
@@ -67,11 +74,12 @@ def explain(
         reason = no_class[0] if wants_class else f"{'; '.join(others)}. Got value: {no_class[1]}"
     reason = _in_words(reason)
     program = f"python -m lit_seg {command or ''}".strip()
-    owner = _CLASS.search(report)
     if unknown := _UNKNOWN.search(reason):
         word = unknown[1] or unknown[2]
         name = word.rpartition(".")[2]
         of_class = owner[1] if owner and unknown[2] else ""
+        if of_class:  # as other programs name it
+            name = OTHER_WORDS.get(name, name).rpartition(".")[2]
         reason += near(name, known(option, of_class), listed=False)
     if "are required: " in report and not keys:
         way_out = "`make train` gives all that is needed; by hand, give `--config` or `--data`"
@@ -94,6 +102,17 @@ def _in_words(reason: str) -> str:
     return f"must be {' or '.join(words)}, got {got[1]}"
 
 
+def made_of_code(scheduler: str) -> str:
+    """Say what to do in place of a scheduler that no option can describe; empty for others."""
+    if scheduler not in _MADE_OF_CODE:
+        return ""
+    return (
+        f"`model.lr_scheduler` {scheduler} is made of functions or other schedulers, which are no "
+        "options; take WarmUpLR for a warm-up, or give the import path of a function of yours that "
+        "makes it from the optimizer and the number of steps"
+    )
+
+
 def refusal(where: str, import_path: str) -> str:
     """Say why an import path is not followed, and how to allow it."""
     package = import_path.partition(".")[0]
@@ -111,6 +130,7 @@ def _innermost(report: str) -> str:
         words = words.strip().removeprefix("- ").partition(". Got value: Namespace(")[0]
         if words and not words.startswith(_FRAME):
             words = words.replace("Expected a dot import path string:", "there is no class")
+            words = _OF_LIGHTNING.sub("", words)
             words = _ABSTRACT.sub(r"there is no class_path of a \1", words)
             words = _MISSING.sub(r"there is no class \1.\2", words)
             indents[words] = len(line) - len(line.lstrip(" "))

@@ -18,7 +18,9 @@ from lit_seg.export.model_card import write_card
 from lit_seg.export.parity import Network, differences, images_of
 from lit_seg.files.atomic_io import writing
 from lit_seg.inference.exported import load_exported, metadata_of
+from lit_seg.inference.prior import balanced, read_tau
 from lit_seg.inference.trained import TrainedNetwork, checkpoint_file, load_network
+from lit_seg.losses.logit_adjustment import log_prior
 from lit_seg.runs.layout import CHECKPOINTS
 
 
@@ -41,6 +43,7 @@ def export_run(
     out: Path | None = None,
     check: Sequence[Path] = (),
     resize: bool = False,
+    tau: float | None = None,
     tell: Callable[[str], object] = lambda text: None,
 ) -> Export:
     """Export the best checkpoint of a run, or a checkpoint, into a folder that is new.
@@ -51,6 +54,8 @@ def export_run(
         out: the folder; ``exports/<format>`` of the run by default, or that with a number.
         check: images to compare the export on; the pictures of the run by default.
         resize: whether the export brings images to the size of the run's evaluation.
+        tau: strength of the post-hoc balancing of classes, at least 0; that of the run by default.
+            The format ``smp`` holds the network alone, without it.
         tell: is called with what is done next.
 
     Raises:
@@ -64,8 +69,13 @@ def export_run(
     images = images_of(check, run)
     size = _size(trained, name) if resize else None
     folder = _new_folder(out, run / "exports" / name)
-    tau = 0.0
-    deployed = DeployedNetwork(trained, torch.zeros(len(trained.class_names)), size)
+    if name == "smp":
+        tau = 0.0
+    elif tau is None:
+        tau = read_tau(checkpoint)
+    no_scores = torch.zeros(1, len(trained.class_names))
+    offset = balanced(no_scores, log_prior(trained.class_pixels), tau)[0]
+    deployed = DeployedNetwork(trained, offset, size)
     metadata = metadata_of(trained, tau)
     draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
     try:

@@ -12,6 +12,7 @@ from torch.optim import SGD, Optimizer, SparseAdam
 from torch.optim import lr_scheduler as schedulers
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from lit_seg.config.parse_errors import made_of_code
 from lit_seg.distributed.torch_private import PHASES, closed_form_rates, scheduler_states
 from lit_seg.errors import RunError
 from lit_seg.tasks import warm_up
@@ -255,10 +256,10 @@ def _make_scheduler(
         else:
             scheduler = factory(optimizer, int(length))
     except (TypeError, ValueError) as error:
-        raise RunError(
-            f"`model.lr_scheduler` {name or 'is made from the optimizer and the number of steps'}: "
-            f"{str(error).removeprefix(f'{name}.__init__() ')}; its arguments stand in `init_args`"
-        ) from error
+        said = str(error).removeprefix(f"{name}.__init__() ")
+        subject = name or "is made from the optimizer and the number of steps"
+        plain = f"`model.lr_scheduler` {subject}: {said}; its arguments stand in `init_args`"
+        raise RunError(made_of_code(name) or plain) from error
     if getattr(scheduler, "total_steps", length) < length:  # it would fail when it gets there
         raise RunError(
             f"`model.lr_scheduler` {name} ends after {scheduler.total_steps} of the {int(length)} "

@@ -196,7 +196,7 @@ def test_too_hard_asks_for_a_better_start_and_then_a_larger_model(tmp_path: Path
     hard = {"road": 0.7, "car": 0.5, "sign": 0.2}
     _, verdict = diagnose(fabricate(tmp_path / "a", hard))
     assert verdict.kind == "too_hard"
-    assert "overall accuracy 64.5 %" in verdict.reasons[0]
+    assert "pixel accuracy 64.5 %" in verdict.reasons[0]
     assert "80.0 %" in verdict.reasons[0]
     assert "WEIGHTS=imagenet" in verdict.advice.command
     _, verdict = diagnose(fabricate(tmp_path / "b", hard, weights="imagenet"))

@@ -97,6 +97,11 @@ CASES = [
         _option("--model.optimizer", "Adam", "--model.optimizer.lr", "fast"),
         ("fast",),
     ),
+    Case(
+        "option-of-optimizer-word",
+        lambda world: world.fit("--model.optimizer.learning_rate", "0.1"),
+        ("learning_rate", "mean 'lr'?", "AdamW"),
+    ),
     Case("option-of-loss-misspelt", _option("--model.loss.momentumm", "0.5"), ("momentumm",)),
     Case("option-type", _option("--trainer.max_steps", "many"), ("many",)),
     Case("option-of-loss-type", _option("--model.loss.momentum", "high"), ("high",)),
@@ -270,6 +275,16 @@ CASES = [
     Case("trainer-callback", _option("--trainer.callbacks", FINDER), ("LearningRateFinder",)),
     Case("schedule-short", _option(*_schedule("OneCycleLR", max_lr=1, total_steps=3)), ("3", "4")),
     Case("schedule-warm-up", _option(*WARM_UP), ("1500",)),
+    Case(
+        "schedule-of-code",
+        lambda world: world.fit("--model.lr_scheduler", "SequentialLR"),
+        ("SequentialLR",),
+    ),
+    Case(
+        "schedule-name",
+        lambda world: world.fit("--model.lr_scheduler", "ReduceLROnPlateau"),
+        ("lr_scheduler.ReduceLROnPlateau. ",),
+    ),
     Case("schedule-mode", _option(*_schedule("ReduceLROnPlateau", mode="max")), ("val/loss",)),
     Case(
         "schedule-monitor",

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+import lit_seg
+from lit_seg.cli.commands import predict
 from lit_seg.cli.commands.export import main
 from lit_seg.errors import RunError
 from lit_seg.export import export_run, formats, parity
@@ -84,6 +86,20 @@ def test_the_card_shows_how_it_is_used(
     assert "lit_seg.losses.RecallLoss" in card
     assert "MIT" in card  # the licence of the dataset
     assert str(run.parent) not in card
+
+
+@pytest.mark.parametrize("name", ["pt2", "onnx"])
+def test_it_is_loaded_like_a_run(
+    name: str, run: Path, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    file = next(request.getfixturevalue(name).glob(f"model.{name}"))
+    image = np.random.default_rng(0).integers(0, 256, (90, 130, 3), np.uint8)
+    exported, loaded = lit_seg.load(file)(image), lit_seg.load(run)(image)
+    assert exported.class_names == loaded.class_names
+    assert np.abs(exported.probabilities - loaded.probabilities).max() < 1e-5
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert predict.main([str(file), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]) == 0
+    assert (np.asarray(Image.open(tmp_path / "out/labels/a.png")) == exported.labels).all()
 
 
 def test_a_folder_of_smp_is_one_of_smp(run: Path, tmp_path: Path) -> None:

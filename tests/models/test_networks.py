@@ -1,6 +1,7 @@
 """The networks of both papers: their sizes, what they compute, and that they train."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from lit_seg.tasks import LitSegmenter
 from tests.conftest import EXPERIMENTS
 
 MODELS = sorted((EXPERIMENTS / "model").glob("*.yaml"))
+PAGE = (EXPERIMENTS.parent / "docs" / "models.md").read_text()
+LISTED = dict(re.findall(r"^\| `(\w+)` \| .* \| ([\d,]+) \|$", PAGE, re.MULTILINE))
 NARROW: dict[str, dict[str, Any]] = {
     "pat_unet": {"options": {"width": 4}},
     "pat_unetplusplus": {"options": {"width": 4}},
@@ -58,6 +61,10 @@ def test_parameters_are_as_many_as_published(
         assert size(build_network(architecture, encoder, 19, options)) == parameters
 
 
+def test_the_page_lists_all_configurations() -> None:
+    assert sorted(LISTED) == [path.stem for path in MODELS]
+
+
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_each_configuration_makes_a_network(path: Path) -> None:
     given = yaml.safe_load(path.read_text())["model"]
@@ -65,7 +72,7 @@ def test_each_configuration_makes_a_network(path: Path) -> None:
     # SegFormer's encoders draw numbers while they are made
     with torch.device("cpu" if "mit_" in path.stem else "meta"):
         network = build_network(given["architecture"], given["encoder"], 19, given["options"])
-    assert any(c.out_channels == 19 for c in network.modules() if isinstance(c, nn.Conv2d))
+    assert f"{size(network):,}" == LISTED[path.stem]
     assert hasattr(network, "encoder") == bool(given["encoder"])
 
 
