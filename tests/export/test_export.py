@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +89,24 @@ def test_the_card_shows_how_it_is_used(
     assert "lit_seg.losses.RecallLoss" in card
     assert "MIT" in card  # the licence of the dataset
     assert str(run.parent) not in card
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pt2", "onnx"])
+def test_it_runs_where_lit_seg_is_not_installed(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    folder = request.getfixturevalue(name)
+    (block,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    Image.new("RGB", (50, 37)).save(tmp_path / "image.png")
+    (tmp_path / f"model.{name}").symlink_to(folder / f"model.{name}")
+    missing = ["lit_seg", "segmentation_models_pytorch", "timm", "pytorch_lightning", "cv2"]
+    if name == "onnx":
+        missing += ["torch", "onnx", "onnxscript"]
+    code = f"import sys; sys.modules |= dict.fromkeys({missing})\n{block}\nprint(*labels.shape)"
+    command = [sys.executable, "-I", "-W", "ignore", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1 37 50\n", "")
 
 
 @pytest.mark.parametrize("name", ["pt2", "onnx"])
