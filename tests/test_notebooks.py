@@ -118,8 +118,9 @@ def test_predictions(run: Path, shell: Shell) -> None:
     assert pictures(outputs) == 5
     record = read_run(run)
     found = shell.user_ns
-    np.testing.assert_array_equal(found["counts"], record.counts)
-    assert f"mean IoU {100 * record.curve.iloc[-1]:.1f} %" in printed(outputs)
+    # images one by one: sums in another order may change a pixel
+    np.testing.assert_allclose(found["counts"], record.counts, rtol=0, atol=3)
+    assert float(found["scores"].miou) == pytest.approx(record.curve.iloc[-1], abs=2e-3)
     pixels = [found["pixels"].diagonal().sum(), found["pixels"].sum()]
     assert [found["sure"][True].sum(), sum(map(np.sum, found["sure"].values()))] == pixels
 
