@@ -1,8 +1,8 @@
 """Run the notebooks and keep their outputs: `python -m experiments.notebooks`, some minutes.
 
 They run on the records of streets in `docs/records`, as they are given to readers, each in a folder
-of its own. Records hold no weights: 04 takes those that `make train` has left in `runs/`. Pictures are
-reduced to few colours, and nothing of this machine is kept.
+of its own. Records hold no weights: 04 takes those that `make train` has left in `runs/`. Pictures
+are reduced to few colours, and nothing of this machine is kept.
 """
 
 import base64
