@@ -27,7 +27,7 @@ PYTEST  = env -u MAKEFLAGS -u ARGS $(VENV)/bin/python -m pytest -q -n auto --max
 INSTALLED = $(VENV)/.installed
 
 .DEFAULT_GOAL = help
-.PHONY: help train compare validate test-split predict test test-all lint format type check coverage mutate mutations bench gpu gpu-bundle kills build clean
+.PHONY: help train compare validate test-split predict export test test-all lint format type check coverage mutate mutations bench gpu gpu-bundle kills build clean
 
 help:  ## this list
 	@echo 'make train LOSS=recall DATA=streets MODEL=unet_resnet18 SEED=0 ARGS="--trainer.max_epochs 5"'
@@ -92,6 +92,10 @@ test-split: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its test set; onc
 predict: $(INSTALLED)  ## label IMAGES=<image, folder, 'pattern', list.txt or video>, or the validation images, by CKPT=<run or checkpoint> (OUT=<folder>)
 	$(if $(CKPT),,$(error give the run or checkpoint to use: make predict CKPT=runs/...))\
 	$(RUN) predict $(call quoted,$(CKPT)) $(if $(IMAGES),$(call quoted,$(IMAGES))) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
+
+export: $(INSTALLED)  ## write CKPT=<run or checkpoint> as one file that runs without lit_seg (FORMAT=pt2, onnx or smp; OUT=<folder>)
+	$(if $(CKPT),,$(error give the run or checkpoint to export: make export CKPT=runs/...))\
+	$(VENV)/bin/python -m lit_seg export $(call quoted,$(CKPT)) $(if $(FORMAT),--format $(FORMAT)) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
 
 test: $(INSTALLED)  ## the tests of the code, without the slow ones
 	$(PYTEST) tests lit_seg $(ARGS)

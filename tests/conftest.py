@@ -45,6 +45,7 @@ def pytest_collection_finish() -> None:
     """Python looks for garbage among what the tests make, not in all that was imported."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)  # a run makes many objects and keeps few
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,6 +21,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 WORLD_SIZE = 2
@@ -48,10 +49,11 @@ def run_on_ranks(fn, *args):
         raise
 
 
-def run_command_line(args, ranks, **environment):
+def run_command_line(args, ranks, errors=None, **environment):
     """The exit code of ``tests/few_streets_cli.py`` on each rank, as `torchrun` starts them.
 
     The agent of torchrun runs in this process; a rank that fails raises its ``ChildFailedError``.
+    What the ranks say goes into the folder ``errors``, if there is one.
     """
     from tests import few_streets_cli
 
@@ -66,6 +68,7 @@ def run_command_line(args, ranks, **environment):
         run_id=uuid.uuid4().hex,
         max_restarts=0,
         start_method="forkserver",
+        logs_specs=DefaultLogsSpecs(errors and str(errors), Std.ERR if errors else Std.NONE),
     )
     launch = elastic_launch(config, few_streets_cli.run_rank)
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)

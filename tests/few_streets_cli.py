@@ -22,6 +22,7 @@ from torch.autograd.profiler import profile
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from lit_seg.cli.commands import predict
 from lit_seg.cli.main import main
 from lit_seg.data.datasets.streets import streets
 from lit_seg.tasks import LitSegmenter
@@ -98,7 +99,8 @@ def run(args: list[str] | None = None) -> int:
     streets._SPLITS = {**SPLITS, "val": (1, int(os.environ.get("VAL_IMAGES", "7")))}
     LitSegmenter.on_train_batch_start = before_step
     LitSegmenter.on_fit_end = save_recall
-    return main(args)
+    args = sys.argv[1:] if args is None else args
+    return predict.main(args[1:]) if args[0] == "predict" else main(args)
 
 
 def run_rank(args: list[str], environment: dict[str, str]) -> int:

@@ -1,7 +1,9 @@
 """The commands as a user gives them, on a few small streets."""
 
 import csv
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +13,9 @@ from lit_seg.cli.arguments import complete_arguments
 from lit_seg.cli.main import main
 from lit_seg.data import SegDataModule
 from lit_seg.diagnosis.run_record import read_run
+from lit_seg.inference.prior import write_tau
+from lit_seg.runs.reader import newest_run
+from lit_seg.runs.run import find_runs
 from lit_seg.tasks import LitSegmenter
 from tests.conftest import TINY, layers
 
@@ -117,31 +122,76 @@ def test_the_checkpoint_holds_the_recall_state(run: Path) -> None:
         assert state["loss.state.value"][names.index(name)].item() == pytest.approx(value, rel=1e-5)
 
 
+def evaluations(run: Path) -> set[Path]:
+    return set((run / "evaluation").glob("*"))
+
+
 @pytest.mark.parametrize("target", ["", "checkpoints/best.ckpt"])
 def test_validate_needs_nothing_but_the_run(
     run: Path, target: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = (run / "metrics.csv").read_bytes()
-    assert main(["validate", "--ckpt_path", str(run / target)]) == 0
-    assert "val scores of best.ckpt" in capsys.readouterr().out
+    before, there = (run / "metrics.csv").read_bytes(), evaluations(run)
+    assert main(["validate", str(run / target)]) == 0
+    shown = capsys.readouterr().out
+    assert "val scores of best.ckpt" in shown
     assert (run / "metrics.csv").read_bytes() == before
+    (folder,) = evaluations(run) - there
+    assert str(folder) in shown.replace("\n", "")
 
 
 def test_validating_the_last_checkpoint_gives_the_scores_of_the_run(
     run: Path,
 ) -> None:
+    there = evaluations(run)
     assert main(["validate", "--ckpt_path", str(run / "checkpoints/last.ckpt")]) == 0
-    assert (run / "val_table-last.md").read_text() == (run / "val_table.md").read_text()
+    (folder,) = evaluations(run) - there
+    assert (folder / "table.md").read_text() == (run / "val_table.md").read_text()
+    assert (folder / "val_images.csv").read_bytes() == (run / "val_images.csv").read_bytes()
+    ours, theirs = (json.loads((each / "summary.json").read_text()) for each in (folder, run))
+    assert [ours[key] for key in ("scores", "steps", "epochs")] == [
+        theirs[key] for key in ("scores", "steps", "epochs")
+    ]
+    record = read_run(folder)  # as `diagnose` does
+    assert (record.origin.loss, record.finished) == ("recall", True)
+    (found,) = find_runs([folder])  # as `report` does
+    assert (found.damage, found.loss, found.data) == ("", "recall", "streets")
+    assert newest_run(run) == run
 
 
-def test_test_and_predict_write_their_results(run: Path) -> None:
+def test_a_strength_chosen_on_validation_is_used_from_then_on(run: Path) -> None:
+    views = ["--views.flip", "true", "--views.crop", "[48,64]", "--views.scales", "[1,1.5]"]
+    more = ["--original_size", "true", "--boundary_iou", "true", "--tau_by", "macc"]
+
+    def scores(*options: str) -> dict[str, Any]:
+        there = evaluations(run)
+        assert main([*options, "--data.init_args.num_workers", "0"]) == 0
+        (folder,) = evaluations(run) - there
+        return {"folder": folder, **json.loads((folder / "scores.json").read_text())}
+
+    swept = scores("validate", str(run), *views, *more, "--tau_sweep", "true")
+    assert swept["options"]["views"] == {
+        "crop": [48, 64], "stride": None, "flip": True, "scales": [1.0, 1.5]
+    }  # fmt: skip
+    assert swept["options"]["tau"] == 0
+    assert 0 < swept["overall"]["boundary_iou"] < 1
+    assert swept["cost"]["images_per_second"] == pytest.approx(6 / swept["cost"]["seconds"])
+    pixels = sum(each["labelled"] for each in swept["classes"].values())
+    assert 6 * 128 * 192 * 0.9 < pixels <= 6 * 128 * 192  # not those of 64 x 96
+    of_taus = {float(row["tau"]): row for row in rows_of(swept["folder"] / "tau.csv")}
+    assert float(of_taus[0]["miou"]) == pytest.approx(swept["overall"]["miou"])
+    best = max(of_taus, key=lambda tau: float(of_taus[tau]["macc"]))
+    assert json.loads((run / "posthoc.json").read_text())["tau"] == best
+    write_tau(run, 0.5)  # of which these few images make more than of the best
+    balanced = scores("validate", str(run), *views, *more)
+    assert balanced["options"]["tau"] == 0.5
+    assert balanced["overall"]["macc"] == pytest.approx(float(of_taus[0.5]["macc"]))
+    assert scores("test", str(run), "--tau", "0")["options"]["tau"] == 0
+    (run / "posthoc.json").unlink()
+
+
+def test_test_writes_its_results(run: Path) -> None:
     assert main(["test", f"--ckpt_path={run}"]) == 0
-    assert "| road |" in (run / "test_table-best.md").read_text()
-    assert main(["predict", "--ckpt_path", str(run)]) == 0
-    labels = Image.open(run / "predictions" / "scene_0005.png")
-    assert labels.size == (96, 64)
-    assert labels.getextrema()[1] < 12
-    assert Image.open(run / "predictions" / "scene_0005_overlay.png").mode == "RGB"
+    assert "| road |" in (run / "evaluation/test/table.md").read_text()
 
 
 def test_a_second_run_does_not_overwrite_the_first(tmp_path: Path) -> None:

@@ -21,9 +21,7 @@ from lit_seg.loggers import csv_log
 from lit_seg.tasks import LitSegmenter
 from tests.same import differences
 from tests.test_cli import fit
-
-EPOCHS = ("--trainer.max_epochs", "2")
-
+from tests.test_exact_resume import EPOCHS
 
 pytestmark = pytest.mark.usefixtures("few_streets")
 
@@ -70,16 +68,16 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("bad", [float("nan"), -float("inf")])
 def test_a_broken_logit_stops_the_run_before_the_weights_change(
-    bad: float, tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     forward = LitSegmenter.forward
 
     def breaking(self: LitSegmenter, image: Tensor) -> Tensor:
         logits = forward(self, image)
         if self.training and self.global_step == 6:
-            logits[0, 3, 5, 7] = bad  # -inf leaves the loss finite: this class is just impossible
+            # the loss stays finite: this class is just impossible
+            logits[0, 3, 5, 7] = -float("inf")
         return logits
 
     with pytest.MonkeyPatch.context() as patch:
@@ -154,11 +152,7 @@ def test_a_broken_logit_in_validation_stops_the_run(
     ("sent", "method"),
     [
         (signal.SIGTERM, "training_step"),
-        (signal.SIGUSR2, "training_step"),  # what some schedulers send instead of SIGUSR1
         (signal.SIGINT, "validation_step"),
-        (signal.SIGHUP, "training_step"),  # the terminal was closed
-        (signal.SIGXCPU, "training_step"),  # the processor time that is allowed is used up
-        pytest.param(signal.SIGALRM, "training_step", marks=pytest.mark.slow),
         # the handler does not look at what is done when it is called
         pytest.param(signal.SIGINT, "training_step", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "validation_step", marks=pytest.mark.slow),
@@ -169,14 +163,28 @@ def test_a_broken_logit_in_validation_stops_the_run(
 def test_a_signal_ends_the_run_at_a_safe_point(
     sent: signal.Signals, method: str, tmp_path: Path, reference: Path
 ) -> None:
-    before = signal.signal(sent, signal.SIG_DFL)  # `nohup` would have it ignored
     with at_call(2, LitSegmenter, method, lambda: os.kill(os.getpid(), sent)):
         assert fit(tmp_path / "a", *EPOCHS) == 128 + sent
-    signal.signal(sent, before)
     done = 2 if method == "training_step" else 4
     assert step_of(tmp_path / "a/checkpoints/last.ckpt") == done
     assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
     assert differences(tmp_path / "a", reference) == []
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        signal.SIGUSR2,  # what some schedulers send instead of SIGUSR1
+        signal.SIGHUP,  # the terminal was closed
+        pytest.param(signal.SIGALRM, marks=pytest.mark.slow),
+    ],
+)
+def test_another_signal_ends_the_run_too(sent: signal.Signals, tmp_path: Path) -> None:
+    before = signal.signal(sent, signal.SIG_DFL)  # `nohup` would have it ignored
+    with at_call(2, LitSegmenter, "training_step", lambda: os.kill(os.getpid(), sent)):
+        assert fit(tmp_path / "a", *EPOCHS) == 128 + sent
+    signal.signal(sent, before)
+    assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 2
 
 
 @pytest.mark.parametrize("command", ["fit", "validate", "test"])
@@ -219,41 +227,38 @@ def test_a_kill_in_the_first_validation_costs_no_step(tmp_path: Path) -> None:
     assert done == [4]
 
 
-@pytest.mark.parametrize(("later", "done"), [(0.0, 5), (1.1, 4)])
-def test_a_second_signal_ends_the_run_at_once(
-    later: float, done: int, tmp_path: Path, reference: Path
-) -> None:
-    """Unless it is the same one, that came twice."""
+def twice(sent: signal.Signals, later: float) -> None:
+    os.kill(os.getpid(), sent)
+    time.sleep(later)
+    os.kill(os.getpid(), sent)
 
-    def twice() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(later)
-        os.kill(os.getpid(), signal.SIGINT)
 
-    with at_call(5, LitSegmenter, "training_step", twice):  # the first of the second epoch
+def test_a_second_signal_ends_the_run_at_once(tmp_path: Path, reference: Path) -> None:
+    # within the first step of the second epoch
+    with at_call(5, LitSegmenter, "training_step", lambda: twice(signal.SIGINT, 1.1)):
         assert fit(tmp_path / "a", *EPOCHS) == 128 + signal.SIGINT
-    assert step_of(tmp_path / "a/checkpoints/last.ckpt") == done
+    assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 4
     assert main(["fit", "--resume", str(tmp_path / "a")]) == 0
     assert differences(tmp_path / "a", reference) == []
 
 
-def test_the_system_repeats_that_the_processor_time_is_used_up(
-    tmp_path: Path, reference: Path
+@pytest.mark.parametrize(
+    ("sent", "later"),
+    [
+        (signal.SIGINT, 0.0),  # the same one, that came twice
+        (signal.SIGXCPU, 1.1),  # in each second the system says that the time is used up
+    ],
+)
+def test_a_signal_that_is_repeated_leaves_the_step_whole(
+    sent: signal.Signals, later: float, tmp_path: Path
 ) -> None:
-    """In each second: the step is done all the same."""
-
-    def twice() -> None:
-        os.kill(os.getpid(), signal.SIGXCPU)
-        time.sleep(1.1)
-        os.kill(os.getpid(), signal.SIGXCPU)
-
-    with at_call(2, LitSegmenter, "training_step", twice):
-        assert fit(tmp_path / "a", *EPOCHS) == 128 + signal.SIGXCPU
+    with at_call(2, LitSegmenter, "training_step", lambda: twice(sent, later)):
+        assert fit(tmp_path / "a", *EPOCHS) == 128 + sent
     assert step_of(tmp_path / "a/checkpoints/last.ckpt") == 2
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(
-    tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fit(tmp_path / "a", "--trainer.max_epochs", "1") == 0
     with files_of_at_most(100_000):  # the checkpoint has more

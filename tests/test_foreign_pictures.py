@@ -10,11 +10,11 @@ from PIL import EpsImagePlugin, Image
 
 from lit_seg.data import Synthia
 from lit_seg.data.datasets.own_folder.folder import _turned
-from lit_seg.data.datasets.own_folder.pairs import IMAGES
 from lit_seg.data.label_maps import read_ids
 from lit_seg.errors import DataError, RunError
 from lit_seg.images.decode import decode_colour_label, decode_label, read_image
 from lit_seg.images.picture import FORMATS, open_picture
+from lit_seg.images.picture import IMAGE_SUFFIXES as IMAGES
 from lit_seg.report.sections.pictures import pictures_of
 from tests.data import layout_of_synthia
 

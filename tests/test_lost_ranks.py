@@ -10,18 +10,21 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import torch.distributed as dist
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import DDPStrategy
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from lit_seg.cli.main import main
 from lit_seg.data.datasets.streets import streets
 from lit_seg.distributed.rank_timeout import check_ranks, lost_rank, trainer_options
 from lit_seg.errors import RunError
 from tests import few_streets_cli
-from tests.conftest import layers
+from tests.conftest import TINY, layers
+from tests.distributed import run_command_line
 from tests.test_ranks import alone, arguments, torchrun
 
 __all__ = ["alone"]  # the fixture: what the run gives that nothing disturbs
@@ -29,6 +32,7 @@ TIMEOUT = 10  # --rank_timeout
 MARGIN = 15  # seconds; about one is needed on an idle machine
 GRACE = 30  # seconds that torchrun leaves a rank that does not end
 FAILED_STEP = 2
+SAVED = ("--rank_timeout", str(TIMEOUT), "--last_checkpoint.every_n_train_steps", "1")
 slow = pytest.mark.slow
 
 
@@ -47,14 +51,54 @@ def processes(folder: Path) -> list[int]:
     return [int(pid) for pid, stat, args in lines if stat[0] != "Z" and str(folder) in args]
 
 
+def test_a_killed_rank_ends_the_job_and_the_run_goes_on(
+    alone: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As below, without the seconds in which torchrun and its ranks import."""
+    others = grandchildren()
+    with pytest.raises(ChildFailedError, match=r"rank *: 1 \(local_rank: 1\)"):
+        run_command_line(
+            [*arguments(tmp_path, "recall", ranks=2), *SAVED],
+            *(2, tmp_path / "errors"),
+            FAIL=f"1:{FAILED_STEP}:KILL",
+        )
+    assert time.time() - (tmp_path / "run/failed").stat().st_mtime < MARGIN
+    assert grandchildren() <= others
+    (said,) = (tmp_path / "errors").rglob("0/stderr.log")
+    check_that_it_goes_on(tmp_path, 0, said.read_text(), alone, monkeypatch)
+
+
+def grandchildren() -> set[psutil.Process]:
+    """The processes that the server of ranks has started."""
+    found = (child.children(recursive=True) for child in psutil.Process().children())
+    return {process for each in found for process in each if process.status() != "zombie"}
+
+
+def check_that_it_goes_on(
+    folder: Path, rank: int, errors: str, alone: dict[str, Path], patch: pytest.MonkeyPatch
+) -> None:
+    """The rank that was left told what to do; one process goes on, with the batch of two, and ends
+    where one that nothing disturbed ends."""
+    assert f"error: rank {rank} of 2 lost another rank" in errors
+    assert "make train RESUME" in errors
+    checkpoint = torch.load(folder / "run/checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == FAILED_STEP
+    patch.setattr(streets, "_SPLITS", few_streets_cli.SPLITS)
+    one = ["--trainer.devices", "1", "--data.init_args.batch_size", "4"]
+    assert main(["fit", "--resume", str(folder / "run"), *one]) == 0
+    classes = (folder / "run/classes.csv").read_bytes()
+    assert classes == (alone["recall"] / "run/classes.csv").read_bytes()
+
+
+@slow
 @pytest.mark.parametrize(
     ("rank", "how", "seconds"),
     [
         (1, "KILL", 0),
-        pytest.param(0, "KILL", 0, marks=slow),
-        pytest.param(0, "HANG", TIMEOUT + GRACE, marks=slow),
-        pytest.param(0, "STOP", TIMEOUT + GRACE, marks=slow),
-        pytest.param(1, "STOP", TIMEOUT + GRACE, marks=slow),
+        (0, "KILL", 0),
+        (0, "HANG", TIMEOUT + GRACE),
+        (0, "STOP", TIMEOUT + GRACE),
+        (1, "STOP", TIMEOUT + GRACE),
     ],
 )
 def test_a_lost_rank_ends_the_job_and_the_run_goes_on(
@@ -66,10 +110,7 @@ def test_a_lost_rank_ends_the_job_and_the_run_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     process = subprocess.Popen(
-        [
-            *(*torchrun(2), *arguments(folder, "recall", ranks=2)),
-            *("--rank_timeout", str(TIMEOUT), "--last_checkpoint.every_n_train_steps", "1"),
-        ],
+        [*torchrun(2), *arguments(folder, "recall", ranks=2), *SAVED],
         env={
             **os.environ,
             "WANDB_MODE": "disabled",
@@ -84,19 +125,9 @@ def test_a_lost_rank_ends_the_job_and_the_run_goes_on(
     took = time.time() - (folder / "run/failed").stat().st_mtime
     assert took < seconds + MARGIN
     assert process.returncode not in (0, None)
-    assert f"error: rank {1 - rank} of 2 lost another rank" in errors
-    assert "make train RESUME" in errors
     assert re.search(rf"rank *: {rank} \(local_rank: {rank}\)", errors)  # torchrun
     assert "Traceback" not in errors.split("torch/distributed/elastic")[0]  # torchrun has its own
-    checkpoint = torch.load(folder / "run/checkpoints/last.ckpt", weights_only=True)
-    assert checkpoint["global_step"] == FAILED_STEP
-
-    # one process goes on, with the batch of two, and ends where one that nothing disturbed ends
-    monkeypatch.setattr(streets, "_SPLITS", few_streets_cli.SPLITS)
-    one = ["--trainer.devices", "1", "--data.init_args.batch_size", "4"]
-    assert main(["fit", "--resume", str(folder / "run"), *one]) == 0
-    classes = (folder / "run/classes.csv").read_bytes()
-    assert classes == (alone["recall"] / "run/classes.csv").read_bytes()
+    check_that_it_goes_on(folder, 1 - rank, errors, alone, monkeypatch)
 
 
 @slow
@@ -187,7 +218,7 @@ def test_ranks_that_nobody_started_are_refused_with_the_command_that_starts_them
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")  # W&B stores the identifier of a run in its folder
     folder = ["--run_dir", str(tmp_path / "run")]
-    assert main(["fit", *layers(), *folder, "--trainer.devices", "2"]) == 2
+    assert main(["fit", *layers(), *TINY, *folder, "--trainer.devices", "2"]) == 2
     errors = capsys.readouterr().err
     for way_out in ("GPUS=2", "PROCESSES=2", "torchrun --standalone --nproc-per-node 2"):
         assert way_out in errors

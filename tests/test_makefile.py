@@ -107,7 +107,9 @@ def test_a_run_is_scored_by_its_name(target: str, command: str) -> None:
     assert f"make {target} CKPT=runs/..." in refused.stderr
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/own_data.md", "docs/distributed.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/own_data.md", "docs/distributed.md", "docs/models.md"]
+)
 def test_make_takes_what_the_documents_say(page: str, tmp_path: Path) -> None:
     """One dry run for all commands of a page, with the data file that it lets the user write."""
     (tmp_path / "Makefile").symlink_to(ROOT / "Makefile")

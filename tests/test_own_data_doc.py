@@ -66,6 +66,8 @@ def write(options: dict[str, Any], root: Path) -> None:
             size = [(40, 60), (60, 40), (64, 96)][seed % 3]
             files = f"{image}/{stem}{ends[0]}", f"{mask}/{stem}{ends[1]}"
             write_pair(root, *files, size, seed, values(options), np.uint8)
+            if channels := options.get("channels"):
+                save(root / files[0], np.zeros((*size, channels), np.uint8))
             if ends[0] == "_rgb.png":
                 save(root / f"{image}/{stem}_depth.png", np.zeros(size, np.uint16))
     lists = [v for v in splits.values() if isinstance(v, str)] if folders == [""] else []
@@ -120,7 +122,7 @@ def test_the_first_block_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert main(["fit", *args, *tiny, *steps, "--run_dir", str(tmp_path / "run")]) == 0
     assert "road" in (tmp_path / "run" / "val_table.md").read_text()
     assert main(["test", "--ckpt_path", str(tmp_path / "run")]) == 0
-    assert "road" in (tmp_path / "run" / "test_table-best.md").read_text()
+    assert "road" in (tmp_path / "run" / "evaluation/test/table.md").read_text()
 
 
 def test_the_lines_of_a_list(tmp_path: Path) -> None:

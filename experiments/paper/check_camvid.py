@@ -482,7 +482,7 @@ def diagnoses(checks: Checks) -> Iterator[str]:
             said = judge(run, evidence)
             numbers = (f"{100 * v:.1f} %" for v in (evidence.overall, evidence.mean))
             rows.append([f"{method.label}, seed {of.seed}", *numbers, HEADLINES[said.kind]])
-    heads = ["run", ">overall accuracy", ">mean accuracy", "verdict"]
+    heads = ["run", ">pixel accuracy", ">mean accuracy", "verdict"]
     yield from table(heads, rows)
 
 

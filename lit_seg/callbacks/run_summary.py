@@ -14,7 +14,7 @@ from lit_seg.errors import plural
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import terminal
 from lit_seg.loggers.wandb_log import sync_command, wandb_run
-from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, TABLE, VAL_IMAGES, program
+from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, POSTHOC, TABLE, VAL_IMAGES, program
 from lit_seg.runs.score_table import HEADER, cells, class_rows, markdown_table, means_line
 from lit_seg.runs.summary import RunScores, remove_summary, run_scores, write_summary
 from lit_seg.tasks import LitSegmenter
@@ -23,7 +23,7 @@ _NOTEBOOK = Path("notebooks/01_weight_dynamics.ipynb")
 
 
 class RunSummary(AfterFirstStep):
-    """Writes ``summary.json`` at the end of a run; shows the table of classes, also of a test.
+    """Writes ``summary.json`` at the end of a run, and shows the table of classes.
 
     The summary says that the run finished. The table is made from it, and written as Markdown.
     """
@@ -36,13 +36,14 @@ class RunSummary(AfterFirstStep):
             size = f"{sum(p.numel() for p in parameters) / 1e6:.1f} M parameters"
             if frozen := sum(p.numel() for p in parameters if not p.requires_grad):
                 size += f" ({frozen / 1e6:.1f} M frozen)"
+            mean, std = map(_numbers, (pl_module.pixel_mean, pl_module.pixel_std))
+            of = "RGB in [0, 1]" if pl_module.channels == 3 else "the numbers in the files"
             encoder = f" with {pl_module.encoder}" if pl_module.encoder else ""
             Console().out(
                 f"{type(pl_module.network).__name__}{encoder}, "
                 f"{size}, {type(pl_module.loss).__name__}, "
                 f"{len(pl_module.class_names)} classes, run {trainer.default_root_dir}",
-                f"images normalised by mean {_of_rgb(pl_module.pixel_mean)} and standard deviation "
-                f"{_of_rgb(pl_module.pixel_std)} of RGB in [0, 1]",
+                f"images normalised by mean {mean} and standard deviation {std} of {of}",
                 sep="\n",
                 highlight=False,
             )
@@ -54,54 +55,47 @@ class RunSummary(AfterFirstStep):
             self._end_of_run(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the table if validation was asked for or ends a run."""
+        """Show the table if a validation ends a run."""
         assert isinstance(pl_module, LitSegmenter)
-        if trainer.state.fn != "validate" or not trainer.is_global_zero:
-            return
-        if trainer.global_step:
+        ends_run = trainer.state.fn == "validate" and trainer.global_step
+        if ends_run and trainer.is_global_zero:
             self._end_of_run(trainer, pl_module)
-        else:
-            self._of_checkpoint(trainer, pl_module, "val")
-
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        assert isinstance(pl_module, LitSegmenter)
-        if trainer.is_global_zero:
-            self._of_checkpoint(trainer, pl_module, "test")
 
     def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Remove the summary, because a run that goes on is not finished any more."""
-        remove_summary(Path(trainer.default_root_dir))
+        """Remove the summary, because a run that goes on is not finished any more.
+
+        The strength of post-hoc balancing was chosen for the weights that it had.
+        """
+        folder = Path(trainer.default_root_dir)
+        remove_summary(folder)
+        (folder / POSTHOC).unlink(missing_ok=True)
 
     def _end_of_run(self, trainer: Trainer, module: LitSegmenter) -> None:
         folder = Path(trainer.default_root_dir)
-        scores = _scores(module) if module.scores else None
+        scores = scores_of(module) if module.scores else None
         write_summary(folder, trainer.global_step, scores)
         if scores:
-            _report(
-                scores, f"val scores after {plural(module.scored_step, 'step')}", folder / TABLE
-            )
+            title = f"val scores after {plural(module.scored_step, 'step')}"
+            show_scores(scores, title, folder / TABLE)
         else:
             Console().out("nothing was validated, so there is no table to show", highlight=False)
         Console().out(*_files_and_next(trainer), sep="\n", highlight=False)
 
-    def _of_checkpoint(self, trainer: Trainer, module: LitSegmenter, split: str) -> None:
-        checkpoint = Path(str(trainer.ckpt_path))
-        path = Path(trainer.default_root_dir) / f"{split}_table-{checkpoint.stem}.md"
-        _report(_scores(module), f"{split} scores of {checkpoint.name}", path)
+
+def _numbers(values: Tensor) -> str:
+    flat = values.flatten() / 255 if values.numel() == 3 else values.flatten()
+    return " ".join(f"{value:.3g}" for value in flat.tolist())
 
 
-def _of_rgb(values: Tensor) -> str:
-    return " ".join(f"{value:.3g}" for value in (values.flatten() / 255).tolist())
-
-
-def _scores(module: LitSegmenter) -> RunScores:
+def scores_of(module: LitSegmenter) -> RunScores:
+    """The scores of a module's last pass over a validation or test set."""
     found = module.scores
     assert found is not None
     per_class = [values.numpy() for values in (found.iou, found.recall, found.precision)]
     return run_scores(module.class_names, module.class_pixels, per_class, float(found.pixel_acc))
 
 
-def _report(scores: RunScores, title: str, path: Path) -> None:
+def show_scores(scores: RunScores, title: str, path: Path) -> None:
     """Write a table of scores to a file and print it."""
     replace_text(path, markdown_table(scores))
     console = Console()

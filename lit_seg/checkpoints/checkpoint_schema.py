@@ -57,10 +57,11 @@ _SQUARES = Value(  # of large gradients they may be infinite
 )
 _MOMENTUM = Value(_MOMENT.name, lambda v: v is None or _MOMENT.fits(v))
 _NORMALISATION = Value(
-    "a mean and a standard deviation of three channels",
+    "a mean and a standard deviation of each channel",
     lambda v: (
         isinstance(v, Tensor)
-        and v.shape == (2, 1, 3, 1, 1)
+        and v.ndim == 5
+        and v.shape == (2, 1, v.shape[2], 1, 1)
         and bool(v.isfinite().all() and (v[1] > 0).all())
     ),
 )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lit_seg.cli.commands import TRAINER_COMMANDS
+from lit_seg.cli.commands import SCORERS, TRAINER_COMMANDS
 from lit_seg.config.trust import take_option
 from lit_seg.errors import RunError
 from lit_seg.runs.layout import CONFIG, find_run
@@ -17,12 +17,14 @@ _QUIET = {
 def complete_arguments(args: list[str]) -> list[str]:
     """Put the configuration and the folder of the run that is named before the other arguments.
 
-    ``fit --resume RUN`` continues a run in its folder; ``validate`` and ``test`` take
+    ``fit --resume RUN`` continues a run in its folder; ``validate`` and ``test`` take ``RUN`` or
     ``--ckpt_path RUN``, or a checkpoint file of a run. All other arguments come after the run's
     configuration, so they override it.
     """
     if not args or args[0] not in TRAINER_COMMANDS:
         return args
+    if args[0] in SCORERS and args[1:2] and not args[1].startswith("-"):
+        args = [args[0], "--ckpt_path", *args[1:]]
     command, option = args[0], "--resume" if args[0] == "fit" else "--ckpt_path"
     values, others = take_option(args[1:], option)
     if not values:

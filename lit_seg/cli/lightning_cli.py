@@ -6,6 +6,7 @@ import sys
 from argparse import SUPPRESS, ArgumentError
 from contextlib import ExitStack
 from copy import deepcopy
+from dataclasses import fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
@@ -32,8 +33,9 @@ from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import set_logged_step
 from lit_seg.cli.arguments import run_is_missing
-from lit_seg.cli.commands import TRAINER_COMMANDS
+from lit_seg.cli.commands import SCORERS, TRAINER_COMMANDS
 from lit_seg.cli.commands.run_command import near_option
+from lit_seg.cli.evaluated import write_evaluation
 from lit_seg.cli.option_checks import check_callbacks, check_options
 from lit_seg.cli.reach import check_reach
 from lit_seg.config.parse_errors import explain
@@ -43,10 +45,12 @@ from lit_seg.distributed.torch_private import cpu_has_amx
 from lit_seg.errors import LitSegError, RunError
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.yaml_file import parse_yaml, read_yaml
+from lit_seg.inference.prior import read_tau
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.layout import CHECKPOINTS, COMMAND, CONFIG, check_files, free_folder
 from lit_seg.runs.run_lock import hold_run
+from lit_seg.tasks.scoring import Scoring
 
 # a default of Lightning's may be the member of an enumeration, which YAML does not know
 yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, one: dumper.represent_data(one.value))
@@ -137,6 +141,8 @@ class LitSegCLI(LightningCLI):
         parser.add_argument("--prediction_writer", type=Any, default=None, help=SUPPRESS)
         for key, callback in CALLBACKS.items():
             parser.add_lightning_class_args(callback, key)
+        if sys.argv[1:2] and sys.argv[1] in SCORERS:  # one command is described at a time
+            parser.add_class_arguments(Scoring, None)
         for fact in ("class_counts", "class_names", "data_format"):
             parser.link_arguments(f"data.{fact}", f"model.{fact}", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
@@ -173,6 +179,14 @@ class LitSegCLI(LightningCLI):
             set_logged_step(self.trainer, step)
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
 
+    def after_validate(self) -> None:
+        """Write and show what the validation found."""
+        write_evaluation(self.trainer, self.model, self.datamodule, "val")
+
+    def after_test(self) -> None:
+        """Write and show what the test found."""
+        write_evaluation(self.trainer, self.model, self.datamodule, "test")
+
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
         check_options(config, {"data", "model", "trainer", *CALLBACKS})
@@ -195,12 +209,19 @@ class LitSegCLI(LightningCLI):
         for key in ("best_checkpoint", "last_checkpoint"):
             config[key].dirpath = str(Path(config.run_dir) / CHECKPOINTS)
         check_reach(config, Path(config.run_dir), sys.argv[1:], CALLBACKS)
+        if self.subcommand == "test" and config.tau_sweep:
+            raise RunError(
+                "`tau_sweep` cannot be true for `test`: a strength that the test images choose "
+                "makes their scores too good; choose it by `validate --tau_sweep true`"
+            )
         if config.trainer.precision is None:
             config.trainer.precision = _fast_precision(config.trainer.accelerator)
 
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
+            if self.subcommand in SCORERS:
+                self._score_by_options()
         except LitSegError:
             raise
         except ValueError as error:  # from a constructor, which names the value it refuses
@@ -211,6 +232,15 @@ class LitSegCLI(LightningCLI):
         if self.subcommand == "fit" and self.config.fit.ckpt_path:
             # the checkpoint holds all weights, and the file that the run started from may be gone
             self.model.weights = self.model.init = None
+
+    def _score_by_options(self) -> None:
+        """Tell model and data how `validate` or `test` is to score images."""
+        config = self.config_init[self.subcommand]
+        scoring = Scoring(**{each.name: config[each.name] for each in fields(Scoring)})
+        if scoring.tau is None:
+            scoring = replace(scoring, tau=read_tau(Path(config.ckpt_path)))
+        self.datamodule.original_labels = scoring.original_size
+        self.model.score_by(scoring)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         asked = self.config_init[self.subcommand]

@@ -41,7 +41,7 @@ def predict(options: Namespace, inputs: Sequence[Input]) -> int:
     with SharedWork() as ranks:
         out = ranks.of_first(lambda: options.out or _free_folder(options.run))
         folder = PredictionFolder(out, form, _kinds(options))
-        folder.begin(_made_of(predictor))
+        ranks.of_first(lambda: folder.begin(_made_of(predictor)))
         try:
             faults = _label(predictor, ranks.share(images), folder)
             faults += _label_videos(

@@ -13,11 +13,12 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader, Sampler
 
 from lit_seg.data.card import SplitName
+from lit_seg.data.channels import measured_statistics
 from lit_seg.data.counting.cache import content_hash
 from lit_seg.data.dataset import Sample, SegDataset
 from lit_seg.data.facts import DatasetFacts
 from lit_seg.data.sampling import EvalSampler, Key, Sampling, TrainSampler, shuffled
-from lit_seg.data.transforms import EvalTransform, TrainTransform
+from lit_seg.data.transforms import EvalTransform, TrainTransform, Transform
 from lit_seg.data.workers import WorkerLoader, worker_options
 from lit_seg.errors import DataError, check_choice
 from lit_seg.images.data_format import DataFormat
@@ -50,7 +51,7 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         scale: range of the random scale in training, relative to the size in evaluation.
         flip: probability of a horizontal flip in training.
         jitter: strength of the changes of brightness, contrast, saturation and hue in training, 0
-            for none.
+            for none; only RGB images are changed.
         class_crops: probability that a training crop is placed on a pixel of a class that is
             drawn uniformly from those in the image, so that a cyclist is seen as often as the road.
         sampling: shows images with rare classes more often, such as ``RepeatFactor`` and
@@ -113,10 +114,16 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self.seed = seed
         self._eval = EvalTransform(self.height, self.width, self.fit)
         whole = (self.height, self.width)
-        self._train = TrainTransform(whole, self.fit, crop, scale, flip, jitter, class_crops)
+        self._train = TrainTransform(
+            *(whole, self.fit, crop, scale, flip),
+            jitter if self.channels == 3 else 0.0,
+            class_crops,
+        )
         self._start = {"epoch": 0, "done": 0}
         self.changed_data: Literal["refuse", "accept"] = "refuse"
         """What a run does that goes on with other data than it began with."""
+        self.original_labels = False
+        """Whether labels keep their own size in evaluation; batches then hold one image."""
 
     @property
     def data_format(self) -> DataFormat:
@@ -125,7 +132,14 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         if self.void == "train":
             ids.append(self.void_id)
         size = (self.height, self.width, self.fit)
-        return DataFormat(self.folder, self.palette, ids, *size)
+        mean, std = self.mean, self.std
+        if self.channels != 3 and (mean is None or std is None):
+            mean, std = self._measured
+        return DataFormat(self.folder, self.palette, ids, *size, self.channels, mean, std)
+
+    @cached_property
+    def _measured(self) -> tuple[list[float], list[float]]:
+        return measured_statistics(self._split("train"))
 
     def prepare_data(self) -> None:
         """Check what can be checked cheaply, once, before loggers and workers start."""
@@ -233,15 +247,17 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         return list(map(int, order))
 
     def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
-        dataset = SegDataset(self._split(name), self._eval, void_class=self._void_class)
+        transform: Transform = self._eval.of_images if self.original_labels else self._eval
+        batch_size = 1 if self.original_labels else self.batch_size
+        dataset = SegDataset(self._split(name), transform, void_class=self._void_class)
         sampler = EvalSampler(len(dataset), *_rank_and_ranks())
-        return self._loader(dataset, sampler, self.batch_size)
+        return self._loader(dataset, sampler, batch_size)
 
     def _loader(
         self, dataset: SegDataset, sampler: Sampler[Key], batch_size: int, drop_last: bool = False
     ) -> DataLoader[Sample]:
         pixels = max(math.prod(self.crop or ()), self.height * self.width)
-        batch_bytes = batch_size * pixels * (3 + 8)  # of images, and of int64 targets
+        batch_bytes = batch_size * pixels * (self.channels + 8)  # of images, and of int64 targets
         return WorkerLoader(
             dataset,
             batch_size=batch_size,

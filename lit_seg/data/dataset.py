@@ -19,7 +19,8 @@ class Sample(TypedDict):
     """One sample, or a collated batch of them."""
 
     image: Tensor
-    """``(3, H, W)`` uint8 RGB; the network normalises it, so fewer bytes travel."""
+    """``(3, H, W)`` uint8 RGB; the network normalises it, so fewer bytes travel. Of other channels,
+    ``(channels, H, W)`` uint8, or int32 where the files hold 16 bits."""
     target: Tensor
     """``(H, W)`` int64 class ids or ``VOID``."""
     name: str
@@ -67,6 +68,8 @@ class SegDataset(Dataset[Sample]):
             label = np.where(label == VOID, np.uint8(self.void_class), label)
         words = np.random.SeedSequence((self.seed, *key)).generate_state(1)
         image, label = self.transform(image, label, int(words[0]))
+        if image.dtype != np.uint8:
+            image = image.astype(np.int32)  # torch can do little with 16 bits
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
             "target": torch.from_numpy(label.astype(np.int64)),

@@ -2,6 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -35,6 +36,12 @@ class DatasetFacts(ABC):
     """The value of void in these files."""
     native_size: tuple[int, int] | None = None
     """Height and width of the dataset's images; None if they differ."""
+    channels: int = 3
+    """Channels of the images; three are red, green and blue from 0 to 255."""
+    mean: Sequence[float] | None = None
+    """Mean of each channel as files hold it; by default that of published weights, or measured."""
+    std: Sequence[float] | None = None
+    """The standard deviation of each channel."""
     counts: ClassCounts | None = None
     """Published counts of the training split; None where its files are counted."""
 

@@ -32,6 +32,10 @@ class EvalTransform:
     def __call__(self, image: Array, label: Array, seed: int = 0) -> tuple[Array, Array]:
         return fit_image(image, self.size, self.fit), fit_label(label, self.size, self.fit)
 
+    def of_images(self, image: Array, label: Array, seed: int = 0) -> tuple[Array, Array]:
+        """Resize the image as ever, and leave the labels as large as they are."""
+        return fit_image(image, self.size, self.fit), label
+
 
 class TrainTransform:
     """Random scale, crop, flip and colour jitter, by the options of ``SegDataModule``.

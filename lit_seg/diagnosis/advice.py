@@ -20,7 +20,7 @@ _FOR_FALSE_POSITIVES = {
     "recall": ("logit_adjustment", "--model.loss.tau 0.5"),
     **dict.fromkeys(("logit_adjustment", "ce", "soft_tversky"), _TVERSKY),
 }
-_LEARNED = "overall accuracy and head recall: the tail matters only when they are high"
+_LEARNED = "pixel accuracy and head recall: the tail matters only when they are high"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _train_longer(run: RunRecord) -> Advice:
         options = f"--trainer.max_epochs -1 --trainer.max_steps {2 * steps}"
     return Advice(
         "train twice as long first, then diagnose again",
-        "overall accuracy and head recall: whether they rise",
+        "pixel accuracy and head recall: whether they rise",
         run.resume(options),
     )
 

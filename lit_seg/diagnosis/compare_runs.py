@@ -65,8 +65,14 @@ def compare(run: RunRecord, baseline: RunRecord) -> Comparison:
     hard classes would have the precision of the easy ones.
 
     Raises:
-        RunError: if the runs have no counts per image of the same images and classes.
+        RunError: if both are the same run, or have no counts per image of the same images and
+            classes.
     """
+    if run.folder.resolve() == baseline.folder.resolve():
+        raise RunError(
+            f"{run.folder}: is the run itself, and all its scores would be tied; give another run "
+            "as --against, such as one with LOSS=ce"
+        )
     theirs = _aligned_counts(run, baseline)
     assert run.pixels is not None  # a run with counts has the pixels of validation at least
     tail = frequency_groups(run.pixels)["tail"]

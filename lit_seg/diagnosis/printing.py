@@ -22,7 +22,6 @@ from lit_seg.metrics.scores import STAT_NAMES
 
 _SHOWN = 12  # classes at each end of a long list
 _DERIVED = ("accuracy_gap", "tail_gap", "never_found", "flooded")
-_NAMES = STAT_NAMES | {"pixel_acc": "overall accuracy"}
 
 
 def show(
@@ -45,7 +44,7 @@ def show(
         line(f"note: {note}")
     console.print(_class_table(evidence))
     line(
-        f"overall accuracy {_cell(evidence.overall)}   mean accuracy {_cell(evidence.mean)}   "
+        f"pixel accuracy {_cell(evidence.overall)}   mean accuracy {_cell(evidence.mean)}   "
         f"gap {_cell(evidence.accuracy_gap)}   mean precision {_cell(evidence.mean_precision)}   "
         f"mIoU {_cell(evidence.mean_iou)}"
     )
@@ -174,5 +173,5 @@ def _change_table(comparison: Comparison) -> Table:
     for stat, of in comparison.changes.items():
         change, low, high = (_cell(v, "+") for v in (of.run - of.baseline, of.low, of.high))
         interval = low if low == "n/a" else f"{low} to {high}"
-        table.add_row(_NAMES[stat], _cell(of.baseline), _cell(of.run), change, interval)
+        table.add_row(STAT_NAMES[stat], _cell(of.baseline), _cell(of.run), change, interval)
     return table

@@ -13,7 +13,7 @@ HEADLINES = {
     "hardly_trained": "cannot tell yet: the run is hardly trained",
     "too_few_pixels": "cannot tell: too little of the tail is labelled in validation",
     "too_easy": "no: the data is easy for this model",
-    "not_converged": "cannot tell yet: overall accuracy is low and the mean IoU still rises",
+    "not_converged": "cannot tell yet: pixel accuracy is low and the mean IoU still rises",
     "flooded": "partly: the tail is found, but with too many false positives",
     "too_hard": "no: the data is too hard for this model, or the model too weak",
     "imbalance": "yes: imbalance is the bottleneck",
@@ -49,7 +49,7 @@ def judge(run: RunRecord, evidence: Evidence) -> Verdict:
         kind,
         (reason, *(text for holds, text in _remarks(kind, evidence, plain) if holds)),
         advise(kind, run, evidence),
-        # Its overall accuracy is low, so only more training can show that it is not too hard.
+        # Its pixel accuracy is low, so only more training can show that it is not too hard.
         otherwise="too_hard" if kind == "not_converged" else None,
         rising=rising if reaches(evidence.rise, "STILL_RISING") else "",
     )
@@ -80,7 +80,7 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
         "loss can find much more"
     )
     hard_text = (
-        f"overall accuracy {percent(of.overall)} is below "
+        f"pixel accuracy {percent(of.overall)} is below "
         f"{percent(limit('HIGH_OVERALL_ACCURACY'))}: frequent classes are not learned (head "
         f"recall {percent(of.head.recall)})"
     )
@@ -89,7 +89,7 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
         f"{percent(1 - of.tail.precision)} of the pixels predicted as tail are something else"
     )
     gap_text = (
-        f"mean accuracy {percent(of.mean)} is {points(of.accuracy_gap)} below overall accuracy "
+        f"mean accuracy {percent(of.mean)} is {points(of.accuracy_gap)} below pixel accuracy "
         f"{percent(of.overall)}; head recall is {percent(of.head.recall)}, tail recall "
         f"{percent(of.tail.recall)}"
     )
@@ -99,7 +99,7 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
         ("hardly_trained", below(of.epochs, "LEAST_EPOCHS") and not rests, short_text),
         ("too_few_pixels", below(enough / number, "ENOUGH_OF_TAIL"), few_pixels_text),
         ("too_easy", exceeds(of.mean, "EASY_MEAN_ACCURACY"), easy_text),
-        # A loss that favours rare classes lowers overall accuracy too: too hard comes after it.
+        # A loss that favours rare classes lowers pixel accuracy too: too hard comes after it.
         ("flooded", flooded and not plain, flooded_text),
         ("not_converged", hard and reaches(of.rise, "STILL_RISING"), hard_text),
         ("too_hard", hard, hard_text),
@@ -123,7 +123,7 @@ def _remarks(kind: str, of: Evidence, plain: bool) -> list[tuple[object, str]]:
         (kind == "too_few_pixels", ", ".join(measured)),
         (
             kind in ("too_hard", "not_converged") and not plain,
-            "a loss that favours rare classes lowers overall accuracy too; a run with LOSS=ce "
+            "a loss that favours rare classes lowers pixel accuracy too; a run with LOSS=ce "
             "tells which it is",
         ),
         (kind == "too_hard" and few, "or training was too short: too few validations tell"),

@@ -12,13 +12,16 @@ import segmentation_models_pytorch as smp
 import torch
 
 from lit_seg.errors import RunError
-from lit_seg.export.card import write_card
 from lit_seg.export.deployed import DeployedNetwork
 from lit_seg.export.formats import FILES, check_packages, write_format
+from lit_seg.export.model_card import write_card
 from lit_seg.export.parity import Network, differences, images_of
 from lit_seg.files.atomic_io import writing
 from lit_seg.inference.exported import load_exported, metadata_of
+from lit_seg.inference.prediction_folder import fresh_folder
+from lit_seg.inference.prior import balanced, read_tau
 from lit_seg.inference.trained import TrainedNetwork, checkpoint_file, load_network
+from lit_seg.losses.logit_adjustment import log_prior
 from lit_seg.runs.layout import CHECKPOINTS
 
 
@@ -41,6 +44,7 @@ def export_run(
     out: Path | None = None,
     check: Sequence[Path] = (),
     resize: bool = False,
+    tau: float | None = None,
     tell: Callable[[str], object] = lambda text: None,
 ) -> Export:
     """Export the best checkpoint of a run, or a checkpoint, into a folder that is new.
@@ -51,6 +55,8 @@ def export_run(
         out: the folder; ``exports/<format>`` of the run by default, or that with a number.
         check: images to compare the export on; the pictures of the run by default.
         resize: whether the export brings images to the size of the run's evaluation.
+        tau: strength of the post-hoc balancing of classes, at least 0; that of the run by default.
+            The format ``smp`` holds the network alone, without it.
         tell: is called with what is done next.
 
     Raises:
@@ -61,11 +67,16 @@ def export_run(
     trained = load_network(checkpoint)
     run = checkpoint.parent
     run = run.parent if run.name == CHECKPOINTS else run
-    images = images_of(check, run)
+    images = images_of(check, run, trained.data_format.channels)
     size = _size(trained, name) if resize else None
     folder = _new_folder(out, run / "exports" / name)
-    tau = 0.0
-    deployed = DeployedNetwork(trained, torch.zeros(len(trained.class_names)), size)
+    if name == "smp":
+        tau = 0.0
+    elif tau is None:
+        tau = read_tau(checkpoint)
+    no_scores = torch.zeros(1, len(trained.class_names))
+    offset = balanced(no_scores, log_prior(trained.class_pixels), tau)[0]
+    deployed = DeployedNetwork(trained, offset, size)
     metadata = metadata_of(trained, tau)
     draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -74,7 +85,9 @@ def export_run(
             tell(f"writing {FILES[name]}, which takes up to a minute ...")
             file = write_format(name, deployed, draft, metadata)
             tell("comparing it with the network ...")
-            found = differences(_loaded(name, file, trained), partial(deployed.reference, trained), images, file)
+            found = differences(
+                _loaded(name, file, trained), partial(deployed.reference, trained), images, file
+            )
             write_card(draft, run, checkpoint, deployed, metadata, found)
             with suppress(FileNotFoundError):
                 folder.rmdir()  # only an empty one, which may have been made by hand
@@ -92,7 +105,7 @@ def _size(trained: TrainedNetwork, name: str) -> tuple[int, int]:
     if form.fit != "stretch":
         raise RunError(
             f"--resize changes the proportions of images, and the run keeps them (`fit` is "
-            f"{form.fit!r}); leave it out, and give the export images near {form.height}x{form.width}"
+            f"{form.fit!r}); leave it out, and give images of about {form.height}x{form.width}"
         )
     return form.height, form.width
 
@@ -103,15 +116,6 @@ def _new_folder(out: Path | None, wanted: Path) -> Path:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise RunError(f"{out}: is there already; give another folder by --out, or move it away")
     return out
-
-
-def fresh_folder(wanted: Path) -> Path:
-    """Choose ``wanted``, or ``wanted-2`` and so on if that is there."""
-    folder, number = wanted, 1
-    while folder.exists():
-        number += 1
-        folder = wanted.with_name(f"{wanted.name}-{number}")
-    return folder
 
 
 def _loaded(name: str, file: Path, trained: TrainedNetwork) -> Network:

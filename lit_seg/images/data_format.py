@@ -1,8 +1,12 @@
 """Describes the form that a dataset gives to images and labels, for use far from its files."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from lit_seg.images.picture import Colour
 from lit_seg.images.resize import Fit
@@ -20,6 +24,13 @@ class DataFormat:
         height: height of the images that the network sees in evaluation, in pixels.
         width: their width.
         fit: how an image of another shape is brought to this size.
+        channels: of the images; 3 are red, green and blue from 0 to 255.
+        mean: of each channel, in the numbers that files hold; None for the statistics that the
+            network's published weights expect of RGB.
+        std: the same of the standard deviation.
+
+    Raises:
+        ValueError: if mean and standard deviation are not given for each channel.
     """
 
     dataset: str
@@ -28,6 +39,19 @@ class DataFormat:
     height: int
     width: int
     fit: Fit
+    channels: int = 3
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.channels == 3 and self.mean is None and self.std is None:
+            return
+        for name, values, least in (("mean", self.mean, -math.inf), ("std", self.std, 0)):
+            if not values or len(values) != self.channels or not least < min(values):
+                raise ValueError(
+                    f"`{name}` must be {self.channels} numbers{'' if least else ' above 0'}, one "
+                    f"per channel as files hold it, got {values}"
+                )
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:
@@ -42,3 +66,13 @@ class DataFormat:
             "palette": [list(colour) for colour in self.palette],
             "ids": list(self.ids),
         }
+
+    def in_ids(self, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """Turn class ids ``(H, W)`` into the values of the dataset's label files.
+
+        Returns:
+            uint8 of the same shape, or uint16 if a value needs it.
+        """
+        values = np.array(self.ids, np.uint8 if max(self.ids) < 256 else np.uint16)
+        found: npt.NDArray[np.integer] = values[labels]
+        return found

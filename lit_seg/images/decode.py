@@ -30,7 +30,7 @@ def read_image(path: Path) -> Array:
 
     A warning tells of what is left out: transparency, and further bands.
     """
-    found = _decode(path)
+    found = decode_picture(path)
     image = _eight_bits(path, found)
     if found.image.format == "TIFF":  # of an animation, the first picture is the natural one
         _refuse_pages(path, found)
@@ -77,7 +77,8 @@ class _Decoded(NamedTuple):
     pages: int
 
 
-def _decode(path: Path) -> _Decoded:
+def decode_picture(path: Path) -> _Decoded:
+    """Decode a picture as Pillow does, and say what it stores; a DataError says what is wrong."""
     try:
         with open_picture(path) as image:
             # before the pixels are loaded: then the decoder's arguments are gone
@@ -99,7 +100,7 @@ def _decode(path: Path) -> _Decoded:
 
 
 def _decode_label(path: Path, lossy: bool = False) -> _Decoded:
-    found = _decode(path)
+    found = decode_picture(path)
     _refuse_pages(path, found)
     if is_jpeg(found.image) and not lossy:
         raise DataError(f"{path}: holds JPEG data, which changes the values of masks; {NO_JPEG}")

@@ -21,7 +21,7 @@ def fitted_size(shape: tuple[int, ...], size: tuple[int, int], fit: Fit) -> tupl
 
 
 def fit_image(image: Array, size: tuple[int, int], fit: Fit) -> Array:
-    """Resize an ``(H, W, 3)`` image to a height and width; padding is black, right and bottom."""
+    """Resize ``(H, W, channels)`` to a height and width; padding is black, right and bottom."""
     content = fitted_size(image.shape, size, fit)
     shrinks = content[0] * content[1] <= image.shape[0] * image.shape[1]
     image = resized(image, content, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
@@ -39,7 +39,7 @@ def resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:
     if array.shape[:2] == size:
         return array
     out: Array = cv2.resize(array, size[::-1], interpolation=interpolation)
-    return out
+    return out.reshape(*size, *array.shape[2:])  # OpenCV drops the axis of a single channel
 
 
 def _padded(array: Array, size: tuple[int, int], value: int | tuple[int, int, int]) -> Array:
@@ -55,4 +55,4 @@ def _padded(array: Array, size: tuple[int, int], value: int | tuple[int, int, in
         cv2.BORDER_CONSTANT,
         value=value,
     )
-    return out
+    return out.reshape(*size, *array.shape[2:])

@@ -18,8 +18,11 @@ from lit_seg.images.decode import read_image
 from lit_seg.images.overlays import blend, colourise
 from lit_seg.images.picture import Array, Colour
 from lit_seg.images.resize import fit_image, fitted_size
-from lit_seg.inference.trained import checkpoint_file, load_network
+from lit_seg.inference.exported import SUFFIXES, ExportedNetwork, load_exported
+from lit_seg.inference.prior import balanced, read_tau
+from lit_seg.inference.trained import TrainedNetwork, checkpoint_file, load_network
 from lit_seg.inference.views import Views, score
+from lit_seg.losses.logit_adjustment import log_prior
 from lit_seg.metrics import predict_labels
 
 Picture = npt.NDArray[np.uint8] | Image.Image | Tensor | Path | str
@@ -64,7 +67,7 @@ class Predictor:
     resized to the size of the image.
 
     Args:
-        path: a run, whose best checkpoint is taken, or a checkpoint.
+        path: a run, whose best checkpoint is taken, a checkpoint, or an export (.pt2 or .onnx).
         device: such as ``cpu`` or ``cuda:1``; ``auto`` is a GPU if there is one.
         views: windows, mirror images and scales that are averaged; the whole image by default.
         tau: strength of the post-hoc balancing of classes; that of the run by default.
@@ -90,12 +93,22 @@ class Predictor:
         if batch_size < 1:
             raise RunError(f"`batch_size` must be at least 1, got {batch_size}")
         self.device = _device(device)
-        self.file = checkpoint_file(Path(path))
-        self.network = load_network(self.file).to(self.device)
+        self.file = Path(path).expanduser()
+        if self.file.suffix in SUFFIXES:
+            exported = load_exported(self.file)
+            kept = within = exported.tau  # its logits are balanced already
+            network: TrainedNetwork | ExportedNetwork = exported
+        else:
+            self.file = checkpoint_file(self.file)
+            network = load_network(self.file)
+            kept, within = read_tau(self.file), 0.0
+        self.network = network.to(self.device)
         self.class_names = self.network.class_names
         self.data_format = self.network.data_format
         self.views = views or Views()
-        self.tau = tau or 0.0
+        self.tau = kept if tau is None else tau
+        self._added_tau = self.tau - within
+        self._log_prior = log_prior(self.network.class_pixels).float().to(self.device)
         self.batch_size = batch_size
         self.precision = precision
 
@@ -151,7 +164,8 @@ class Predictor:
         fast = self.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
             content = fitted_size(shape, size, form.fit)
-            return score(self.network, batch, self.views, (shape[0], shape[1]), content)
+            scores = score(self.network, batch, self.views, (shape[0], shape[1]), content)
+        return balanced(scores, self._log_prior, self._added_tau)
 
 
 def labels_of(scores: Tensor) -> Array:

@@ -59,8 +59,11 @@ class TrainedNetwork(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute ``(N, C, H, W)`` logits of ``(N, 3, H, W)`` uint8 RGB images of any size."""
-        check_images(image)
+        """Compute ``(N, C, H, W)`` logits of ``(N, channels, H, W)`` images of any size.
+
+        They are uint8, RGB where there are three channels; others may hold 16 bits, as int32.
+        """
+        check_images(image, self.data_format.channels)
         x = (image - self.pixel_mean) / self.pixel_std
         return padded_forward(self.network, x, self.size_multiple, self.memory_format)
 
@@ -112,7 +115,11 @@ def checkpoint_file(path: Path) -> Path:
 def _network_of(content: Mapping[str, Any], options: Mapping[str, Any]) -> TrainedNetwork:
     names = list(options["class_names"])
     network = build_network(
-        options["architecture"], options["encoder"], len(names), options["options"] or {}
+        options["architecture"],
+        options["encoder"],
+        len(names),
+        options["options"] or {},
+        DataFormat.of(options["data_format"]).channels,
     )
     tensors = {
         name.removeprefix(_NETWORK): tensor
@@ -120,7 +127,7 @@ def _network_of(content: Mapping[str, Any], options: Mapping[str, Any]) -> Train
         if name.startswith(_NETWORK)
     }
     network.load_state_dict(tensors)
-    mean, std = content[NORMALISATION]
+    mean, std = content[NORMALISATION].float()  # of a run in float64, too
     return TrainedNetwork(
         network,
         mean,

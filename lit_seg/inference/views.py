@@ -114,7 +114,7 @@ def _scaled(image: Tensor, scale: float) -> Tensor:
     resized = F.interpolate(
         image.float(), size=size, mode="bilinear", align_corners=False, antialias=scale < 1
     )
-    return resized.round_().clamp_(0, 255).to(image.dtype)
+    return resized.round_().clamp_(0, torch.iinfo(image.dtype).max).to(image.dtype)
 
 
 def _logits(network: Network, image: Tensor, views: Views) -> Tensor:

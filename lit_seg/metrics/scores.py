@@ -60,6 +60,22 @@ def class_scores(counts: npt.NDArray[np.number]) -> tuple[Array, Array, Array]:
     )
 
 
+def dice_scores(iou: Array) -> Array:
+    """Dice, also called F1, of classes ``(..., C)`` from their IoU: 2 IoU / (1 + IoU)."""
+    return 2 * iou / (1 + iou)
+
+
+def dice_error(iou: Array) -> Array:
+    """The sum of 1 - Dice over the classes ``(..., C)`` that have an IoU.
+
+    This is our reading of the "Dice Err" in Table 3 of the PAT paper (Do et al.), which does not
+    define it: its largest value is 3.08, so it is not 1 - Dice. It grows with the number of
+    classes, and is comparable on one dataset only.
+    """
+    error: Array = np.nansum(1 - dice_scores(iou), axis=-1)
+    return error
+
+
 def is_predicted(counts: npt.NDArray[np.number]) -> npt.NDArray[np.bool_]:
     """Which classes are predicted often enough to have a precision, ``(..., C)``."""
     predicted, labelled = counts[..., PREDICTED], counts[..., LABELLED]

@@ -45,4 +45,9 @@ def published_statistics(network: nn.Module, encoder: str | None, weights: str |
 
 def in_bytes(statistics: Tensor) -> Tensor:
     """Convert statistics to ``(2, 1, 3, 1, 1)``, for images ``(N, 3, H, W)`` from 0 to 255."""
-    return statistics.mul(255).view(2, 1, 3, 1, 1)
+    return as_planes(statistics.mul(255))
+
+
+def as_planes(statistics: Tensor) -> Tensor:
+    """Bring ``(2, channels)`` statistics into the shape of images, ``(2, 1, channels, 1, 1)``."""
+    return statistics.view(2, 1, -1, 1, 1)

@@ -34,9 +34,10 @@ def draw_panel(
     height: int = 260,
     left: int = 48,
     right: int = 90,
+    top: int = 10,
 ) -> Panel:
     """Draw a plot with its title; sizes and margins are in CSS pixels."""
-    top, bottom, whole = 10, 40, height + (_TITLE if title else 0)
+    bottom, whole = 40, height + (_TITLE if title else 0)
     with style.context(SETTINGS, after_reset=True):
         figure = MplFigure((width / 72, whole / 72), dpi=72 * SCALE, facecolor=PAPER)
         canvas: Any = FigureCanvasAgg(figure)  # has no types

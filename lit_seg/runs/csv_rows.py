@@ -85,13 +85,14 @@ def metrics(path: Path, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
     An empty cell means that nothing was logged, and ``nan`` that the value was undefined.
     """
     wide = read_table(path, ["step"])
-    parts = [pd.DataFrame(columns=RECORD, dtype=str)]
-    for key in wide.columns:
-        stat, name = split_key(key) or ("", "")
-        if split_stat(stat)[0] in kinds:
-            part = wide.loc[wide[key] != "", ["step", key]].rename(columns={key: "value"})
-            parts.append(part.assign(**{"stat": stat, "class": name})[RECORD])
-    return numbers(pd.concat(parts, ignore_index=True), path)
+    parts = {key: found for key in wide.columns if (found := split_key(key))}
+    keys = [key for key, (stat, _) in parts.items() if split_stat(stat)[0] in kinds]
+    table = wide.melt("step", keys, "key")
+    table = table[table["value"] != ""].reset_index(drop=True)
+    table["stat"] = [parts[key][0] for key in table["key"]]
+    table["class"] = [parts[key][1] for key in table["key"]]
+    text = {"stat": str, "class": str}  # also where there is none
+    return numbers(table[RECORD].astype(text), path)
 
 
 def logged_length(path: Path) -> tuple[int, int | None]:

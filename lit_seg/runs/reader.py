@@ -15,7 +15,7 @@ import pandas as pd
 from lit_seg.errors import RunError
 from lit_seg.files.yaml_file import read_yaml
 from lit_seg.runs.csv_rows import numbers, read_table, rows_of_folder
-from lit_seg.runs.layout import CLASSES, CONFIG, DATASET, METRICS, VAL_IMAGES
+from lit_seg.runs.layout import CLASSES, CONFIG, DATASET, EVALUATION, METRICS, VAL_IMAGES
 from lit_seg.runs.run_name import RunName, name_of_config, name_of_place, short_names
 from lit_seg.runs.wandb_reader import SCHEME, offline_runs, online_runs
 
@@ -100,7 +100,8 @@ def run_places(sources: Source | Sequence[Source]) -> dict[str, tuple[Path, RunN
 
 def newest_run(root: Source = "runs") -> Path:
     """Find the run below ``root`` that was written to last."""
-    logs = [log for name in (METRICS, CLASSES) for log in Path(root).glob(f"**/{name}")]
+    found = (log for name in (METRICS, CLASSES) for log in Path(root).glob(f"**/{name}"))
+    logs = [log for log in found if log.parent.parent.name != EVALUATION]
     if not logs:
         raise RunError(f"{root}: holds no run yet; `make train` makes one")
     return max(logs, key=lambda log: (log.stat().st_mtime, log)).parent

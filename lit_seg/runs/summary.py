@@ -8,8 +8,9 @@ resuming it scores its last weights and writes the summary; nothing is trained.
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from typing import Any
@@ -99,14 +100,25 @@ def run_scores(
 def write_summary(folder: Path, steps: int, scores: RunScores | None) -> Summary:
     """Write ``summary.json`` of the run in ``folder``, which has just finished, in one move."""
     _, epochs = logged_length(folder / METRICS)
-    installed = {str(d.name).lower().replace("_", "-"): d.version for d in distributions()}
-    versions = {name: installed[name] for name in _PACKAGES if name in installed}
-    versions = {"python": python_version(), **versions}
-    summary = Summary(steps, epochs, scores, options_of(folder), _cost(folder), versions)
-    text = json.dumps({"schema": SCHEMA, **asdict(summary), "status": FINISHED}, default=str)
-    content = json.loads(text, parse_constant=lambda name: None)  # JSON has no NaN
-    replace_text(folder / SUMMARY, json.dumps(content, indent=1) + "\n")
+    summary = Summary(steps, epochs, scores, options_of(folder), _cost(folder), versions())
+    content = {"schema": SCHEMA, **asdict(summary), "status": FINISHED}
+    replace_text(folder / SUMMARY, json_text(content))
     return summary
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide what a network computes."""
+    found = {"python": python_version()}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):  # as where a clone is on the path
+            found[name] = version(name)
+    return found
+
+
+def json_text(content: Any) -> str:
+    """Write JSON, which has no NaN: it becomes null."""
+    text = json.dumps(content, default=str)
+    return json.dumps(json.loads(text, parse_constant=lambda name: None), indent=1) + "\n"
 
 
 def read_summary(folder: Path) -> Summary | None:

@@ -1,6 +1,7 @@
 """Reads ``summary.json`` as far as it says whether a run finished; this needs no torch."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,12 @@ from lit_seg.runs.layout import SUMMARY
 SCHEMA = 1
 FINISHED = "finished"
 """The only status of a run that counts as finished."""
+
+
+def _is_finite(value: Any) -> bool:
+    return is_number(value) and math.isfinite(value)
+
+
 _CONTENT = {
     "schema": COUNT,
     "status": TEXT,
@@ -18,7 +25,7 @@ _CONTENT = {
     "epochs": Value("a whole number from 0 or null", lambda v: v is None or COUNT.fits(v)),
     "scores": ANYTHING,
     "options": {str: ANYTHING},
-    "cost": {str: Value("a number or null", lambda v: v is None or is_number(v))},
+    "cost": {str: Value("a finite number or null", lambda v: v is None or _is_finite(v))},
     "versions": {str: TEXT},
 }
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lit_seg.data.dataset import Sample
 from lit_seg.distributed.step_exchange import is_finite, non_finite
 from lit_seg.errors import NonFiniteError
+from lit_seg.inference.prior import balanced
 from lit_seg.losses.pixelwise import nll_sum
 from lit_seg.metrics import (
     ClassScores,
@@ -17,6 +19,7 @@ from lit_seg.metrics import (
     image_counts,
     predict_labels,
 )
+from lit_seg.metrics.boundary import boundary_counts
 from lit_seg.metrics.collectives import gather_over_ranks, sum_over_ranks
 from lit_seg.metrics.labels import void_of
 from lit_seg.metrics.scores import CLASS_STATS, MEANS
@@ -27,15 +30,23 @@ class Evaluation(nn.Module):
 
     Args:
         class_names: in the order of the class ids.
+        taus: strengths of post-hoc balancing, each of which is counted in the same pass.
+        boundaries: whether pixels near the boundaries of classes are counted too.
     """
 
-    def __init__(self, class_names: Sequence[str]) -> None:
+    def __init__(
+        self, class_names: Sequence[str], taus: Sequence[float] = (), boundaries: bool = False
+    ) -> None:
         super().__init__()
         self.class_names = class_names
         self.void = void_of(len(class_names))
         self.confusion = ConfusionMatrix(len(class_names))
         self.mean_loss = PixelMean()
         self.mean_ce = PixelMean()
+        self.taus = taus
+        self.of_taus = [ConfusionMatrix(len(class_names)) for _ in taus]
+        self._of_taus = nn.ModuleList(self.of_taus)  # which moves them to the device
+        self.boundaries = np.zeros((len(class_names), 3), np.int64) if boundaries else None
         self._image_counts: list[tuple[str, Tensor]] = []  # those of this rank
         self._non_finite: NonFiniteError | None = None  # the first such batch of this rank
 
@@ -50,10 +61,19 @@ class Evaluation(nn.Module):
         self.mean_loss.update(loss, pixels)
         ce = nll_sum(logits, target, self.void)
         self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
-        counts = image_counts(preds, target, len(self.class_names)).cpu()
+        classes = len(self.class_names)
+        if self.boundaries is not None:
+            for pair in zip(preds.cpu().numpy(), target.cpu().numpy(), strict=True):
+                self.boundaries += boundary_counts(*pair, classes)
+        counts = image_counts(preds, target, classes).cpu()
         # a rank that has no image left fills its batch with one that has no name
         named = zip(batch["name"], counts, strict=True)
         self._image_counts += [(name, count) for name, count in named if name]
+
+    def update_taus(self, scores: Tensor, log_prior: Tensor, target: Tensor) -> None:
+        """Count what scores that are not balanced yet would predict with each of ``taus``."""
+        for tau, confusion in zip(self.taus, self.of_taus, strict=True):
+            confusion.update(predict_labels(balanced(scores, log_prior, tau)), target)
 
     def compute(self, stage: str) -> tuple[ClassScores, dict[str, Tensor]]:
         """Compute the scores per class, and all values to log.
@@ -77,6 +97,19 @@ class Evaluation(nn.Module):
             values |= {f"{stat}/{name}": getattr(scores, stat)[c] for stat in CLASS_STATS}
         return scores, values
 
+    def confusion_of_taus(self) -> Tensor:
+        """The ``(T, C, C)`` confusion matrices of ``taus`` over all ranks, on the CPU."""
+        classes = len(self.class_names)
+        found = [each.compute().cpu() for each in self.of_taus]
+        return torch.stack(found) if found else torch.zeros(0, classes, classes, dtype=torch.long)
+
+    def boundary_counts(self) -> Tensor | None:
+        """``(C, 3)`` pixels near true, predicted and both boundaries; None if not asked for."""
+        if self.boundaries is None:
+            return None
+        counts = torch.from_numpy(self.boundaries).to(self.confusion.device)
+        return sum_over_ranks(counts).cpu()
+
     def counts_per_image(self) -> dict[str, Tensor]:
         """Gather ``(3, C)`` pixels labelled, predicted and hit of each image, by its name."""
         return dict(sorted(gather_over_ranks(self._image_counts)))
@@ -84,5 +117,7 @@ class Evaluation(nn.Module):
     def reset(self) -> None:
         """Forget all batches, for the next pass."""
         self._image_counts = []
-        for metric in (self.mean_loss, self.mean_ce, self.confusion):
+        if self.boundaries is not None:
+            self.boundaries = np.zeros_like(self.boundaries)
+        for metric in (self.mean_loss, self.mean_ce, self.confusion, *self.of_taus):
             metric.reset()

@@ -1,9 +1,9 @@
 """Trains and scores a segmentation network with any loss of ``lit_seg.losses``."""
 
+import time
 from argparse import ArgumentError
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from typing import Any, Literal, Self
 
 import torch
@@ -18,8 +18,12 @@ from lit_seg.data.dataset import Sample, check_batch
 from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
 from lit_seg.errors import RunError
 from lit_seg.images.data_format import DataFormat
+from lit_seg.images.resize import fitted_size
+from lit_seg.inference.prior import balanced
+from lit_seg.inference.views import score
 from lit_seg.losses import CrossEntropyLoss, LossFactory
 from lit_seg.losses.base import at_least_zero
+from lit_seg.losses.logit_adjustment import log_prior
 from lit_seg.losses.own_weights import own_weights
 from lit_seg.metrics import ClassScores, predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
@@ -27,9 +31,16 @@ from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
 from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import DEFAULT_ENCODER, build_network
 from lit_seg.models.input_check import check_images
-from lit_seg.models.normalisation import IMAGENET, NORMALISATION, in_bytes, published_statistics
+from lit_seg.models.normalisation import (
+    IMAGENET,
+    NORMALISATION,
+    as_planes,
+    in_bytes,
+    published_statistics,
+)
 from lit_seg.tasks.evaluation import Evaluation
 from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
+from lit_seg.tasks.scoring import TAUS, Scoring
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
 
 
@@ -72,12 +83,13 @@ class LitSegmenter(ScheduledModule):
             weighted mean.
         encoder_lr_factor: what the learning rate of the encoder is multiplied by, such as .1; 0
             freezes it, with its batch statistics. ``train/lr`` is that of the other parameters.
-        data_format: palette, label ids and image size of the dataset; the command line sets it.
-            The checkpoint holds it, so that prediction and export need nothing of the dataset.
+        data_format: palette, label ids, image size and channels of the dataset; the command line
+            sets it. The checkpoint holds it, so that prediction and export need no dataset.
     """
 
     pixel_mean: Tensor
     pixel_std: Tensor
+    log_prior: Tensor
 
     def __init__(
         self,
@@ -125,14 +137,17 @@ class LitSegmenter(ScheduledModule):
         if isinstance(class_counts, ClassCounts):
             # a plain dict, for W&B and so that checkpoints load with weights_only=True
             self.save_hyperparameters({"class_counts": asdict(class_counts)})
-        if isinstance(data_format, DataFormat):
+        if isinstance(data_format, Mapping):  # from a checkpoint
+            data_format = DataFormat.of(data_format)
+        elif data_format is not None:
             self.save_hyperparameters({"data_format": data_format.plain()})
         self.class_names = names
         self.weights = weights
         self.init = init
         self.compile_backend = compile
         self.sync_batchnorm = sync_batchnorm
-        self.network = build_network(architecture, encoder, n, options or {})
+        self.channels = data_format.channels if data_format else 3
+        self.network = build_network(architecture, encoder, n, options or {}, self.channels)
         self.encoder = encoder if hasattr(self.network, "encoder") else None
         if self.encoder is None:
             self.save_hyperparameters({"encoder": None})
@@ -154,6 +169,8 @@ class LitSegmenter(ScheduledModule):
         if class_weights is not None:
             self.loss.set_class_weight(own_weights(class_weights, names))
         self.class_pixels: list[int] = self.loss.class_pixels.tolist()
+        self.data_format = data_format
+        self.scoring = Scoring()
         self.evaluation = Evaluation(names)
         self.wants_to_stop = False
         """Whether a signal asked this rank to stop; ranks tell each other with each loss."""
@@ -165,7 +182,17 @@ class LitSegmenter(ScheduledModule):
         """``(3, C)`` pixels labelled, predicted and hit of each image of that pass, by name."""
         self.scored_step = -1
         """The number of training steps before that pass."""
-        mean, std = in_bytes(published_statistics(self.network, self.encoder, weights))
+        self.scoring_seconds = 0.0
+        """How long that pass took, with loading."""
+        self._begun = 0.0  # the clock at its start
+        self.boundary_counts: Tensor | None = None
+        """``(C, 3)`` pixels near true, predicted and both boundaries, if `scoring` asks for it."""
+        self.confusion_of_taus = torch.zeros(0, n, n, dtype=torch.long)
+        """``(T, C, C)``, what that pass would have counted with each of ``TAUS``, if asked for."""
+        if data_format and data_format.mean:
+            mean, std = as_planes(torch.tensor([data_format.mean, data_format.std]))
+        else:
+            mean, std = in_bytes(published_statistics(self.network, self.encoder, weights))
         self.register_buffer("pixel_mean", mean, persistent=False)
         self.register_buffer("pixel_std", std, persistent=False)
 
@@ -185,22 +212,13 @@ class LitSegmenter(ScheduledModule):
                 raise RunError(explain(str(error))) from None
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute ``(N, C, H, W)`` logits of ``(N, 3, H, W)`` uint8 RGB images of any size."""
-        check_images(image)
+        """Compute ``(N, C, H, W)`` logits of ``(N, channels, H, W)`` images of any size.
+
+        They are uint8, RGB where there are three channels; others may hold 16 bits, as int32.
+        """
+        check_images(image, self.channels)
         x = (image - self.pixel_mean) / self.pixel_std
         return padded_forward(self.network, x, self.size_multiple, self.memory_format)
-
-    def to_onnx(self, *args: Any, **kwargs: Any) -> Any:
-        """Save the network with its normalisation as Lightning does, which takes uint8 images.
-
-        Raises:
-            RunError: if a package that torch needs for this is not installed.
-        """
-        if missing := [name for name in ("onnx", "onnxscript") if find_spec(name) is None]:
-            raise RunError(
-                f"to_onnx needs {' and '.join(missing)}: pip install {' '.join(missing)}"
-            )
-        return super().to_onnx(*args, **kwargs)
 
     def train(self, mode: bool = True) -> Self:
         """Switch the mode as usual, but a frozen encoder keeps its batch statistics."""
@@ -225,13 +243,20 @@ class LitSegmenter(ScheduledModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Normalise images as the run did; refuse other classes, network or loss."""
+        check_fits(checkpoint, self.class_names, self.state_dict())
         mean, std = checkpoint.get(NORMALISATION, in_bytes(torch.tensor(IMAGENET)))
         self.pixel_mean.copy_(mean)
         self.pixel_std.copy_(std)
-        check_fits(checkpoint, self.class_names, self.state_dict())
         super().on_load_checkpoint(checkpoint)
         if (trainer := self.trainer_or_none) and trainer.precision == "64-true":
             self.network.double()  # Lightning does so after loading, when values are rounded
+
+    def score_by(self, scoring: Scoring) -> None:
+        """Let later passes over a validation or test set score images by other options."""
+        self.scoring = scoring
+        taus = TAUS if scoring.tau_sweep else ()
+        self.evaluation = Evaluation(self.class_names, taus, scoring.boundary_iou)
+        self.register_buffer("log_prior", log_prior(self.class_pixels).float(), persistent=False)
 
     def setup(self, stage: str) -> None:
         """Load the weights to start from, before DDP copies them to all ranks, and compile."""
@@ -283,6 +308,10 @@ class LitSegmenter(ScheduledModule):
     def on_validation_epoch_start(self) -> None:
         """Score the batch statistics of the first rank: checkpoints hold no others."""
         take_from_first_rank(self.network.buffers())
+        self._begun = time.perf_counter()
+
+    def on_test_epoch_start(self) -> None:
+        self._begun = time.perf_counter()
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         self._evaluate(batch, "validation")
@@ -292,7 +321,7 @@ class LitSegmenter(ScheduledModule):
 
     def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Predict the ``(N, H, W)`` class ids of a batch."""
-        return predict_labels(self._logits(batch))
+        return predict_labels(self._balanced(self._logits(batch)))
 
     def on_validation_epoch_end(self) -> None:
         self._score("val")
@@ -306,12 +335,25 @@ class LitSegmenter(ScheduledModule):
         return self.scored_step != self.global_step and self.trainer.enable_validation
 
     def _logits(self, batch: Sample) -> Tensor:
-        logits: Tensor = self(batch["image"])
-        return logits.float().contiguous()
+        image = batch["image"]
+        size = content = (image.shape[2], image.shape[3])
+        if self.scoring.original_size:
+            assert self.data_format is not None
+            height, width = batch["target"].shape[1:]
+            size = (height, width)
+            content = fitted_size(size, content, self.data_format.fit)
+        return score(self, image, self.scoring.views, size, content).contiguous()
+
+    def _balanced(self, logits: Tensor) -> Tensor:
+        tau = self.scoring.tau
+        return balanced(logits, self.log_prior, tau) if tau else logits
 
     def _evaluate(self, batch: Sample, stage: str) -> None:
         check_batch(batch, ("image", "target", "name"))
         logits = self._logits(batch)
+        if self.scoring.tau_sweep:
+            self.evaluation.update_taus(logits, self.log_prior, batch["target"])
+        logits = self._balanced(logits)
         self.evaluation.update(logits, self.loss(logits, batch["target"]), batch, stage)
 
     def _score(self, stage: str) -> None:
@@ -324,6 +366,9 @@ class LitSegmenter(ScheduledModule):
             self.log(f"{stage}/{key}", value.float(), prog_bar=shown, rank_zero_only=False)
         if not self.trainer.sanity_checking:
             self.image_counts = self.evaluation.counts_per_image()
+            self.boundary_counts = self.evaluation.boundary_counts()
+            self.confusion_of_taus = self.evaluation.confusion_of_taus()
             self.scores = scores
             self.scored_step = self.global_step
+            self.scoring_seconds = time.perf_counter() - self._begun
         self.evaluation.reset()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lit_seg.cli.main import main
+from lit_seg.data import CamVid, SegDataModule
 from tests.conftest import TINY, layers
 from tests.data import layouts
 
@@ -53,6 +54,10 @@ class World:
         run = ("--run_dir", str(self.tmp / "run"), "--trainer.max_steps", "1")
         return self.main(["fit", *layers(data="camvid"), *TINY, *small, *root, *run, *more])
 
+    def read_camvid(self, **options: object) -> int:
+        """What the command line does with CamVid before the first step."""
+        return read(CamVid(**{"root": str(self.camvid), "height": 32, "width": 32, **options}))
+
     def resume(self, folder: Path, *more: str) -> int:
         """Go on with a run; whatever happens, nothing of it may be lost."""
         before = _files(folder)
@@ -87,9 +92,18 @@ class World:
             layouts.save(path, content)
         elif content is not None:
             path.write_bytes(content)
-        yield
-        path.unlink(missing_ok=True)
-        kept.rename(path)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            kept.rename(path)
+
+
+def read(data: SegDataModule) -> int:
+    """Read of a dataset what the command line reads before the first step."""
+    _ = data.class_counts, data.data_format
+    data.prepare_data()
+    return 0
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -3,6 +3,8 @@
 import shutil
 from importlib import import_module
 
+from lit_seg.export import formats, parity
+from lit_seg.inference.exported import load_exported
 from tests.bad_input.case import Case, World
 
 
@@ -46,6 +48,27 @@ def _damaged(name: str, file: str):
     return provoke
 
 
+def _export_without_packages(world: World) -> int:
+    world.patch.setattr(formats, "find_spec", lambda name: None)
+    return _command("export", "run", "--format", "onnx")(world)
+
+
+def _export_without_pictures(world: World) -> int:
+    shutil.rmtree((folder := world.copy()) / "pictures")
+    return _command("export", str(folder))(world)
+
+
+def _export_that_differs(world: World) -> int:
+    world.patch.setattr(parity, "TOLERANCE", -1)
+    return _command("export", "run", "--format", "smp")(world)
+
+
+def _load_damaged(world: World) -> int:
+    (world.tmp / "model.pt2").write_text("PK")
+    load_exported(world.tmp / "model.pt2")
+    return 0
+
+
 def _compare(*args: str, options: str | None = None):
     def provoke(world: World) -> int:
         run = world.tmp / "runs/streets/unet_resnet18/ce/seed0"
@@ -73,6 +96,17 @@ CASES = [
     Case("diagnose-nowhere", _command("diagnose", "gone"), ("gone",)),
     Case("diagnose-no-run", _command("diagnose", "empty"), ("empty",)),
     Case("diagnose-damaged", _damaged("diagnose", "val_images.csv"), ("val_images.csv",)),
+    Case("diagnose-itself", _command("diagnose", "run", "--against", "empty/../run"), ("run",)),
+    Case("export-nowhere", _command("export", "gone"), ("gone",)),
+    Case("export-no-run", _command("export", "empty"), ("empty",)),
+    Case("export-format", _command("export", "run", "--format", "tflite"), ("'tflite'", "onnx")),
+    Case("export-packages", _export_without_packages, ("onnx, onnxscript, onnxruntime",)),
+    Case("export-no-pictures", _export_without_pictures, ("copy",)),
+    Case("export-check", _command("export", "run", "--check", "run/config.yaml"), ("config.yaml",)),
+    Case("export-out-taken", _command("export", "run", "--out", "run"), ("run",)),
+    Case("export-resize-smp", _command("export", "run", "--format", "smp", "--resize")),
+    Case("export-differs", _export_that_differs, ("model.safetensors", "96x128")),
+    Case("load-export-damaged", _load_damaged, ("model.pt2",)),
     Case("dashboard-no-key", _command("dashboard", "--entity", "me")),
     Case("dashboard-no-entity", _command("dashboard")),
     Case("dashboard-names", _command("dashboard", "--entity", "me/mine"), ("me/mine",)),

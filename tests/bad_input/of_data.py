@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from lit_seg.data import Cityscapes
 from lit_seg.data.file_lists import inside
 from lit_seg.losses import CrossEntropyLoss
 from lit_seg.metrics.labels import ClassCounts
-from tests.bad_input.case import Case, World
+from tests.bad_input.case import Case, World, read
 from tests.conftest import TINY, layers
 
 FIRST = "train/train_000000.png"
@@ -21,7 +22,7 @@ POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\ns
 def _file(content: bytes | np.ndarray | None, name: str = FIRST):
     def provoke(world: World) -> int:
         with world.damaged(name, content):
-            return world.on_camvid()
+            return world.read_camvid()
 
     return provoke
 
@@ -32,7 +33,7 @@ def _listed(old: str, new: str):
     def provoke(world: World) -> int:
         text = (world.camvid / "train.txt").read_text().replace(old, new, 1)
         with world.damaged("train.txt", text.encode()):
-            return world.on_camvid()
+            return world.read_camvid()
 
     return provoke
 
@@ -50,38 +51,34 @@ def _damaged_later(world: World) -> int:
         return world.on_camvid(*workers)
 
 
-def _cityscapes(world: World, command: str, root: Path, *more: str) -> int:
-    data = ("--data.init_args.root", str(root), "--data.init_args.num_workers", "0")
-    run = ("--run_dir", str(world.tmp / "run"))
-    return world.main([command, *layers(data="cityscapes"), *TINY, *data, *run, *more])
-
-
 def _no_city(world: World) -> int:
     for name in ("leftImg8bit", "gtFine"):
         (world.tmp / "data" / name / "train").mkdir(parents=True)
-    return _cityscapes(world, "fit", world.tmp / "data")
+    return read(Cityscapes(root=str(world.tmp / "data")))
 
 
 def _no_label(world: World) -> int:
     root = Path(shutil.copytree(world.cityscapes, world.tmp / "data"))
     next(root.glob("gtFine/train/aachen/*labelIds.png")).unlink()
-    return _cityscapes(world, "fit", root)
+    return read(Cityscapes(root=str(root)))
 
 
 def _test_of_cityscapes(world: World) -> int:
+    data = ("--data.init_args.root", str(world.cityscapes), "--data.init_args.num_workers", "0")
     checkpoint = ("--ckpt_path", str(world.stopped / "checkpoints/last.ckpt"))
-    return _cityscapes(world, "test", world.cityscapes, *checkpoint)
+    run = ("--run_dir", str(world.tmp / "run"))
+    return world.main(["test", *layers(data="cityscapes"), *TINY, *data, *run, *checkpoint])
 
 
 def _colour_label(world: World) -> int:
     with world.damaged(LABEL, np.zeros((12, 16, 3), np.uint8)):
-        return world.on_camvid()
+        return world.read_camvid()
 
 
 def _float_label(world: World) -> int:
     with world.damaged(LABEL, None):
         Image.fromarray(np.zeros((12, 16), np.float32)).save(world.camvid / LABEL, format="TIFF")
-        return world.on_camvid()
+        return world.read_camvid()
 
 
 def _loss(logits: tuple[int, ...], target: torch.Tensor) -> int:
@@ -92,7 +89,7 @@ def _loss(logits: tuple[int, ...], target: torch.Tensor) -> int:
 CASES = [
     Case(
         "data-root-missing",
-        lambda w: w.on_camvid("--data.init_args.root", str(w.tmp / "no")),
+        lambda w: w.on_camvid("--data.init_args.root", str(w.tmp / "no")),  # the whole way
         ("no/train.txt",),
     ),
     Case("data-list-missing", _file(None, "train.txt"), ("camvid/train.txt",)),

@@ -12,9 +12,9 @@ from lit_seg.cli.commands.data import main as data_command
 from lit_seg.data import ADE20K, Folder, NYUv2, OxfordPet, Synthia, VirtualKITTI2
 from lit_seg.data.base import SegDataModule
 from lit_seg.data.label_maps import read_ids
+from lit_seg.images import bands
 from lit_seg.images.decode import read_image
-from tests.bad_input.case import Case, World
-from tests.conftest import TINY, layers
+from tests.bad_input.case import Case, World, read
 from tests.data import layout_of_ade20k, layout_of_nyuv2, layout_of_synthia, layout_of_vkitti2
 from tests.data.layout_of_folder import write_folder
 from tests.data.layouts import save
@@ -23,16 +23,12 @@ OWN = {"ids": ["sky", "road", "car"], "height": 64, "width": 96, "num_workers": 
 
 
 def _own(spoil: Callable[[Path], object], options: str = ""):
-    """A folder of ten images, spoiled, and a YAML file with more options."""
+    """A folder of ten images, spoiled, and more options of the dataset."""
 
     def provoke(world: World) -> int:
         root = write_folder(world.tmp / "own")
         spoil(root)
-        init = {**OWN, "root": str(root), **yaml.safe_load(f"{{{options}}}")}
-        text = yaml.safe_dump({"data": {"class_path": "Folder", "init_args": init}})
-        run = ("--run_dir", str(world.tmp / "run"), "--trainer.max_steps", "1")
-        sizes = TINY[6:]  # without height, width and batch size: they are in the file
-        return world.main(["fit", *layers(), "--config", world.config(text), *sizes, *run])
+        return read(Folder(**{**OWN, "root": str(root), **yaml.safe_load(f"{{{options}}}")}))
 
     return provoke
 
@@ -90,6 +86,11 @@ def _damaged_mat(root: Path) -> None:
     (root / "nyu_depth_v2_labeled.mat").write_bytes(b"MATLAB 5.0 MAT-file")
 
 
+def _without_tifffile(world: World) -> None:
+    world.patch.setattr(bands, "find_spec", lambda name: None)
+    bands.read_bands(Path("x.tif"), 1)
+
+
 def _deep_image(world: World) -> int:
     read_image(save(world.tmp / "deep.png", np.full((4, 4), 999, np.uint16)))
     return 0
@@ -140,7 +141,11 @@ def _count(text: str):
 
 CASES = [
     Case("own-classes-missing", _own(_nothing, "ids: null"), ()),
-    Case("own-ids-twice", _own(_nothing, "ids: {sky: 1, road: [0, 1]}"), ("'sky'", "'road'")),
+    Case(
+        "own-ids-twice",
+        lambda w: w.main(["fit", "--data=Folder", "--data.ids={sky: 1, road: [0, 1]}"]),
+        ("'sky'", "'road'"),
+    ),
     Case("own-size-missing", _own(_nothing, "height: 0"), ("`height`", "got 0")),
     Case("own-root-missing", _own(shutil.rmtree), ("own",)),
     Case(
@@ -172,6 +177,9 @@ CASES = [
     Case("own-skipped", _own(_unread), ("files left out: 8", "8 .heic", "8 have a mask", "c.heic")),
     Case("own-splits-above-one", _own(_nothing, "splits: {train: 0.9, val: 0.2}"), ("0.9", "0.2")),
     Case("own-colours", _own(_nothing, "ids: null, colours: {a: [1, 1, 1], b: [2, 2, 2]}"), ()),
+    Case("own-channels", _own(_nothing, "channels: 4"), ("own/images/",)),
+    Case("own-statistics", _own(_nothing, "mean: [1.0]"), ("[1.0]",)),
+    Case("own-tifffile-missing", _without_tifffile, ("x.tif",)),
     Case("image-16-bit", _deep_image, ("deep.png",)),
     Case("ade20k-full", _loads(ADE20K, layout_of_ade20k.write, _colour_ade), ("00000001.png",)),
     Case("synthia-8-bit", _loads(Synthia, layout_of_synthia.write, _narrow_synthia), ("8-bit",)),

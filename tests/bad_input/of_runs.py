@@ -177,6 +177,12 @@ def _weights_only(world: World) -> int:
     return world.fit(*checkpoint, "--weights_only", "false")
 
 
+def _damaged_strength(world: World) -> int:
+    folder = world.copy()
+    (folder / "posthoc.json").write_text('{"schema": 1, "tau": -1}')
+    return world.main(["validate", str(folder)])
+
+
 def _other_data(world: World) -> int:
     """The lists of training and validation change their places."""
     assert world.on_camvid() == 0
@@ -294,6 +300,13 @@ CASES = [
     Case("checkpoint-unsafe", _weights_only),
     Case("validate-nothing", lambda w: w.main(["validate"])),
     Case("validate-no-checkpoint", _validate_without),
+    Case("validate-tau", lambda w: w.main(["validate", str(w.stopped), "--tau=-1"]), ("-1",)),
+    Case(
+        "validate-stride",
+        lambda w: w.main(["validate", str(w.stopped), "--views.stride", "[8,8]"]),
+    ),
+    Case("validate-posthoc", _damaged_strength, ("copy/posthoc.json", "tau is -1")),
+    Case("test-chooses-tau", lambda w: w.main(["test", str(w.stopped), "--tau_sweep", "true"])),
     Case("resume-changed-data", _other_data, ("train and val", "camvid")),
     Case("init-missing", lambda w: w.fit("--model.init", "nosuch.pt"), ("nosuch.pt",)),
     Case("init-no-weights", _init(b"hello"), ("weights.pt",)),

@@ -13,6 +13,7 @@ from tests.bad_input import (
     of_data,
     of_datasets,
     of_machine,
+    of_prediction,
     of_runs,
 )
 from tests.bad_input.case import Case, SaidError, World
@@ -20,7 +21,7 @@ from tests.conftest import TINY, layers
 from tests.data import layouts
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bad_input.md"
-_KINDS = (of_data, of_datasets, of_configuration, of_runs, of_machine, of_analysis)
+_KINDS = (of_data, of_datasets, of_configuration, of_runs, of_machine, of_analysis, of_prediction)
 CASES = [case for kinds in _KINDS for case in kinds.CASES]
 
 

@@ -20,7 +20,7 @@ def test_it_prints_tables_verdict_and_command(
     out = capsys.readouterr().out
     assert "Is imbalance the bottleneck? yes" in out
     assert "make train LOSS=recall DATA=camvid MODEL=unet_resnet18 SEED=1" in out
-    assert "overall accuracy 91.6   mean accuracy 65.7   gap 25.9" in out
+    assert "pixel accuracy 91.6   mean accuracy 65.7   gap 25.9" in out
     assert all(name in out for name in MASK_SIZE_BINS)
     assert "--against" not in out  # it is the baseline
 
@@ -90,6 +90,6 @@ def test_it_needs_no_matplotlib(
         monkeypatch.delitem(sys.modules, name)  # so that it is imported anew
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     command = importlib.import_module("lit_seg.cli.commands.diagnose")
-    run = str(fabricate(tmp_path, GOOD))
-    assert command.main([run, "--against", run, "--json"]) == 0
+    run, other = (str(fabricate(tmp_path / name, GOOD)) for name in "ab")
+    assert command.main([run, "--against", other, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["against"]["outcome"] == "same"

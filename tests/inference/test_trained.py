@@ -26,7 +26,7 @@ def test_the_logits_are_those_of_the_task(run: Path) -> None:
 
 def test_neither_lightning_nor_albumentations_is_needed() -> None:
     heavy = "{'pytorch_lightning', 'albumentations', 'jsonargparse'}"
-    code = f"import sys, lit_seg.inference.trained; print({heavy} & sys.modules.keys())"
+    code = f"import sys, lit_seg.cli.prediction; print({heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "set()\n")
 

@@ -15,13 +15,12 @@ import torch
 
 from tests.losses import oracle
 from tests.losses.parity import passes_gradcheck
-from tests.losses.problems import PROBLEMS, draw
+from tests.losses.problems import draw
 
 SMALL = draw(165, (2, 3, 2, 4), skill=0.5)
 """To take a gradient of number by number: small, and no pixel is close to a tie, neither of its
 classes nor with another. Each class has hits, misses and false positives."""
 
-every_problem = pytest.mark.parametrize("name", PROBLEMS)
 both_normalizers = pytest.mark.parametrize("normalizer", ["valid", "weight_sum"])
 
 

@@ -1,5 +1,8 @@
 """Random logits and labels to try a loss or a metric on."""
 
+import functools
+import inspect
+
 import torch
 import torch.nn.functional as F
 
@@ -50,3 +53,20 @@ PROBLEMS = {
     "a line": draw(11, (2, 4, 19)),
     "a volume": draw(12, (2, 4, 3, 4, 3)),
 }
+
+
+def every_problem(test):
+    """Call the test with the ``name`` of each problem, as one case: thousands cost seconds."""
+
+    @functools.wraps(test)
+    def over_all(**options):
+        for name in PROBLEMS:
+            try:
+                test(name=name, **options)
+            except AssertionError as error:
+                error.add_note(f"problem: {name}")
+                raise
+
+    others = [each for each in inspect.signature(test).parameters.values() if each.name != "name"]
+    over_all.__signature__ = inspect.Signature(others)
+    return over_all

@@ -15,13 +15,13 @@ from tests.losses.parity import (
     passes_gradcheck,
     published,
 )
-from tests.losses.problems import PROBLEMS, draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 CASES = list(published("balanced_softmax"))
 
 
 @both_precisions
-@pytest.mark.parametrize("name", PROBLEMS)
+@every_problem
 def test_equals_the_slow_reading(name, dtype):
     logits, target = PROBLEMS[name]
     counts = counts_for(logits)

@@ -19,7 +19,7 @@ from tests.losses.parity import (
     counts_for,
     published,
 )
-from tests.losses.problems import PROBLEMS, draw
+from tests.losses.problems import PROBLEMS, draw, every_problem
 
 CASES = list(published("blv"))
 NOISES = ["gaussian", "uniform", "xavier"]
@@ -41,7 +41,7 @@ def _seeded():
 
 @both_precisions
 @pytest.mark.parametrize("sigma", [0.1, 0.5, 4.0])
-@pytest.mark.parametrize("name", PROBLEMS)
+@every_problem
 def test_equals_the_slow_reading(name, sigma, dtype):
     logits, target = PROBLEMS[name]
     counts = counts_for(logits)

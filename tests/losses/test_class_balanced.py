@@ -6,16 +6,16 @@ import torch
 from lit_seg.losses import ClassBalancedLoss, ClassCounts, CrossEntropyLoss, InverseFrequencyLoss
 from tests.losses import oracle
 from tests.losses import oracle_pixelwise as slow
-from tests.losses.problems import draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 PIXELS, IMAGES = [8000, 900, 70, 5], [20, 15, 6, 2]
 
 
 @slow.both_normalizers
 @pytest.mark.parametrize("options", [{}, {"beta": 0.999}, {"unit": "images"}], ids=str)
-@slow.every_problem
+@every_problem
 def test_equals_the_slow_reading(name, options, normalizer):
-    logits, target = slow.PROBLEMS[name]
+    logits, target = PROBLEMS[name]
     counts = ClassCounts(PIXELS, IMAGES).first(logits.shape[1])
     loss = ClassBalancedLoss(counts, normalizer=normalizer, **options)
     samples = counts.images if "unit" in options else counts.pixels

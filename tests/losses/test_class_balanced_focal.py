@@ -5,7 +5,7 @@ import torch
 
 from lit_seg.losses import ClassBalancedFocalLoss, ClassBalancedLoss, ClassCounts, FocalLoss
 from tests.losses import oracle_pixelwise as slow
-from tests.losses.problems import draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 PIXELS, IMAGES = [8000, 900, 70, 5], [20, 15, 6, 2]
 OPTIONS = [
@@ -19,9 +19,9 @@ OPTIONS = [
 
 @slow.both_normalizers
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@slow.every_problem
+@every_problem
 def test_equals_the_slow_reading(name, options, normalizer):
-    logits, target = slow.PROBLEMS[name]
+    logits, target = PROBLEMS[name]
     counts = ClassCounts(PIXELS, IMAGES).first(logits.shape[1])
     loss = ClassBalancedFocalLoss(counts, normalizer=normalizer, **options)
     samples = counts.images if "unit" in options else counts.pixels

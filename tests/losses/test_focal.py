@@ -8,16 +8,16 @@ import torch
 
 from lit_seg.losses import CrossEntropyLoss, FocalLoss
 from tests.losses import oracle_pixelwise as slow
-from tests.losses.problems import draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 GAMMAS = [0.0, 0.5, 1.0, 2.0, 5.0]
 
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("gamma", GAMMAS)
-@slow.every_problem
+@every_problem
 def test_equals_the_slow_reading(name, gamma, training):
-    logits, target = slow.PROBLEMS[name]
+    logits, target = PROBLEMS[name]
     loss = FocalLoss([1] * logits.shape[1], gamma).train(training)
     slow.assert_equals(loss, (logits, target), slow.focal(logits, target, gamma))
 

@@ -8,7 +8,7 @@ import torch
 from lit_seg.losses import ClassCounts, CrossEntropyLoss, InverseFrequencyLoss
 from tests.losses import oracle
 from tests.losses import oracle_pixelwise as slow
-from tests.losses.problems import draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 SCHEMES = ["inverse", "sqrt_inverse", "median", "segnet", "enet"]
 
@@ -25,9 +25,9 @@ def oracle_weights(counts, scheme):
 
 @slow.both_normalizers
 @pytest.mark.parametrize("scheme", SCHEMES)
-@slow.every_problem
+@every_problem
 def test_equals_the_slow_reading(name, scheme, normalizer):
-    logits, target = slow.PROBLEMS[name]
+    logits, target = PROBLEMS[name]
     counts = counts_for(logits.shape[1])
     loss = InverseFrequencyLoss(counts, scheme, normalizer)
     weights = oracle_weights(counts, scheme)

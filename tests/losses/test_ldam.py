@@ -16,7 +16,7 @@ from tests.losses.parity import (
     passes_gradcheck,
     published,
 )
-from tests.losses.problems import PROBLEMS, draw
+from tests.losses.problems import PROBLEMS, draw, every_problem
 
 CASES = list(published("ldam"))
 OPTIONS = [{}, {"max_margin": 0.0}, {"max_margin": 2.0, "scale": 1.0}, {"scale": 0.3}]
@@ -25,7 +25,7 @@ OPTIONS = [{}, {"max_margin": 0.0}, {"max_margin": 2.0, "scale": 1.0}, {"scale":
 @both_precisions
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("name", PROBLEMS)
+@every_problem
 def test_equals_the_slow_reading(name, options, training, dtype):
     """Also in eval mode: the margin is part of the loss and not of the training."""
     logits, target = PROBLEMS[name]

@@ -14,14 +14,14 @@ from tests.losses.parity import (
     passes_gradcheck,
     published,
 )
-from tests.losses.problems import PROBLEMS, draw
+from tests.losses.problems import PROBLEMS, draw, every_problem
 
 CASES = list(published("logit_adjustment"))
 
 
 @both_precisions
 @pytest.mark.parametrize("tau", [0.0, 0.25, 1.0, 2.0])
-@pytest.mark.parametrize("name", PROBLEMS)
+@every_problem
 def test_equals_the_slow_reading(name, tau, dtype):
     logits, target = PROBLEMS[name]
     counts = counts_for(logits)

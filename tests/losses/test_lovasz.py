@@ -16,7 +16,7 @@ from tests.losses.parity import (
     published,
     slopes,
 )
-from tests.losses.problems import PROBLEMS, draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 # ours has the mean over the classes present only, as is the default there
 CASES = [case for case in published("lovasz") if case.options["classes"] == "present"]
@@ -24,7 +24,7 @@ CASES = [case for case in published("lovasz") if case.options["classes"] == "pre
 
 @both_precisions
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("name", PROBLEMS)
+@every_problem
 def test_equals_the_slow_reading(name, training, dtype):
     logits, target = PROBLEMS[name]
     loss = LovaszSoftmaxLoss([1] * logits.shape[1]).train(training)
@@ -33,7 +33,7 @@ def test_equals_the_slow_reading(name, training, dtype):
 
 
 @both_precisions
-@pytest.mark.parametrize("name", PROBLEMS)
+@every_problem
 def test_per_image_equals_the_slow_reading(name, dtype):
     logits, target = PROBLEMS[name]
     loss = LovaszSoftmaxLoss([1] * logits.shape[1], per_image=True)

@@ -10,7 +10,7 @@ import torch
 from lit_seg.losses import CrossEntropyLoss, MetricWeightedLoss, RecallLoss
 from tests.losses import oracle
 from tests.losses import oracle_pixelwise as slow
-from tests.losses.problems import draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 METRICS = [
     {"metric": "recall"},
@@ -32,9 +32,9 @@ def stored(loss):
 
 @slow.both_normalizers
 @every_metric
-@slow.every_problem
+@every_problem
 def test_equals_the_slow_reading(name, options, normalizer):
-    logits, target = slow.PROBLEMS[name]
+    logits, target = PROBLEMS[name]
     loss = MetricWeightedLoss([1] * logits.shape[1], normalizer=normalizer, **options)
     metrics = slow.next_metrics(None, logits, target, **options)
     weights = oracle.recall_weights(metrics)  # 1 - metric, and 1 without one

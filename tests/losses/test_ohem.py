@@ -10,7 +10,7 @@ from lit_seg.losses import CrossEntropyLoss, OHEMLoss
 from lit_seg.metrics.labels import VOID
 from tests.losses import oracle
 from tests.losses import oracle_pixelwise as slow
-from tests.losses.problems import draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 OPTIONS = [
     {},
@@ -37,9 +37,9 @@ def with_surprises(nlls):
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@slow.every_problem
+@every_problem
 def test_equals_the_slow_reading(name, options, training):
-    logits, target = slow.PROBLEMS[name]
+    logits, target = PROBLEMS[name]
     loss = OHEMLoss([1] * logits.shape[1], **options).train(training)
     slow.assert_equals(loss, (logits, target), slow.ohem(logits, target, **options))
 

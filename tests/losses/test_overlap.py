@@ -17,7 +17,7 @@ from tests.losses.parity import (
     published,
     slopes,
 )
-from tests.losses.problems import PROBLEMS, draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 LOSSES = [
     (SoftIoULoss, {}, soft_iou),
@@ -38,7 +38,7 @@ FLOAT32 = 2**-23  # its spacing: what a rounded double may be off by
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("name", PROBLEMS)
+@every_problem
 @every_overlap
 def test_equals_the_slow_reading(cls, options, reading, name, training):
     logits, target = PROBLEMS[name]
@@ -50,7 +50,7 @@ def test_equals_the_slow_reading(cls, options, reading, name, training):
     assert double == pytest.approx(want, rel=1e-12, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+@every_problem
 @every_overlap
 def test_per_image_equals_the_slow_reading(cls, options, reading, name):
     logits, target = PROBLEMS[name]

@@ -9,7 +9,7 @@ from lit_seg.losses import CrossEntropyLoss, PATLoss
 from lit_seg.metrics.labels import VOID
 from tests.losses import oracle
 from tests.losses import oracle_pixelwise as slow
-from tests.losses.problems import draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 OPTIONS = [
     {},
@@ -29,9 +29,9 @@ def fresh(logits, **options):
 
 @every_divisor
 @every_form
-@slow.every_problem
+@every_problem
 def test_equals_the_slow_reading(name, options, divide_by):
-    logits, target = slow.PROBLEMS[name]
+    logits, target = PROBLEMS[name]
     want = slow.pat(logits, target, divide_by=divide_by, **options)
     loss = fresh(logits, divide_by=divide_by, **options)
     # of the largest weight, e^C / 2, and the pixels of a mask come in the place of their mean

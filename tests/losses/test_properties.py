@@ -57,7 +57,7 @@ def stored(loss):
 
 
 @every_class_of_losses
-@tries(8)
+@tries(5)
 @given(batch=batches(), data=st.data())
 def test_what_lies_under_void_does_not_matter(make, batch, data):
     logits, target = batch
@@ -71,7 +71,7 @@ def test_what_lies_under_void_does_not_matter(make, batch, data):
 
 
 @every_exact_class_of_losses
-@tries(8)
+@tries(5)
 @given(batch=lines(), data=st.data())
 def test_void_pixels_add_nothing(make, batch, data):
     logits, target = batch
@@ -83,7 +83,7 @@ def test_void_pixels_add_nothing(make, batch, data):
 
 
 @every_exact_class_of_losses
-@tries(8)
+@tries(5)
 @given(batch=lines(), data=st.data())
 def test_order_of_pixels_does_not_matter(make, batch, data):
     logits, target = batch
@@ -97,7 +97,7 @@ def test_order_of_pixels_does_not_matter(make, batch, data):
 
 
 @every_exact_class_of_losses
-@tries(8)
+@tries(5)
 @given(batch=lines(), data=st.data())
 def test_names_of_classes_do_not_matter(make, batch, data):
     logits, target = without_ties(batch[0]), batch[1]
@@ -110,7 +110,7 @@ def test_names_of_classes_do_not_matter(make, batch, data):
 
 
 @every_class_of_losses
-@tries(8)
+@tries(5)
 @given(batch=batches(), shift=st.integers(-64, 64))
 def test_a_shift_common_to_all_classes_cancels(make, batch, shift):
     logits, target = without_ties(batch[0]), batch[1]
@@ -119,7 +119,7 @@ def test_a_shift_common_to_all_classes_cancels(make, batch, shift):
 
 
 @every_class_of_losses
-@tries(8)
+@tries(5)
 @given(batch=batches(), training=st.booleans(), scale=st.sampled_from([1.0, 1e4, -1e4]))
 def test_finite_and_not_negative(make, batch, training, scale):
     logits, target = batch[0].clamp(-1, 1) * scale, batch[1]
@@ -220,7 +220,7 @@ def test_recall_loss_of_a_union_while_recall_stands_still(normalizer, batch_list
 
 
 @every_class_of_losses
-@tries(8)
+@tries(5)
 @given(batch_list=steps(), data=st.data())
 def test_eval_changes_nothing(make, batch_list, data):
     loss = trained(make, batch_list)
@@ -232,7 +232,7 @@ def test_eval_changes_nothing(make, batch_list, data):
 
 
 @every_class_of_losses
-@tries(8)
+@tries(5)
 @given(batch_list=steps(), data=st.data())
 def test_state_survives_a_file(make, batch_list, data):
     loss = trained(make, batch_list)
@@ -250,7 +250,7 @@ half_types = st.sampled_from([torch.float16, torch.bfloat16])
 
 
 @every_class_of_losses
-@tries(8)
+@tries(5)
 @given(batch=batches(), dtype=half_types)
 def test_half_precision_logits_are_the_same_numbers_in_float32(make, dtype, batch):
     """Not rounded once more: neither the value nor a single count may differ."""

@@ -13,7 +13,7 @@ import torch
 from lit_seg.losses import CrossEntropyLoss, RecallLoss
 from lit_seg.metrics.labels import VOID
 from tests.losses import oracle
-from tests.losses.problems import PROBLEMS, draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 PUBLISHED = json.loads(Path(__file__).with_name("published_recall.json").read_text())
 
@@ -38,7 +38,7 @@ def stored(loss):
 
 @pytest.mark.parametrize("normalizer", ["valid", "weight_sum"])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("name", PROBLEMS)
+@every_problem
 def test_equals_the_slow_reading(name, options, normalizer):
     logits, target = PROBLEMS[name]
     loss = fresh(logits, normalizer=normalizer, **options)

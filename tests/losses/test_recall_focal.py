@@ -9,7 +9,7 @@ import torch
 from lit_seg.losses import FocalLoss, RecallFocalLoss, RecallLoss
 from tests.losses import oracle
 from tests.losses import oracle_pixelwise as slow
-from tests.losses.problems import draw, value_and_grad
+from tests.losses.problems import PROBLEMS, draw, every_problem, value_and_grad
 
 GAMMAS = [0.0, 0.5, 2.0, 5.0]
 
@@ -29,9 +29,9 @@ def slow_step(logits, target, gamma, momentum=0.0, normalizer="valid", recall=No
 
 @slow.both_normalizers
 @pytest.mark.parametrize("gamma", GAMMAS)
-@slow.every_problem
+@every_problem
 def test_equals_the_slow_reading(name, gamma, normalizer):
-    logits, target = slow.PROBLEMS[name]
+    logits, target = PROBLEMS[name]
     loss = RecallFocalLoss([1] * logits.shape[1], gamma, normalizer=normalizer)
     want, recall = slow_step(logits, target, gamma, normalizer=normalizer)
     slow.assert_equals(loss, (logits, target), want)

@@ -16,7 +16,7 @@ from tests.losses.parity import (
     published,
     slopes,
 )
-from tests.losses.problems import PROBLEMS, draw
+from tests.losses.problems import PROBLEMS, draw, every_problem
 
 CASES = list(published("seesaw"))
 OPTIONS = [
@@ -30,7 +30,7 @@ OPTIONS = [
 
 @both_precisions
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("name", PROBLEMS)
+@every_problem
 def test_equals_the_slow_reading(name, options, dtype):
     """Of a first step, whose own pixels count already."""
     logits, target = PROBLEMS[name]

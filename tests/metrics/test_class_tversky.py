@@ -12,7 +12,7 @@ from lit_seg.metrics.class_tversky import ClassTversky
 from lit_seg.metrics.labels import VOID
 from tests.losses import oracle
 from tests.losses import oracle_pixelwise as slow
-from tests.losses.problems import draw
+from tests.losses.problems import PROBLEMS, draw, every_problem
 from tests.metrics.one_of_two import one_of_two_ranks
 
 NAN = math.nan
@@ -50,9 +50,9 @@ def test_counts_equal_the_slow_reading(shape, void, absent):
 
 
 @pytest.mark.parametrize("weights", [(0.3, 0.7), (1.5, 0.2), (0, 0.5)])
-@slow.every_problem
+@every_problem
 def test_index_equals_the_slow_reading(name, weights):
-    logits, target = slow.PROBLEMS[name]
+    logits, target = PROBLEMS[name]
     metric = ClassTversky(logits.shape[1], *weights)
     metric.update(logits, target)
     want = [slow.set_metric("tversky", *sets, *weights) for sets in slow.pixel_sets(logits, target)]
@@ -60,9 +60,9 @@ def test_index_equals_the_slow_reading(name, weights):
 
 
 @pytest.mark.parametrize("case", CASES)
-@slow.every_problem
+@every_problem
 def test_known_metrics_are_cases(name, case):
-    logits, target = slow.PROBLEMS[name]
+    logits, target = PROBLEMS[name]
     metric = ClassTversky(logits.shape[1], *CASES[case])
     metric.update(logits, target)
     assert metric.compute().tolist() == floats(slow.next_metrics(None, logits, target, case))

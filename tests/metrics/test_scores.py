@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from lit_seg.metrics.frequency_groups import frequency_groups, gini
-from lit_seg.metrics.scores import STATS, score_differences
+from lit_seg.metrics.scores import (
+    STATS,
+    class_scores,
+    dice_error,
+    dice_scores,
+    score_differences,
+)
 
 # pixels labelled, predicted and both, of three classes; the baseline never predicts the last one
 OURS = np.array([[100, 100, 90], [50, 40, 20], [10, 20, 5]])
@@ -36,3 +42,12 @@ def test_gini() -> None:
     assert gini([3, 3, 3, 3]) == 0
     assert gini([0, 0, 0, 8]) == pytest.approx(3 / 4)
     assert math.isnan(gini([0, 0]))
+
+
+def test_dice_is_twice_the_hits_over_both_sets() -> None:
+    counts = np.array([[10, 9, 8], [10, 13, 10], [4, 2, 2], [0, 0, 0]])
+    iou = class_scores(counts)[0]
+    expected = [2 * both / (labelled + predicted) for labelled, predicted, both in counts[:3]]
+    assert dice_scores(iou)[:3].tolist() == pytest.approx(expected)
+    assert np.isnan(dice_scores(iou)[3])
+    assert float(dice_error(iou)) == pytest.approx(3 - sum(expected))

@@ -1,6 +1,8 @@
 """The networks of both papers: their sizes, what they compute, and that they train."""
 
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 import torch
 import yaml
 from torch import nn
+from torch.nn.functional import max_pool2d, max_unpool2d
 
 from lit_seg.data import DATASETS
 from lit_seg.losses import RecallLoss
@@ -15,11 +18,13 @@ from lit_seg.metrics import confusion_matrix, confusion_scores
 from lit_seg.metrics.labels import VOID
 from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import build_network
-from lit_seg.models.segnet import SegNet
+from lit_seg.models.segnet import SegNet, _unpooled
 from lit_seg.tasks import LitSegmenter
 from tests.conftest import EXPERIMENTS
 
 MODELS = sorted((EXPERIMENTS / "model").glob("*.yaml"))
+PAGE = (EXPERIMENTS.parent / "docs" / "models.md").read_text()
+LISTED = dict(re.findall(r"^\| `(\w+)` \| .* \| ([\d,]+) \|$", PAGE, re.MULTILINE))
 NARROW: dict[str, dict[str, Any]] = {
     "pat_unet": {"options": {"width": 4}},
     "pat_unetplusplus": {"options": {"width": 4}},
@@ -58,6 +63,10 @@ def test_parameters_are_as_many_as_published(
         assert size(build_network(architecture, encoder, 19, options)) == parameters
 
 
+def test_the_page_lists_all_configurations() -> None:
+    assert sorted(LISTED) == [path.stem for path in MODELS]
+
+
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_each_configuration_makes_a_network(path: Path) -> None:
     given = yaml.safe_load(path.read_text())["model"]
@@ -65,7 +74,7 @@ def test_each_configuration_makes_a_network(path: Path) -> None:
     # SegFormer's encoders draw numbers while they are made
     with torch.device("cpu" if "mit_" in path.stem else "meta"):
         network = build_network(given["architecture"], given["encoder"], 19, given["options"])
-    assert any(c.out_channels == 19 for c in network.modules() if isinstance(c, nn.Conv2d))
+    assert f"{size(network):,}" == LISTED[path.stem]
     assert hasattr(network, "encoder") == bool(given["encoder"])
 
 
@@ -103,8 +112,21 @@ def test_logits_of_segnet_may_be_negative(variant: Any) -> None:
     assert logits.amin((0, 2, 3)).max() < 0 < logits.max()
 
 
+@pytest.fixture
+def deterministic() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def test_segnet_trains_in_a_run_that_is_deterministic(deterministic: None) -> None:
+    SegNet(3, 3, width=2)(torch.randn(2, 3, 32, 32)).sum().backward()
+
+
 def test_segnet_puts_values_where_their_maxima_were() -> None:
     """With convolutions that change nothing, the maximum of a picture comes back to its place."""
+    x, places = max_pool2d(torch.randn(2, 3, 8, 12), 2, return_indices=True)
+    assert torch.equal(_unpooled(x, places), max_unpool2d(x, places, [2, 2]))
     network = SegNet(1, 1, width=1)
     network.down = network.up = nn.ModuleList(nn.Identity() for _ in range(4))
     network.head = nn.Sequential()

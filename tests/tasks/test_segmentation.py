@@ -17,7 +17,7 @@ from lit_seg.errors import RunError
 from lit_seg.losses import CrossEntropyLoss, RecallLoss
 from lit_seg.metrics import confusion_matrix, confusion_scores
 from lit_seg.metrics.labels import VOID, ClassCounts
-from lit_seg.tasks import LitSegmenter, segmentation
+from lit_seg.tasks import LitSegmenter
 from lit_seg.tasks.schedule import _changed_options
 
 SMALL = {
@@ -103,14 +103,6 @@ def test_batches_of_another_kind_are_refused(tiny: LitSegmenter) -> None:
         tiny.training_step((batch["image"], batch["target"]), 0)
     with pytest.raises(RunError, match=r"a dict with .*'name', got \['image', 'target'\]"):
         tiny.validation_step({key: batch[key] for key in ("image", "target")}, 0)
-
-
-def test_an_export_names_the_packages_that_it_needs(
-    monkeypatch: pytest.MonkeyPatch, tiny: LitSegmenter
-) -> None:
-    monkeypatch.setattr(segmentation, "find_spec", lambda name: None)
-    with pytest.raises(RunError, match="to_onnx needs onnx and onnxscript: pip install onnx onnx"):
-        tiny.to_onnx("x.onnx", torch.zeros(1, 3, 32, 32).byte())
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """``python -m lit_seg export RUN`` writes a run as one file that runs without lit_seg."""
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from lit_seg.cli.commands.run_command import Parser, one_line_errors
+from lit_seg.errors import RunError
 from lit_seg.export.export_run import export_run
 from lit_seg.export.formats import FORMATS
 
@@ -22,13 +24,18 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument(
         "--resize", action="store_true", help="bring images to the size of the run's evaluation"
     )
+    strength = "strength of the post-hoc balancing of classes; that of the run, 0 for none"
+    parser.add_argument("--tau", type=float, help=strength)
     given = parser.parse_args(args)
+    if given.tau is not None and not 0 <= given.tau < math.inf:
+        raise RunError(f"`tau` must be a number of at least 0, got {given.tau}")
     found = export_run(
         given.run,
         given.format,
         given.out,
         given.check,
         given.resize,
+        tau=given.tau,
         tell=lambda text: sys.stderr.write(f"{text}\n"),
     )
     for (height, width), difference in found.differences.items():

@@ -17,7 +17,7 @@ _SOURCES = (
 
 def _parser() -> Parser:
     parser = Parser("predict", epilog="docs/use.md shows what is written.")
-    parser.add_argument("run", type=Path, help="a run, or a checkpoint")
+    parser.add_argument("run", type=Path, nargs="?", help="a run, a checkpoint or an export")
     parser.add_argument("source", nargs="*", help=_SOURCES)
     out = "the folder to write to, also one to go on with; by default <run>/predictions, fresh"
     parser.add_argument("--out", type=Path, help=out)
@@ -48,7 +48,10 @@ def _parser() -> Parser:
 def main(args: Sequence[str]) -> int:
     """Write the predictions; the code is 2 if a file could not be read, though others could."""
     check_rank_variables()
-    options = _parser().parse_args(args)
+    parser = _parser()
+    options = parser.parse_intermixed_args(args)  # sources may come after options
+    if options.run is None:
+        parser.error("the following arguments are required: run")
     # what is misspelt is told before the import of torch, which takes seconds
     inputs = find_inputs(options.source, options.out) if options.source else []
     from lit_seg.cli.prediction import predict

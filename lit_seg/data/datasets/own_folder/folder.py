@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,13 @@ from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError
 from lit_seg.files.escape import one_line
+from lit_seg.images.bands import read_bands
+from lit_seg.images.decode import read_image
 from lit_seg.images.picture import Array, open_picture
 from lit_seg.metrics.labels import VOID
+
+MAX_CHANNELS = 512
+"""OpenCV resizes no more."""
 
 
 class Folder(SegDataModule):
@@ -53,6 +59,11 @@ class Folder(SegDataModule):
         mask_suffix: end of the names of masks in its place, such as ``_mask.png``; that of any
             lossless image by default.
         splits: train, val and test, each to a list, a folder for ``{split}`` or a fraction.
+        channels: of the images; 3 are red, green and blue of 8 bits. Others have no names: 1 is
+            grey, 4 may be RGBA, and TIFF has any number, all of 8 or 16 bits.
+        mean: of each channel, as files hold it; measured on training images by default, or that
+            which published weights expect of RGB.
+        std: the same of the standard deviation.
         exclude: patterns of files or folders below ``root`` that are neither images nor masks, such
             as ``*_overlay.png`` or ``old/*``.
         name: of the dataset, in messages, tables and files, and for its default folder; the name
@@ -84,6 +95,9 @@ class Folder(SegDataModule):
         image_suffix: str | None = None,
         mask_suffix: str | None = None,
         splits: Any = None,
+        channels: int = 3,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
         exclude: str | list[str] | None = None,
         name: str | None = None,
         **options: Any,
@@ -95,6 +109,9 @@ class Folder(SegDataModule):
         self.folder = name or Path(os.path.abspath(root or "folder")).name or "folder"
         if leads_out(self.folder) or set(self.folder) & set("/\\"):
             raise ValueError(f"`name` must be a name without slashes, got {self.folder!r}")
+        if not 1 <= channels <= MAX_CHANNELS:
+            raise ValueError(f"`channels` must be 1 to {MAX_CHANNELS}, got {channels}")
+        self.channels, self.mean, self.std = channels, mean, std
         super().__init__(root=root, **options)
         suffixes = image_suffix, mask_suffix
         exclude = [exclude] if isinstance(exclude, str) else exclude or []
@@ -103,7 +120,8 @@ class Folder(SegDataModule):
         )
 
     def split(self, name: SplitName) -> FileSplit:
-        return _FolderSplit(self._found.pairs(name), self._classes.read, self.root)
+        read = read_image if self.channels == 3 else partial(read_bands, channels=self.channels)
+        return _FolderSplit(self._found.pairs(name), self._classes.read, self.root, read)
 
     def prepare_data(self) -> None:
         super().prepare_data()

@@ -1,0 +1,151 @@
+"""Images of a user's folder with other channels than red, green and blue."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lit_seg.errors import DataError, RunError
+from lit_seg.images.bands import as_rgb, read_bands
+from lit_seg.images.data_format import DataFormat
+from lit_seg.tasks import LitSegmenter
+from tests.data.layout_of_folder import folder, write_folder
+
+STEMS = tuple("abcdefghij")
+
+
+def numbers(channels, dtype, seed=0, size=(12, 16)):
+    shape = size if channels == 1 else (*size, channels)
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype)
+
+
+def written(path, image, **options):
+    """Save an array as the suffix and the options say."""
+    if path.suffix == ".tif":
+        pytest.importorskip("tifffile").imwrite(path, image, **options)
+    elif image.dtype == np.uint8:
+        Image.fromarray(image).save(path)
+    else:
+        order = image if image.ndim == 2 else image[..., [2, 1, 0, *range(3, image.shape[2])]]
+        path.write_bytes(cv2.imencode(path.suffix, order)[1].tobytes())
+    return path
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_png_is_read_as_it_is_stored(channels, dtype, tmp_path):
+    image = numbers(channels, dtype)
+    found = read_bands(written(tmp_path / "x.png", image), channels)
+    assert found.dtype == dtype
+    assert np.array_equal(found, image.reshape(12, 16, channels))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("layout", ["contig", "separate", "pages", "deflate", "grey"])
+def test_a_tiff_is_read_as_it_is_stored(layout, dtype, tmp_path):
+    channels = 1 if layout == "grey" else 7
+    image = numbers(channels, dtype)
+    planes = np.moveaxis(image, -1, 0) if channels > 1 else image
+    options = {
+        "contig": {"photometric": "minisblack", "planarconfig": "contig"},
+        "separate": {"photometric": "minisblack", "planarconfig": "separate"},
+        "pages": {"photometric": "minisblack"},
+        "deflate": {"photometric": "minisblack", "compression": "zlib"},
+        "grey": {},
+    }[layout]
+    saved = planes if layout in ("separate", "pages") else image
+    if layout == "deflate":
+        options["planarconfig"] = "contig"
+    found = read_bands(written(tmp_path / "x.tif", saved, **options), channels)
+    assert np.array_equal(found, image.reshape(12, 16, channels))
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    path = written(tmp_path / "x.png", numbers(4, np.uint8))
+    with pytest.raises(DataError, match=r"x\.png: has 4 bands, and `data.init_args.channels` is 2"):
+        read_bands(path, 2)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match=r"x\.png: cannot be read"):
+        read_bands(path, 4)
+
+
+def test_a_tiff_that_holds_something_else_is_named(tmp_path):
+    path = written(tmp_path / "x.tif", numbers(1, np.uint8).astype(np.float32))
+    with pytest.raises(DataError, match=r"x\.tif: holds numbers of type float32; scale them"):
+        read_bands(path, 1)
+    path.write_text("no TIFF")
+    with pytest.raises(DataError, match=r"x\.tif: cannot be read as TIFF"):
+        read_bands(path, 1)
+    with pytest.raises(DataError, match=r"y\.tif: no such file"):
+        read_bands(tmp_path / "y.tif", 1)
+
+
+@pytest.mark.parametrize(("channels", "dtype"), [(1, np.uint8), (4, np.uint8), (4, np.uint16)])
+def test_a_folder_trains_on_its_channels(channels, dtype, tmp_path):
+    """Its statistics are those of all pixels, and the network sees numbers as they are stored."""
+    write_folder(tmp_path)
+    images = [numbers(channels, dtype, seed) for seed in range(len(STEMS))]
+    for stem, image in zip(STEMS, images, strict=True):
+        written(tmp_path / "images" / f"{stem}.png", image)
+    splits = {"train": 0.8, "val": 0.2}
+    data = folder(tmp_path, channels=channels, splits=splits, height=14, width=16)
+    train = [STEMS.index(image.stem) for image, _ in data.split("train").pairs]
+    pixels = np.concatenate([images[i].reshape(-1, channels) for i in train]).astype(float)
+    assert np.allclose(data.data_format.mean, pixels.mean(0))
+    assert np.allclose(data.data_format.std, pixels.std(0))
+    batch = next(iter(data.val_dataloader()))
+    of_files = torch.from_numpy(data.split("val").load(0)[0].astype(np.int64)).movedim(-1, 0)
+    assert torch.equal(batch["image"][0, :, :12], of_files)
+    assert not batch["image"][0, :, 12:].any()
+    assert next(iter(data.train_dataloader()))["image"].shape == (2, channels, 14, 16)
+    small = {"architecture": "pat_unet", "options": {"width": 2}}
+    model = LitSegmenter([1, 1, 1], data_format=data.data_format, **small).eval()
+    mean, std = (torch.tensor(each).reshape(-1, 1, 1) for each in (pixels.mean(0), pixels.std(0)))
+    x = (batch["image"] - mean) / std
+    padded = torch.nn.functional.pad(x.float(), (0, 0, 0, 2))
+    torch.testing.assert_close(model(batch["image"]), model.network(padded)[:, :, :14])
+    with pytest.raises(RunError, match=rf"give \(N, {channels}, H, W\)"):
+        model(batch["image"].float())
+
+
+def test_more_channels_than_opencv_names_are_scaled_cropped_and_flipped(tmp_path):
+    """All of them alike: here they are equal, and stay so."""
+    write_folder(tmp_path)
+    data = folder(tmp_path, channels=7, mean=[0.0] * 7, std=[1.0] * 7, height=20, width=18)
+    image = np.repeat(numbers(1, np.uint16)[..., None], 7, axis=2)
+    for seed in range(8):
+        out, label = data._train(image, np.zeros((12, 16), np.uint8), seed)
+        assert (out.shape, label.shape, out.dtype) == ((20, 18, 7), (20, 18), np.uint16)
+        assert (out == out[..., :1]).all()
+        assert not out[label == 255].any()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"channels": 0}, "`channels` must be 1 to 512, got 0"),
+        ({"channels": 4, "mean": [1.0], "std": [1.0] * 4}, r"`mean` must be 4 numbers.*\[1.0\]"),
+        ({"mean": [1.0] * 3}, "`std` must be 3 numbers above 0, .*got None"),
+        ({"mean": [1.0] * 3, "std": [1.0, 0.0, 1.0]}, "`std` must be 3 numbers above 0"),
+    ],
+)
+def test_channels_and_statistics_must_fit(given, named, tmp_path):
+    with pytest.raises(ValueError, match=named):
+        _ = folder(write_folder(tmp_path), **given).data_format
+
+
+def test_other_channels_are_shown_by_the_first_of_them():
+    deep = np.array([[[0, 1, 2, 3], [512, 1024, 0, 9]]], np.uint16)
+    assert as_rgb(deep).tolist() == [[[0, 0, 0], [127, 255, 0]]]
+    grey = np.array([[[7], [9]]], np.uint8)
+    assert as_rgb(grey).tolist() == [[[7] * 3, [9] * 3]]
+    rgb = np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
+    assert np.array_equal(as_rgb(rgb), rgb)
+
+
+def test_a_format_of_an_older_version_is_of_rgb():
+    content = {"dataset": "x", "palette": [[1, 2, 3]], "ids": [0], "height": 4, "width": 4}
+    found = DataFormat.of({**content, "fit": "pad"})
+    assert (found.channels, found.mean) == (3, None)
+    assert DataFormat.of(found.plain()) == found
