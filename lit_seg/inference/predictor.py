@@ -95,15 +95,19 @@ class Predictor:
         self.device = _device(device)
         self.file = Path(path).expanduser()
         if self.file.suffix in SUFFIXES:
-            network: TrainedNetwork | ExportedNetwork = load_exported(self.file)
+            exported = load_exported(self.file)
+            network: TrainedNetwork | ExportedNetwork = exported
+            kept = done = exported.tau  # its logits are balanced already
         else:
             self.file = checkpoint_file(self.file)
             network = load_network(self.file)
+            kept, done = read_tau(self.file), 0.0
         self.network = network.to(self.device)
         self.class_names = self.network.class_names
         self.data_format = self.network.data_format
         self.views = views or Views()
-        self.tau = read_tau(self.file) if tau is None else tau
+        self.tau = kept if tau is None else tau
+        self._tau_left = self.tau - done
         self._log_prior = log_prior(self.network.class_pixels).float().to(self.device)
         self.batch_size = batch_size
         self.precision = precision
@@ -163,7 +167,7 @@ class Predictor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
             content = fitted_size(shape, size, form.fit)
             scores = score(self.network, batch, self.views, (shape[0], shape[1]), content)
-        return balanced(scores, self._log_prior, self.tau)
+        return balanced(scores, self._log_prior, self._tau_left)
 
 
 def labels_of(scores: Tensor) -> Array:
