@@ -12,7 +12,7 @@ from lit_seg.cli.counted import Counted
 from lit_seg.distributed.shared_work import SharedWork
 from lit_seg.errors import DataError, RunError, plural
 from lit_seg.files.escape import one_line
-from lit_seg.images.decode import read_image
+from lit_seg.images.bands import read_bands
 from lit_seg.images.picture import Array
 from lit_seg.inference.inputs import Input
 from lit_seg.inference.many_images import NamedImage, label_images
@@ -33,7 +33,11 @@ def predict(options: Namespace, inputs: Sequence[Input]) -> int:
     """
     predictor = _predictor(options)
     form = predictor.data_format
-    images = [NamedImage(i.name, partial(read_image, i.path)) for i in inputs if not i.is_video]
+    images = [
+        NamedImage(i.name, partial(read_bands, i.path, form.channels))
+        for i in inputs
+        if not i.is_video
+    ]
     if not inputs:
         images = _validation_images(options)
     if options.submission:
