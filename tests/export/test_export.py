@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -89,6 +91,24 @@ def test_the_card_shows_how_it_is_used(
     assert str(run.parent) not in card
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pt2", "onnx"])
+def test_it_runs_where_lit_seg_is_not_installed(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    folder = request.getfixturevalue(name)
+    (block,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    Image.new("RGB", (50, 37)).save(tmp_path / "image.png")
+    (tmp_path / f"model.{name}").symlink_to(folder / f"model.{name}")
+    missing = ["lit_seg", "segmentation_models_pytorch", "timm", "pytorch_lightning", "cv2"]
+    if name == "onnx":
+        missing += ["torch", "onnx", "onnxscript"]
+    code = f"import sys; sys.modules |= dict.fromkeys({missing})\n{block}\nprint(*labels.shape)"
+    command = [sys.executable, "-I", "-W", "ignore", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1 37 50\n", "")
+
+
 @pytest.mark.parametrize("name", ["pt2", "onnx"])
 def test_it_is_loaded_like_a_run(
     name: str, run: Path, request: pytest.FixtureRequest, tmp_path: Path
@@ -98,6 +118,8 @@ def test_it_is_loaded_like_a_run(
     exported, loaded = lit_seg.load(file)(image), lit_seg.load(run)(image)
     assert exported.class_names == loaded.class_names
     assert np.abs(exported.probabilities - loaded.probabilities).max() < 1e-5
+    one, other = (lit_seg.load(path, tau=1)(image).probabilities for path in (file, run))
+    assert np.abs(one - other).max() < 1e-5 < np.abs(one - loaded.probabilities).max()
     Image.fromarray(image).save(tmp_path / "a.png")
     assert predict.main([str(file), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]) == 0
     assert (np.asarray(Image.open(tmp_path / "out/labels/a.png")) == exported.labels).all()
