@@ -6,7 +6,7 @@ that a list of the commands, or a misspelt one, takes no time.
 
 COMMANDS = {
     "train": "trains a loss on a dataset, both by name",
-    "predict": "labels images and videos with a run, a checkpoint or an export",
+    "predict": "labels images and videos with a run or an export",
     "compare": "trains several losses on several seeds, then reports on them",
     "report": "compares finished runs, as one HTML page and as Markdown",
     "diagnose": "tells whether imbalance limits a run, and which loss to try next",
