@@ -37,7 +37,7 @@ class DeployedNetwork(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Label ``(N, 3, H, W)`` uint8 RGB images.
+        """Label ``(N, 3, H, W)`` uint8 RGB images, or int32 ones of other channels.
 
         Returns:
             ``(N, H, W)`` int64 labels, and the ``(N, C, H, W)`` float32 logits that they are of.

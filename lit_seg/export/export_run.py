@@ -18,6 +18,7 @@ from lit_seg.export.model_card import write_card
 from lit_seg.export.parity import Network, differences, images_of
 from lit_seg.files.atomic_io import writing
 from lit_seg.inference.exported import load_exported, metadata_of
+from lit_seg.inference.prediction_folder import fresh_folder
 from lit_seg.inference.prior import balanced, read_tau
 from lit_seg.inference.trained import TrainedNetwork, checkpoint_file, load_network
 from lit_seg.losses.logit_adjustment import log_prior
@@ -66,7 +67,7 @@ def export_run(
     trained = load_network(checkpoint)
     run = checkpoint.parent
     run = run.parent if run.name == CHECKPOINTS else run
-    images = images_of(check, run)
+    images = images_of(check, run, trained.data_format.channels)
     size = _size(trained, name) if resize else None
     folder = _new_folder(out, run / "exports" / name)
     if name == "smp":
@@ -104,8 +105,7 @@ def _size(trained: TrainedNetwork, name: str) -> tuple[int, int]:
     if form.fit != "stretch":
         raise RunError(
             f"--resize changes the proportions of images, and the run keeps them (`fit` is "
-            f"{form.fit!r}); leave it out, and give the export images near "
-            f"{form.height}x{form.width}"
+            f"{form.fit!r}); leave it out, and give images of about {form.height}x{form.width}"
         )
     return form.height, form.width
 
@@ -116,15 +116,6 @@ def _new_folder(out: Path | None, wanted: Path) -> Path:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise RunError(f"{out}: is there already; give another folder by --out, or move it away")
     return out
-
-
-def fresh_folder(wanted: Path) -> Path:
-    """Choose ``wanted``, or ``wanted-2`` and so on if that is there."""
-    folder, number = wanted, 1
-    while folder.exists():
-        number += 1
-        folder = wanted.with_name(f"{wanted.name}-{number}")
-    return folder
 
 
 def _loaded(name: str, file: Path, trained: TrainedNetwork) -> Network:

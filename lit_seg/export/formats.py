@@ -102,7 +102,8 @@ _WRITERS: dict[str, Callable[[DeployedNetwork, Path, str], None]] = {
 
 def _program(network: DeployedNetwork) -> ExportedProgram:
     channels = network.pixel_mean.shape[1]
-    image = torch.zeros(_BATCH, channels, _HEIGHT, _WIDTH, dtype=torch.uint8)
+    dtype = torch.uint8 if channels == 3 else torch.int32
+    image = torch.zeros(_BATCH, channels, _HEIGHT, _WIDTH, dtype=dtype)
     sizes = {"image": {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}}
     program = torch.export.export(network, (image,), dynamic_shapes=sizes, strict=False)
     remove_guards(program)

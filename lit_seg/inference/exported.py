@@ -77,12 +77,14 @@ class ExportedNetwork(nn.Module):
         self.tau: float = metadata["tau"]
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute ``(N, C, H, W)`` float32 logits of ``(N, 3, H, W)`` uint8 RGB of any size.
+        """Compute ``(N, C, H, W)`` float32 logits of ``(N, channels, H, W)`` images of any size.
 
-        They include the post-hoc balancing of strength ``tau``.
+        The images are those of :class:`TrainedNetwork`. The logits include the post-hoc balancing
+        of strength ``tau``.
         """
-        check_images(image)
-        return self._run(image)
+        channels = self.data_format.channels
+        check_images(image, channels)
+        return self._run(image if channels == 3 else image.int())
 
     def train(self, mode: bool = True) -> "ExportedNetwork":
         """Do nothing: an exported network is in evaluation mode for good, and torch refuses."""

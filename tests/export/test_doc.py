@@ -29,7 +29,7 @@ def test_the_commands_are_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         assert export.main(words[4:]) == 0
     assert [args[1] for args in seen] == ["pt2", "onnx", "smp", "pt2"]
     assert seen[2][2] == Path("street_unet")
-    assert seen[3][3:] == ([Path("photo.jpg"), Path("other.png")], True)
+    assert seen[3][3:5] == ([Path("photo.jpg"), Path("other.png")], True)
     refused = make("export")
     assert "make export CKPT=" in refused.stderr
 

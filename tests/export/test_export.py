@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,7 @@ from lit_seg.export import export_run, formats, parity
 from lit_seg.export.deployed import DeployedNetwork
 from lit_seg.inference.exported import METADATA, load_exported
 from lit_seg.inference.plain_export import read_plain_export
+from lit_seg.inference.prior import write_tau
 from lit_seg.inference.trained import load_network
 
 SIZES = ((2, 33, 50), (1, 64, 96), (3, 20, 31))
@@ -86,6 +89,24 @@ def test_the_card_shows_how_it_is_used(
     assert "lit_seg.losses.RecallLoss" in card
     assert "MIT" in card  # the licence of the dataset
     assert str(run.parent) not in card
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pt2", "onnx"])
+def test_it_runs_where_lit_seg_is_not_installed(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    folder = request.getfixturevalue(name)
+    (block,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    Image.new("RGB", (50, 37)).save(tmp_path / "image.png")
+    (tmp_path / f"model.{name}").symlink_to(folder / f"model.{name}")
+    missing = ["lit_seg", "segmentation_models_pytorch", "timm", "pytorch_lightning", "cv2"]
+    if name == "onnx":
+        missing += ["torch", "onnx", "onnxscript"]
+    code = f"import sys; sys.modules |= dict.fromkeys({missing})\n{block}\nprint(*labels.shape)"
+    command = [sys.executable, "-I", "-W", "ignore", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1 37 50\n", "")
 
 
 @pytest.mark.parametrize("name", ["pt2", "onnx"])
@@ -160,6 +181,30 @@ def test_the_size_of_the_evaluation_can_be_part_of_it(run: Path, size: tuple[int
     want = F.interpolate(want + offset.view(1, -1, 1, 1), size, mode="bilinear")
     torch.testing.assert_close(logits, want, atol=1e-4, rtol=1e-4)
     assert torch.equal(labels, logits.argmax(1))
+
+
+def test_the_strength_that_the_run_keeps_is_part_of_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the format of smp it cannot be: that holds the network alone."""
+    pixels = torch.tensor(load_network(run).class_pixels).clamp(min=1)
+    prior = (pixels / pixels.sum()).log()
+    offsets = []
+
+    def stop(trained: object, offset: torch.Tensor, size: object) -> None:
+        offsets.append(offset)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(export_run, "DeployedNetwork", stop)
+    kept = write_tau(run, 0.5)
+    try:
+        for name, tau in (("pt2", None), ("pt2", 0.2), ("smp", None)):
+            with pytest.raises(KeyboardInterrupt):
+                export_run.export_run(run, name, tmp_path / "new", tau=tau)
+    finally:
+        kept.unlink()
+    for offset, tau in zip(offsets, (0.5, 0.2, 0), strict=True):
+        torch.testing.assert_close(offset, -tau * prior)
 
 
 def test_packages_that_are_not_installed_are_named(
