@@ -126,7 +126,7 @@ def _label(
     if len(missing) < len(images):
         done = len(images) - len(missing)
         sys.stdout.write(f"{plural(done, 'image')} of {len(images)} are there already\n")
-    with Counted("images", len(missing)) as count:
+    with Counted("image", len(missing)) as count:
         return label_images(predictor, missing, folder, count)
 
 
@@ -139,7 +139,8 @@ def _label_videos(
             sys.stdout.write(f"{one_line(name)} is there already\n")
             continue
         try:
-            with Counted(f"frames of {one_line(name)}") as count:
+            sys.stdout.write(f"{one_line(name)}:\n")
+            with Counted("frame") as count:
                 label_video(predictor, path, name, folder, count)
         except DataError as fault:
             faults.append(fault)
