@@ -95,8 +95,9 @@ class Predictor:
         self.device = _device(device)
         self.file = Path(path).expanduser()
         if self.file.suffix in SUFFIXES:
-            network: TrainedNetwork | ExportedNetwork = load_exported(self.file)
-            kept = network.tau
+            exported = load_exported(self.file)
+            network: TrainedNetwork | ExportedNetwork = exported
+            kept = exported.tau
         else:
             self.file = checkpoint_file(self.file)
             network, kept = load_network(self.file), read_tau(self.file)
@@ -104,7 +105,7 @@ class Predictor:
         self.class_names = self.network.class_names
         self.data_format = self.network.data_format
         self.views = views or Views()
-        self.tau = kept if tau is None else tau
+        self.tau: float = kept if tau is None else tau
         # the logits of an export are balanced already
         self._more = self.tau - kept if isinstance(network, ExportedNetwork) else self.tau
         self._log_prior = log_prior(self.network.class_pixels).float().to(self.device)

@@ -22,9 +22,12 @@ from lit_seg.cli.commands.export import main
 from lit_seg.errors import RunError
 from lit_seg.export import export_run, formats, parity
 from lit_seg.export.deployed import DeployedNetwork
-from lit_seg.inference.exported import METADATA, load_exported
+from lit_seg.inference import predictor
+from lit_seg.inference.exported import METADATA, ExportedNetwork, load_exported, metadata_of
 from lit_seg.inference.plain_export import read_plain_export
+from lit_seg.inference.prior import balanced, write_tau
 from lit_seg.inference.trained import load_network
+from lit_seg.losses.logit_adjustment import log_prior
 
 SIZES = ((2, 33, 50), (1, 64, 96), (3, 20, 31))
 
@@ -163,6 +166,43 @@ def test_an_export_has_a_folder_of_its_own(run: Path, tmp_path: Path) -> None:
     (wanted / "mine").touch()
     with pytest.raises(RunError, match=f"{wanted}: .* --out"):
         export_run._new_folder(wanted, wanted)
+
+
+def test_the_balancing_of_the_run_is_part_of_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def stop(name: str, network: DeployedNetwork, *args: object) -> None:
+        seen.append((network.offset.flatten(), *args))
+        raise RunError("seen")
+
+    monkeypatch.setattr(export_run, "write_format", stop)
+    kept = write_tau(run, 0.7)
+    for name, tau in (("pt2", None), ("pt2", 0.2), ("smp", None)):
+        with pytest.raises(RunError, match="seen"):
+            export_run.export_run(run, name, tmp_path / "out", tau=tau)
+    kept.unlink()
+    pixels = torch.tensor(load_network(run).class_pixels).clamp(min=1)
+    prior = (pixels / pixels.sum()).log()
+    for (offset, _, metadata), tau in zip(seen, (0.7, 0.2, 0), strict=True):
+        torch.testing.assert_close(offset, -tau * prior)
+        assert metadata["tau"] == tau
+
+
+def test_an_export_is_not_balanced_twice(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = load_network(run)
+    offset = balanced(torch.zeros(1, 12, 1, 1), log_prior(network.class_pixels), 0.5).float()
+    exported = ExportedNetwork(lambda x: network(x) + offset, metadata_of(network, 0.5), None)
+    monkeypatch.setattr(predictor, "load_exported", lambda path: exported)
+    write_tau(tmp_path, 0.9)  # of a run that an export happens to lie in
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    for tau in (None, 0, 0.8):
+        found = lit_seg.load(tmp_path / "model.onnx", tau=tau)(image).probabilities
+        want = lit_seg.load(run, tau=0.5 if tau is None else tau)(image).probabilities
+        assert np.abs(found - want).max() < 1e-5
 
 
 @pytest.mark.parametrize("size", [(33, 50), (130, 100)])
