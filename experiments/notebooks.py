@@ -1,7 +1,8 @@
 """Run the notebooks and keep their outputs: `python -m experiments.notebooks`, some minutes.
 
 They run on the records of streets in `docs/records`, as they are given to readers, each in a folder
-of its own. Pictures are reduced to few colours, and nothing of this machine is kept.
+of its own. Records hold no weights: 04 takes those that `make train` has left in `runs/`. Pictures
+are reduced to few colours, and nothing of this machine is kept.
 """
 
 import base64
@@ -18,10 +19,11 @@ from PIL import Image
 
 from experiments.records import unpack
 from lit_seg.images.picture import open_picture
+from lit_seg.runs.layout import CHECKPOINTS, METRICS
 
 PROJECT = Path(__file__).absolute().parents[1]
 FOLDER = PROJECT / "notebooks"
-NEWEST = "runs/streets/unet_resnet18/recall/seed0/metrics.csv"  # the run that 01 takes
+NEWEST = "runs/streets/unet_resnet18/recall/seed0"  # the run that 01 and 04 take
 COLOURS = 64
 
 
@@ -31,7 +33,8 @@ def execute(notebook: Path) -> None:
     with tempfile.TemporaryDirectory() as root:
         place = Path(root)
         unpack(PROJECT / "docs/records/streets.tar.xz", place / "runs")
-        os.utime(place / NEWEST)
+        os.utime(place / NEWEST / METRICS)
+        (place / NEWEST / CHECKPOINTS).symlink_to(PROJECT / NEWEST / CHECKPOINTS)
         (place / "experiments").symlink_to(PROJECT / "experiments")
         (place / "notebooks").mkdir()
         where = {"metadata": {"path": str(place / "notebooks")}}

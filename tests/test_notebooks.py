@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import papermill
 import pytest
@@ -16,6 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
+from lit_seg.diagnosis.run_record import read_run
 from tests.analysis.fabricated import write_run
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -109,10 +111,28 @@ def test_own_data(shell: Shell) -> None:
     assert "cross" in printed(outputs)
 
 
+def test_predictions(run: Path, shell: Shell) -> None:
+    """What the notebook counts is what the validation counted that wrote the checkpoint."""
+    last = run / "checkpoints" / "last.ckpt"
+    outputs = execute(shell, "04_predictions", {"RUN": str(last), "SHOWN": 2})
+    assert pictures(outputs) == 5
+    record = read_run(run)
+    found = shell.user_ns
+    # images one by one: sums in another order may change a pixel
+    np.testing.assert_allclose(found["counts"], record.counts, rtol=0, atol=3)
+    assert float(found["scores"].miou) == pytest.approx(record.curve.iloc[-1], abs=2e-3)
+    pixels = [found["pixels"].diagonal().sum(), found["pixels"].sum()]
+    assert [found["sure"][True].sum(), sum(map(np.sum, found["sure"].values()))] == pixels
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("01_weight_dynamics", {"RUN": "run"}), ("03_own_data", {"STEPS": 2})],
+    [
+        ("01_weight_dynamics", {"RUN": "run"}),
+        ("03_own_data", {"STEPS": 2}),
+        ("04_predictions", {"RUN": "run", "IMAGES": 4}),
+    ],
 )
 def test_notebooks_run_in_a_kernel(
     name: str, parameters: dict[str, Any], run: Path, tmp_path: Path
@@ -145,5 +165,5 @@ def test_a_notebook_shows_small_outputs(notebook: Path) -> None:
 
 
 def test_every_notebook_is_run() -> None:
-    run = {"01_weight_dynamics", "02_loss_comparison", "03_own_data"}
+    run = {"01_weight_dynamics", "02_loss_comparison", "03_own_data", "04_predictions"}
     assert {notebook.stem for notebook in NOTEBOOKS} == run

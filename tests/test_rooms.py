@@ -1,6 +1,7 @@
 """A module imports only from rooms that lie below its own, and its name stands once."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,9 +51,10 @@ NAMED_BY_THE_SHELL = "cli/commands"
 """A command's module has its name in the shell, also where a room has a module of that name."""
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield path.relative_to(PACKAGE), ast.parse(path.read_text())
+@functools.cache
+def modules() -> list[tuple[Path, ast.Module]]:
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return [(path.relative_to(PACKAGE), ast.parse(path.read_text())) for path in paths]
 
 
 def room_of(path: Path) -> str:
@@ -99,13 +101,12 @@ def test_a_name_that_is_of_no_room_is_seen(line: str) -> None:
     assert name.split(".")[1] not in ROOMS
 
 
-def arrows() -> Iterator[tuple[Path, str, str, str]]:
+@functools.cache
+def arrows() -> list[tuple[Path, str, str, str]]:
     """Module, its room, what it imports and the room of that, where the rooms differ."""
-    for path, tree in modules():
-        for name in imported(path, tree):
-            room, other = room_of(path), name.split(".")[1]
-            if room not in (other, "__main__", "__init__"):
-                yield path, room, name, other
+    named = [(path, name) for path, tree in modules() for name in imported(path, tree)]
+    found = [(path, room_of(path), name, name.split(".")[1]) for path, name in named]
+    return [each for each in found if each[1] not in (each[3], "__main__", "__init__")]
 
 
 def test_the_rooms_are_those_of_the_table() -> None:
@@ -140,7 +141,7 @@ def test_a_network_needs_no_trainer() -> None:
 
 def test_a_room_imports_from_lower_rooms_only() -> None:
     """So that there is no circle between rooms either."""
-    found = list(arrows())
+    found = arrows()
     assert len(found) > 200
     wrong = [
         f"{path} imports {name}"

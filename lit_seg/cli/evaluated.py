@@ -13,6 +13,7 @@ from rich.table import Table
 from lit_seg.callbacks.run_summary import scores_of, show_scores
 from lit_seg.callbacks.validation_report import image_table
 from lit_seg.data import SegDataModule
+from lit_seg.errors import plural
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.inference.prediction_folder import fresh_folder
 from lit_seg.inference.prior import write_tau
@@ -58,7 +59,7 @@ def write_evaluation(
     lines = [_intervals(content["intervals"])]
     if scored.taus:
         lines += _keep_best(run, checkpoint, scored, module.scoring.tau_by)
-    rate = f"{images} images in {seconds:.1f} s, {images / seconds:.1f} a second"
+    rate = f"{plural(images, 'image')} in {seconds:.1f} s, {images / seconds:.1f} a second"
     Console().out(*lines, f"files        {folder}  ({rate})", sep="\n", highlight=False)
 
 

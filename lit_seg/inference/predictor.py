@@ -96,18 +96,18 @@ class Predictor:
         self.file = Path(path).expanduser()
         if self.file.suffix in SUFFIXES:
             exported = load_exported(self.file)
+            kept = within = exported.tau  # its logits are balanced already
             network: TrainedNetwork | ExportedNetwork = exported
-            kept = exported.tau
         else:
             self.file = checkpoint_file(self.file)
-            network, kept = load_network(self.file), read_tau(self.file)
+            network = load_network(self.file)
+            kept, within = read_tau(self.file), 0.0
         self.network = network.to(self.device)
         self.class_names = self.network.class_names
         self.data_format = self.network.data_format
         self.views = views or Views()
-        self.tau: float = kept if tau is None else tau
-        # the logits of an export are balanced already
-        self._more = self.tau - kept if isinstance(network, ExportedNetwork) else self.tau
+        self.tau = kept if tau is None else tau
+        self._added_tau = self.tau - within
         self._log_prior = log_prior(self.network.class_pixels).float().to(self.device)
         self.batch_size = batch_size
         self.precision = precision
@@ -165,7 +165,7 @@ class Predictor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
             content = fitted_size(shape, size, form.fit)
             scores = score(self.network, batch, self.views, (shape[0], shape[1]), content)
-        return balanced(scores, self._log_prior, self._more)
+        return balanced(scores, self._log_prior, self._added_tau)
 
 
 def labels_of(scores: Tensor) -> Array:

@@ -8,9 +8,9 @@ from lit_seg.metrics.confusion import (
     confusion_matrix,
     confusion_scores,
     image_counts,
-    predict_labels,
 )
 from lit_seg.metrics.pixel_mean import PixelMean
+from lit_seg.ops.predict_labels import predict_labels
 
 __all__ = [
     "ClassRecall",

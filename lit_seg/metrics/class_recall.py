@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from lit_seg.metrics.class_score import ClassScore
-from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.labels import void_of
 from lit_seg.ops import class_nll
+from lit_seg.ops.predict_labels import predict_labels
 
 
 def recall_counts(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from lit_seg.metrics.collectives import sum_over_ranks
-from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.full_precision import FullPrecisionMetric
 from lit_seg.metrics.labels import check_predictions
+from lit_seg.ops.predict_labels import predict_labels
 
 
 class ClassScore(FullPrecisionMetric):

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from lit_seg.metrics.confusion import predict_labels
 from lit_seg.metrics.full_precision import widest_float
 from lit_seg.metrics.scores import class_scores
 from lit_seg.ops.chunked import wide_dtype
+from lit_seg.ops.predict_labels import predict_labels
 
 
 def class_sums(logits: Tensor, target: Tensor, gamma: float = 1.0) -> Tensor:

@@ -10,21 +10,6 @@ from lit_seg.metrics.labels import check_predictions, void_of
 from lit_seg.metrics.scores import MEANS, class_scores, overall_scores
 
 
-def predict_labels(logits: Tensor) -> Tensor:
-    """The class with the largest logit, the lowest id among equals: ``(N, C, *)`` to ``(N, *)``."""
-    logits = logits.detach()
-    if logits.is_cuda or not logits.is_contiguous():
-        return logits.argmax(1)
-    # argmax over a strided axis is not vectorised on the CPU: 90 ms against 27 ms for this scan
-    # over the classes (8x11x240x320, one thread).
-    best = logits[:, 0].clone()
-    labels = torch.zeros(best.shape, dtype=torch.long, device=logits.device)
-    for c in range(1, logits.shape[1]):
-        labels.masked_fill_(logits[:, c] > best, c)
-        torch.maximum(best, logits[:, c], out=best)
-    return labels
-
-
 def confusion_matrix(preds: Tensor, target: Tensor, num_classes: int) -> Tensor:
     """``(C, C)`` int64 pixel counts, rows are true and columns predicted classes; void left out."""
     void_bin = num_classes**2

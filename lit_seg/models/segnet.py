@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor, nn
-from torch.nn.functional import max_pool2d, max_unpool2d
+from torch.nn.functional import max_pool2d
 
 from lit_seg.errors import check_choice
 from lit_seg.models.convolutions import check_width, conv_bn_relu
@@ -71,9 +71,20 @@ class SegNet(nn.Module):
             x, place = max_pool2d(convs(x), 2, return_indices=True)
             places.append(place)
         for convs, place in zip(reversed(self.up), reversed(places), strict=True):
-            x = convs(max_unpool2d(x, place, [2, 2]))
+            x = convs(_unpooled(x, place))
         logits: Tensor = self.head(x)
         return logits
+
+
+def _unpooled(x: Tensor, places: Tensor) -> Tensor:
+    """Put maxima of 2x2 pixels back to their places, with 0 elsewhere.
+
+    torch's ``max_unpool2d`` does the same, but refuses to where a run asks to be deterministic.
+    """
+    n, channels, height, width = x.shape
+    flat = x.new_zeros(n, channels, 4 * height * width)
+    flat = flat.scatter(2, places.flatten(2), x.flatten(2))
+    return flat.view(n, channels, 2 * height, 2 * width)
 
 
 def _stage(widths: list[int], bias: bool) -> nn.Sequential:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from lit_seg.ops.predict_labels import predict_labels
+
 CHUNK_BYTES = {"cpu": 1 << 20, "cuda": 32 << 20}
 """The logits of a chunk, in the dtype of the arithmetic; a GPU needs more at once to be busy."""
 
@@ -87,7 +89,7 @@ def forward_chunk(
         nll.copy_(losses.where(valid, 0))
     bins = label.where(valid, num_classes)
     if predictions:
-        predicted = _predicted(x)
+        predicted = predict_labels(x)
         hits = predicted == label
         counts[2] += _count(predicted.where(valid, num_classes), num_classes)
     else:
@@ -181,19 +183,6 @@ def _chunks(first: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
             yield tuple(
                 each[top : top + height, ..., left : left + width] for each in (first, *others)
             )
-
-
-def _predicted(x: Tensor) -> Tensor:
-    """The class with the largest logit, the lowest id among equals."""
-    if x.is_cuda:
-        return x.argmax(1)
-    # argmax over a strided axis takes three times as long on the CPU as a scan over the classes
-    best = x[:, 0].clone()
-    predicted = torch.zeros(best.shape, dtype=torch.long)
-    for c in range(1, x.shape[1]):
-        predicted.masked_fill_(x[:, c] > best, c)
-        torch.maximum(best, x[:, c], out=best)
-    return predicted
 
 
 def _hits(x: Tensor, label: Tensor, own: Tensor, best: Tensor, exps: Tensor) -> Tensor:

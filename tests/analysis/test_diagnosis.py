@@ -528,7 +528,7 @@ def test_bad_runs_are_named(tmp_path: Path) -> None:
 
 
 def test_against_a_baseline_tells_what_the_loss_changed(tmp_path: Path) -> None:
-    ce = read_run(fabricate(tmp_path / "a", GOOD))
+    ce, again = (read_run(fabricate(tmp_path / name, GOOD)) for name in ("a", "again"))
     better = GOOD | {"sign": 0.8}
     run = read_run(fabricate(tmp_path / "b", better, {"sign": 20}, loss="recall"))
     comparison = compare(run, ce)
@@ -539,11 +539,15 @@ def test_against_a_baseline_tells_what_the_loss_changed(tmp_path: Path) -> None:
     flood = {"road": 0.7, "car": 0.7, "sign": 0.9}
     run = read_run(fabricate(tmp_path / "c", flood, {"sign": 9000}, loss="wce"))
     assert compare(run, ce).outcome == "flooded"
-    assert compare(ce, ce).outcome == "same"
+    assert compare(ce, again).outcome == "same"
+    with pytest.raises(RunError, match="is the run itself"):
+        compare(ce, ce)
 
 
 def test_one_pair_is_no_verdict_and_what_is_undefined_is_no_number(tmp_path: Path) -> None:
-    none = read_run(fabricate(tmp_path / "a", GOOD | {"sign": 0.0}))
+    none, again = (
+        read_run(fabricate(tmp_path / name, GOOD | {"sign": 0.0})) for name in ("a", "again")
+    )
     run = read_run(fabricate(tmp_path / "b", GOOD | {"sign": 0.8}, loss="recall"))
     for one, other, outcome in ((run, none, "higher"), (none, run, "lower")):
         evidence = weigh(one)
@@ -559,9 +563,9 @@ def test_one_pair_is_no_verdict_and_what_is_undefined_is_no_number(tmp_path: Pat
         assert found.limit in text
         assert "0 of 1 tail classes" in text
         assert "nan" not in text
-        (line,) = [line for line in text.splitlines() if "tail precision  " in line]
+        (line,) = [line for line in text.splitlines() if line.startswith("│ tail precision")]
         assert line.count("n/a") == 4  # both scores, the change and its interval
-    assert compare(none, none).outcome == "same"
+    assert compare(none, again).outcome == "same"
 
 
 def test_precision_is_compared_over_classes_that_both_runs_predict(tmp_path: Path) -> None:

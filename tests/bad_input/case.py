@@ -101,7 +101,7 @@ class World:
 
 def read(data: SegDataModule) -> int:
     """Read of a dataset what the command line reads before the first step."""
-    _ = data.class_counts
+    _ = data.class_counts, data.data_format
     data.prepare_data()
     return 0
 

@@ -178,7 +178,7 @@ CASES = [
     Case("own-splits-above-one", _own(_nothing, "splits: {train: 0.9, val: 0.2}"), ("0.9", "0.2")),
     Case("own-colours", _own(_nothing, "ids: null, colours: {a: [1, 1, 1], b: [2, 2, 2]}"), ()),
     Case("own-channels", _own(_nothing, "channels: 4"), ("own/images/",)),
-    Case("own-statistics", _own(_nothing, "mean: [1]"), ("[1.0]",)),
+    Case("own-statistics", _own(_nothing, "mean: [1.0]"), ("[1.0]",)),
     Case("own-tifffile-missing", _without_tifffile, ("x.tif",)),
     Case("image-16-bit", _deep_image, ("deep.png",)),
     Case("ade20k-full", _loads(ADE20K, layout_of_ade20k.write, _colour_ade), ("00000001.png",)),

@@ -120,6 +120,8 @@ def test_it_is_loaded_like_a_run(
     exported, loaded = lit_seg.load(file)(image), lit_seg.load(run)(image)
     assert exported.class_names == loaded.class_names
     assert np.abs(exported.probabilities - loaded.probabilities).max() < 1e-5
+    one, other = (lit_seg.load(path, tau=1)(image).probabilities for path in (file, run))
+    assert np.abs(one - other).max() < 1e-5 < np.abs(one - loaded.probabilities).max()
     Image.fromarray(image).save(tmp_path / "a.png")
     assert predict.main([str(file), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]) == 0
     assert (np.asarray(Image.open(tmp_path / "out/labels/a.png")) == exported.labels).all()
@@ -218,6 +220,30 @@ def test_the_size_of_the_evaluation_can_be_part_of_it(run: Path, size: tuple[int
     want = F.interpolate(want + offset.view(1, -1, 1, 1), size, mode="bilinear")
     torch.testing.assert_close(logits, want, atol=1e-4, rtol=1e-4)
     assert torch.equal(labels, logits.argmax(1))
+
+
+def test_the_strength_that_the_run_keeps_is_part_of_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the format of smp it cannot be: that holds the network alone."""
+    pixels = torch.tensor(load_network(run).class_pixels).clamp(min=1)
+    prior = (pixels / pixels.sum()).log()
+    offsets = []
+
+    def stop(trained: object, offset: torch.Tensor, size: object) -> None:
+        offsets.append(offset)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(export_run, "DeployedNetwork", stop)
+    kept = write_tau(run, 0.5)
+    try:
+        for name, tau in (("pt2", None), ("pt2", 0.2), ("smp", None)):
+            with pytest.raises(KeyboardInterrupt):
+                export_run.export_run(run, name, tmp_path / "new", tau=tau)
+    finally:
+        kept.unlink()
+    for offset, tau in zip(offsets, (0.5, 0.2, 0), strict=True):
+        torch.testing.assert_close(offset, -tau * prior)
 
 
 def test_packages_that_are_not_installed_are_named(

@@ -15,9 +15,12 @@ import lit_seg
 from lit_seg.data import Streets
 from lit_seg.errors import DataError, LitSegError
 from lit_seg.images.resize import fit_image, fit_label
+from lit_seg.inference import predictor as predictor_module
+from lit_seg.inference.exported import ExportedNetwork
 from lit_seg.inference.predictor import Predictor
-from lit_seg.inference.prior import write_tau
+from lit_seg.inference.prior import balanced, write_tau
 from lit_seg.inference.views import Views
+from lit_seg.losses.logit_adjustment import log_prior
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +118,24 @@ def test_the_strength_that_a_run_keeps_balances_its_classes(
     assert (balanced(image).labels == weighted.argmax(0)).mean() > 0.999
     expected = weighted / weighted.sum(0)
     assert np.allclose(balanced(image).probabilities, expected, atol=1e-5)
+
+
+def test_an_export_that_is_balanced_is_not_balanced_again(
+    run: Path, image: np.ndarray, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, form = predictor.network, predictor.data_format
+    prior = log_prior(network.class_pixels)
+    metadata = {
+        "class_names": network.class_names, "class_pixels": network.class_pixels,
+        "data_format": form.plain(), "tau": 0.5,
+    }  # fmt: skip
+    exported = ExportedNetwork(lambda x: balanced(network(x), prior, 0.5), metadata, None)
+    monkeypatch.setattr(predictor_module, "load_exported", lambda file: exported)
+    as_it_is, without = (lit_seg.load(run / "model.pt2", tau=tau) for tau in (None, 0))
+    wanted = lit_seg.load(run, tau=0.5)(image).probabilities
+    assert np.allclose(as_it_is(image).probabilities, wanted, atol=1e-5)
+    assert np.allclose(without(image).probabilities, predictor(image).probabilities, atol=1e-5)
+    assert (as_it_is.tau, without.tau) == (0.5, 0)
 
 
 def test_bfloat16_is_nearly_the_same(run: Path, image: np.ndarray, predictor: Predictor) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 import yaml
 from torch import nn
+from torch.nn.functional import max_pool2d, max_unpool2d
 
 from lit_seg.data import DATASETS
 from lit_seg.losses import RecallLoss
@@ -16,7 +18,7 @@ from lit_seg.metrics import confusion_matrix, confusion_scores
 from lit_seg.metrics.labels import VOID
 from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import build_network
-from lit_seg.models.segnet import SegNet
+from lit_seg.models.segnet import SegNet, _unpooled
 from lit_seg.tasks import LitSegmenter
 from tests.conftest import EXPERIMENTS
 
@@ -110,8 +112,21 @@ def test_logits_of_segnet_may_be_negative(variant: Any) -> None:
     assert logits.amin((0, 2, 3)).max() < 0 < logits.max()
 
 
+@pytest.fixture
+def deterministic() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def test_segnet_trains_in_a_run_that_is_deterministic(deterministic: None) -> None:
+    SegNet(3, 3, width=2)(torch.randn(2, 3, 32, 32)).sum().backward()
+
+
 def test_segnet_puts_values_where_their_maxima_were() -> None:
     """With convolutions that change nothing, the maximum of a picture comes back to its place."""
+    x, places = max_pool2d(torch.randn(2, 3, 8, 12), 2, return_indices=True)
+    assert torch.equal(_unpooled(x, places), max_unpool2d(x, places, [2, 2]))
     network = SegNet(1, 1, width=1)
     network.down = network.up = nn.ModuleList(nn.Identity() for _ in range(4))
     network.head = nn.Sequential()

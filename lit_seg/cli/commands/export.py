@@ -35,7 +35,7 @@ def main(args: Sequence[str]) -> int:
         given.out,
         given.check,
         given.resize,
-        given.tau,
+        tau=given.tau,
         tell=lambda text: sys.stderr.write(f"{text}\n"),
     )
     for (height, width), difference in found.differences.items():
