@@ -31,7 +31,7 @@ class DeployedNetwork(nn.Module):
         self.network = deepcopy(trained.network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.register_buffer("pixel_mean", trained.pixel_mean.clone())
         self.register_buffer("pixel_std", trained.pixel_std.clone())
-        self.register_buffer("offset", offset.view(1, -1, 1, 1).clone())
+        self.register_buffer("offset", offset.float().view(1, -1, 1, 1).clone())
         self.multiple = trained.size_multiple
         self.size = size
         self.eval().requires_grad_(False)

@@ -22,10 +22,12 @@ from lit_seg.cli.commands.export import main
 from lit_seg.errors import RunError
 from lit_seg.export import export_run, formats, parity
 from lit_seg.export.deployed import DeployedNetwork
-from lit_seg.inference.exported import METADATA, load_exported
+from lit_seg.inference import predictor
+from lit_seg.inference.exported import METADATA, ExportedNetwork, load_exported, metadata_of
 from lit_seg.inference.plain_export import read_plain_export
-from lit_seg.inference.prior import write_tau
+from lit_seg.inference.prior import balanced, write_tau
 from lit_seg.inference.trained import load_network
+from lit_seg.losses.logit_adjustment import log_prior
 
 SIZES = ((2, 33, 50), (1, 64, 96), (3, 20, 31))
 
@@ -118,8 +120,8 @@ def test_it_is_loaded_like_a_run(
     exported, loaded = lit_seg.load(file)(image), lit_seg.load(run)(image)
     assert exported.class_names == loaded.class_names
     assert np.abs(exported.probabilities - loaded.probabilities).max() < 1e-5
-    one, other = (lit_seg.load(path, tau=1)(image).probabilities for path in (file, run))
-    assert np.abs(one - other).max() < 1e-5 < np.abs(one - loaded.probabilities).max()
+    if name == "pt2":  # which takes seconds to load once more
+        return
     Image.fromarray(image).save(tmp_path / "a.png")
     assert predict.main([str(file), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]) == 0
     assert (np.asarray(Image.open(tmp_path / "out/labels/a.png")) == exported.labels).all()
@@ -166,6 +168,21 @@ def test_an_export_has_a_folder_of_its_own(run: Path, tmp_path: Path) -> None:
     (wanted / "mine").touch()
     with pytest.raises(RunError, match=f"{wanted}: .* --out"):
         export_run._new_folder(wanted, wanted)
+
+
+def test_an_export_is_not_balanced_twice(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = load_network(run)
+    offset = balanced(torch.zeros(1, 12, 1, 1), log_prior(network.class_pixels), 0.5).float()
+    exported = ExportedNetwork(lambda x: network(x) + offset, metadata_of(network, 0.5), None)
+    monkeypatch.setattr(predictor, "load_exported", lambda path: exported)
+    write_tau(tmp_path, 0.9)  # of a run that an export happens to lie in
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    for tau in (None, 0, 0.8):
+        found = lit_seg.load(tmp_path / "model.onnx", tau=tau)(image).probabilities
+        want = lit_seg.load(run, tau=0.5 if tau is None else tau)(image).probabilities
+        assert np.abs(found - want).max() < 1e-5
 
 
 @pytest.mark.parametrize("size", [(33, 50), (130, 100)])
