@@ -52,7 +52,8 @@ def trained(
     with torch.no_grad():
         network((seen[:, :, :128, :160] - 120) / 60)
     palette = [(i, i, i) for i in range(CLASSES)]
-    form = DataFormat("streets", palette, list(range(CLASSES)), 96, 128, "stretch", channels)
+    own = () if channels == 3 else ([120.0] * channels, [60.0] * channels)
+    form = DataFormat("streets", palette, list(range(CLASSES)), 96, 128, "stretch", channels, *own)
     names = [f"class {i}" for i in range(CLASSES)]
     mean = torch.full((1, channels, 1, 1), 120.0)
     return TrainedNetwork(network, mean, mean / 2, names, [1] * CLASSES, form)
