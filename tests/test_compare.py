@@ -23,7 +23,7 @@ from lit_seg.cli.commands.compare import Display, arguments, planned
 from lit_seg.cli.commands.train import fit_arguments
 from lit_seg.cli.trainings import Trainings, _gpus
 from lit_seg.errors import RunError
-from tests.conftest import TINY
+from tests.conftest import EXPERIMENTS, TINY
 
 ROOT = Path(__file__).parent.parent
 SUMMARY = json.dumps(
@@ -342,6 +342,7 @@ def test_a_task_of_an_array_is_warned_and_goes_on(place: Path, number: int, requ
         (("--losses", "ce", "recal"), "unknown LOSS=recal; did you mean 'recall'?"),
         (("--data", "nowhere"), "unknown DATA=nowhere; there are: ade20k, camvid"),
         (("--data", "mine.yaml"), "DATA=mine.yaml: there is no such file"),
+        (("--data", str(EXPERIMENTS / "loss/ce.yaml")), "ce.yaml: has no `data` section, such as"),
         (("--model", "vit"), "unknown MODEL=vit; there are: deeplabv3_resnet101"),
         (("--recipe", "pat_nyuv2"), "RECIPE=pat_nyuv2 is of another dataset than DATA=streets"),
         (("--jobs", "0"), "--jobs must be at least 1, got 0"),

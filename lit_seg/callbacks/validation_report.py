@@ -16,7 +16,7 @@ from torch.utils.data import default_collate
 from lit_seg.checkpoints.averaged_weights import scored_weights
 from lit_seg.data.base import SegDataModule
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.images.bands import as_rgb
+from lit_seg.images.bands import as_picture
 from lit_seg.images.overlays import side_by_side
 from lit_seg.images.picture import save_picture
 from lit_seg.loggers.wandb_log import wandb_run
@@ -130,7 +130,7 @@ def _pictures(
         context = trainer.precision_plugin.forward_context()
         with torch.no_grad(), context, scored_weights(trainer, module):
             prediction = module.predict_step(batch, 0)[0].cpu().numpy().astype(np.uint8)
-        image = as_rgb(sample["image"].numpy().transpose(1, 2, 0))
+        image = as_picture(sample["image"].numpy().transpose(1, 2, 0))
         truth = sample["target"].numpy().astype(np.uint8)
         rows.append(side_by_side(image, truth, prediction, data.palette))
         save_picture(folder / PICTURES / f"{name}_image.jpg", image, quality=90)

@@ -8,6 +8,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from lit_seg.errors import plural
+
 
 class Counted:
     """A bar on a terminal; else a line for the first, then at most one every ``seconds``.
@@ -15,7 +17,7 @@ class Counted:
     A last line has the number, the time and the pace.
 
     Args:
-        what: is counted.
+        what: is counted, such as ``image``.
         total: how many there are; None if it is not known.
         seconds: the shortest time between two lines.
         clock: tells the time in seconds.
@@ -52,13 +54,13 @@ class Counted:
             self._bar.stop()
         if self._done:
             seconds = self._clock() - self._began
-            _write(f"{self._done} {self._what} in {seconds:.3g} s, {self._pace()}")
+            _write(f"{plural(self._done, self._what)} in {seconds:.3g} s, {self._pace()}")
 
     def __call__(self, number: int) -> None:
         """Count some more."""
         self._done += number
-        of = "" if self._total is None else f" of {self._total}"
-        line = f"{self._done}{of} {self._what}, {self._pace()}"
+        done = plural(self._done, self._what)
+        line = f"{done}{'' if self._total is None else f' of {self._total}'}, {self._pace()}"
         if self._bar:
             self._bar.update(self._bar.task_ids[0], completed=self._done, description=line)
         elif self._clock() >= self._printed + self._seconds:
@@ -66,7 +68,7 @@ class Counted:
             _write(line)
 
     def _pace(self) -> str:
-        return f"{self._done / max(1e-9, self._clock() - self._began):.3g} a second"
+        return f"{self._done / max(1e-9, self._clock() - self._began):.3g} {self._what}s/s"
 
 
 def _write(line: str) -> None:

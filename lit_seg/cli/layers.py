@@ -9,6 +9,7 @@ from pathlib import Path
 import lit_seg
 from lit_seg.errors import RunError, near
 from lit_seg.files.escape import file_name
+from lit_seg.files.yaml_file import read_yaml
 
 _PACKAGE = Path(lit_seg.__file__).absolute().parent
 EXPERIMENTS = next(
@@ -77,6 +78,11 @@ def _layer(kind: str, name: str) -> Path:
         path = Path(name).absolute()
         if not path.is_file():
             raise RunError(f"DATA={name}: there is no such file")
+        if not read_yaml(path).get("data"):  # each training would end with it
+            raise RunError(
+                f"DATA={name}: has no `data` section, such as `data: {{class_path: Folder, "
+                "init_args: {root: /data/mine, ids: [background, crack]}}`"
+            )
     elif name not in names(kind):
         raise RunError(f"unknown {kind.upper()}={name}{near(name, names(kind))}")
     return path

@@ -106,6 +106,11 @@ def check_options(config: Any, sections: Collection[str]) -> None:
                 f"`trainer.{key}` cannot be {trainer[key]:g}: nothing would be trained; `validate` "
                 "scores a run or checkpoint"
             )
+    if trainer.val_check_interval == 0:
+        raise RunError(
+            "`trainer.val_check_interval` must be above 0, got 0; `trainer.limit_val_batches` 0 "
+            "leaves validations out"
+        )
     if trainer.reload_dataloaders_every_n_epochs:
         raise RunError(
             "`trainer.reload_dataloaders_every_n_epochs` cannot be "

@@ -12,7 +12,7 @@ from lit_seg.cli.counted import Counted
 from lit_seg.distributed.shared_work import SharedWork
 from lit_seg.errors import DataError, RunError, plural
 from lit_seg.files.escape import one_line
-from lit_seg.images.decode import read_image
+from lit_seg.images.bands import read_bands
 from lit_seg.images.picture import Array
 from lit_seg.inference.inputs import Input
 from lit_seg.inference.many_images import NamedImage, label_images
@@ -33,7 +33,11 @@ def predict(options: Namespace, inputs: Sequence[Input]) -> int:
     """
     predictor = _predictor(options)
     form = predictor.data_format
-    images = [NamedImage(i.name, partial(read_image, i.path)) for i in inputs if not i.is_video]
+    images = [
+        NamedImage(i.name, partial(read_bands, i.path, form.channels))
+        for i in inputs
+        if not i.is_video
+    ]
     if not inputs:
         images = _validation_images(options)
     if options.submission:
@@ -122,7 +126,7 @@ def _label(
     if len(missing) < len(images):
         done = len(images) - len(missing)
         sys.stdout.write(f"{plural(done, 'image')} of {len(images)} are there already\n")
-    with Counted("images", len(missing)) as count:
+    with Counted("image", len(missing)) as count:
         return label_images(predictor, missing, folder, count)
 
 
@@ -135,7 +139,8 @@ def _label_videos(
             sys.stdout.write(f"{one_line(name)} is there already\n")
             continue
         try:
-            with Counted(f"frames of {one_line(name)}") as count:
+            sys.stdout.write(f"{one_line(name)}:\n")
+            with Counted("frame") as count:
                 label_video(predictor, path, name, folder, count)
         except DataError as fault:
             faults.append(fault)

@@ -40,6 +40,7 @@ _WORDS = {
 _FRAME = (  # lines around a statement, and statements on types that are tried for every value
     *("Does not validate against", "Subtypes:", "Errors:", "Given value"),
     *("Expected a <class 'NoneType'>", "Expected a path but", "Problem with given class_path"),
+    *("Subclass types expect one of", "a class path (str)", "a dict with"),
 )
 _NO_CLASS = re.compile(r"there is no class ([\w.]+)")
 _UNKNOWN = re.compile(r"there is no class ([\w.]+)|Option '([^']+)' is not accepted")
@@ -64,7 +65,7 @@ def explain(
     owner = _CLASS.search(report)
     if owner and (instead := made_of_code(owner[1].rpartition(".")[2])):
         return instead
-    given = re.search(r"^ *Given value: ([^\s(]+)$", report, re.MULTILINE)
+    given = re.search(r"^ *Given value: ((?:[^\s(]|(?<=,) )+?)(?:$|\. Got )", report, re.MULTILINE)
     if given and not re.search(rf"(?<!\w){re.escape(given[1])}(?!\w)", reason):
         reason += f". Got value: {given[1]}"
     option, no_class = ".".join(keys), _NO_CLASS.search(reason)
@@ -72,6 +73,9 @@ def explain(
     if no_class and others:  # it may be a class, or something else
         wants_class = any(known(option, ""))
         reason = no_class[0] if wants_class else f"{'; '.join(others)}. Got value: {no_class[1]}"
+    for needed in re.findall(r"arguments are required: (.*)", reason):
+        name = needed.partition(",")[0]  # what is said of it before is its place in the signature
+        reason = reason.replace(f"Option '{name}' is not accepted; ", "")
     reason = _in_words(reason)
     program = f"python -m lit_seg {command or ''}".strip()
     if unknown := _UNKNOWN.search(reason):
@@ -134,4 +138,6 @@ def _innermost(report: str) -> str:
             words = _ABSTRACT.sub(r"there is no class_path of a \1", words)
             words = _MISSING.sub(r"there is no class \1.\2", words)
             indents[words] = len(line) - len(line.lstrip(" "))
-    return "; ".join(words for words, n in indents.items() if n == max(indents.values()))
+    said = [words for words, n in indents.items() if n == max(indents.values())]
+    kinds = [words for words in said if re.fullmatch(r"Not a valid subclass of \w+", words)]
+    return "; ".join(words for words in said if words not in kinds or len(kinds) == len(said))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.errors import DataError, RunError, plural
-from lit_seg.images.decode import decode_picture
+from lit_seg.images.decode import decode_picture, read_image
 from lit_seg.images.picture import Array
 
 _PICTURES = ("L", "LA", "RGB", "RGBA")
@@ -19,11 +19,14 @@ _PICTURES = ("L", "LA", "RGB", "RGBA")
 def read_bands(path: Path, channels: int) -> Array:
     """Read an image file as ``(H, W, channels)`` uint8 or uint16, as its numbers are stored.
 
-    TIFF is read by tifffile, whether a pixel's bands lie together, in planes or in pages.
+    Three channels are red, green and blue of 8 bits, as :func:`read_image` gives them. TIFF of
+    others is read by tifffile, whether a pixel's bands lie together, in planes or in pages.
 
     Raises:
         DataError: if the file cannot be read or holds other bands or numbers.
     """
+    if channels == 3:
+        return read_image(path)
     found = _of_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else _of_picture(path)
     image = found[..., None] if found.ndim == 2 else found
     if image.shape[2:] != (channels,):
@@ -39,7 +42,7 @@ def read_bands(path: Path, channels: int) -> Array:
     return image
 
 
-def as_rgb(image: npt.NDArray[Any]) -> Array:
+def as_picture(image: npt.NDArray[Any]) -> Array:
     """Show ``(H, W, channels)`` as ``(H, W, 3)`` uint8: the first three bands, or else the first.
 
     Numbers of more than 8 bits are scaled so that the largest of them is white.

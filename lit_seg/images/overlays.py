@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lit_seg.images.bands import as_rgb
+from lit_seg.images.bands import as_picture
 from lit_seg.images.picture import Array, Colour
 from lit_seg.metrics.labels import VOID
 
@@ -40,7 +40,7 @@ def colourise(label: npt.NDArray[np.integer], palette: Sequence[Colour]) -> Arra
 
 def blend(image: Array, colours: Array, opacity: float = 0.55) -> Array:
     """Lay ``(H, W, 3)`` colours over an image of any number of channels."""
-    mixed = (1 - opacity) * as_rgb(image) + opacity * colours
+    mixed = (1 - opacity) * as_picture(image) + opacity * colours
     return mixed.round().astype(np.uint8)
 
 
@@ -52,7 +52,7 @@ def side_by_side(
 ) -> Array:
     """Put image, truth, prediction and errors (white on the image) in a row."""
     wrong = (truth != prediction) & (truth != VOID)
-    image = as_rgb(image)
+    image = as_picture(image)
     errors = np.where(wrong[..., None], np.uint8(255), image // 3)
     return np.concatenate(
         [image, colourise(truth, palette), colourise(prediction, palette), errors], axis=1

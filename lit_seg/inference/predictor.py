@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from lit_seg.errors import DataError, RunError, check_choice
-from lit_seg.images.decode import read_image
+from lit_seg.images.bands import read_bands
 from lit_seg.images.overlays import blend, colourise
 from lit_seg.images.picture import Array, Colour
 from lit_seg.images.resize import fit_image, fitted_size
@@ -128,7 +128,7 @@ class Predictor:
             return self([image])[0]  # type: ignore[list-item]
         if not image:
             raise DataError("the list of images is empty; give at least one")
-        images = [as_rgb(one) for one in image]
+        images = [as_array(one, self.data_format.channels) for one in image]
         labels: dict[int, Array] = {}
         for place, scores in self.scores(images):
             labels[place] = labels_of(scores)
@@ -159,6 +159,8 @@ class Predictor:
         form = self.data_format
         size = form.height, form.width
         fitted = np.stack([fit_image(image, size, form.fit) for image in images])
+        if fitted.dtype != np.uint8:
+            fitted = fitted.astype(np.int32)  # torch can do little with 16 bits
         batch = torch.from_numpy(fitted).movedim(-1, 1).to(self.device)
         shape = images[0].shape[:2]
         fast = self.precision == "bfloat16"
@@ -173,15 +175,17 @@ def labels_of(scores: Tensor) -> Array:
     return predict_labels(scores[None])[0].cpu().numpy().astype(np.uint8)
 
 
-def as_rgb(picture: Picture) -> Array:
-    """Bring what a caller may have to ``(H, W, 3)`` uint8 RGB.
+def as_array(picture: Picture, channels: int = 3) -> Array:
+    """Bring what a caller may have to ``(H, W, channels)``, uint8 RGB if there are three.
+
+    Other channels may hold 16 bits without a sign.
 
     Raises:
         DataError: naming what it is, and what to give.
     """
     if isinstance(picture, str | Path):
-        return read_image(Path(picture).expanduser())
-    if isinstance(picture, Image.Image):
+        return read_bands(Path(picture).expanduser(), channels)
+    if isinstance(picture, Image.Image) and channels == 3:
         if picture.mode.startswith(("I", "F")):
             raise DataError(
                 f"a picture of PIL's mode {picture.mode} does not hold 8 bits per channel; scale "
@@ -194,12 +198,18 @@ def as_rgb(picture: Picture) -> Array:
     shape = tuple(getattr(picture, "shape", ()))
     if (
         not isinstance(found, np.ndarray)
-        or found.dtype != np.uint8
+        or found.dtype not in ([np.uint8] if channels == 3 else [np.uint8, np.uint16])
         or found.ndim != 3
-        or found.shape[2] != 3
+        or found.shape[2] != channels
         or not found.size
     ):
-        what = f"{shape} of {picture.dtype}" if shape else f"a {type(picture).__name__}"
+        kind = getattr(picture, "dtype", None)
+        what = f"{shape} of {kind}" if shape else f"a {type(picture).__name__}"
+        if channels != 3:
+            raise DataError(
+                f"an image cannot be {what}; give (H, W, {channels}) uint8 or uint16, a path or a "
+                "list of these"
+            )
         raise DataError(
             f"an image cannot be {what}; give (H, W, 3) uint8 RGB, a (3, H, W) uint8 tensor, a "
             "picture of PIL, a path or a list of these: `(image * 255).round().astype('uint8')` is "

@@ -74,6 +74,7 @@ SWA = (
     "[{class_path: pytorch_lightning.callbacks.StochasticWeightAveraging, "
     "init_args: {swa_lrs: 0.1}}]"
 )
+STOPPING = "[{class_path: EarlyStopping, init_args: {monitor: val/loss, mode: largest}}]"
 FINDER = "[{class_path: pytorch_lightning.callbacks.LearningRateFinder}]"
 WARM_UP = ("--model.lr_scheduler", "WarmUpLR", "--model.lr_scheduler.warm_up", "1500")
 CHECKED = ("--trainer.num_sanity_val_steps", "1")
@@ -101,6 +102,16 @@ CASES = [
         "option-of-optimizer-word",
         lambda world: world.fit("--model.optimizer.learning_rate", "0.1"),
         ("learning_rate", "mean 'lr'?", "AdamW"),
+    ),
+    Case(
+        "option-of-callback",
+        lambda world: world.fit("--trainer.callbacks", STOPPING),
+        ("largest",),
+    ),
+    Case(
+        "option-list",
+        lambda world: world.fit("--trainer.gradient_clip_val", "[1, 2]"),
+        ("[1, 2]",),
     ),
     Case("option-of-loss-misspelt", _option("--model.loss.momentumm", "0.5"), ("momentumm",)),
     Case("option-type", _option("--trainer.max_steps", "many"), ("many",)),
@@ -171,6 +182,11 @@ CASES = [
     Case("value-check-val", _option("--trainer.check_val_every_n_epoch", "0")),
     Case(
         "value-val-check-interval", _option("--trainer.val_check_interval", "1000"), ("1000", "(4)")
+    ),
+    Case(
+        "value-val-check-never",
+        lambda world: world.fit("--trainer.val_check_interval", "0"),
+        ("`trainer.val_check_interval`",),
     ),
     Case("value-limit-batches", _option("--trainer.limit_train_batches", "7.5"), ("7.5",)),
     Case("value-max-epochs", _option("--trainer.max_epochs", "-5"), ("-5",)),
@@ -279,6 +295,11 @@ CASES = [
         "schedule-of-code",
         lambda world: world.fit("--model.lr_scheduler", "SequentialLR"),
         ("SequentialLR",),
+    ),
+    Case(
+        "schedule-argument",
+        lambda world: world.fit("--model.lr_scheduler", "CyclicLR"),
+        ("base_lr", "max_lr"),
     ),
     Case(
         "schedule-name",

@@ -3,15 +3,17 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 from rich.console import Console
 
-from lit_seg.callbacks.run_summary import _rich_table
+from lit_seg.callbacks.run_summary import RunSummary, _rich_table
 from lit_seg.errors import RunError
 from lit_seg.files.escape import markdown
+from lit_seg.inference.prior import write_tau
 from lit_seg.metrics.scores import class_scores
 from lit_seg.runs.score_table import class_rows, markdown_table, means_line
 from lit_seg.runs.summary import (
@@ -108,6 +110,14 @@ def test_the_summary_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert "NaN" not in (tmp_path / "summary.json").read_text()
     remove_summary(tmp_path)
     assert not is_finished(tmp_path)
+
+
+def test_a_run_that_goes_on_is_neither_finished_nor_balanced(tmp_path: Path) -> None:
+    """The strength of balancing was chosen for weights that change now."""
+    write_summary(tmp_path, 30, None)
+    write_tau(tmp_path, 0.5)
+    RunSummary().after_first_step(SimpleNamespace(default_root_dir=tmp_path), None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_was_never_validated_has_no_scores(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`python -m lit_seg predict`: what it writes, goes on with and refuses."""
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -89,8 +90,7 @@ def test_it_goes_on_with_an_earlier_call(
     (out / "labels" / "a.png").write_bytes(b"not written again")
     (out / "labels" / ".b.png.0.tmp").touch()  # of a call that was killed
     assert main(call) == 0
-    there = 3 - int(capsys.readouterr().out.partition(" images in ")[0][-1])
-    assert there in (1, 2)
+    assert re.search(r"^[12] images? in ", capsys.readouterr().out, re.MULTILINE)
     assert (out / "labels" / "a.png").read_bytes() == b"not written again"
     assert {f"labels/{name}.png" for name in ("a", "b/a", "b/c")} <= files(out)
     assert "labels/.b.png.0.tmp" not in files(out)

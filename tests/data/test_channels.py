@@ -7,8 +7,10 @@ import torch
 from PIL import Image
 
 from lit_seg.errors import DataError, RunError
-from lit_seg.images.bands import as_rgb, read_bands
+from lit_seg.export.export_run import export_run
+from lit_seg.images.bands import as_picture, read_bands
 from lit_seg.images.data_format import DataFormat
+from lit_seg.inference.predictor import Predictor
 from lit_seg.tasks import LitSegmenter
 from tests.data.layout_of_folder import folder, write_folder
 
@@ -109,6 +111,31 @@ def test_a_folder_trains_on_its_channels(channels, dtype, tmp_path):
         model(batch["image"].float())
 
 
+def test_a_checkpoint_labels_images_of_its_channels(tmp_path):
+    """Its format says how many bands images have. Exports are of RGB alone."""
+    form = DataFormat("x", [(0, 0, 0), (9, 9, 9)], [0, 1], 16, 16, "pad", 4, [9.0] * 4, [7.0] * 4)
+    small = {"architecture": "pat_unet", "options": {"width": 2}}
+    model = LitSegmenter([1, 1], data_format=form, **small).eval()
+    options = {k: v for k, v in model.hparams.items() if k not in ("loss", "optimizer")}
+    options |= {"class_names": ["a", "b"], "class_counts": {"pixels": [1, 1]}}
+    checkpoint = {"state_dict": model.state_dict(), "hyper_parameters": options}
+    model.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, tmp_path / "x.ckpt")
+    predictor = Predictor(tmp_path / "x.ckpt", device="cpu")
+    image = numbers(4, np.uint16, size=(16, 16))
+    found, again = predictor([image, str(written(tmp_path / "x.png", image))])
+    batch = torch.from_numpy(image.astype(np.int32)).movedim(-1, 0)[None]
+    assert np.array_equal(found.labels, model(batch)[0].argmax(0))
+    assert np.array_equal(found.labels, again.labels)
+    assert found.overlay().shape == (16, 16, 3)
+    with pytest.raises(
+        DataError, match=r"cannot be \(16, 16, 3\) .*; give \(H, W, 4\) uint8 or uint16"
+    ):
+        predictor(image[..., :3])
+    with pytest.raises(RunError, match=r"x\.ckpt: its network sees 4 channels.*RGB"):
+        export_run(tmp_path / "x.ckpt")
+
+
 def test_more_channels_than_opencv_names_are_scaled_cropped_and_flipped(tmp_path):
     """All of them alike: here they are equal, and stay so."""
     write_folder(tmp_path)
@@ -137,11 +164,11 @@ def test_channels_and_statistics_must_fit(given, named, tmp_path):
 
 def test_other_channels_are_shown_by_the_first_of_them():
     deep = np.array([[[0, 1, 2, 3], [512, 1024, 0, 9]]], np.uint16)
-    assert as_rgb(deep).tolist() == [[[0, 0, 0], [127, 255, 0]]]
+    assert as_picture(deep).tolist() == [[[0, 0, 0], [127, 255, 0]]]
     grey = np.array([[[7], [9]]], np.uint8)
-    assert as_rgb(grey).tolist() == [[[7] * 3, [9] * 3]]
+    assert as_picture(grey).tolist() == [[[7] * 3, [9] * 3]]
     rgb = np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
-    assert np.array_equal(as_rgb(rgb), rgb)
+    assert np.array_equal(as_picture(rgb), rgb)
 
 
 def test_a_format_of_an_older_version_is_of_rgb():

@@ -113,6 +113,10 @@ def test_a_loss_in_place_of_what_makes_it(cls):
 def test_a_number_in_place_of_counts():
     with pytest.raises(ValueError, match="`class_counts` must be the pixels of each class, got 19"):
         FocalLoss(19)
+    with pytest.raises(
+        ValueError, match="`class_counts` must be the pixels of each class, got '19'"
+    ):
+        FocalLoss("19")
 
 
 @pytest.mark.parametrize(

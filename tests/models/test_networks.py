@@ -206,12 +206,14 @@ def steps_to_learn(given: dict[str, Any], root: Path, steps: int = 300) -> int |
     labels = torch.stack([sample["target"] for sample in samples])
     counts = labels[labels != VOID].bincount(minlength=len(data.class_names)).tolist()
     model = LitSegmenter(counts, loss=RecallLoss, **given)
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+    optimizer = torch.optim.AdamW(model.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps)
     for step in range(1, steps + 1):
         model.train()
         optimizer.zero_grad()
         model.loss(model(images), labels).backward()
         optimizer.step()
+        schedule.step()
         if step % 10 == 0:
             with torch.no_grad():
                 predicted = model.eval()(images).argmax(1)

@@ -6,11 +6,11 @@ that a list of the commands, or a misspelt one, takes no time.
 
 COMMANDS = {
     "train": "trains a loss on a dataset, both by name",
-    "predict": "labels images and videos with a run, a checkpoint or an export",
+    "predict": "labels images and videos with a run or an export",
     "compare": "trains several losses on several seeds, then reports on them",
     "report": "compares finished runs, as one HTML page and as Markdown",
     "diagnose": "tells whether imbalance limits a run, and which loss to try next",
-    "export": "writes a run as one file that runs without lit_seg: torch, ONNX or smp",
+    "export": "writes a run as one file that runs without lit_seg (torch, ONNX)",
     "losses": "lists the losses, their formulas and where they come from",
     "data": "lists the datasets, and downloads, checks, counts and draws them",
     "dashboard": "publishes a view and a report of the runs in W&B",

@@ -19,7 +19,7 @@ from lit_seg.data.counting.count import pixels_of_labels
 from lit_seg.data.counting.walk import walk
 from lit_seg.data.file_lists import faults_listed
 from lit_seg.data.splits import Split
-from lit_seg.errors import DataError, NotThereError, check_choice, plural
+from lit_seg.errors import DataError, NotThereError, RunError, plural
 from lit_seg.metrics.labels import VOID
 
 _ALIKE = 3  # more problems of one kind are counted, not listed
@@ -45,7 +45,8 @@ Findings = dict[SplitName, list[Finding]]
 def main(args: Sequence[str]) -> int:
     """Print a summary of each split and the faults; return 1 if there is a fault."""
     data, extra = dataset_of(args, "check", {"alike": "count"})
-    check_choice("alike", extra["alike"], ("count", "list"))
+    if extra["alike"] not in ("count", "list"):
+        raise RunError(f"--alike must be count or list, got {extra['alike']!r}")
     found: list[str] = []
     findings: Findings = {}
     for name in get_args(SplitName):

@@ -55,7 +55,7 @@ def _draw(
     import matplotlib.pyplot as plt
     from matplotlib.ticker import FuncFormatter
 
-    from lit_seg.images.bands import as_rgb
+    from lit_seg.images.bands import as_picture
     from lit_seg.images.overlays import blend, colourise
 
     split = data.split(name)
@@ -70,7 +70,7 @@ def _draw(
     for place, index in enumerate(chosen):
         image, label = split.load(index)
         row, column = 2 * (place // columns), place % columns
-        axes[row, column].imshow(as_rgb(image))
+        axes[row, column].imshow(as_picture(image))
         axes[row, column].set_title(split.name(index)[-32:], fontsize=7, parse_math=False)
         axes[row + 1, column].imshow(blend(image, colourise(label, data.colours)))
     totals = class_counts(counts)

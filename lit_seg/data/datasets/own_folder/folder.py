@@ -20,7 +20,6 @@ from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError
 from lit_seg.files.escape import one_line
 from lit_seg.images.bands import read_bands
-from lit_seg.images.decode import read_image
 from lit_seg.images.picture import Array, open_picture
 from lit_seg.metrics.labels import VOID
 
@@ -120,7 +119,7 @@ class Folder(SegDataModule):
         )
 
     def split(self, name: SplitName) -> FileSplit:
-        read = read_image if self.channels == 3 else partial(read_bands, channels=self.channels)
+        read = partial(read_bands, channels=self.channels)
         return _FolderSplit(self._found.pairs(name), self._classes.read, self.root, read)
 
     def prepare_data(self) -> None:
