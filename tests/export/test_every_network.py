@@ -80,7 +80,7 @@ def test_the_file_gives_the_logits_of_the_network(
     exported = load_exported(file)
     found = differences(exported, partial(deployed.reference, network), images, file)
     assert list(found) == [(96, 128), (90, 130), (100, 100)]
-    if name != "recall_paper":  # torch itself differs by more from one layout to the other
+    if name != "recall_paper":  # its logits are large without training
         assert max(found.values()) <= TOLERANCE
     image = torch.from_numpy(images[0][None, :37, :50]).movedim(-1, 1)
     torch.testing.assert_close(
