@@ -1,7 +1,5 @@
 """The module that is exported: from images of any size to labels, with all that lies between."""
 
-from copy import deepcopy
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,7 +11,7 @@ class DeployedNetwork(nn.Module):
     """A trained network without what a tracer cannot follow, such as checks of its input.
 
     Args:
-        trained: the network.
+        trained: the network, whose weights are shared and get the layout of the export.
         offset: ``(C,)``, which is added to the logits, such as by post-hoc balancing.
         size: height and width that images are resized to before the network sees them, and from
             which its logits are resized back; None for images as they are.
@@ -27,8 +25,9 @@ class DeployedNetwork(nn.Module):
         self, trained: TrainedNetwork, offset: Tensor, size: tuple[int, int] | None = None
     ) -> None:
         super().__init__()
-        # a copy: other programs than torch have one layout of weights
-        self.network = deepcopy(trained.network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        # other programs than torch have one layout, and in another float32 rounds otherwise
+        trained.memory_format = torch.contiguous_format
+        self.network = trained.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.register_buffer("pixel_mean", trained.pixel_mean.clone())
         self.register_buffer("pixel_std", trained.pixel_std.clone())
         self.register_buffer("offset", offset.float().view(1, -1, 1, 1).clone())

@@ -18,7 +18,7 @@ from lit_seg.runs.layout import PICTURES
 SIZES = ((96, 128), (90, 130), (100, 100))
 """Heights and widths; of the last two, a network's stride of 8 or more divides at most one side."""
 TOLERANCE = 1e-4
-"""The largest difference of a float32 logit; of logits above 10, a tenth of it for each 1."""
+"""The largest difference of a float32 logit; above logits of 5, a 50000th of the largest."""
 _MOST_IMAGES = 4
 
 Network = Callable[[Tensor], Tensor]
@@ -60,8 +60,9 @@ def differences(
             try:
                 logits = exported(image)
                 found[size] = float((logits - wanted).abs().max())
-                # float32 has 7 digits: a network of torch differs so from itself in another layout
-                most = TOLERANCE * max(1, float(wanted.abs().max()) / 10)
+                # float32 has 7 digits, and a deep network of torch in another layout of weights
+                # differs from itself by a 100000th
+                most = TOLERANCE * max(1, float(wanted.abs().max()) / 5)
             except Exception as error:  # whatever torch and onnxruntime raise
                 raise RunError(
                     f"{file.name}: fails {at} ({reason_of(error)[:300]}), so it is not kept; try "

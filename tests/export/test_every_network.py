@@ -52,7 +52,8 @@ def trained(
     with torch.no_grad():
         network((seen[:, :, :128, :160] - 120) / 60)
     palette = [(i, i, i) for i in range(CLASSES)]
-    form = DataFormat("streets", palette, list(range(CLASSES)), 96, 128, "stretch", channels)
+    own = () if channels == 3 else ([120.0] * channels, [60.0] * channels)
+    form = DataFormat("streets", palette, list(range(CLASSES)), 96, 128, "stretch", channels, *own)
     names = [f"class {i}" for i in range(CLASSES)]
     mean = torch.full((1, channels, 1, 1), 120.0)
     return TrainedNetwork(network, mean, mean / 2, names, [1] * CLASSES, form)
@@ -79,7 +80,7 @@ def test_the_file_gives_the_logits_of_the_network(
     exported = load_exported(file)
     found = differences(exported, partial(deployed.reference, network), images, file)
     assert list(found) == [(96, 128), (90, 130), (100, 100)]
-    if name != "recall_paper":  # torch itself differs by more from one layout to the other
+    if name != "recall_paper":  # its logits are large without training
         assert max(found.values()) <= TOLERANCE
     image = torch.from_numpy(images[0][None, :37, :50]).movedim(-1, 1)
     torch.testing.assert_close(
