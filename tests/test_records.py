@@ -42,7 +42,7 @@ def test_the_table_of_every_loss_is_that_of_the_records(
     unpacked: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = (EXPERIMENTS / "README.md").read_text()
-    shown = rows(text[text.index("## Every loss") : text.index("## Cityscapes")])
+    shown = rows(text[text.index("## Every loss") : text.index("## How a network")])
     summarise.main(unpacked / "every_loss/camvid/unet_resnet18")
     assert shown == rows(capsys.readouterr().out)
 

@@ -205,7 +205,7 @@ class ExactResume(Callback):
         checkpoint.get("current_model_state", {}).update(start)  # loaded after this
         self._validations = position.get("validations", 0)
         # parameters that were frozen have no entries in the optimizer's state
-        both = (checkpoint["hyper_parameters"], pl_module.hparams)
+        both = (checkpoint.get("hyper_parameters", {}), pl_module.hparams)
         was, now = (options.get("encoder_lr_factor") for options in both)
         self._needs_entries = was == now
         self._loaded = {"step": step, "validations": self._validations if due else None}

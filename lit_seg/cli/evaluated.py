@@ -20,6 +20,7 @@ from lit_seg.inference.prior import write_tau
 from lit_seg.metrics.scores import STAT_NAMES
 from lit_seg.report.evaluation_files import Scored, best_tau, tau_table, write_scores
 from lit_seg.runs.layout import EVALUATION, VAL_IMAGES
+from lit_seg.runs.records import split_stat, stat_of
 from lit_seg.runs.scored_run import write_as_run
 from lit_seg.runs.summary import versions
 from lit_seg.tasks import LitSegmenter
@@ -44,8 +45,8 @@ def write_evaluation(
             "split": split,
             "checkpoint": str(checkpoint),
             "options": _options(trainer, module.scoring, data),
-            "loss": values[f"{split}/loss"],
-            "ce": values[f"{split}/ce"],
+            "loss": values[stat_of(split, "loss")],
+            "ce": values[stat_of(split, "ce")],
             "cost": {"seconds": seconds, "images_per_second": images / seconds},
             "versions": versions(),
         },
@@ -54,7 +55,7 @@ def write_evaluation(
     scores = scores_of(module)
     title = f"{split} scores of {checkpoint.name}{_how(module.scoring)}"
     show_scores(scores, title, folder / "table.md")
-    as_val = {f"val/{key.partition('/')[2]}": value for key, value in values.items()}
+    as_val = {stat_of("val", split_stat(key)[1]): value for key, value in values.items()}
     write_as_run(folder, run, as_val, scores)
     lines = [_intervals(content["intervals"])]
     if scored.taus:

@@ -97,7 +97,8 @@ def explain(
 
 def _in_words(reason: str) -> str:
     """Say what a value must be and what it is, in place of types of Python."""
-    types = list(dict.fromkeys(_TYPE.findall(reason)))
+    # the order in the report changes with what was imported before
+    types = sorted(set(_TYPE.findall(reason)), key=lambda each: [*_WORDS, each].index(each))
     got = re.search(r"\. Got value: (.*?)(?:; Expected|$)", reason, re.DOTALL)
     if not types or not got:
         return reason
