@@ -162,7 +162,7 @@ def test_validating_the_last_checkpoint_gives_the_scores_of_the_run(
 
 
 def test_a_strength_chosen_on_validation_is_used_from_then_on(run: Path) -> None:
-    views = ["--views.flip", "true", "--views.crop", "[48,64]", "--views.scales", "[1,1.5]"]
+    views = ["--views.flip", "true", "--views.crop", "[48,64]", "--views.stride", "[16,32]"]
     more = ["--original_size", "true", "--boundary_iou", "true", "--tau_by", "macc"]
 
     def scores(*options: str) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def test_a_strength_chosen_on_validation_is_used_from_then_on(run: Path) -> None
 
     swept = scores("validate", str(run), *views, *more, "--tau_sweep", "true")
     assert swept["options"]["views"] == {
-        "crop": [48, 64], "stride": None, "flip": True, "scales": [1.0, 1.5]
+        "crop": [48, 64], "stride": [16, 32], "flip": True, "scales": [1.0]
     }  # fmt: skip
     assert swept["options"]["tau"] == 0
     assert 0 < swept["overall"]["boundary_iou"] < 1

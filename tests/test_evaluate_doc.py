@@ -38,6 +38,7 @@ def test_the_commands_are_taken(run: Path, tmp_path: Path, monkeypatch: pytest.M
         words = shlex.split(make(*shlex.split(command)[1:]).stdout)
         assert main(words[3:]) == 0
     assert seen == [
+        Scoring(Views(scales=[1.0]), tau=0),
         Scoring(Views(flip=True, scales=[0.75, 1, 1.25]), original_size=True, tau=0),
         Scoring(Views((48, 64), (32, 32), scales=[1.0]), original_size=True, tau=0),
         Scoring(Views(scales=[1.0]), tau=0, tau_sweep=True, tau_by="macc", boundary_iou=True),

@@ -118,9 +118,9 @@ def test_pictures_are_opened_in_one_place() -> None:
     assert sorted(found) == [
         ("experiments/loss_pictures.py", "Image.open(buffer)"),  # which it has written itself
         ("lit_seg/data/datasets/synthia.py", "cv2.imdecode(content, cv2.IMREAD_UNCHANGED)"),
-        (  # of what Pillow has decoded before, as the format that it is
-            "lit_seg/images/decode.py",
-            "cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)",
+        *(  # of what Pillow has decoded before, as the format that it is
+            (file, "cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)")
+            for file in ("lit_seg/images/bands.py", "lit_seg/images/decode.py")
         ),
         ("lit_seg/images/picture.py", "Image.open(path, formats=FORMATS)"),
     ]

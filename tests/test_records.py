@@ -38,6 +38,15 @@ def test_tables_of_streets_are_those_of_the_records(
     assert shown == rows(capsys.readouterr().out)
 
 
+def test_the_table_of_every_loss_is_that_of_the_records(
+    unpacked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (EXPERIMENTS / "README.md").read_text()
+    shown = rows(text[text.index("## Every loss") : text.index("## Cityscapes")])
+    summarise.main(unpacked / "every_loss/camvid/unet_resnet18")
+    assert shown == rows(capsys.readouterr().out)
+
+
 def test_tables_of_the_pages_are_those_of_the_records(unpacked: Path) -> None:
     found = check_camvid.tables(unpacked, draws=10_000)
     assert found

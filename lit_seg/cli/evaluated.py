@@ -52,10 +52,10 @@ def write_evaluation(
     )
     replace_text(folder / VAL_IMAGES, image_table(module.image_counts, module.class_names))
     scores = scores_of(module)
-    as_val = {f"val/{key.partition('/')[2]}": value for key, value in values.items()}
-    write_as_run(folder, run, as_val, scores)
     title = f"{split} scores of {checkpoint.name}{_how(module.scoring)}"
     show_scores(scores, title, folder / "table.md")
+    as_val = {f"val/{key.partition('/')[2]}": value for key, value in values.items()}
+    write_as_run(folder, run, as_val, scores)
     lines = [_intervals(content["intervals"])]
     if scored.taus:
         lines += _keep_best(run, checkpoint, scored, module.scoring.tau_by)

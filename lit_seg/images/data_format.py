@@ -67,12 +67,13 @@ class DataFormat:
             "ids": list(self.ids),
         }
 
-    def in_ids(self, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    def in_ids(
+        self, labels: npt.NDArray[np.integer]
+    ) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
         """Turn class ids ``(H, W)`` into the values of the dataset's label files.
 
         Returns:
             uint8 of the same shape, or uint16 if a value needs it.
         """
-        values = np.array(self.ids, np.uint8 if max(self.ids) < 256 else np.uint16)
-        found: npt.NDArray[np.integer] = values[labels]
-        return found
+        ids: npt.NDArray[np.uint16] = np.array(self.ids, np.uint16)[labels]
+        return ids.astype(np.uint8) if max(self.ids) < 2**8 else ids

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ class PredictionFolder:
             WriteError: naming the file and the reason.
         """
         files = {kind: self.file(kind, name) for kind in self.kinds}
-        save_picture(files["labels"], self._ids[kept["labels"]], INSTEAD)
+        save_picture(files["labels"], self.data_format.in_ids(kept["labels"]), INSTEAD)
         if "overlays" in files:
             colours = colourise(kept["labels"], self.data_format.palette)
             save_picture(files["overlays"], blend(image, colours), INSTEAD, quality=90)
@@ -104,11 +104,6 @@ class PredictionFolder:
             path, array = files["probabilities"], kept["probabilities"]
             with writing(path, INSTEAD):
                 replace_file(path, partial(np.savez_compressed, probabilities=array), shared=True)
-
-    @cached_property
-    def _ids(self) -> npt.NDArray[Any]:
-        ids = self.data_format.ids
-        return np.array(ids, np.uint8 if max(ids) < 2**8 else np.uint16)
 
 
 def fresh_folder(wanted: Path) -> Path:

@@ -182,7 +182,7 @@ def test_it_takes_a_step_with_recall_loss_and_loads_its_checkpoint(name: str) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize("name", ["pat_unet"])
 def test_it_learns_four_images_by_heart(name: str) -> None:
     """In its published width, with 300 steps: mean IoU of the classes that the images hold."""
     root = Path(os.environ.get("DATA_ROOT", "data"))
@@ -206,14 +206,12 @@ def steps_to_learn(given: dict[str, Any], root: Path, steps: int = 300) -> int |
     labels = torch.stack([sample["target"] for sample in samples])
     counts = labels[labels != VOID].bincount(minlength=len(data.class_names)).tolist()
     model = LitSegmenter(counts, loss=RecallLoss, **given)
-    optimizer = torch.optim.AdamW(model.parameters())
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, steps)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     for step in range(1, steps + 1):
         model.train()
         optimizer.zero_grad()
         model.loss(model(images), labels).backward()
         optimizer.step()
-        schedule.step()
         if step % 10 == 0:
             with torch.no_grad():
                 predicted = model.eval()(images).argmax(1)
