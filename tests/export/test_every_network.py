@@ -82,7 +82,7 @@ def test_the_file_gives_the_logits_of_the_network(
     assert list(found) == [(96, 128), (90, 130), (100, 100)]
     if name != "recall_paper":  # its logits are large without training
         assert max(found.values()) <= TOLERANCE
-    image = torch.from_numpy(images[0][None, :37, :50]).movedim(-1, 1)
+    image = torch.from_numpy(images[0][None, :37, :50]).movedim(-1, 1).contiguous()
     torch.testing.assert_close(
         exported(image), deployed.reference(network, image), atol=5e-4, rtol=0
     )
