@@ -89,7 +89,7 @@ class SegLoss(FullPrecision):
 
     def __init__(self, class_counts: Counts) -> None:
         super().__init__()
-        pixels = class_counts.pixels if isinstance(class_counts, ClassCounts) else class_counts
+        pixels: Any = class_counts.pixels if isinstance(class_counts, ClassCounts) else class_counts
         if isinstance(pixels, str) or not hasattr(pixels, "__len__"):
             raise ValueError(f"`class_counts` must be the pixels of each class, got {pixels!r}")
         if not 2 <= len(pixels) <= WIDE_VOID:
