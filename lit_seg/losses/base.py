@@ -9,7 +9,7 @@ from collections.abc import Callable
 from inspect import signature
 from math import inf
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
