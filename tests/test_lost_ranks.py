@@ -56,7 +56,8 @@ def test_a_killed_rank_ends_the_job_and_the_run_goes_on(
 ) -> None:
     """As below, without the seconds in which torchrun and its ranks import."""
     others = grandchildren()
-    with pytest.raises(ChildFailedError, match=r"rank *: 1 \(local_rank: 1\)"):
+    # of which rank torchrun tells depends on whether the other one has ended when it looks
+    with pytest.raises(ChildFailedError, match=r"rank *: [01] \(local_rank: [01]\)"):
         run_command_line(
             [*arguments(tmp_path, "recall", ranks=2), *SAVED],
             *(2, tmp_path / "errors"),
