@@ -117,7 +117,7 @@ type: $(INSTALLED)  ## check the types
 check: lint type test  ## lint, types and tests
 
 coverage: $(INSTALLED)  ## branches of losses and metrics that their tests run; fails below 100 %
-	$(VENV)/bin/python -m pytest -q tests/losses tests/metrics --cov lit_seg.losses --cov lit_seg.metrics \
+	$(VENV)/bin/python -m pytest -q tests/losses tests/metrics tests/test_fake_gpu.py --cov lit_seg.losses --cov lit_seg.metrics \
 		--cov-branch --cov-fail-under 100 --cov-report term-missing $(ARGS)
 
 # One child: the clock of a mutant's time limit runs while others hold the processor.
