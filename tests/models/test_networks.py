@@ -20,6 +20,7 @@ from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import build_network
 from lit_seg.models.segnet import SegNet, _unpooled
 from lit_seg.tasks import LitSegmenter
+from lit_seg.tasks.warm_up import WarmUpLR
 from tests.conftest import EXPERIMENTS
 
 MODELS = sorted((EXPERIMENTS / "model").glob("*.yaml"))
@@ -182,22 +183,33 @@ def test_it_takes_a_step_with_recall_loss_and_loads_its_checkpoint(name: str) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["pat_unet"])
-def test_it_learns_four_images_by_heart(name: str) -> None:
-    """In its published width, with 300 steps: mean IoU of the classes that the images hold."""
+@pytest.mark.parametrize(
+    ("name", "rate", "goal"),
+    [
+        *(("pat_unet", 2e-3, 0.9), ("pat_unetplusplus", 2e-3, 0.9)),
+        *(("pat_attention_unet", 2e-3, 0.9), ("segnet", 3e-3, 0.9), ("segnet paper", 2e-3, 0.9)),
+        # its logits have a quarter of the resolution: as free numbers, fitted to these labels by 300
+        # steps of Adam, they reach .88, since a pole is one pixel wide
+        ("recall_paper", 3e-3, 0.8),
+    ],
+)
+def test_it_learns_four_images_by_heart(name: str, rate: float, goal: float) -> None:
+    """In its published width, within 300 steps: mean IoU of the classes that the images hold."""
     root = Path(os.environ.get("DATA_ROOT", "data"))
     if not (root / "camvid").is_dir():
         pytest.skip(f"{root} does not hold camvid")
-    step = steps_to_learn({"architecture": name.split()[0], "options": variant_of(name)}, root)
-    assert step is not None
+    given = {"architecture": name.split()[0], "options": variant_of(name)}
+    assert steps_to_learn(given, root, rate, goal) is not None
 
 
 def variant_of(name: str) -> dict[str, str]:
     return {"variant": "paper"} if name.endswith("paper") and name != "recall_paper" else {}
 
 
-def steps_to_learn(given: dict[str, Any], root: Path, steps: int = 300) -> int | None:
-    """Find the first tenth step after which four images of CamVid score a mean IoU above .9."""
+def steps_to_learn(
+    given: dict[str, Any], root: Path, rate: float, goal: float, steps: int = 300
+) -> int | None:
+    """Find the first tenth step after which four images of CamVid score more than the goal."""
     torch.manual_seed(0)
     data = DATASETS["camvid"](str(root / "camvid"), height=96, width=128, num_workers=0)
     data.prepare_data()
@@ -205,16 +217,18 @@ def steps_to_learn(given: dict[str, Any], root: Path, steps: int = 300) -> int |
     images = torch.stack([sample["image"] for sample in samples])
     labels = torch.stack([sample["target"] for sample in samples])
     counts = labels[labels != VOID].bincount(minlength=len(data.class_names)).tolist()
-    model = LitSegmenter(counts, loss=RecallLoss, **given)
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+    model = LitSegmenter(counts, **given)
+    optimizer = torch.optim.AdamW(model.parameters(), rate, weight_decay=0)
+    schedule = WarmUpLR(optimizer, steps, warm_up=1 / 30, power=1)
     for step in range(1, steps + 1):
         model.train()
         optimizer.zero_grad()
         model.loss(model(images), labels).backward()
         optimizer.step()
+        schedule.step()
         if step % 10 == 0:
             with torch.no_grad():
                 predicted = model.eval()(images).argmax(1)
-            if confusion_scores(confusion_matrix(predicted, labels, len(counts))).miou > 0.9:
+            if confusion_scores(confusion_matrix(predicted, labels, len(counts))).miou > goal:
                 return step
     return None
