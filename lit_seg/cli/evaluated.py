@@ -124,7 +124,8 @@ def _keep_best(run: Path, checkpoint: Path, scored: Scored, by: str) -> list[str
         shown.add_row(f"{row['tau']:g}", *cells, style="bold" if row["tau"] == best else None)
     Console().print(shown)
     file = write_tau(run, best, by=by, split="val", checkpoint=checkpoint.name)
+    use = f"for validate, test, predict and export of {checkpoint.name}; `--tau 0` is without it"
     return [
         f"best tau     {best:g} by {STAT_NAMES[by]}, chosen on these validation images",
-        f"kept in      {file}, for validate, test, predict and export; `--tau 0` is without it",
+        f"kept in      {file}, {use if best else 'which changes nothing: 0 is no balancing'}",
     ]

@@ -35,7 +35,8 @@ def predict(options: Namespace, inputs: Sequence[Input]) -> int:
     predictor = _predictor(options)
     form = predictor.data_format
     images = [
-        NamedImage(i.name, partial(read_bands, i.path, form.channels))
+        # a server compares with images as they are stored
+        NamedImage(i.name, partial(read_bands, i.path, form.channels, not options.submission))
         for i in inputs
         if not i.is_video
     ]
@@ -134,7 +135,7 @@ def _label(
     missing = [image for image in images if not folder.is_done(image.name)]
     if len(missing) < len(images):
         done = len(images) - len(missing)
-        sys.stdout.write(f"{plural(done, 'image')} of {len(images)} are there already\n")
+        sys.stdout.write(f"already there: {done} of {plural(len(images), 'image')}\n")
     with Counted("image", len(missing)) as count:
         return label_images(predictor, missing, folder, count)
 

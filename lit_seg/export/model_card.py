@@ -8,14 +8,17 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lit_seg.data import DATASETS
+from lit_seg.errors import plural
 from lit_seg.export.deployed import DeployedNetwork
 from lit_seg.export.parity import TOLERANCE
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import markdown, one_line
+from lit_seg.files.torch_file import read_plain
 from lit_seg.inference.exported import METADATA
 from lit_seg.runs.layout import CONFIG
 from lit_seg.runs.score_table import markdown_table
 from lit_seg.runs.summary import options_of, read_summary
+from lit_seg.runs.validation_scores import scores_after
 
 CARD = "README.md"
 _HOW = (
@@ -40,13 +43,18 @@ def write_card(
 
     Args:
         folder: of the export.
-        run: the run, whose summary has the scores; a card without a finished run has none.
+        run: the run, whose log has the scores of the checkpoint if it was validated; otherwise
+            those of the last validation are shown, and the card says so.
         checkpoint: of the run.
         network: what was exported.
         metadata: that of the export.
         differences: largest difference of a logit, by height and width of the images.
     """
     summary = read_summary(run)
+    after = read_plain(checkpoint)["global_step"]
+    scores = scores_after(run, after, metadata["class_names"], metadata["class_pixels"])
+    of_others = scores is None and summary is not None and summary.steps != after
+    scores = scores or (summary and summary.scores)
     environment = Environment(
         loader=PackageLoader("lit_seg", "export"),
         autoescape=False,  # Markdown, by the filter
@@ -55,7 +63,7 @@ def write_card(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"markdown": lambda value: markdown(str(value))}
+    environment.filters |= {"markdown": lambda value: markdown(str(value)), "plural": plural}
     form = metadata["data_format"]
     dataset = DATASETS.get(form["dataset"])
     text = environment.get_template("card.md.jinja").render(
@@ -68,7 +76,9 @@ def write_card(
         checkpoint=checkpoint.name,
         epochs=summary and summary.epochs,
         steps=summary and summary.steps,
-        scores=summary and summary.scores and markdown_table(summary.scores),
+        after=after,
+        of_others=of_others,
+        scores=scores and markdown_table(scores),
         options=_options(run),
         differences=differences,
         tolerance=TOLERANCE,

@@ -16,17 +16,18 @@ _PICTURES = ("L", "LA", "RGB", "RGBA")
 """Pillow's modes whose bands are those of the file."""
 
 
-def read_bands(path: Path, channels: int) -> Array:
+def read_bands(path: Path, channels: int, upright: bool = False) -> Array:
     """Read an image file as ``(H, W, channels)`` uint8 or uint16, as its numbers are stored.
 
-    Three channels are red, green and blue of 8 bits, as :func:`read_image` gives them. TIFF of
+    Three channels are red, green and blue of 8 bits, as :func:`read_image` gives them, which turns
+    them if they shall be ``upright``. TIFF of
     others is read by tifffile, whether a pixel's bands lie together, in planes or in pages.
 
     Raises:
         DataError: if the file cannot be read or holds other bands or numbers.
     """
     if channels == 3:
-        return read_image(path)
+        return read_image(path, upright)
     found = _of_tiff(path) if path.suffix.lower() in (".tif", ".tiff") else _of_picture(path)
     image = found[..., None] if found.ndim == 2 else found
     if image.shape[2:] != (channels,):

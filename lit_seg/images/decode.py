@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -26,12 +26,15 @@ _SAMPLES_PER_PIXEL = 277
 """The TIFF tag for the number of channels."""
 
 
-def read_image(path: Path) -> Array:
+def read_image(path: Path, upright: bool = False) -> Array:
     """Read an image file as ``(H, W, 3)`` uint8 RGB; it must hold 8 bits per channel.
 
-    A warning tells of what is left out: transparency, and further bands.
+    A warning tells of what is left out: transparency, and further bands. ``upright`` turns the
+    pixels by the EXIF orientation, as viewers do; otherwise they stay as they are stored.
     """
     found = decode_picture(path)
+    if upright:
+        ImageOps.exif_transpose(found.image, in_place=True)
     image = _eight_bits(path, found)
     if found.image.format == "TIFF":  # of an animation, the first picture is the natural one
         _refuse_pages(path, found)

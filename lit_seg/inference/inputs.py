@@ -30,7 +30,7 @@ def find_inputs(sources: Sequence[str], out: Path | None = None) -> list[Input]:
 
     Args:
         sources: images, videos, folders, patterns such as ``photos/*.jpg``, and ``.txt`` files that
-            list a path per line, relative to the folder of the list. Names are relative to the
+            list a path per line, relative to the folder of the list; ``#`` begins a comment. Names are relative to the
             folder, to the first folder of a pattern, or to that of the list; of a single file it is
             that of the file.
         out: a folder whose files are no inputs, since predictions are written there.
@@ -98,7 +98,8 @@ def _listed(path: Path) -> list[Path]:
         raise DataError(
             f"{path}: cannot be read as a list of paths ({reason}), save it as UTF-8"
         ) from None
-    found = [Path(os.path.abspath(path.parent / line.strip())) for line in lines if line.strip()]
+    named = [line for each in lines if (line := each.strip()) and not line.startswith("#")]
+    found = [Path(os.path.abspath(path.parent / line)) for line in named]
     if not found:
         raise DataError(f"{path}: lists nothing; write the path of an image into each line")
     return found

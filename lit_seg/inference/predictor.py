@@ -10,7 +10,7 @@ from typing import Literal, get_args, overload
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from lit_seg.errors import DataError, RunError, check_choice
@@ -37,7 +37,7 @@ class Prediction:
     """The labels of an image.
 
     Attributes:
-        image: ``(H, W, 3)`` uint8 RGB, as it was given.
+        image: ``(H, W, 3)`` uint8 RGB, as it was given; a photograph is turned as viewers turn it.
         labels: ``(H, W)`` uint8 class ids, at the size of that image.
         class_names: in the order of the class ids.
         palette: RGB of each class.
@@ -178,20 +178,20 @@ def labels_of(scores: Tensor) -> Array:
 def as_array(picture: Picture, channels: int = 3) -> Array:
     """Bring what a caller may have to ``(H, W, channels)``, uint8 RGB if there are three.
 
-    Other channels may hold 16 bits without a sign.
+    Other channels may hold 16 bits without a sign. Photographs are turned as viewers turn them.
 
     Raises:
         DataError: naming what it is, and what to give.
     """
     if isinstance(picture, str | Path):
-        return read_bands(Path(picture).expanduser(), channels)
+        return read_bands(Path(picture).expanduser(), channels, upright=True)
     if isinstance(picture, Image.Image) and channels == 3:
         if picture.mode.startswith(("I", "F")):
             raise DataError(
                 f"a picture of PIL's mode {picture.mode} does not hold 8 bits per channel; scale "
                 "it to 0..255 first"
             )
-        return np.asarray(picture.convert("RGB"))
+        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     found = picture
     if isinstance(picture, Tensor):
         found = picture.detach().cpu().movedim(0, -1).numpy() if picture.ndim == 3 else picture

@@ -43,6 +43,8 @@ def write_tau(run: Path, tau: float, **how: Any) -> Path:
 def read_tau(path: Path) -> float:
     """Read the strength that a run keeps, given by its folder or a checkpoint; 0 if it keeps none.
 
+    It is 0 too for another checkpoint than the one that it was chosen on.
+
     Raises:
         RunError: if the file is damaged.
     """
@@ -61,4 +63,5 @@ def read_tau(path: Path) -> float:
         raise RunError(
             f"{file}: is damaged ({damage}); remove it; `validate --tau_sweep true` writes it anew"
         )
-    return float(content["tau"])
+    chosen_on = content.get("checkpoint", path.name)
+    return 0.0 if path.is_file() and path.name != chosen_on else float(content["tau"])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lit_seg.errors import RunError
 from lit_seg.files.torch_file import read_plain
 from lit_seg.images.data_format import DataFormat
+from lit_seg.images.picture import IMAGE_SUFFIXES
 from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import build_network
 from lit_seg.models.input_check import check_images
@@ -103,10 +104,17 @@ def checkpoint_file(path: Path) -> Path:
     """
     path = path.expanduser()
     if path.is_file():
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            raise RunError(f"{path}: is an image; first give the run or checkpoint that labels it")
         return path
     files = [path / CHECKPOINTS / f"{name}.ckpt" for name in ("best", "last")]
     found = next((file for file in files if file.is_file()), None)
     if found is None:
+        if (path / "model.safetensors").is_file():
+            raise RunError(f"{path}: is an export of smp; `smp.from_pretrained({str(path)!r})`")
+        for file in (path / "model.pt2", path / "model.onnx"):
+            if file.is_file():
+                raise RunError(f"{path}: is the folder of an export; give {file}")
         what = "holds no checkpoint" if path.is_dir() else "no such run or checkpoint"
         raise RunError(f"{path}: {what}; give the folder of a run or a checkpoint file")
     return found

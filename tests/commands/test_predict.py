@@ -97,7 +97,7 @@ def test_it_goes_on_with_an_earlier_call(
     assert main([*call, "--flip"]) == 2
     assert '"flip": true' in capsys.readouterr().err
     assert main(call) == 0
-    assert "3 images of 3 are there already" in capsys.readouterr().out
+    assert "already there: 3 of 3 images" in capsys.readouterr().out
     others = photos.rename(tmp_path / "others")  # of which the same names would seem done
     assert main([str(run), str(others), "--out", str(out)]) == 2
     assert f'"{others}/"' in capsys.readouterr().err

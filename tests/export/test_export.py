@@ -1,5 +1,6 @@
 """A run as one file: it gives what the network gives, names its classes, and runs by itself."""
 
+import csv
 import json
 import re
 import subprocess
@@ -22,6 +23,7 @@ from lit_seg.cli.commands.export import main
 from lit_seg.errors import RunError
 from lit_seg.export import export_run, formats, parity
 from lit_seg.export.deployed import DeployedNetwork
+from lit_seg.export.model_card import write_card
 from lit_seg.inference import predictor
 from lit_seg.inference.exported import METADATA, ExportedNetwork, load_exported, metadata_of
 from lit_seg.inference.plain_export import read_plain_export
@@ -80,9 +82,6 @@ def test_the_card_shows_how_it_is_used(
     want = load_network(run)(torch.from_numpy(pixels).movedim(-1, 0)[None])
     torch.testing.assert_close(logits, want, atol=1e-4, rtol=0)
     assert torch.equal(labels, logits.argmax(1))
-    summary = json.loads((run / "summary.json").read_text())
-    for each, row in summary["scores"]["classes"].items():
-        assert re.search(rf"\| {each} \| [\d.]+ \| {100 * row['iou']:.1f} \|", card)
     of_onnx = name == "onnx" and found["model"].get_modelmeta().custom_metadata_map
     metadata = json.loads((of_onnx or found["extra"])[METADATA])
     assert metadata["data_format"]["dataset"] == "streets"
@@ -91,6 +90,32 @@ def test_the_card_shows_how_it_is_used(
     assert "lit_seg.losses.RecallLoss" in card
     assert "MIT" in card  # the licence of the dataset
     assert str(run.parent) not in card
+
+
+def test_the_scores_of_the_card_are_those_of_its_weights(run: Path, tmp_path: Path) -> None:
+    """A slow reading: the row of the log that the validation of these weights wrote."""
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    rows = [row for row in csv.DictReader((run / "metrics.csv").open()) if row["val/miou"]]
+    assert len({row["val/iou/road"] for row in rows}) == len(rows) > 1
+    network = load_network(run)
+    deployed = DeployedNetwork(network, torch.zeros(12), None)
+
+    def card(steps: int, tau: float) -> str:
+        torch.save(content | {"global_step": steps}, tmp_path / "best.ckpt")
+        metadata = metadata_of(network, tau)
+        write_card(tmp_path, run, tmp_path / "best.ckpt", deployed, metadata, {})
+        return (tmp_path / "README.md").read_text()
+
+    for row in rows:
+        found = card(int(row["step"]) + 1, 0.5)
+        assert re.search(rf"\| road \| [\d.]+ \| {100 * float(row['val/iou/road']):.1f} \|", found)
+        assert f"mIoU {float(row['val/miou']):.4f}" in found
+        assert "without balancing" in found
+        assert "not of these weights" not in found
+    found = card(1, 0)
+    assert f"mIoU {float(rows[-1]['val/miou']):.4f}" in found
+    assert "of the last step, not of these weights" in found
+    assert "without balancing" not in found
 
 
 @pytest.mark.slow

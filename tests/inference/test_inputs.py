@@ -40,7 +40,7 @@ def test_a_file_and_a_pattern(photos: Path) -> None:
 
 
 def test_a_list_is_relative_to_its_folder(photos: Path) -> None:
-    (photos / "list.txt").write_text("town/a.png\n\n town/deep/c.d.tif\nnot there.png\n")
+    (photos / "list.txt").write_text("# of May\ntown/a.png\n\n town/deep/c.d.tif\nnot there.png\n")
     found = find_inputs(["photos/list.txt"])
     assert [each.name for each in found] == ["not there", "town/a", "town/deep/c.d"]
     assert found[1].path == photos / "town" / "a.png"

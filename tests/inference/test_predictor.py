@@ -17,7 +17,7 @@ from lit_seg.errors import DataError, LitSegError
 from lit_seg.images.resize import fit_image, fit_label
 from lit_seg.inference import predictor as predictor_module
 from lit_seg.inference.exported import ExportedNetwork
-from lit_seg.inference.predictor import Predictor
+from lit_seg.inference.predictor import Predictor, as_array
 from lit_seg.inference.prior import balanced, write_tau
 from lit_seg.inference.views import Views
 from lit_seg.losses.logit_adjustment import log_prior
@@ -70,6 +70,50 @@ def test_all_that_holds_an_image_gives_the_same(
     for each in (found[0], *found[2:]):
         assert (each.labels == alone.labels).all()
         assert (each.image == image).all()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_photograph_is_labelled_as_it_is_seen(
+    orientation: int, suffix: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Orientation 6 is seen with the left column of the file as its top row, 3 upside down."""
+    stored = np.zeros((16, 32, 3), np.uint8)
+    stored[:8, :16] = 250  # top left
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(stored).save(path, exif=exif)
+    seen = {3: stored[::-1, ::-1], 6: np.rot90(stored, -1)}[orientation]
+    for given in (path, Image.open(path)):
+        found = as_array(given)
+        assert found.shape == seen.shape
+        assert np.abs(found.astype(int) - seen).max() < 10
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        (["model.pt2"], r"give .*export/model\.pt2"),
+        (["model.onnx", "README.md"], r"give .*export/model\.onnx"),
+        (["model.safetensors"], r"smp\.from_pretrained\('.*export'\)"),
+    ],
+)
+def test_the_folder_of_an_export_names_its_file(
+    files: list[str], named: str, tmp_path: Path
+) -> None:
+    (tmp_path / "export").mkdir()
+    for name in files:
+        (tmp_path / "export" / name).touch()
+    with pytest.raises(LitSegError, match=named):
+        lit_seg.load(tmp_path / "export")
+
+
+def test_an_image_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(LitSegError, match=r"a\.jpg: is an image; first give the run"):
+        lit_seg.load(tmp_path / "a.jpg")
 
 
 def test_a_result_has_what_a_reader_needs(predictor: Predictor, image: np.ndarray) -> None:

@@ -30,6 +30,10 @@ def test_a_run_and_its_checkpoints_have_the_strength_that_was_kept(tmp_path: Pat
     assert read_tau(tmp_path) == read_tau(checkpoint) == 0
     write_tau(tmp_path, 0.3, by="miou")
     assert read_tau(tmp_path) == read_tau(checkpoint) == 0.3
+    write_tau(tmp_path, 0.3, by="miou", checkpoint="last.ckpt")
+    assert read_tau(checkpoint) == 0
+    write_tau(tmp_path, 0.3, by="miou", checkpoint="best.ckpt")
+    assert read_tau(checkpoint) == 0.3
 
 
 @pytest.mark.parametrize(
