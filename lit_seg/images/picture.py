@@ -39,13 +39,15 @@ def save_picture(
     path: Path,
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16],
     instead: str = "another folder by --run_dir",
+    shared: bool = False,
     **options: Any,
 ) -> None:
     """Save ``(H, W)`` or ``(H, W, 3)`` pixels, whole or not at all, in the format of the suffix.
 
     ``options`` are those of Pillow's ``save``. A WriteError says why it cannot be written, and
-    what to give ``instead``.
+    what to give ``instead``. ``shared`` is that of :func:`replace_file`: drafts that a kill left
+    are looked for only where it is false, which takes a look at the whole folder.
     """
     kind = Image.registered_extensions()[path.suffix]
     with writing(path, instead):
-        replace_file(path, lambda f: Image.fromarray(pixels).save(f, kind, **options), shared=True)
+        replace_file(path, lambda f: Image.fromarray(pixels).save(f, kind, **options), shared)

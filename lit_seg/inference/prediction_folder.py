@@ -94,12 +94,12 @@ class PredictionFolder:
             WriteError: naming the file and the reason.
         """
         files = {kind: self.file(kind, name) for kind in self.kinds}
-        save_picture(files["labels"], self.data_format.in_ids(kept["labels"]), INSTEAD)
+        save_picture(files["labels"], self.data_format.in_ids(kept["labels"]), INSTEAD, True)
         if "overlays" in files:
             colours = colourise(kept["labels"], self.data_format.palette)
-            save_picture(files["overlays"], blend(image, colours), INSTEAD, quality=90)
+            save_picture(files["overlays"], blend(image, colours), INSTEAD, True, quality=90)
         if "confidence" in files:
-            save_picture(files["confidence"], kept["confidence"], INSTEAD)
+            save_picture(files["confidence"], kept["confidence"], INSTEAD, True)
         if "probabilities" in files:
             path, array = files["probabilities"], kept["probabilities"]
             with writing(path, INSTEAD):
