@@ -92,30 +92,6 @@ def test_a_photograph_is_labelled_as_it_is_seen(
     assert not recwarn.list
 
 
-@pytest.mark.parametrize(
-    ("files", "named"),
-    [
-        (["model.pt2"], r"give .*export/model\.pt2"),
-        (["model.onnx", "README.md"], r"give .*export/model\.onnx"),
-        (["model.safetensors"], r"smp\.from_pretrained\('.*export'\)"),
-    ],
-)
-def test_the_folder_of_an_export_names_its_file(
-    files: list[str], named: str, tmp_path: Path
-) -> None:
-    (tmp_path / "export").mkdir()
-    for name in files:
-        (tmp_path / "export" / name).touch()
-    with pytest.raises(LitSegError, match=named):
-        lit_seg.load(tmp_path / "export")
-
-
-def test_an_image_is_no_run(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").touch()
-    with pytest.raises(LitSegError, match=r"a\.jpg: is an image; first give the run"):
-        lit_seg.load(tmp_path / "a.jpg")
-
-
 def test_a_result_has_what_a_reader_needs(predictor: Predictor, image: np.ndarray) -> None:
     result = predictor(image)
     assert result.class_names == predictor.class_names
