@@ -1,6 +1,7 @@
 """A predictor gives the labels that validation counts, of all that holds an image."""
 
 import math
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,15 @@ def test_a_photograph_is_labelled_as_it_is_seen(
         assert found.shape == seen.shape
         assert np.abs(found.astype(int) - seen).max() < 10
     assert not recwarn.list
+
+
+def test_a_damaged_field_of_exif_harms_nothing(tmp_path: Path) -> None:
+    """The artist is a number, which Pillow can read and cannot write."""
+    orientation = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    artist = struct.pack("<HHIf", 0x013B, 11, 1, 1.5)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + orientation + artist + bytes(4)
+    Image.new("RGB", (16, 8)).save(tmp_path / "a.jpg", exif=exif)
+    assert as_array(tmp_path / "a.jpg").shape == (16, 8, 3)
 
 
 def test_a_result_has_what_a_reader_needs(predictor: Predictor, image: np.ndarray) -> None:
