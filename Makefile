@@ -17,7 +17,7 @@ ON      = $(if $(RANKS),--trainer.devices $(call quoted,$(RANKS)) --trainer.acce
 # is a piece of a command in both.
 PARTS := LOSS DATA MODEL RECIPE SEED
 GIVEN := $(strip $(foreach v,$(PARTS),$(if $(filter command line,$(origin $(v))),$(v))))
-$(foreach v,$(PARTS) LOSSES SEEDS JOBS GPUS PROCESSES RESUME CKPT IMAGES INIT WEIGHTS RUNS OUT,\
+$(foreach v,$(PARTS) LOSSES SEEDS JOBS GPUS PROCESSES RESUME CKPT IMAGES FORMAT INIT WEIGHTS RUNS OUT,\
 	$(eval override $(v) := $$(value $(v))))
 quoted = '$(subst ','\'',$(1))'
 each   = $(foreach w,$(1),$(call quoted,$(w)))
@@ -95,7 +95,7 @@ predict: $(INSTALLED)  ## label IMAGES=<image, folder, 'pattern', list.txt or vi
 
 export: $(INSTALLED)  ## write CKPT=<run or checkpoint> as one file that runs without lit_seg (FORMAT=pt2, onnx or smp; OUT=<folder>)
 	$(if $(CKPT),,$(error give the run or checkpoint to export: make export CKPT=runs/...))\
-	$(VENV)/bin/python -m lit_seg export $(call quoted,$(CKPT)) $(if $(FORMAT),--format $(FORMAT)) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
+	$(VENV)/bin/python -m lit_seg export $(call quoted,$(CKPT)) $(if $(FORMAT),--format $(call quoted,$(FORMAT))) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
 
 test: $(INSTALLED)  ## the tests of the code, without the slow ones
 	$(PYTEST) tests lit_seg $(ARGS)

@@ -116,6 +116,8 @@ def changed(content: Any, path: str, value: Any) -> Any:
 
 MISSING = object()
 
+WEIGHT = "state_dict/network.encoder.model.stem.conv.weight"
+
 DAMAGE: list[tuple[str, Any, str]] = [
     ("global_step", -1, "global_step is -1"),
     ("global_step", 2.5, "global_step is 2.5"),
@@ -181,7 +183,12 @@ DAMAGE: list[tuple[str, Any, str]] = [
         "holds no score after 2 epochs",
     ),
     ("state_dict/loss.state.value", torch.tensor([torch.nan, 7]), r"value holds \[7\.0\]"),
-    ("state_dict/network.encoder.model.stem.conv.weight", torch.tensor(torch.nan), "holds NaN"),
+    (WEIGHT, torch.tensor(torch.nan), "holds NaN"),
+    (WEIGHT, torch.tensor(torch.inf), "holds infinite"),
+    (WEIGHT, torch.ones(2, dtype=torch.int32), "holds torch.int32, and most weights torch.float32"),
+    (WEIGHT, torch.ones(2, dtype=torch.float16), "holds torch.float16"),
+    (WEIGHT.replace("conv.weight", "norm.running_var"), -torch.ones(2), "a variance below 0"),
+    ("optimizer_states/0/state/0/exp_avg", torch.zeros(2, dtype=torch.int32), "finite fractions"),
 ]
 
 
@@ -201,6 +208,7 @@ def test_a_damaged_field_is_named_before_anything_is_loaded(
     ("path", "value", "said"),
     [
         ("lr_schedulers", [], "0 `lr_schedulers`"),
+        ("position/samples", 10**9, "position.samples is 1000000000"),
         ("optimizer_states/0/state", {}, "it is empty"),
         ("optimizer_states/0/state/0/exp_avg", torch.zeros(1), "exp_avg is of another shape"),
         ("optimizer_states/0/state/0", MISSING, "that of network.encoder.model.stem.conv.weight"),

@@ -78,6 +78,11 @@ def make_in(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.parametrize("word", ["$(shell touch it)", "x;touch it", "`touch it`"])
+def test_a_format_is_quoted(word: str) -> None:
+    assert f"--format '{word}'" in make("export", "CKPT=x", f"FORMAT={word}").stdout
+
+
 @pytest.mark.parametrize("given", ["LOSS", "MODEL", "RECIPE", "SEED"])
 @pytest.mark.parametrize("word", ["$(shell touch it)", "$(touch it)", "`touch it`", "*"])
 def test_a_choice_or_number_is_not_read_by_make_or_the_shell(

@@ -226,3 +226,8 @@ def test_exceptions_are_needed() -> None:
     for name in SAME_NAME:
         assert len(list(PACKAGE.rglob(name))) > 1, name
     assert (PACKAGE / NAMED_BY_THE_SHELL).is_dir()
+
+
+def test_the_readme_lists_the_rooms_in_their_order() -> None:
+    readme = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^lit_seg/(\w+)/ +\w", readme, re.MULTILINE) == ROOMS[1:]

@@ -49,11 +49,12 @@ _TENSOR = Value(
     ),
 )
 _MOMENT = Value(
-    "a dense tensor of finite numbers",  # one other makes the next weights NaN
-    lambda v: _TENSOR.fits(v) and bool(v.isfinite().all()),
+    "a dense tensor of finite fractions",  # one other makes the next weights NaN
+    lambda v: _TENSOR.fits(v) and v.is_floating_point() and bool(v.isfinite().all()),
 )
 _SQUARES = Value(  # of large gradients they may be infinite
-    "a dense tensor of numbers from 0", lambda v: _TENSOR.fits(v) and bool((v >= 0).all())
+    "a dense tensor of fractions from 0",
+    lambda v: _TENSOR.fits(v) and v.is_floating_point() and bool((v >= 0).all()),
 )
 _MOMENTUM = Value(_MOMENT.name, lambda v: v is None or _MOMENT.fits(v))
 _NORMALISATION = Value(

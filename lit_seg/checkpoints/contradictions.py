@@ -1,5 +1,6 @@
 """Finds parts of a checkpoint, each as it must be, that cannot come from the same run."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,7 +45,18 @@ def contradiction(content: Mapping[str, Any]) -> str:
     begun = content.get("position", {}).get("epoch", content["epoch"])
     if begun - content["epoch"] not in (0, 1):
         return f"position.epoch is {begun} and epoch {content['epoch']}"
-    return _no_numbers(content["state_dict"], begun)
+    return _types(content["state_dict"]) or _no_numbers(content["state_dict"], begun)
+
+
+def _types(tensors: Mapping[str, Tensor]) -> str:
+    """Describe a tensor of the network that holds other numbers than most; all have one type."""
+    kinds = {name: t.dtype for name, t in tensors.items() if name.startswith("network.")}
+    weights = {n: kind for n, kind in kinds.items() if not n.endswith("num_batches_tracked")}
+    usual = Counter(weights.values()).most_common(1)
+    for name, kind in weights.items():
+        if kind != usual[0][0]:
+            return f"state_dict.{name} holds {kind}, and most weights {usual[0][0]}"
+    return ""
 
 
 def _no_numbers(tensors: Mapping[str, Tensor], epochs: int) -> str:
@@ -58,6 +70,10 @@ def _no_numbers(tensors: Mapping[str, Tensor], epochs: int) -> str:
                 return f"state_dict.{name} holds no score after {plural(epochs, 'epoch')}"
         elif bool(tensor.isnan().any()):
             return f"state_dict.{name} holds NaN"
+        elif name.startswith("network.") and not bool(tensor.isfinite().all()):
+            return f"state_dict.{name} holds infinite numbers"
+        elif name.endswith("running_var") and bool((tensor < 0).any()):
+            return f"state_dict.{name} holds a variance below 0"
     return ""
 
 

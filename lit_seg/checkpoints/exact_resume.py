@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
@@ -17,6 +18,7 @@ from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.checkpoints.optimizer_entries import check_entries
 from lit_seg.data.base import SegDataModule
+from lit_seg.errors import RunError, plural
 from lit_seg.files.atomic_io import replace_file, writing
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import started
@@ -190,6 +192,16 @@ class ExactResume(Callback):
         position, step = checkpoint[_POSITION], checkpoint["global_step"]
         epoch, due = position["epoch"], position["validation_due"]
         data = _data(trainer)
+        if position["samples"] > data.samples_per_epoch and data.changed_data == "refuse":
+            raise RunError(
+                f"the checkpoint's position.samples is {position['samples']}, and an epoch has "
+                f"{plural(data.samples_per_epoch, 'image')}; resume from another checkpoint"
+            )
+        if type(data).__qualname__ not in checkpoint:
+            rank_zero_info(
+                "the checkpoint does not say which images and labels the run began with; whether "
+                "they have changed is not known"
+            )
         batches = data.start_at(epoch, position["samples"], trainer.accumulate_grad_batches)
         due = due or batches == data.batches_per_epoch  # with larger batches
         loops = checkpoint["loops"]["fit_loop"]

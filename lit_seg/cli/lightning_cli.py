@@ -17,7 +17,12 @@ from jsonargparse.typing import PositiveFloat
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.cli import (
+    LightningArgumentParser,
+    LightningCLI,
+    ReduceLROnPlateau,
+    SaveConfigCallback,
+)
 from pytorch_lightning.loggers import Logger
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
@@ -54,6 +59,9 @@ from lit_seg.tasks.scoring import Scoring
 
 # a default of Lightning's may be the member of an enumeration, which YAML does not know
 yaml.SafeDumper.add_multi_representer(Enum, lambda dumper, one: dumper.represent_data(one.value))
+
+# jsonargparse passes over classes within functions, so that the short name means torch's alone
+ReduceLROnPlateau.__qualname__ = "cli.<locals>.ReduceLROnPlateau"
 
 CALLBACKS = {
     "best_checkpoint": BestCheckpoint,

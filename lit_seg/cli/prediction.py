@@ -1,6 +1,7 @@
 """Runs ``python -m lit_seg predict``: from its options to files, with progress and a summary."""
 
 import hashlib
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -46,7 +47,8 @@ def predict(options: Namespace, inputs: Sequence[Input]) -> int:
     with SharedWork() as ranks:
         out = ranks.of_first(lambda: options.out or _free_folder(options.run))
         folder = PredictionFolder(out, form, _kinds(options))
-        ranks.of_first(lambda: folder.begin(_made_of(predictor)))
+        made_of = {**_made_of(predictor), "sources": _sources(options, inputs)}
+        ranks.of_first(lambda: folder.begin(made_of))
         try:
             faults = _label(predictor, ranks.share(images), folder)
             faults += _label_videos(
@@ -103,6 +105,13 @@ def _made_of(predictor: Predictor) -> dict[str, object]:
         "tau": predictor.tau,
         "precision": predictor.precision,
     }
+
+
+def _sources(options: Namespace, inputs: Sequence[Input]) -> list[str]:
+    """The folders below which names count: those of other pictures would seem done."""
+    files = ((os.path.abspath(each.path.with_suffix("")), each.name) for each in inputs)
+    folders = {file.removesuffix(name) for file, name in files}
+    return sorted(folders) or [os.path.abspath(options.run)]
 
 
 def _validation_images(options: Namespace) -> list[NamedImage]:

@@ -88,6 +88,8 @@ _NAMES = {"checkpoint_name", "filename", "id", "name", "prefix", "sub_dir", "ver
 """Arguments that become a part of a path, which must not lead out of its folder."""
 _ELSEWHERE = re.compile(r"://|::|^data:|^~|\$")
 """A path with one of these is an address, or Lightning writes another one in its place."""
+_ENDLESS = re.compile(r"\{[^}]*(?:\d{3}|__)")
+"""A place in a name that is filled with hundreds of digits or with the insides of an object."""
 
 
 def check_reach(
@@ -167,7 +169,8 @@ def _beyond(cls: type, arguments: Mapping[str, Any], folder: Path) -> Iterator[t
         elif name in listed and name in _FOLDERS:
             within = Path(os.path.realpath(text)).is_relative_to(os.path.realpath(folder))
         elif name in listed and name in _NAMES:
-            within = not os.path.isabs(text) and ".." not in Path(text).parts
+            leads_out = os.path.isabs(text) or ".." in Path(text).parts
+            within = not leads_out and not _ENDLESS.search(text)
         else:
             within = name in listed or (_is_number(value) and not issubclass(cls, Logger))
         if not within:

@@ -25,8 +25,6 @@ _TYPE = re.compile(
     r"Expected (?:an? )?(<class '\w+'>|typing\.Literal\[[^\]]*\]|tuple with 2 elements)"
 )
 _ABSTRACT = re.compile(r"Expected an instantiatable class, but [\w.]*\.(\w+) is abstract")
-_OF_LIGHTNING = re.compile(r", pytorch_lightning\.cli\.\w+")
-"""A class that has the name of one of torch and is no choice."""
 _WORDS = {
     "<class 'int'>": "a whole number such as 3",
     "<class 'float'>": "a number such as 0.5",
@@ -135,7 +133,6 @@ def _innermost(report: str) -> str:
         words = words.strip().removeprefix("- ").partition(". Got value: Namespace(")[0]
         if words and not words.startswith(_FRAME):
             words = words.replace("Expected a dot import path string:", "there is no class")
-            words = _OF_LIGHTNING.sub("", words)
             words = _ABSTRACT.sub(r"there is no class_path of a \1", words)
             words = _MISSING.sub(r"there is no class \1.\2", words)
             indents[words] = len(line) - len(line.lstrip(" "))

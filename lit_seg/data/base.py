@@ -227,6 +227,11 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         return ranks * min(self.batch_size, images // ranks)
 
     @property
+    def samples_per_epoch(self) -> int:
+        """Training images, with those of an incomplete last batch."""
+        return len(self._split("train"))
+
+    @property
     def batches_per_epoch(self) -> int:
         """Batches per rank per epoch; the incomplete last batch is dropped."""
         return len(self._split("train")) // self.samples_per_batch

@@ -4,13 +4,14 @@ Pillow is silent where it changes numbers: it keeps the high byte of deep colour
 shades of 2 or 4 bits, or of a PGM with a small maximum, over 0 to 255. Labels must stay.
 """
 
+import os
 import re
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from lightning_utilities.core.rank_zero import rank_zero_warn
 from PIL import ExifTags, Image, ImageOps
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -150,6 +151,12 @@ def _spread_to_16_bits(path: Path, found: _Decoded) -> bool:
     return not low.any() or np.array_equal(low, stored >> 8)
 
 
+def _warn(message: str) -> None:
+    """Warn on the first rank of a job, which needs no Lightning: prediction has none."""
+    if os.environ.get("RANK", "0") == "0":
+        warnings.warn(message, stacklevel=2)
+
+
 def _tell_what_is_left_out(path: Path, image: Image.Image, found: _Decoded) -> None:
     bands = image.getbands()
     stored = len(bands)
@@ -158,7 +165,7 @@ def _tell_what_is_left_out(path: Path, image: Image.Image, found: _Decoded) -> N
     see_through = bands[-1] in ("A", "a", "X") and image.getextrema()[-1] != (255, 255)
     if see_through or stored > len(bands):
         # without the name of the file: Python says the same sentence only once
-        rank_zero_warn(
+        _warn(
             f"{path.parent}: images have {stored} bands, and the network sees red, green and blue: "
             "what else they hold, such as transparency or infrared, is left out"
         )
@@ -171,7 +178,7 @@ def _tell_what_is_turned(path: Path, image: Image.Image) -> None:
         if orientation in (2, 3, 4) or (
             orientation in (5, 6, 7, 8) and image.width == image.height
         ):
-            rank_zero_warn(
+            _warn(
                 f"{path.parent}: images have an EXIF orientation, by which viewers turn them, and "
                 "are used as stored; if the masks were drawn on turned ones, turn the images for "
                 "good, such as by `mogrify -auto-orient`"

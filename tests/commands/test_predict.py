@@ -101,6 +101,9 @@ def test_it_goes_on_with_an_earlier_call(
     assert '"flip": true' in capsys.readouterr().err
     assert main(call) == 0
     assert "already there: 3 of 3 images" in capsys.readouterr().out
+    others = photos.rename(tmp_path / "others")  # of which the same names would seem done
+    assert main([str(run), str(others), "--out", str(out)]) == 2
+    assert f'"{others}/"' in capsys.readouterr().err
 
 
 def test_without_a_source_it_labels_the_validation_images(run: Path) -> None:

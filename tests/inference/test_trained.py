@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from lit_seg.errors import RunError
 from lit_seg.inference.trained import load_network
@@ -24,11 +25,19 @@ def test_the_logits_are_those_of_the_task(run: Path) -> None:
     assert not network.training
 
 
-def test_neither_lightning_nor_albumentations_is_needed() -> None:
+def test_neither_lightning_nor_albumentations_is_needed(tmp_path: Path) -> None:
+    """Also not to warn of a picture; Lightning's own warnings fail where it was not imported."""
     heavy = "{'pytorch_lightning', 'albumentations', 'jsonargparse'}"
-    code = f"import sys, lit_seg.cli.prediction; print({heavy} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    Image.new("RGBA", (4, 4), (9, 9, 9, 9)).save(tmp_path / "a.png")
+    code = f"""
+import sys, lit_seg.inference.trained
+from lit_seg.images.decode import read_image
+read_image(__import__('pathlib').Path(sys.argv[1]))
+print({heavy} & sys.modules.keys())"""
+    command = [sys.executable, "-c", code, str(tmp_path / "a.png")]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "set()\n")
+    assert "4 bands" in done.stderr
 
 
 @pytest.mark.parametrize(

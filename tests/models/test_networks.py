@@ -186,8 +186,8 @@ def test_it_takes_a_step_with_recall_loss_and_loads_its_checkpoint(name: str) ->
 @pytest.mark.parametrize(
     ("name", "rate", "goal"),
     [
-        *(("pat_unet", 2e-3, 0.9), ("pat_unetplusplus", 2e-3, 0.9)),
-        *(("pat_attention_unet", 2e-3, 0.9), ("segnet", 3e-3, 0.9), ("segnet paper", 2e-3, 0.9)),
+        *(("pat_unet", 5e-3, 0.9), ("pat_unetplusplus", 2e-3, 0.9)),
+        *(("pat_attention_unet", 5e-3, 0.9), ("segnet", 3e-3, 0.9), ("segnet paper", 2e-3, 0.9)),
         # its logits have a quarter of the resolution: as free numbers, fitted to these labels by
         # 300 steps of Adam, they reach .88, since a pole is one pixel wide
         ("recall_paper", 3e-3, 0.8),
