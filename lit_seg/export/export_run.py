@@ -65,11 +65,6 @@ def export_run(
     check_packages(name)
     checkpoint = checkpoint_file(path)
     trained = load_network(checkpoint)
-    if (channels := trained.data_format.channels) != 3:
-        raise RunError(
-            f"{checkpoint}: its network sees {channels} channels, and exports take RGB; predict "
-            "with the run itself"
-        )
     run = checkpoint.parent
     run = run.parent if run.name == CHECKPOINTS else run
     images = images_of(check, run, trained.data_format.channels)

@@ -51,10 +51,11 @@ def write_card(
         differences: largest difference of a logit, by height and width of the images.
     """
     summary = read_summary(run)
-    after = read_plain(checkpoint)["global_step"]
+    after = read_plain(checkpoint).get("global_step", 0)
     scores = scores_after(run, after, metadata["class_names"], metadata["class_pixels"])
-    of_others = scores is None and summary is not None and summary.steps != after
-    scores = scores or (summary and summary.scores)
+    of_others = False
+    if scores is None and summary is not None:
+        scores, of_others = summary.scores, summary.steps != after
     environment = Environment(
         loader=PackageLoader("lit_seg", "export"),
         autoescape=False,  # Markdown, by the filter

@@ -34,13 +34,20 @@ def read_image(path: Path, upright: bool = False) -> Array:
     """
     found = decode_picture(path)
     if upright:
-        ImageOps.exif_transpose(found.image, in_place=True)
+        turn_upright(found.image)
     image = _eight_bits(path, found)
     if found.image.format == "TIFF":  # of an animation, the first picture is the natural one
         _refuse_pages(path, found)
     _tell_what_is_left_out(path, image, found)
     _tell_what_is_turned(path, found.image)
     return np.asarray(image.convert("RGB"))
+
+
+def turn_upright(image: Image.Image) -> None:
+    """Turn the pixels of a picture by its EXIF orientation, in place, as viewers do."""
+    image.getexif()  # Pillow keeps what it has read
+    image.info.pop("exif", None)  # or it would be written anew, which fails if a field is damaged
+    ImageOps.exif_transpose(image, in_place=True)
 
 
 def decode_label(path: Path, lossy: bool = False) -> Image.Image:

@@ -30,9 +30,9 @@ def find_inputs(sources: Sequence[str], out: Path | None = None) -> list[Input]:
 
     Args:
         sources: images, videos, folders, patterns such as ``photos/*.jpg``, and ``.txt`` files that
-            list a path per line, relative to the folder of the list; ``#`` begins a comment. Names
-            are relative to the folder, to the first folder of a pattern, or to that of the list; of
-            a single file it is that of the file.
+            list a path per line, relative to the folder of the list; lines that begin with ``#``
+            are skipped. Names are relative to the folder, to the first folder of a pattern, or to
+            that of the list; of a single file it is that of the file.
         out: a folder whose files are no inputs, since predictions are written there.
 
     Raises:

@@ -10,11 +10,12 @@ from typing import Literal, get_args, overload
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from lit_seg.errors import DataError, RunError, check_choice
 from lit_seg.images.bands import read_bands
+from lit_seg.images.decode import turn_upright
 from lit_seg.images.overlays import blend, colourise
 from lit_seg.images.picture import Array, Colour
 from lit_seg.images.resize import fit_image, fitted_size
@@ -191,7 +192,9 @@ def as_array(picture: Picture, channels: int = 3) -> Array:
                 f"a picture of PIL's mode {picture.mode} does not hold 8 bits per channel; scale "
                 "it to 0..255 first"
             )
-        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+        upright = picture.copy()
+        turn_upright(upright)
+        return np.asarray(upright.convert("RGB"))
     found = picture
     if isinstance(picture, Tensor):
         found = picture.detach().cpu().movedim(0, -1).numpy() if picture.ndim == 3 else picture

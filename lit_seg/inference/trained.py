@@ -111,7 +111,9 @@ def checkpoint_file(path: Path) -> Path:
     found = next((file for file in files if file.is_file()), None)
     if found is None:
         if (path / "model.safetensors").is_file():
-            raise RunError(f"{path}: is an export of smp; `smp.from_pretrained({str(path)!r})`")
+            raise RunError(
+                f"{path}: is an export of smp; load it by `smp.from_pretrained({str(path)!r})`"
+            )
         for file in (path / "model.pt2", path / "model.onnx"):
             if file.is_file():
                 raise RunError(f"{path}: is the folder of an export; give {file}")

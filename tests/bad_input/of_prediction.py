@@ -58,6 +58,19 @@ def _load(image: object):
     return provoke
 
 
+def _load_path(name: str):
+    """Load a file, or the folder of it."""
+
+    def provoke(world: World) -> int:
+        path = world.tmp / "export" / name
+        path.parent.mkdir()
+        path.touch()
+        lit_seg.load(path if name.endswith(".jpg") else path.parent)
+        return 0
+
+    return provoke
+
+
 CASES = [
     Case("predict-nothing", _predict()),
     Case("predict-run-missing", _predict("gone", "photos"), ("gone",)),
@@ -101,4 +114,7 @@ CASES = [
     Case("predict-tau", _predict("run", "photos", "--tau", "-1"), ("-1",)),
     Case("load-image", _load(np.zeros((4, 4), np.float32)), ("(4, 4) of float32",)),
     Case("load-image-list", _load([])),
+    Case("load-image-as-run", _load_path("a.jpg"), ("a.jpg",)),
+    Case("load-export-folder", _load_path("model.pt2"), ("export", "model.pt2")),
+    Case("load-smp-folder", _load_path("model.safetensors"), ("export", "smp.from_pretrained")),
 ]

@@ -20,12 +20,14 @@ from lit_seg.inference.prediction_folder import PredictionFolder
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Four photographs of two sizes, two of them in a sub-folder."""
-    rng = np.random.default_rng(0)
+    """Three photographs of two sizes, two of them in a sub-folder, the last one turned by EXIF."""
+    rng, exif = np.random.default_rng(0), Image.Exif()
     folder = tmp_path / "photos"
     for name, size in (("a.png", (30, 40)), ("b/a.png", (30, 40)), ("b/c.jpg", (33, 35))):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).save(folder / name)
+        exif[0x0112] = 6 if name == "b/c.jpg" else 1
+        pixels = rng.integers(0, 256, (*size, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / name, exif=exif)
     return folder
 
 
@@ -60,6 +62,7 @@ def test_files_have_the_names_of_the_images(
         assert np.abs(found - result.probabilities).max() < 1e-3
         shown = read(out / f"overlays/{name}.jpg").astype(float)
         assert np.abs(shown - result.overlay()).mean() < 30  # JPEG, of noise
+    assert read(out / "labels/b/c.png").shape == (35, 33)
     captured = capsys.readouterr()
     assert "3 images in " in captured.out
     (fault, error) = captured.err.splitlines()

@@ -111,8 +111,8 @@ def test_a_folder_trains_on_its_channels(channels, dtype, tmp_path):
         model(batch["image"].float())
 
 
-def test_a_checkpoint_labels_images_of_its_channels(tmp_path):
-    """Its format says how many bands images have. Exports are of RGB alone."""
+def four_channels(path):
+    """A checkpoint of a network that sees four channels."""
     form = DataFormat("x", [(0, 0, 0), (9, 9, 9)], [0, 1], 16, 16, "pad", 4, [9.0] * 4, [7.0] * 4)
     small = {"architecture": "pat_unet", "options": {"width": 2}}
     model = LitSegmenter([1, 1], data_format=form, **small).eval()
@@ -120,7 +120,13 @@ def test_a_checkpoint_labels_images_of_its_channels(tmp_path):
     options |= {"class_names": ["a", "b"], "class_counts": {"pixels": [1, 1]}}
     checkpoint = {"state_dict": model.state_dict(), "hyper_parameters": options}
     model.on_save_checkpoint(checkpoint)
-    torch.save(checkpoint, tmp_path / "x.ckpt")
+    torch.save(checkpoint, path)
+    return model
+
+
+def test_a_checkpoint_labels_images_of_its_channels(tmp_path):
+    """Its format says how many bands images have."""
+    model = four_channels(tmp_path / "x.ckpt")
     predictor = Predictor(tmp_path / "x.ckpt", device="cpu")
     image = numbers(4, np.uint16, size=(16, 16))
     found, again = predictor([image, str(written(tmp_path / "x.png", image))])
@@ -132,8 +138,20 @@ def test_a_checkpoint_labels_images_of_its_channels(tmp_path):
         DataError, match=r"cannot be \(16, 16, 3\) .*; give \(H, W, 4\) uint8 or uint16"
     ):
         predictor(image[..., :3])
-    with pytest.raises(RunError, match=r"x\.ckpt: its network sees 4 channels.*RGB"):
+    with pytest.raises(RunError, match=r"no pictures .*--check"):
         export_run(tmp_path / "x.ckpt")
+
+
+@pytest.mark.slow
+def test_an_export_takes_the_channels_of_its_checkpoint(tmp_path):
+    four_channels(tmp_path / "x.ckpt")
+    image = numbers(4, np.uint16, size=(16, 16))
+    check = [written(tmp_path / "x.png", image)]
+    export = export_run(tmp_path / "x.ckpt", "onnx", check=check)
+    found, want = (
+        Predictor(path, device="cpu")(image) for path in (export.file, tmp_path / "x.ckpt")
+    )
+    assert (found.labels == want.labels).all()
 
 
 def test_more_channels_than_opencv_names_are_scaled_cropped_and_flipped(tmp_path):

@@ -1,6 +1,7 @@
 """A predictor gives the labels that validation counts, of all that holds an image."""
 
 import math
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,28 +93,13 @@ def test_a_photograph_is_labelled_as_it_is_seen(
     assert not recwarn.list
 
 
-@pytest.mark.parametrize(
-    ("files", "named"),
-    [
-        (["model.pt2"], r"give .*export/model\.pt2"),
-        (["model.onnx", "README.md"], r"give .*export/model\.onnx"),
-        (["model.safetensors"], r"smp\.from_pretrained\('.*export'\)"),
-    ],
-)
-def test_the_folder_of_an_export_names_its_file(
-    files: list[str], named: str, tmp_path: Path
-) -> None:
-    (tmp_path / "export").mkdir()
-    for name in files:
-        (tmp_path / "export" / name).touch()
-    with pytest.raises(LitSegError, match=named):
-        lit_seg.load(tmp_path / "export")
-
-
-def test_an_image_is_no_run(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").touch()
-    with pytest.raises(LitSegError, match=r"a\.jpg: is an image; first give the run"):
-        lit_seg.load(tmp_path / "a.jpg")
+def test_a_damaged_field_of_exif_harms_nothing(tmp_path: Path) -> None:
+    """The artist is a number, which Pillow can read and cannot write."""
+    orientation = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    artist = struct.pack("<HHIf", 0x013B, 11, 1, 1.5)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + orientation + artist + bytes(4)
+    Image.new("RGB", (16, 8)).save(tmp_path / "a.jpg", exif=exif)
+    assert as_array(tmp_path / "a.jpg").shape == (16, 8, 3)
 
 
 def test_a_result_has_what_a_reader_needs(predictor: Predictor, image: np.ndarray) -> None:
