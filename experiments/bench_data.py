@@ -27,8 +27,8 @@ from lit_seg.data.dataset import SegDataset
 from lit_seg.data.label_maps import ColourMap, LabelMap
 from lit_seg.data.splits import FileSplit
 from lit_seg.data.transforms import TrainTransform
+from lit_seg.images.open_and_save import open_picture
 from lit_seg.images.overlays import distinct_colours
-from lit_seg.images.picture import open_picture
 
 ROUNDS = 7
 CLASSES = 20

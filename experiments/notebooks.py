@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from experiments.records import unpack
-from lit_seg.images.picture import open_picture
+from lit_seg.images.open_and_save import open_picture
 from lit_seg.runs.layout import CHECKPOINTS, METRICS
 
 PROJECT = Path(__file__).absolute().parents[1]

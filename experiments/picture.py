@@ -13,7 +13,7 @@ from PIL import Image
 
 from lit_seg.analysis import load_dataset, load_runs, plot_trajectories
 from lit_seg.errors import RunError
-from lit_seg.images.picture import open_picture
+from lit_seg.images.open_and_save import open_picture
 
 matplotlib.use("Agg")
 

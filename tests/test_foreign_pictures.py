@@ -13,8 +13,8 @@ from lit_seg.data.datasets.own_folder.folder import _turned
 from lit_seg.data.label_maps import read_ids
 from lit_seg.errors import DataError, RunError
 from lit_seg.images.decode import decode_colour_label, decode_label, read_image
-from lit_seg.images.picture import FORMATS, open_picture
-from lit_seg.images.picture import IMAGE_SUFFIXES as IMAGES
+from lit_seg.images.open_and_save import FORMATS, open_picture
+from lit_seg.images.open_and_save import IMAGE_SUFFIXES as IMAGES
 from lit_seg.report.sections.pictures import pictures_of
 from tests.data import layout_of_synthia
 
@@ -122,6 +122,6 @@ def test_pictures_are_opened_in_one_place() -> None:
             (file, "cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)")
             for file in ("lit_seg/images/bands.py", "lit_seg/images/decode.py")
         ),
-        ("lit_seg/images/picture.py", "Image.open(path, formats=FORMATS)"),
+        ("lit_seg/images/open_and_save.py", "Image.open(path, formats=FORMATS)"),
     ]
-    assert open_picture.__module__ == "lit_seg.images.picture"
+    assert open_picture.__module__ == "lit_seg.images.open_and_save"

@@ -36,7 +36,7 @@ from lit_seg.cli.commands.run_command import console_of_width
 from lit_seg.cli.layers import EXPERIMENTS
 from lit_seg.cli.trainings import RECORD, Process, Run, Trainings, state_of
 from lit_seg.data import CamVid
-from lit_seg.images.picture import save_picture
+from lit_seg.images.open_and_save import save_picture
 
 TITLE = "Evidence: losses on CamVid at 360x480"
 SECONDS = 280

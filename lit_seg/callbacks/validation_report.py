@@ -17,8 +17,8 @@ from lit_seg.checkpoints.averaged_weights import scored_weights
 from lit_seg.data.base import SegDataModule
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.images.bands import as_picture
+from lit_seg.images.open_and_save import save_picture
 from lit_seg.images.overlays import side_by_side
-from lit_seg.images.picture import save_picture
 from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.metrics import ClassScores
 from lit_seg.metrics.labels import VOID

@@ -14,7 +14,7 @@ from lit_seg.distributed.shared_work import SharedWork
 from lit_seg.errors import DataError, RunError, plural
 from lit_seg.files.escape import one_line
 from lit_seg.images.bands import read_bands
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 from lit_seg.inference.inputs import Input
 from lit_seg.inference.many_images import NamedImage, label_images
 from lit_seg.inference.prediction_folder import PredictionFolder, fresh_folder

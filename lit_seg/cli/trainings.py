@@ -23,7 +23,7 @@ from lit_seg.cli.layers import EXPERIMENTS, config_options
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text, without_links
 from lit_seg.runs.layout import CHECKPOINTS, LOCK, is_taken
-from lit_seg.runs.summary_file import is_finished
+from lit_seg.runs.summary_schema import is_finished
 
 RECORD = "compare.json"  # in a run's folder: the options it was started with
 _LINE = re.compile(

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from lit_seg.images.picture import Colour
+from lit_seg.images.open_and_save import Colour
 from lit_seg.metrics.labels import ClassCounts
 
 ClassTable = tuple[tuple[str, ...], tuple[Colour, ...], ClassCounts | None]

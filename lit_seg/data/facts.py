@@ -14,7 +14,7 @@ from lit_seg.data.counting.cache import cached_counts
 from lit_seg.data.counting.count import ImageCounts, class_counts
 from lit_seg.data.splits import Split
 from lit_seg.errors import DataError, NotThereError, check_choice
-from lit_seg.images.picture import Colour
+from lit_seg.images.open_and_save import Colour
 from lit_seg.metrics.labels import VOID, ClassCounts
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from lit_seg.errors import DataError, plural
 from lit_seg.images.decode import decode_colour_label, decode_label, is_jpeg
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 
 Stored = npt.NDArray[np.integer]
 _NOT_IDS = (

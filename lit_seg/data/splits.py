@@ -10,7 +10,7 @@ from lit_seg.data.file_lists import listing_faults
 from lit_seg.errors import DataError
 from lit_seg.files.unicode import printable
 from lit_seg.images.decode import read_image
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 
 Pair = tuple[Path, Path]
 """An image file and its label file."""

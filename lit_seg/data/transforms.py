@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 from lit_seg.images.resize import Fit, fit_image, fit_label, fitted_size, resized
 from lit_seg.metrics.labels import VOID
 

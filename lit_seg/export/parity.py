@@ -11,7 +11,7 @@ from torch import Tensor
 from lit_seg.errors import RunError, reason_of
 from lit_seg.images.bands import read_bands
 from lit_seg.images.decode import read_image
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 from lit_seg.images.resize import resized
 from lit_seg.runs.layout import PICTURES
 

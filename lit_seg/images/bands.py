@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lit_seg.errors import DataError, RunError, plural
 from lit_seg.images.decode import decode_picture, read_image
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 
 _PICTURES = ("L", "LA", "RGB", "RGBA")
 """Pillow's modes whose bands are those of the file."""

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from lit_seg.images.picture import Colour
+from lit_seg.images.open_and_save import Colour
 from lit_seg.images.resize import Fit
 
 

@@ -17,7 +17,7 @@ from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from lit_seg.errors import DataError
-from lit_seg.images.picture import Array, open_picture
+from lit_seg.images.open_and_save import Array, open_picture
 
 NO_JPEG = "save them as PNG from their source, or give `threshold` if there are two classes"
 _BITS_PER_SAMPLE = 258

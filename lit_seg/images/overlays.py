@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.images.bands import as_picture
-from lit_seg.images.picture import Array, Colour
+from lit_seg.images.open_and_save import Array, Colour
 from lit_seg.metrics.labels import VOID
 
 _OKABE_ITO: tuple[Colour, ...] = (

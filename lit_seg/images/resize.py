@@ -4,7 +4,7 @@ from typing import Literal
 
 import cv2
 
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 from lit_seg.metrics.labels import VOID
 
 Fit = Literal["stretch", "pad"]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lit_seg.errors import DataError, RunError, reason_of
 from lit_seg.files.unicode import printable
-from lit_seg.images.picture import IMAGE_SUFFIXES
+from lit_seg.images.open_and_save import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 

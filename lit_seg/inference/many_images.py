@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from lit_seg.errors import DataError
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 from lit_seg.inference.prediction_folder import PredictionFolder
 from lit_seg.inference.predictor import Predictor
 

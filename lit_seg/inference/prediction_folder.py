@@ -14,8 +14,8 @@ from torch import Tensor
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_file, writing
 from lit_seg.images.data_format import DataFormat
+from lit_seg.images.open_and_save import Array, save_picture
 from lit_seg.images.overlays import blend, colourise
-from lit_seg.images.picture import Array, save_picture
 from lit_seg.inference.predictor import labels_of
 
 MARKER = "predictions.json"

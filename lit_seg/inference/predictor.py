@@ -16,8 +16,8 @@ from torch import Tensor
 from lit_seg.errors import DataError, RunError, check_choice
 from lit_seg.images.bands import read_bands
 from lit_seg.images.decode import turn_upright
+from lit_seg.images.open_and_save import Array, Colour
 from lit_seg.images.overlays import blend, colourise
-from lit_seg.images.picture import Array, Colour
 from lit_seg.images.resize import fit_image, fitted_size
 from lit_seg.inference.exported import SUFFIXES, ExportedNetwork, load_exported
 from lit_seg.inference.prior import balanced, read_tau

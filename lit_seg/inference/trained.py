@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lit_seg.errors import RunError
 from lit_seg.files.torch_file import read_plain
 from lit_seg.images.data_format import DataFormat
-from lit_seg.images.picture import IMAGE_SUFFIXES
+from lit_seg.images.open_and_save import IMAGE_SUFFIXES
 from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import build_network
 from lit_seg.models.input_check import check_images

@@ -10,8 +10,8 @@ import cv2
 
 from lit_seg.errors import DataError, WriteError
 from lit_seg.files.atomic_io import writing
+from lit_seg.images.open_and_save import Array
 from lit_seg.images.overlays import blend, colourise
-from lit_seg.images.picture import Array
 from lit_seg.inference.prediction_folder import INSTEAD, OF_VIDEOS, PredictionFolder
 from lit_seg.inference.predictor import Predictor, labels_of
 

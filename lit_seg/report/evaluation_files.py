@@ -14,7 +14,7 @@ from lit_seg.analysis.bootstrap import bootstrap_pairs
 from lit_seg.analysis.group_data import Counts, masks_of
 from lit_seg.analysis.style import INK, MUTED, PAPER
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.images.picture import save_picture
+from lit_seg.images.open_and_save import save_picture
 from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.metrics.scores import (
     CLASS_STATS,

@@ -26,7 +26,7 @@ from lit_seg.metrics.scores import CLASS_STATS, STATS, Array, from_classes
 from lit_seg.runs.csv_rows import costs, logged_length
 from lit_seg.runs.layout import CONFIG, COST, METRICS, SUMMARY, TABLE
 from lit_seg.runs.records import split_stat
-from lit_seg.runs.summary_file import FINISHED, SCHEMA, damaged, read_content
+from lit_seg.runs.summary_schema import FINISHED, SCHEMA, damaged, read_content
 
 _SCORE = Value(
     "a number from 0 to 1 or null",

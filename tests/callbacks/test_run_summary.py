@@ -24,7 +24,7 @@ from lit_seg.runs.summary import (
     run_scores,
     write_summary,
 )
-from lit_seg.runs.summary_file import is_finished
+from lit_seg.runs.summary_schema import is_finished
 
 NAMES = ["sky", "road", "pole", "sign"]
 PIXELS = [30, 60, 9, 1]

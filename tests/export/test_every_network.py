@@ -14,7 +14,7 @@ from lit_seg.export.deployed import DeployedNetwork
 from lit_seg.export.formats import write_format
 from lit_seg.export.parity import TOLERANCE, differences
 from lit_seg.images.data_format import DataFormat
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 from lit_seg.inference.exported import load_exported, metadata_of
 from lit_seg.inference.trained import TrainedNetwork
 from lit_seg.models.build import build_network

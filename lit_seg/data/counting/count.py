@@ -7,7 +7,7 @@ import numpy.typing as npt
 from lit_seg.data.counting.walk import walk
 from lit_seg.data.splits import Split
 from lit_seg.errors import DataError
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 from lit_seg.metrics.labels import VOID, ClassCounts
 
 ImageCounts = npt.NDArray[np.int64]

@@ -9,7 +9,7 @@ from lit_seg.data.file_lists import read_stems
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit, random_parts
 from lit_seg.errors import DataError, check_choice
-from lit_seg.images.picture import Colour
+from lit_seg.images.open_and_save import Colour
 from lit_seg.metrics.labels import VOID
 
 _URL = "https://www.robots.ox.ac.uk/~vgg/data/pets"

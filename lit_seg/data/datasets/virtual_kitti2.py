@@ -11,7 +11,7 @@ from lit_seg.data.class_table import read_classes
 from lit_seg.data.label_maps import ColourMap
 from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.errors import DataError, NotThereError
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 from lit_seg.metrics.labels import VOID
 
 _RELEASE = "vkitti_2.0.3"

@@ -9,8 +9,8 @@ from PIL import Image
 
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.errors import RunError
+from lit_seg.images.open_and_save import open_picture
 from lit_seg.images.overlays import distinct_colours
-from lit_seg.images.picture import open_picture
 from lit_seg.metrics.labels import VOID
 from lit_seg.report.blocks import Block, Figure, Legend, Panel, Section, Text
 from lit_seg.report.images import with_inset

@@ -17,7 +17,7 @@ from lit_seg.data.card import SplitName
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.processes import forking_context
 from lit_seg.errors import DataError, reason_of
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 from lit_seg.metrics.labels import VOID
 
 LABELED = "nyu_depth_v2_labeled.mat"

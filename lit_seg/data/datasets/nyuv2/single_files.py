@@ -19,7 +19,7 @@ from lit_seg.data.file_lists import listing_faults, read_stems, single_fault
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError, NotThereError, plural, reason_of
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 from lit_seg.metrics.labels import VOID
 
 LABEL_13 = "new_nyu_class13_"

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from lit_seg.data.label_maps import ColourMap, LabelMap, read_ids_as_saved
+from lit_seg.images.open_and_save import Colour
 from lit_seg.images.overlays import distinct_colours
-from lit_seg.images.picture import Colour
 from lit_seg.metrics.labels import VOID
 
 MAX_CLASSES = VOID - 1

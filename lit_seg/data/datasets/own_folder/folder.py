@@ -20,7 +20,7 @@ from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError
 from lit_seg.files.escape import one_line
 from lit_seg.images.bands import read_bands
-from lit_seg.images.picture import Array, open_picture
+from lit_seg.images.open_and_save import Array, open_picture
 from lit_seg.metrics.labels import VOID
 
 MAX_CHANNELS = 512

@@ -14,7 +14,7 @@ from lit_seg.data.file_lists import inside, listing_faults, read_lines, single_f
 from lit_seg.data.splits import Pair
 from lit_seg.errors import DataError
 from lit_seg.images.decode import NO_JPEG
-from lit_seg.images.picture import IMAGE_SUFFIXES, JPEG_SUFFIXES, LOSSLESS_SUFFIXES
+from lit_seg.images.open_and_save import IMAGE_SUFFIXES, JPEG_SUFFIXES, LOSSLESS_SUFFIXES
 
 HOW = "docs/own_data.md shows how to describe your images and masks"
 

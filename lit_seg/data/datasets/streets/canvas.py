@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_seg.data.datasets.streets.colours import Colour, StreetClass, mix
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 
 Point = tuple[float, float, float]
 """In metres: ``x`` to the right of the road's centre line, ``y`` above the ground, ``z`` ahead."""

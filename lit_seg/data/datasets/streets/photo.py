@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lit_seg.data.datasets.streets.canvas import Canvas
 from lit_seg.data.datasets.streets.colours import StreetClass, any_colour, shade, smooth_noise
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 from lit_seg.metrics.labels import VOID
 
 # Roughness of surfaces: the span of random brightness, by label.

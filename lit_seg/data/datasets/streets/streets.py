@@ -13,7 +13,7 @@ from lit_seg.data.datasets.streets import backdrop, furniture, traffic
 from lit_seg.data.datasets.streets.canvas import Camera, Canvas
 from lit_seg.data.datasets.streets.photo import photograph
 from lit_seg.data.datasets.streets.plan import Street, Thing
-from lit_seg.images.picture import Array
+from lit_seg.images.open_and_save import Array
 
 _SPLITS: dict[SplitName, tuple[int, int]] = {"train": (0, 400), "val": (1, 100), "test": (2, 100)}
 """The stream of random numbers and the number of scenes of each split."""
