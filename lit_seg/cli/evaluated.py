@@ -15,11 +15,10 @@ from lit_seg.callbacks.validation_report import image_table
 from lit_seg.data import SegDataModule
 from lit_seg.errors import plural
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.inference.prediction_folder import fresh_folder
 from lit_seg.inference.prior import write_tau
 from lit_seg.metrics.scores import STAT_NAMES
 from lit_seg.report.evaluation_files import Scored, best_tau, tau_table, write_scores
-from lit_seg.runs.layout import EVALUATION, VAL_IMAGES
+from lit_seg.runs.layout import EVALUATION, VAL_IMAGES, numbered
 from lit_seg.runs.records import split_stat, stat_of
 from lit_seg.runs.scored_run import write_as_run
 from lit_seg.runs.summary import versions
@@ -34,7 +33,7 @@ def write_evaluation(
     if not trainer.is_global_zero or module.scores is None:
         return
     run, checkpoint = Path(trainer.default_root_dir), Path(str(trainer.ckpt_path))
-    folder = fresh_folder(run / EVALUATION / split)
+    folder = numbered(run / EVALUATION / split)
     scored = _scored(module)
     values = {key: float(value) for key, value in trainer.callback_metrics.items()}
     images, seconds = len(scored.images), module.scoring_seconds

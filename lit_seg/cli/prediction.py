@@ -17,12 +17,12 @@ from lit_seg.images.bands import read_bands
 from lit_seg.images.open_and_save import Array
 from lit_seg.inference.inputs import Input
 from lit_seg.inference.many_images import NamedImage, label_images
-from lit_seg.inference.prediction_folder import PredictionFolder, fresh_folder
+from lit_seg.inference.prediction_folder import PredictionFolder
 from lit_seg.inference.predictor import Predictor
 from lit_seg.inference.submission import check_submission, pack
 from lit_seg.inference.video import label_video
 from lit_seg.inference.views import Views
-from lit_seg.runs.layout import CONFIG, find_run
+from lit_seg.runs.layout import CONFIG, find_run, numbered
 
 
 def predict(options: Namespace, inputs: Sequence[Input]) -> int:
@@ -90,7 +90,7 @@ def _free_folder(run: Path) -> Path:
         run = find_run(run)
     except RunError:
         run = run.parent
-    return fresh_folder(run / "predictions")
+    return numbered(run / "predictions")
 
 
 def _made_of(predictor: Predictor) -> dict[str, object]:

@@ -18,11 +18,10 @@ from lit_seg.export.model_card import write_card
 from lit_seg.export.parity import Network, differences, images_of
 from lit_seg.files.atomic_io import writing
 from lit_seg.inference.exported import load_exported, metadata_of
-from lit_seg.inference.prediction_folder import fresh_folder
 from lit_seg.inference.prior import balanced, read_tau
 from lit_seg.inference.trained import TrainedNetwork, checkpoint_file, load_network
 from lit_seg.losses.logit_adjustment import log_prior
-from lit_seg.runs.layout import CHECKPOINTS
+from lit_seg.runs.layout import CHECKPOINTS, numbered
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def _size(trained: TrainedNetwork, name: str) -> tuple[int, int]:
 
 def _new_folder(out: Path | None, wanted: Path) -> Path:
     if out is None:
-        return fresh_folder(wanted)
+        return numbered(wanted)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise RunError(f"{out}: is there already; give another folder by --out, or move it away")
     return out

@@ -104,12 +104,3 @@ class PredictionFolder:
             path, array = files["probabilities"], kept["probabilities"]
             with writing(path, INSTEAD):
                 replace_file(path, partial(np.savez_compressed, probabilities=array), shared=True)
-
-
-def fresh_folder(wanted: Path) -> Path:
-    """Choose ``wanted``, or ``wanted-2`` and so on if that is there."""
-    folder, number = wanted, 1
-    while folder.exists():
-        number += 1
-        folder = wanted.with_name(f"{wanted.name}-{number}")
-    return folder

@@ -123,13 +123,13 @@ def checkpoint_file(path: Path) -> Path:
 
 
 def _network_of(content: Mapping[str, Any], options: Mapping[str, Any]) -> TrainedNetwork:
-    names = list(options["class_names"])
+    names, form = list(options["class_names"]), DataFormat.of(options["data_format"])
     network = build_network(
         options["architecture"],
         options["encoder"],
         len(names),
         options["options"] or {},
-        DataFormat.of(options["data_format"]).channels,
+        form.channels,
     )
     tensors = {
         name.removeprefix(_NETWORK): tensor
@@ -144,6 +144,6 @@ def _network_of(content: Mapping[str, Any], options: Mapping[str, Any]) -> Train
         std,
         class_names=names,
         class_pixels=[int(number) for number in options["class_counts"]["pixels"]],
-        data_format=DataFormat.of(options["data_format"]),
+        data_format=form,
         channels_last=bool(options.get("channels_last", True)),
     )

@@ -22,6 +22,25 @@ def double_conv(inputs: int, outputs: int, bias: bool = False) -> nn.Sequential:
     )
 
 
+def widths_of(width: int) -> list[int]:
+    """List the channels at the five resolutions of a U-Net: they double with each halving."""
+    return [width * 2**level for level in range(5)]
+
+
+def down_path(channels: int, widths: list[int], bias: bool = False) -> nn.ModuleList:
+    """Make the two convolutions at each resolution of the encoder of a U-Net."""
+    pairs = zip([channels, *widths], widths, strict=False)
+    return nn.ModuleList(double_conv(before, after, bias) for before, after in pairs)
+
+
+def features_of(down: nn.ModuleList, image: Tensor) -> list[Tensor]:
+    """Compute the features at each resolution, from that of the image on."""
+    features = [down[0](image)]
+    for convs in list(down)[1:]:
+        features.append(convs(halve(features[-1])))
+    return features
+
+
 def halve(x: Tensor) -> Tensor:
     """Take the maxima of 2x2 pixels."""
     return nn.functional.max_pool2d(x, 2)

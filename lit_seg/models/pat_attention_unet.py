@@ -3,7 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from lit_seg.models.convolutions import check_width, conv_bn_relu, double_conv, halve
+from lit_seg.models.convolutions import (
+    check_width,
+    conv_bn_relu,
+    double_conv,
+    down_path,
+    features_of,
+    widths_of,
+)
 
 _LAST_GATE = 32
 """Channels within the gate at full resolution in PAT's code, whatever the width."""
@@ -28,11 +35,8 @@ class PatAttentionUNet(nn.Module):
     def __init__(self, num_classes: int, channels: int, *, width: int = 32) -> None:
         super().__init__()
         check_width(width)
-        widths = [width * 2**level for level in range(5)]
-        self.down = nn.ModuleList(
-            double_conv(before, after, bias=True)
-            for before, after in zip([channels, *widths], widths, strict=False)
-        )
+        widths = widths_of(width)
+        self.down = down_path(channels, widths, bias=True)
         self.up = nn.ModuleList(
             nn.Sequential(nn.Upsample(scale_factor=2), conv_bn_relu(2 * each, each, bias=True))
             for each in widths[:-1]
@@ -46,10 +50,8 @@ class PatAttentionUNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Compute ``(N, classes, H, W)`` logits of ``(N, channels, H, W)``, multiples of 16."""
-        x, skips = image, []
-        for level, convs in enumerate(self.down):
-            x = convs(halve(x) if level else x)
-            skips.append(x)
+        skips = features_of(self.down, image)
+        x = skips[-1]
         for level in (3, 2, 1, 0):
             x = self.up[level](x)
             x = self.merge[level](torch.cat((self.gate[level](x, skips[level]), x), 1))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from lit_seg.models.convolutions import check_width, double_conv, halve
+from lit_seg.models.convolutions import check_width, double_conv, down_path, features_of, widths_of
 
 
 class PatUNet(nn.Module):
@@ -25,11 +25,8 @@ class PatUNet(nn.Module):
     def __init__(self, num_classes: int, channels: int, *, width: int = 32) -> None:
         super().__init__()
         check_width(width)
-        widths = [width * 2**level for level in range(5)]
-        self.down = nn.ModuleList(
-            double_conv(before, after)
-            for before, after in zip([channels, *widths], widths, strict=False)
-        )
+        widths = widths_of(width)
+        self.down = down_path(channels, widths)
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(2 * each, each, 2, stride=2) for each in widths[:-1]
         )
@@ -38,10 +35,8 @@ class PatUNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Compute ``(N, classes, H, W)`` logits of ``(N, channels, H, W)``, multiples of 16."""
-        x, skips = image, []
-        for level, convs in enumerate(self.down):
-            x = convs(halve(x) if level else x)
-            skips.append(x)
+        skips = features_of(self.down, image)
+        x = skips[-1]
         for level in (3, 2, 1, 0):
             x = self.merge[level](torch.cat((skips[level], self.up[level](x)), 1))
         logits: Tensor = self.head(x)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from lit_seg.models.convolutions import check_width, double_conv, halve
+from lit_seg.models.convolutions import check_width, double_conv, halve, widths_of
 
 
 class PatUNetPlusPlus(nn.Module):
@@ -24,7 +24,7 @@ class PatUNetPlusPlus(nn.Module):
     def __init__(self, num_classes: int, channels: int, *, width: int = 32) -> None:
         super().__init__()
         check_width(width)
-        widths = [width * 2**level for level in range(5)]
+        widths = widths_of(width)
         self.nodes = nn.ModuleDict()
         for level, own in enumerate(widths):
             above = widths[level - 1] if level else channels

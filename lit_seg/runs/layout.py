@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from lit_seg.errors import RunError
@@ -50,9 +51,14 @@ def free_folder(wanted: Path) -> Path:
     if not there.is_dir() or not os.access(there, os.W_OK):
         problem = "cannot be written" if there.is_dir() else "is a file"
         raise RunError(f"{wanted}: no run can lie here, {there} {problem}; give another --run_dir")
+    return numbered(wanted, is_taken)
+
+
+def numbered(wanted: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
+    """Choose ``wanted``, or ``wanted-2`` and so on if that is ``taken``."""
     folder, number = wanted, 1
     named = wanted if wanted.name not in ("", "..") else wanted.resolve()
-    while is_taken(folder):
+    while taken(folder):
         number += 1
         folder = named.with_name(f"{named.name}-{number}")
     return folder
