@@ -15,7 +15,6 @@ from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, share
 from lit_seg.metrics.collectives import sum_over_ranks
 from lit_seg.runs.records import GLOBAL_STEP, join_key, stat_of
-from lit_seg.tasks import LitSegmenter
 
 _ALL_PIXELS = 40  # up to so many classes all pixels cost less than 2 % of a step (`make bench`)
 
@@ -52,9 +51,8 @@ class ClassDynamics(Callback):
         self._hook: RemovableHandle | None = None
         self._charted = 0  # the steps that are in W&B's charts
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Hook into the loss, to see its inputs."""
-        assert isinstance(pl_module, LitSegmenter)
         self._hook = pl_module.loss.register_forward_pre_hook(self._watch)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -91,9 +89,8 @@ class ClassDynamics(Callback):
         if self._sums is not None:
             self._sums = self._sums + gradient_sums(_thinned(gradient, every), labels)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Log the statistics after the last batch of the step."""
-        assert isinstance(pl_module, LitSegmenter)
         step = trainer.global_step - 1  # the step just done; all metrics count from 0
         if self._sums is None or step < self._step:  # more batches will be accumulated
             return
@@ -101,19 +98,28 @@ class ClassDynamics(Callback):
         sums, self._sums = sum_over_ranks(self._sums).cpu(), None
         stats = class_step(sums)
         absent = sums[0] == 0
-        for name, values in pl_module.loss.class_stats().items():
+        for name, values in self.loss_stats(pl_module).items():
             stats[f"loss_{name}" if name in stats else name] = values.detach().cpu()
         if "weight" in stats:
             stats["weight_norm"] = share(stats["weight"].masked_fill(absent, torch.nan))
         metrics = {
             join_key(stat_of("class", stat), name): value
             for stat, values in stats.items()
-            for name, value in zip(pl_module.class_names, values.tolist(), strict=True)
+            for name, value in self.lines(pl_module, values).items()
             if abs(value) < torch.inf
         }
         if metrics:
             for logger in trainer.loggers:
                 logger.log_metrics(metrics, step)
+
+    def loss_stats(self, pl_module: Any) -> dict[str, Tensor]:
+        """The loss's own statistics: name to ``(C,)`` tensor."""
+        stats: dict[str, Tensor] = pl_module.loss.class_stats()
+        return stats
+
+    def lines(self, pl_module: Any, values: Tensor) -> dict[str, float]:
+        """What is logged of the ``(C,)`` values of a statistic, by name."""
+        return dict(zip(pl_module.class_names, values.tolist(), strict=True))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the charts if twice as many steps were trained as they show."""

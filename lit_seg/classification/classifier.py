@@ -1,0 +1,316 @@
+"""Trains and scores a classifier of images with many, medium and few images per class."""
+
+import math
+import time
+from argparse import ArgumentError
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, Self
+
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_info
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+
+from lit_seg.classification.build_method import (
+    SECOND_STAGES,
+    HeadName,
+    MethodName,
+    build_backbone,
+    build_method,
+    deciding_loss,
+)
+from lit_seg.classification.groups import Rule, shot_groups
+from lit_seg.classification.image_evaluation import ImageEvaluation, ImageScores
+from lit_seg.classification.networks.backbone import Frozen
+from lit_seg.classification.stages import features_of, load_first_stage, prepare
+from lit_seg.config.parse_errors import explain
+from lit_seg.config.trust import only_trusted
+from lit_seg.data.dataset import Sample, check_batch
+from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
+from lit_seg.errors import RunError
+from lit_seg.losses import ClassBalancedLoss, CrossEntropyLoss, LossFactory
+from lit_seg.metrics import predict_labels
+from lit_seg.metrics.collectives import take_from_first_rank
+from lit_seg.metrics.labels import check_labels
+from lit_seg.models.input_check import check_images
+from lit_seg.tasks.schedule import ScheduledModule, SchedulerFactory
+from lit_seg.tasks.weights import check_fits
+
+SHOWN = 50
+"""Up to so many classes each of them is logged and shown; of more, groups and a few."""
+
+
+class LitClassifier(ScheduledModule):
+    """Trains a method of long-tailed classification and scores it.
+
+    It logs ``train/{loss,lr}``, ``val/{loss,ce,macc,pixel_acc,many,medium,few}`` and further scores
+    by the names that they have in segmentation, where an image is a pixel: ``pixel_acc`` is the
+    share of images that are right, ``macc`` the mean accuracy of the classes. With up to 50 classes
+    ``val/{iou,recall,precision}/<class>`` come beside; with more, those of ``watched`` classes.
+
+    Args:
+        class_counts: training images of each class.
+        class_names: in the order of the class ids; ``class_0`` and so on by default.
+        channels: of an image.
+        mean: of each channel, in the numbers of the images; the command line sets it.
+        std: the standard deviation of each channel.
+        network: ``digits``, ``resnet32``, or a ResNet of torchvision such as ``resnet50``.
+        options: more arguments of the network.
+        method: how heads and backbone train and decide; ``plain`` is one head and one loss.
+        head: ``linear`` or ``cosine``, for methods that do not bring their own.
+        loss: makes the loss from the class counts; in ``sdn`` that of head g, which trains the
+            backbone.
+        head_loss: makes the loss of head h, which decides in ``sdn``.
+        method_options: more arguments of the method.
+        stage_one: finished run of the method ``plain`` that a second stage begins with.
+        frozen: the part of the network that is not trained: ``none``, ``trunk`` or ``all``.
+        freeze_batchnorm: whether its batch statistics are frozen too. They are not in the published
+            code of Kang et al. and OLTR.
+        rule: which classes are many, medium and few: ``kang``, ``oltr`` or ``mislas``.
+        watched: names of further classes to log, where there are more than 50.
+        optimizer: makes the optimizer from the parameters.
+        lr_scheduler: as in segmentation, with ``lr_interval`` and ``lr_monitor``.
+
+    Raises:
+        ValueError: if an argument is out of range or none of its choices.
+    """
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
+    def __init__(
+        self,
+        class_counts: Sequence[int],
+        class_names: Sequence[str] | None = None,
+        channels: int = 3,
+        mean: Sequence[float] = (0.0,),
+        std: Sequence[float] = (255.0,),
+        network: str = "resnet32",
+        options: dict[str, Any] | None = None,
+        method: MethodName = "plain",
+        head: HeadName = "linear",
+        loss: LossFactory = CrossEntropyLoss,
+        head_loss: LossFactory = ClassBalancedLoss,
+        method_options: dict[str, Any] | None = None,
+        stage_one: str | None = None,
+        frozen: Frozen = "none",
+        freeze_batchnorm: bool = True,
+        rule: Rule = "kang",
+        watched: Sequence[str] = (),
+        optimizer: Callable[[Any], Optimizer] = partial(SGD, lr=0.1, momentum=0.9),
+        lr_scheduler: SchedulerFactory | None = None,
+        lr_interval: Literal["step", "epoch"] = "step",
+        lr_monitor: str = "val/loss",
+    ) -> None:
+        super().__init__(optimizer, lr_scheduler, lr_interval, lr_monitor)
+        counts = [int(n) for n in class_counts]
+        names = list(class_names) if class_names else [f"class_{c}" for c in range(len(counts))]
+        if len(names) != len(counts) or len(set(names)) != len(names):
+            raise ValueError(
+                f"`class_names` must be {len(counts)} different names, one per entry of "
+                f"`class_counts`, got {len(names)}, {len(set(names))} of them different"
+            )
+        if unknown := [name for name in watched if name not in names]:
+            raise ValueError(f"`watched`: there is no class {unknown[0]!r} in this dataset")
+        if (method in SECOND_STAGES) != (stage_one is not None):
+            needs = "needs a finished run of `plain`" if stage_one is None else "takes no run"
+            raise ValueError(f"`stage_one`: the method {method} {needs}, got {stage_one}")
+        self.save_hyperparameters()
+        self.save_hyperparameters({"class_counts": counts, "class_names": names})
+        self.class_names = names
+        self.class_pixels = counts  # what the readers of runs call them
+        self.channels = channels
+        self.groups = shot_groups(counts, rule)
+        self.logged_classes = _logged(names, counts, watched)
+        backbone = build_backbone(network, channels, options or {})
+        first = nn.Linear(backbone.dim, len(counts))
+        self.stage_one = stage_one
+        self._first_failure: RunError | None = None
+        if stage_one is not None:
+            try:
+                load_first_stage(stage_one, backbone, first)
+            except RunError as error:  # a run that goes on or is scored does not need it any more
+                self._first_failure = error
+        if method not in SECOND_STAGES:
+            backbone.freeze(frozen, freeze_batchnorm)
+        self.method = build_method(
+            method, backbone, first, counts, loss, head_loss, head, method_options
+        )
+        if not self.method.trains:
+            # a method without training takes one step, which changes nothing, to have a run
+            self.formality = nn.Parameter(torch.zeros(()))
+        self.evaluation = ImageEvaluation(len(counts), self.groups)
+        self.wants_to_stop = False
+        """Whether a signal asked this rank to stop; ranks tell each other with each loss."""
+        self.all_stop = False
+        """Whether any rank wanted to stop at the last exchange."""
+        self.scores: ImageScores | None = None
+        """The scores of the last complete pass over a validation or test set."""
+        self.scored_step = -1
+        """The number of training steps before that pass."""
+        self.scoring_seconds = 0.0
+        self._begun = 0.0
+        for name, values in (("pixel_mean", mean), ("pixel_std", std)):
+            planes = torch.tensor(list(values), dtype=torch.float32).view(-1, 1, 1)
+            self.register_buffer(name, planes, persistent=False)
+
+    @classmethod
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
+        """Load a checkpoint as Lightning does, but import only known packages that it names.
+
+        Raises:
+            RunError: if it names a class of another package.
+        """
+        kwargs.setdefault("weights_only", True)
+        with only_trusted(own=("lit_seg.losses", "lit_seg.classification", "lit_seg.tasks.warm_up")):
+            try:
+                return super().load_from_checkpoint(*args, **kwargs)
+            except ArgumentError as error:
+                raise RunError(explain(str(error))) from None
+
+    @property
+    def loss(self) -> nn.Module:
+        """The loss of the head that decides."""
+        found = deciding_loss(self.method)
+        assert found is not None
+        return found
+
+    def forward(self, image: Tensor) -> Tensor:
+        """``(N, C)`` scores of ``(N, channels, H, W)`` uint8 images, by which the method decides."""
+        scores: Tensor = self.method(self._normalised(image))
+        return scores
+
+    def parameter_groups(self) -> Iterable[Any]:
+        """What the method trains."""
+        return self.method.parameter_groups() if self.method.trains else [self.formality]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse other classes, network or loss."""
+        check_fits(checkpoint, self.class_names, self.state_dict())
+        super().on_load_checkpoint(checkpoint)
+
+    def setup(self, stage: str) -> None:
+        """Refuse to begin a second stage without the first."""
+        if stage == "fit" and not self.trainer.ckpt_path and self._first_failure is not None:
+            raise self._first_failure
+
+    def on_fit_start(self) -> None:
+        """Look at the features of all images, where the method needs that, in a new run."""
+        if self.trainer.ckpt_path or self.stage_one is None:
+            return
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        train = self._features(data.train_eval_dataloader()) if self.method.needs_features else None
+        val = None if self.method.trains else self._features(data.whole_val_dataloader())
+        if line := prepare(self.method, train, val):
+            rank_zero_info(line)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Tell method and losses where in the training they are."""
+        total = self.trainer.estimated_stepping_batches
+        self.method.set_progress(min(1.0, self.global_step / total))
+        of_epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
+        self.method.set_epoch(self.current_epoch, max(1, math.ceil(total / max(1, of_epoch))))
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Compute the loss of a batch, and log its mean over ranks.
+
+        Raises:
+            NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
+        """
+        batches = list(batch) if isinstance(batch, tuple | list) else [batch]
+        for each in batches:
+            check_batch(each, ("image", "target"))
+        if not self.method.trains:
+            return self.formality * 0
+        pairs = [(self._normalised(each["image"]), each["target"]) for each in batches]
+        step = self.method.train_step(*pairs)
+        finite = is_finite(step.loss, step.logits)
+        mean, finite_everywhere, self.all_stop = exchange(step.loss, finite, self.wants_to_stop)
+        if not finite_everywhere:
+            check_labels(step.target, len(self.class_names))
+            names = batches[0]["name"]
+            raise non_finite(f"step {self.global_step}", step.loss, step.logits, names)
+        self.log("train/loss", mean, prog_bar=True)
+        self.log("train/lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
+        return step.loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """End the epoch at ``max_steps``, so that the last weights are validated."""
+        if self.global_step == self.trainer.max_steps:
+            self.trainer.should_stop = True
+
+    def on_validation_epoch_start(self) -> None:
+        """Score the batch statistics of the first rank: checkpoints hold no others."""
+        take_from_first_rank(self.method.buffers())
+        self._begun = time.perf_counter()
+
+    def on_test_epoch_start(self) -> None:
+        self._begun = time.perf_counter()
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> None:
+        self._evaluate(batch, "validation")
+
+    def test_step(self, batch: Sample, batch_idx: int) -> None:
+        self._evaluate(batch, "test")
+
+    def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        """Predict the ``(N,)`` class ids of a batch."""
+        return predict_labels(self(batch["image"]))
+
+    def on_validation_epoch_end(self) -> None:
+        self._score("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._score("test")
+
+    @property
+    def needs_scoring(self) -> bool:
+        """Whether the current weights were never validated, although there is validation data."""
+        return self.scored_step != self.global_step and self.trainer.enable_validation
+
+    def _normalised(self, image: Tensor) -> Tensor:
+        check_images(image, self.channels)
+        return (image - self.pixel_mean) / self.pixel_std
+
+    def _features(self, batches: Iterable[Sample]) -> tuple[Tensor, Tensor]:
+        device = self.device
+        pairs = (
+            (self._normalised(each["image"].to(device)), each["target"].to(device))
+            for each in batches
+        )
+        return features_of(self.method, pairs)
+
+    def _evaluate(self, batch: Sample, stage: str) -> None:
+        check_batch(batch, ("image", "target", "name"))
+        scores = self(batch["image"])
+        loss = deciding_loss(self.method) if self.method.trains else None
+        value = None if loss is None else loss(scores, batch["target"])
+        self.evaluation.update(scores, value, batch, stage)
+
+    def _score(self, stage: str) -> None:
+        scores, values = self.evaluation.compute(stage)
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self.step_on_plateau({f"{stage}/{key}": value for key, value in values.items()})
+        for stat, column in zip(("iou", "recall", "precision"), scores.per_class, strict=True):
+            values |= {f"{stat}/{self.class_names[c]}": column[c] for c in self.logged_classes}
+        for key, value in values.items():
+            # the counts are of all ranks, so the value is the same on all of them
+            shown = key in ("macc", "few")
+            value = torch.tensor(float(value), dtype=torch.float32)
+            self.log(f"{stage}/{key}", value, prog_bar=shown, rank_zero_only=False)
+        if not self.trainer.sanity_checking:
+            self.scores = scores
+            self.scored_step = self.global_step
+            self.scoring_seconds = time.perf_counter() - self._begun
+        self.evaluation.reset()
+
+
+def _logged(names: Sequence[str], counts: Sequence[int], watched: Sequence[str]) -> list[int]:
+    """The ids of the classes that are logged: all, or the ends of the ranking and the watched."""
+    if len(names) <= SHOWN:
+        return list(range(len(names)))
+    ranked = sorted(range(len(counts)), key=lambda c: -counts[c])
+    asked = [names.index(name) for name in watched]
+    return list(dict.fromkeys([*ranked[:5], *ranked[-5:], *asked]))
