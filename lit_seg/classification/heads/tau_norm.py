@@ -24,8 +24,8 @@ class TauNormHead(nn.Module):
     Raises:
         ValueError: if it is negative or infinite.
 
-    Reference: Kang et al., arXiv 1910.09217, section 4. Their code prints a table, from which a person
-    reads the strength.
+    Reference: Kang et al., arXiv 1910.09217, section 4. Their code prints a table, from which
+    a person reads the strength.
     """
 
     weight: Tensor
