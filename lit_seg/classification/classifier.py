@@ -13,17 +13,13 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from lit_seg.classification.build_method import (
-    SECOND_STAGES,
-    HeadName,
-    MethodName,
-    build_backbone,
-    build_method,
-    deciding_loss,
-)
+from lit_seg.classification.build_method import HeadName, Parts, build_backbone, deciding_loss
+from lit_seg.classification.data.image_format import ImageFormat
 from lit_seg.classification.groups import Rule, shot_groups
+from lit_seg.classification.heads.tau_norm import TauNormHead
 from lit_seg.classification.image_evaluation import ImageEvaluation, ImageScores
 from lit_seg.classification.networks.backbone import Frozen
+from lit_seg.classification.rows import SECOND_STAGES
 from lit_seg.classification.stages import features_of, load_first_stage, prepare
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted
@@ -33,11 +29,15 @@ from lit_seg.errors import RunError
 from lit_seg.losses import ClassBalancedLoss, CrossEntropyLoss, LossFactory
 from lit_seg.metrics import predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
-from lit_seg.metrics.labels import check_labels
+from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
 from lit_seg.models.input_check import check_images
 from lit_seg.tasks.schedule import ScheduledModule, SchedulerFactory
 from lit_seg.tasks.weights import check_fits
 
+_RGB = {"dataset": "", "height": 224, "width": 224, "resize": 256, "channels": 3} | {
+    "mean": [0.0] * 3,
+    "std": [255.0] * 3,
+}
 SHOWN = 50
 """Up to so many classes each of them is logged and shown; of more, groups and a few."""
 
@@ -53,12 +53,11 @@ class LitClassifier(ScheduledModule):
     Args:
         class_counts: training images of each class.
         class_names: in the order of the class ids; ``class_0`` and so on by default.
-        channels: of an image.
-        mean: of each channel, in the numbers of the images; the command line sets it.
-        std: the standard deviation of each channel.
+        data_format: size, channels and statistics of the images; the command line sets it.
         network: ``digits``, ``resnet32``, or a ResNet of torchvision such as ``resnet50``.
         options: more arguments of the network.
-        method: how heads and backbone train and decide; ``plain`` is one head and one loss.
+        method: how heads and backbone train and decide: ``plain``, which is one head and one loss,
+            ``sdn``, ``bbn``, ``oltr``, ``crt``, ``lws``, ``tau_norm``, ``post_hoc`` or ``ncm``.
         head: ``linear`` or ``cosine``, for methods that do not bring their own.
         loss: makes the loss from the class counts; in ``sdn`` that of head g, which trains the
             backbone.
@@ -82,14 +81,12 @@ class LitClassifier(ScheduledModule):
 
     def __init__(
         self,
-        class_counts: Sequence[int],
+        class_counts: Counts | Mapping[str, Any],
         class_names: Sequence[str] | None = None,
-        channels: int = 3,
-        mean: Sequence[float] = (0.0,),
-        std: Sequence[float] = (255.0,),
+        data_format: ImageFormat | dict[str, Any] | None = None,
         network: str = "resnet32",
         options: dict[str, Any] | None = None,
-        method: MethodName = "plain",
+        method: str = "plain",
         head: HeadName = "linear",
         loss: LossFactory = CrossEntropyLoss,
         head_loss: LossFactory = ClassBalancedLoss,
@@ -105,7 +102,10 @@ class LitClassifier(ScheduledModule):
         lr_monitor: str = "val/loss",
     ) -> None:
         super().__init__(optimizer, lr_scheduler, lr_interval, lr_monitor)
-        counts = [int(n) for n in class_counts]
+        given: Any = class_counts
+        counts = [int(n) for n in (given.pixels if isinstance(given, ClassCounts) else given)]
+        if not isinstance(data_format, ImageFormat):  # from a checkpoint, or RGB from 0 to 255
+            data_format = ImageFormat.of(data_format or _RGB)
         names = list(class_names) if class_names else [f"class_{c}" for c in range(len(counts))]
         if len(names) != len(counts) or len(set(names)) != len(names):
             raise ValueError(
@@ -118,26 +118,28 @@ class LitClassifier(ScheduledModule):
             needs = "needs a finished run of `plain`" if stage_one is None else "takes no run"
             raise ValueError(f"`stage_one`: the method {method} {needs}, got {stage_one}")
         self.save_hyperparameters()
-        self.save_hyperparameters({"class_counts": counts, "class_names": names})
+        # plain values, so that checkpoints load with weights_only=True
+        plain = {"class_counts": counts, "class_names": names, "data_format": data_format.plain()}
+        self.save_hyperparameters(plain)
         self.class_names = names
         self.class_pixels = counts  # what the readers of runs call them
-        self.channels = channels
+        self.data_format = data_format
         self.groups = shot_groups(counts, rule)
         self.logged_classes = _logged(names, counts, watched)
-        backbone = build_backbone(network, channels, options or {})
-        first = nn.Linear(backbone.dim, len(counts))
+        parts = Parts(
+            partial(build_backbone, network, data_format.channels, options or {}),
+            *(counts, loss, head_loss, head, method_options or {}),
+        )
         self.stage_one = stage_one
         self._first_failure: RunError | None = None
         if stage_one is not None:
             try:
-                load_first_stage(stage_one, backbone, first)
+                load_first_stage(stage_one, parts.backbone, parts.first)
             except RunError as error:  # a run that goes on or is scored does not need it any more
                 self._first_failure = error
-        if method not in SECOND_STAGES:
-            backbone.freeze(frozen, freeze_batchnorm)
-        self.method = build_method(
-            method, backbone, first, counts, loss, head_loss, head, method_options
-        )
+        else:
+            parts.backbone.freeze(frozen, freeze_batchnorm)
+        self.method = parts.build(method)
         if not self.method.trains:
             # a method without training takes one step, which changes nothing, to have a run
             self.formality = nn.Parameter(torch.zeros(()))
@@ -152,7 +154,7 @@ class LitClassifier(ScheduledModule):
         """The number of training steps before that pass."""
         self.scoring_seconds = 0.0
         self._begun = 0.0
-        for name, values in (("pixel_mean", mean), ("pixel_std", std)):
+        for name, values in (("pixel_mean", data_format.mean), ("pixel_std", data_format.std)):
             planes = torch.tensor(list(values), dtype=torch.float32).view(-1, 1, 1)
             self.register_buffer(name, planes, persistent=False)
 
@@ -201,8 +203,9 @@ class LitClassifier(ScheduledModule):
         if self.trainer.ckpt_path or self.stage_one is None:
             return
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        train = self._features(data.train_eval_dataloader()) if self.method.needs_features else None
-        val = None if self.method.trains else self._features(data.whole_val_dataloader())
+        train = self._features(data.whole("train")) if self.method.needs_features else None
+        chooses = isinstance(getattr(self.method, "head", None), TauNormHead)
+        val = self._features(data.whole("val")) if chooses else None
         if line := prepare(self.method, train, val):
             rank_zero_info(line)
 
@@ -219,19 +222,21 @@ class LitClassifier(ScheduledModule):
         Raises:
             NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
         """
-        batches = list(batch) if isinstance(batch, tuple | list) else [batch]
-        for each in batches:
-            check_batch(each, ("image", "target"))
+        check_batch(batch, ("image", "target"))
         if not self.method.trains:
             return self.formality * 0
-        pairs = [(self._normalised(each["image"]), each["target"]) for each in batches]
-        step = self.method.train_step(*pairs)
+        keys = [("image", "target"), ("image2", "target2")][: self.method.samplings]
+        if keys[-1][0] not in batch:
+            raise RunError(
+                f"`data.init_args.second_sampling`: {type(self.method).__name__} needs a second "
+                "order of the images, such as `{class_path: ByPower, init_args: {power: -1}}`"
+            )
+        step = self.method.train_step(*((self._normalised(batch[i]), batch[t]) for i, t in keys))
         finite = is_finite(step.loss, step.logits)
         mean, finite_everywhere, self.all_stop = exchange(step.loss, finite, self.wants_to_stop)
         if not finite_everywhere:
             check_labels(step.target, len(self.class_names))
-            names = batches[0]["name"]
-            raise non_finite(f"step {self.global_step}", step.loss, step.logits, names)
+            raise non_finite(f"step {self.global_step}", step.loss, step.logits, batch["name"])
         self.log("train/loss", mean, prog_bar=True)
         self.log("train/lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
         return step.loss
@@ -271,16 +276,11 @@ class LitClassifier(ScheduledModule):
         return self.scored_step != self.global_step and self.trainer.enable_validation
 
     def _normalised(self, image: Tensor) -> Tensor:
-        check_images(image, self.channels)
+        check_images(image, self.data_format.channels)
         return (image - self.pixel_mean) / self.pixel_std
 
     def _features(self, batches: Iterable[Sample]) -> tuple[Tensor, Tensor]:
-        device = self.device
-        pairs = (
-            (self._normalised(each["image"].to(device)), each["target"].to(device))
-            for each in batches
-        )
-        return features_of(self.method, pairs)
+        return features_of(self.method, batches, self._normalised, self.device)
 
     def _evaluate(self, batch: Sample, stage: str) -> None:
         check_batch(batch, ("image", "target", "name"))

@@ -135,6 +135,13 @@ class ForkedTrainings(Trainings):
         return _Forked(process)
 
 
+    def test(self, run: Run) -> None:
+        """Score the test images by a finished run."""
+        env = {**os.environ, "OMP_NUM_THREADS": self.threads}
+        with run.output.open("ab") as output:
+            self.start(["test", str(run.folder)], output, env, output.fileno()).wait()
+
+
 class _Descriptor:
     """A file descriptor that a process gets when it starts."""
 

@@ -13,7 +13,7 @@ from lit_seg.files.yaml_file import read_yaml
 PLACE = EXPERIMENTS / "classification"
 """The configurations of classification."""
 
-SECOND_STAGES = ("crt", "lws", "tau_norm", "ncm")
+SECOND_STAGES = ("crt", "lws", "tau_norm", "post_hoc", "ncm", "oltr")
 """The methods that need a finished run of the first stage."""
 
 
@@ -27,15 +27,25 @@ class Row(NamedTuple):
 
 ROWS = {
     "ce": Row("CE", "plain", "ce"),
-    "focal": Row("Focal", "plain", "focal"),
-    "balanced_softmax": Row("Balanced softmax", "plain", "balanced_softmax"),
-    "logit_adjustment": Row("Logit adjustment", "plain", "logit_adjustment"),
+    "lifted": Row("Lifted structure loss", "lifted", "ce"),
+    "focal": Row("Focal loss", "plain", "focal"),
+    "range": Row("Range loss", "range", "ce"),
+    "focal_drw": Row("Focal-DRW", "plain", "focal_drw"),
+    "ldam": Row("LDAM", "plain", "ldam"),
+    "ldam_drw": Row("LDAM-DRW", "plain", "ldam_drw"),
+    "oltr": Row("OLTR", "oltr", "ce"),
+    "ncm": Row("NCM", "ncm", "ce"),
+    "crt": Row("cRT", "crt", "ce"),
     "tau_norm": Row("τ-norm", "tau_norm", "ce"),
     "lws": Row("LWS", "lws", "ce"),
-    "crt": Row("cRT", "crt", "ce"),
-    "ncm": Row("NCM", "ncm", "ce"),
+    "bbn": Row("BBN", "bbn", "ce"),
+    "balanced_softmax": Row("Balanced softmax", "plain", "balanced_softmax"),
+    "logit_adjustment": Row("Logit adjustment, post hoc", "post_hoc", "ce"),
     "sdn_ce": Row("SDN-CE", "sdn", "ce"),
-    "sdn_recall": Row("SDN-recall", "sdn", "recall"),
+    "sdn_recall": Row("SDN-recall (counts of epochs)", "sdn", "epoch_recall"),
+    "sdn_recall_ema": Row("SDN-recall (moving average)", "sdn", "recall_ema"),
+    "sdn_recall_step": Row("SDN-recall (each batch)", "sdn", "recall"),
+    "sdn_recall_inverse": Row("SDN-recall, h by inverse frequency", "sdn_inverse", "epoch_recall"),
 }
 """All methods, in the order of the tables."""
 

@@ -1,5 +1,7 @@
 """The second stage of a decoupled training: what it takes from the finished run of the first."""
 
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from pathlib import Path
 
 import torch
@@ -8,8 +10,10 @@ from torch import Tensor, nn
 from lit_seg.checkpoints.checkpoint_files import find_checkpoint
 from lit_seg.classification.heads.tau_norm import TauNormHead
 from lit_seg.classification.methods.base import Method
+from lit_seg.data.dataset import Sample
 from lit_seg.errors import RunError
 from lit_seg.files.torch_file import read_plain
+from lit_seg.metrics.collectives import gather_over_ranks
 from lit_seg.runs.summary_schema import is_finished
 
 _BACKBONE, _HEAD = "method.backbone.", "method.head."
@@ -67,11 +71,21 @@ def prepare(
 
 
 @torch.no_grad()
-def features_of(method: Method, batches: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """``(N, D)`` features and ``(N,)`` labels of batches of images, in eval mode, on their device."""
+def features_of(
+    method: Method,
+    batches: Iterable[Sample],
+    normalised: Callable[[Tensor], Tensor],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """``(N, D)`` features and ``(N,)`` labels of all images over all ranks, in eval mode."""
     was = method.training
     method.eval()
-    found = [(method.backbone(images), target) for images, target in batches]
+    found = []
+    for batch in batches:
+        features = method.backbone(normalised(batch["image"].to(device))).cpu()
+        # a rank that has no image left fills its batch with one that has no name
+        rows = zip(batch["name"], features, batch["target"], strict=True)
+        found += [row for row in rows if row[0]]
     method.train(was)
-    features, targets = zip(*found, strict=True)
-    return torch.cat(features), torch.cat(targets)
+    _, vectors, targets = zip(*sorted(gather_over_ranks(found), key=itemgetter(0)), strict=True)
+    return torch.stack(vectors).to(device), torch.stack(targets).to(device)
