@@ -130,7 +130,9 @@ class Parts:
         return Plain(self.backbone, head, self.loss, **given)
 
     def _sdn(self, **given: Any) -> Method:
-        return SDN(self.backbone, self.loss, build_loss(self._head_loss, self.class_counts), **given)
+        return SDN(
+            self.backbone, self.loss, build_loss(self._head_loss, self.class_counts), **given
+        )
 
     def _bbn(self, **given: Any) -> Method:
         return BBN(self.backbone, self.new_backbone().last_block, self.loss, **given)

@@ -166,7 +166,9 @@ class LitClassifier(ScheduledModule):
             RunError: if it names a class of another package.
         """
         kwargs.setdefault("weights_only", True)
-        with only_trusted(own=("lit_seg.losses", "lit_seg.classification", "lit_seg.tasks.warm_up")):
+        with only_trusted(
+            own=("lit_seg.losses", "lit_seg.classification", "lit_seg.tasks.warm_up")
+        ):
             try:
                 return super().load_from_checkpoint(*args, **kwargs)
             except ArgumentError as error:
@@ -213,7 +215,9 @@ class LitClassifier(ScheduledModule):
         """Tell method and losses where in the training they are."""
         total = self.trainer.estimated_stepping_batches
         self.method.set_progress(min(1.0, self.global_step / total))
-        of_epoch = math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
+        of_epoch = math.ceil(
+            self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
+        )
         self.method.set_epoch(self.current_epoch, max(1, math.ceil(total / max(1, of_epoch))))
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:

@@ -2,9 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser
@@ -13,7 +11,8 @@ from rich.console import Console
 from lit_seg.callbacks.cost import Cost
 from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
 from lit_seg.classification.classifier import LitClassifier
-from lit_seg.classification.stub_data import Stub, StubBase
+from lit_seg.classification.data.base import ImageDataModule
+from lit_seg.classification.data.datasets.digits_lt import DigitsLT
 from lit_seg.classification.run_files import (
     ClassifierSummary,
     ClassReport,
@@ -23,15 +22,13 @@ from lit_seg.classification.run_files import (
     image_table,
     show_accuracies,
 )
+from lit_seg.classification.table import SCORES
 from lit_seg.cli.lightning_cli import LitSegCLI
 from lit_seg.cli.main import main as run
 from lit_seg.cli.reach import OWN
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.runs.layout import EVALUATION, VAL_IMAGES, numbered
 from lit_seg.runs.summary import json_text, versions
-
-SCORES = "scores.json"
-"""What an evaluation found, in its folder."""
 
 
 class ClassifierCLI(LitSegCLI):
@@ -42,8 +39,8 @@ class ClassifierCLI(LitSegCLI):
     """
 
     module = LitClassifier
-    data = StubBase
-    datasets = {"stub": Stub}
+    data = ImageDataModule
+    datasets = {"digits_lt": DigitsLT}
     callbacks = {
         "best_checkpoint": BestCheckpoint,
         "last_checkpoint": LastCheckpoint,
@@ -53,7 +50,6 @@ class ClassifierCLI(LitSegCLI):
         "class_report": ClassReport,
         "run_summary": ClassifierSummary,
     }
-    facts = ("class_counts", "class_names", "channels", "mean", "std")
     own = (*OWN, "lit_seg.classification")
     scored_checkpoint = "last"
 

@@ -36,7 +36,9 @@ def compare(args: Sequence[str]) -> int:
     }
     trained = list(runs.values())
     if any(is_second(ROWS[name].model) for name in given.methods):
-        first = [run_of(given.data, *ROWS["ce"][1:], k, given.runs, given.options) for k in given.seeds]
+        first = [
+            run_of(given.data, *ROWS["ce"][1:], k, given.runs, given.options) for k in given.seeds
+        ]
         known = {run.folder for run in trained}
         trained = [*(run for run in first if run.folder not in known), *trained]
     check_same(trained, console)
@@ -79,7 +81,9 @@ def train(args: Sequence[str]) -> int:
         state = state_of(run)
         if state == "finished":
             Console().out(f"{run.folder}: finished", highlight=False)
-        elif code := main(["fit", "--resume", str(run.folder)] if state == "stopped" else run.command):
+        elif code := main(
+            ["fit", "--resume", str(run.folder)] if state == "stopped" else run.command
+        ):
             return code
     return 0
 
@@ -133,7 +137,6 @@ class ForkedTrainings(Trainings):
         process = self._context.Process(target=run_command, args=given)
         process.start()
         return _Forked(process)
-
 
     def test(self, run: Run) -> None:
         """Score the test images by a finished run."""
@@ -194,5 +197,9 @@ def run_command(command: list[str], output: int, lock: int, env: dict[str, str])
 def _test(runs: Sequence[Run], trainings: Trainings) -> None:
     """Score the test images by finished runs that were killed before they did."""
     for run in runs:
-        if state_of(run) == "finished" and evaluation_of(run.folder) is None and not trainings.stopped:
+        if (
+            state_of(run) == "finished"
+            and evaluation_of(run.folder) is None
+            and not trainings.stopped
+        ):
             trainings.test(run)

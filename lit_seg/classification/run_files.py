@@ -16,6 +16,7 @@ from lit_seg.callbacks.run_summary import RunSummary
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.classification.classifier import SHOWN, LitClassifier
 from lit_seg.classification.image_evaluation import ImageScores
+from lit_seg.classification.table import NONE
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import markdown, terminal
 from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED
@@ -102,7 +103,9 @@ class ClassReport(AfterFirstStep):
 
     def _write(self, trainer: Trainer, module: LitClassifier) -> None:
         rows = {"class": module.class_names, "train_pixels": module.class_pixels}
-        table = pd.DataFrame(rows | {"colour": [_colour(c) for c in range(len(module.class_names))]})
+        table = pd.DataFrame(
+            rows | {"colour": [_colour(c) for c in range(len(module.class_names))]}
+        )
         text = table.to_csv(index=False, lineterminator="\n")
         replace_text(Path(trainer.default_root_dir) / DATASET, text)
 
@@ -199,7 +202,7 @@ def _line(scores: ImageScores) -> str:
 
 def percent(share: float) -> str:
     """A share in percent; a dash for one that does not exist, such as of an empty group."""
-    return f"{100 * share:.1f}" if share == share else "–"
+    return f"{100 * share:.1f}" if share == share else NONE
 
 
 def class_table(module: LitClassifier, scores: ImageScores) -> str:

@@ -36,7 +36,9 @@ def load_first_stage(path: str, backbone: nn.Module, head: nn.Linear) -> None:
     for prefix, module in ((_BACKBONE, backbone), (_HEAD, head)):
         part = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         own = module.state_dict()
-        wrong = sorted(own.keys() ^ part.keys()) or [k for k in own if own[k].shape != part[k].shape]
+        wrong = sorted(own.keys() ^ part.keys()) or [
+            k for k in own if own[k].shape != part[k].shape
+        ]
         if wrong:
             raise RunError(
                 f"`model.stage_one` {path}: {prefix}{wrong[0]} does not fit this network; give a "

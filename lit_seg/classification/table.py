@@ -19,9 +19,15 @@ COLUMNS = {"pixel_acc": "overall", "many": "many", "medium": "medium", "few": "f
 """Scores and their columns; overall is the share of images that are right."""
 
 
+NONE = "\N{EN DASH}"
+"""Stands for a score that does not exist, such as that of a group without classes."""
+
+
 def evaluation_of(run: Path) -> dict[str, float] | None:
     """The test scores of a run: of its last evaluation; None if there is none."""
-    files = sorted((run / EVALUATION).glob(f"test*/{SCORES}"), key=lambda file: file.stat().st_mtime)
+    files = sorted(
+        (run / EVALUATION).glob(f"test*/{SCORES}"), key=lambda file: file.stat().st_mtime
+    )
     if not files:
         return None
     scores = json.loads(files[-1].read_text(encoding="utf-8"))["scores"]
@@ -60,6 +66,6 @@ def cell(shares: list[float]) -> str:
     """Write mean and spread in percent; a dash for a group without classes."""
     there = [100 * share for share in shares if share == share]
     if not there:
-        return "–"
+        return NONE
     spread = f" ± {stdev(there):.1f}" if len(there) > 1 else ""
     return f"{mean(there):.1f}{spread}"
