@@ -1,7 +1,6 @@
 """Trains and scores a classifier of images with many, medium and few images per class."""
 
 import math
-import time
 from argparse import ArgumentError
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -152,8 +151,6 @@ class LitClassifier(ScheduledModule):
         """The scores of the last complete pass over a validation or test set."""
         self.scored_step = -1
         """The number of training steps before that pass."""
-        self.scoring_seconds = 0.0
-        self._begun = 0.0
         for name, values in (("pixel_mean", data_format.mean), ("pixel_std", data_format.std)):
             planes = torch.tensor(list(values), dtype=torch.float32).view(-1, 1, 1)
             self.register_buffer(name, planes, persistent=False)
@@ -253,10 +250,6 @@ class LitClassifier(ScheduledModule):
     def on_validation_epoch_start(self) -> None:
         """Score the batch statistics of the first rank: checkpoints hold no others."""
         take_from_first_rank(self.method.buffers())
-        self._begun = time.perf_counter()
-
-    def on_test_epoch_start(self) -> None:
-        self._begun = time.perf_counter()
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         self._evaluate(batch, "validation")
@@ -307,7 +300,6 @@ class LitClassifier(ScheduledModule):
         if not self.trainer.sanity_checking:
             self.scores = scores
             self.scored_step = self.global_step
-            self.scoring_seconds = time.perf_counter() - self._begun
         self.evaluation.reset()
 
 

@@ -74,18 +74,22 @@ class ClassifierCLI(LitSegCLI):
         if self.config.fit.test_at_end and not self.config.fit.trainer.fast_dev_run:
             self.trainer.loggers = []  # `metrics.csv` is of the training
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
-            self.after_test()
+            write_evaluation(self.trainer, self.model, "test", "last.ckpt")
 
     def after_validate(self) -> None:
         """Write and show what the validation found."""
-        write_evaluation(self.trainer, self.model, "val")
+        name = Path(str(self.trainer.ckpt_path)).name
+        write_evaluation(self.trainer, self.model, "val", name)
 
     def after_test(self) -> None:
         """Write and show what the test found."""
-        write_evaluation(self.trainer, self.model, "test")
+        name = Path(str(self.trainer.ckpt_path)).name
+        write_evaluation(self.trainer, self.model, "test", name)
 
 
-def write_evaluation(trainer: Trainer, module: LitClassifier, split: str) -> None:
+def write_evaluation(
+    trainer: Trainer, module: LitClassifier, split: str, checkpoint: str
+) -> None:
     """Write what the last pass over the ``split`` found, and show it, on the first rank."""
     if not trainer.is_global_zero or module.scores is None:
         return
@@ -94,15 +98,14 @@ def write_evaluation(trainer: Trainer, module: LitClassifier, split: str) -> Non
     folder.mkdir(parents=True)
     replace_text(folder / VAL_IMAGES, image_table(module.scores, module.class_names))
     replace_text(folder / "classes.csv", class_table(module, module.scores))
-    title = f"{split} scores after {trainer.global_step or module.global_step} steps"
+    title = f"{split} scores of {checkpoint}"
     show_accuracies(module, module.scores, title, folder / "table.md")
     content = {
         "split": split,
-        "checkpoint": str(trainer.ckpt_path or "the weights of the last step"),
+        "checkpoint": checkpoint,
         "rule": module.hparams["rule"],
         "scores": dict(module.scores.values),
         "images": len(module.scores.images),
-        "seconds": module.scoring_seconds,
         "versions": versions(),
     }
     replace_text(folder / SCORES, json_text(content))  # last: who finds it finds all
