@@ -1,6 +1,6 @@
 """What happens to an image and its labels between the file and the network.
 
-This is the only module that knows albumentations. Labels are never interpolated. Where a crop
+This is the only module here that knows albumentations. Labels are never interpolated. Where a crop
 reaches beyond the image, its pixels are void.
 """
 
