@@ -1,37 +1,38 @@
-"""Post-hoc logit adjustment: the prior of the classes taken out of a trained head."""
+"""Post-hoc logit adjustment: a trained head whose decisions no longer follow the frequencies."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from lit_seg.losses.base import Counts, at_least_zero
+from lit_seg.losses.base import at_least_zero
 from lit_seg.losses.logit_adjustment import log_prior
 
 
 class PostHocHead(nn.Module):
-    r"""The logits :math:`z - \tau \log \pi` of a head that was trained with cross-entropy.
+    r"""The logits :math:`W f + b - \tau \log \pi` of a trained linear head; nothing is trained.
 
     Args:
-        first: the head of the first stage. It is frozen.
-        class_counts: training images per class.
-        tau: strength, at least 0; 1 is the balance that the theory gives.
+        first: the linear head of the first stage.
+        class_counts: training images of each class, which give :math:`\pi`.
+        tau: strength, at least 0; 1 in the paper.
 
     Raises:
         ValueError: if it is negative or infinite.
 
-    Reference: Menon et al., arXiv 2007.07314, section 4.1.
+    Reference: Menon et al., *Long-tail learning via logit adjustment*, arXiv 2007.07314, section
+    4.1.
     """
 
-    log_prior: Tensor
-    tau: Tensor
+    shift: Tensor
 
-    def __init__(self, first: nn.Module, class_counts: Counts, tau: float = 1.0) -> None:
+    def __init__(self, first: nn.Linear, class_counts: Sequence[int], tau: float = 1.0) -> None:
         super().__init__()
         at_least_zero("tau", tau)
         self.first = first.requires_grad_(False)
-        self.register_buffer("log_prior", log_prior(class_counts).float())
-        self.register_buffer("tau", torch.tensor(float(tau)))
+        self.register_buffer("shift", (tau * log_prior(class_counts)).to(torch.float32))
 
     def forward(self, features: Tensor) -> Tensor:
-        """``(N, C)`` logits of ``(N, D)`` features."""
-        adjusted: Tensor = self.first(features) - self.tau * self.log_prior
+        """``(N, C)`` adjusted logits of ``(N, D)`` features."""
+        adjusted: Tensor = self.first(features) - self.shift
         return adjusted
