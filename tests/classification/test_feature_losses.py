@@ -43,6 +43,13 @@ def test_lifted_structure_is_the_formula_with_its_gradient(size):
     torch.testing.assert_close(*grads)
 
 
+def test_lifted_structure_has_the_value_of_pytorch_metric_learning():
+    """Of release 2.9.0 on these features; the next test asks the package itself."""
+    features = 3 * torch.arange(36, dtype=torch.float64).sin().view(9, 4)
+    target = torch.tensor((0, 0, 0, 1, 1, 2, 2, 2, 3))
+    assert LiftedStructureLoss()(features, target).item() == pytest.approx(61.18893968030114)
+
+
 def test_lifted_structure_is_that_of_pytorch_metric_learning():
     pml = pytest.importorskip("pytorch_metric_learning")
     from pytorch_metric_learning import distances, losses

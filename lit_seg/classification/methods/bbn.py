@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_seg.classification.methods.base import Batch, Method, Step
-from lit_seg.classification.networks.backbone import Backbone, pooled
+from lit_seg.classification.networks.backbone import Backbone
 from lit_seg.losses.base import SegLoss
 
 DIVISORS = {90: 100, 180: 200}
@@ -52,13 +52,15 @@ class BBN(Method):
     def forward(self, images: Tensor) -> Tensor:
         maps = self.backbone.trunk(images)
         blocks = (self.backbone.last_block, self.second_block)
-        scores: Tensor = self.head(torch.cat([pooled(block(maps)) for block in blocks], dim=1))
+        scores: Tensor = self.head(
+            torch.cat([self.backbone.pooled(block(maps)) for block in blocks], dim=1)
+        )
         return scores
 
     def train_step(self, *batches: Batch) -> Step:
         (images, target), (other_images, other_target) = batches
         first = self.backbone(images)
-        second = pooled(self.second_block(self.backbone.trunk(other_images)))
+        second = self.backbone.pooled(self.second_block(self.backbone.trunk(other_images)))
         mixed = torch.cat([self.alpha * first, (1 - self.alpha) * second], dim=1)
         logits = self.head(2 * mixed)
         losses = self.loss(logits, target), self.loss(logits, other_target)

@@ -30,7 +30,8 @@ class OLTR(Method):
         backbone: of the first stage, a ``Plain`` with cross-entropy.
         first: its linear head.
         loss: over the scores; cross-entropy in the paper.
-        frozen: the part of the backbone that does not train.
+        frozen: the part of the backbone that does not train; ``blocks`` in the paper's time, where
+            only the neck did.
         backbone_lr_factor: what the rate is multiplied by for the rest of the backbone; published
             are .0001 beside .01.
         centroid_gradient: as in :class:`DiscriminativeCentroidsLoss`.
