@@ -11,8 +11,7 @@ from rich.console import Console
 from lit_seg.callbacks.cost import Cost
 from lit_seg.checkpoints.best_and_last import BestCheckpoint, LastCheckpoint
 from lit_seg.classification.classifier import LitClassifier
-from lit_seg.classification.data.base import ImageDataModule
-from lit_seg.classification.data.datasets.digits_lt import DigitsLT
+from lit_seg.classification.data import DATASETS, ImageDataModule
 from lit_seg.classification.run_files import (
     ClassifierSummary,
     ClassReport,
@@ -40,7 +39,7 @@ class ClassifierCLI(LitSegCLI):
 
     module = LitClassifier
     data = ImageDataModule
-    datasets = {"digits_lt": DigitsLT}
+    datasets = DATASETS
     callbacks = {
         "best_checkpoint": BestCheckpoint,
         "last_checkpoint": LastCheckpoint,
@@ -87,9 +86,7 @@ class ClassifierCLI(LitSegCLI):
         write_evaluation(self.trainer, self.model, "test", name)
 
 
-def write_evaluation(
-    trainer: Trainer, module: LitClassifier, split: str, checkpoint: str
-) -> None:
+def write_evaluation(trainer: Trainer, module: LitClassifier, split: str, checkpoint: str) -> None:
     """Write what the last pass over the ``split`` found, and show it, on the first rank."""
     if not trainer.is_global_zero or module.scores is None:
         return

@@ -76,6 +76,13 @@ def train(args: Sequence[str]) -> int:
     stages = [(given.model, given.loss)]
     if is_second(given.model):
         stages.insert(0, ("plain", "ce"))
+    if len(stages) > 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        first = run_of(given.data, *stages[0], given.seed, given.runs)
+        if state_of(first) != "finished":  # one process cannot join two groups of ranks
+            raise RunError(
+                f"{first.folder}: has not finished, and on several ranks each stage is a command: "
+                "give MODEL=plain LOSS=ce first"
+            )
     for model, loss in stages:
         run = run_of(given.data, model, loss, given.seed, given.runs, options)
         state = state_of(run)

@@ -66,10 +66,10 @@ def layers(data: str, model: str, loss: str) -> list[Path]:
     Raises:
         RunError: if there is no such name.
     """
-    files = [PLACE / "base.yaml", _layer("data", data), _layer("model", model)]
+    files = [PLACE / "base.yaml", _layer("data", data)]
     if is_second(model) and (stage := PLACE / "stage2" / f"{data}.yaml").is_file():
         files.append(stage)
-    return [*files, _layer("loss", loss)]
+    return [*files, _layer("model", model), _layer("loss", loss)]
 
 
 def run_of(
