@@ -95,7 +95,7 @@ class LitClassifier(ScheduledModule):
         freeze_batchnorm: bool = True,
         rule: Rule = "kang",
         watched: Sequence[str] = (),
-        optimizer: Callable[[Any], Optimizer] = partial(SGD, lr=0.1, momentum=0.9),
+        optimizer: Callable[[Any], Optimizer] = SGD,
         lr_scheduler: SchedulerFactory | None = None,
         lr_interval: Literal["step", "epoch"] = "step",
         lr_monitor: str = "val/loss",
@@ -179,7 +179,7 @@ class LitClassifier(ScheduledModule):
         return found
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(N, C)`` scores of ``(N, channels, H, W)`` uint8 images, by which the method decides."""
+        """``(N, C)`` scores of ``(N, channels, H, W)`` uint8 images: what the method decides by."""
         scores: Tensor = self.method(self._normalised(image))
         return scores
 
@@ -295,8 +295,8 @@ class LitClassifier(ScheduledModule):
         for key, value in values.items():
             # the counts are of all ranks, so the value is the same on all of them
             shown = key in ("macc", "few")
-            value = torch.tensor(float(value), dtype=torch.float32)
-            self.log(f"{stage}/{key}", value, prog_bar=shown, rank_zero_only=False)
+            number = torch.tensor(float(value), dtype=torch.float32)
+            self.log(f"{stage}/{key}", number, prog_bar=shown, rank_zero_only=False)
         if not self.trainer.sanity_checking:
             self.scores = scores
             self.scored_step = self.global_step

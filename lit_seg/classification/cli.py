@@ -1,10 +1,10 @@
 """``python -m lit_seg.classification fit``: the command line of segmentation, for classifiers."""
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.cli import LightningArgumentParser
 from rich.console import Console
 
@@ -40,7 +40,7 @@ class ClassifierCLI(LitSegCLI):
     module = LitClassifier
     data = ImageDataModule
     datasets = DATASETS
-    callbacks = {
+    callbacks: ClassVar[Mapping[str, type[Callback]]] = {
         "best_checkpoint": BestCheckpoint,
         "last_checkpoint": LastCheckpoint,
         "class_dynamics": ClassTrajectories,

@@ -18,7 +18,7 @@ from typing import IO, Any
 from rich.console import Console
 
 from lit_seg.classification.rows import ROWS, is_second, names, run_of
-from lit_seg.classification.table import SCORES, evaluation_of, write_table
+from lit_seg.classification.table import evaluation_of, write_table
 from lit_seg.cli.commands.compare import check_same, train_all
 from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
 from lit_seg.cli.trainings import Process, Run, Trainings, state_of
@@ -42,7 +42,8 @@ def compare(args: Sequence[str]) -> int:
         known = {run.folder for run in trained}
         trained = [*(run for run in first if run.folder not in known), *trained]
     check_same(trained, console)
-    trainings, states = ForkedTrainings(given.jobs), {}
+    trainings = ForkedTrainings(given.jobs)
+    states: dict[Path, str] = {}
     for second in (False, True):  # a second stage begins when all of the first ones have ended
         part = [run for run in trained if ("--model.stage_one" in run.options) == second]
         if part and not trainings.stopped:
@@ -201,7 +202,7 @@ def run_command(command: list[str], output: int, lock: int, env: dict[str, str])
     os._exit(code)
 
 
-def _test(runs: Sequence[Run], trainings: Trainings) -> None:
+def _test(runs: Sequence[Run], trainings: ForkedTrainings) -> None:
     """Score the test images by finished runs that were killed before they did."""
     for run in runs:
         if (

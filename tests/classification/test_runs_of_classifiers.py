@@ -132,7 +132,7 @@ def test_every_method_trains_and_is_tested(name: str, runs: Path) -> None:
         assert main(run.command) == 0
     scores = evaluation_of(run.folder)
     assert scores is not None
-    assert scores["many"] >= 0.5  # the most frequent class is found first
+    assert scores["macc"] > 0.12  # a tenth is what one class for all images gives
 
 
 def test_a_second_stage_without_the_first_is_refused(
