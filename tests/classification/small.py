@@ -8,11 +8,11 @@ from lit_seg.classification.networks.backbone import Backbone
 COUNTS = [40, 10, 4]
 
 
-def backbone(dim: int = 5) -> Backbone:
+def backbone(dim: int = 5, neck_dim: int | None = None) -> Backbone:
     """Two convolutions with batch norm, of which the second is the last block."""
     torch.manual_seed(0)
     trunk = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
-    return Backbone(trunk, nn.Sequential(nn.Conv2d(4, dim, 2), nn.BatchNorm2d(dim)), dim)
+    return Backbone(trunk, nn.Sequential(nn.Conv2d(4, dim, 2), nn.BatchNorm2d(dim)), dim, neck_dim)
 
 
 def batch(seed: int, size: int = 6) -> tuple[torch.Tensor, torch.Tensor]:

@@ -70,23 +70,39 @@ def test_another_network_is_refused():
 
 @pytest.mark.parametrize("batchnorm", [True, False])
 @pytest.mark.parametrize(
-    ("part", "trains"), [("none", {"trunk", "last_block"}), ("trunk", {"last_block"}), ("all", {})]
+    ("part", "trains"),
+    [
+        ("none", {"trunk", "last_block", "neck"}),
+        ("trunk", {"last_block", "neck"}),
+        ("blocks", {"neck"}),
+        ("all", set()),
+    ],
 )
 def test_what_is_frozen_keeps_weights_and_statistics(part, trains, batchnorm):
-    net = backbone().freeze(part, batchnorm).train()
-    assert {name.split(".")[0] for name, each in net.named_parameters() if each.requires_grad} == {
-        *trains
-    }
+    net = backbone(neck_dim=3).freeze("all").freeze(part, batchnorm).train()
+    assert {
+        name.split(".")[0] for name, each in net.named_parameters() if each.requires_grad
+    } == trains
     before = {name: value.clone() for name, value in net.named_buffers()}
     net(batch(0)[0])
     changed = {n.split(".")[0] for n, value in net.named_buffers() if not value.equal(before[n])}
     # the published code freezes parameters only: the statistics follow the batches
-    assert changed == (set(trains) if batchnorm else {"trunk", "last_block"})
+    assert changed == (trains - {"neck"} if batchnorm else {"trunk", "last_block"})
     assert not net.eval().last_block.training
 
 
+def test_a_neck_is_a_linear_layer_with_relu():
+    net, images = backbone(neck_dim=3), batch(0)[0]
+    assert net.dim == 3
+    before = net.last_block(net.trunk(images)).mean((2, 3))
+    expected = torch.relu(before @ net.neck[0].weight.T + net.neck[0].bias)
+    torch.testing.assert_close(net(images), expected)
+
+
 def test_no_other_part_can_be_frozen():
-    with pytest.raises(ValueError, match="`part` must be 'none', 'trunk' or 'all', got 'head'"):
+    with pytest.raises(
+        ValueError, match="`part` must be 'none', 'trunk', 'blocks' or 'all', got 'head'"
+    ):
         backbone().freeze("head")
 
 

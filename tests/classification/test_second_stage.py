@@ -6,6 +6,7 @@ from torch import nn
 
 from lit_seg.classification.heads.lws import LWSHead
 from lit_seg.classification.heads.ncm import NCMHead
+from lit_seg.classification.heads.post_hoc import PostHocHead
 from lit_seg.classification.heads.tau_norm import TAUS, TauNormHead
 from lit_seg.classification.methods.second_stage import SecondStage
 from lit_seg.losses import CrossEntropyLoss
@@ -55,9 +56,18 @@ def test_tau_is_the_best_mean_of_class_accuracies():
     assert TauNormHead(first).state_dict().keys() == {"weight", "tau"}
 
 
-def test_a_negative_tau_is_refused():
+@pytest.mark.parametrize("make", [TauNormHead, lambda first, tau: PostHocHead(first, COUNTS, tau)])
+def test_a_negative_tau_is_refused(make):
     with pytest.raises(ValueError, match="`tau` must be at least 0 and finite, got -1"):
-        TauNormHead(nn.Linear(2, 2), -1)
+        make(nn.Linear(2, 3), -1)
+
+
+def test_post_hoc_adjustment_takes_the_prior_out():
+    first, features = nn.Linear(4, 3), torch.randn(2, 4)
+    scores = PostHocHead(first, COUNTS, tau=0.5)(features)
+    for c, count in enumerate(COUNTS):
+        expected = first(features)[:, c] - 0.5 * torch.tensor(count / sum(COUNTS)).log()
+        torch.testing.assert_close(scores[:, c], expected)
 
 
 @pytest.mark.parametrize("transform", ["cl2n", "l2n", "un"])
@@ -105,6 +115,7 @@ def test_heads_without_training_take_no_step():
         "crt": SecondStage(backbone(), nn.Linear(5, 3), loss),
         "lws": SecondStage(backbone(), LWSHead(first), loss),
         "tau": SecondStage(backbone(), TauNormHead(first), loss),
+        "post_hoc": SecondStage(backbone(), PostHocHead(first, COUNTS), loss),
         "ncm": SecondStage(backbone(), NCMHead(5, 3), loss),
     }
     assert [name for name, each in stages.items() if each.trains] == ["crt", "lws"]

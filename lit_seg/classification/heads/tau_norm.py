@@ -35,7 +35,7 @@ class TauNormHead(nn.Module):
         super().__init__()
         at_least_zero("tau", tau)
         self.register_buffer("weight", first.weight.detach().clone())
-        self.register_buffer("tau", torch.tensor(tau))
+        self.register_buffer("tau", torch.tensor(float(tau)))
 
     def forward(self, features: Tensor) -> Tensor:
         """``(N, C)`` logits of ``(N, D)`` features."""

@@ -15,6 +15,7 @@ class SecondStage(Method):
     - cRT: a new ``nn.Linear``, trained with class-aware sampling.
     - LWS: ``LWSHead`` of the first stage's head, likewise.
     - tau-norm: ``TauNormHead`` of it, whose ``choose`` takes features of the validation images.
+    - post-hoc logit adjustment: ``PostHocHead`` of it.
     - NCM: ``NCMHead``, which :meth:`prepare` gives the features of the training images.
 
     Args:

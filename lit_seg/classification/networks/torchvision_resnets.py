@@ -7,7 +7,10 @@ from lit_seg.classification.networks.backbone import Backbone
 
 
 def torchvision_resnet(
-    name: str = "resnet50", weights: str | None = None, new_last_block: bool = False
+    name: str = "resnet50",
+    weights: str | None = None,
+    new_last_block: bool = False,
+    neck_dim: int | None = None,
 ) -> Backbone:
     """A ResNet of torchvision without its classifier, divided before its last residual block.
 
@@ -16,6 +19,7 @@ def torchvision_resnet(
         weights: name of published weights, such as ``IMAGENET1K_V1``, which are downloaded.
         new_last_block: whether the last block starts from random weights, as MiSLAS trains on
             Places-LT.
+        neck_dim: as in :class:`Backbone`.
 
     Raises:
         ValueError: if torchvision has no such network or weights.
@@ -32,4 +36,4 @@ def torchvision_resnet(
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     stem = (net.conv1, net.bn1, net.relu, net.maxpool)
     trunk = nn.Sequential(*stem, net.layer1, net.layer2, net.layer3, *first)
-    return Backbone(trunk, last, net.fc.in_features)
+    return Backbone(trunk, last, net.fc.in_features, neck_dim)
