@@ -148,5 +148,5 @@ class SegDataModule(DatasetFacts, ResumableDataModule):
 
     @property
     def _sample_bytes(self) -> int:
-        """Of an image, and of its int64 target."""
+        """Bytes of an image, and of its int64 target."""
         return max(math.prod(self.crop or ()), self.height * self.width) * (self.channels + 8)

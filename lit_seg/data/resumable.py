@@ -159,7 +159,7 @@ class ResumableDataModule(LightningDataModule, ABC):
         )
 
     def _train_loader(self, dataset: Dataset[Any], sample_bytes: int) -> DataLoader[Any]:
-        """The same number of full batches on every rank, from where :meth:`start_at` says."""
+        """Load the same number of full batches on every rank, from where :meth:`start_at` says."""
         batch_size = self.samples_per_batch // rank_and_ranks()[1]
         if batch_size < self.batch_size:
             rank_zero_info(

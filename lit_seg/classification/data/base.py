@@ -155,7 +155,7 @@ class ImageDataModule(ResumableDataModule):
 
     @property
     def _sample_bytes(self) -> int:
-        """Of an image, or of two, and of the int64 targets."""
+        """Bytes of an image, or of two, and of the int64 targets."""
         size = self.data_format
         return (size.height * size.width * size.channels + 8) * (1 + bool(self.second_sampling))
 

@@ -31,7 +31,7 @@ class SmallImages(ImageDataModule):
     """Height and width of an image."""
     mean: Sequence[float]
     std: Sequence[float]
-    """Of each channel, over all images of the set before it is made long-tailed."""
+    """Standard deviation of each channel; both over all images, before the set is long-tailed."""
 
     def __init__(self, shift: int = 0, flip: float = 0.0, **options: Any) -> None:
         self._transform = ShiftAndFlip(shift, flip)
