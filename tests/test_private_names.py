@@ -48,6 +48,7 @@ DOCUMENTED = {
     ("text", "_netrc"),  # the name of that file on Windows
     ("text", "_paper"),  # the end of the names of folders of ours
     ("text", "_ratio"),  # and of a statistic
+    ("text", "_reconstruct"),  # what the pickles of CIFAR ask for, of numpy
     ("text", "_add_gradient"),  # what a benchmark replaces in a callback of ours
     ("text", "_watch"),
 }
@@ -58,6 +59,12 @@ MEASURED = {("torch", "_dynamo"), ("torch.cuda", "_sleep")}
 OVERRIDDEN = {
     ("lit_seg.metrics.full_precision", "FullPrecision", "_apply"),
     ("lit_seg.cli.lightning_cli", "LitSegCLI", "_parse_ckpt_path"),
+    # torch makes it for each function with a gradient of its own
+    (
+        "lit_seg.classification.losses.discriminative_centroids",
+        "_PublishedGradient",
+        "_backward_cls",
+    ),
 }
 """Private methods of other libraries that a class of ours replaces."""
 NOT_FOREIGN = ("lit_seg", "builtins", "abc", "enum", "typing")

@@ -34,7 +34,7 @@ warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
 warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")
 
 
-def main(args: Sequence[str] | None = None, cli: type[LitSegCLI] = LitSegCLI) -> int:
+def main(args: Sequence[str] | None = None, cli: type[LitSegCLI] | None = None) -> int:
     """Run a command and return its exit code.
 
     The code is 0 after success, 2 after an error that the user can mend, 1 after one of the code,
@@ -43,7 +43,7 @@ def main(args: Sequence[str] | None = None, cli: type[LitSegCLI] = LitSegCLI) ->
     if args is not None:
         sys.argv[1:] = args
     with lasting_output(), _signals_end_it():
-        return end_process(_run_command(cli))
+        return end_process(_run_command(cli or LitSegCLI))
 
 
 @contextmanager
