@@ -28,19 +28,8 @@ from lit_seg.errors import RunError, near
 @one_line_errors
 def compare(args: Sequence[str]) -> int:
     """Run what is missing, then write the table."""
-    given, console = _arguments(args), console_of_width(200)
-    runs = {
-        (name, seed): run_of(given.data, *ROWS[name][1:], seed, given.runs, given.options)
-        for seed in given.seeds
-        for name in given.methods
-    }
-    trained = list(runs.values())
-    if any(is_second(ROWS[name].model) for name in given.methods):
-        first = [
-            run_of(given.data, *ROWS["ce"][1:], k, given.runs, given.options) for k in given.seeds
-        ]
-        known = {run.folder for run in trained}
-        trained = [*(run for run in first if run.folder not in known), *trained]
+    given, console = arguments(args), console_of_width(200)
+    runs, trained = planned(given)
     check_same(trained, console)
     trainings = ForkedTrainings(given.jobs)
     states: dict[Path, str] = {}
@@ -61,6 +50,19 @@ def compare(args: Sequence[str]) -> int:
     if not done:
         console.out("the same command goes on with what is not finished", highlight=False)
     return 128 + trainings.stopped if trainings.stopped else int(not done)
+
+
+def planned(given: Namespace) -> tuple[dict[tuple[str, int], Run], list[Run]]:
+    """The runs of the table by method and seed, and all that are trained for them."""
+
+    def run_for(name: str, seed: int) -> Run:
+        row = ROWS[name]
+        return run_of(given.data, row.model, row.loss, seed, given.runs, given.options)
+
+    runs = {(name, seed): run_for(name, seed) for seed in given.seeds for name in given.methods}
+    needs_first = any(is_second(ROWS[name].model) for name in given.methods)
+    first = [run_for("ce", seed) for seed in given.seeds] if needs_first else []
+    return runs, list({run.folder: run for run in [*first, *runs.values()]}.values())
 
 
 @one_line_errors
@@ -103,7 +105,8 @@ def _add_setting(parser: Parser) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help=runs)
 
 
-def _arguments(args: Sequence[str]) -> Namespace:
+def arguments(args: Sequence[str]) -> Namespace:
+    """Parse the command line of ``compare``."""
     own, options = list(args), []
     if "--" in own:
         own, options = own[: own.index("--")], own[own.index("--") + 1 :]
