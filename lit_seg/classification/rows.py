@@ -100,7 +100,7 @@ def _layer(kind: str, name: str) -> Path:
         if not path.is_file() or not read_yaml(path).get("data"):
             raise RunError(
                 f"DATA={name}: is no file with a `data` section, such as `data: {{class_path: "
-                "ClassFolder, init_args: {root: /data/mine}}`, and `model: {network: resnet32}`"
+                "ClassFolders, init_args: {root: /data/mine}}`, and `model: {network: resnet32}`"
             )
         return path
     if name not in names(kind):

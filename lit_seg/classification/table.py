@@ -83,7 +83,8 @@ def _differences(scores: pd.DataFrame) -> list[str]:
         return []
     what = (
         f"{ROWS[OURS].title} minus each of the others, in points: mean over seeds and 95 % "
-        "interval of Student's t. An interval without 0 is a difference; one in twenty is so by chance."
+        "interval of Student's t. An interval without 0 is a difference; one in twenty is so by "
+        "chance."
     )
     return ["", what, "", *_header("minus", "overall", "few"), *rows]
 
