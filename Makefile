@@ -83,6 +83,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 ifeq ($(value TASK),classification)
 # The names of parts, and both stages of a method, are the package's own affair.
 train: $(INSTALLED)
+	$(if $(RECIPE)$(INIT)$(WEIGHTS),$(error RECIPE, INIT and WEIGHTS are for segmentation; ARGS="--model.options ..." names weights of a network))\
 	$(if $(RESUME),$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON),\
 		$(RUN) train --data $(call quoted,$(DATA)) --model $(call quoted,$(MODEL)) --loss $(call quoted,$(LOSS)) --seed $(call quoted,$(SEED)) $(if $(RUNS),--runs $(call quoted,$(RUNS))) $(ON))
 

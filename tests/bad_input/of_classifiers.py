@@ -10,6 +10,7 @@ from torch import nn
 from lit_seg.classification.classifier import LitClassifier
 from lit_seg.classification.rows import layers
 from lit_seg.classification.stages import load_first_stage
+from lit_seg.inference.trained import load_network
 from tests.bad_input.case import Case, World
 from tests.classification.small import backbone
 
@@ -51,7 +52,17 @@ def _no_data_section(world: World) -> int:
     return 0
 
 
+def _used_as_network(world: World) -> int:
+    file = world.tmp / "last.ckpt"
+    hyper_parameters = dict(LitClassifier([3, 2], data_format=GREY, network="digits").hparams)
+    given = {"data_format": hyper_parameters["data_format"]}
+    torch.save({"hyper_parameters": given, "state_dict": {}}, file)
+    load_network(file)
+    return 0
+
+
 CASES = [
+    Case("classifier-used-as-network", _used_as_network, ("last.ckpt",)),
     Case("classifier-first-stage-needed", _made(method="crt"), ("crt",)),
     Case("classifier-first-stage-unused", _made(stage_one="runs/x"), ("plain", "runs/x")),
     Case("classifier-first-stage-unfinished", _unfinished, (FIRST,)),
