@@ -75,6 +75,8 @@ class LitClassifier(ScheduledModule):
         ValueError: if an argument is out of range or none of its choices.
     """
 
+    make_options = "TASK=classification "
+    """What ``make`` needs to go on with a run."""
     pixel_mean: Tensor
     pixel_std: Tensor
 

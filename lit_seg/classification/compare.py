@@ -41,6 +41,9 @@ def compare(args: Sequence[str]) -> int:
     for folder, state in states.items():
         if state != "finished":
             console.out(f"{state:9} {folder}", highlight=False)
+    if trainings.stopped:
+        console.out("the same command goes on with what is not finished", highlight=False)
+        return 128 + trainings.stopped
     _test(trained, trainings)
     folders = {key: run.folder for key, run in runs.items()}
     out = given.out or trained[0].folder.parents[2] / "table"
@@ -49,7 +52,7 @@ def compare(args: Sequence[str]) -> int:
     done = len(states) == len(trained) and set(states.values()) == {"finished"}
     if not done:
         console.out("the same command goes on with what is not finished", highlight=False)
-    return 128 + trainings.stopped if trainings.stopped else int(not done)
+    return int(not done)
 
 
 def planned(given: Namespace) -> tuple[dict[tuple[str, int], Run], list[Run]]:
