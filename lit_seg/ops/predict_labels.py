@@ -17,7 +17,7 @@ def predict_labels(logits: Tensor) -> Tensor:
 
 
 def highest(planes: Iterable[Tensor]) -> Tensor:
-    """The same of logits ``(N, *)`` of one class after the other."""
+    """As :func:`predict_labels`, of the ``(N, *)`` logits of one class after the other."""
     remaining = iter(planes)
     best = next(remaining).clone()
     labels = torch.zeros_like(best, dtype=torch.long)
