@@ -14,12 +14,13 @@ from lit_seg.callbacks.class_charts import class_charts
 from lit_seg.loggers.wandb_log import wandb_run
 from lit_seg.losses.base import SegLoss
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, share
-from lit_seg.metrics.collectives import sum_over_ranks
 from lit_seg.ops.upsampled_chunked import upsampled
 from lit_seg.runs.records import GLOBAL_STEP, join_key, stat_of
 from lit_seg.tasks import LitSegmenter
 
 _ALL_PIXELS = 40  # up to so many classes all pixels cost less than 2 % of a step (`make bench`)
+
+_OWN = "of the loss: "
 
 
 class ClassDynamics(Callback):
@@ -96,18 +97,28 @@ class ClassDynamics(Callback):
         if self._sums is not None:
             self._sums = self._sums + gradient_sums(_thinned(gradient, every), labels)
 
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let the sums and the loss's own statistics travel with the loss."""
+        assert isinstance(pl_module, LitSegmenter)
+        if self._sums is not None:
+            pl_module.exchange.add(class_sums=self._sums)
+            own = pl_module.loss.class_stats()
+            pl_module.exchange.read(**{_OWN + name: values for name, values in own.items()})
+
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Log the statistics after the last batch of the step."""
         assert isinstance(pl_module, LitSegmenter)
         step = trainer.global_step - 1  # the step just done; all metrics count from 0
         if self._sums is None or step < self._step:  # more batches will be accumulated
             return
-        # the one wait for a GPU, but for those of the loss's own statistics
-        sums, self._sums = sum_over_ranks(self._sums).cpu(), None
+        self._sums, told = None, pl_module.exchange.values
+        sums = told["class_sums"]
         stats = class_step(sums)
         absent = sums[0] == 0
-        for name, values in pl_module.loss.class_stats().items():
-            stats[f"loss_{name}" if name in stats else name] = values.detach().cpu()
+        for key, values in told.items():
+            if key.startswith(_OWN):
+                name = key.removeprefix(_OWN)
+                stats[f"loss_{name}" if name in stats else name] = values
         if "weight" in stats:
             stats["weight_norm"] = share(stats["weight"].masked_fill(absent, torch.nan))
         metrics = {

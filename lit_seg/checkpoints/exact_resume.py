@@ -20,6 +20,7 @@ from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.checkpoints.optimizer_entries import check_entries
 from lit_seg.data.base import SegDataModule
+from lit_seg.distributed.torch_private import copy_all
 from lit_seg.errors import RunError, plural
 from lit_seg.files.atomic_io import replace_file, writing
 from lit_seg.loggers.csv_log import CSVLog
@@ -58,6 +59,7 @@ class ExactResume(Callback):
         self._needs_entries = False
         self._batches = 0  # of this epoch, before the current step or after the last one
         self._buffers: dict[str, Tensor] | None = None  # at the start of the current step
+        self._copies: dict[str, Tensor] = {}  # the memory for them
         self._validations = 0  # that began in or after the current step
         self._before: dict[str, Any] = {}  # the states of callbacks before the validation
         self._stopped_before = False  # what `trainer.should_stop` was then
@@ -87,7 +89,7 @@ class ExactResume(Callback):
         self._batches, self.validation_due, self.mid_update = batch_idx, False, False
         self._validations = 0
         _seed(_data(trainer).seed, trainer.global_rank, trainer.global_step)
-        self._buffers = {name: b.detach().clone() for name, b in pl_module.named_buffers()}
+        self._buffers = self._copies = _copied(dict(pl_module.named_buffers()), self._copies)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
@@ -250,6 +252,32 @@ def _take_place_of_last(checkpoint: Path, run: Path) -> None:
     if checkpoint.resolve() != last.resolve():
         with writing(last), checkpoint.open("rb") as file:
             replace_file(last, lambda draft: shutil.copyfileobj(file, draft))
+
+
+def _copied(values: dict[str, Tensor], into: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors into earlier copies, or new ones where one is missing or does not fit.
+
+    A GPU is told once for each dtype: to copy the 90 buffers of a small network one by one takes
+    as long as some of its layers.
+    """
+    pairs: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
+    copies = {}
+    for name, value in values.items():
+        old = into.get(name)
+        if old is None or _kind(old) != _kind(value):
+            copies[name] = value.detach().clone()
+            continue
+        copies[name] = old
+        olds, news = pairs.setdefault(old.dtype, ([], []))
+        olds.append(old)
+        news.append(value)
+    for olds, news in pairs.values():
+        copy_all(olds, news)
+    return copies
+
+
+def _kind(tensor: Tensor) -> tuple[Any, ...]:
+    return tensor.shape, tensor.dtype, tensor.device
 
 
 def _end(trainer: Trainer) -> list[int | None]:

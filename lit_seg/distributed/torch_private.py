@@ -1,10 +1,11 @@
 """The private names of torch that have no public counterpart; nothing else here uses any."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, OneCycleLR
 
 PHASES = "_schedule_phases"
@@ -28,6 +29,12 @@ def closed_form_rates(scheduler: Any) -> list[float] | None:
             return [float(rate) for rate in scheduler.get_lr()]
     closed_form = getattr(scheduler, "_get_closed_form_lr", None)
     return None if closed_form is None else list(closed_form())
+
+
+@torch.no_grad()
+def copy_all(into: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Copy tensors of one dtype into others of the same shapes, by one call for a GPU."""
+    torch._foreach_copy_(into, values)
 
 
 def cpu_has_amx() -> bool:
