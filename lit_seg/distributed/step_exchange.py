@@ -37,7 +37,8 @@ class StepExchange:
         tensors = {**self._summed, **self._own}
         total = sum_over_ranks(_joined(self._summed.values()))
         parts = [total, _joined(self._own.values())] if self._own else [total]
-        host = to_host(torch.cat(parts)).split([tensor.numel() for tensor in tensors.values()])
+        sizes = [tensor.numel() for tensor in tensors.values()]
+        host = torch.split(to_host(torch.cat(parts)), sizes)
         self.values = {
             name: part.view(tensor.shape)
             for (name, tensor), part in zip(tensors.items(), host, strict=True)

@@ -1,7 +1,7 @@
 """The private names of torch that have no public counterpart; nothing else here uses any."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ def closed_form_rates(scheduler: Any) -> list[float] | None:
 
 
 @torch.no_grad()
-def copy_all(into: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+def copy_all(into: list[Tensor], values: list[Tensor]) -> None:
     """Copy tensors of one dtype into others of the same shapes, by one call for a GPU."""
     torch._foreach_copy_(into, values)
 
