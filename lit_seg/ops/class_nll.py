@@ -45,6 +45,7 @@ class ClassNLL(NamedTuple):
 def class_nll(
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None = None,
     predictions: bool = False,
     pixels: bool = False,
     align_corners: bool = False,
@@ -64,6 +65,8 @@ def class_nll(
             bilinearly, by the kernels where they are read.
         target: ``(N, *)`` int64 class ids. Any number outside of 0 to C - 1 is void: the pixel
             gives no value, no count and a gradient of exactly 0, even if its logits are NaN.
+        margin: ``(C,)`` numbers, not negative: the logit of a pixel's true class is lowered by that
+            of the class before all else, and so must win by it. None stands for 0.
         predictions: whether to count the pixels predicted as each class too.
         pixels: whether to return the -log p of each pixel too.
         align_corners: of the interpolation, as in ``F.interpolate``.
@@ -89,11 +92,11 @@ def class_nll(
     if backend == "reference":
         if not same:
             logits = upsampled_chunked.upsampled(logits, target, align_corners)
-        sums, counts, nll = reference_class_nll(logits, target, predictions)
+        sums, counts, nll = reference_class_nll(logits, target, margin, predictions)
     else:
         if not (logits.is_contiguous() or logits.movedim(1, -1).is_contiguous()):
             logits = logits.contiguous()
-        args = logits, target.contiguous(), predictions, pixels, align_corners, backend
+        args = logits, target.contiguous(), margin, predictions, pixels, align_corners, backend
         sums, counts, nll, _ = _forward(*args)
     return ClassNLL(sums, counts, nll if pixels else None)
 
@@ -102,6 +105,7 @@ def class_nll(
 def _forward(
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None,
     predictions: bool,
     pixels: bool,
     align_corners: bool,
@@ -109,8 +113,9 @@ def _forward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     same, upsampled = _implementations(logits, backend)
     if logits.shape[2:] == target.shape[1:]:
-        return same.forward(logits, target, predictions, pixels)  # type: ignore[no-any-return]
-    return upsampled.forward(logits, target, predictions, pixels, align_corners)  # type: ignore[no-any-return]
+        return same.forward(logits, target, margin, predictions, pixels)  # type: ignore[no-any-return]
+    args = logits, target, margin, predictions, pixels, align_corners
+    return upsampled.forward(*args)  # type: ignore[no-any-return]
 
 
 @torch.library.custom_op("lit_seg::class_nll_backward", mutates_args=())
@@ -119,12 +124,13 @@ def _backward(
     by_pixel: Tensor | None,
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None,
     lse: Tensor,
     align_corners: bool,
     backend: str,
 ) -> Tensor:
     same, upsampled = _implementations(logits, backend)
-    tensors = by_class, by_pixel, logits, target, lse
+    tensors = by_class, by_pixel, logits, target, margin, lse
     if logits.shape[2:] == target.shape[1:]:
         return same.backward(*tensors)  # type: ignore[no-any-return]
     return upsampled.backward(*tensors, align_corners)  # type: ignore[no-any-return]
@@ -134,6 +140,7 @@ def _backward(
 def _(
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None,
     predictions: bool,
     pixels: bool,
     align_corners: bool,
@@ -151,6 +158,7 @@ def _(
     by_pixel: Tensor | None,
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None,
     lse: Tensor,
     align_corners: bool,
     backend: str,
@@ -160,11 +168,11 @@ def _(
 
 def _save(
     ctx: FunctionCtx,
-    inputs: tuple[Tensor, Tensor, bool, bool, bool, str],
+    inputs: tuple[Tensor, Tensor, Tensor | None, bool, bool, bool, str],
     output: tuple[Tensor, Tensor, Tensor, Tensor],
 ) -> None:
-    logits, target, _, _, *ctx.options = inputs  # type: ignore[attr-defined]
-    ctx.save_for_backward(logits, target, output[3])
+    logits, target, margin, _, _, *ctx.options = inputs  # type: ignore[attr-defined]
+    ctx.save_for_backward(logits, target, margin, output[3])
     # else tensors of zeros would be made for the gradients that nothing needs
     ctx.set_materialize_grads(False)
 
@@ -173,10 +181,10 @@ def _gradients(
     ctx: FunctionCtx, by_class: Tensor | None, _: None, by_pixel: Tensor | None, __: None
 ) -> tuple[Tensor | None, ...]:
     if by_class is None and by_pixel is None:
-        return (None,) * 6
+        return (None,) * 7
     saved = ctx.saved_tensors  # type: ignore[attr-defined]
     gradient = _backward(by_class, by_pixel, *saved, *ctx.options)  # type: ignore[attr-defined]
-    return gradient, *(None,) * 5
+    return gradient, *(None,) * 6
 
 
 _forward.register_autograd(_gradients, setup_context=_save)

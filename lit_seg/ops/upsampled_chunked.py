@@ -35,15 +35,19 @@ class Band(NamedTuple):
 
 
 def forward(
-    logits: Tensor, target: Tensor, predictions: bool, pixels: bool, align_corners: bool
+    logits: Tensor,
+    target: Tensor,
+    margin: Tensor | None,
+    predictions: bool,
+    pixels: bool,
+    align_corners: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """As :func:`lit_seg.ops.chunked.forward`, of ``(N, C, h, w)`` logits and larger labels."""
     if not _by_products(logits):
         full = upsampled(logits, target, align_corners)
-        return chunked.forward(full, target, predictions, pixels)
+        return chunked.forward(full, target, margin, predictions, pixels)
     num_classes = logits.shape[1]
-    sums = logits.new_zeros(num_classes, dtype=torch.double)
-    counts = target.new_zeros(3 if predictions else 2, num_classes)
+    totals = chunked.Totals(logits, target, margin, predictions)
     nll, lse = chunked.empty_pixels(logits, target, pixels)
     widen = _weights(logits, 3, target, align_corners).T
     for image, own, chunks in _bands(logits, target, align_corners):
@@ -53,8 +57,8 @@ def forward(
             label, to_lse, to_nll = (
                 each[image, rows].view(1, -1) for each in (target, lse, nll if pixels else lse)
             )
-            chunked.forward_chunk(x, label, to_lse, to_nll, sums, counts, predictions, pixels)
-    return sums, counts, nll, lse
+            totals.add(x, label, to_lse, to_nll if pixels else None)
+    return totals.sums, totals.counts, nll, lse
 
 
 def backward(
@@ -62,6 +66,7 @@ def backward(
     by_pixel: Tensor | None,
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None,
     lse: Tensor,
     align_corners: bool,
 ) -> Tensor:
@@ -69,13 +74,13 @@ def backward(
     result: Tensor
     if not _by_products(logits):
         full = upsampled(logits, target, align_corners)
-        gradient = chunked.backward(by_class, by_pixel, full, target, lse)
+        gradient = chunked.backward(by_class, by_pixel, full, target, margin, lse)
         result = torch.ops.aten.upsample_bilinear2d_backward(
             gradient, target.shape[1:], logits.shape, align_corners
         )
         return torch.empty_like(logits).copy_(result)
     result = torch.zeros_like(logits, dtype=lse.dtype)
-    factors = chunked.factors_by_class(by_class, logits, lse)
+    slopes = chunked.Slopes(by_class, margin, logits)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
     widen = _weights(logits, 3, target, align_corners).T
     for image, own, chunks in _bands(logits, target, align_corners):
@@ -86,7 +91,7 @@ def backward(
             label, norm = (each[image, rows].view(1, -1) for each in (target, lse))
             factor = None if by_pixel is None else by_pixel[image, rows].view(1, -1)
             as_chunk = x.view(1, len(x), -1)
-            chunked.backward_chunk(as_chunk, as_chunk, label, norm, factors, factor)
+            slopes.write(as_chunk, as_chunk, label, norm, factor)
             slope[:, near] += heighten.T @ x
         result[image, :, own] += slope @ widen.T
     return result.to(logits.dtype)
