@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lit_seg.errors import NonFiniteError
 from lit_seg.metrics.collectives import sum_over_ranks, world_size
-from lit_seg.ops.chunked import wide_dtype
+from lit_seg.ops.precision import wide_dtype
 
 
 def exchange(loss: Tensor, finite: Tensor, stop: bool) -> tuple[Tensor, bool, bool]:

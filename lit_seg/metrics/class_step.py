@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from lit_seg.metrics.full_precision import widest_float
 from lit_seg.metrics.scores import class_scores
-from lit_seg.ops.chunked import wide_dtype
+from lit_seg.ops.precision import wide_dtype, widest_float
 from lit_seg.ops.predict_labels import predict_labels
 
 

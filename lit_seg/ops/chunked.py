@@ -6,6 +6,8 @@ from math import log
 import torch
 from torch import Tensor
 
+from lit_seg.ops.precision import wide_dtype, widest_float
+
 CHUNK_BYTES = {"cpu": 2 << 20, "cuda": 32 << 20}
 """The logits of a chunk, in the dtype of the arithmetic; a GPU needs more at once to be busy."""
 LOG2_E = 1 / log(2)
@@ -15,11 +17,6 @@ LOG2_E = 1 / log(2)
 def chunk_bytes(logits: Tensor) -> int:
     """:data:`CHUNK_BYTES` of the device of the logits."""
     return CHUNK_BYTES.get(logits.device.type, CHUNK_BYTES["cpu"])
-
-
-def wide_dtype(logits: Tensor) -> torch.dtype:
-    """The dtype of the arithmetic: float32, for float64 logits float64."""
-    return torch.promote_types(logits.dtype, torch.float)
 
 
 def empty_pixels(logits: Tensor, target: Tensor, pixels: bool) -> tuple[Tensor, Tensor]:
@@ -65,7 +62,7 @@ class Totals:
     def __init__(
         self, logits: Tensor, target: Tensor, margin: Tensor | None, predictions: bool
     ) -> None:
-        self.sums = logits.new_zeros(logits.shape[1], dtype=torch.double)
+        self.sums = logits.new_zeros(logits.shape[1], dtype=widest_float(logits.device))
         self.counts = target.new_zeros(3 if predictions else 2, logits.shape[1])
         self.margin = None if margin is None else with_void(margin.to(wide_dtype(logits)))
         self._room = logits.new_empty(0, dtype=wide_dtype(logits))
@@ -251,4 +248,6 @@ def _sum(bins: Tensor, values: Tensor, num_classes: int) -> Tensor:
         classes = torch.arange(num_classes, device=bins.device).view(1, -1, 1)
         mine = bins.unsqueeze(1) == classes
         return torch.where(mine, values.unsqueeze(1), 0).sum((0, 2), dtype=torch.double)
-    return bins.flatten().bincount(values.flatten().double(), num_classes + 1)[:-1]
+    return bins.flatten().bincount(values.flatten().to(widest_float(bins.device)), num_classes + 1)[
+        :-1
+    ]

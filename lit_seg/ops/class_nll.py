@@ -13,14 +13,15 @@ than the labels are upsampled on the way.
 import logging
 from functools import cache
 from types import ModuleType
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
+from torch.autograd.function import Function
 
 from lit_seg.errors import check_choice
 from lit_seg.ops import chunked, upsampled_chunked
+from lit_seg.ops.precision import widest_float
 from lit_seg.ops.reference import reference_class_nll
 
 Backend = Literal["auto", "reference", "chunked", "triton"]
@@ -97,7 +98,7 @@ def class_nll(
         if not (logits.is_contiguous() or logits.movedim(1, -1).is_contiguous()):
             logits = logits.contiguous()
         args = logits, target.contiguous(), margin, predictions, pixels, align_corners, backend
-        sums, counts, nll, _ = _forward(*args)
+        sums, counts, nll, _ = _ClassNLL.apply(*args)  # type: ignore[no-untyped-call]
     return ClassNLL(sums, counts, nll if pixels else None)
 
 
@@ -147,7 +148,7 @@ def _(
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     classes = logits.shape[1]
-    sums = logits.new_empty(classes, dtype=torch.double)
+    sums = logits.new_empty(classes, dtype=widest_float(logits.device))
     counts = target.new_empty(3 if predictions else 2, classes)
     return sums, counts, *chunked.empty_pixels(logits, target, pixels)
 
@@ -166,28 +167,48 @@ def _(
     return torch.empty_like(logits)
 
 
-def _save(
-    ctx: FunctionCtx,
-    inputs: tuple[Tensor, Tensor, Tensor | None, bool, bool, bool, str],
-    output: tuple[Tensor, Tensor, Tensor, Tensor],
-) -> None:
-    logits, target, margin, _, _, *ctx.options = inputs  # type: ignore[attr-defined]
-    ctx.save_for_backward(logits, target, margin, output[3])
-    # else tensors of zeros would be made for the gradients that nothing needs
-    ctx.set_materialize_grads(False)
+class _ClassNLL(Function):
+    """The operators as one function, since autograd of an operator knows no ``torch.func``."""
+
+    @staticmethod
+    def forward(*args: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return _forward(*args)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        logits, target, margin, _, ctx.pixels, *ctx.options = inputs
+        _, counts, _, lse = output
+        ctx.save_for_backward(logits, target, margin, lse)
+        ctx.mark_non_differentiable(counts, lse)
+        # else tensors of zeros would be made for the gradients that nothing needs
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        by_class, _, by_pixel, _ = gradients
+        by_pixel = by_pixel if ctx.pixels else None
+        if by_class is None and by_pixel is None:
+            return (None,) * 7
+        # torch.compile takes no function within a function, and no second derivative anyway
+        once = _backward if torch.compiler.is_compiling() else _Gradient.apply
+        gradient = once(by_class, by_pixel, *ctx.saved_tensors, *ctx.options)  # type: ignore[no-untyped-call]
+        return gradient, *(None,) * 6
 
 
-def _gradients(
-    ctx: FunctionCtx, by_class: Tensor | None, _: None, by_pixel: Tensor | None, __: None
-) -> tuple[Tensor | None, ...]:
-    if by_class is None and by_pixel is None:
-        return (None,) * 7
-    saved = ctx.saved_tensors  # type: ignore[attr-defined]
-    gradient = _backward(by_class, by_pixel, *saved, *ctx.options)  # type: ignore[attr-defined]
-    return gradient, *(None,) * 6
+class _Gradient(Function):
+    """The gradient, which is not differentiable."""
 
+    @staticmethod
+    def forward(*args: Any) -> Tensor:
+        return _backward(*args)  # type: ignore[no-any-return]
 
-_forward.register_autograd(_gradients, setup_context=_save)
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Keep nothing."""
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> None:
+        raise RuntimeError("the losses that are means over pixels have no second derivative")
 
 
 def _implementations(logits: Tensor, backend: str) -> tuple[ModuleType, ModuleType]:

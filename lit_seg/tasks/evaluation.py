@@ -10,7 +10,6 @@ from lit_seg.data.dataset import Sample
 from lit_seg.distributed.step_exchange import is_finite, non_finite
 from lit_seg.errors import NonFiniteError
 from lit_seg.inference.prior import balanced
-from lit_seg.losses.pixelwise import nll_sum
 from lit_seg.metrics import (
     ClassScores,
     ConfusionMatrix,
@@ -23,6 +22,7 @@ from lit_seg.metrics.boundary import boundary_counts
 from lit_seg.metrics.collectives import gather_over_ranks, sum_over_ranks
 from lit_seg.metrics.labels import void_of
 from lit_seg.metrics.scores import CLASS_STATS, MEANS
+from lit_seg.ops import class_nll
 
 
 class Evaluation(nn.Module):
@@ -59,7 +59,7 @@ class Evaluation(nn.Module):
         preds = predict_labels(logits)
         self.confusion.update(preds, target)  # which looks at the labels
         self.mean_loss.update(loss, pixels)
-        ce = nll_sum(logits, target, self.void)
+        ce = class_nll(logits, target).sums.sum()
         self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
         classes = len(self.class_names)
         if self.boundaries is not None:
