@@ -7,8 +7,7 @@ from torch import Tensor
 
 from lit_seg.errors import NonFiniteError
 from lit_seg.metrics.collectives import sum_over_ranks
-from lit_seg.metrics.full_precision import widest_float
-from lit_seg.ops.chunked import wide_dtype
+from lit_seg.ops.precision import wide_dtype, widest_float
 
 
 class StepExchange:
