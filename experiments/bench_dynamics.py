@@ -41,7 +41,8 @@ class Timed(ClassDynamics):
 
     def __init__(self) -> None:
         super().__init__()
-        for hook in ("on_train_batch_start", "_watch", "_add_gradient", "on_train_batch_end"):
+        own = "_watch", "_add_gradient"
+        for hook in ("on_train_batch_start", *own, "on_after_backward", "on_train_batch_end"):
             setattr(self, hook, self._timed(getattr(self, hook)))
 
     def _timed(self, hook: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from torch.optim import AdamW, Optimizer
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted
 from lit_seg.data.dataset import Sample, check_batch
-from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
+from lit_seg.distributed.step_exchange import StepExchange, is_finite, non_finite
 from lit_seg.errors import RunError
 from lit_seg.images.data_format import DataFormat
 from lit_seg.images.resize import fitted_size
@@ -26,7 +26,7 @@ from lit_seg.losses.base import at_least_zero
 from lit_seg.losses.logit_adjustment import log_prior
 from lit_seg.losses.own_weights import own_weights
 from lit_seg.metrics import ClassScores
-from lit_seg.metrics.collectives import take_from_first_rank
+from lit_seg.metrics.collectives import take_from_first_rank, world_size
 from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
 from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import DEFAULT_ENCODER, build_network
@@ -182,6 +182,9 @@ class LitSegmenter(ScheduledModule):
         self.data_format = data_format
         self.scoring = Scoring()
         self.evaluation = Evaluation(names)
+        self.exchange = StepExchange()
+        """Takes what callbacks want to know of a step, until `on_after_backward` of this module."""
+        self._computed: tuple[Sample, Tensor, Tensor, Tensor] | None = None
         self.wants_to_stop = False
         """Whether a signal asked this rank to stop; ranks tell each other with each loss."""
         self.all_stop = False
@@ -297,25 +300,36 @@ class LitSegmenter(ScheduledModule):
         self.loss.set_progress(min(1.0, self.global_step / self.trainer.estimated_stepping_batches))
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        """Compute the loss of a batch, and log its mean over ranks.
-
-        Raises:
-            NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
-            ValueError: naming labels that are neither a class nor void.
-        """
+        """Compute the loss of a batch; :meth:`on_after_backward` looks at it."""
         check_batch(batch, ("image", "target"))
         logits, target = self.logits(batch["image"]).for_loss(
             batch["target"], self.loss.void, self.loss.align_corners
         )
         loss: Tensor = self.loss(logits, target)
-        mean, finite, self.all_stop = exchange(loss, is_finite(loss, logits), self.wants_to_stop)
-        if not finite:
+        self._computed = batch, logits.detach(), loss.detach(), is_finite(loss, logits)
+        return loss
+
+    def on_after_backward(self) -> None:
+        """Log the mean loss over ranks, and stop before the weights change if it is broken.
+
+        Raises:
+            NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
+            ValueError: naming labels that are neither a class nor void.
+        """
+        assert self._computed is not None
+        (batch, logits, loss, finite), self._computed = self._computed, None
+        # `new_full`: a number would be sent to the GPU, with a wait
+        stop = loss.new_full((), float(self.wants_to_stop))
+        self.exchange.add(loss=loss, broken=~finite, stop=stop)
+        values = self.exchange.finish()
+        self.all_stop = bool(values["stop"])
+        if values["broken"]:
             check_labels(batch["target"], len(self.class_names))  # on a GPU the loss is NaN then
             raise non_finite(f"step {self.global_step}", loss, logits, batch["name"])
         # a tensor stays on the CPU; a number would be sent to the GPU, with a wait
-        self.log("train/loss", mean, prog_bar=True)
+        mean = values["loss"] / world_size()
+        self.log("train/loss", mean.to(loss.dtype), prog_bar=True)
         self.log("train/lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
-        return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Sample, batch_idx: int) -> None:
         """End the epoch at ``max_steps``, so that the last weights are validated."""
