@@ -5,7 +5,7 @@ them.
 """
 
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ class Jitter(NamedTuple):
     """The order of these changes, each by its place in ``amounts``."""
 
     @classmethod
-    def draw(cls, strength: float, rng: Random, seed: int) -> "Jitter":
+    def draw(cls, strength: float, rng: Random, seed: int) -> Self:
         """Draw factors of 1 ± strength, a hue of ± a fifth of it, and the order from ``seed``."""
         low, high = 1 - strength, 1 + strength
         brightness, contrast, saturation = (rng.uniform(low, high) for _ in range(3))

@@ -5,7 +5,7 @@ Labels are never interpolated. Where a crop reaches beyond the image, its pixels
 
 from collections.abc import Callable
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import cv2
 import numpy as np
@@ -157,7 +157,7 @@ class _Part(NamedTuple):
         before: tuple[int, int],
         crop: tuple[int, int],
         scaled: tuple[int, int],
-    ) -> "_Part":
+    ) -> Self:
         """Find it for a crop that starts so within an image with so much padding before it."""
         shown, padding = [], []
         for first, pad, length, end in zip(start, before, crop, scaled, strict=True):
