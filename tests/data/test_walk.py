@@ -80,10 +80,26 @@ def test_all_samples_come_in_order(size, workers):
     assert list(walk(Numbers(size), slowest_first, "looking", workers)) == list(range(size))
 
 
-def test_more_samples_than_a_chunk_come_in_order():
-    found = list(walk(Numbers(700), square_and_process, "looking", 2))
+@pytest.mark.parametrize("large", [False, True])
+def test_more_samples_than_a_chunk_come_in_order(large):
+    found = list(walk(Numbers(700), square_and_process, "looking", 2, large))
     assert [value for value, _ in found] == [index * index for index in range(700)]
     assert os.getpid() not in {process for _, process in found}
+
+
+def touched(split, index):
+    (split.folder / str(index)).touch()
+    return index
+
+
+def test_of_large_results_few_wait(tmp_path):
+    split = Numbers(60)
+    split.folder = tmp_path
+    results = walk(split, touched, "looking", 2, large=True)
+    assert next(results) == 0
+    time.sleep(0.3)
+    assert len(list(tmp_path.iterdir())) <= 2 * module._AHEAD + 1
+    assert list(results) == list(range(1, 60))
 
 
 def test_few_samples_need_no_process(monkeypatch):
