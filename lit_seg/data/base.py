@@ -3,7 +3,6 @@
 import math
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
@@ -17,14 +16,13 @@ from lit_seg.data.card import SplitName
 from lit_seg.data.channels import measured_statistics
 from lit_seg.data.counting.cache import content_hash
 from lit_seg.data.dataset import Sample, SegDataset
-from lit_seg.data.decoded import DecodedSplit, Limit, decoded_split, remove_decoded
+from lit_seg.data.decoded import DecodedSplit, Limit, decoded_split
 from lit_seg.data.facts import DatasetFacts
 from lit_seg.data.processes import processors
 from lit_seg.data.sampling import EvalSampler, Key, Sampling, TrainSampler, shuffled
 from lit_seg.data.transforms import EvalTransform, TrainTransform, Transform
 from lit_seg.data.workers import WorkerLoader, worker_options
 from lit_seg.errors import DataError, check_choice
-from lit_seg.files.escape import file_name
 from lit_seg.images.data_format import DataFormat
 from lit_seg.images.resize import Fit
 
@@ -126,8 +124,7 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self.jitter = jitter
         self.class_crops = class_crops
         self.sampling = sampling
-        if cache is not None:
-            check_choice("cache", cache, ("full", "reduced"))
+        check_choice("cache", cache, ("full", "reduced", None))
         check_choice("augmentation", augmentation, get_args(Augmentation))
         self.cache = cache
         self.num_workers = num_workers
@@ -212,19 +209,10 @@ class SegDataModule(DatasetFacts, LightningDataModule):
             if self.cache == "reduced":
                 largest = self.scale[1] if name == "train" else 1.0
                 limit = Limit((self.height, self.width), self.fit, largest)
-            split, what = self._split(name), f"the {name} images of {self.folder}"
-            stem = f"{file_name(self.folder)}-{name}"
             meaning = f"{self.label_meaning}\n{self.channels}"
-            self._decoded[name] = decoded_split(split, stem, meaning, limit, what)
+            found = decoded_split(self._split(name), self.folder, name, meaning, limit)
+            self._decoded[name] = found
         return self._decoded[name]
-
-    def remove_decoded(self) -> list[Path]:
-        """Remove the decoded files of all splits; return which."""
-        return [
-            path
-            for name in get_args(SplitName)
-            for path in remove_decoded(f"{file_name(self.folder)}-{name}")
-        ]
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Widen targets to int64 on the device: until there they travel as uint8."""

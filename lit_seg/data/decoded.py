@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from glob import escape
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, get_args
 
 import cv2
 import numpy as np
@@ -25,11 +25,13 @@ import numpy.typing as npt
 import PIL
 from lightning_utilities.core.rank_zero import rank_zero_info
 
+from lit_seg.data.card import SplitName
 from lit_seg.data.counting.cache import cache_folder, hash_files, place_and_times
 from lit_seg.data.counting.walk import walk
 from lit_seg.data.splits import Split
 from lit_seg.errors import DataError
 from lit_seg.files.atomic_io import replace_file, writing
+from lit_seg.files.escape import file_name
 from lit_seg.files.lock import locked
 from lit_seg.images.open_and_save import Array
 from lit_seg.images.resize import Fit, fitted_size, resized
@@ -37,6 +39,8 @@ from lit_seg.images.resize import Fit, fitted_size, resized
 _VERSION = 1
 """To be raised when the file has another form, or files are read in another way."""
 _SUFFIX = ".pixels"
+_DIGITS = 16
+"""Those of the hash that ends a file's name."""
 _ALIGNED = 64
 """Bytes: where a sample begins is a multiple of them."""
 _LENGTH = 8
@@ -114,21 +118,22 @@ class DecodedSplit:
 
 
 def decoded_split(
-    split: Split, stem: str, meaning: str, limit: Limit | None, what: str
+    split: Split, dataset: str, name: SplitName, meaning: str, limit: Limit | None
 ) -> DecodedSplit:
     """Find the decoded file of a split, or make it.
 
     Args:
         split: its samples are files, not drawn.
-        stem: the beginning of the file's name.
+        dataset: its name, for the file and for messages.
+        name: that of the split.
         meaning: a text that changes whenever files are read in another way.
         limit: what shrinks images; they keep their size without it.
-        what: describes the split for the user.
 
     Raises:
         DataError: if a sample cannot be read, or the samples are drawn.
         WriteError: if the file cannot be written, such as on a full disk.
     """
+    what = f"the {name} images of {dataset}"
     files = [*split.label_files(), *split.image_files()]
     if not files:
         raise DataError(
@@ -138,8 +143,7 @@ def decoded_split(
     same = f"{_VERSION}\n{meaning}\n{split.meaning}\n{limit}\n"
     key = hash_files(f"{same}{PIL.__version__}\n{cv2.__version__}\n", split, files, place_and_times)
     place = hashlib.sha256(f"{same}{files[0].absolute()}\n{len(split)}".encode()).hexdigest()
-    with writing(Path(stem), _INSTEAD):
-        path = cache_folder("decoded") / f"{stem}-{place[:16]}{_SUFFIX}"
+    path = _folder() / f"{file_name(dataset)}-{name}-{place[:_DIGITS]}{_SUFFIX}"
     with suppress(DataError):
         return DecodedSplit(split, path, key)
     # of processes that start together one writes, the others then find the file
@@ -152,13 +156,20 @@ def decoded_split(
     return DecodedSplit(split, path, key)
 
 
-def remove_decoded(stem: str) -> list[Path]:
-    """Remove the decoded files whose names begin so, in any size; return which."""
-    with writing(Path(stem), _INSTEAD):
-        found = sorted(cache_folder("decoded").glob(f"{escape(stem)}-*{_SUFFIX}"))
-        for path in found:
+def remove_decoded(dataset: str) -> list[Path]:
+    """Remove the decoded files of a dataset, of any split and size; return which."""
+    start, end = escape(file_name(dataset)), f"{'?' * _DIGITS}{_SUFFIX}"
+    names = get_args(SplitName)
+    found = sorted(p for name in names for p in _folder().glob(f"{start}-{name}-{end}"))
+    for path in found:
+        with writing(path, _INSTEAD):
             path.unlink()
     return found
+
+
+def _folder() -> Path:
+    with writing(Path("~/.cache"), _INSTEAD):  # if there is no home
+        return cache_folder("decoded")
 
 
 def _write(file: BinaryIO, split: Split, limit: Limit | None, key: str) -> None:

@@ -43,9 +43,10 @@ class TrainTransform:
 
     ``size`` and ``fit`` are those of evaluation; training does the same, times the random scale.
 
-    It draws the same numbers as :class:`lit_seg.data.by_albumentations.AlbumentationsTransform`
-    and gives the same pixels, but looks only at those that the crop shows: they are equal bit by
-    bit, or, where a scaled image is more than four times as large as its crop, to one grey level.
+    All draws of a sample are independent, from one generator. For the same draws the pixels are
+    those of albumentations, although only those are looked at that the crop shows: they are equal
+    bit by bit, or, where a scaled image is more than four times as large as its crop, to one grey
+    level before the jitter.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ def split(tmp_path):
 
 
 def decode(split, limit=None, meaning=""):
-    return decoded_split(split, "mine-train", meaning, limit, "images")
+    return decoded_split(split, "mine", "train", meaning, limit)
 
 
 def check_equal(found, split):
@@ -228,10 +228,10 @@ def test_the_command_decodes_finds_and_removes(tmp_path, monkeypatch, cache, cap
         out = capsys.readouterr().out.splitlines()
         assert out[0].startswith(f"train 367 images, 0.3 MB, {cache}")
         assert [line.split()[0] for line in out] == ["train", "val", "test"]
-    assert len(remove_decoded("camvid-val")) == 1
+    assert remove_decoded("camvid-train") == remove_decoded("cam") == []
     monkeypatch.setattr("sys.argv", ["lit_seg", *args, "--remove", "true"])
     assert main() == 0
-    assert capsys.readouterr().out == "removed 2 files of camvid\n"
+    assert capsys.readouterr().out == "removed 3 files of camvid\n"
     assert not list(cache.glob("*.pixels"))
 
 

@@ -6,6 +6,7 @@ from typing import get_args
 
 from lit_seg.cli.commands.data.dataset_argument import dataset_of
 from lit_seg.data.card import SplitName
+from lit_seg.data.decoded import remove_decoded
 from lit_seg.errors import NotThereError, plural
 
 
@@ -13,7 +14,7 @@ def main(args: Sequence[str]) -> int:
     """Print a line for each split, with the place and size of its file."""
     data, asked = dataset_of(args, "cache", {"remove": False})
     if asked["remove"]:
-        gone = data.remove_decoded()
+        gone = remove_decoded(data.folder)
         sys.stdout.write(f"removed {plural(len(gone), 'file')} of {data.folder}\n")
         return 0
     data.cache = data.cache or "full"
