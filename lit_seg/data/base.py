@@ -16,7 +16,7 @@ from lit_seg.data.card import SplitName
 from lit_seg.data.channels import measured_statistics
 from lit_seg.data.counting.cache import content_hash
 from lit_seg.data.dataset import Sample, SegDataset
-from lit_seg.data.decoded import DecodedSplit, Limit, decoded_split
+from lit_seg.data.decoded import DecodedSplit, decoded_split
 from lit_seg.data.facts import DatasetFacts
 from lit_seg.data.processes import processors
 from lit_seg.data.sampling import EvalSampler, Key, Sampling, TrainSampler, shuffled
@@ -24,7 +24,7 @@ from lit_seg.data.transforms import EvalTransform, TrainTransform, Transform
 from lit_seg.data.workers import WorkerLoader, worker_options
 from lit_seg.errors import DataError, check_choice
 from lit_seg.images.data_format import DataFormat
-from lit_seg.images.resize import Fit
+from lit_seg.images.resize import Fit, Limit
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""

@@ -8,12 +8,8 @@ import os
 from random import Random
 from typing import Any
 
-from lit_seg.data.transforms import (
-    TrainTransform,
-    drawn_pixel,
-    scaled_size,
-    start_with,
-)
+from lit_seg.data.crops import drawn_pixel, start_with
+from lit_seg.data.transforms import TrainTransform, scaled_size
 from lit_seg.images.open_and_save import Array
 from lit_seg.images.resize import Fit, resized
 from lit_seg.metrics.labels import VOID

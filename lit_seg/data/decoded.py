@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from glob import escape
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, get_args
+from typing import Any, BinaryIO, get_args
 
 import cv2
 import numpy as np
@@ -34,7 +34,7 @@ from lit_seg.files.atomic_io import replace_file, writing
 from lit_seg.files.escape import file_name
 from lit_seg.files.lock import locked
 from lit_seg.images.open_and_save import Array
-from lit_seg.images.resize import Fit, fitted_size, resized
+from lit_seg.images.resize import Limit
 
 _VERSION = 1
 """To be raised when the file has another form, or files are read in another way."""
@@ -46,25 +46,6 @@ _ALIGNED = 64
 _LENGTH = 8
 """Bytes of the length of the index, which end the file."""
 _INSTEAD = "another folder by LIT_SEG_CACHE"
-
-
-class Limit(NamedTuple):
-    """The size above which images are shrunk before they are kept."""
-
-    size: tuple[int, int]
-    """Height and width of evaluation."""
-    fit: Fit
-    largest: float
-    """The largest scale of training; 1 for evaluation."""
-
-    def __call__(self, image: Array, label: Array) -> tuple[Array, Array]:
-        """Shrink an ``(H, W, channels)`` image and its label, unless one side would grow."""
-        content = fitted_size(image.shape, self.size, self.fit)
-        height, width = (math.ceil(side * self.largest) for side in content)
-        if height > image.shape[0] or width > image.shape[1]:
-            return image, label
-        image = resized(image, (height, width), cv2.INTER_AREA)
-        return image, resized(label, (height, width), cv2.INTER_NEAREST_EXACT)
 
 
 class DecodedSplit:

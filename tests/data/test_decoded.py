@@ -13,11 +13,12 @@ import torch
 
 from lit_seg.__main__ import main
 from lit_seg.data import decoded as module
-from lit_seg.data.decoded import DecodedSplit, Limit, decoded_split, remove_decoded
+from lit_seg.data.decoded import DecodedSplit, decoded_split, remove_decoded
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError, WriteError
 from lit_seg.images.bands import read_bands
+from lit_seg.images.resize import Limit
 from tests.data import layouts
 from tests.data.pictures import save
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lit_seg.data import CamVid, transforms
+from lit_seg.data import CamVid, crops
 from lit_seg.data.by_albumentations import AlbumentationsTransform
 from lit_seg.data.transforms import TrainTransform
 from lit_seg.metrics.labels import VOID
@@ -88,7 +88,7 @@ def test_a_small_crop_of_a_large_scale_is_equal_to_one_grey_level(channels):
 def test_the_large_scale_is_never_made(monkeypatch):
     resize, made = cv2.resize, []
     monkeypatch.setattr(
-        transforms, "resized", lambda *args: made.append(args[1]) or resize(args[0], args[1][::-1])
+        crops, "resized", lambda *args: made.append(args[1]) or resize(args[0], args[1][::-1])
     )
     image, label = picture()
     TrainTransform((90, 122), crop=(20, 30), scale=(4.0, 4.0))(image, label, 0)
