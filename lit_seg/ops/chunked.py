@@ -176,7 +176,7 @@ class Slopes:
             by_pixel: ``(N, P)`` gradient of the -log p of each pixel, or None.
         """
         valid, bins, own_class = _classes(label, self.num_classes)
-        factor = self.factors.take(bins)
+        factor = self.factors.index_select(0, bins.flatten()).view(bins.shape)
         if by_pixel is not None:
             factor += by_pixel.where(valid, 0)
         torch.sub(x, lse.unsqueeze(1), out=out)
@@ -184,7 +184,7 @@ class Slopes:
             out.scatter_add_(1, own_class, -self.margin.take(bins).unsqueeze(1))
         out.mul_(LOG2_E).exp2_()
         # a void pixel may hold NaN or infinity, which times 0 is NaN
-        if x.is_cuda or not (lse.isfinite() | valid).all():
+        if x.is_cuda or not bool(lse.sum().isfinite()):
             out.masked_fill_(~valid.unsqueeze(1), 0)
         out.mul_(factor.unsqueeze(1)).scatter_add_(1, own_class, factor.neg_().unsqueeze(1))
 
@@ -224,15 +224,16 @@ def _classes(label: Tensor, num_classes: int) -> tuple[Tensor, Tensor, Tensor]:
 
     The index is a class for void, too.
     """
-    valid = (label >= 0) & (label < num_classes)
-    bins = label.where(valid, num_classes)
-    return valid, bins, bins.clamp(max=num_classes - 1).unsqueeze(1)
+    # -1 becomes the largest number; `where` and two comparisons would take three times as long
+    bins = label.clamp(min=-1).bitwise_and_(2**63 - 1).clamp_(max=num_classes)
+    return bins < num_classes, bins, bins.clamp(max=num_classes - 1).unsqueeze(1)
 
 
 def _decide(x: Tensor, unsure: Tensor, predicted: Tensor) -> None:
     """Where it is unsure, write the class with the largest logit, the lowest id among equals."""
-    images, pixels = unsure.nonzero(as_tuple=True)
-    predicted[images, pixels] = x[images, :, pixels].argmax(1)
+    if bool(unsure.any()):
+        images, pixels = unsure.nonzero(as_tuple=True)
+        predicted[images, pixels] = x[images, :, pixels].argmax(1)
 
 
 def _count(bins: Tensor, num_classes: int) -> Tensor:
