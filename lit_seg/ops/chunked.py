@@ -1,7 +1,7 @@
 """Sums and counts per class in plain PyTorch, by chunks of pixels that stay in the cache."""
 
-from collections.abc import Iterator
-from math import log
+from collections.abc import Iterator, Sequence
+from math import log, prod
 
 import torch
 from torch import Tensor
@@ -49,6 +49,19 @@ def forward(
     return totals.sums, totals.counts, all_nll, lse
 
 
+class Room:
+    """Memory in the dtype of the arithmetic, the same for each chunk: fresh memory takes time."""
+
+    def __init__(self, logits: Tensor) -> None:
+        self._memory = logits.new_empty(0, dtype=wide_dtype(logits))
+
+    def of(self, shape: Sequence[int]) -> Tensor:
+        """A tensor of this shape, whose values are anything."""
+        if self._memory.numel() < prod(shape):
+            self._memory = self._memory.new_empty(prod(shape))
+        return self._memory[: prod(shape)].view(*shape)
+
+
 class Totals:
     """The sums and counts of each class, to which chunks of pixels are added.
 
@@ -65,7 +78,7 @@ class Totals:
         self.sums = logits.new_zeros(logits.shape[1], dtype=widest_float(logits.device))
         self.counts = target.new_zeros(3 if predictions else 2, logits.shape[1])
         self.margin = None if margin is None else with_void(margin.to(wide_dtype(logits)))
-        self._room = logits.new_empty(0, dtype=wide_dtype(logits))
+        self._room = Room(logits)
 
     def add(self, x: Tensor, label: Tensor, lse: Tensor, nll: Tensor | None) -> None:
         """Add a chunk, and write its log-sum-exp and, if it is wanted, its -log p.
@@ -82,7 +95,7 @@ class Totals:
             x = x.scatter_add(1, own_class, -self.margin.take(bins).unsqueeze(1))
         own = x.gather(1, own_class).squeeze(1)
         top = x.amax(1, keepdim=True)
-        exps = torch.sub(x, top, out=self._as(x)).mul_(LOG2_E).exp2_()
+        exps = torch.sub(x, top, out=self._room.of(x.shape)).mul_(LOG2_E).exp2_()
         top = top.squeeze(1)
         log = exps.sum(1).log_()
         torch.add(log, top, out=lse)
@@ -109,12 +122,6 @@ class Totals:
         self.counts[1] += found.sum(1)
         if len(self.counts) > 2:
             self.counts[2] += _count(predicted.where(valid, num_classes), num_classes)
-
-    def _as(self, x: Tensor) -> Tensor:
-        """Memory for a tensor like ``x``, the same for each chunk: fresh memory takes time."""
-        if self._room.numel() < x.numel():
-            self._room = x.new_empty(x.numel())
-        return self._room[: x.numel()].view(x.shape)
 
 
 def backward(
