@@ -1,0 +1,9 @@
+"""The process of one section: `python -m experiments.bench.child NAME FOLDER [--quick]`."""
+
+import sys
+from pathlib import Path
+
+from experiments.bench.__main__ import run_section
+
+if __name__ == "__main__":
+    run_section(sys.argv[1], Path(sys.argv[2]), "--quick" in sys.argv[3:])
