@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -65,11 +66,12 @@ def run_all(names: Sequence[str], out: Path, quick: bool) -> int:
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns) as bar:
         task = bar.add_task("", total=sum(_seconds(module) for module in modules.values()))
+        show = partial(bar.print, markup=False, highlight=False, soft_wrap=True)
         for name, module in modules.items():
             bar.update(task, description=name)
-            status = _run(name, module, out, quick, lambda line: bar.print(line, markup=False))
+            status = _run(name, module, out, quick, show)
             bar.advance(task, _seconds(module))
-            bar.print(f"[{name}] {status}", markup=False)
+            show(f"[{name}] {status}")
             well &= status == "done"
             collect(out)
     return 0 if well else 1

@@ -80,7 +80,7 @@ def step(model: LitSegmenter, batch: dict[str, Tensor], dtype: torch.dtype | Non
     def work() -> None:
         kind = batch["image"].device.type
         with torch.autocast(kind, dtype, enabled=dtype is not None):
-            loss = model.loss(training_logits(model, batch["image"]), batch["target"])
+            loss = training_loss(model, batch)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -88,9 +88,13 @@ def step(model: LitSegmenter, batch: dict[str, Tensor], dtype: torch.dtype | Non
     return work
 
 
-def training_logits(model: LitSegmenter, image: Tensor) -> Tensor:
-    """The logits that the task gives to its loss in training."""
-    return model(image)
+def training_loss(model: LitSegmenter, batch: dict[str, Tensor]) -> Tensor:
+    """The loss as the task computes it in training: of small logits where upsampling is fused."""
+    image, target = batch["image"], batch["target"]
+    if hasattr(model, "logits"):
+        loss = model.loss
+        return loss(*model.logits(image).for_loss(target, loss.void, loss.align_corners))
+    return model.loss(model(image), target)
 
 
 def _name(dtype: torch.dtype | None) -> str:
