@@ -23,7 +23,7 @@ from lit_seg.errors import DataError
 TITLE = "The whole run on CamVid"
 SECONDS = 300
 ALL_CORES = True
-SIZE, SCALE, BATCH, EPOCHS, BLOCK = (180, 240), (0.5, 2.0), 8, 2, 15
+SIZE, SCALE, BATCH, EPOCHS, BLOCK = (192, 256), (0.5, 2.0), 8, 2, 15
 CONTENDERS = {
     "torchvision's reference loop": ("torchvision_reference",),
     "smp's example with Lightning": ("smp_example",),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import segmentation_models_pytorch as smp
 from torch import nn
 
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STEP = "step ended"
 """The line that a contender prints after each training step."""
 

@@ -18,7 +18,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from experiments.bench.contenders.job import Job, network, step_ended
+from experiments.bench.contenders.job import MEAN, STD, Job, network, step_ended
 
 WORKERS = 4
 VOID = 255
@@ -59,9 +59,9 @@ class Example(LightningModule):
         self.classes, self.steps = job.classes, steps
         self.model = network(job.classes)
         self.loss_fn = smp.losses.DiceLoss("multiclass", ignore_index=VOID)
-        params = smp.encoders.get_preprocessing_params("resnet18")
-        self.register_buffer("std", torch.tensor(params["std"]).view(1, 3, 1, 1))
-        self.register_buffer("mean", torch.tensor(params["mean"]).view(1, 3, 1, 1))
+        # it looks these up on a hub
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
         self.outputs: list[tuple[Tensor, ...]] = []
 
     def _step(self, batch: tuple[Tensor, Tensor]) -> Tensor:

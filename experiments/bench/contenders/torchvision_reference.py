@@ -17,11 +17,10 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from experiments.bench.contenders.job import Job, network, step_ended
+from experiments.bench.contenders.job import MEAN, STD, Job, network, step_ended
 from experiments.bench.rivals import torchvision_criterion
 
 WORKERS = 16
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 VOID = 255
 
 
