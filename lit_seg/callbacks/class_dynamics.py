@@ -12,8 +12,10 @@ from torch.utils.hooks import RemovableHandle
 
 from lit_seg.callbacks.class_charts import class_charts
 from lit_seg.loggers.wandb_log import wandb_run
+from lit_seg.losses.base import SegLoss
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, share
 from lit_seg.metrics.collectives import sum_over_ranks
+from lit_seg.ops.upsampled_chunked import upsampled
 from lit_seg.runs.records import GLOBAL_STEP, join_key, stat_of
 from lit_seg.tasks import LitSegmenter
 
@@ -77,6 +79,9 @@ class ClassDynamics(Callback):
         if self._sums is None or not loss.training:
             return inputs
         logits, target = inputs
+        if logits.shape[2:] != target.shape[1:]:
+            assert isinstance(loss, SegLoss)
+            logits = upsampled(logits, target, loss.align_corners)
         if logits.requires_grad:
             logits = logits.view_as(logits)  # torch loses hooks on a view that is changed in place
         every = math.ceil(math.sqrt(logits.shape[1] / _ALL_PIXELS)) if logits.ndim == 4 else 1
