@@ -10,18 +10,28 @@ so it needs no data, and times in one process, round by round and in turn:
 - train: with random scale, crop, flip and jitter, at the size of experiments/data;
 - count: labels alone to counts of classes, against their bare decoding.
 
-Prints milliseconds per sample and ratios, medians of the rounds.
+A second table is of CamVid where it is below $DATA_ROOT (else of pictures of its size), at 240x320:
+samples per second of one core, by OpenCV and albumentations as a user would write it, and by the
+options of the DataModule.
+
+Prints milliseconds of processor time per sample and ratios, medians of the rounds.
 """
 
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
+import torch
 from PIL import Image
 
+from lit_seg.data import CamVid, Folder, SegDataModule
+from lit_seg.data.by_albumentations import AlbumentationsTransform
 from lit_seg.data.counting.count import count_labels
 from lit_seg.data.dataset import SegDataset
 from lit_seg.data.label_maps import ColourMap, LabelMap
@@ -57,10 +67,10 @@ def medians(what: dict[str, Callable[[int], object]], number: int) -> dict[str, 
     times: dict[str, list[float]] = {name: [] for name in what}
     for _ in range(ROUNDS):
         for name, call in what.items():
-            start = time.perf_counter()
+            start = time.process_time()
             for i in range(number):
                 call(i)
-            times[name].append(1e3 * (time.perf_counter() - start) / number)
+            times[name].append(1e3 * (time.process_time() - start) / number)
     return {name: statistics.median(found) for name, found in times.items()}
 
 
@@ -68,7 +78,66 @@ def bare(*paths: Path) -> list[np.ndarray]:
     return [np.asarray(open_picture(path)) for path in paths]
 
 
+AUGMENTATIONS = {"scale": (0.75, 2.0), "flip": 0.5, "jitter": 0.3}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "lit_seg, albumentations": {"augmentation": "albumentations"},
+    "lit_seg": {},
+    "lit_seg, albumentations, cache": {"augmentation": "albumentations", "cache": "full"},
+    "lit_seg, cache": {"cache": "full"},
+    "lit_seg, reduced cache": {"cache": "reduced"},
+}
+
+
+def by_hand(data: SegDataModule) -> Callable[[int], object]:
+    """What a user writes: OpenCV decodes, albumentations augments, torch gets both."""
+    pipeline = AlbumentationsTransform((data.height, data.width), **AUGMENTATIONS).pipeline
+    pairs = data.split("train").pairs
+
+    def sample(index: int) -> dict[str, torch.Tensor]:
+        image = cv2.cvtColor(cv2.imread(str(pairs[index][0])), cv2.COLOR_BGR2RGB)
+        label = cv2.imread(str(pairs[index][1]), cv2.IMREAD_UNCHANGED)
+        out = pipeline(image=image, mask=label)
+        image = np.ascontiguousarray(out["image"].transpose(2, 0, 1))
+        return {"image": torch.from_numpy(image), "target": torch.from_numpy(out["mask"]).long()}
+
+    return sample
+
+
+def loading_rows(number: int = 64, cache: str | None = None) -> list[dict[str, Any]]:
+    """Samples per second of one core for each way to load, and how many times that by hand.
+
+    ``number`` samples are loaded in each round; ``cache`` is the folder of decoded files.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["LIT_SEG_CACHE"] = cache or folder
+        options: dict[str, Any] = {"height": 240, "width": 320, "num_workers": 0, **AUGMENTATIONS}
+        make: Callable[..., SegDataModule] = CamVid
+        if not (CamVid().root / "train.txt").is_file():
+            root = Path(folder, "images")
+            root.mkdir()
+            write(root, number, (360, 480), colours=False)
+            ids = [f"class {i}" for i in range(CLASSES)]
+            options |= {"root": folder, "ids": ids, "masks": "images", "mask_suffix": "_label.png"}
+            options |= {"splits": {"train": 0.8, "val": 0.2}, "fit": "stretch"}
+            make = Folder
+        data = {name: make(**options, **variant) for name, variant in VARIANTS.items()}
+        sets = {name: each.train_dataloader().dataset for name, each in data.items()}
+        number = min(number, *map(len, sets.values()))
+        calls: dict[str, Callable[[int], object]] = {
+            "cv2 + albumentations": by_hand(make(**options))
+        }
+        calls |= {name: lambda i, d=dataset: d[0, i, 0] for name, dataset in sets.items()}
+        found = medians(calls, number)
+    first = found["cv2 + albumentations"]
+    return [
+        {"loader": name, "ms": ms, "samples_per_second": 1000 / ms, "speedup": first / ms}
+        for name, ms in found.items()
+    ]
+
+
 def main() -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
     sets = {
         "CamVid, 360x480 to 180x240": ((360, 480), (180, 240), 16, False),
         "Cityscapes, 1024x2048 to 256x512": ((1024, 2048), (256, 512), 4, False),
@@ -100,6 +169,11 @@ def main() -> None:
             f"| {name} | {base:.1f} ms | {load:.2f}x | {train:.2f}x "
             f"| {label:.2f} ms | {count:.2f}x |"
         )
+    print(
+        "\n| loader, 360x480 to 240x320 | ms | samples/s per core | times |\n|---|---:|---:|---:|"
+    )
+    for row in loading_rows():
+        print("| {loader} | {ms:.2f} | {samples_per_second:.0f} | {speedup:.1f}x |".format(**row))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import math
 import os
 from functools import cached_property
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 import torch
 import torch.distributed as dist
@@ -16,16 +17,20 @@ from lit_seg.data.card import SplitName
 from lit_seg.data.channels import measured_statistics
 from lit_seg.data.counting.cache import content_hash
 from lit_seg.data.dataset import Sample, SegDataset
+from lit_seg.data.decoded import DecodedSplit, Limit, decoded_split, remove_decoded
 from lit_seg.data.facts import DatasetFacts
+from lit_seg.data.processes import processors
 from lit_seg.data.sampling import EvalSampler, Key, Sampling, TrainSampler, shuffled
 from lit_seg.data.transforms import EvalTransform, TrainTransform, Transform
 from lit_seg.data.workers import WorkerLoader, worker_options
 from lit_seg.errors import DataError, check_choice
+from lit_seg.files.escape import file_name
 from lit_seg.images.data_format import DataFormat
 from lit_seg.images.resize import Fit
 
 _LARGEST = 2**15
 """The longest side, in pixels, that OpenCV can resize to and pad."""
+Augmentation = Literal["fast", "albumentations"]
 _SPLITS_OF: dict[TrainerFn, tuple[SplitName, ...]] = {
     TrainerFn.FITTING: ("train", "val"),
     TrainerFn.TESTING: ("test",),
@@ -58,9 +63,15 @@ class SegDataModule(DatasetFacts, LightningDataModule):
             ``ClassAware``; by default every image is shown once per epoch.
         void: ``"ignore"`` leaves void pixels out, ``"train"`` makes them one more class, the last
             (as the code of the recall-loss and PAT papers does).
+        augmentation: ``"fast"`` draws scale, place, flip and jitter independently of each other.
+            ``"albumentations"`` repeats runs from before there was a choice: each step of it starts
+            from the same seed, so there an image is flipped if its scale is low, and then jittered.
+        cache: ``"full"`` decodes each image and label once and keeps the pixels in a file, from
+            which they come bit by bit; ``"reduced"`` keeps them in the largest size that training
+            needs, which resizes twice, and those of evaluation in the size of evaluation.
         count_labels: count the training labels also where ``counts`` are published; some are
             published without the number of images that hold a class.
-        num_workers: processes that load samples, per rank.
+        num_workers: processes that load samples, per rank; by default 2 to 8, by the processors.
         seed: seed of order and augmentation. The command line sets it to ``seed_everything``.
     """
 
@@ -77,9 +88,11 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         jitter: float = 0.3,
         class_crops: float = 0.0,
         sampling: Sampling | None = None,
+        augmentation: Augmentation = "fast",
+        cache: Literal["full", "reduced"] | None = None,
         void: Literal["ignore", "train"] = "ignore",
         count_labels: bool = False,
-        num_workers: int = 2,
+        num_workers: int | None = None,
         seed: int = 0,
     ) -> None:
         LightningDataModule.__init__(self)
@@ -96,6 +109,9 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         if not 1 <= batch_size <= _LARGEST:
             raise ValueError(f"`batch_size` must be 1 to {_LARGEST}, got {batch_size}")
         most = 16 * (os.cpu_count() or 1)
+        if num_workers is None:
+            ranks = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+            num_workers = min(8, max(2, processors() // ranks - 1))
         if not 0 <= num_workers <= most:  # each is a process on each rank
             raise ValueError(
                 f"`num_workers` must be 0 to {most}, 16 per processor, got {num_workers}"
@@ -110,15 +126,25 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self.jitter = jitter
         self.class_crops = class_crops
         self.sampling = sampling
+        if cache is not None:
+            check_choice("cache", cache, ("full", "reduced"))
+        check_choice("augmentation", augmentation, get_args(Augmentation))
+        self.cache = cache
         self.num_workers = num_workers
         self.seed = seed
         self._eval = EvalTransform(self.height, self.width, self.fit)
         whole = (self.height, self.width)
-        self._train = TrainTransform(
+        transform = TrainTransform
+        if augmentation == "albumentations":
+            from lit_seg.data.by_albumentations import AlbumentationsTransform
+
+            transform = AlbumentationsTransform
+        self._train = transform(
             *(whole, self.fit, crop, scale, flip),
             jitter if self.channels == 3 else 0.0,
             class_crops,
         )
+        self._decoded: dict[SplitName, DecodedSplit] = {}
         self._start = {"epoch": 0, "done": 0}
         self.changed_data: Literal["refuse", "accept"] = "refuse"
         """What a run does that goes on with other data than it began with."""
@@ -149,6 +175,8 @@ class SegDataModule(DatasetFacts, LightningDataModule):
             if len(split) == 0:
                 raise DataError(f"{self.root}: the {name} split of {self.folder} is empty")
             split.load(0)
+            if self.cache:
+                self.decoded(name)  # the first rank decodes, the others then find the file
             if name == "train" and self.sampling is not None:
                 _ = self.image_counts  # the first rank counts, the others then find it
         if state == TrainerFn.FITTING:
@@ -177,9 +205,37 @@ class SegDataModule(DatasetFacts, LightningDataModule):
                 "`--changed_data accept`"
             )
 
+    def decoded(self, name: SplitName) -> DecodedSplit:
+        """The samples of a split, decoded by ``cache``; made on first use."""
+        if name not in self._decoded:
+            limit = None
+            if self.cache == "reduced":
+                largest = self.scale[1] if name == "train" else 1.0
+                limit = Limit((self.height, self.width), self.fit, largest)
+            split, what = self._split(name), f"the {name} images of {self.folder}"
+            stem = f"{file_name(self.folder)}-{name}"
+            meaning = f"{self.label_meaning}\n{self.channels}"
+            self._decoded[name] = decoded_split(split, stem, meaning, limit, what)
+        return self._decoded[name]
+
+    def remove_decoded(self) -> list[Path]:
+        """Remove the decoded files of all splits; return which."""
+        return [
+            path
+            for name in get_args(SplitName)
+            for path in remove_decoded(f"{file_name(self.folder)}-{name}")
+        ]
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Widen targets to int64 on the device: until there they travel as uint8."""
+        if isinstance(batch, dict) and isinstance(batch.get("target"), torch.Tensor):
+            batch["target"] = batch["target"].long()
+        return batch
+
     def train_dataloader(self) -> DataLoader[Sample]:
         """Shuffled, augmented; the same number of full batches on every rank."""
-        dataset = SegDataset(self._split("train"), self._train, self.seed, self._void_class)
+        split = self.decoded("train") if self.cache else self._split("train")
+        dataset = SegDataset(split, self._train, self.seed, self._void_class)
         rank, ranks = _rank_and_ranks()
         if self.sampling is not None:
             self.sampling.fit(self.image_counts[:, :-1])
@@ -254,7 +310,9 @@ class SegDataModule(DatasetFacts, LightningDataModule):
     def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
         transform: Transform = self._eval.of_images if self.original_labels else self._eval
         batch_size = 1 if self.original_labels else self.batch_size
-        dataset = SegDataset(self._split(name), transform, void_class=self._void_class)
+        kept = self.cache == "full" or (self.cache and not self.original_labels)
+        split = self.decoded(name) if kept else self._split(name)
+        dataset = SegDataset(split, transform, void_class=self._void_class)
         sampler = EvalSampler(len(dataset), *_rank_and_ranks())
         return self._loader(dataset, sampler, batch_size)
 
@@ -262,7 +320,7 @@ class SegDataModule(DatasetFacts, LightningDataModule):
         self, dataset: SegDataset, sampler: Sampler[Key], batch_size: int, drop_last: bool = False
     ) -> DataLoader[Sample]:
         pixels = max(math.prod(self.crop or ()), self.height * self.width)
-        batch_bytes = batch_size * pixels * (self.channels + 8)  # of images, and of int64 targets
+        batch_bytes = batch_size * pixels * (self.channels + 1)
         return WorkerLoader(
             dataset,
             batch_size=batch_size,

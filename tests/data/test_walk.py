@@ -14,6 +14,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 
 from lit_seg.data.counting import walk as module
 from lit_seg.data.counting.walk import walk
+from lit_seg.data.processes import processors
 from lit_seg.errors import DataError
 
 
@@ -86,20 +87,20 @@ def test_more_samples_than_a_chunk_come_in_order():
 
 
 def test_few_samples_need_no_process(monkeypatch):
-    monkeypatch.setattr(module, "_processors", lambda: 2)
+    monkeypatch.setattr(module, "processors", lambda: 2)
     few = list(walk(Numbers(module._FEW - 1), square_and_process, "looking"))
     assert {process for _, process in few} == {os.getpid()}
     many = list(walk(Numbers(module._FEW), square_and_process, "looking"))
     assert os.getpid() not in {process for _, process in many}
-    monkeypatch.setattr(module, "_processors", lambda: 1)
+    monkeypatch.setattr(module, "processors", lambda: 1)
     alone = list(walk(Numbers(module._FEW), square_and_process, "looking"))
     assert {process for _, process in alone} == {os.getpid()}
 
 
 def test_processors_are_those_this_process_may_use(monkeypatch):
-    assert module._processors() == len(os.sched_getaffinity(0))
+    assert processors() == len(os.sched_getaffinity(0))
     monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
-    assert module._processors() == os.cpu_count()
+    assert processors() == os.cpu_count()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

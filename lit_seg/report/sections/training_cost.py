@@ -13,6 +13,7 @@ _COSTS = {
     "step_seconds": ("time per step, ms", ".1f", 1000),
     "cpu_seconds": ("processor time per step, ms", ".1f", 1000),
     "data_seconds": ("wait for data, ms", ".2f", 1000),
+    "data_share": ("wait for data, % of the time", ".1f", 1),
     "peak_memory_mb": ("peak memory, MB", ",.0f", 1),
     "utilisation": ("utilisation, %", ".0f", 1),
 }
