@@ -1,5 +1,6 @@
 """How the cost of losses grows with pixels, classes, images and ranks, beside the limit."""
 
+import statistics
 import time
 
 import torch
@@ -25,6 +26,7 @@ SHAPES = {
 AXIS = {"pixels": lambda s: s[2] * s[3], "classes": lambda s: s[1], "images": lambda s: s[0]}
 QUICK = {"pixels": [(1, 3, 8, 8), (1, 3, 16, 16)]}
 RANKS = (1, 2)
+RANK_ROUNDS = 20
 PER_RANK = (2, 19, 256, 256)
 
 
@@ -69,12 +71,14 @@ def on_one_rank(shape: tuple[int, ...]) -> dict[str, tuple[float, float]]:
     inputs = Inputs(shape, torch.float32, torch.device("cpu"))
     tried = {BASE: cross_entropy, **our_losses(class_counts(shape[1]), ("ce", "recall", "pat"))}
     works = {name: step(loss, inputs) for name, loss in tried.items()}
-    found = {}
-    for name, work in works.items():  # the same number of calls on every rank
-        work()
-        begun = time.process_time(), time.perf_counter()
-        for _ in range(20):
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
+    for _ in range(RANK_ROUNDS):  # as many on every rank
+        for name, work in works.items():
+            begun = time.process_time(), time.perf_counter()
             work()
-        ended = time.process_time(), time.perf_counter()
-        found[name] = tuple(1e3 * (b - a) / 20 for a, b in zip(begun, ended, strict=True))
-    return found
+            ended = time.process_time(), time.perf_counter()
+            found[name].append((ended[0] - begun[0], ended[1] - begun[1]))
+    return {
+        name: tuple(1e3 * statistics.median(column[1:]) for column in zip(*times, strict=True))
+        for name, times in found.items()
+    }

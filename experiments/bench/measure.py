@@ -16,6 +16,8 @@ from experiments.gpu.losses import device_times
 from experiments.gpu.timing import peak_memory
 
 Work = Callable[[], object]
+BESIDE = 4
+"""Works that follow a call of the first one."""
 
 
 class Timing(NamedTuple):
@@ -23,7 +25,7 @@ class Timing(NamedTuple):
 
     Attributes:
         ms: median time of a call.
-        ratio: median over the rounds of its time over that of the first work in the same round.
+        ratio: median over the rounds of its time over that of the first work shortly before.
     """
 
     ms: float
@@ -37,7 +39,9 @@ def interleaved(
     most: int = 15,
     clock: Callable[[], float] = time.process_time,
 ) -> dict[str, Timing]:
-    """Time works round by round, each once in a round, so that a slow moment slows all of them.
+    """Time works round by round, so that a slow moment slows all of them.
+
+    The first is timed anew before each few others.
 
     Args:
         works: by name; ratios are to the first.
@@ -56,19 +60,19 @@ def interleaved(
     wall = {name: _seconds(work, time.perf_counter) for name, work in works.items()}  # warms up
     rounds = {name: int(seconds / len(works) / wall[name]) for name in works}
     rounds = {name: min(max(n, 3), most) if seconds else 1 for name, n in rounds.items()}
-    rounds[next(iter(works))] = max(rounds.values())
+    first, *others = works
     found: dict[str, list[float]] = {name: [] for name in works}
+    ratios: dict[str, list[float]] = {first: [1.0], **{name: [] for name in others}}
     for turn in range(max(rounds.values())):
-        for name, work in works.items():
-            if turn < rounds[name]:
-                found[name].append(_seconds(work, clock))
-    base = next(iter(found.values()))
+        due = [name for name in others if turn < rounds[name]]
+        for part in (due[i : i + BESIDE] for i in range(0, max(len(due), 1), BESIDE)):
+            found[first].append(base := _seconds(works[first], clock))
+            for name in part:
+                found[name].append(_seconds(works[name], clock))
+                ratios[name].append(found[name][-1] / base)
     return {
-        name: Timing(
-            1e3 * statistics.median(times),
-            statistics.median(a / b for a, b in zip(times, base, strict=False)),
-        )
-        for name, times in found.items()
+        name: Timing(1e3 * statistics.median(found[name]), statistics.median(ratios[name]))
+        for name in works
     }
 
 

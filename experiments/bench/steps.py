@@ -1,6 +1,5 @@
 """Training steps: losses against cross-entropy, fused upsampling against none, bfloat16."""
 
-import inspect
 from typing import Any
 
 import torch
@@ -20,8 +19,6 @@ NETWORKS = {
     "U-Net R18, 256x320": ({"architecture": "unet"}, (256, 320)),
 }
 LOSSES = ("ce", "recall", "focal", "pat")
-FUSED = "fused_upsampling"
-"""The option of the task that lets the loss upsample."""
 
 
 def run(section: Section) -> None:
@@ -54,13 +51,12 @@ def _network(
         "image": torch.randint(0, 256, (batch, 3, *size), dtype=torch.uint8, **on),
         "target": torch.randint(0, CLASSES, (batch, *size), **on),
     }
-    has_option = FUSED in inspect.signature(LitSegmenter).parameters
     works = {}
-    for fused in (False, True)[: 1 + has_option]:
-        more = {FUSED: fused} if has_option else {}
+    for fused in (False, True):
         for loss in LOSSES[: 2 if section.smoke or (dtype and not fused) else None]:
             make = type(our_losses([1] * CLASSES, (loss,))[loss])
-            model = LitSegmenter([10**6] * CLASSES, loss=make, **options, **more)
+            fusing = {"fused_upsampling": fused, **options}
+            model = LitSegmenter([10**6] * CLASSES, loss=make, **fusing)
             works[loss, fused] = step(model.to(section.device), samples, dtype)
     times = interleaved(works, section.device, 0 if section.smoke else 25)
     for (loss, fused), time in times.items():
@@ -90,11 +86,9 @@ def step(model: LitSegmenter, batch: dict[str, Tensor], dtype: torch.dtype | Non
 
 def training_loss(model: LitSegmenter, batch: dict[str, Tensor]) -> Tensor:
     """The loss as the task computes it in training: of small logits where upsampling is fused."""
-    image, target = batch["image"], batch["target"]
-    if hasattr(model, "logits"):
-        loss = model.loss
-        return loss(*model.logits(image).for_loss(target, loss.void, loss.align_corners))
-    return model.loss(model(image), target)
+    loss = model.loss
+    logits = model.logits(batch["image"])
+    return loss(*logits.for_loss(batch["target"], loss.void, loss.align_corners))
 
 
 def _name(dtype: torch.dtype | None) -> str:
