@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from experiments.bench.rivals import BASE
@@ -17,6 +18,8 @@ def excerpts(record: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
     tables: list[tuple[str, str, Callable[[dict[str, Any]], list[Row]]]] = [
         ("README.md", "speed", headlines),
         ("docs/losses.md", "speed", every_loss),
+        ("docs/datasets.md", "files", partial(rows_of, section="data", name="files")),
+        ("docs/datasets.md", "loaders", partial(rows_of, section="data", name="loaders")),
         ("experiments/paper/pat_fig5.md", "speed", training_cost),
         ("experiments/paper/pat_table2.md", "speed", growth),
     ]
@@ -56,6 +59,9 @@ def _of_training(record: dict[str, Any]) -> Iterator[Row]:
         how = "upsampling fused" if row["fused upsampling"] else "upsampled by the network"
         what = f"training step with recall, {row['network']}, {row['precision']}, {how}"
         yield _headline(what, "the step with ce, upsampled by the network", row, None)
+    for row in rows_of(record, "data", "loaders", loader="lit_seg"):
+        what, against = "loading CamVid with augmentation", "OpenCV and albumentations"
+        yield _headline(what, against, {"ratio": 1 / row["times faster"]}, None)
     for row in rows_of(record, "whole_run", "whole run", contender="lit_seg, recall"):
         yield _headline(
             "training on CamVid with recall, to the same step",

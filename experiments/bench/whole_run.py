@@ -21,13 +21,12 @@ from lit_seg.data.base import SegDataModule
 from lit_seg.errors import DataError
 
 TITLE = "The whole run on CamVid"
-SECONDS = 300
+SECONDS = 240
 ALL_CORES = True
-SIZE, SCALE, BATCH, EPOCHS, BLOCK = (192, 256), (0.5, 2.0), 8, 2, 15
+SIZE, SCALE, BATCH, EPOCHS, BLOCK = (192, 256), (0.5, 2.0), 8, 1, 11
 CONTENDERS = {
     "torchvision's reference loop": ("torchvision_reference",),
     "smp's example with Lightning": ("smp_example",),
-    "lit_seg, ce": ("ours", "ce"),
     "lit_seg, recall": ("ours", "recall"),
 }
 
@@ -103,7 +102,7 @@ def run(section: Section) -> None:
         return
     path = section.folder / "job.json"
     job.save(path)
-    names = list(CONTENDERS)[:: 3 if section.smoke else 1]
+    names = list(CONTENDERS)[:: 2 if section.smoke else 1]
     steps = job.epochs * (len(job.train) // job.batch)
     block = 2 if section.smoke else BLOCK
     contenders: dict[str, Contender] = {}
@@ -126,16 +125,16 @@ def run(section: Section) -> None:
         section.row(
             "whole run",
             contender=name,
-            **{"s to the first step": begin[name], f"s to step {steps}": walls[name]},
-            **{"times faster": walls[names[0]] / walls[name], "s after it": ends[name]},
-            **{"processor s": contenders[name].processor_seconds},
+            **{"s to the first step": begin[name], f"s from it to step {steps}": walls[name]},
+            **{"times faster": walls[names[0]] / walls[name], "s after that": ends[name]},
+            **{"processor s in all": contenders[name].processor_seconds},
         )
     section.note(
         f"DeepLabV3+ R18 from random weights, {job.size[0]}x{job.size[1]}, batch {job.batch}, "
-        f"{job.epochs} epochs with a validation after each, random scale {job.scale[0]} to "
+        f"{job.epochs} epoch with a validation after it, random scale {job.scale[0]} to "
         f"{job.scale[1]}, flip and crop, on all cores, each as its users run it "
-        f"(experiments/bench/contenders). They take turns of {block} steps. The time to the last "
-        "step is from the first one; it holds the validations and checkpoints between them."
+        f"(experiments/bench/contenders). They take turns of {block} steps. What comes after the "
+        "last step is the validation with all that is written then."
     )
 
 
