@@ -11,6 +11,7 @@ from torch import Tensor
 
 from experiments.bench import __main__ as bench
 from experiments.bench import excerpts, page, whole_run
+from experiments.bench.claims import verdicts
 from experiments.bench.contenders import torchvision_reference as reference
 from experiments.bench.contenders.job import Job
 from experiments.bench.measure import interleaved, peak
@@ -150,11 +151,22 @@ def test_the_reference_loop_loads_as_torchvision_does(tmp_path: Path) -> None:
     assert (both[1][1, 4:] == VOID).all()
 
 
+@pytest.mark.parametrize(
+    ("ratio", "word"), [(0.9, "**held**"), (0.99, "no difference"), (1.03, "**not held**")]
+)
+def test_a_claim_is_held_only_where_there_is_a_difference(ratio: float, word: str) -> None:
+    (row,) = verdicts(
+        [{"loss": "a", "s": ratio * 5}, {"loss": "b", "s": 5.0}], (("time", "a", "b", "s"),)
+    )
+    assert row["verdict"].endswith(word)
+    assert row["claim"] == "a takes less time than b"
+
+
 def test_pages_show_the_record() -> None:
     record = json.loads(page.RECORD.read_text())
     assert page.PAGE.read_text().partition(page.MARK)[2] == "\n" + page.as_text(record)
     found = excerpts.excerpts(record)
-    assert len(found) == 6
+    assert len(found) == 8
     for (path, name), lines in found.items():
         assert shown_in(page.ROOT / path)[name] == lines, path
     assert record["machine"]["CPU"]

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from experiments.bench.claims import COSTS, GROWTH, Row, verdicts
 from experiments.bench.rivals import BASE
 from experiments.gpu.page import table
 
-Row = dict[str, Any]
 SHAPE = "2x19x512x512"
 
 
@@ -21,7 +21,9 @@ def excerpts(record: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
         ("docs/datasets.md", "files", partial(rows_of, section="data", name="files")),
         ("docs/datasets.md", "loaders", partial(rows_of, section="data", name="loaders")),
         ("experiments/paper/pat_fig5.md", "speed", training_cost),
+        ("experiments/paper/pat_fig5.md", "claims", lambda r: verdicts(training_cost(r), COSTS)),
         ("experiments/paper/pat_table2.md", "speed", growth),
+        ("experiments/paper/pat_table2.md", "claims", lambda r: verdicts(growth(r), GROWTH)),
     ]
     for page, name, make in tables:
         if rows := make(record):
