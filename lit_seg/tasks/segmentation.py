@@ -22,7 +22,7 @@ from lit_seg.images.resize import fitted_size
 from lit_seg.inference.prior import balanced
 from lit_seg.inference.views import predicted, score
 from lit_seg.losses import CrossEntropyLoss, LossFactory
-from lit_seg.losses.base import SegLoss, at_least_zero
+from lit_seg.losses.base import at_least_zero
 from lit_seg.losses.logit_adjustment import log_prior
 from lit_seg.losses.own_weights import own_weights
 from lit_seg.metrics import ClassScores
@@ -174,10 +174,8 @@ class LitSegmenter(ScheduledModule):
             self.network.get_submodule("encoder").eval()
         self.size_multiple = size_multiple(self.network)
         self.loss = loss(class_counts)
-        upsampling = last_upsampling(self.network) if fused_upsampling else None
-        for part in self.loss.modules():
-            if isinstance(part, SegLoss) and upsampling:
-                part.align_corners = upsampling.align_corners
+        if fused_upsampling and (upsampling := last_upsampling(self.network)):
+            self.loss.align_corners = upsampling.align_corners
         if class_weights is not None:
             self.loss.set_class_weight(own_weights(class_weights, names))
         self.class_pixels: list[int] = self.loss.class_pixels.tolist()

@@ -16,7 +16,7 @@ from lit_seg.losses.weighted_sum import WeightedSumLoss
 from lit_seg.tasks import LitSegmenter
 from tests.tasks.test_segmentation import batches, loader, trainer
 
-DEEPLAB = {
+DEEPLAB: dict[str, Any] = {
     "architecture": "deeplabv3plus",
     "encoder": "timm-mobilenetv3_small_minimal_100",
     "options": {"decoder_channels": 16},
