@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
@@ -40,6 +42,9 @@ class ExactResume(Callback):
     - If a step fails, its checkpoint holds the buffers (batch statistics, recall) from the start of
       the step, and the step is repeated as a whole. Under gradient accumulation a step is all
       batches between two updates.
+    - A validation is repeated with all that follows it, such as the check of `EarlyStopping`, until
+      the next step begins or all callbacks have ended the epoch. Its checkpoint holds the states
+      that the callbacks had before it.
     - Rows that were logged after the checkpoint are dropped, because they are logged again, but not
       before the first step is done: a run that cannot go on leaves its folder as it was.
 
@@ -54,8 +59,10 @@ class ExactResume(Callback):
         self._batches = 0  # of this epoch, before the current step or after the last one
         self._buffers: dict[str, Tensor] | None = None  # at the start of the current step
         self._validations = 0  # that began in or after the current step
+        self._before: dict[str, Any] = {}  # the states of callbacks before the validation
+        self._stopped_before = False  # what `trainer.should_stop` was then
         self.validation_due = False
-        """Whether a validation has begun whose results are not all written."""
+        """Whether a validation has begun, and what follows it is not all done."""
         self.mid_update = False
         """Whether the weights are being changed, or the change is not logged yet."""
         self.roll_back = True
@@ -99,8 +106,14 @@ class ExactResume(Callback):
             self._begin_to_write(trainer, pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let checkpoints from here on repeat the validation, until `BestCheckpoint` ends it."""
+        """Let checkpoints from here on repeat the validation, until what follows it is done."""
         keep_state(trainer, pl_module)
+        if self._buffers is None or not self._validations:  # a step is repeated from its start
+            # what was the best so far may stay: it is not better than itself
+            others = (c for c in trainer.callbacks if not isinstance(c, Checkpoint))  # type: ignore[attr-defined]
+            states = {callback.state_key: callback.state_dict() for callback in others}
+            self._before = deepcopy({key: state for key, state in states.items() if state})
+            self._stopped_before = trainer.should_stop
         self._validations += 1
         # one that averages weights exchanges them for the time of the validation
         self.validation_due, self.mid_update = True, bool(averaging(trainer))
@@ -114,9 +127,9 @@ class ExactResume(Callback):
         """Keep the state of the loss, because averaging leaves its weights in the module."""
         keep_state(trainer, pl_module)
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note that everything of the epoch is logged."""
-        self.mid_update = False
+    def epoch_is_done(self) -> None:
+        """Note that all callbacks have ended the epoch; `LastCheckpoint`, the last one, says so."""
+        self.validation_due = self.mid_update = False
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Hold a validation that is due when all steps are done: Lightning's loop is not run then.
@@ -159,6 +172,10 @@ class ExactResume(Callback):
         epoch, batches = trainer.current_epoch, self._batches
         # a validation within an accumulated step is repeated with the step
         due = self.validation_due and self._buffers is None
+        stopped = trainer.should_stop
+        if self.validation_due:
+            checkpoint["callbacks"] |= self._before
+            stopped = self._stopped_before
         progress = trainer.fit_loop.epoch_loop.batch_progress
         before = progress.total.ready - progress.current.ready
         if batches >= trainer.num_training_batches and not due:
@@ -172,7 +189,7 @@ class ExactResume(Callback):
             "validations": self._validations - 1 if due else 0,  # of the step, before that one
         }
         at_end = trainer.global_step == trainer.max_steps  # where the module stops it
-        if trainer.should_stop and trainer.early_stopping_callbacks and not at_end:
+        if stopped and trainer.early_stopping_callbacks and not at_end:
             checkpoint[_STOPPED] = _end(trainer)
         if self._buffers is not None:
             saved = checkpoint["state_dict"]
