@@ -13,7 +13,7 @@ from experiments.gpu.section import Section
 from lit_seg.tasks import LitSegmenter
 
 TITLE = "What training with each loss costs"
-SECONDS = 80
+SECONDS = 60
 ALL_CORES = True
 LOSSES = ("ce", "focal", "cb", "cb_focal", "balanced_softmax", "ldam", "blv", "pat", "recall")
 """The eight of Fig. 5 of PAT, and recall loss."""
@@ -33,7 +33,7 @@ def run(section: Section) -> None:
         make = type(our_losses(counts.pixels, (loss,))[loss])
         model = LitSegmenter(counts, loss=make, **OPTIONS).to(section.device)
         works[loss] = step(model, batch)
-    seconds = 0 if section.smoke else 60
+    seconds = 0 if section.smoke else 40
     used: dict[str, list[float]] = {loss: [] for loss in works}
 
     def watched(loss: str) -> None:

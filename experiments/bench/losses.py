@@ -8,7 +8,7 @@ from experiments.gpu.losses import Inputs
 from experiments.gpu.section import Section
 
 TITLE = "Losses at full resolution"
-SECONDS = 110
+SECONDS = 60
 BOTH_ALLOCATORS = True
 SHAPES = [(2, 19, 512, 512), (2, 19, 769, 769), (1, 150, 512, 512)]
 MAIN = ("ce", "recall", "focal", "pat", "wce", "balanced_softmax", "ldam")

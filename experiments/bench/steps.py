@@ -12,13 +12,14 @@ from experiments.gpu.section import Section
 from lit_seg.tasks import LitSegmenter
 
 TITLE = "Training steps"
-SECONDS = 110
-BATCH, CLASSES = 8, 19
+SECONDS = 130
+BATCH, CLASSES = 4, 19
 NETWORKS = {
     "DeepLabV3+ R18, 240x320": ({"architecture": "deeplabv3plus"}, (240, 320)),
     "U-Net R18, 256x320": ({"architecture": "unet"}, (256, 320)),
 }
 LOSSES = ("ce", "recall", "focal", "pat")
+"""The first two are also measured without fused upsampling."""
 
 
 def run(section: Section) -> None:
@@ -53,7 +54,7 @@ def _network(
     }
     works = {}
     for fused in (False, True):
-        for loss in LOSSES[: 2 if section.smoke or (dtype and not fused) else None]:
+        for loss in LOSSES[: 2 if section.smoke or not fused else None]:
             make = type(our_losses([1] * CLASSES, (loss,))[loss])
             fusing = {"fused_upsampling": fused, **options}
             model = LitSegmenter([10**6] * CLASSES, loss=make, **fusing)

@@ -17,7 +17,7 @@ from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.tasks import LitSegmenter
 
 TITLE = "What two ranks exchange"
-SECONDS = 40
+SECONDS = 30
 LOSSES = ("ce", "recall", "pat", "seesaw")
 CLASSES, SIZE, BATCH = 19, 64, 2
 WARM_UP, STEPS = 3, 10

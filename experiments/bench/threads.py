@@ -14,7 +14,7 @@ import time
 from experiments.gpu.section import Section
 
 TITLE = "How threads wait for each other"
-SECONDS = 75
+SECONDS = 60
 WARM_UP, STEPS, TRAINED = 1, 30, 3.0
 WAYS = {
     "spinning, a thread per core (torch's default)": {},

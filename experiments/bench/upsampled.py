@@ -17,7 +17,7 @@ from experiments.gpu.losses import Inputs
 from experiments.gpu.section import Section
 
 TITLE = "Losses on logits of a network's stride"
-SECONDS = 60
+SECONDS = 50
 BOTH_ALLOCATORS = True
 CASES = [
     *(((2, 19, 512, 512), stride) for stride in (4, 8, 16)),

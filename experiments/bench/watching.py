@@ -21,8 +21,8 @@ from lit_seg.metrics.labels import VOID
 from lit_seg.tasks import LitSegmenter
 
 TITLE = "Metrics and class dynamics"
-SECONDS = 60
-BATCH, STEPS = 8, 20
+SECONDS = 50
+BATCH, STEPS = 4, 20
 LIGHT = {"architecture": "unet", "options": {"decoder_channels": [128, 64, 32, 32, 16]}}
 CASES = {
     "U-Net R18, halved decoder, 128x192": (LIGHT, (128, 192), 12),
