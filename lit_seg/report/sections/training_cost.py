@@ -25,7 +25,7 @@ _NOTE = (
     "processor cores. Costs depend on what else the machine did: small differences mean nothing. "
     "As Fig. 5 of the PAT paper. **On a CPU** compare processor time, because other processes "
     "lengthen the time. Do not compare peak memory there: it is that of the process with data and "
-    "libraries; `python experiments/paper/loss_memory.py` prints what the losses themselves need."
+    "libraries; `make bench` measures what the losses themselves need."
 )
 
 
