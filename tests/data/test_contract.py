@@ -244,7 +244,9 @@ def test_counts_are_those_of_the_labels(make):
 def test_ranks_validate_every_image_once_and_train_none_twice(make, ranks, monkeypatch):
     scored, trained = [], []
     for rank in range(ranks):
-        monkeypatch.setattr("lit_seg.data.base._rank_and_ranks", lambda rank=rank: (rank, ranks))
+        monkeypatch.setattr(
+            "lit_seg.data.resumable.rank_and_ranks", lambda rank=rank: (rank, ranks)
+        )
         data = make(batch_size=1)
         scored += [name for batch in data.val_dataloader() for name in batch["name"] if name]
         trained += [index for _, index, _ in data.train_dataloader().sampler]
