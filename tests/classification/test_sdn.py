@@ -126,6 +126,18 @@ def test_plain_adds_a_loss_over_features():
     assert both.losses() == [losses[1]]
 
 
+@pytest.mark.parametrize(("normalizer", "share"), [("valid", 0.1), ("weight_sum", 1.0)])
+def test_a_recall_near_1_slows_the_backbone_unless_weights_are_divided_by(normalizer, share):
+    """Nine of ten images of each class are right: the gradient is a tenth, or that of CE."""
+    target = torch.arange(3).repeat(10)
+    logits = 4 * torch.eye(3)[target]
+    logits[:3] = logits[:3].roll(1, 1)
+    logits.requires_grad_()
+    losses = RecallLoss(COUNTS, normalizer=normalizer), CrossEntropyLoss(COUNTS)
+    recall, plain = (torch.autograd.grad(loss(logits, target), logits)[0] for loss in losses)
+    torch.testing.assert_close(recall, share * plain)
+
+
 def test_progress_reaches_every_loss():
     method = sdn()
     with pytest.raises(ValueError, match=r"`done` must be a fraction .* got 2"):

@@ -20,7 +20,9 @@ class SDN(Method):
         backbone: f, makes ``(N, D)`` features.
         feature_loss: :math:`L_g`: recall loss, or cross-entropy for the paper's SDN (CE). With
             thousands of classes take ``EpochRecallLoss`` or a ``momentum``: a batch holds one image
-            of a class, and a recall of 0 or 1.
+            of a class, and a recall of 0 or 1. Where the network learns its training images by
+            heart take ``normalizer="weight_sum"`` too: with ``valid`` the loss goes to 0 as recall
+            goes to 1, and the backbone stops learning.
         head_loss: :math:`L_h`: ``ClassBalancedLoss`` (Appendix A.1) or ``InverseFrequencyLoss``
             (section 4.5): the paper says both.
 
