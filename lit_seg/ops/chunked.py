@@ -93,8 +93,8 @@ class Totals:
         valid, bins, own_class = _classes(label, num_classes)
         if self.margin is not None:
             x = x.scatter_add(1, own_class, -self.margin.take(bins).unsqueeze(1))
-        own = x.gather(1, own_class).squeeze(1)
         top = x.amax(1, keepdim=True)
+        own = x.gather(1, own_class).squeeze(1)
         exps = torch.sub(x, top, out=self._room.of(x.shape)).mul_(LOG2_E).exp2_()
         top = top.squeeze(1)
         log = exps.sum(1).log_()
@@ -104,18 +104,20 @@ class Totals:
             nll.copy_(losses.where(valid, 0))
         if x.is_cuda:
             predicted = x.argmax(1)
+            hits = predicted == bins
         else:
             best = exps.ge_(1)  # of a logit that is almost the largest, too
             unsure = (best.sum(1) != 1) & valid
             if len(self.counts) > 2:
                 ids = torch.arange(num_classes, dtype=x.dtype).unsqueeze(1)
                 predicted = best.mul_(ids).sum(1).long()
+                for at in _any(unsure):
+                    predicted[at] = _largest(x, at)
+                hits = (predicted == bins) & valid
             else:  # no other prediction than the true class matters
-                hits = own >= top
-                predicted = bins.where(hits, -1)
-                unsure &= hits
-            _decide(x, unsure, predicted)
-        hits = (predicted == bins) & valid
+                hits = (own >= top) & valid
+                for at in _any(hits & unsure):
+                    hits[at] = _largest(x, at) == bins[at]
         self.sums += _sum(bins, losses, num_classes)
         found = _count((2 * bins).add_(hits), 2 * num_classes).view(-1, 2)
         self.counts[0] += found[:, 1]
@@ -236,11 +238,17 @@ def _classes(label: Tensor, num_classes: int) -> tuple[Tensor, Tensor, Tensor]:
     return bins < num_classes, bins, bins.clamp(max=num_classes - 1).unsqueeze(1)
 
 
-def _decide(x: Tensor, unsure: Tensor, predicted: Tensor) -> None:
-    """Where it is unsure, write the class with the largest logit, the lowest id among equals."""
-    if bool(unsure.any()):
-        images, pixels = unsure.nonzero(as_tuple=True)
-        predicted[images, pixels] = x[images, :, pixels].argmax(1)
+def _any(mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The index of where an ``(N, P)`` mask holds, unless that is nowhere."""
+    if bool(mask.any()):
+        images, pixels = mask.nonzero(as_tuple=True)
+        yield images, pixels
+
+
+def _largest(x: Tensor, at: tuple[Tensor, Tensor]) -> Tensor:
+    """The class with the largest logit at some pixels, the lowest id among equals."""
+    images, pixels = at
+    return x[images, :, pixels].argmax(1)
 
 
 def _count(bins: Tensor, num_classes: int) -> Tensor:
