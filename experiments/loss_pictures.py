@@ -322,25 +322,24 @@ def adjusted() -> Figure:
     """What the losses that change logits add to them, by how frequent the class is."""
     figure, axes = figure_of(3, height=3.0)
     percent = 100 * SHARE
-    zeros, every = torch.zeros(len(PIXELS), len(PIXELS)), torch.arange(len(PIXELS))
+    zeros = torch.zeros(1, len(PIXELS))
     for tau, colour, style in ((0.5, SKY, "--"), (1.0, BLUE, "-"), (2.0, ORANGE, ":")):
         name = "tau 1, balanced_softmax" if tau == 1 else f"tau {tau:g}"
-        shift = L.LogitAdjustmentLoss(PIXELS, tau=tau).adjust(zeros, every)[0]
+        shift = L.LogitAdjustmentLoss(PIXELS, tau=tau).adjust(zeros)[0]
         axes[0].plot(percent, shift, style, color=colour, marker=".", label=name)
     axes[0].set_title("logit_adjustment", fontsize=11)
     axes[0].set_ylabel("added to the logit of the class")
     axes[0].set_ylim(-13, 5)
     for margin, colour, style in ((0.5, BLUE, "-"), (0.25, SKY, "--")):
         loss = L.LDAMLoss(PIXELS, max_margin=margin)
-        shift = loss.adjust(zeros, every).diagonal() / loss.scale
-        axes[1].plot(percent, shift, style, color=colour, marker=".",
+        axes[1].plot(percent, -loss.margin, style, color=colour, marker=".",
                      label=f"max_margin {margin:g}")  # fmt: skip
     axes[1].set_title("ldam, before the scale", fontsize=11)
     axes[1].set_ylabel("added where it is the true class")
     axes[1].set_ylim(-0.55, 0.15)
     torch.manual_seed(0)
     for sigma, colour, style in ((0.5, BLUE, "-"), (4.0, ORANGE, ":")):
-        draws = L.BLVLoss(PIXELS, sigma=sigma).adjust(torch.zeros(4000, len(PIXELS)), every)
+        draws = L.BLVLoss(PIXELS, sigma=sigma).noisy(torch.zeros(4000, len(PIXELS)))
         axes[2].plot(percent, draws.mean(0), style, color=colour, marker=".",
                      label=f"sigma {sigma:g}")  # fmt: skip
         low, high = draws.quantile(torch.tensor([0.1, 0.9]), dim=0)

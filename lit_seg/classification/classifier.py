@@ -17,17 +17,18 @@ from lit_seg.classification.data.image_format import ImageFormat
 from lit_seg.classification.groups import Rule, shot_groups
 from lit_seg.classification.heads.tau_norm import TauNormHead
 from lit_seg.classification.image_evaluation import ImageEvaluation, ImageScores
+from lit_seg.classification.methods.base import Step
 from lit_seg.classification.networks.backbone import Frozen
 from lit_seg.classification.rows import SECOND_STAGES
 from lit_seg.classification.stages import features_of, load_first_stage, prepare
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted
 from lit_seg.data.dataset import Sample, check_batch
-from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
+from lit_seg.distributed.step_exchange import StepExchange, is_finite, non_finite
 from lit_seg.errors import RunError
 from lit_seg.losses import ClassBalancedLoss, CrossEntropyLoss, LossFactory
 from lit_seg.metrics import predict_labels
-from lit_seg.metrics.collectives import take_from_first_rank
+from lit_seg.metrics.collectives import take_from_first_rank, world_size
 from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
 from lit_seg.models.input_check import check_images
 from lit_seg.tasks.schedule import ScheduledModule, SchedulerFactory
@@ -145,6 +146,9 @@ class LitClassifier(ScheduledModule):
             # a method without training takes one step, which changes nothing, to have a run
             self.formality = nn.Parameter(torch.zeros(()))
         self.evaluation = ImageEvaluation(len(counts), self.groups)
+        self.exchange = StepExchange()
+        """What callbacks add in a step, and the step itself, goes over ranks together."""
+        self._computed: tuple[Sample, Step, Tensor] | None = None
         self.wants_to_stop = False
         """Whether a signal asked this rank to stop; ranks tell each other with each loss."""
         self.all_stop = False
@@ -220,11 +224,7 @@ class LitClassifier(ScheduledModule):
         self.method.set_epoch(self.current_epoch, max(1, math.ceil(total / max(1, of_epoch))))
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Compute the loss of a batch, and log its mean over ranks.
-
-        Raises:
-            NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
-        """
+        """Compute the loss of a batch; :meth:`on_after_backward` looks at it."""
         check_batch(batch, ("image", "target"))
         if not self.method.trains:
             return self.formality * 0
@@ -235,14 +235,29 @@ class LitClassifier(ScheduledModule):
                 "order of the images, such as `{class_path: ByPower, init_args: {power: -1}}`"
             )
         step = self.method.train_step(*((self._normalised(batch[i]), batch[t]) for i, t in keys))
-        finite = is_finite(step.loss, step.logits)
-        mean, finite_everywhere, self.all_stop = exchange(step.loss, finite, self.wants_to_stop)
-        if not finite_everywhere:
-            check_labels(step.target, len(self.class_names))
-            raise non_finite(f"step {self.global_step}", step.loss, step.logits, batch["name"])
-        self.log("train/loss", mean, prog_bar=True)
-        self.log("train/lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
+        self._computed = batch, step, is_finite(step.loss, step.logits)
         return step.loss
+
+    def on_after_backward(self) -> None:
+        """Log the mean loss over ranks, and stop before the weights change if it is broken.
+
+        Raises:
+            NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
+        """
+        if self._computed is None:  # nothing is trained
+            return
+        (batch, step, finite), self._computed = self._computed, None
+        loss = step.loss.detach()
+        # `new_full`: a number would be sent to the GPU, with a wait
+        stop = loss.new_full((), float(self.wants_to_stop))
+        self.exchange.add(loss=loss, broken=~finite, stop=stop)
+        values = self.exchange.finish()
+        self.all_stop = bool(values["stop"])
+        if values["broken"]:
+            check_labels(step.target, len(self.class_names))
+            raise non_finite(f"step {self.global_step}", loss, step.logits, batch["name"])
+        self.log("train/loss", (values["loss"] / world_size()).to(loss.dtype), prog_bar=True)
+        self.log("train/lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """End the epoch at ``max_steps``, so that the last weights are validated."""

@@ -12,11 +12,11 @@ from lit_seg.classification.groups import group_accuracies
 from lit_seg.data.dataset import Sample
 from lit_seg.distributed.step_exchange import is_finite, non_finite
 from lit_seg.errors import NonFiniteError
-from lit_seg.losses.pixelwise import nll_sum
 from lit_seg.metrics import PixelMean, predict_labels
 from lit_seg.metrics.collectives import gather_over_ranks, sum_over_ranks
 from lit_seg.metrics.labels import check_labels, void_of
 from lit_seg.metrics.scores import MEANS, Array, class_scores, overall_scores
+from lit_seg.ops import class_nll
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ImageEvaluation(nn.Module):
         check_labels(target, self.num_classes)
         scores = scores.clamp(min=-1e30)  # a class without an image has the score -inf in NCM
         number = (target != self.void).sum()
-        ce = nll_sum(scores, target, self.void) / number.clamp(min=1)
+        ce = class_nll(scores, target).sums.sum() / number.clamp(min=1)
         loss = ce if loss is None else loss
         if self._non_finite is None and not is_finite(loss, scores):
             self._non_finite = non_finite(stage, loss, scores, batch["name"])

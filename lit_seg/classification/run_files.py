@@ -19,6 +19,7 @@ from lit_seg.classification.image_evaluation import ImageScores
 from lit_seg.classification.table import NONE
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import markdown, terminal
+from lit_seg.losses.base import SegLoss
 from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED
 from lit_seg.runs.layout import DATASET, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS
@@ -41,6 +42,10 @@ class ClassTrajectories(ClassDynamics):
         """Start the sums of a step that will be logged; without training nothing is."""
         if pl_module.method.trains:
             super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+
+    def is_recorded(self, loss: SegLoss) -> bool:
+        """Always false: of several losses all would hand out what they find."""
+        return False
 
     def loss_stats(self, pl_module: Any) -> dict[str, Tensor]:
         """The statistics of all losses; those of a loss that does not decide begin with ``g_``."""

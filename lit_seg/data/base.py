@@ -2,21 +2,25 @@
 
 import math
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.channels import measured_statistics
 from lit_seg.data.counting.cache import content_hash
 from lit_seg.data.dataset import Sample, SegDataset
+from lit_seg.data.decoded import DecodedSplit, decoded_split
 from lit_seg.data.facts import DatasetFacts
 from lit_seg.data.resumable import MOST, ResumableDataModule
 from lit_seg.data.sampling import Sampling
 from lit_seg.data.transforms import EvalTransform, TrainTransform, Transform
 from lit_seg.errors import check_choice
 from lit_seg.images.data_format import DataFormat
-from lit_seg.images.resize import Fit
+from lit_seg.images.resize import Fit, Limit
+
+Augmentation = Literal["fast", "albumentations"]
 
 
 class SegDataModule(DatasetFacts, ResumableDataModule):
@@ -45,9 +49,15 @@ class SegDataModule(DatasetFacts, ResumableDataModule):
             ``ClassAware``; by default every image is shown once per epoch.
         void: ``"ignore"`` leaves void pixels out, ``"train"`` makes them one more class, the last
             (as the code of the recall-loss and PAT papers does).
+        augmentation: ``"fast"`` draws scale, place, flip and jitter independently of each other.
+            ``"albumentations"`` repeats runs from before there was a choice: each step of it starts
+            from the same seed, so there an image is flipped if its scale is low, and then jittered.
+        cache: ``"full"`` decodes each image and label once and keeps the pixels in a file, from
+            which they come bit by bit; ``"reduced"`` keeps them in the largest size that training
+            needs, which resizes twice, and those of evaluation in the size of evaluation.
         count_labels: count the training labels also where ``counts`` are published; some are
             published without the number of images that hold a class.
-        num_workers: processes that load samples, per rank.
+        num_workers: processes that load samples, per rank; by default 2 to 8, by the processors.
         seed: seed of order and augmentation. The command line sets it to ``seed_everything``.
     """
 
@@ -64,9 +74,11 @@ class SegDataModule(DatasetFacts, ResumableDataModule):
         jitter: float = 0.3,
         class_crops: float = 0.0,
         sampling: Sampling | None = None,
+        augmentation: Augmentation = "fast",
+        cache: Literal["full", "reduced"] | None = None,
         void: Literal["ignore", "train"] = "ignore",
         count_labels: bool = False,
-        num_workers: int = 2,
+        num_workers: int | None = None,
         seed: int = 0,
     ) -> None:
         native = self.native_size or (0, 0)
@@ -89,13 +101,22 @@ class SegDataModule(DatasetFacts, ResumableDataModule):
         self.flip = flip
         self.jitter = jitter
         self.class_crops = class_crops
+        check_choice("cache", cache, ("full", "reduced", None))
+        check_choice("augmentation", augmentation, get_args(Augmentation))
+        self.cache = cache
         self._eval = EvalTransform(self.height, self.width, self.fit)
         whole = (self.height, self.width)
-        self._train = TrainTransform(
+        transform = TrainTransform
+        if augmentation == "albumentations":
+            from lit_seg.data.by_albumentations import AlbumentationsTransform
+
+            transform = AlbumentationsTransform
+        self._train = transform(
             *(whole, self.fit, crop, scale, flip),
             jitter if self.channels == 3 else 0.0,
             class_crops,
         )
+        self._decoded: dict[SplitName, DecodedSplit] = {}
         self.original_labels = False
         """Whether labels keep their own size in evaluation; batches then hold one image."""
 
@@ -117,15 +138,36 @@ class SegDataModule(DatasetFacts, ResumableDataModule):
 
     def _look_at(self, name: SplitName) -> None:
         super()._look_at(name)
+        if self.cache:
+            self.decoded(name)  # the first rank decodes, the others then find the file
         if name == "train" and self.sampling is not None:
             _ = self.image_counts  # the first rank counts, the others then find it
 
     def _content_hash(self, name: SplitName) -> str:
         return content_hash(self._split(name), f"{name} of {self.folder}")
 
+    def decoded(self, name: SplitName) -> DecodedSplit:
+        """The samples of a split, decoded by ``cache``; made on first use."""
+        if name not in self._decoded:
+            limit = None
+            if self.cache == "reduced":
+                largest = self.scale[1] if name == "train" else 1.0
+                limit = Limit((self.height, self.width), self.fit, largest)
+            meaning = f"{self.label_meaning}\n{self.channels}"
+            found = decoded_split(self._split(name), self.folder, name, meaning, limit)
+            self._decoded[name] = found
+        return self._decoded[name]
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Widen targets to int64 on the device: until there they travel as uint8."""
+        if isinstance(batch, dict) and isinstance(batch.get("target"), Tensor):
+            batch["target"] = batch["target"].long()
+        return batch
+
     def train_dataloader(self) -> DataLoader[Sample]:
         """Shuffled, augmented; the same number of full batches on every rank."""
-        dataset = SegDataset(self._split("train"), self._train, self.seed, self._void_class)
+        split = self.decoded("train") if self.cache else self._split("train")
+        dataset = SegDataset(split, self._train, self.seed, self._void_class)
         if self.sampling is not None:
             self.sampling.fit(self.image_counts[:, :-1])
         return self._train_loader(dataset, self._sample_bytes)
@@ -143,10 +185,12 @@ class SegDataModule(DatasetFacts, ResumableDataModule):
     def _eval_loader(self, name: SplitName) -> DataLoader[Sample]:
         transform: Transform = self._eval.of_images if self.original_labels else self._eval
         batch_size = 1 if self.original_labels else self.batch_size
-        dataset = SegDataset(self._split(name), transform, void_class=self._void_class)
+        kept = self.cache == "full" or (self.cache and not self.original_labels)
+        split = self.decoded(name) if kept else self._split(name)
+        dataset = SegDataset(split, transform, void_class=self._void_class)
         return self._whole_loader(dataset, len(dataset), batch_size, self._sample_bytes)
 
     @property
     def _sample_bytes(self) -> int:
-        """Bytes of an image, and of its int64 target."""
-        return max(math.prod(self.crop or ()), self.height * self.width) * (self.channels + 8)
+        """Bytes of an image and of its labels."""
+        return max(math.prod(self.crop or ()), self.height * self.width) * (self.channels + 1)

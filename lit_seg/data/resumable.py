@@ -14,6 +14,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lit_seg.data.card import SplitName
+from lit_seg.data.processes import processors
 from lit_seg.data.sampling import EvalSampler, Order, TrainSampler, shuffled
 from lit_seg.data.workers import WorkerLoader, worker_options
 from lit_seg.errors import DataError
@@ -36,7 +37,7 @@ class ResumableDataModule(LightningDataModule, ABC):
     Args:
         batch_size: samples per step and rank.
         sampling: the order of an epoch; by default every image is shown once.
-        num_workers: processes that load samples, per rank.
+        num_workers: processes that load samples, per rank; by default 2 to 8, by the processors.
         seed: seed of order and augmentation.
     """
 
@@ -44,12 +45,15 @@ class ResumableDataModule(LightningDataModule, ABC):
     root: Path
 
     def __init__(
-        self, batch_size: int, sampling: _Sampling | None, num_workers: int, seed: int
+        self, batch_size: int, sampling: _Sampling | None, num_workers: int | None, seed: int
     ) -> None:
         super().__init__()
         if not 1 <= batch_size <= MOST:
             raise ValueError(f"`batch_size` must be 1 to {MOST}, got {batch_size}")
         most = 16 * (os.cpu_count() or 1)
+        if num_workers is None:
+            ranks = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+            num_workers = min(8, max(2, processors() // ranks - 1))
         if not 0 <= num_workers <= most:  # each is a process on each rank
             raise ValueError(
                 f"`num_workers` must be 0 to {most}, 16 per processor, got {num_workers}"

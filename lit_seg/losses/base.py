@@ -27,7 +27,7 @@ from lit_seg.metrics.labels import (
     known,
     void_of,
 )
-from lit_seg.ops.chunked import wide_dtype
+from lit_seg.ops.precision import wide_dtype
 
 __all__ = ["Card", "ClassCounts", "Counts", "LossFactory", "SegLoss"]
 
@@ -77,9 +77,6 @@ class SegLoss(FullPrecision):
 
     card: ClassVar[Card]
     """The line of this loss in ``losses.csv``."""
-    takes_any_logits = False
-    """Whether :meth:`loss`, on a GPU, takes logits in half precision, in any layout and with NaN
-    where a pixel is void, so that no copy is made."""
     class_pixels: Tensor
 
     def __init_subclass__(cls) -> None:
@@ -119,8 +116,8 @@ class SegLoss(FullPrecision):
             A scalar >= 0, finite for logits within 1e30. Beyond, a loss that is too large for its
             dtype is infinite, or NaN if a class with infinite loss weighs 0. Void pixels give
             neither value nor gradient, even where their logits are NaN or infinite; a batch of only
-            void gives exactly 0, still attached to the graph. On a GPU there is no second
-            derivative of the losses that are means over pixels.
+            void gives exactly 0, still attached to the graph. There is no second derivative of the
+            losses that are means over pixels.
 
         Raises:
             ValueError: if shapes do not fit each other or the number of classes, logits are
@@ -137,11 +134,10 @@ class SegLoss(FullPrecision):
             target = target.masked_fill(~legal, self.void)  # as an index it would stop CUDA
         else:
             check_labels(target, self.num_classes)
-        if logits.shape[2:] != target.shape[1:] or not (logits.is_cuda and self.takes_any_logits):
-            logits = self._prepared(logits, target)
+            known(logits.detach()[:0].any(), "`logits`")
         try:
             with torch.autocast(logits.device.type, enabled=False):
-                value = self.loss(logits, target)
+                value = self.of_any_size(logits, target)
         except RuntimeError as error:
             if "mutate a captured Tensor" not in str(error):
                 raise
@@ -150,6 +146,18 @@ class SegLoss(FullPrecision):
                 "does not allow: call `eval()` of the loss, or take `torch.autograd.grad`"
             ) from error
         return value.masked_fill(~legal.all(), torch.nan) if target.is_cuda else value
+
+    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss of checked inputs, whose logits may be smaller than the labels, or NaN at void.
+
+        They may be in half precision and in any layout, too.
+        """
+        return self.loss(self._prepared(logits, target), target)
+
+    def of_part(self, part: "SegLoss", logits: Tensor, target: Tensor) -> Tensor:
+        """:meth:`of_any_size` of a loss that this one is made of."""
+        part.align_corners = self.align_corners
+        return part.of_any_size(logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of checked inputs: ``(N, C, *)`` logits, at least float32, and int64 labels."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lit_seg.errors import check_choice
-from lit_seg.losses.base import Counts, at_least_zero
+from lit_seg.losses.base import Counts, SegLoss, at_least_zero
 from lit_seg.losses.logit_adjustment import log_prior, per_class
 from lit_seg.losses.pixelwise import PixelLoss
 
@@ -57,7 +57,14 @@ class BLVLoss(PixelLoss):
         scale = -log_prior(class_counts)
         self.register_buffer("noise_scale", scale / scale.max(), persistent=False)
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
+        return SegLoss.of_any_size(self, logits, target)
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        return super().loss(self.noisy(logits), target)
+
+    def noisy(self, logits: Tensor) -> Tensor:
+        """Logits with noise, while training."""
         if not self.training or self.sigma == 0 or logits.numel() == 0:
             return logits
         return logits + self.draw(logits).clamp(-1, 1).abs() * per_class(self.noise_scale, logits)

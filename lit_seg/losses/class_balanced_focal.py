@@ -7,6 +7,7 @@ from lit_seg.losses.class_balanced import ClassBalancedLoss
 from lit_seg.losses.focal import focal_sum
 from lit_seg.losses.frequency import Unit
 from lit_seg.losses.pixelwise import Normalizer
+from lit_seg.ops import ClassNLL
 
 
 class ClassBalancedFocalLoss(ClassBalancedLoss):
@@ -34,6 +35,8 @@ class ClassBalancedFocalLoss(ClassBalancedLoss):
         0.1315
     """
 
+    needs_pixels = True
+
     def __init__(
         self,
         class_counts: Counts,
@@ -45,5 +48,5 @@ class ClassBalancedFocalLoss(ClassBalancedLoss):
         super().__init__(class_counts, beta, unit, normalizer)
         self.gamma = at_least_zero("gamma", gamma)
 
-    def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        return focal_sum(logits, target, weight, self.gamma, self.void)
+    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
+        return focal_sum(found, target, weight, self.gamma)

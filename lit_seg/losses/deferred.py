@@ -68,9 +68,11 @@ class DeferredReweightingLoss(SegLoss):
         self.register_buffer("given_weight", None, persistent=False)
         self._weigh()
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
         self._weigh()
-        return self.part.loss(logits, target)
+        return self.of_part(self.part, logits, target)
+
+    loss = of_any_size
 
     def set_progress(self, done: float) -> None:
         super().set_progress(done)

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.pixelwise import PixelLoss, modulated_sum
+from lit_seg.ops import ClassNLL
 
 
 class FocalLoss(PixelLoss):
@@ -30,17 +31,17 @@ class FocalLoss(PixelLoss):
         0.1733
     """
 
+    needs_pixels = True
+
     def __init__(self, class_counts: Counts, gamma: float = 2.0) -> None:
         super().__init__(class_counts)
         self.gamma = at_least_zero("gamma", gamma)
 
-    def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        return focal_sum(logits, target, weight, self.gamma, self.void)
+    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
+        return focal_sum(found, target, weight, self.gamma)
 
 
-def focal_sum(
-    logits: Tensor, target: Tensor, weight: Tensor | None, gamma: float, void: int
-) -> Tensor:
+def focal_sum(found: ClassNLL, target: Tensor, weight: Tensor | None, gamma: float) -> Tensor:
     r"""The sum over pixels of :math:`w_y (1 - p_y)^\gamma (-\log p_y)`."""
 
     def modulate(nll: Tensor) -> Tensor:
@@ -48,4 +49,4 @@ def focal_sum(
         missing = -torch.expm1(-nll)
         return missing.clamp(min=torch.finfo(missing.dtype).tiny) ** gamma
 
-    return modulated_sum(logits, target, weight, modulate, void)
+    return modulated_sum(found, target, weight, modulate)

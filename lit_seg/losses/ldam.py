@@ -9,6 +9,7 @@ from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.frequency import pixels_of
 from lit_seg.losses.pixelwise import PixelLoss
 from lit_seg.metrics.labels import known
+from lit_seg.ops.precision import wide_dtype
 
 
 class LDAMLoss(PixelLoss):
@@ -57,15 +58,17 @@ class LDAMLoss(PixelLoss):
         margin = torch.where(pixels > 0, margin, max_margin)
         self.register_buffer("margin", margin, persistent=False)
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        label = target.masked_fill(target == self.void, 0)
-        margin = self.margin.to(logits.dtype)[label].unsqueeze(1)
+    def adjust(self, logits: Tensor) -> Tensor:
+        logits = logits.to(wide_dtype(logits))
         top = logits.detach().amax(1, keepdim=True)
         huge = ~(self.scale * top).isfinite()
         if logits.is_cuda or known(huge.any(), "`logits`"):
             # the scale would make them infinite and the softmax NaN; only differences count
             logits = logits - torch.where(huge, top, 0)
-        return (self.scale * logits).scatter_add_(1, label.unsqueeze(1), -self.scale * margin)
+        return self.scale * logits
+
+    def own_margin(self) -> Tensor:
+        return self.scale * self.margin
 
     def class_stats(self) -> dict[str, Tensor]:
         """The margin of each class, and its weight if it was given one."""

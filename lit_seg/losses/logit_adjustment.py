@@ -5,6 +5,7 @@ from torch import Tensor
 from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.frequency import pixels_of
 from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.ops.precision import wide_dtype
 
 
 def log_prior(class_counts: Counts) -> Tensor:
@@ -75,5 +76,8 @@ class LogitAdjustmentLoss(PixelLoss):
         self.tau = at_least_zero("tau", tau)
         self.register_buffer("log_prior", log_prior(class_counts), persistent=False)
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        return logits + self.tau * per_class(self.log_prior, logits) if self.training else logits
+    def adjust(self, logits: Tensor) -> Tensor:
+        if not self.training:
+            return logits
+        logits = logits.to(wide_dtype(logits))
+        return logits + self.tau * per_class(self.log_prior, logits)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lit_seg.losses.base import Counts, SegLoss
-from lit_seg.metrics.full_precision import widest_float
+from lit_seg.ops.precision import widest_float
 
 
 class LovaszSoftmaxLoss(SegLoss):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from lit_seg.losses.base import Counts
-from lit_seg.losses.pixelwise import PixelLoss, pixel_nll
-from lit_seg.metrics.full_precision import widest_float
+from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.ops.precision import widest_float
 
 
 class OHEMLoss(PixelLoss):
@@ -39,6 +39,8 @@ class OHEMLoss(PixelLoss):
         0.6931
     """
 
+    needs_pixels = True
+
     def __init__(
         self,
         class_counts: Counts,
@@ -63,7 +65,8 @@ class OHEMLoss(PixelLoss):
         self.min_kept = min_kept
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        losses = pixel_nll(logits, target, self.void)
+        losses = self._class_nll(logits, target).pixels
+        assert losses is not None
         valid = target != self.void
         chosen, number = self._choose(losses.detach().float(), valid)
         if self.given_weight is not None:

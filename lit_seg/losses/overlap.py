@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.metrics.collectives import differentiable_sum_over_ranks, world_size
-from lit_seg.metrics.full_precision import widest_float
+from lit_seg.ops.precision import widest_float
 
 
 class OverlapLoss(SegLoss):

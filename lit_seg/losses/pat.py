@@ -9,17 +9,16 @@ from torch import Tensor
 from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts
 from lit_seg.losses.pixelwise import PixelLoss, image_pixels, modulated_sum
+from lit_seg.ops import ClassNLL
 
 
-def mask_sizes(target: Tensor, num_classes: int, void: int) -> Tensor:
+def mask_sizes(target: Tensor, num_classes: int) -> Tensor:
     """``(N, *)`` for each pixel of ``(N, *)`` labels, the pixels of its class in its image."""
-    images = torch.arange(len(target), device=target.device).view(-1, *[1] * (target.ndim - 1))
-    void_bin = len(target) * num_classes
-    bins = torch.where(target == void, void_bin, images * num_classes + target)
-    if target.is_cuda:
-        # the size of void does not matter, but 0 would make the quotient NaN
-        return F.pad(image_pixels(target, num_classes).flatten(), (0, 1), value=1)[bins]
-    return torch.bincount(bins.flatten(), minlength=void_bin + 1)[bins]
+    # the size of void does not matter, but 0 would make the quotient NaN
+    sizes = F.pad(image_pixels(target, num_classes), (0, 1), value=1)
+    valid = (target >= 0) & (target < num_classes)
+    bins = target.where(valid, num_classes).view(len(target), -1)
+    return sizes.gather(1, bins).view(target.shape)
 
 
 class PATLoss(PixelLoss):
@@ -62,6 +61,8 @@ class PATLoss(PixelLoss):
         1.4214
     """
 
+    needs_pixels = True
+
     def __init__(
         self,
         class_counts: Counts,
@@ -93,22 +94,22 @@ class PATLoss(PixelLoss):
         self.divide_by = divide_by
         self.detach = detach
 
-    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
-        valid = target != self.void
+    def weigh(self, counts: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
         if self.divide_by == "mask":
+            valid = target != self.void
             count = valid.flatten(1).any(1).sum() if target.ndim > 1 else valid.sum()
         else:
-            count = valid.sum() * (self.num_classes if self.divide_by == "logits" else 1)
+            count = counts[1].sum() * (self.num_classes if self.divide_by == "logits" else 1)
         return self.weight, self.over_ranks(count)
 
-    def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
         def modulate(nll: Tensor) -> Tensor:
             factors = self.factors(nll.detach() if self.detach else nll)
             if self.divide_by == "mask":
-                factors = factors / mask_sizes(target, self.num_classes, self.void)
+                factors = factors / mask_sizes(target, self.num_classes)
             return factors
 
-        return modulated_sum(logits, target, weight, modulate, self.void)
+        return modulated_sum(found, target, weight, modulate)
 
     def factors(self, nll: Tensor) -> Tensor:
         r"""The weights of pixels with this :math:`-\log p`, before the division by their mask."""

@@ -1,17 +1,16 @@
 """The base of all means over pixels: cross-entropy that is weighted, adjusted or modulated."""
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts, SegLoss
+from lit_seg.losses.record import Seen, recording
 from lit_seg.metrics.class_score import ClassScore
-from lit_seg.ops import class_nll
-from lit_seg.ops.chunked import wide_dtype
+from lit_seg.ops import ClassNLL, class_nll
+from lit_seg.ops.precision import wide_dtype
 
 Normalizer = Literal["valid", "weight_sum"]
 
@@ -21,9 +20,9 @@ class PixelLoss(SegLoss):
 
     .. math:: L = \frac{1}{Z} \sum_n w_{y_n} \ell_n, \qquad \ell_n = -\log p_n
 
-    with three methods to override: the class weights :math:`w` (:meth:`weigh`), the logits of the
-    softmax (:meth:`adjust`) and the pixel loss :math:`\ell` (:meth:`total`). This class alone is
-    plain cross-entropy.
+    with three methods to override: the logits of the softmax (:meth:`adjust`), the class weights
+    :math:`w` (:meth:`weigh`) and the sum of the pixel losses :math:`\ell` (:meth:`total`). This
+    class alone is plain cross-entropy. All comes from one pass over the logits, ``class_nll``.
 
     Args:
         class_counts: pixels per class.
@@ -32,6 +31,8 @@ class PixelLoss(SegLoss):
             their class weights, where a factor common to all weights cancels.
     """
 
+    needs_pixels: ClassVar[bool] = False
+    """Whether :meth:`total` takes the -log p of each pixel, and not only sums of each class."""
     class_weight: Tensor | None
     given_weight: Tensor | None
 
@@ -46,39 +47,62 @@ class PixelLoss(SegLoss):
         self.normalizer = normalizer
         self.register_buffer("class_weight", class_weight, persistent=False)
         self.register_buffer("given_weight", None, persistent=False)
-        # a subclass that adjusts logits needs all their digits
-        self.takes_any_logits = type(self).adjust is PixelLoss.adjust
+        self.scale = 1.0
+        """What the logits of the softmax are multiplied by."""
+
+    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
+        return self.loss(logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        weight, norm = self.weigh(logits, target)
-        if weight is not None:
-            weight = weight.to(wide_dtype(logits))
-        return self.mean(self.total(self.adjust(logits, target), target, weight), norm)
+        found = self._class_nll(logits, target)
+        weight, norm = self.weigh(found.counts, target)
+        return self.mean(self.total(found, target, weight).to(wide_dtype(logits)), norm)
 
-    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
-        """The class weights of this step, ``(C,)`` or None for 1, and ``Z`` over all ranks."""
-        if self._norm_weight is None:
-            return self.weight, self.over_ranks((target != self.void).sum())
-        support = class_pixels(target, self.num_classes, self.void)
-        return self.weight, self.norm(self.over_ranks(support))
+    def adjust(self, logits: Tensor) -> Tensor:
+        """The logits for the softmax; what is added may differ by class, but not by pixel."""
+        return logits
+
+    def own_margin(self) -> Tensor | None:
+        """``(C,)`` what is taken from the adjusted logit of the true class; None stands for 0."""
+        return None
+
+    def weigh(self, counts: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
+        """The class weights of this step, ``(C,)`` or None for 1, and ``Z`` over all ranks.
+
+        Args:
+            counts: of this rank, as ``class_nll`` gives them.
+            target: ``(N, *)`` labels.
+        """
+        return self.weight, self.norm(self.over_ranks(counts[1]))
 
     def norm(self, support: Tensor) -> Tensor:
         """``Z`` from the ``(C,)`` pixels of each class in this step, over all ranks."""
-        weight = self._norm_weight
+        # `set_class_weight` turns any mean into a weighted mean, so its weights are always in `Z`
+        weight = self.given_weight if self.normalizer == "valid" else self.weight
         return support.sum() if weight is None else (weight * support).sum()
 
+    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
+        """The weighted sum of the pixel losses on this rank, from -log p of adjusted logits."""
+        return found.sums.sum() if weight is None else (weight * found.sums).sum()
+
+    def _class_nll(self, logits: Tensor, target: Tensor) -> ClassNLL:
+        seen = recording()
+        adjusted, margin = self.adjust(logits), self.own_margin()
+        predictions, pixels = self.needs_predictions, self.needs_pixels
+        if seen is not None:
+            predictions = pixels = True
+        found = class_nll(adjusted, target, margin, predictions, pixels, self.align_corners)
+        if seen is not None:
+            plain = found
+            if adjusted is not logits or margin is not None:
+                plain = class_nll(logits.detach(), target, None, True, True, self.align_corners)
+            seen.append(Seen(plain, found, target, self.scale))
+        return found
+
     @property
-    def _norm_weight(self) -> Tensor | None:
-        # `set_class_weight` turns any mean into a weighted mean, so its weights are always in `Z`
-        return self.given_weight if self.normalizer == "valid" else self.weight
-
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The logits for the softmax; a subclass may shift or scale them."""
-        return logits
-
-    def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        """The weighted sum of the pixel losses on this rank, from adjusted logits."""
-        return nll_sum(logits, target, self.void, weight)
+    def needs_predictions(self) -> bool:
+        """Whether :meth:`weigh` takes the pixels predicted as each class, too."""
+        return False
 
     @property
     def weight(self) -> Tensor | None:
@@ -122,78 +146,39 @@ class ScoreWeightedLoss(PixelLoss):
 
     state: ClassScore
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        of, ours = type(self), ScoreWeightedLoss
-        same = (of.total, of.adjust, of.weigh) == (ours.total, ours.adjust, ours.weigh)
-        if not (logits.is_cuda and same):
-            return super().loss(logits, target)
-        # one pass gives the counts and, before the weights are known, the sums that they weigh
-        sums, counts, _ = class_nll(logits, target, predictions=self.state.counts.shape[0] > 2)
-        weight, norm = self._weigh_by(counts)
-        total = sums.sum() if weight is None else (weight * sums).sum()
-        return self.mean(total.to(wide_dtype(logits)), norm)
+    @property
+    def needs_predictions(self) -> bool:
+        return len(self.state.counts) > 2
 
-    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
+    def weigh(self, counts: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
         if self.training:
-            return self._weigh_by(self.state.count_logits(logits, target))
-        return self.weight, self.norm(class_pixels(target, self.num_classes, self.void))
-
-    def _weigh_by(self, counts: Tensor) -> tuple[Tensor | None, Tensor]:
-        """:meth:`weigh` by this rank's counts, whose second row holds the pixels of each class."""
-        if self.training:
-            counts = self.state.advance(counts)
+            counts = self.state.advance(counts[: len(self.state.counts)])
         return self.weight, self.norm(counts[1])
 
 
-def nll_sum(logits: Tensor, target: Tensor, void: int, weight: Tensor | None = None) -> Tensor:
-    r"""The sum over pixels of :math:`w_y (-\log p)`; no ``weight`` stands for 1."""
-    if logits.is_cuda:
-        # torch's own sum over images adds in any order there, and refuses to be deterministic
-        sums = class_nll(logits, target).sums
-        return (sums if weight is None else weight * sums).sum().to(wide_dtype(logits))
-    return F.cross_entropy(logits, target, weight, ignore_index=void, reduction="sum")
-
-
-def pixel_nll(logits: Tensor, target: Tensor, void: int) -> Tensor:
-    r"""``(N, *)`` :math:`-\log p` of each pixel, 0 where it is void."""
-    if logits.is_cuda:
-        pixels = class_nll(logits, target, pixels=True).pixels
-        assert pixels is not None
-        return pixels
-    return F.cross_entropy(logits, target, ignore_index=void, reduction="none")
-
-
-def class_pixels(target: Tensor, num_classes: int, void: int) -> Tensor:
-    """``(C,)`` int64 pixels of each class in ``(N, *)`` labels."""
-    if target.is_cuda:
-        return image_pixels(target, num_classes).sum(0)
-    bins = torch.where(target == void, num_classes, target)
-    return torch.bincount(bins.flatten(), minlength=num_classes + 1)[:-1]
-
-
 def image_pixels(target: Tensor, num_classes: int) -> Tensor:
-    """``(N, C)`` int64 pixels of each class in each image; on a GPU without the waits of counting.
-
-    It takes a byte for each logit, while it counts.
-    """
-    classes = torch.arange(num_classes, device=target.device)
-    return (target.view(len(target), 1, -1) == classes.view(1, -1, 1)).sum(2)
+    """``(N, C)`` int64 pixels of each class in each image; no GPU waits for it."""
+    valid = (target >= 0) & (target < num_classes)
+    bins = target.where(valid, num_classes).view(len(target), -1)
+    ones = bins.new_ones(()).expand(bins.shape)
+    return bins.new_zeros(len(target), num_classes + 1).scatter_add_(1, bins, ones)[:, :-1]
 
 
 def modulated_sum(
-    logits: Tensor,
+    found: ClassNLL,
     target: Tensor,
     weight: Tensor | None,
     modulate: Callable[[Tensor], Tensor],
-    void: int,
 ) -> Tensor:
     r"""The sum over pixels of :math:`w_y m(-\log p) \cdot (-\log p)`; no ``weight`` stands for 1.
 
     ``modulate`` maps ``(N, *)`` :math:`-\log p`, 0 where void, to the factors :math:`m`.
     """
-    nll = pixel_nll(logits, target, void)
+    nll = found.pixels
+    assert nll is not None
     # beyond it, p is 0 in any dtype; at infinity the slope of the factors would be 0 * infinity
     losses = modulate(nll.clamp(max=1000)) * nll
     if weight is not None:
-        losses = losses * weight[target.masked_fill(target == void, 0)]
+        void = (target < 0) | (target >= len(weight))
+        losses = losses * weight.to(nll.dtype)[target.masked_fill(void, 0)]
     return losses.sum()

@@ -6,6 +6,7 @@ from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.focal import focal_sum
 from lit_seg.losses.pixelwise import Normalizer
 from lit_seg.losses.recall import RecallLoss
+from lit_seg.ops import ClassNLL
 
 
 class RecallFocalLoss(RecallLoss):
@@ -29,6 +30,8 @@ class RecallFocalLoss(RecallLoss):
         0.0578
     """
 
+    needs_pixels = True
+
     def __init__(
         self,
         class_counts: Counts,
@@ -42,5 +45,5 @@ class RecallFocalLoss(RecallLoss):
         super().__init__(class_counts, momentum, normalizer, floor_one, min_weight, max_weight)
         self.gamma = at_least_zero("gamma", gamma)
 
-    def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        return focal_sum(logits, target, weight, self.gamma, self.void)
+    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
+        return focal_sum(found, target, weight, self.gamma)

@@ -5,9 +5,10 @@ from math import log
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Counts, at_least_zero
-from lit_seg.losses.pixelwise import PixelLoss, class_pixels
-from lit_seg.metrics.full_precision import widest_float
+from lit_seg.losses.base import Counts, SegLoss, at_least_zero
+from lit_seg.losses.pixelwise import PixelLoss, image_pixels
+from lit_seg.ops import class_nll
+from lit_seg.ops.precision import widest_float
 
 
 class SeesawLoss(PixelLoss):
@@ -63,13 +64,19 @@ class SeesawLoss(PixelLoss):
         self.min_confidence = min_confidence
         self.register_buffer("seen", torch.zeros(self.num_classes, dtype=torch.long))
 
-    def weigh(self, logits: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
-        support = self.over_ranks(class_pixels(target, self.num_classes, self.void))
+    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
+        return SegLoss.of_any_size(self, logits, target)
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        support = self.over_ranks(image_pixels(target, self.num_classes).sum(0))
         if self.training:
             self.seen += support
-        return self.weight, self.norm(support)
+        sums = class_nll(self.shifted(logits, target), target).sums
+        weighed = sums if self.weight is None else self.weight * sums
+        return self.mean(weighed.sum().to(logits.dtype), self.norm(support))
 
-    def adjust(self, logits: Tensor, target: Tensor) -> Tensor:
+    def shifted(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The logits for the softmax, which differ by the true class of a pixel."""
         label = target.masked_fill(target == self.void, 0)
         log_seen = self.seen.clamp(min=1).to(widest_float(logits.device)).log()
         # (C, C): row i for pixels of class i

@@ -48,9 +48,11 @@ class WeightedSumLoss(SegLoss):
     def parts(self) -> list[SegLoss]:
         return cast(list[SegLoss], list(self._losses))
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        values = [part.loss(logits, target) for part in self.parts]
+    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
+        values = [self.of_part(part, logits, target) for part in self.parts]
         return torch.stack([f * value for f, value in zip(self.factors, values, strict=True)]).sum()
+
+    loss = of_any_size
 
     def set_progress(self, done: float) -> None:
         super().set_progress(done)

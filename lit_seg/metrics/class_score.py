@@ -53,10 +53,6 @@ class ClassScore(FullPrecisionMetric):
     def count(self, preds: Tensor, target: Tensor) -> Tensor:
         """``(rows, C)`` int64 counts of ``(N, *)`` predicted and true class ids."""
 
-    def count_logits(self, logits: Tensor, target: Tensor) -> Tensor:
-        """``(rows, C)`` int64 counts of ``(N, C, *)`` logits, whose largest is the prediction."""
-        return self.count(predict_labels(logits), target)
-
     @abstractmethod
     def score(self, counts: Tensor) -> Tensor:
         """``(C,)`` float64 scores of summed counts, NaN where a score is not defined."""

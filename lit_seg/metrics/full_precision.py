@@ -7,12 +7,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-_WITHOUT_FLOAT64 = {"mps"}  # Apple's GPUs
-
-
-def widest_float(device: torch.device) -> torch.dtype:
-    """float64, or float32 on Apple's GPUs, which have no float64."""
-    return torch.float32 if device.type in _WITHOUT_FLOAT64 else torch.float64
+from lit_seg.ops.precision import widest_float
 
 
 def _trainable(tensor: Tensor) -> Tensor:

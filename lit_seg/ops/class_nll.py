@@ -13,14 +13,15 @@ than the labels are upsampled on the way.
 import logging
 from functools import cache
 from types import ModuleType
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
+from torch.autograd.function import Function
 
 from lit_seg.errors import check_choice
 from lit_seg.ops import chunked, upsampled_chunked
+from lit_seg.ops.precision import widest_float
 from lit_seg.ops.reference import reference_class_nll
 
 Backend = Literal["auto", "reference", "chunked", "triton"]
@@ -45,6 +46,7 @@ class ClassNLL(NamedTuple):
 def class_nll(
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None = None,
     predictions: bool = False,
     pixels: bool = False,
     align_corners: bool = False,
@@ -64,6 +66,8 @@ def class_nll(
             bilinearly, by the kernels where they are read.
         target: ``(N, *)`` int64 class ids. Any number outside of 0 to C - 1 is void: the pixel
             gives no value, no count and a gradient of exactly 0, even if its logits are NaN.
+        margin: ``(C,)`` numbers, not negative: the logit of a pixel's true class is lowered by that
+            of the class before all else, and so must win by it. None stands for 0.
         predictions: whether to count the pixels predicted as each class too.
         pixels: whether to return the -log p of each pixel too.
         align_corners: of the interpolation, as in ``F.interpolate``.
@@ -89,12 +93,12 @@ def class_nll(
     if backend == "reference":
         if not same:
             logits = upsampled_chunked.upsampled(logits, target, align_corners)
-        sums, counts, nll = reference_class_nll(logits, target, predictions)
+        sums, counts, nll = reference_class_nll(logits, target, margin, predictions)
     else:
         if not (logits.is_contiguous() or logits.movedim(1, -1).is_contiguous()):
             logits = logits.contiguous()
-        args = logits, target.contiguous(), predictions, pixels, align_corners, backend
-        sums, counts, nll, _ = _forward(*args)
+        args = logits, target.contiguous(), margin, predictions, pixels, align_corners, backend
+        sums, counts, nll, _ = _ClassNLL.apply(*args)  # type: ignore[no-untyped-call]
     return ClassNLL(sums, counts, nll if pixels else None)
 
 
@@ -102,6 +106,7 @@ def class_nll(
 def _forward(
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None,
     predictions: bool,
     pixels: bool,
     align_corners: bool,
@@ -109,8 +114,9 @@ def _forward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     same, upsampled = _implementations(logits, backend)
     if logits.shape[2:] == target.shape[1:]:
-        return same.forward(logits, target, predictions, pixels)  # type: ignore[no-any-return]
-    return upsampled.forward(logits, target, predictions, pixels, align_corners)  # type: ignore[no-any-return]
+        return same.forward(logits, target, margin, predictions, pixels)  # type: ignore[no-any-return]
+    args = logits, target, margin, predictions, pixels, align_corners
+    return upsampled.forward(*args)  # type: ignore[no-any-return]
 
 
 @torch.library.custom_op("lit_seg::class_nll_backward", mutates_args=())
@@ -119,12 +125,13 @@ def _backward(
     by_pixel: Tensor | None,
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None,
     lse: Tensor,
     align_corners: bool,
     backend: str,
 ) -> Tensor:
     same, upsampled = _implementations(logits, backend)
-    tensors = by_class, by_pixel, logits, target, lse
+    tensors = by_class, by_pixel, logits, target, margin, lse
     if logits.shape[2:] == target.shape[1:]:
         return same.backward(*tensors)  # type: ignore[no-any-return]
     return upsampled.backward(*tensors, align_corners)  # type: ignore[no-any-return]
@@ -134,13 +141,14 @@ def _backward(
 def _(
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None,
     predictions: bool,
     pixels: bool,
     align_corners: bool,
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     classes = logits.shape[1]
-    sums = logits.new_empty(classes, dtype=torch.double)
+    sums = logits.new_empty(classes, dtype=widest_float(logits.device))
     counts = target.new_empty(3 if predictions else 2, classes)
     return sums, counts, *chunked.empty_pixels(logits, target, pixels)
 
@@ -151,6 +159,7 @@ def _(
     by_pixel: Tensor | None,
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None,
     lse: Tensor,
     align_corners: bool,
     backend: str,
@@ -158,28 +167,48 @@ def _(
     return torch.empty_like(logits)
 
 
-def _save(
-    ctx: FunctionCtx,
-    inputs: tuple[Tensor, Tensor, bool, bool, bool, str],
-    output: tuple[Tensor, Tensor, Tensor, Tensor],
-) -> None:
-    logits, target, _, _, *ctx.options = inputs  # type: ignore[attr-defined]
-    ctx.save_for_backward(logits, target, output[3])
-    # else tensors of zeros would be made for the gradients that nothing needs
-    ctx.set_materialize_grads(False)
+class _ClassNLL(Function):
+    """The operators as one function, since autograd of an operator knows no ``torch.func``."""
+
+    @staticmethod
+    def forward(*args: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return _forward(*args)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        logits, target, margin, _, ctx.pixels, *ctx.options = inputs
+        _, counts, _, lse = output
+        ctx.save_for_backward(logits, target, margin, lse)
+        ctx.mark_non_differentiable(counts, lse)
+        # else tensors of zeros would be made for the gradients that nothing needs
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        by_class, _, by_pixel, _ = gradients
+        by_pixel = by_pixel if ctx.pixels else None
+        if by_class is None and by_pixel is None:
+            return (None,) * 7
+        # torch.compile takes no function within a function, and no second derivative anyway
+        once = _backward if torch.compiler.is_compiling() else _Gradient.apply
+        gradient = once(by_class, by_pixel, *ctx.saved_tensors, *ctx.options)  # type: ignore[no-untyped-call]
+        return gradient, *(None,) * 6
 
 
-def _gradients(
-    ctx: FunctionCtx, by_class: Tensor | None, _: None, by_pixel: Tensor | None, __: None
-) -> tuple[Tensor | None, ...]:
-    if by_class is None and by_pixel is None:
-        return (None,) * 6
-    saved = ctx.saved_tensors  # type: ignore[attr-defined]
-    gradient = _backward(by_class, by_pixel, *saved, *ctx.options)  # type: ignore[attr-defined]
-    return gradient, *(None,) * 5
+class _Gradient(Function):
+    """The gradient, which is not differentiable."""
 
+    @staticmethod
+    def forward(*args: Any) -> Tensor:
+        return _backward(*args)  # type: ignore[no-any-return]
 
-_forward.register_autograd(_gradients, setup_context=_save)
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Keep nothing."""
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> None:
+        raise RuntimeError("the losses that are means over pixels have no second derivative")
 
 
 def _implementations(logits: Tensor, backend: str) -> tuple[ModuleType, ModuleType]:

@@ -46,6 +46,12 @@ def labels_of(target_ptr, pixel, inside, C: tl.constexpr):
 
 
 @triton.jit
+def margins_of(margin_ptr, label, C: tl.constexpr):
+    """What the own logits of pixels are lowered by."""
+    return tl.load(margin_ptr + label, mask=label < C, other=0.0).to(tl.float32)
+
+
+@triton.jit
 def next_class(x, c, best, exps, predicted):
     """The largest logit, the sum of exp(logit - largest) and the class of the largest, with x."""
     # one exponential whether or not this logit is the largest so far

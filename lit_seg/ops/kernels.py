@@ -17,6 +17,7 @@ from lit_seg.ops.kernel_parts import (
     count_classes,
     factors_of,
     labels_of,
+    margins_of,
     next_class,
     sum_classes,
 )
@@ -39,10 +40,10 @@ SUM_PIXELS = 1024
 
 @triton.jit
 def _forward_by_class(
-    logits_ptr, target_ptr, lse_ptr, pixel_ptr, nll_ptr, counts_ptr, predicted_ptr,
+    logits_ptr, target_ptr, margin_ptr, lse_ptr, pixel_ptr, nll_ptr, counts_ptr, predicted_ptr,
     pixels, blocks_of_image, blocks,
-    C: tl.constexpr, PREDICTIONS: tl.constexpr, PIXELS: tl.constexpr, ROWS: tl.constexpr,
-    BLOCK: tl.constexpr, UNROLL: tl.constexpr,
+    C: tl.constexpr, MARGIN: tl.constexpr, PREDICTIONS: tl.constexpr, PIXELS: tl.constexpr,
+    ROWS: tl.constexpr, BLOCK: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     """Logits ``(N, C, pixels)``, or with ROWS ``(pixels, C)``: all that forward gives."""
     block = tl.program_id(0)
@@ -65,10 +66,16 @@ def _forward_by_class(
     best = tl.full([BLOCK], -3.4028234e38, tl.float32)
     exps = tl.zeros([BLOCK], tl.float32)
     predicted = tl.zeros([BLOCK], tl.int32)
+    if MARGIN:
+        margin = margins_of(margin_ptr, label, C)
     for c in tl.range(0, C, loop_unroll_factor=UNROLL):
         x = tl.load(block_ptr + c * step + at, mask=inside, other=0.0).to(tl.float32)
+        if MARGIN:
+            x -= tl.where(label == c, margin, 0.0)
         best, exps, predicted = next_class(x, c, best, exps, predicted)
     own = tl.load(block_ptr + label * step + at, mask=label < C, other=0.0).to(tl.float32)
+    if MARGIN:
+        own -= margin
     log = tl.log(exps)
     nll = log + (best - own)
     tl.store(lse_ptr + pixel + p, best + log, mask=inside)
@@ -83,8 +90,8 @@ def _forward_by_class(
 
 @triton.jit
 def _forward_by_pixel(
-    logits_ptr, target_ptr, lse_ptr, pixel_ptr, signed_ptr, predictions_ptr, pixels,
-    C: tl.constexpr, PREDICTIONS: tl.constexpr, PIXELS: tl.constexpr,
+    logits_ptr, target_ptr, margin_ptr, lse_ptr, pixel_ptr, signed_ptr, predictions_ptr, pixels,
+    C: tl.constexpr, MARGIN: tl.constexpr, PREDICTIONS: tl.constexpr, PIXELS: tl.constexpr,
     BLOCK: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     """Logits ``(pixels, C)``: -log p, negative where the pixel is missed, and the predictions."""
@@ -94,11 +101,15 @@ def _forward_by_pixel(
     c = tl.arange(0, WIDTH)[None, :]
     there = inside[:, None] & (c < C)
     x = tl.load(logits_ptr + p[:, None] * C + c, mask=there, other=-float("inf")).to(tl.float32)
+    own = tl.load(logits_ptr + p * C + label, mask=label < C, other=0.0).to(tl.float32)
+    if MARGIN:
+        margin = margins_of(margin_ptr, label, C)
+        x -= tl.where(label[:, None] == c, margin[:, None], 0.0)
+        own -= margin
     best = tl.max(x, 1)
     exps = tl.sum(tl.exp(x - best[:, None]), 1)
     # pads stand behind the classes, and a pixel whose logits are NaN is predicted as none
     predicted = tl.min(tl.where(x == best[:, None], c, WIDTH), 1)
-    own = tl.load(logits_ptr + p * C + label, mask=label < C, other=0.0).to(tl.float32)
     log = tl.log(exps)
     nll = log + (best - own)
     tl.store(lse_ptr + p, best + log, mask=inside)
@@ -131,9 +142,9 @@ def _sum_pixels(
 
 @triton.jit
 def _backward_by_class(
-    by_class_ptr, by_pixel_ptr, logits_ptr, target_ptr, lse_ptr, result_ptr,
+    by_class_ptr, by_pixel_ptr, logits_ptr, target_ptr, margin_ptr, lse_ptr, result_ptr,
     pixels, blocks_of_image,
-    C: tl.constexpr, BY_CLASS: tl.constexpr, BY_PIXEL: tl.constexpr,
+    C: tl.constexpr, MARGIN: tl.constexpr, BY_CLASS: tl.constexpr, BY_PIXEL: tl.constexpr,
     BLOCK: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     block = tl.program_id(0)
@@ -149,8 +160,12 @@ def _backward_by_class(
     by_pixel_ptr += pixel
     factor = factors_of(by_class_ptr, by_pixel_ptr, label, p, C, BY_CLASS, BY_PIXEL, BLOCK)
     start = image * C * plane + first
+    if MARGIN:
+        margin = margins_of(margin_ptr, label, C)
     for c in tl.range(0, C, loop_unroll_factor=UNROLL):
         x = tl.load(logits_ptr + start + c * plane + p, mask=inside, other=0.0).to(tl.float32)
+        if MARGIN:
+            x -= tl.where(label == c, margin, 0.0)
         slope = (tl.exp(x - lse) - tl.where(label == c, 1.0, 0.0)) * factor
         # a void pixel may hold NaN
         slope = tl.where(valid, slope, 0.0).to(result_ptr.dtype.element_ty)
@@ -159,9 +174,9 @@ def _backward_by_class(
 
 @triton.jit
 def _backward_by_pixel(
-    by_class_ptr, by_pixel_ptr, logits_ptr, target_ptr, lse_ptr, result_ptr,
+    by_class_ptr, by_pixel_ptr, logits_ptr, target_ptr, margin_ptr, lse_ptr, result_ptr,
     pixels,
-    C: tl.constexpr, BY_CLASS: tl.constexpr, BY_PIXEL: tl.constexpr,
+    C: tl.constexpr, MARGIN: tl.constexpr, BY_CLASS: tl.constexpr, BY_PIXEL: tl.constexpr,
     BLOCK: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     p = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -174,13 +189,16 @@ def _backward_by_pixel(
     at = p[:, None] * C + c
     there = inside[:, None] & (c < C)
     x = tl.load(logits_ptr + at, mask=there, other=0.0).to(tl.float32)
+    if MARGIN:
+        margin = margins_of(margin_ptr, label, C)
+        x -= tl.where(label[:, None] == c, margin[:, None], 0.0)
     slope = tl.exp(x - lse[:, None]) - tl.where(label[:, None] == c, 1.0, 0.0)
     slope = tl.where(valid[:, None], slope * factor[:, None], 0.0)
     tl.store(result_ptr + at, slope.to(result_ptr.dtype.element_ty), mask=there)
 
 
 def forward(
-    logits: Tensor, target: Tensor, predictions: bool, pixels: bool
+    logits: Tensor, target: Tensor, margin: Tensor | None, predictions: bool, pixels: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """As :func:`lit_seg.ops.chunked.forward`."""
     num_classes = logits.shape[1]
@@ -192,8 +210,8 @@ def forward(
     blocks = images * blocks_of_image
     nll, lse = empty_pixels(logits, target, pixels)
     parts = Parts(target, num_classes, predictions, blocks)
-    tensors = logits, target, lse, nll
-    constants = num_classes, predictions, pixels
+    tensors = logits, target, lse if margin is None else margin, lse, nll
+    constants = num_classes, margin is not None, predictions, pixels
     with torch.cuda.device_of(logits):
         if whole and blocks:
             signed = torch.empty_like(lse)
@@ -216,7 +234,12 @@ def forward(
 
 
 def backward(
-    by_class: Tensor | None, by_pixel: Tensor | None, logits: Tensor, target: Tensor, lse: Tensor
+    by_class: Tensor | None,
+    by_pixel: Tensor | None,
+    logits: Tensor,
+    target: Tensor,
+    margin: Tensor | None,
+    lse: Tensor,
 ) -> Tensor:
     """As :func:`lit_seg.ops.chunked.backward`."""
     num_classes = logits.shape[1]
@@ -224,9 +247,10 @@ def backward(
     if not result.numel():
         return result
     images, size, rows = _layout(logits)
-    factors = (lse if each is None else each.contiguous() for each in (by_class, by_pixel))
-    tensors = *factors, logits, target, lse, result
-    constants = num_classes, by_class is not None, by_pixel is not None
+    given = by_class, by_pixel, margin
+    *factors, lowered = (lse if each is None else each.contiguous() for each in given)
+    tensors = *factors, logits, target, lowered, lse, result
+    constants = num_classes, *(each is not None for each in (margin, by_class, by_pixel))
     with torch.cuda.device_of(logits):
         if rows:
             at_once, options = _whole_pixels(num_classes)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def reference_class_nll(
-    logits: Tensor, target: Tensor, predictions: bool
+    logits: Tensor, target: Tensor, margin: Tensor | None, predictions: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``(C,)`` sums, ``(2 or 3, C)`` counts and ``(N, *)`` -log p as ``class_nll`` defines them."""
     num_classes = logits.shape[1]
@@ -14,6 +14,8 @@ def reference_class_nll(
     label = target[valid]
     own = logits.movedim(1, -1)[valid]  # (valid pixels, C)
     wide = torch.promote_types(logits.dtype, torch.float)
+    if margin is not None:
+        own = own - F.one_hot(label, num_classes) * margin.to(wide)
     nll = F.cross_entropy(own.to(wide), label, reduction="none")
     sums = (F.one_hot(label, num_classes) * nll.double().unsqueeze(1)).sum(0)
     predicted = own.argmax(1)

@@ -1,12 +1,13 @@
 """Sums and counts per class of logits smaller than the labels, in plain PyTorch.
 
 On the CPU a chunk is some rows of the labels: the few rows of logits that it needs are widened and
-then heightened by matrix products, so logits of full size are never in memory. On a GPU, and where
-a logit is NaN or infinite, they are, in forward and again in backward; there the gradient of a GPU
-is PyTorch's, whose last bits differ between calls.
+then heightened by matrix products, so logits of full size are never in memory. On a GPU they are,
+in forward and again in backward; there the gradient is PyTorch's, whose last bits differ between
+calls.
 """
 
 from collections.abc import Iterator
+from math import ceil
 from typing import NamedTuple
 
 import torch
@@ -14,9 +15,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.ops import chunked
+from lit_seg.ops.precision import wide_dtype
 
 BAND = 64
 """Rows of the labels whose logits are widened at once, since neighbours need the same ones."""
+COLUMNS = 32
+"""Columns of logits in one product: most others have no part in the same columns of the labels."""
+
+
+class Part(NamedTuple):
+    """Some neighbouring rows or columns of the labels.
+
+    Attributes:
+        full: which ones.
+        own: the rows or columns of logits that they lie between.
+        weights: ``(full, own)`` of the interpolation.
+    """
+
+    full: slice
+    own: slice
+    weights: Tensor
 
 
 class Band(NamedTuple):
@@ -25,36 +43,44 @@ class Band(NamedTuple):
     Attributes:
         image: which one.
         logits: the rows of logits that they lie between.
-        chunks: of each chunk the rows of the labels, the rows among ``logits``, and the
-            ``(rows of labels, rows of logits)`` weights of the interpolation.
+        chunks: its parts, whose ``own`` counts from the first of ``logits``.
     """
 
     image: int
     logits: slice
-    chunks: list[tuple[slice, slice, Tensor]]
+    chunks: list[Part]
 
 
 def forward(
-    logits: Tensor, target: Tensor, predictions: bool, pixels: bool, align_corners: bool
+    logits: Tensor,
+    target: Tensor,
+    margin: Tensor | None,
+    predictions: bool,
+    pixels: bool,
+    align_corners: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """As :func:`lit_seg.ops.chunked.forward`, of ``(N, C, h, w)`` logits and larger labels."""
-    if not _by_products(logits):
+    if logits.is_cuda:
         full = upsampled(logits, target, align_corners)
-        return chunked.forward(full, target, predictions, pixels)
+        return chunked.forward(full, target, margin, predictions, pixels)
     num_classes = logits.shape[1]
-    sums = logits.new_zeros(num_classes, dtype=torch.double)
-    counts = target.new_zeros(3 if predictions else 2, num_classes)
+    totals = chunked.Totals(logits, target, margin, predictions)
+    room = chunked.Room(logits)
     nll, lse = chunked.empty_pixels(logits, target, pixels)
-    widen = _weights(logits, 3, target, align_corners).T
+    columns = _columns(logits, target, align_corners)
+    logits, lost = _cleaned(logits, target, align_corners)
     for image, own, chunks in _bands(logits, target, align_corners):
-        small = logits[image, :, own].to(lse.dtype) @ widen
+        wide = _widened(logits[image, :, own].to(lse.dtype), columns)
         for rows, near, heighten in chunks:
-            x = (heighten @ small[:, near]).view(1, num_classes, -1)
+            x = room.of((num_classes, len(heighten), wide.shape[2]))
+            x = torch.matmul(heighten, wide[:, near], out=x).view(1, num_classes, -1)
+            if lost is not None:
+                x.masked_fill_(lost[image, rows].view(1, 1, -1), torch.nan)
             label, to_lse, to_nll = (
                 each[image, rows].view(1, -1) for each in (target, lse, nll if pixels else lse)
             )
-            chunked.forward_chunk(x, label, to_lse, to_nll, sums, counts, predictions, pixels)
-    return sums, counts, nll, lse
+            totals.add(x, label, to_lse, to_nll if pixels else None)
+    return totals.sums, totals.counts, nll, lse
 
 
 def backward(
@@ -62,55 +88,70 @@ def backward(
     by_pixel: Tensor | None,
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None,
     lse: Tensor,
     align_corners: bool,
 ) -> Tensor:
     """As :func:`lit_seg.ops.chunked.backward`, with respect to the small logits."""
     result: Tensor
-    if not _by_products(logits):
+    if logits.is_cuda:
         full = upsampled(logits, target, align_corners)
-        gradient = chunked.backward(by_class, by_pixel, full, target, lse)
+        gradient = chunked.backward(by_class, by_pixel, full, target, margin, lse)
         result = torch.ops.aten.upsample_bilinear2d_backward(
             gradient, target.shape[1:], logits.shape, align_corners
         )
         return torch.empty_like(logits).copy_(result)
     result = torch.zeros_like(logits, dtype=lse.dtype)
-    factors = chunked.factors_by_class(by_class, logits, lse)
+    slopes = chunked.Slopes(by_class, margin, logits)
+    room = chunked.Room(logits)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
-    widen = _weights(logits, 3, target, align_corners).T
+    columns = _columns(logits, target, align_corners)
+    logits, lost = _cleaned(logits, target, align_corners)
     for image, own, chunks in _bands(logits, target, align_corners):
-        small = logits[image, :, own].to(lse.dtype) @ widen
-        slope = torch.zeros_like(small)
+        wide = _widened(logits[image, :, own].to(lse.dtype), columns)
+        slope = torch.zeros_like(wide)
         for rows, near, heighten in chunks:
-            x = heighten @ small[:, near]
+            x = room.of((len(wide), len(heighten), wide.shape[2]))
+            torch.matmul(heighten, wide[:, near], out=x)
             label, norm = (each[image, rows].view(1, -1) for each in (target, lse))
             factor = None if by_pixel is None else by_pixel[image, rows].view(1, -1)
             as_chunk = x.view(1, len(x), -1)
-            chunked.backward_chunk(as_chunk, as_chunk, label, norm, factors, factor)
+            if lost is not None:
+                x.masked_fill_(lost[image, rows], torch.nan)
+            slopes.write(as_chunk, as_chunk, label, norm, factor)
             slope[:, near] += heighten.T @ x
-        result[image, :, own] += slope @ widen.T
+        for full, near, weights in columns:
+            result[image, :, own, near] += slope[..., full] @ weights
     return result.to(logits.dtype)
 
 
 def upsampled(logits: Tensor, target: Tensor, align_corners: bool) -> Tensor:
     """Logits of the labels' size, in the dtype of the arithmetic."""
     return F.interpolate(
-        logits.to(chunked.wide_dtype(logits)),
+        logits.to(wide_dtype(logits)),
         target.shape[1:],
         mode="bilinear",
         align_corners=align_corners,
     )
 
 
-def _by_products(logits: Tensor) -> bool:
-    # a matrix product multiplies every logit of a row, NaN times 0 is NaN
-    return not logits.is_cuda and bool(logits.isfinite().all())
+def _cleaned(logits: Tensor, target: Tensor, align_corners: bool) -> tuple[Tensor, Tensor | None]:
+    """Finite logits, and which ``(N, H, W)`` pixels have a part in others, or None.
+
+    A matrix product multiplies every logit of a row, and NaN times 0 is NaN.
+    """
+    finite = logits.isfinite().all(1)
+    if bool(finite.all()):
+        return logits, None
+    down, across = (_weights(logits, axis, target, align_corners) for axis in (2, 3))
+    reached = down @ (~finite).to(down.dtype) @ across.T
+    return logits.where(finite.unsqueeze(1), 0), reached != 0
 
 
 def _weights(logits: Tensor, axis: int, target: Tensor, align_corners: bool) -> Tensor:
     """``(full size, own size)`` weights of the interpolation along an axis of the logits."""
     own, full = logits.shape[axis], target.shape[axis - 1]
-    ones = torch.eye(own, dtype=chunked.wide_dtype(logits), device=logits.device)
+    ones = torch.eye(own, dtype=wide_dtype(logits), device=logits.device)
     shape = (full, 1)
     parts = F.interpolate(
         ones.view(1, own, own, 1), shape, mode="bilinear", align_corners=align_corners
@@ -118,21 +159,41 @@ def _weights(logits: Tensor, axis: int, target: Tensor, align_corners: bool) -> 
     return parts.view(own, full).T
 
 
-def _bands(logits: Tensor, target: Tensor, align_corners: bool) -> Iterator[Band]:
-    weights = _weights(logits, 2, target, align_corners)
+def _parts(weights: Tensor, size: int) -> Iterator[Part]:
+    """Parts of so many rows or columns, from the ``(full, own)`` weights of all."""
     used = weights != 0
     first = used.int().argmax(1).tolist()
     end = (used.shape[1] - used.flip(1).int().argmax(1)).tolist()
-    images, height, width = target.shape
+    for start in range(0, len(weights), size):
+        stop = min(start + size, len(weights))
+        own = slice(first[start], end[stop - 1])
+        yield Part(slice(start, stop), own, weights[start:stop, own])
+
+
+def _columns(logits: Tensor, target: Tensor, align_corners: bool) -> list[Part]:
+    size = ceil(COLUMNS * target.shape[2] / max(1, logits.shape[3]))
+    return list(_parts(_weights(logits, 3, target, align_corners), max(1, size)))
+
+
+def _widened(small: Tensor, columns: list[Part]) -> Tensor:
+    """``(C, rows, W)`` logits of ``(C, rows, w)`` ones."""
+    wide = small.new_empty(*small.shape[:2], columns[-1].full.stop if columns else 0)
+    for full, own, weights in columns:
+        wide[..., full] = small[..., own] @ weights.T
+    return wide
+
+
+def _bands(logits: Tensor, target: Tensor, align_corners: bool) -> Iterator[Band]:
+    weights = _weights(logits, 2, target, align_corners)
+    images, _, width = target.shape
     step = max(1, chunked.chunk_bytes(logits) // (4 * logits.shape[1] * max(1, width)))
+    bands = []
+    for rows, own, band in _parts(weights, BAND):
+        chunks = [
+            Part(slice(part.full.start + rows.start, part.full.stop + rows.start), *part[1:])
+            for part in _parts(band, step)
+        ]
+        bands.append((own, chunks))
     for image in range(images):
-        for top in range(0, height, BAND):
-            bottom = min(top + BAND, height)
-            start = first[top]
-            chunks = []
-            for upper in range(top, bottom, step):
-                lower = min(upper + step, bottom)
-                own = slice(first[upper], end[lower - 1])
-                near = slice(own.start - start, own.stop - start)
-                chunks.append((slice(upper, lower), near, weights[upper:lower, own]))
-            yield Band(image, slice(start, end[bottom - 1]), chunks)
+        for own, chunks in bands:
+            yield Band(image, own, chunks)

@@ -18,6 +18,7 @@ from lit_seg.ops.kernel_parts import (
     count_classes,
     factors_of,
     labels_of,
+    margins_of,
     next_class,
     sum_classes,
 )
@@ -74,11 +75,11 @@ def _logit(row_ptr, below_ptr, left, right, down, across):
 
 @triton.jit
 def _forward(
-    logits_ptr, target_ptr, lse_ptr, pixel_ptr, nll_ptr, counts_ptr, predicted_ptr,
+    logits_ptr, target_ptr, margin_ptr, lse_ptr, pixel_ptr, nll_ptr, counts_ptr, predicted_ptr,
     of_image, of_class, of_row, of_column, height, width, full_height, full_width,
     scale_down, scale_across, blocks_of_row, blocks,
-    C: tl.constexpr, PREDICTIONS: tl.constexpr, EACH: tl.constexpr, ALIGN: tl.constexpr,
-    BLOCK: tl.constexpr, UNROLL: tl.constexpr,
+    C: tl.constexpr, MARGIN: tl.constexpr, PREDICTIONS: tl.constexpr, EACH: tl.constexpr,
+    ALIGN: tl.constexpr, BLOCK: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     block = tl.program_id(0)
     row = block // blocks_of_row
@@ -97,11 +98,17 @@ def _forward(
     best = tl.full([BLOCK], -3.4028234e38, tl.float32)
     exps = tl.zeros([BLOCK], tl.float32)
     predicted = tl.zeros([BLOCK], tl.int32)
+    if MARGIN:
+        margin = margins_of(margin_ptr, label, C)
     for c in tl.range(0, C, loop_unroll_factor=UNROLL):
         v = _logit(top_ptr + c * step, bottom_ptr + c * step, left, right, down, across)
+        if MARGIN:
+            v -= tl.where(label == c, margin, 0.0)
         best, exps, predicted = next_class(v, c, best, exps, predicted)
     own = tl.where(label < C, label, 0) * step
     own = _logit(top_ptr, bottom_ptr, own + left, own + right, down, across)
+    if MARGIN:
+        own -= margin
     log = tl.log(exps)
     nll = log + (best - own)
     tl.store(lse_ptr + pixel + x, best + log, mask=inside)
@@ -124,11 +131,11 @@ def _column(top_ptr, bottom_ptr, at, there, down):
 
 @triton.jit
 def _backward(
-    by_class_ptr, by_pixel_ptr, logits_ptr, target_ptr, lse_ptr, result_ptr,
+    by_class_ptr, by_pixel_ptr, logits_ptr, target_ptr, margin_ptr, lse_ptr, result_ptr,
     of_image, of_class, of_row, of_column, height, width, full_height, full_width,
     scale_down, scale_across, per_row, per_column, reach_down, reach_across, blocks_of_row,
-    C: tl.constexpr, BY_CLASS: tl.constexpr, BY_PIXEL: tl.constexpr, ALIGN: tl.constexpr,
-    BLOCK: tl.constexpr, CLASSES: tl.constexpr,
+    C: tl.constexpr, MARGIN: tl.constexpr, BY_CLASS: tl.constexpr, BY_PIXEL: tl.constexpr,
+    ALIGN: tl.constexpr, BLOCK: tl.constexpr, CLASSES: tl.constexpr,
 ):  # fmt: skip
     block = tl.program_id(0)
     row = block // blocks_of_row
@@ -172,6 +179,9 @@ def _backward(
                     tl.where((right > j)[None, :], right_v, v),
                     across[None, :],
                 )
+                if MARGIN:
+                    margin = margins_of(margin_ptr, label, C)
+                    z -= tl.where(label[None, :] == c, margin[None, :], 0.0)
                 more = tl.exp(z - lse[None, :]) - tl.where(label[None, :] == c, 1.0, 0.0)
                 # a void pixel may hold NaN
                 slope += tl.where((label < C)[None, :], more * (factor * part)[None, :], 0.0)
@@ -180,7 +190,12 @@ def _backward(
 
 
 def forward(
-    logits: Tensor, target: Tensor, predictions: bool, pixels: bool, align_corners: bool
+    logits: Tensor,
+    target: Tensor,
+    margin: Tensor | None,
+    predictions: bool,
+    pixels: bool,
+    align_corners: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """As :func:`lit_seg.ops.chunked.forward`, of ``(N, C, h, w)`` logits and larger labels."""
     num_classes = logits.shape[1]
@@ -192,11 +207,11 @@ def forward(
     with torch.cuda.device_of(logits):
         if parts.programs:
             _forward[(parts.programs,)](
-                *(logits, target, lse, nll, *parts.rows),
+                *(logits, target, lse if margin is None else margin, lse, nll, *parts.rows),
                 *(*logits.stride(), *logits.shape[2:], *full),
                 *_scales(logits, target, align_corners),
                 *(blocks_of_row, parts.programs),
-                *(num_classes, predictions, pixels, align_corners),
+                *(num_classes, margin is not None, predictions, pixels, align_corners),
                 **{"BLOCK": block, "UNROLL": UNROLL, "num_warps": 1},
             )
         sums, counts = parts.total()
@@ -208,6 +223,7 @@ def backward(
     by_pixel: Tensor | None,
     logits: Tensor,
     target: Tensor,
+    margin: Tensor | None,
     lse: Tensor,
     align_corners: bool,
 ) -> Tensor:
@@ -224,13 +240,15 @@ def backward(
         for n, per in zip(target.shape[1:], per_logit, strict=True)
     ]
     blocks_of_row = triton.cdiv(width, COLUMNS)
-    factors = (lse if each is None else each.contiguous() for each in (by_class, by_pixel))
+    given = by_class, by_pixel, margin
+    *factors, lowered = (lse if each is None else each.contiguous() for each in given)
     with torch.cuda.device_of(logits):
         _backward[(images * height * blocks_of_row, triton.cdiv(num_classes, CLASSES))](
-            *(*factors, logits, target, lse, result),
+            *(*factors, logits, target, lowered, lse, result),
             *(*logits.stride(), *logits.shape[2:], *target.shape[1:]),
             *(*scales, *per_logit, *reach, blocks_of_row),
-            *(num_classes, by_class is not None, by_pixel is not None, align_corners),
+            *(num_classes, *(each is not None for each in (margin, by_class, by_pixel))),
+            align_corners,
             **{"BLOCK": COLUMNS, "CLASSES": CLASSES, "num_warps": 1},
         )
     return result

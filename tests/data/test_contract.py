@@ -48,7 +48,8 @@ def test_samples_have_the_promised_types_and_labels(make):
             assert batch["image"].shape[1:] == (3, 16, 24)
             assert batch["image"].dtype == torch.uint8
             assert batch["target"].shape[1:] == (16, 24)
-            assert batch["target"].dtype == torch.int64
+            assert batch["target"].dtype == torch.uint8
+            assert data.on_after_batch_transfer(batch, 0)["target"].dtype == torch.int64
             assert len(batch["image"]) == len(batch["target"]) == len(batch["name"])
             assert all(isinstance(name, str) and name for name in batch["name"])
             legal = {*range(len(data.class_names)), VOID}

@@ -90,7 +90,7 @@ def test_noise_is_over_the_pixels_of_both(noise):
     torch.manual_seed(0)
     alone = BLVLoss(COUNTS, noise=noise)(logits, target).item()
     torch.manual_seed(0)
-    with one_of_two_ranks(torch.tensor(7)):
+    with one_of_two_ranks(torch.tensor([0, 7, 0, 0])):
         shared = BLVLoss(COUNTS, noise=noise)(logits, target).item()
     assert shared == pytest.approx(2 * 3 / 10 * alone, rel=1e-6)
 
@@ -98,7 +98,7 @@ def test_noise_is_over_the_pixels_of_both(noise):
 def test_cross_entropy_is_over_the_pixels_of_both():
     logits, target = draw(0)
     mine = int((target != VOID).sum())
-    with one_of_two_ranks(torch.tensor(7)):
+    with one_of_two_ranks(torch.tensor([0, 7, 0, 0])):
         value = CrossEntropyLoss([1] * 4)(logits, target).item()
     # DDP halves it again
     want = 2 * mine * oracle.cross_entropy(logits, target) / (mine + 7)

@@ -8,8 +8,7 @@ import torch
 from torchmetrics import MetricCollection
 
 from lit_seg.metrics import ClassRecall, ConfusionMatrix, recall_counts
-from lit_seg.metrics.class_recall import hits_of
-from lit_seg.metrics.labels import VOID, void_of
+from lit_seg.metrics.labels import VOID
 from tests.distributed import run_on_ranks
 from tests.losses import oracle
 from tests.losses.problems import draw
@@ -27,30 +26,6 @@ def updated(*seeds, **options):
     for seed in seeds:
         metric.update(*draw(seed, absent=(2,)))
     return metric
-
-
-@pytest.mark.parametrize("void", [0.0, 0.5, 1.1])
-@pytest.mark.parametrize("shape", [(9, 3), (2, 4, 5, 6), (2, 256, 3, 4)])
-@pytest.mark.parametrize("scores", ["plain", "ties", "all the same", "ends of the range"])
-def test_hits_are_where_the_prediction_is_the_label(scores, shape, void):
-    logits, target = draw(1, shape, void)
-    if scores == "ties":
-        logits = logits.round()
-    elif scores == "all the same":
-        logits = torch.zeros(shape)
-    elif scores == "ends of the range":
-        logits = torch.where(logits > 1, torch.finfo(torch.float32).max, -torch.inf)
-        logits[:, 0] = 0
-    valid = target != void_of(shape[1])
-    want = [
-        oracle.predicted(row) == label
-        for row, label in zip(
-            logits.movedim(1, -1)[valid].tolist(), target[valid].tolist(), strict=True
-        )
-    ]
-    assert hits_of(logits, target)[valid].tolist() == want
-    strided = logits.movedim(1, -1).contiguous().movedim(-1, 1)
-    assert hits_of(strided, target)[valid].tolist() == want
 
 
 @pytest.mark.parametrize("absent", [(), (0, 3)])

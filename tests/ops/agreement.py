@@ -35,12 +35,23 @@ def channels_last(logits: Tensor) -> Tensor:
     return logits.movedim(1, -1).contiguous().movedim(-1, 1)
 
 
-def check(logits: Tensor, target: Tensor, backend: str, align_corners: bool = False) -> None:
-    """Sums, counts, gradient and memory format of one implementation."""
+def check(
+    logits: Tensor,
+    target: Tensor,
+    backend: str,
+    align_corners: bool = False,
+    margin: float | None = None,
+) -> None:
+    """Sums, counts and gradient of one implementation.
+
+    With ``margin``, the own logit of a pixel of the last class is lowered by so much.
+    """
     leaf = logits.detach().requires_grad_()
     exact = logits.detach().double().requires_grad_()
     weight = torch.linspace(0, 1, logits.shape[1], dtype=torch.double, device=logits.device)
     options = {"align_corners": align_corners, "predictions": True, "pixels": True}
+    if margin is not None:
+        options["margin"] = margin * weight
     found = class_nll(leaf, target, backend=backend, **options)
     wanted = class_nll(exact, target, backend="reference", **options)
     # where logits are interpolated, places of pixels are rounded, and so the prediction may change
@@ -58,7 +69,8 @@ def check(logits: Tensor, target: Tensor, backend: str, align_corners: bool = Fa
         (right,) = torch.autograd.grad(loss(*wanted), exact, retain_graph=True)
         assert gradient.dtype == logits.dtype
         torch.testing.assert_close(gradient.double(), right, rtol=step, atol=step)
-    again = class_nll(leaf, target, align_corners=align_corners, backend=backend)
+    options |= {"predictions": False, "pixels": False}
+    again = class_nll(leaf, target, backend=backend, **options)
     assert again.pixels is None
     assert torch.equal(again.counts, found.counts[:2])
     assert torch.equal(again.sums, found.sums)

@@ -17,7 +17,12 @@ from lit_seg.ops import upsampled_kernels as upsampled  # noqa: E402
 TOOL = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
 TYPES = {
     **{"target_ptr": "*i64", "lse_ptr": "*fp32", "nll_ptr": "*fp32", "counts_ptr": "*i32"},
-    **{"predicted_ptr": "*i32", "signed_ptr": "*fp32", "predictions_ptr": "*i32"},
+    **{
+        "predicted_ptr": "*i32",
+        "signed_ptr": "*fp32",
+        "margin_ptr": "*fp64",
+        "predictions_ptr": "*i32",
+    },
     **{
         "pixel_ptr": "*fp32",
         "by_class_ptr": "*fp64",
@@ -54,8 +59,8 @@ def stack(kernel, dtype, aligned, warps, constants, folder) -> int:
 def cases(classes, predictions):
     """Each kernel with the constants and the warps that it is launched with."""
     common = {"C": classes, "PREDICTIONS": predictions}
-    one = {**common, "PIXELS": predictions}
-    back = {"C": classes, "BY_CLASS": True, "BY_PIXEL": predictions}
+    one = {**common, "MARGIN": predictions, "PIXELS": predictions}
+    back = {"C": classes, "MARGIN": predictions, "BY_CLASS": True, "BY_PIXEL": predictions}
     _, whole = kernels._whole_pixels(classes)
     warps = whole.pop("num_warps")
     block, some = (
@@ -68,7 +73,7 @@ def cases(classes, predictions):
     yield kernels._forward_by_class, few, {**one, **row}
     yield kernels._backward_by_class, kernels.WARPS["backward"], {**back, **some}
     sizes = {"BLOCK": upsampled.PIXELS, "UNROLL": upsampled.UNROLL}
-    each = {"EACH": predictions, "ALIGN": predictions}
+    each = {"MARGIN": predictions, "EACH": predictions, "ALIGN": predictions}
     yield upsampled._forward, 1, {**common, **each, **sizes}
     sizes = {"BLOCK": upsampled.COLUMNS, "CLASSES": upsampled.CLASSES}
     yield upsampled._backward, 1, {**back, "ALIGN": predictions, **sizes}

@@ -40,7 +40,7 @@ class ImageDataModule(ResumableDataModule):
             every image is shown once per epoch.
         second_sampling: a second order of the training images; each sample then also has
             ``image2`` and ``target2`` of it, as BBN needs.
-        num_workers: processes that load samples, per rank.
+        num_workers: processes that load samples, per rank; by default 2 to 8, by the processors.
         seed: seed of order and augmentation, and of what a dataset draws. The command line sets it
             to ``seed_everything``.
     """
@@ -54,7 +54,7 @@ class ImageDataModule(ResumableDataModule):
         batch_size: int = 128,
         sampling: LabelSampling | None = None,
         second_sampling: LabelSampling | None = None,
-        num_workers: int = 2,
+        num_workers: int | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size, sampling, num_workers, seed)

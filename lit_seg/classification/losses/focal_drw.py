@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from lit_seg.losses.base import Counts, at_least_zero
-from lit_seg.losses.pixelwise import PixelLoss, pixel_nll
+from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.ops import ClassNLL
 
 
 class WeightInsideFocalLoss(PixelLoss):
@@ -30,17 +31,21 @@ class WeightInsideFocalLoss(PixelLoss):
         1.0397
     """
 
+    needs_pixels = True
+
     def __init__(self, class_counts: Counts, gamma: float = 1.0) -> None:
         super().__init__(class_counts)
         self.gamma = at_least_zero("gamma", gamma)
 
-    @property
-    def _norm_weight(self) -> Tensor | None:
-        return None
+    def norm(self, support: Tensor) -> Tensor:
+        return support.sum()
 
-    def total(self, logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-        nll = pixel_nll(logits, target, self.void)
+    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
+        nll = found.pixels
+        assert nll is not None
         if weight is not None:
             nll = nll * weight[target.masked_fill(target == self.void, 0)]
         missing = -torch.expm1(-nll.clamp(max=1000))  # as in `modulated_sum`
-        return (missing.clamp(min=torch.finfo(missing.dtype).tiny) ** self.gamma * nll).sum()
+        floor = torch.finfo(missing.dtype).tiny
+        total: Tensor = (missing.clamp(min=floor) ** self.gamma * nll).sum()
+        return total
