@@ -10,6 +10,9 @@ DATA   ?= streets
 MODEL  ?= unet_resnet18
 PLACE   = experiments
 endif
+ifneq ($(filter-out segmentation classification,$(value TASK))$(filter-out 1,$(words $(value TASK))),)
+$(error unknown TASK; there are: segmentation classification)
+endif
 PACKAGE = lit_seg$(if $(filter classification,$(value TASK)),.classification)
 LOSS   ?= recall
 RECIPE ?=
