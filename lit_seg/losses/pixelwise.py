@@ -10,6 +10,7 @@ from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.losses.record import Seen, recording
 from lit_seg.metrics.class_score import ClassScore
 from lit_seg.ops import ClassNLL, class_nll
+from lit_seg.ops.chunked import flat_pixels
 from lit_seg.ops.precision import wide_dtype
 
 Normalizer = Literal["valid", "weight_sum"]
@@ -158,10 +159,19 @@ class ScoreWeightedLoss(PixelLoss):
 
 def image_pixels(target: Tensor, num_classes: int) -> Tensor:
     """``(N, C)`` int64 pixels of each class in each image; no GPU waits for it."""
-    valid = (target >= 0) & (target < num_classes)
-    bins = target.where(valid, num_classes).view(len(target), -1)
+    return counts_of_images(class_bins(target, num_classes), num_classes)[:, :-1]
+
+
+def counts_of_images(bins: Tensor, num_classes: int) -> Tensor:
+    """``(N, C + 1)`` int64 pixels of each class, the last one void, from :func:`class_bins`."""
     ones = bins.new_ones(()).expand(bins.shape)
-    return bins.new_zeros(len(target), num_classes + 1).scatter_add_(1, bins, ones)[:, :-1]
+    return bins.new_zeros(len(bins), num_classes + 1).scatter_add_(1, bins, ones)
+
+
+def class_bins(target: Tensor, num_classes: int) -> Tensor:
+    """``(N, P)`` the class of each pixel, C for void."""
+    valid = (target >= 0) & (target < num_classes)
+    return flat_pixels(target.where(valid, num_classes))
 
 
 def modulated_sum(
