@@ -55,7 +55,7 @@ class PixelLoss(SegLoss):
         return self.loss(logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        found = self._class_nll(logits, target)
+        found = self.nll_of(logits, target)
         weight, norm = self.weigh(found.counts, target)
         return self.mean(self.total(found, target, weight).to(wide_dtype(logits)), norm)
 
@@ -86,7 +86,8 @@ class PixelLoss(SegLoss):
         """The weighted sum of the pixel losses on this rank, from -log p of adjusted logits."""
         return found.sums.sum() if weight is None else (weight * found.sums).sum()
 
-    def _class_nll(self, logits: Tensor, target: Tensor) -> ClassNLL:
+    def nll_of(self, logits: Tensor, target: Tensor) -> ClassNLL:
+        """Sums, counts and, where they are needed, -log p of pixels, of the adjusted logits."""
         seen = recording()
         adjusted, margin = self.adjust(logits), self.own_margin()
         predictions, pixels = self.needs_predictions, self.needs_pixels
