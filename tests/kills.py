@@ -37,14 +37,16 @@ from tests.conftest import TINY, layers
 from tests.same import differences
 
 SECONDS = 120  # after which a process counts as hung
-GRACE = 20  # that a rank has to end when another one is gone
+RANK_TIMEOUT = 60  # that a rank waits for one that was killed before they met
+# that a rank has to end when another one is gone; while it waits for it, it hears no signal, and
+# torchrun would kill it after 30 s
+GRACE = RANK_TIMEOUT + 20
 BASE = [
     *(*TINY, "--trainer.max_epochs", "2", "--data.init_args.num_workers", "1"),
     # dropout, so that random numbers matter
     *("--model.architecture", "fpn", "--model.loss.momentum", "0.9"),
     *("--model.options", "{decoder_pyramid_channels: 32, decoder_segmentation_channels: 32}"),
-    # a rank waits for one that was killed alone before they met, and ends before SECONDS
-    *("--rank_timeout", "60"),
+    *("--rank_timeout", str(RANK_TIMEOUT)),
 ]
 
 

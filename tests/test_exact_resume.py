@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch.utils.data import DataLoader
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
+from lit_seg.callbacks.cost import Cost
 from lit_seg.callbacks.validation_report import ValidationReport
 from lit_seg.checkpoints.best_and_last import BestCheckpoint
 from lit_seg.cli.main import main
@@ -45,10 +47,19 @@ STRONG = (
     *("--config", str(EXPERIMENTS / "recipe/strong_streets.yaml"), *TINY, *EPOCHS),
     *("--model.lr_scheduler.warm_up", "0.5"),
 )
-STOPS_EARLY = (
-    *(*MOMENTUM, "--trainer.max_epochs", "4", "--trainer.callbacks"),
-    "[{class_path: pytorch_lightning.callbacks.EarlyStopping, "
-    "init_args: {monitor: val/miou, mode: max, patience: 1, min_delta: 1}}]",
+
+
+def stops_early(patience: int) -> tuple[str, str]:
+    """Stop at the validation after the first one and so many others: none is better by 1."""
+    options = f"monitor: val/miou, mode: max, patience: {patience}, min_delta: 1"
+    name = "pytorch_lightning.callbacks.EarlyStopping"
+    return "--trainer.callbacks", f"[{{class_path: {name}, init_args: {{{options}}}}}]"
+
+
+STOPS_EARLY = (*MOMENTUM, "--trainer.max_epochs", "4", *stops_early(1))
+STOPS_WITHIN_AN_EPOCH = (*VALIDATED_TWICE, *stops_early(2))
+EVERY_SECOND_EPOCH = (
+    *(*MOMENTUM, "--trainer.max_epochs", "3", "--trainer.check_val_every_n_epoch", "2"),
 )
 DROPOUT = (
     *(*MOMENTUM, "--trainer.max_steps", "3", "--trainer.limit_val_batches", "1"),
@@ -116,6 +127,18 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
         pytest.param(DOUBLE, "training_step", 7, 6, id="float64", marks=slow),
         pytest.param(
             EPOCHS, (BestCheckpoint, "on_validation_end"), 2, 8, id="choice of best", marks=slow
+        ),
+        # what follows a validation, such as the check of the early stop, is done in part
+        pytest.param(STOPS_EARLY, (Cost, "on_train_epoch_end"), 2, 8, id="before the early stop"),
+        pytest.param(
+            *(STOPS_WITHIN_AN_EPOCH, (EarlyStopping, "on_validation_end"), 3, 6),
+            id="early stop within an epoch",
+            marks=slow,
+        ),
+        pytest.param(
+            *(EVERY_SECOND_EPOCH, (Cost, "on_train_epoch_end"), 3, 8),
+            id="end of an epoch without validation",
+            marks=slow,
         ),
     ],
 )

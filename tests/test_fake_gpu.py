@@ -5,13 +5,25 @@ devices fails as it would on a GPU, and so does each question for a number, whic
 """
 
 import warnings
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from lit_seg.losses import LovaszSoftmaxLoss, OHEMLoss, RecallLoss
+from lit_seg.callbacks.class_dynamics import ClassDynamics
+from lit_seg.checkpoints.exact_resume import ExactResume
+from lit_seg.losses import (
+    CrossEntropyLoss,
+    LovaszSoftmaxLoss,
+    OHEMLoss,
+    PATLoss,
+    RecallLoss,
+    SegLoss,
+)
 from lit_seg.metrics.class_step import class_sums, gradient_sums
 from lit_seg.tasks import LitSegmenter
 from tests.gpu.training import SMALL
@@ -67,6 +79,63 @@ def test_a_loss_mixes_no_devices_and_asks_for_no_number(training: bool) -> None:
             except Exception as error:
                 wrong.append(f"{make!r}: {error!r}")
     assert wrong == []
+
+
+class Waits(TorchDispatchMode):
+    """Which copies to the CPU an operation makes; each is a wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        tensors = [t for t in (*args, result) if isinstance(t, Tensor)]
+        if {"cpu", "cuda"} == {t.device.type for t in tensors} and not result.is_cuda:
+            self.found.append(str(func))
+        return result
+
+
+@pytest.mark.parametrize("loss", [RecallLoss, CrossEntropyLoss, PATLoss])
+def test_a_logged_step_waits_once(
+    loss: type[SegLoss], counting: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For all that is logged; a fake number cannot be asked for anywhere else.
+
+    Backward needs a real GPU, see `tests/gpu`.
+    """
+    told: list[Tensor] = []
+
+    def to_host(numbers: Tensor) -> Tensor:
+        told.append(numbers)
+        raise WaitedError
+
+    monkeypatch.setattr("lit_seg.distributed.step_exchange.to_host", to_host)
+    module = LitSegmenter([1] * C, loss=loss, **SMALL["cpu"]).train()
+    trainer: Any = SimpleNamespace(
+        global_step=0, global_rank=0, accumulate_grad_batches=1, datamodule=SimpleNamespace(seed=0)
+    )
+    monkeypatch.setattr("lit_seg.checkpoints.exact_resume.set_logged_step", lambda *_: None)
+    resume, dynamics = ExactResume(), ClassDynamics()
+    with FakeTensorMode(), Waits() as waits:
+        on_gpu(module)
+        image = torch.empty(2, 3, 24, 40, dtype=torch.uint8, device="cuda")
+        batch: Any = {"image": image, "target": labels(), "name": ["a", "b"]}
+        dynamics.on_train_start(trainer, module)
+        for _ in range(2):  # the second one copies the buffers into kept memory
+            for callback in (resume, dynamics):
+                callback.on_train_batch_start(trainer, module, batch, 0)
+            module.training_step(batch, 0)
+            dynamics.on_after_backward(trainer, module)
+            with pytest.raises(WaitedError):
+                module.on_after_backward()
+    assert [numbers.is_cuda for numbers in told] == [True, True]
+    assert told[0].numel() >= 3 + 6 * C
+    assert waits.found == []
+
+
+class WaitedError(Exception):
+    """The step has come to its one wait."""
 
 
 def test_a_validation_mixes_no_devices(counting: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO
 from lit_seg.cli.main import main
 from lit_seg.errors import WriteError
 from lit_seg.loggers import csv_log
+from lit_seg.models.resized_logits import Logits
 from lit_seg.tasks import LitSegmenter
 from tests.same import differences
 from tests.test_cli import fit
@@ -71,17 +73,17 @@ def files_of_at_most(size: int) -> Iterator[None]:
 def test_a_broken_logit_stops_the_run_before_the_weights_change(
     tmp_path: Path, reference: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    forward = LitSegmenter.forward
+    logits_of = LitSegmenter.logits
 
-    def breaking(self: LitSegmenter, image: Tensor) -> Tensor:
-        logits = forward(self, image)
+    def breaking(self: LitSegmenter, image: Tensor) -> Logits:
+        logits = logits_of(self, image)
         if self.training and self.global_step == 6:
             # the loss stays finite: this class is just impossible
-            logits[0, 3, 5, 7] = -float("inf")
+            logits.small[0, 3, 5, 7] = -float("inf")
         return logits
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LitSegmenter, "forward", breaking)
+        patch.setattr(LitSegmenter, "logits", breaking)
         assert fit(tmp_path / "a", *EPOCHS) == 2
     said = capsys.readouterr().err
     assert "step 6" in said
@@ -134,14 +136,14 @@ def test_weights_that_a_gradient_broke_are_not_saved(
 def test_a_broken_logit_in_validation_stops_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    forward = LitSegmenter.forward
+    logits_of = LitSegmenter.logits
 
-    def breaking(self: LitSegmenter, image: Tensor) -> Tensor:
-        logits = forward(self, image)
-        return logits if self.training else logits.log()
+    def breaking(self: LitSegmenter, image: Tensor) -> Logits:
+        logits = logits_of(self, image)
+        return logits if self.training else replace(logits, small=logits.small.log())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LitSegmenter, "forward", breaking)
+        patch.setattr(LitSegmenter, "logits", breaking)
         assert fit(tmp_path / "a", "--trainer.max_epochs", "1") == 2
     said = capsys.readouterr().err
     assert "nan" in said

@@ -29,6 +29,7 @@ from lit_seg.distributed.torch_private import (
     PHASES,
     STEP_COUNT,
     closed_form_rates,
+    copy_all,
     cpu_has_amx,
     scheduler_states,
 )
@@ -48,8 +49,6 @@ DOCUMENTED = {
     ("text", "_netrc"),  # the name of that file on Windows
     ("text", "_paper"),  # the end of the names of folders of ours
     ("text", "_ratio"),  # and of a statistic
-    ("text", "_add_gradient"),  # what a benchmark replaces in a callback of ours
-    ("text", "_watch"),
 }
 """Names that begin with an underscore and are public, or are ours and stand in a text."""
 OF_NAMED_TUPLES = {"_asdict", "_replace"}
@@ -314,3 +313,10 @@ def test_wandb_workspaces_tells_what_it_would_send() -> None:
     )
     assert spec["workspace"]["spec"]["section"]
     assert spec["report"]["spec"]["blocks"]
+
+
+def test_several_tensors_are_copied_at_once() -> None:
+    values = [torch.arange(3.0), torch.ones(2, 2)]
+    copies = [torch.zeros(3), torch.zeros(2, 2)]
+    copy_all(copies, values)
+    assert all(torch.equal(a, b) and a is not b for a, b in zip(copies, values, strict=True))

@@ -46,7 +46,15 @@ PLAIN = [
     # Lightning's sampler, which would score images twice, must leave ours in its place
     *("--trainer.use_distributed_sampler", "true"),
 ]
-MOMENTUM = ["--model.loss.momentum", "0.9"]  # one wrong step would be seen in all later ones
+OTHERS = {
+    # one wrong step would be seen in all later ones
+    "recall": ["--model.loss.momentum", "0.9"],
+    # its logits are upsampled by the loss
+    "ce": [
+        *("--model.architecture", "fpn", "--model.options"),
+        "{decoder_pyramid_channels: 8, decoder_segmentation_channels: 32, decoder_dropout: 0}",
+    ],
+}
 
 
 def train(folder: Path, loss: str, ranks: int) -> Path:
@@ -66,7 +74,7 @@ def torchrun(ranks: int) -> list[str]:
 
 def arguments(folder: Path, loss: str, ranks: int) -> list[str]:
     return [
-        *("fit", *layers(loss), *PLAIN, *(MOMENTUM if loss == "recall" else [])),
+        *("fit", *layers(loss), *PLAIN, *OTHERS[loss]),
         *("--trainer.devices", str(ranks), "--run_dir", str(folder / "run")),
         *("--data.init_args.batch_size", str(BATCH // ranks)),
     ]

@@ -1,6 +1,6 @@
 """Logs statistics of each class over the training steps, for any loss."""
 
-import math
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,25 @@ from torch.utils.hooks import RemovableHandle
 
 from lit_seg.callbacks.class_charts import class_charts
 from lit_seg.loggers.wandb_log import wandb_run
-from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, share
-from lit_seg.metrics.collectives import sum_over_ranks
+from lit_seg.losses.base import SegLoss
+from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.losses.record import Seen, record
+from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, pixel_sums, share
+from lit_seg.ops.upsampled_chunked import upsampled
 from lit_seg.runs.records import GLOBAL_STEP, join_key, stat_of
 from lit_seg.tasks import LitSegmenter
 
-_ALL_PIXELS = 40  # up to so many classes all pixels cost less than 2 % of a step (`make bench`)
+_OWN = "of the loss: "
 
 
 class ClassDynamics(Callback):
     """Logs ``class/<stat>/<class>``, the statistics of a training step per class.
 
-    The statistics are those of :func:`lit_seg.metrics.class_step.class_step`. They are computed
-    from the logits and labels that reach the loss, so they mean the same for every loss. They cover
-    all pixels of the step, on all ranks and in all accumulated batches. With more than 40 classes
-    rows and columns are skipped to save time: with 150 classes every second one is used.
+    The statistics are those of :func:`lit_seg.metrics.class_step.class_step`. They are of the
+    logits and labels that reach the loss, so they mean the same for every loss. They cover all
+    pixels of the step, on all ranks and in all accumulated batches. A loss that is a mean over
+    pixels hands out what it finds in its own pass over the logits; for others there is a second
+    one, and the logits have the size of the labels.
 
     W&B gets a chart of each statistic with a line per class, also of the scores of validations:
     whenever the number of steps has doubled, and at the end.
@@ -49,19 +53,29 @@ class ClassDynamics(Callback):
         self.gamma = gamma
         self._step = 0  # the current step
         self._sums: Tensor | None = None  # over the step's pixels so far; None if it is not logged
+        self._recorded = False  # whether the loss hands out what it finds
+        self._record = ExitStack()  # which is open while it does
+        self._seen: list[Seen] = []  # what it hands out
         self._hook: RemovableHandle | None = None
         self._charted = 0  # the steps that are in W&B's charts
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Hook into the loss, to see its inputs."""
+        """Hook into a loss that hands out nothing, to see its inputs."""
         assert isinstance(pl_module, LitSegmenter)
-        self._hook = pl_module.loss.register_forward_pre_hook(self._watch)
+        self._recorded = _is_recorded(pl_module.loss)
+        if not self._recorded:
+            self._hook = pl_module.loss.register_forward_pre_hook(self._watch)
+
+    def on_exception(self, *_: Any) -> None:
+        """Let the loss hand out nothing any more."""
+        self._record.close()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Remove the hook, also after an error."""
         if self._hook is not None:
             self._hook.remove()
-            self._hook = self._sums = None
+            self._hook = None
+        self._sums = None
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -71,25 +85,41 @@ class ClassDynamics(Callback):
             self._step = trainer.global_step
             logged = self._step % self.every_n_steps == 0
             self._sums = torch.zeros((), device=pl_module.device) if logged else None
+        if self._sums is not None and self._recorded:
+            self._seen = self._record.enter_context(record())
 
     def _watch(self, loss: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Add the pixels of a batch, and their gradient once it is computed."""
         if self._sums is None or not loss.training:
             return inputs
         logits, target = inputs
+        if logits.shape[2:] != target.shape[1:]:
+            assert isinstance(loss, SegLoss)
+            logits = upsampled(logits, target, loss.align_corners)
         if logits.requires_grad:
             logits = logits.view_as(logits)  # torch loses hooks on a view that is changed in place
-        every = math.ceil(math.sqrt(logits.shape[1] / _ALL_PIXELS)) if logits.ndim == 4 else 1
-        labels = _thinned(target, every)
-        self._sums = self._sums + class_sums(_thinned(logits, every), labels, self.gamma)
+        labels = target.long()
+        self._sums = self._sums + class_sums(logits, labels, self.gamma)
         if logits.requires_grad:
-            hook = partial(self._add_gradient, labels=labels, every=every)
-            logits.register_hook(hook)  # type: ignore[no-untyped-call]
+            logits.register_hook(partial(self._add_gradient, labels=labels))  # type: ignore[no-untyped-call]
         return logits, target
 
-    def _add_gradient(self, gradient: Tensor, labels: Tensor, every: int) -> None:
+    def _add_gradient(self, gradient: Tensor, labels: Tensor) -> None:
         if self._sums is not None:
-            self._sums = self._sums + gradient_sums(_thinned(gradient, every), labels)
+            self._sums = self._sums + gradient_sums(gradient, labels)
+
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let the sums and the loss's own statistics travel with the loss."""
+        assert isinstance(pl_module, LitSegmenter)
+        if self._sums is not None:
+            self._record.close()
+            for batch in self._seen:
+                found = batch.counts, batch.nll, batch.target, self.gamma, batch.slopes()
+                self._sums = self._sums + pixel_sums(*found)
+            self._seen = []
+            pl_module.exchange.add(class_sums=self._sums)
+            own = pl_module.loss.class_stats()
+            pl_module.exchange.read(**{_OWN + name: values for name, values in own.items()})
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Log the statistics after the last batch of the step."""
@@ -97,12 +127,14 @@ class ClassDynamics(Callback):
         step = trainer.global_step - 1  # the step just done; all metrics count from 0
         if self._sums is None or step < self._step:  # more batches will be accumulated
             return
-        # the one wait for a GPU, but for those of the loss's own statistics
-        sums, self._sums = sum_over_ranks(self._sums).cpu(), None
+        self._sums, told = None, pl_module.exchange.values
+        sums = told["class_sums"]
         stats = class_step(sums)
         absent = sums[0] == 0
-        for name, values in pl_module.loss.class_stats().items():
-            stats[f"loss_{name}" if name in stats else name] = values.detach().cpu()
+        for key, values in told.items():
+            if key.startswith(_OWN):
+                name = key.removeprefix(_OWN)
+                stats[f"loss_{name}" if name in stats else name] = values
         if "weight" in stats:
             stats["weight_norm"] = share(stats["weight"].masked_fill(absent, torch.nan))
         metrics = {
@@ -134,6 +166,8 @@ class ClassDynamics(Callback):
         run.log({**charts, GLOBAL_STEP: trainer.global_step - 1})
 
 
-def _thinned(values: Tensor, every: int) -> Tensor:
-    """Take each ``every``-th row and column; 1 takes everything, also if there are no rows."""
-    return values if every == 1 else values[..., ::every, ::every]
+def _is_recorded(loss: SegLoss) -> bool:
+    """Whether the one loss that a loss consists of hands out what it finds, pixel by pixel."""
+    parts = [part for part in loss.modules() if isinstance(part, SegLoss)]
+    ends = [p for p in parts if not any(isinstance(child, SegLoss) for child in p.children())]
+    return len(ends) == 1 and getattr(type(ends[0]), "loss", None) is PixelLoss.loss

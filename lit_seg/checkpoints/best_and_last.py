@@ -41,14 +41,14 @@ class BestCheckpoint(Checkpoint):
             raise RunError(f"`best_checkpoint.monitor`: there is no {self.monitor!r}; given {keys}")
         score = float(trainer.callback_metrics[self.monitor])
         before, resume = self.best_score, _exact_resume(trainer)
+        if not (before is None or math.isnan(before) or score > before):
+            return
         try:  # an error can come from anywhere in it: a signal brings that of a lost worker
-            resume.validation_due = False  # also for this checkpoint
-            if before is None or math.isnan(before) or score > before:
-                self.best_score = score  # set before saving, because the checkpoint holds it
-                resume.roll_back = False  # the scored state, also within an accumulated step
-                trainer.save_checkpoint(_path(self.dirpath, trainer, "best"), False)
+            self.best_score = score  # set before saving, because the checkpoint holds it
+            resume.roll_back = False  # the scored state, also within an accumulated step
+            trainer.save_checkpoint(_path(self.dirpath, trainer, "best"), False)
         except BaseException:
-            self.best_score, resume.validation_due = before, True
+            self.best_score = before
             raise
         finally:
             resume.roll_back = True
@@ -106,6 +106,8 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it; all other callbacks have ended the epoch."""
+        _exact_resume(trainer).epoch_is_done()
         self._save(trainer)
 
     def on_exception(

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
@@ -17,7 +19,8 @@ from lit_seg.checkpoints.averaged_weights import averaging, keep_state, prepare_
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.checkpoints.optimizer_entries import check_entries
-from lit_seg.data.base import SegDataModule
+from lit_seg.data.resumable import ResumableDataModule
+from lit_seg.distributed.torch_private import copy_all
 from lit_seg.errors import RunError, plural
 from lit_seg.files.atomic_io import replace_file, writing
 from lit_seg.loggers.csv_log import CSVLog
@@ -40,6 +43,9 @@ class ExactResume(Callback):
     - If a step fails, its checkpoint holds the buffers (batch statistics, recall) from the start of
       the step, and the step is repeated as a whole. Under gradient accumulation a step is all
       batches between two updates.
+    - A validation is repeated with all that follows it, such as the check of `EarlyStopping`, until
+      the next step begins or all callbacks have ended the epoch. Its checkpoint holds the states
+      that the callbacks had before it.
     - Rows that were logged after the checkpoint are dropped, because they are logged again, but not
       before the first step is done: a run that cannot go on leaves its folder as it was.
 
@@ -53,9 +59,12 @@ class ExactResume(Callback):
         self._needs_entries = False
         self._batches = 0  # of this epoch, before the current step or after the last one
         self._buffers: dict[str, Tensor] | None = None  # at the start of the current step
+        self._copies: dict[str, Tensor] = {}  # the memory for them
         self._validations = 0  # that began in or after the current step
+        self._before: dict[str, Any] = {}  # the states of callbacks before the validation
+        self._stopped_before = False  # what `trainer.should_stop` was then
         self.validation_due = False
-        """Whether a validation has begun whose results are not all written."""
+        """Whether a validation has begun, and what follows it is not all done."""
         self.mid_update = False
         """Whether the weights are being changed, or the change is not logged yet."""
         self.roll_back = True
@@ -80,7 +89,7 @@ class ExactResume(Callback):
         self._batches, self.validation_due, self.mid_update = batch_idx, False, False
         self._validations = 0
         _seed(_data(trainer).seed, trainer.global_rank, trainer.global_step)
-        self._buffers = {name: b.detach().clone() for name, b in pl_module.named_buffers()}
+        self._buffers = self._copies = _copied(dict(pl_module.named_buffers()), self._copies)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
@@ -99,8 +108,14 @@ class ExactResume(Callback):
             self._begin_to_write(trainer, pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let checkpoints from here on repeat the validation, until `BestCheckpoint` ends it."""
+        """Let checkpoints from here on repeat the validation, until what follows it is done."""
         keep_state(trainer, pl_module)
+        if self._buffers is None or not self._validations:  # a step is repeated from its start
+            # what was the best so far may stay: it is not better than itself
+            others = (c for c in trainer.callbacks if not isinstance(c, Checkpoint))  # type: ignore[attr-defined]
+            states = {callback.state_key: callback.state_dict() for callback in others}
+            self._before = deepcopy({key: state for key, state in states.items() if state})
+            self._stopped_before = trainer.should_stop
         self._validations += 1
         # one that averages weights exchanges them for the time of the validation
         self.validation_due, self.mid_update = True, bool(averaging(trainer))
@@ -114,9 +129,9 @@ class ExactResume(Callback):
         """Keep the state of the loss, because averaging leaves its weights in the module."""
         keep_state(trainer, pl_module)
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note that everything of the epoch is logged."""
-        self.mid_update = False
+    def epoch_is_done(self) -> None:
+        """Note that all callbacks have ended the epoch; `LastCheckpoint`, the last one, says so."""
+        self.validation_due = self.mid_update = False
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Hold a validation that is due when all steps are done: Lightning's loop is not run then.
@@ -159,6 +174,10 @@ class ExactResume(Callback):
         epoch, batches = trainer.current_epoch, self._batches
         # a validation within an accumulated step is repeated with the step
         due = self.validation_due and self._buffers is None
+        stopped = trainer.should_stop
+        if self.validation_due:
+            checkpoint["callbacks"] |= self._before
+            stopped = self._stopped_before
         progress = trainer.fit_loop.epoch_loop.batch_progress
         before = progress.total.ready - progress.current.ready
         if batches >= trainer.num_training_batches and not due:
@@ -172,7 +191,7 @@ class ExactResume(Callback):
             "validations": self._validations - 1 if due else 0,  # of the step, before that one
         }
         at_end = trainer.global_step == trainer.max_steps  # where the module stops it
-        if trainer.should_stop and trainer.early_stopping_callbacks and not at_end:
+        if stopped and trainer.early_stopping_callbacks and not at_end:
             checkpoint[_STOPPED] = _end(trainer)
         if self._buffers is not None:
             saved = checkpoint["state_dict"]
@@ -235,6 +254,32 @@ def _take_place_of_last(checkpoint: Path, run: Path) -> None:
             replace_file(last, lambda draft: shutil.copyfileobj(file, draft))
 
 
+def _copied(values: dict[str, Tensor], into: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors into earlier copies, or new ones where one is missing or does not fit.
+
+    A GPU is told once for each dtype: to copy the 90 buffers of a small network one by one takes
+    as long as some of its layers.
+    """
+    pairs: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
+    copies = {}
+    for name, value in values.items():
+        old = into.get(name)
+        if old is None or _kind(old) != _kind(value):
+            copies[name] = value.detach().clone()
+            continue
+        copies[name] = old
+        olds, news = pairs.setdefault(old.dtype, ([], []))
+        olds.append(old)
+        news.append(value)
+    for olds, news in pairs.values():
+        copy_all(olds, news)
+    return copies
+
+
+def _kind(tensor: Tensor) -> tuple[Any, ...]:
+    return tensor.shape, tensor.dtype, tensor.device
+
+
 def _end(trainer: Trainer) -> list[int | None]:
     """The numbers of epochs and steps after which the options end the run."""
     return [trainer.max_epochs, trainer.max_steps]
@@ -277,6 +322,6 @@ def _seed(seed: int, rank: int, step: int) -> None:
     random.seed(int(words[1]))
 
 
-def _data(trainer: Trainer) -> SegDataModule:
-    data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
+def _data(trainer: Trainer) -> ResumableDataModule:
+    data: ResumableDataModule = trainer.datamodule  # type: ignore[attr-defined]
     return data

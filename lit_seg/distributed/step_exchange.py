@@ -1,33 +1,67 @@
-"""Exchanges the loss between ranks in each step, and stops a run whose numbers are broken."""
+"""What a step tells the host and the other ranks, and what stops a run with broken numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from lit_seg.errors import NonFiniteError
-from lit_seg.metrics.collectives import sum_over_ranks, world_size
-from lit_seg.ops.precision import wide_dtype
+from lit_seg.metrics.collectives import sum_over_ranks
+from lit_seg.ops.precision import wide_dtype, widest_float
 
 
-def exchange(loss: Tensor, finite: Tensor, stop: bool) -> tuple[Tensor, bool, bool]:
-    """One collective of three numbers in each step, none with one process, and one wait for a GPU.
+class StepExchange:
+    """Gathers tensors during a step, and brings all of them to the CPU at its end.
 
-    Returns:
-        The mean loss over ranks, a scalar on the CPU without gradient: who shows it then waits for
-        nothing; whether losses and logits of all ranks are finite; whether a rank wants to stop.
+    It takes one collective with several ranks, none with one, and one wait for a GPU. By then
+    backward is computed or waits in the GPU's queue, so the GPU has work until that wait.
     """
-    # `new_full`: a number would be sent to the GPU, with a wait
-    parts = [loss.detach(), (~finite).to(loss.dtype), loss.new_full((), float(stop))]
-    total, broken, stops = sum_over_ranks(torch.stack(parts)).cpu()
-    return total / world_size(), not broken, bool(stops)
+
+    def __init__(self) -> None:
+        self._summed: dict[str, Tensor] = {}
+        self._own: dict[str, Tensor] = {}
+        self.values: dict[str, Tensor] = {}
+        """What the last step brought, by name: float64 on the CPU, without gradient."""
+
+    def add(self, **tensors: Tensor) -> None:
+        """Bring the sums of tensors over all ranks; every rank must add the same ones."""
+        self._summed |= tensors
+
+    def read(self, **tensors: Tensor) -> None:
+        """Bring tensors of this rank."""
+        self._own |= tensors
+
+    def finish(self) -> dict[str, Tensor]:
+        """Exchange what was gathered; :attr:`values` holds it until the next step's."""
+        tensors = {**self._summed, **self._own}
+        total = sum_over_ranks(_joined(self._summed.values()))
+        parts = [total, _joined(self._own.values())] if self._own else [total]
+        sizes = [tensor.numel() for tensor in tensors.values()]
+        host = torch.split(to_host(torch.cat(parts)), sizes)
+        self.values = {
+            name: part.view(tensor.shape)
+            for (name, tensor), part in zip(tensors.items(), host, strict=True)
+        }
+        self._summed, self._own = {}, {}
+        return self.values
+
+
+def _joined(tensors: Iterable[Tensor]) -> Tensor:
+    """The elements of all tensors, in a dtype that keeps counts exact."""
+    wide = [tensor.detach().to(widest_float(tensor.device)).flatten() for tensor in tensors]
+    return torch.cat(wide)
+
+
+def to_host(numbers: Tensor) -> Tensor:
+    """Copy to the CPU: the one place where a training step waits for a GPU."""
+    return numbers.cpu()
 
 
 def is_finite(loss: Tensor, logits: Tensor) -> Tensor:
     """Whether the loss and all logits are finite, as a tensor.
 
-    Who reads it waits for the GPU to come that far. The run does in each step, before backward: a
-    stop must come before the weights change.
+    Who reads it waits for the GPU to come that far. The run does in each step, after backward and
+    before the weights change.
     """
     # one pass without a mask in memory; an infinite or NaN logit makes the sum so, too
     return (logits.detach().sum(dtype=wide_dtype(logits)) + loss.detach()).isfinite()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, OneCycleLR
 
 PHASES = "_schedule_phases"
@@ -28,6 +29,12 @@ def closed_form_rates(scheduler: Any) -> list[float] | None:
             return [float(rate) for rate in scheduler.get_lr()]
     closed_form = getattr(scheduler, "_get_closed_form_lr", None)
     return None if closed_form is None else list(closed_form())
+
+
+@torch.no_grad()
+def copy_all(into: list[Tensor], values: list[Tensor]) -> None:
+    """Copy tensors of one dtype into others of the same shapes, by one call for a GPU."""
+    torch._foreach_copy_(into, values)
 
 
 def cpu_has_amx() -> bool:

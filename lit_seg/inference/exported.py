@@ -18,6 +18,7 @@ from lit_seg.images.data_format import DataFormat
 from lit_seg.inference.plain_export import read_plain_export
 from lit_seg.inference.trained import TrainedNetwork
 from lit_seg.models.input_check import check_images
+from lit_seg.models.resized_logits import Logits
 
 METADATA = "lit_seg_metadata.json"
 """The name of the text in an export that says what its classes are, and of that file for smp."""
@@ -85,6 +86,10 @@ class ExportedNetwork(nn.Module):
         channels = self.data_format.channels
         check_images(image, channels)
         return self._run(image if channels == 3 else image.int())
+
+    def logits(self, image: Tensor) -> Logits:
+        """Compute the logits of :meth:`forward`, as a :class:`TrainedNetwork` gives them."""
+        return Logits(self(image))
 
     def train(self, mode: bool = True) -> "ExportedNetwork":
         """Do nothing: an exported network is in evaluation mode for good, and torch refuses."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_file, writing
@@ -17,6 +16,7 @@ from lit_seg.images.data_format import DataFormat
 from lit_seg.images.open_and_save import Array, save_picture
 from lit_seg.images.overlays import blend, colourise
 from lit_seg.inference.predictor import labels_of
+from lit_seg.models.resized_logits import Logits
 
 MARKER = "predictions.json"
 """Says what the predictions were made of; only such a folder is gone on with."""
@@ -77,11 +77,11 @@ class PredictionFolder:
         kinds = set(self.kinds) & set(OF_VIDEOS) if is_video else self.kinds
         return all(self.file(kind, name, is_video).is_file() for kind in kinds)
 
-    def keep(self, scores: Tensor) -> dict[str, npt.NDArray[Any]]:
-        """Reduce ``(C, H, W)`` scores to the arrays that :meth:`save` takes."""
+    def keep(self, scores: Logits) -> dict[str, npt.NDArray[Any]]:
+        """Reduce the scores of an image to the arrays that :meth:`save` takes."""
         kept = {"labels": labels_of(scores)}
         if set(self.kinds) - set(OF_VIDEOS):
-            share = scores.softmax(0)
+            share = scores.whole()[0].softmax(0)
             kept["confidence"] = (share.amax(0) * 255).round().byte().cpu().numpy()
             if "probabilities" in self.kinds:
                 kept["probabilities"] = share.half().cpu().numpy()

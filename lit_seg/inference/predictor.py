@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args, overload
@@ -22,9 +22,9 @@ from lit_seg.images.resize import fit_image, fitted_size
 from lit_seg.inference.exported import SUFFIXES, ExportedNetwork, load_exported
 from lit_seg.inference.prior import balanced, read_tau
 from lit_seg.inference.trained import TrainedNetwork, checkpoint_file, load_network
-from lit_seg.inference.views import Views, score
+from lit_seg.inference.views import Views, predicted, score
 from lit_seg.losses.logit_adjustment import log_prior
-from lit_seg.metrics import predict_labels
+from lit_seg.models.resized_logits import Logits
 
 Picture = npt.NDArray[np.uint8] | Image.Image | Tensor | Path | str
 """``(H, W, 3)`` uint8 RGB, a picture of PIL, a ``(3, H, W)`` uint8 tensor, or a path."""
@@ -136,11 +136,11 @@ class Predictor:
         facts = (self.class_names, self.data_format.palette, self._score)
         return [Prediction(one, labels[i], *facts) for i, one in enumerate(images)]
 
-    def scores(self, images: Sequence[Array]) -> Iterator[tuple[int, Tensor]]:
-        """Yield the place of each ``(H, W, 3)`` uint8 image and its ``(C, H, W)`` float32 scores.
+    def scores(self, images: Sequence[Array]) -> Iterator[tuple[int, Logits]]:
+        """Yield the place of each ``(H, W, 3)`` uint8 image and its scores, a batch of one.
 
-        Their softmax over the classes is the probabilities. Images of one shape are scored
-        together, so the order is another one.
+        The softmax over the classes of the whole, ``(1, C, H, W)`` float32, is the probabilities.
+        Images of one shape are scored together, so the order is another one.
         """
         shapes: dict[tuple[int, ...], list[int]] = {}
         for place, image in enumerate(images):
@@ -150,13 +150,13 @@ class Predictor:
             step = max(1, min(self.batch_size, most))
             for start in range(0, len(places), step):
                 part = places[start : start + step]
-                yield from zip(part, self._batch([images[i] for i in part]), strict=True)
+                yield from zip(part, self._batch([images[i] for i in part]).images(), strict=True)
 
     def _score(self, image: Array) -> Tensor:
-        return self._batch([image])[0]
+        return self._batch([image]).whole()[0]
 
-    def _batch(self, images: Sequence[Array]) -> Tensor:
-        """Compute ``(N, C, H, W)`` scores of images that have one shape."""
+    def _batch(self, images: Sequence[Array]) -> Logits:
+        """Compute the scores of images that have one shape."""
         form = self.data_format
         size = form.height, form.width
         fitted = np.stack([fit_image(image, size, form.fit) for image in images])
@@ -167,13 +167,14 @@ class Predictor:
         fast = self.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
             content = fitted_size(shape, size, form.fit)
-            scores = score(self.network, batch, self.views, (shape[0], shape[1]), content)
-        return balanced(scores, self._log_prior, self._added_tau)
+            scores = score(self.network.logits, batch, self.views, (shape[0], shape[1]), content)
+        small = balanced(scores.small, self._log_prior, self._added_tau)
+        return replace(scores, small=small)
 
 
-def labels_of(scores: Tensor) -> Array:
-    """Choose the class of the highest of ``(C, H, W)`` scores, as ``(H, W)`` uint8."""
-    return predict_labels(scores[None])[0].cpu().numpy().astype(np.uint8)
+def labels_of(scores: Logits) -> Array:
+    """Choose the class of the highest score at each pixel of one image, as ``(H, W)`` uint8."""
+    return predicted(scores)[0].cpu().numpy().astype(np.uint8)
 
 
 def as_array(picture: Picture, channels: int = 3) -> Array:

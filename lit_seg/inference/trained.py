@@ -15,6 +15,7 @@ from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import build_network
 from lit_seg.models.input_check import check_images
 from lit_seg.models.normalisation import NORMALISATION
+from lit_seg.models.resized_logits import Logits
 from lit_seg.runs.layout import CHECKPOINTS
 
 _NETWORK = "network."
@@ -64,6 +65,10 @@ class TrainedNetwork(nn.Module):
 
         They are uint8, RGB where there are three channels; others may hold 16 bits, as int32.
         """
+        return self.logits(image).whole()
+
+    def logits(self, image: Tensor) -> Logits:
+        """Compute the logits of :meth:`forward`, which are not upsampled yet."""
         check_images(image, self.data_format.channels)
         x = (image - self.pixel_mean) / self.pixel_std
         return padded_forward(self.network, x, self.size_multiple, self.memory_format)

@@ -1,15 +1,18 @@
 """Scores images from several views of them: windows, mirror images and other scales."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Network = Callable[[Tensor], Tensor]
-"""From ``(N, 3, H, W)`` uint8 images of any size to ``(N, C, H, W)`` logits."""
+from lit_seg.models.resized_logits import Logits
+from lit_seg.ops.predict_labels import highest, predict_labels
+
+Network = Callable[[Tensor], Logits]
+"""From ``(N, 3, H, W)`` uint8 images of any size to logits that become ``(N, C, H, W)``."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def score(
     views: Views,
     size: tuple[int, int],
     content: tuple[int, int] | None = None,
-) -> Tensor:
+) -> Logits:
     """Score the classes at each pixel of the original images.
 
     Args:
@@ -71,9 +74,9 @@ def score(
         content: height and width of the image without the padding at its right and bottom.
 
     Returns:
-        ``(N, C, *size)`` float32: logits if there is one view, else the logarithm of the mean of
-        the views' probabilities. Logits are resized, bilinearly; labels never are. Where windows
-        overlap, their logits are averaged.
+        What becomes ``(N, C, *size)`` float32: logits if there is one view, else the logarithm of
+        the mean of the views' probabilities. Logits are resized, bilinearly; labels never are.
+        Where windows overlap, their logits are averaged.
     """
     whole = image.shape[2:]
     content = content or (whole[0], whole[1])
@@ -82,28 +85,32 @@ def score(
         view = _scaled(image, scale)
         if flip:
             view = view.flip(-1)
-        logits = _logits(network, view, views).float()
+        logits = _logits(network, view, views)
+        # in float32 before they are resized: in half precision many classes would be equal there
+        logits = replace(logits, small=logits.small.float().contiguous())
         if flip:
-            logits = logits.flip(-1)
+            logits = Logits(logits.whole().flip(-1))
         rows, columns = (
             max(1, round(part * n / side))
-            for part, n, side in zip(content, logits.shape[2:], whole, strict=True)
+            for part, n, side in zip(content, logits.size, whole, strict=True)
         )
-        logits = resize(logits[:, :, :rows, :columns], size)
+        logits = logits.cropped((rows, columns)).resized(size)
         if views.number == 1:
             return logits
-        share = logits.softmax(1).div_(views.number)
+        share = logits.whole().softmax(1).div_(views.number)
         mean = share if mean is None else mean.add_(share)
     assert mean is not None
     # a probability that rounds to 0 is the least of all, and not infinitely less
-    return mean.clamp_(min=torch.finfo(mean.dtype).tiny).log_()
+    return Logits(mean.clamp_(min=torch.finfo(mean.dtype).tiny).log_())
 
 
-def resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize ``(N, C, H, W)`` logits to a height and width."""
-    if logits.shape[2:] == size:
-        return logits
-    return F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+def predicted(logits: Logits) -> Tensor:
+    """Predict ``(N, H, W)`` class ids, without logits of all classes at full size on the CPU."""
+    if not logits.resizings:
+        return predict_labels(logits.small)
+    if logits.small.is_cuda:  # where one image is enough to be busy
+        return torch.cat([predict_labels(image.whole()) for image in logits.images()])
+    return highest(logits.planes())
 
 
 def _scaled(image: Tensor, scale: float) -> Tensor:
@@ -117,7 +124,7 @@ def _scaled(image: Tensor, scale: float) -> Tensor:
     return resized.round_().clamp_(0, torch.iinfo(image.dtype).max).to(image.dtype)
 
 
-def _logits(network: Network, image: Tensor, views: Views) -> Tensor:
+def _logits(network: Network, image: Tensor, views: Views) -> Logits:
     """Compute the logits of an image, the mean of those of its windows."""
     if views.crop is None:
         return network(image)
@@ -127,13 +134,13 @@ def _logits(network: Network, image: Tensor, views: Views) -> Tensor:
     count = torch.zeros(height, width, device=image.device)
     for top, bottom in _spans(height, views.crop[0], step[0]):
         for left, right in _spans(width, views.crop[1], step[1]):
-            logits = network(image[:, :, top:bottom, left:right]).float()
+            logits = network(image[:, :, top:bottom, left:right]).whole().float()
             if total is None:
                 total = logits.new_zeros(*logits.shape[:2], height, width)
             total[:, :, top:bottom, left:right] += logits
             count[top:bottom, left:right] += 1
     assert total is not None
-    return total.div_(count)
+    return Logits(total.div_(count))
 
 
 def _spans(length: int, window: int, step: int) -> Iterator[tuple[int, int]]:

@@ -79,7 +79,7 @@ def record() -> Iterator[list[Seen]]:
     try:
         yield batches
     finally:
-        _LISTS.remove(batches)
+        _LISTS[:] = [other for other in _LISTS if other is not batches]
 
 
 def recording() -> list[Seen] | None:

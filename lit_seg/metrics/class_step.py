@@ -4,34 +4,54 @@ import torch
 from torch import Tensor
 
 from lit_seg.metrics.scores import class_scores
+from lit_seg.ops import class_nll
 from lit_seg.ops.precision import wide_dtype, widest_float
-from lit_seg.ops.predict_labels import predict_labels
 
 
-def class_sums(logits: Tensor, target: Tensor, gamma: float = 1.0) -> Tensor:
+def class_sums(
+    logits: Tensor, target: Tensor, gamma: float = 1.0, align_corners: bool = False
+) -> Tensor:
     """Sums over the pixels of a batch, for :func:`class_step`; void pixels are left out.
 
     Args:
-        logits: ``(N, C, *)``.
+        logits: ``(N, C, *)``, upsampled to the size of the labels where they are smaller.
         target: ``(N, *)`` int64 class ids or void.
         gamma: exponent of the focal weight.
+        align_corners: of the upsampling.
+
+    Returns:
+        What :func:`pixel_sums` returns, with 0 for the gradient.
+    """
+    found = class_nll(logits.detach(), target, None, True, True, align_corners)
+    assert found.pixels is not None
+    return pixel_sums(found.counts, found.pixels, target, gamma)
+
+
+def pixel_sums(
+    counts: Tensor, nll: Tensor, target: Tensor, gamma: float = 1.0, slopes: Tensor | None = None
+) -> Tensor:
+    """Sums over the pixels of a batch from what a loss found in its pass over the logits.
+
+    Args:
+        counts: ``(3, C)`` pixels predicted rightly as the class, its pixels, and those predicted.
+        nll: ``(N, *)`` -log p of each pixel.
+        target: ``(N, *)`` int64 class ids or void.
+        gamma: exponent of the focal weight.
+        slopes: ``(N, *)`` the sum over classes of abs(dL/dz) in each pixel; None stands for 0.
 
     Returns:
         ``(6, C)`` float64: pixels of the class, pixels predicted as it, pixels that are both; and
-        over the pixels of the class the sum of p, the probability of the true class, the sum of
-        (1 - p)^gamma, and 0, the place of the gradient.
+        over the pixels of the class the sums of p, the probability of the true class, of
+        (1 - p)^gamma and of the slopes.
     """
-    num_classes = logits.shape[1]
-    # contiguous: an argmax over the last axis, as channels_last is, takes twice as long
-    logits = logits.detach().to(wide_dtype(logits), memory_format=torch.contiguous_format)
-    labels = _bins(target, num_classes)
-    predicted = torch.where(labels == num_classes, num_classes, predict_labels(logits))
-    hits = torch.where(labels == predicted, labels, num_classes)
-    own = logits.gather(1, labels.clamp(max=num_classes - 1).unsqueeze(1))
-    p = (own - logits.logsumexp(1, keepdim=True)).exp().clamp(max=1).squeeze(1)
-    counts = [_sums(bins, None, num_classes) for bins in (labels, predicted, hits)]
-    weights = [_sums(labels, values, num_classes) for values in (p, (1 - p) ** gamma)]
-    return torch.stack([*counts, *weights, torch.zeros_like(counts[0])])
+    hits, labelled, predicted = counts.to(widest_float(counts.device))
+    bins = _bins(target, len(labelled))
+    p = torch.exp(-nll)
+    confidence = _sums(bins, p, len(labelled))
+    # a pass over the pixels less where there is nothing to raise
+    missing = labelled - confidence if gamma == 1 else _sums(bins, (1 - p) ** gamma, len(labelled))
+    gradient = torch.zeros_like(hits) if slopes is None else _sums(bins, slopes, len(labelled))
+    return torch.stack([labelled, predicted, hits, confidence, missing, gradient])
 
 
 def gradient_sums(gradient: Tensor, target: Tensor) -> Tensor:
@@ -93,12 +113,8 @@ def _bins(target: Tensor, num_classes: int) -> Tensor:
     return torch.where((target >= 0) & (target < num_classes), target, num_classes)
 
 
-def _sums(bins: Tensor, values: Tensor | None, num_classes: int) -> Tensor:
-    dtype = widest_float(bins.device)
-    if values is None and not bins.is_cuda:
-        return torch.bincount(bins.flatten(), minlength=num_classes + 1)[:num_classes].to(dtype)
-    # A GPU waits for `bincount`, and refuses it with weights where determinism is asked for.
-    if values is None:
-        values = torch.ones((), device=bins.device).expand(bins.shape)
-    sums = torch.zeros(num_classes + 1, dtype=dtype, device=bins.device)
-    return sums.index_add_(0, bins.flatten(), values.flatten().to(dtype))[:num_classes]
+def _sums(bins: Tensor, values: Tensor, num_classes: int) -> Tensor:
+    values = values.flatten().to(widest_float(bins.device))
+    # not `bincount`, for which a GPU waits, and which a CPU takes three times as long for
+    sums = values.new_zeros(num_classes + 1)
+    return sums.index_add_(0, bins.flatten(), values)[:num_classes]

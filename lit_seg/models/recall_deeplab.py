@@ -31,6 +31,8 @@ class RecallDeepLab(nn.Module):
     """
 
     size_multiple = 1
+    upsamples = True
+    """Whether logits are brought from a 4th of the resolution to the size of the image."""
 
     def __init__(self, num_classes: int, channels: int, encoder: str) -> None:
         super().__init__()
@@ -51,7 +53,8 @@ class RecallDeepLab(nn.Module):
         """Compute ``(N, classes, H, W)`` logits of ``(N, channels, H, W)`` of any size."""
         low, high = self.encoder(image)
         x = torch.cat((_resized(self.aspp(high), low), self.low(low)), 1)
-        return _resized(self.head(self.decoder(x)), image)
+        logits: Tensor = self.head(self.decoder(x))
+        return _resized(logits, image) if self.upsamples else logits
 
 
 class _Encoder(ResNet):  # type: ignore[misc]

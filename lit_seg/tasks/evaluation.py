@@ -1,6 +1,7 @@
 """Scores a validation or test set, batch by batch."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,18 +11,20 @@ from lit_seg.data.dataset import Sample
 from lit_seg.distributed.step_exchange import is_finite, non_finite
 from lit_seg.errors import NonFiniteError
 from lit_seg.inference.prior import balanced
+from lit_seg.inference.views import predicted
+from lit_seg.losses.base import SegLoss
 from lit_seg.metrics import (
     ClassScores,
     ConfusionMatrix,
     PixelMean,
     confusion_scores,
     image_counts,
-    predict_labels,
 )
 from lit_seg.metrics.boundary import boundary_counts
 from lit_seg.metrics.collectives import gather_over_ranks, sum_over_ranks
 from lit_seg.metrics.labels import void_of
 from lit_seg.metrics.scores import CLASS_STATS, MEANS
+from lit_seg.models.resized_logits import Logits
 from lit_seg.ops import class_nll
 
 
@@ -50,16 +53,18 @@ class Evaluation(nn.Module):
         self._image_counts: list[tuple[str, Tensor]] = []  # those of this rank
         self._non_finite: NonFiniteError | None = None  # the first such batch of this rank
 
-    def update(self, logits: Tensor, loss: Tensor, batch: Sample, stage: str) -> None:
-        """Count a batch, given its logits and its loss."""
+    def update(self, logits: Logits, seg_loss: SegLoss, batch: Sample, stage: str) -> None:
+        """Count a batch, given its logits and how its loss is computed."""
         target = batch["target"]
         pixels = (target != self.void).sum()
-        if self._non_finite is None and not is_finite(loss, logits):
-            self._non_finite = non_finite(stage, loss, logits, batch["name"])
-        preds = predict_labels(logits)
+        for_loss = logits.for_loss(target, self.void, seg_loss.align_corners)
+        loss = seg_loss(*for_loss)
+        if self._non_finite is None and not is_finite(loss, logits.small):
+            self._non_finite = non_finite(stage, loss, logits.small, batch["name"])
+        preds = predicted(logits)
         self.confusion.update(preds, target)  # which looks at the labels
         self.mean_loss.update(loss, pixels)
-        ce = class_nll(logits, target).sums.sum()
+        ce = class_nll(*for_loss, align_corners=seg_loss.align_corners).sums.sum()
         self.mean_ce.update(ce / pixels.clamp(min=1), pixels)
         classes = len(self.class_names)
         if self.boundaries is not None:
@@ -70,10 +75,11 @@ class Evaluation(nn.Module):
         named = zip(batch["name"], counts, strict=True)
         self._image_counts += [(name, count) for name, count in named if name]
 
-    def update_taus(self, scores: Tensor, log_prior: Tensor, target: Tensor) -> None:
+    def update_taus(self, scores: Logits, log_prior: Tensor, target: Tensor) -> None:
         """Count what scores that are not balanced yet would predict with each of ``taus``."""
         for tau, confusion in zip(self.taus, self.of_taus, strict=True):
-            confusion.update(predict_labels(balanced(scores, log_prior, tau)), target)
+            small = balanced(scores.small, log_prior, tau)
+            confusion.update(predicted(replace(scores, small=small)), target)
 
     def compute(self, stage: str) -> tuple[ClassScores, dict[str, Tensor]]:
         """Compute the scores per class, and all values to log.

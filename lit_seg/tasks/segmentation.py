@@ -3,7 +3,7 @@
 import time
 from argparse import ArgumentError
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal, Self
 
 import torch
@@ -15,22 +15,23 @@ from torch.optim import AdamW, Optimizer
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted
 from lit_seg.data.dataset import Sample, check_batch
-from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
+from lit_seg.distributed.step_exchange import StepExchange, is_finite, non_finite
 from lit_seg.errors import RunError
 from lit_seg.images.data_format import DataFormat
 from lit_seg.images.resize import fitted_size
 from lit_seg.inference.prior import balanced
-from lit_seg.inference.views import score
+from lit_seg.inference.views import predicted, score
 from lit_seg.losses import CrossEntropyLoss, LossFactory
 from lit_seg.losses.base import at_least_zero
 from lit_seg.losses.logit_adjustment import log_prior
 from lit_seg.losses.own_weights import own_weights
-from lit_seg.metrics import ClassScores, predict_labels
-from lit_seg.metrics.collectives import take_from_first_rank
+from lit_seg.metrics import ClassScores
+from lit_seg.metrics.collectives import take_from_first_rank, world_size
 from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
 from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import DEFAULT_ENCODER, build_network
 from lit_seg.models.input_check import check_images
+from lit_seg.models.low_resolution import last_upsampling
 from lit_seg.models.normalisation import (
     IMAGENET,
     NORMALISATION,
@@ -38,6 +39,7 @@ from lit_seg.models.normalisation import (
     in_bytes,
     published_statistics,
 )
+from lit_seg.models.resized_logits import Logits
 from lit_seg.tasks.evaluation import Evaluation
 from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
 from lit_seg.tasks.scoring import TAUS, Scoring
@@ -76,6 +78,10 @@ class LitSegmenter(ScheduledModule):
         channels_last: whether images and weights have the layout that convolutions prefer.
         compile: backend of ``torch.compile`` for the network, such as ``inductor``; null for none.
             The loss is never compiled, because it counts and exchanges counts between ranks.
+        fused_upsampling: whether a network that ends with an upsampling of its logits leaves it to
+            loss and prediction, which do it part by part. Logits of full size, which take most of
+            the memory, are then never made by losses that are means over pixels. The results are
+            the same up to rounding.
         sync_batchnorm: whether batch statistics are taken over all GPUs, so that they equal those
             of one process with the whole batch. On CPUs torch has no such layer.
         class_weights: weights of your own on top of the loss's, by name (``{pole: 4}``, the others
@@ -107,6 +113,7 @@ class LitSegmenter(ScheduledModule):
         lr_monitor: str = "val/loss",
         channels_last: bool = True,
         compile: str | None = None,
+        fused_upsampling: bool = True,
         sync_batchnorm: bool = True,
         class_weights: dict[str, float] | list[float] | None = None,
         encoder_lr_factor: float = 1.0,
@@ -145,6 +152,7 @@ class LitSegmenter(ScheduledModule):
         self.weights = weights
         self.init = init
         self.compile_backend = compile
+        self.fused_upsampling = fused_upsampling
         self.sync_batchnorm = sync_batchnorm
         self.channels = data_format.channels if data_format else 3
         self.network = build_network(architecture, encoder, n, options or {}, self.channels)
@@ -166,12 +174,17 @@ class LitSegmenter(ScheduledModule):
             self.network.get_submodule("encoder").eval()
         self.size_multiple = size_multiple(self.network)
         self.loss = loss(class_counts)
+        if fused_upsampling and (upsampling := last_upsampling(self.network)):
+            self.loss.align_corners = upsampling.align_corners
         if class_weights is not None:
             self.loss.set_class_weight(own_weights(class_weights, names))
         self.class_pixels: list[int] = self.loss.class_pixels.tolist()
         self.data_format = data_format
         self.scoring = Scoring()
         self.evaluation = Evaluation(names)
+        self.exchange = StepExchange()
+        """Takes what callbacks want to know of a step, until `on_after_backward` of this module."""
+        self._computed: tuple[Sample, Tensor, Tensor, Tensor] | None = None
         self.wants_to_stop = False
         """Whether a signal asked this rank to stop; ranks tell each other with each loss."""
         self.all_stop = False
@@ -216,9 +229,14 @@ class LitSegmenter(ScheduledModule):
 
         They are uint8, RGB where there are three channels; others may hold 16 bits, as int32.
         """
+        return self.logits(image).whole()
+
+    def logits(self, image: Tensor) -> Logits:
+        """Compute the logits of :meth:`forward`, which are not upsampled yet if that is fused."""
         check_images(image, self.channels)
         x = (image - self.pixel_mean) / self.pixel_std
-        return padded_forward(self.network, x, self.size_multiple, self.memory_format)
+        layout = self.size_multiple, self.memory_format
+        return padded_forward(self.network, x, *layout, self.fused_upsampling)
 
     def train(self, mode: bool = True) -> Self:
         """Switch the mode as usual, but a frozen encoder keeps its batch statistics."""
@@ -282,23 +300,36 @@ class LitSegmenter(ScheduledModule):
         self.loss.set_progress(min(1.0, self.global_step / self.trainer.estimated_stepping_batches))
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        """Compute the loss of a batch, and log its mean over ranks.
+        """Compute the loss of a batch; :meth:`on_after_backward` looks at it."""
+        check_batch(batch, ("image", "target"))
+        logits, target = self.logits(batch["image"]).for_loss(
+            batch["target"], self.loss.void, self.loss.align_corners
+        )
+        loss: Tensor = self.loss(logits, target)
+        self._computed = batch, logits.detach(), loss.detach(), is_finite(loss, logits)
+        return loss
+
+    def on_after_backward(self) -> None:
+        """Log the mean loss over ranks, and stop before the weights change if it is broken.
 
         Raises:
             NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
             ValueError: naming labels that are neither a class nor void.
         """
-        check_batch(batch, ("image", "target"))
-        logits = self(batch["image"])
-        loss: Tensor = self.loss(logits, batch["target"])
-        mean, finite, self.all_stop = exchange(loss, is_finite(loss, logits), self.wants_to_stop)
-        if not finite:
+        assert self._computed is not None
+        (batch, logits, loss, finite), self._computed = self._computed, None
+        # `new_full`: a number would be sent to the GPU, with a wait
+        stop = loss.new_full((), float(self.wants_to_stop))
+        self.exchange.add(loss=loss, broken=~finite, stop=stop)
+        values = self.exchange.finish()
+        self.all_stop = bool(values["stop"])
+        if values["broken"]:
             check_labels(batch["target"], len(self.class_names))  # on a GPU the loss is NaN then
             raise non_finite(f"step {self.global_step}", loss, logits, batch["name"])
         # a tensor stays on the CPU; a number would be sent to the GPU, with a wait
-        self.log("train/loss", mean, prog_bar=True)
+        mean = values["loss"] / world_size()
+        self.log("train/loss", mean.to(loss.dtype), prog_bar=True)
         self.log("train/lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
-        return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Sample, batch_idx: int) -> None:
         """End the epoch at ``max_steps``, so that the last weights are validated."""
@@ -321,7 +352,7 @@ class LitSegmenter(ScheduledModule):
 
     def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Predict the ``(N, H, W)`` class ids of a batch."""
-        return predict_labels(self._balanced(self._logits(batch)))
+        return predicted(self._balanced(self._logits(batch)))
 
     def on_validation_epoch_end(self) -> None:
         self._score("val")
@@ -334,7 +365,7 @@ class LitSegmenter(ScheduledModule):
         """Whether the current weights were never validated, although there is validation data."""
         return self.scored_step != self.global_step and self.trainer.enable_validation
 
-    def _logits(self, batch: Sample) -> Tensor:
+    def _logits(self, batch: Sample) -> Logits:
         image = batch["image"]
         size = content = (image.shape[2], image.shape[3])
         if self.scoring.original_size:
@@ -342,19 +373,19 @@ class LitSegmenter(ScheduledModule):
             height, width = batch["target"].shape[1:]
             size = (height, width)
             content = fitted_size(size, content, self.data_format.fit)
-        return score(self, image, self.scoring.views, size, content).contiguous()
+        return score(self.logits, image, self.scoring.views, size, content)
 
-    def _balanced(self, logits: Tensor) -> Tensor:
-        tau = self.scoring.tau
-        return balanced(logits, self.log_prior, tau) if tau else logits
+    def _balanced(self, logits: Logits) -> Logits:
+        if not self.scoring.tau:
+            return logits
+        return replace(logits, small=balanced(logits.small, self.log_prior, self.scoring.tau))
 
     def _evaluate(self, batch: Sample, stage: str) -> None:
         check_batch(batch, ("image", "target", "name"))
         logits = self._logits(batch)
         if self.scoring.tau_sweep:
             self.evaluation.update_taus(logits, self.log_prior, batch["target"])
-        logits = self._balanced(logits)
-        self.evaluation.update(logits, self.loss(logits, batch["target"]), batch, stage)
+        self.evaluation.update(self._balanced(logits), self.loss, batch, stage)
 
     def _score(self, stage: str) -> None:
         scores, values = self.evaluation.compute(stage)

@@ -195,14 +195,25 @@ class Waits(Step):
 def test_waits_for_the_gpu_in_a_step(
     loss: type[SegLoss], resumed: bool, device: torch.device, tmp_path: Path, record_property: Any
 ) -> None:
-    """One, for the loss, before backward. On a CPU nobody waits, and the way there is tried."""
+    """One, after backward, also where the statistics of classes are logged.
+
+    On a CPU nobody waits, and the way there is tried.
+    """
     path, done = None, 0
     if resumed:
         done = 4  # an epoch
         fit(device, tmp_path / "before", done, loss)
         path = last(tmp_path / "before")
-    waits = Waits(first=1, device=device)
+    waits, dynamics = Waits(first=1, device=device), ClassDynamics(every_n_steps=1)
     options = {"precision": "bf16-mixed", "log_every_n_steps": 100, "saves": False}
-    fit(device, tmp_path / "run", done + 4, loss, resume=path, callbacks=[waits], **options)
+    fit(
+        device,
+        tmp_path / "run",
+        done + 4,
+        loss,
+        resume=path,
+        callbacks=[waits, dynamics],
+        **options,
+    )
     record_property("in two steps", dict(waits.places))
     assert waits.places.total() <= 2, dict(waits.places)

@@ -1,11 +1,14 @@
 """Views of an image: windows, mirror images and scales are averaged as they are defined."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.inference.views import Views, score
+from lit_seg.models.resized_logits import Logits
 
 IMAGE = torch.randint(0, 256, (2, 3, 13, 17), dtype=torch.uint8)
 
@@ -18,18 +21,24 @@ def network(image: Tensor) -> Tensor:
     return torch.cat([x, x.sum(1, keepdim=True) / 3 + rows * 0.1 - columns * 0.2], 1)
 
 
+def scores(views: Views, size: tuple[int, int], factor: float = 1, **options: Any) -> Tensor:
+    return score(
+        lambda image: Logits(network(image) * factor), IMAGE, views, size, **options
+    ).whole()
+
+
 def test_one_view_gives_the_logits_of_the_network() -> None:
-    assert torch.equal(score(network, IMAGE, Views(), (13, 17)), network(IMAGE))
+    assert torch.equal(scores(Views(), (13, 17)), network(IMAGE))
 
 
 def test_logits_are_resized_not_labels() -> None:
     expected = F.interpolate(network(IMAGE), size=(26, 40), mode="bilinear", align_corners=False)
-    assert torch.equal(score(network, IMAGE, Views(), (26, 40)), expected)
+    assert torch.equal(scores(Views(), (26, 40)), expected)
 
 
 def test_padding_is_cut_before_the_size_is_restored() -> None:
     expected = F.interpolate(network(IMAGE)[:, :, :9, :17], size=(18, 34), mode="bilinear")
-    assert torch.equal(score(network, IMAGE, Views(), (18, 34), content=(9, 17)), expected)
+    assert torch.equal(scores(Views(), (18, 34), content=(9, 17)), expected)
 
 
 @pytest.mark.parametrize("stride", [(3, 4), (5, 5), (1, 2)])
@@ -37,7 +46,7 @@ def test_each_pixel_has_the_mean_logits_of_the_windows_that_hold_it(
     stride: tuple[int, int],
 ) -> None:
     crop = (5, 6)
-    found = score(network, IMAGE, Views(crop, stride), (13, 17))
+    found = scores(Views(crop, stride), (13, 17))
 
     def starts(length: int, window: int, step: int) -> set[int]:
         regular = set(range(0, length - window + 1, step))
@@ -54,11 +63,11 @@ def test_each_pixel_has_the_mean_logits_of_the_windows_that_hold_it(
 
 
 def test_a_window_larger_than_the_image_is_the_image() -> None:
-    torch.testing.assert_close(score(network, IMAGE, Views((50, 60)), (13, 17)), network(IMAGE))
+    torch.testing.assert_close(scores(Views((50, 60)), (13, 17)), network(IMAGE))
 
 
 def test_probabilities_of_views_are_averaged_once() -> None:
-    found = score(network, IMAGE, Views(flip=True, scales=(1, 2)), (13, 17))
+    found = scores(Views(flip=True, scales=(1, 2)), (13, 17))
     large = F.interpolate(IMAGE.float(), size=(26, 34), mode="bilinear").round().byte()
     shares = [
         F.interpolate(logits, size=(13, 17), mode="bilinear").softmax(1)
@@ -69,7 +78,7 @@ def test_probabilities_of_views_are_averaged_once() -> None:
 
 
 def test_a_probability_of_zero_stays_finite() -> None:
-    found = score(lambda image: network(image) * 1e4, IMAGE, Views(flip=True), (13, 17))
+    found = scores(Views(flip=True), (13, 17), factor=1e4)
     assert found.isfinite().all()
 
 

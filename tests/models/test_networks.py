@@ -85,9 +85,9 @@ def test_any_size_and_any_number_of_channels(name: str) -> None:
     network = build_network(name.split()[0], "resnet18", 2, options, channels=4).eval()
     image, layout = torch.randn(1, 4, 21, 35), torch.channels_last
     with torch.no_grad():
-        logits = padded_forward(network, image, size_multiple(network), layout)
+        logits = padded_forward(network, image, size_multiple(network), layout).whole()
         assert logits.shape == (1, 2, 21, 35)
-        narrow = padded_forward(network, image[..., :21], size_multiple(network), layout)
+        narrow = padded_forward(network, image[..., :21], size_multiple(network), layout).whole()
     assert narrow.shape == (1, 2, 21, 21)
 
 

@@ -20,14 +20,22 @@ CONTENT = {(40, 60): (16, 24), (44, 33): (16, 12)}
 """Sizes of labels, and of their images' content in 16 x 24."""
 
 
-@pytest.fixture(scope="module")
-def module() -> LitSegmenter:
+NETWORKS = {
+    "unet": {"encoder_depth": 3, "decoder_channels": [8, 8, 8]},
+    # its logits are upsampled while they are scored, of an image that it sees padded
+    "upernet": {"decoder_channels": 8},
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def module(request: pytest.FixtureRequest) -> LitSegmenter:
     torch.manual_seed(0)
     data_format = DataFormat("x", [(0, 0, 0)] * 3, [0, 1, 2], 16, 24, "pad")
     module = LitSegmenter(
         PIXELS,
+        architecture=request.param,
         encoder="tu-test_byobnet",
-        options={"encoder_depth": 3, "decoder_channels": [8, 8, 8]},
+        options=NETWORKS[request.param],
         data_format=data_format,
     )
     return module.eval()
@@ -88,6 +96,22 @@ def test_labels_of_any_size_are_scored_as_they_are(module: LitSegmenter) -> None
     module.evaluation.reset()
     assert not any(each.confusion.any() for each in module.evaluation.of_taus)
     assert not module.evaluation.boundary_counts().any()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("size", CONTENT)
+def test_logits_of_one_view_are_resized_to_the_labels(
+    module: LitSegmenter, size: tuple[int, int]
+) -> None:
+    module.score_by(Scoring(original_size=True))
+    batch, (height, width) = batch_of(size), CONTENT[size]
+    with torch.no_grad():
+        part = module(batch["image"])[:, :, :height, :width].contiguous()
+    logits = F.interpolate(part, size=size, mode="bilinear")
+    assert (module.predict_step(batch, 0) == logits.argmax(1)).float().mean() > 0.999
+    module.validation_step(batch, 0)
+    _, values = module.evaluation.compute("val")
+    expected = F.cross_entropy(logits, batch["target"], ignore_index=VOID)
+    assert (values["loss"].item(), values["ce"].item()) == pytest.approx((expected.item(),) * 2)
 
 
 @pytest.mark.usefixtures("few_streets")

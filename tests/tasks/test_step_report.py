@@ -3,15 +3,19 @@
 import pytest
 import torch
 
-from lit_seg.distributed.step_exchange import exchange, is_finite, non_finite
+from lit_seg.distributed.step_exchange import StepExchange, is_finite, non_finite
 from tests.distributed import run_on_ranks
 
 
 def report(rank: int, losses: list[float], stops: list[bool]) -> tuple[float, bool, bool]:
     loss = torch.tensor(losses[rank], requires_grad=True)
-    mean, finite, stop = exchange(loss, loss.isfinite(), stops[rank])
-    assert not mean.requires_grad
-    return mean.item(), finite, stop
+    step = StepExchange()
+    step.add(loss=loss, broken=~loss.isfinite(), stop=torch.tensor(float(stops[rank])))
+    step.read(own=torch.tensor([[rank, 2**53 - 1]]))  # beyond what float32 holds
+    values = step.finish()
+    assert not values["loss"].requires_grad
+    assert values["own"].tolist() == [[rank, 2**53 - 1]]
+    return values["loss"].item() / len(losses), not values["broken"], bool(values["stop"])
 
 
 @pytest.mark.parametrize("stops", [[False, False], [True, False], [False, True]])
