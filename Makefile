@@ -129,12 +129,8 @@ mutate: $(INSTALLED)  ## break losses and metrics in every small way and count w
 mutations: $(INSTALLED)  ## break every loss in a few chosen places and count what its own tests catch; five minutes
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.mutations
 
-bench: $(INSTALLED)  ## measure what the README says of speed on this machine
-	$(VENV)/bin/python experiments/bench_losses.py
-	$(VENV)/bin/python experiments/bench_cpu.py
-	$(VENV)/bin/python experiments/bench_threads.py
-	$(VENV)/bin/python experiments/bench_data.py
-	$(VENV)/bin/python experiments/bench_dynamics.py
+bench: $(INSTALLED)  ## measure speed and memory on this machine in a quarter of an hour (docs/speed.md); goes on where it was stopped, results in OUT (runs/bench)
+	$(VENV)/bin/python -m experiments.bench --out $(call quoted,$(or $(OUT),runs/bench)) $(ARGS)
 
 gpu: $(INSTALLED)  ## prove the project on this machine's GPU in nine minutes: right, fast, evidence; results in OUT (runs/gpu)
 	$(VENV)/bin/python -m experiments.gpu --out $(call quoted,$(or $(OUT),runs/gpu)) $(ARGS)

@@ -37,10 +37,9 @@ MUTATIONS = [
     *of(
         "pixelwise",
         "cross_entropy",  # CrossEntropyLoss is this class alone
-        ('reduction="sum")', 'reduction="mean")'),
-        ('ignore_index=void, reduction="sum"', 'ignore_index=0, reduction="sum"'),
-        ("(target != self.void).sum()", "(target == target).sum()"),
-        ("self.over_ranks((target", "self.over_ranks(2 * (target"),
+        ("found.sums.sum() if weight is None", "found.sums.mean() if weight is None"),
+        ("self.norm(self.over_ranks(counts[1]))", "self.norm(self.over_ranks(counts[0]))"),
+        ("self.over_ranks(counts[1])", "self.over_ranks(2 * counts[1])"),
     ),
     *of(
         "frequency",
@@ -70,9 +69,9 @@ MUTATIONS = [
     *of(
         "class_balanced_focal",
         "class_balanced_focal",
-        ("focal_sum(logits, target, weight,", "focal_sum(logits, target, None,"),
+        ("focal_sum(found, target, weight,", "focal_sum(found, target, None,"),
         ("super().__init__(class_counts, beta,", "super().__init__(class_counts, 0.5,"),
-        ("self.gamma, self.void", "1.0, self.void"),
+        ("weight, self.gamma)", "weight, 1.0)"),
     ),
     *of(
         "ohem",
@@ -88,7 +87,7 @@ MUTATIONS = [
         "pat",
         ("factors / mask_sizes", "factors * mask_sizes"),
         ("(missing - self.epsilon)", "(missing + self.epsilon)"),
-        ("images * num_classes + target", "target"),
+        ("F.pad(image_pixels(", "F.pad(0 * image_pixels("),
         ("(missing * self.num_classes).exp() / 2", "(missing * self.num_classes).exp()"),
         ("nll.detach() if self.detach", "nll.detach() if not self.detach"),
         ("valid.flatten(1).any(1).sum()", "valid.flatten(1).all(1).sum()"),
@@ -111,8 +110,8 @@ MUTATIONS = [
     *of(
         "recall_focal",
         "recall_focal",
-        ("self.gamma, self.void", "1.5, self.void"),
-        ("focal_sum(logits, target, weight,", "focal_sum(logits, target, None,"),
+        ("weight, self.gamma)", "weight, 1.5)"),
+        ("focal_sum(found, target, weight,", "focal_sum(found, target, None,"),
         ("class_counts, momentum, normalizer,", "class_counts, 0.0, normalizer,"),
     ),
     *of(
@@ -127,7 +126,7 @@ MUTATIONS = [
         "logit_adjustment",
         "logit_adjustment",
         ("logits + self.tau *", "logits - self.tau *"),
-        ("if self.training else logits", "if True else logits"),
+        ("if not self.training:", "if True:"),
         ("clamp(min=1)", "clamp(min=2)"),
         ("logits - at_least_zero", "logits + at_least_zero"),
     ),
@@ -142,8 +141,8 @@ MUTATIONS = [
         "ldam",
         "ldam",
         ("** 0.25", "** 0.5"),
-        ("-self.scale * margin", "self.scale * margin"),
-        ("-self.scale * margin", "-margin"),
+        ("return self.scale * self.margin", "return -self.scale * self.margin"),
+        ("return self.scale * self.margin", "return self.margin"),
         ("margin, max_margin)", "margin, 0.0)"),
     ),
     *of(

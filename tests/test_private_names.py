@@ -49,8 +49,6 @@ DOCUMENTED = {
     ("text", "_netrc"),  # the name of that file on Windows
     ("text", "_paper"),  # the end of the names of folders of ours
     ("text", "_ratio"),  # and of a statistic
-    ("text", "_add_gradient"),  # what a benchmark replaces in a callback of ours
-    ("text", "_watch"),
 }
 """Names that begin with an underscore and are public, or are ours and stand in a text."""
 OF_NAMED_TUPLES = {"_asdict", "_replace"}

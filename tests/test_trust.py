@@ -123,7 +123,7 @@ def test_it_is_refused_where_no_reader_of_the_file_would_find_it(
     [
         *("os.mkdir", "builtins.exec", "subprocess.Popen", "functools.partial"),
         *("torch.load", "torch.optim.optimizer.torch.load", "torch.optim.lr_scheduler.wraps"),
-        "lit_seg.data.base.os.mkdir",
+        "lit_seg.data.resumable.os.mkdir",
         "pytorch_lightning.strategies.launchers.subprocess_script.subprocess.Popen",
     ],
 )

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from experiments.bench_losses import NEEDED
+from experiments.bench.rivals import NEEDED
 from experiments.gpu.section import Section
 from experiments.gpu.timing import copy_bandwidth, milliseconds, peak_memory
 from lit_seg.losses import FocalLoss, PATLoss, RecallLoss, SegLoss

@@ -5,6 +5,7 @@ import gc
 import torch
 from torch import Tensor
 
+from experiments.bench.steps import training_loss
 from experiments.gpu.section import Section
 from experiments.gpu.timing import interleaved, peak_memory
 from lit_seg.losses import CrossEntropyLoss, PATLoss, RecallLoss
@@ -34,7 +35,7 @@ class Step:
     def __call__(self) -> None:
         kind = self.batch["image"].device.type
         with torch.autocast(kind, self.dtype, enabled=self.dtype is not None):
-            loss = self.model.loss(self.model(self.batch["image"]), self.batch["target"])
+            loss = training_loss(self.model, self.batch)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

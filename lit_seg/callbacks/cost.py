@@ -20,6 +20,7 @@ class Cost(Callback):
 
     - ``step_seconds``: median time of a step, with waiting for its data and without validation;
     - ``data_seconds``: median time that a step waited for its data;
+    - ``data_share``: waiting for data in percent of the time of the epoch's steps;
     - ``cpu_seconds``: mean processor time of a step in this process, without the loader's workers;
       on a machine that also does other work it is the steadier number;
     - ``peak_memory_mb``: on a GPU the most memory in MiB that torch allocated in a step; on a CPU
@@ -101,6 +102,7 @@ class Cost(Callback):
         costs = {
             "step_seconds": median(walls),
             "data_seconds": median(waits),
+            "data_share": 100 * sum(waits) / sum(walls),
             "cpu_seconds": mean(cpus),
             "peak_memory_mb": peak or float("nan"),
             "utilisation": mean(busy),

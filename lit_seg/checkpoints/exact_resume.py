@@ -19,7 +19,7 @@ from lit_seg.checkpoints.averaged_weights import averaging, keep_state, prepare_
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.checkpoints.optimizer_entries import check_entries
-from lit_seg.data.base import SegDataModule
+from lit_seg.data.resumable import ResumableDataModule
 from lit_seg.distributed.torch_private import copy_all
 from lit_seg.errors import RunError, plural
 from lit_seg.files.atomic_io import replace_file, writing
@@ -322,6 +322,6 @@ def _seed(seed: int, rank: int, step: int) -> None:
     random.seed(int(words[1]))
 
 
-def _data(trainer: Trainer) -> SegDataModule:
-    data: SegDataModule = trainer.datamodule  # type: ignore[attr-defined]
+def _data(trainer: Trainer) -> ResumableDataModule:
+    data: ResumableDataModule = trainer.datamodule  # type: ignore[attr-defined]
     return data

@@ -22,6 +22,7 @@ COSTS = {
     "cost/step_seconds": "seconds per step",
     "cost/cpu_seconds": "processor seconds per step",
     "cost/data_seconds": "seconds waited for a batch",
+    "cost/data_share": "waiting for batches, % of the time",
     "cost/peak_memory_mb": "peak memory, MB",
     "cost/utilisation": "utilisation, %",
 }

@@ -47,7 +47,7 @@ class DatasetFacts(ABC):
 
     def __init__(self, root: str | None, void: Literal["ignore", "train"], count_labels: bool):
         check_choice("void", void, ("ignore", "train"))
-        self.root = _from_home(root) if root else default_root(self.folder)
+        self.root = from_home(root) if root else default_root(self.folder)
         self.void = void
         self.count_labels = count_labels
         self._splits: dict[SplitName, Split] = {}
@@ -133,10 +133,11 @@ class DatasetFacts(ABC):
 
 def default_root(folder: str) -> Path:
     """The folder of a dataset if the user names no other."""
-    return _from_home(os.environ.get("DATA_ROOT") or "data") / folder
+    return from_home(os.environ.get("DATA_ROOT") or "data") / folder
 
 
-def _from_home(path: str) -> Path:
+def from_home(path: str) -> Path:
+    """The path that a user gave, whose ``~`` becomes a home."""
     try:
         return Path(path).expanduser()
     except RuntimeError:

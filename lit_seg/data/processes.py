@@ -1,5 +1,6 @@
 """How processes that read data are started, and how a start that failed is cleared up."""
 
+import os
 import sys
 from collections.abc import Set
 from multiprocessing import active_children, get_context
@@ -17,3 +18,10 @@ def end_other_children(known: Set[BaseProcess]) -> None:
     for process in set(active_children()) - known:
         process.kill()
         process.join()
+
+
+def processors() -> int:
+    """The number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

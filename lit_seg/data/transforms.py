@@ -1,22 +1,18 @@
 """What happens to an image and its labels between the file and the network.
 
-This is the only module that knows albumentations. Labels are never interpolated. Where a crop
-reaches beyond the image, its pixels are void.
+Labels are never interpolated. Where a crop reaches beyond the image, its pixels are void.
 """
 
-import os
 from collections.abc import Callable
-from typing import Any
+from random import Random
 
-import numpy as np
+import cv2
 
+from lit_seg.data.crops import Shown, drawn_pixel, drawn_start, start_with
+from lit_seg.data.jitter import Jitter
 from lit_seg.images.open_and_save import Array
 from lit_seg.images.resize import Fit, fit_image, fit_label, fitted_size, resized
 from lit_seg.metrics.labels import VOID
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import asks the network for news
-import albumentations as A
-import cv2
 
 Transform = Callable[[Array, Array, int], tuple[Array, Array]]
 """Brings an ``(H, W, 3)`` image and ``(H, W)`` labels to another size; the last is a seed."""
@@ -41,6 +37,11 @@ class TrainTransform:
     """Random scale, crop, flip and colour jitter, by the options of ``SegDataModule``.
 
     ``size`` and ``fit`` are those of evaluation; training does the same, times the random scale.
+
+    All draws of a sample are independent, from one generator. For the same draws the pixels are
+    those of albumentations, although only those are looked at that the crop shows: they are equal
+    bit by bit, or, where a scaled image is more than four times as large as its crop, to one grey
+    level before the jitter.
     """
 
     def __init__(
@@ -60,82 +61,53 @@ class TrainTransform:
                 raise ValueError(f"`{name}` must be in [0, 1], got {chance}")
         if not 0 <= jitter < 1:
             raise ValueError(f"`jitter` must be in [0, 1), got {jitter}")
-        height, width = crop or size
-        border = {"border_mode": cv2.BORDER_CONSTANT, "fill": 0, "fill_mask": VOID}
-        cropping = (
-            _ClassCrop(height, width, class_crops) if class_crops else A.RandomCrop(height, width)
-        )
-        factors, hues = (1 - jitter, 1 + jitter), (-jitter / 5, jitter / 5)
-        self.pipeline = A.Compose(
-            [
-                _FitAndScale(size, fit, scale),
-                A.PadIfNeeded(height, width, position="random", **border),
-                cropping,
-                A.HorizontalFlip(p=flip),
-                A.ColorJitter(factors, factors, factors, hues, p=0.5 if jitter > 0 else 0),
-            ]
-        )
+        self.size, self.fit, self.crop = size, fit, crop or size
+        self.scale, self.flip, self.jitter, self.class_crops = scale, flip, jitter, class_crops
 
     def __call__(self, image: Array, label: Array, seed: int) -> tuple[Array, Array]:
-        self.pipeline.set_random_seed(seed)
-        out = self.pipeline(image=image, mask=label)
-        return out["image"], out["mask"]
+        rng = Random(seed)
+        rng.random()  # albumentations draws once for the whole
+        scaled, interpolation = scaled_size(image.shape, self.size, self.fit, self.scale, rng)
+        # the crop lies in the padded image, which is never made
+        whole = max(scaled[0], self.crop[0]), max(scaled[1], self.crop[1])
+        before = rng.randint(0, whole[0] - scaled[0]), rng.randint(0, whole[1] - scaled[1])
+        start = drawn_start(whole, self.crop, rng)
+        if self.class_crops:
+            at_scale = resized(label, scaled, cv2.INTER_NEAREST_EXACT)
+            pixel = drawn_pixel(at_scale, self.class_crops, rng)
+            if pixel:
+                inside = pixel[0] + before[0], pixel[1] + before[1]
+                start = start_with(inside, whole, self.crop, rng)
+        shown = Shown.of(start, before, self.crop, scaled)
+        label = shown.padded(shown.of_label(label, scaled), VOID)
+        image = shown.padded(shown.of_image(image, scaled, interpolation), 0)
+        if chance(self.flip, rng):
+            image, label = cv2.flip(image, 1).reshape(image.shape), cv2.flip(label, 1)
+        if chance(0.5 if self.jitter else 0, rng):
+            image = Jitter.draw(self.jitter, rng, seed)(image)
+        return image, label
 
 
-class _FitAndScale(A.DualTransform):  # type: ignore[misc]
-    """Fits and scales in one resize, since each resize costs sharpness."""
-
-    def __init__(self, size: tuple[int, int], fit: Fit, scale: tuple[float, float]) -> None:
-        super().__init__(p=1)
-        self.size = size
-        self.fit = fit
-        self.scale = scale
-
-    def get_params_dependent_on_data(
-        self, params: dict[str, Any], data: dict[str, Any]
-    ) -> dict[str, Any]:
-        shape = params["shape"][:2]
-        height, width = fitted_size(shape, self.size, self.fit)
-        factor = self.py_random.uniform(*self.scale)
-        largest = height * width * self.scale[1] ** 2
-        return {
-            # the small summand is for products such as 0.29 * 100, which is below 29
-            "to": (max(1, int(height * factor + 1e-6)), max(1, int(width * factor + 1e-6))),
-            # when shrinking, linear interpolation aliases; when enlarging, area is blocky
-            "interpolation": cv2.INTER_AREA if largest <= shape[0] * shape[1] else cv2.INTER_LINEAR,
-        }
-
-    def apply(self, img: Array, to: tuple[int, int], interpolation: int, **params: Any) -> Array:
-        return resized(img, to, interpolation)
-
-    def apply_to_mask(self, mask: Array, to: tuple[int, int], **params: Any) -> Array:
-        return resized(mask, to, cv2.INTER_NEAREST_EXACT)
+def chance(probability: float, rng: Random) -> bool:
+    """Decide by a draw, which what is certain does not need, as albumentations does."""
+    return probability >= 1 or (probability > 0 and rng.random() < probability)
 
 
-class _ClassCrop(A.RandomCrop):  # type: ignore[misc]
-    """A random crop that sometimes must hold a pixel of a class that is drawn from the image."""
+def scaled_size(
+    shape: tuple[int, ...],
+    size: tuple[int, int],
+    fit: Fit,
+    scale: tuple[float, float],
+    rng: Random,
+) -> tuple[tuple[int, int], int]:
+    """Draw the height and width to which an image is scaled; the second is the interpolation.
 
-    def __init__(self, height: int, width: int, probability: float) -> None:
-        super().__init__(height, width)
-        self.probability = probability
-
-    def get_params_dependent_on_data(
-        self, params: dict[str, Any], data: dict[str, Any]
-    ) -> dict[str, Any]:
-        found: dict[str, Any] = super().get_params_dependent_on_data(params, data)
-        label: Array = data["mask"]
-        present = np.flatnonzero(np.bincount(label.ravel(), minlength=VOID + 1)[:VOID])
-        if self.py_random.random() >= self.probability or not len(present):
-            return found
-        pixels = np.flatnonzero(label == self.py_random.choice(present.tolist()))
-        pixel = int(pixels[self.py_random.randrange(len(pixels))])
-        y, x = divmod(pixel, label.shape[1])
-        top = self._start(y, self.height, label.shape[0])
-        left = self._start(x, self.width, label.shape[1])
-        found["crop_coords"] = (left, top, left + self.width, top + self.height)
-        return found
-
-    def _start(self, place: int, length: int, whole: int) -> int:
-        """Draw the start of a crop of ``length`` that lies inside and holds ``place``."""
-        first, last = max(0, place - length + 1), min(place, whole - length)
-        return int(self.py_random.randint(first, last))
+    Fit and scale are one resize, since each resize costs sharpness.
+    """
+    height, width = fitted_size(shape, size, fit)
+    factor = rng.uniform(*scale)
+    largest = height * width * scale[1] ** 2
+    # the small summand is for products such as 0.29 * 100, which is below 29
+    to = max(1, int(height * factor + 1e-6)), max(1, int(width * factor + 1e-6))
+    # when shrinking, linear interpolation aliases; when enlarging, area is blocky
+    return to, cv2.INTER_AREA if largest <= shape[0] * shape[1] else cv2.INTER_LINEAR

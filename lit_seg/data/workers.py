@@ -12,6 +12,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import Tensor
@@ -78,7 +79,7 @@ def worker_options(workers: int, batch_bytes: int) -> dict[str, Any]:
         "prefetch_factor": _AHEAD,
         "persistent_workers": True,
         "multiprocessing_context": _WorkerContext(),
-        "worker_init_fn": _leave_signals_to_the_trainer if free >= needed else _begin_with_pipes,
+        "worker_init_fn": _begin if free >= needed else _begin_with_pipes,
         "collate_fn": None if free >= needed else _stack,
     }
 
@@ -116,18 +117,20 @@ def _end_workers() -> None:
         worker.kill()
 
 
-def _leave_signals_to_the_trainer(worker: int) -> None:
-    """Ignore the signals that Ctrl-C and schedulers send to all processes of a run.
+def _begin(worker: int) -> None:
+    """Work in one thread, as torch does in its workers, and leave signals to the trainer.
 
-    Workers load on until the trainer, which handles the signal, ends them by ``kill``.
+    Ctrl-C and schedulers send them to all processes of a run. Workers load on until the trainer,
+    which handles the signal, ends them by ``kill``.
     """
+    cv2.setNumThreads(0)
     for signum in STOP_SIGNALS:
         signal.signal(signum, signal.SIG_IGN)
 
 
 def _begin_with_pipes(worker: int) -> None:
     """Let tensors be sent with their values, not as a place in shared memory."""
-    _leave_signals_to_the_trainer(worker)
+    _begin(worker)
     ForkingPickler.register(Tensor, lambda tensor: (torch.from_numpy, (tensor.numpy(),)))
 
 

@@ -1,6 +1,7 @@
 """Brings images and labels to the size that a network sees."""
 
-from typing import Literal
+import math
+from typing import Literal, NamedTuple
 
 import cv2
 
@@ -32,6 +33,25 @@ def fit_label(label: Array, size: tuple[int, int], fit: Fit) -> Array:
     """Resize ``(H, W)`` labels as :func:`fit_image` does images; padding is void."""
     label = resized(label, fitted_size(label.shape, size, fit), cv2.INTER_NEAREST_EXACT)
     return _padded(label, size, VOID)
+
+
+class Limit(NamedTuple):
+    """The size above which images are shrunk before they are kept for training or evaluation."""
+
+    size: tuple[int, int]
+    """Height and width of evaluation."""
+    fit: Fit
+    largest: float
+    """The largest scale of training; 1 for evaluation."""
+
+    def __call__(self, image: Array, label: Array) -> tuple[Array, Array]:
+        """Shrink an ``(H, W, channels)`` image and its label, unless one side would grow."""
+        content = fitted_size(image.shape, self.size, self.fit)
+        height, width = (math.ceil(side * self.largest) for side in content)
+        if height > image.shape[0] or width > image.shape[1]:
+            return image, label
+        image = resized(image, (height, width), cv2.INTER_AREA)
+        return image, resized(label, (height, width), cv2.INTER_NEAREST_EXACT)
 
 
 def resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:

@@ -1,7 +1,7 @@
 """Sums and counts per class in plain PyTorch, by chunks of pixels that stay in the cache."""
 
-from collections.abc import Iterator
-from math import log
+from collections.abc import Iterator, Sequence
+from math import log, prod
 
 import torch
 from torch import Tensor
@@ -49,6 +49,19 @@ def forward(
     return totals.sums, totals.counts, all_nll, lse
 
 
+class Room:
+    """Memory in the dtype of the arithmetic, the same for each chunk: fresh memory takes time."""
+
+    def __init__(self, logits: Tensor) -> None:
+        self._memory = logits.new_empty(0, dtype=wide_dtype(logits))
+
+    def of(self, shape: Sequence[int]) -> Tensor:
+        """A tensor of this shape, whose values are anything."""
+        if self._memory.numel() < prod(shape):
+            self._memory = self._memory.new_empty(prod(shape))
+        return self._memory[: prod(shape)].view(*shape)
+
+
 class Totals:
     """The sums and counts of each class, to which chunks of pixels are added.
 
@@ -65,7 +78,7 @@ class Totals:
         self.sums = logits.new_zeros(logits.shape[1], dtype=widest_float(logits.device))
         self.counts = target.new_zeros(3 if predictions else 2, logits.shape[1])
         self.margin = None if margin is None else with_void(margin.to(wide_dtype(logits)))
-        self._room = logits.new_empty(0, dtype=wide_dtype(logits))
+        self._room = Room(logits)
 
     def add(self, x: Tensor, label: Tensor, lse: Tensor, nll: Tensor | None) -> None:
         """Add a chunk, and write its log-sum-exp and, if it is wanted, its -log p.
@@ -80,9 +93,9 @@ class Totals:
         valid, bins, own_class = _classes(label, num_classes)
         if self.margin is not None:
             x = x.scatter_add(1, own_class, -self.margin.take(bins).unsqueeze(1))
-        own = x.gather(1, own_class).squeeze(1)
         top = x.amax(1, keepdim=True)
-        exps = torch.sub(x, top, out=self._as(x)).mul_(LOG2_E).exp2_()
+        own = x.gather(1, own_class).squeeze(1)
+        exps = torch.sub(x, top, out=self._room.of(x.shape)).mul_(LOG2_E).exp2_()
         top = top.squeeze(1)
         log = exps.sum(1).log_()
         torch.add(log, top, out=lse)
@@ -91,30 +104,26 @@ class Totals:
             nll.copy_(losses.where(valid, 0))
         if x.is_cuda:
             predicted = x.argmax(1)
+            hits = predicted == bins
         else:
             best = exps.ge_(1)  # of a logit that is almost the largest, too
             unsure = (best.sum(1) != 1) & valid
             if len(self.counts) > 2:
                 ids = torch.arange(num_classes, dtype=x.dtype).unsqueeze(1)
                 predicted = best.mul_(ids).sum(1).long()
+                for at in _any(unsure):
+                    predicted[at] = _largest(x, at)
+                hits = (predicted == bins) & valid
             else:  # no other prediction than the true class matters
-                hits = own >= top
-                predicted = bins.where(hits, -1)
-                unsure &= hits
-            _decide(x, unsure, predicted)
-        hits = (predicted == bins) & valid
+                hits = (own >= top) & valid
+                for at in _any(hits & unsure):
+                    hits[at] = _largest(x, at) == bins[at]
         self.sums += _sum(bins, losses, num_classes)
         found = _count((2 * bins).add_(hits), 2 * num_classes).view(-1, 2)
         self.counts[0] += found[:, 1]
         self.counts[1] += found.sum(1)
         if len(self.counts) > 2:
             self.counts[2] += _count(predicted.where(valid, num_classes), num_classes)
-
-    def _as(self, x: Tensor) -> Tensor:
-        """Memory for a tensor like ``x``, the same for each chunk: fresh memory takes time."""
-        if self._room.numel() < x.numel():
-            self._room = x.new_empty(x.numel())
-        return self._room[: x.numel()].view(x.shape)
 
 
 def backward(
@@ -176,7 +185,7 @@ class Slopes:
             by_pixel: ``(N, P)`` gradient of the -log p of each pixel, or None.
         """
         valid, bins, own_class = _classes(label, self.num_classes)
-        factor = self.factors.take(bins)
+        factor = self.factors.index_select(0, bins.flatten()).view(bins.shape)
         if by_pixel is not None:
             factor += by_pixel.where(valid, 0)
         torch.sub(x, lse.unsqueeze(1), out=out)
@@ -184,7 +193,7 @@ class Slopes:
             out.scatter_add_(1, own_class, -self.margin.take(bins).unsqueeze(1))
         out.mul_(LOG2_E).exp2_()
         # a void pixel may hold NaN or infinity, which times 0 is NaN
-        if x.is_cuda or not (lse.isfinite() | valid).all():
+        if x.is_cuda or not bool(lse.sum().isfinite()):
             out.masked_fill_(~valid.unsqueeze(1), 0)
         out.mul_(factor.unsqueeze(1)).scatter_add_(1, own_class, factor.neg_().unsqueeze(1))
 
@@ -224,15 +233,22 @@ def _classes(label: Tensor, num_classes: int) -> tuple[Tensor, Tensor, Tensor]:
 
     The index is a class for void, too.
     """
-    valid = (label >= 0) & (label < num_classes)
-    bins = label.where(valid, num_classes)
-    return valid, bins, bins.clamp(max=num_classes - 1).unsqueeze(1)
+    # -1 becomes the largest number; `where` and two comparisons would take three times as long
+    bins = label.clamp(min=-1).bitwise_and_(2**63 - 1).clamp_(max=num_classes)
+    return bins < num_classes, bins, bins.clamp(max=num_classes - 1).unsqueeze(1)
 
 
-def _decide(x: Tensor, unsure: Tensor, predicted: Tensor) -> None:
-    """Where it is unsure, write the class with the largest logit, the lowest id among equals."""
-    images, pixels = unsure.nonzero(as_tuple=True)
-    predicted[images, pixels] = x[images, :, pixels].argmax(1)
+def _any(mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The index of where an ``(N, P)`` mask holds, unless that is nowhere."""
+    if bool(mask.any()):
+        images, pixels = mask.nonzero(as_tuple=True)
+        yield images, pixels
+
+
+def _largest(x: Tensor, at: tuple[Tensor, Tensor]) -> Tensor:
+    """The class with the largest logit at some pixels, the lowest id among equals."""
+    images, pixels = at
+    return x[images, :, pixels].argmax(1)
 
 
 def _count(bins: Tensor, num_classes: int) -> Tensor:

@@ -7,6 +7,7 @@ calls.
 """
 
 from collections.abc import Iterator
+from math import ceil
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,22 @@ from lit_seg.ops.precision import wide_dtype
 
 BAND = 64
 """Rows of the labels whose logits are widened at once, since neighbours need the same ones."""
+COLUMNS = 32
+"""Columns of logits in one product: most others have no part in the same columns of the labels."""
+
+
+class Part(NamedTuple):
+    """Some neighbouring rows or columns of the labels.
+
+    Attributes:
+        full: which ones.
+        own: the rows or columns of logits that they lie between.
+        weights: ``(full, own)`` of the interpolation.
+    """
+
+    full: slice
+    own: slice
+    weights: Tensor
 
 
 class Band(NamedTuple):
@@ -26,13 +43,12 @@ class Band(NamedTuple):
     Attributes:
         image: which one.
         logits: the rows of logits that they lie between.
-        chunks: of each chunk the rows of the labels, the rows among ``logits``, and the
-            ``(rows of labels, rows of logits)`` weights of the interpolation.
+        chunks: its parts, whose ``own`` counts from the first of ``logits``.
     """
 
     image: int
     logits: slice
-    chunks: list[tuple[slice, slice, Tensor]]
+    chunks: list[Part]
 
 
 def forward(
@@ -49,13 +65,15 @@ def forward(
         return chunked.forward(full, target, margin, predictions, pixels)
     num_classes = logits.shape[1]
     totals = chunked.Totals(logits, target, margin, predictions)
+    room = chunked.Room(logits)
     nll, lse = chunked.empty_pixels(logits, target, pixels)
-    widen = _weights(logits, 3, target, align_corners).T
+    columns = _columns(logits, target, align_corners)
     logits, lost = _cleaned(logits, target, align_corners)
     for image, own, chunks in _bands(logits, target, align_corners):
-        small = logits[image, :, own].to(lse.dtype) @ widen
+        wide = _widened(logits[image, :, own].to(lse.dtype), columns)
         for rows, near, heighten in chunks:
-            x = (heighten @ small[:, near]).view(1, num_classes, -1)
+            x = room.of((num_classes, len(heighten), wide.shape[2]))
+            x = torch.matmul(heighten, wide[:, near], out=x).view(1, num_classes, -1)
             if lost is not None:
                 x.masked_fill_(lost[image, rows].view(1, 1, -1), torch.nan)
             label, to_lse, to_nll = (
@@ -85,14 +103,16 @@ def backward(
         return torch.empty_like(logits).copy_(result)
     result = torch.zeros_like(logits, dtype=lse.dtype)
     slopes = chunked.Slopes(by_class, margin, logits)
+    room = chunked.Room(logits)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
-    widen = _weights(logits, 3, target, align_corners).T
+    columns = _columns(logits, target, align_corners)
     logits, lost = _cleaned(logits, target, align_corners)
     for image, own, chunks in _bands(logits, target, align_corners):
-        small = logits[image, :, own].to(lse.dtype) @ widen
-        slope = torch.zeros_like(small)
+        wide = _widened(logits[image, :, own].to(lse.dtype), columns)
+        slope = torch.zeros_like(wide)
         for rows, near, heighten in chunks:
-            x = heighten @ small[:, near]
+            x = room.of((len(wide), len(heighten), wide.shape[2]))
+            torch.matmul(heighten, wide[:, near], out=x)
             label, norm = (each[image, rows].view(1, -1) for each in (target, lse))
             factor = None if by_pixel is None else by_pixel[image, rows].view(1, -1)
             as_chunk = x.view(1, len(x), -1)
@@ -100,7 +120,8 @@ def backward(
                 x.masked_fill_(lost[image, rows], torch.nan)
             slopes.write(as_chunk, as_chunk, label, norm, factor)
             slope[:, near] += heighten.T @ x
-        result[image, :, own] += slope @ widen.T
+        for full, near, weights in columns:
+            result[image, :, own, near] += slope[..., full] @ weights
     return result.to(logits.dtype)
 
 
@@ -138,21 +159,41 @@ def _weights(logits: Tensor, axis: int, target: Tensor, align_corners: bool) -> 
     return parts.view(own, full).T
 
 
-def _bands(logits: Tensor, target: Tensor, align_corners: bool) -> Iterator[Band]:
-    weights = _weights(logits, 2, target, align_corners)
+def _parts(weights: Tensor, size: int) -> Iterator[Part]:
+    """Parts of so many rows or columns, from the ``(full, own)`` weights of all."""
     used = weights != 0
     first = used.int().argmax(1).tolist()
     end = (used.shape[1] - used.flip(1).int().argmax(1)).tolist()
-    images, height, width = target.shape
+    for start in range(0, len(weights), size):
+        stop = min(start + size, len(weights))
+        own = slice(first[start], end[stop - 1])
+        yield Part(slice(start, stop), own, weights[start:stop, own])
+
+
+def _columns(logits: Tensor, target: Tensor, align_corners: bool) -> list[Part]:
+    size = ceil(COLUMNS * target.shape[2] / max(1, logits.shape[3]))
+    return list(_parts(_weights(logits, 3, target, align_corners), max(1, size)))
+
+
+def _widened(small: Tensor, columns: list[Part]) -> Tensor:
+    """``(C, rows, W)`` logits of ``(C, rows, w)`` ones."""
+    wide = small.new_empty(*small.shape[:2], columns[-1].full.stop if columns else 0)
+    for full, own, weights in columns:
+        wide[..., full] = small[..., own] @ weights.T
+    return wide
+
+
+def _bands(logits: Tensor, target: Tensor, align_corners: bool) -> Iterator[Band]:
+    weights = _weights(logits, 2, target, align_corners)
+    images, _, width = target.shape
     step = max(1, chunked.chunk_bytes(logits) // (4 * logits.shape[1] * max(1, width)))
+    bands = []
+    for rows, own, band in _parts(weights, BAND):
+        chunks = [
+            Part(slice(part.full.start + rows.start, part.full.stop + rows.start), *part[1:])
+            for part in _parts(band, step)
+        ]
+        bands.append((own, chunks))
     for image in range(images):
-        for top in range(0, height, BAND):
-            bottom = min(top + BAND, height)
-            start = first[top]
-            chunks = []
-            for upper in range(top, bottom, step):
-                lower = min(upper + step, bottom)
-                own = slice(first[upper], end[lower - 1])
-                near = slice(own.start - start, own.stop - start)
-                chunks.append((slice(upper, lower), near, weights[upper:lower, own]))
-            yield Band(image, slice(start, end[bottom - 1]), chunks)
+        for own, chunks in bands:
+            yield Band(image, own, chunks)

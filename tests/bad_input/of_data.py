@@ -86,6 +86,19 @@ def _loss(logits: tuple[int, ...], target: torch.Tensor) -> int:
     return 0
 
 
+def _no_room(world: World) -> int:
+    usage = shutil.disk_usage(world.tmp)._replace(free=9)
+    world.patch.setattr(shutil, "disk_usage", lambda _: usage)
+    world.patch.setenv("LIT_SEG_CACHE", str(world.tmp / "cache"))
+    return world.read_camvid(cache="full")
+
+
+def _no_folder_of_cache(world: World) -> int:
+    (world.tmp / "file").touch()
+    world.patch.setenv("LIT_SEG_CACHE", str(world.tmp / "file"))
+    return world.read_camvid(cache="full")
+
+
 CASES = [
     Case(
         "data-root-missing",
@@ -133,6 +146,10 @@ CASES = [
     Case("data-no-city", _no_city, ("leftImg8bit/train",)),
     Case("data-no-partner", _no_label, ("labelIds.png", "1 of 12", "https://")),
     Case("data-test-not-public", _test_of_cityscapes),
+    Case("data-cache-drawn", lambda w: w.fit("--data.init_args.cache", "full")),
+    Case("data-cache-disk-full", _no_room, ("camvid-train", "0 MB")),
+    Case("data-cache-no-folder", _no_folder_of_cache, ("camvid-train",)),
+    Case("data-augmentation", lambda w: w.read_camvid(augmentation="slow"), ("slow",)),
     Case("label-colour", _colour_label, ("trainannot/train_000000.png", "(RGB)")),
     Case("label-float", _float_label, ("trainannot/train_000000.png", "float32")),
     Case(

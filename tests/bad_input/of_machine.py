@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lit_seg.__main__ import main as whole_main
-from lit_seg.data import base
+from lit_seg.data import resumable
 from lit_seg.tasks import LitSegmenter
 from tests.bad_input.case import Case, World
 
@@ -30,7 +30,7 @@ def _gpu(world: World) -> int:
 
 
 def _more_ranks_than_images(world: World) -> int:
-    world.patch.setattr(base, "_rank_and_ranks", lambda: (0, 999))
+    world.patch.setattr(resumable, "rank_and_ranks", lambda: (0, 999))
     return world.fit()
 
 

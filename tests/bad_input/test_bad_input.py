@@ -9,6 +9,7 @@ from lit_seg.data import DATASETS
 from lit_seg.errors import LitSegError
 from tests.bad_input import (
     of_analysis,
+    of_classification,
     of_configuration,
     of_data,
     of_datasets,
@@ -21,7 +22,10 @@ from tests.conftest import TINY, layers
 from tests.data import layouts
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bad_input.md"
-_KINDS = (of_data, of_datasets, of_configuration, of_runs, of_machine, of_analysis, of_prediction)
+_KINDS = (
+    *(of_data, of_datasets, of_configuration, of_runs, of_machine, of_analysis, of_prediction),
+    of_classification,
+)
 CASES = [case for kinds in _KINDS for case in kinds.CASES]
 
 

@@ -21,17 +21,31 @@ class Slow(Callback):
         time.sleep(0.1)
 
 
-def costs(folder: Path, **options: Any) -> list[dict[str, float]]:
+def costs(folder: Path, dataset: type = list, **options: Any) -> list[dict[str, float]]:
     model = LitSegmenter([1, 1], ["a", "b"], **SMALL)
     data = batches(4, 2)
-    fit = trainer(folder, max_epochs=2, num_sanity_val_steps=0, **options)
+    fit = trainer(folder, **{"max_epochs": 2, "num_sanity_val_steps": 0, **options})
     fit.callbacks += [Slow(), Cost()]
     fit.loggers = [CSVLog(folder)]
-    fit.fit(model, loader(data), loader(data[:1]))
+    fit.fit(model, loader(dataset(data)), loader(data[:1]))
     found: dict[str, dict[str, float]] = {}
     for row in rows_of(folder / "cost.csv"):
         found.setdefault(row["step"], {})[row["cost"]] = float(row["value"])
     return list(found.values())
+
+
+class Late(list[Any]):
+    """A dataset whose batches take longer than the steps."""
+
+    def __getitem__(self, index: Any) -> Any:
+        time.sleep(0.3)
+        return super().__getitem__(index)
+
+
+def test_the_share_of_waiting_tells_a_slow_loader(tmp_path: Path) -> None:
+    (late,) = costs(tmp_path, Late, max_epochs=1)
+    assert late["data_seconds"] > 0.3
+    assert 60 < late["data_share"] < 100
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
@@ -41,6 +55,7 @@ def test_a_row_set_per_epoch(tmp_path: Path, accumulate: int) -> None:
     for epoch in found:
         assert epoch["step_seconds"] > 0.1 * accumulate
         assert 0 <= epoch["data_seconds"] < epoch["step_seconds"]
+        assert 0 <= epoch["data_share"] < 50
         assert epoch["cpu_seconds"] > 0
         assert epoch["utilisation"] > 0
         assert 100 < epoch["peak_memory_mb"] < 100_000

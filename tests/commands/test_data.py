@@ -69,7 +69,7 @@ def test_without_a_command_it_says_what_there_is(capsys):
         assert main(args) == code
         shown = capsys.readouterr().out
         assert all(name in shown for name in ("list", "download", "check", "count", "show"))
-    assert "list, download, check, count, show" in fails(capsys, "draw")
+    assert "list, download, check, cache, count, show" in fails(capsys, "draw")
 
 
 def test_list_shows_every_dataset_and_what_is_here(capsys, camvid):

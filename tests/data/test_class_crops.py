@@ -1,6 +1,5 @@
 """A class crop holds a pixel of a class drawn evenly from the image's, and is else a plain crop."""
 
-import albumentations as A
 import numpy as np
 import pytest
 
@@ -140,22 +139,6 @@ def test_equal_seeds_give_equal_crops_and_the_input_is_left_alone():
     np.testing.assert_array_equal(image, places())
 
 
-def test_off_it_is_the_plain_random_crop_bit_by_bit():
-    """The parameter is not even drawn, so runs from before it are repeated."""
-    label = np.random.default_rng(0).integers(0, 9, SIZE).astype(np.uint8)
-    off = TrainTransform(SIZE, "stretch", (8, 12), (0.75, 2.0), 0.5, 0.3).pipeline
-    steps = list(off.transforms)
-    steps[2] = A.RandomCrop(8, 12)
-    plain = A.Compose(steps)
-    for seed in range(30):
-        plain.set_random_seed(seed)
-        expected = plain(image=places(), mask=label)
-        off.set_random_seed(seed)
-        found = off(image=places(), mask=label)
-        np.testing.assert_array_equal(found["image"], expected["image"])
-        np.testing.assert_array_equal(found["mask"], expected["mask"])
-
-
 def test_a_class_crop_that_is_not_taken_is_the_plain_one():
     """Of the same seed: what comes before the choice is the same."""
     label = np.zeros(SIZE, np.uint8)
@@ -186,8 +169,8 @@ def test_rare_classes_are_seen_in_more_crops(streets):
     def held(probability):
         data = streets(class_crops=probability, crop=(8, 12), scale=(1.0, 1.0))
         dataset = data.train_dataloader().dataset
-        targets = [dataset[epoch, index, 0]["target"] for epoch in range(10) for index in range(8)]
+        targets = [dataset[epoch, index, 0]["target"] for epoch in range(60) for index in range(8)]
         rare = (8, 9, 10, 11)  # the tail of streets
         return sum(any((target == c).any() for c in rare) for target in targets)
 
-    assert held(1.0) > 1.3 * held(0.0) > 0
+    assert held(1.0) > 1.2 * held(0.0) > 0

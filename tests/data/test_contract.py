@@ -48,7 +48,8 @@ def test_samples_have_the_promised_types_and_labels(make):
             assert batch["image"].shape[1:] == (3, 16, 24)
             assert batch["image"].dtype == torch.uint8
             assert batch["target"].shape[1:] == (16, 24)
-            assert batch["target"].dtype == torch.int64
+            assert batch["target"].dtype == torch.uint8
+            assert data.on_after_batch_transfer(batch, 0)["target"].dtype == torch.int64
             assert len(batch["image"]) == len(batch["target"]) == len(batch["name"])
             assert all(isinstance(name, str) and name for name in batch["name"])
             legal = {*range(len(data.class_names)), VOID}
@@ -243,7 +244,9 @@ def test_counts_are_those_of_the_labels(make):
 def test_ranks_validate_every_image_once_and_train_none_twice(make, ranks, monkeypatch):
     scored, trained = [], []
     for rank in range(ranks):
-        monkeypatch.setattr("lit_seg.data.base._rank_and_ranks", lambda rank=rank: (rank, ranks))
+        monkeypatch.setattr(
+            "lit_seg.data.resumable.rank_and_ranks", lambda rank=rank: (rank, ranks)
+        )
         data = make(batch_size=1)
         scored += [name for batch in data.val_dataloader() for name in batch["name"] if name]
         trained += [index for _, index, _ in data.train_dataloader().sampler]

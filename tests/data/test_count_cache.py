@@ -410,13 +410,13 @@ def test_where_counts_are_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
     monkeypatch.setenv("LIT_SEG_CACHE", "/given")
-    assert cache_folder() == Path("/given/counts")
+    assert cache_folder("counts") == Path("/given/counts")
     for empty in (lambda name: monkeypatch.setenv(name, ""), monkeypatch.delenv):
         empty("LIT_SEG_CACHE")
         monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-        assert cache_folder() == Path("/xdg/lit_seg/counts")
+        assert cache_folder("counts") == Path("/xdg/lit_seg/counts")
         empty("XDG_CACHE_HOME")
-        assert cache_folder() == tmp_path / ".cache/lit_seg/counts"
+        assert cache_folder("counts") == tmp_path / ".cache/lit_seg/counts"
 
 
 def test_without_a_home_counts_are_made_with_one_warning(data, monkeypatch):

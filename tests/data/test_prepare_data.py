@@ -109,7 +109,7 @@ def test_too_few_images_for_a_batch_make_a_smaller_one(tmp_path, caplog):
 
 def test_fewer_training_images_than_ranks_are_refused(tmp_path, monkeypatch):
     layouts.cityscapes(tmp_path, per_city=1)
-    monkeypatch.setattr("lit_seg.data.base._rank_and_ranks", lambda: (0, 3))
+    monkeypatch.setattr("lit_seg.data.resumable.rank_and_ranks", lambda: (0, 3))
     data = Cityscapes(root=str(tmp_path))
     with pytest.raises(DataError, match="the 2 training images of cityscapes do not reach 3 ranks"):
         data.train_dataloader()
@@ -135,7 +135,7 @@ def test_a_rank_without_a_validation_image_gets_one_that_counts_nowhere(
     layouts.cityscapes(tmp_path, per_city=1)
     names = []
     for rank in range(3):
-        monkeypatch.setattr("lit_seg.data.base._rank_and_ranks", lambda rank=rank: (rank, 3))
+        monkeypatch.setattr("lit_seg.data.resumable.rank_and_ranks", lambda rank=rank: (rank, 3))
         data = Cityscapes(root=str(tmp_path), num_workers=0, void=void)
         (batch,) = data.val_dataloader()
         names += batch["name"]

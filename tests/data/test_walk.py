@@ -14,6 +14,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 
 from lit_seg.data.counting import walk as module
 from lit_seg.data.counting.walk import walk
+from lit_seg.data.processes import processors
 from lit_seg.errors import DataError
 
 
@@ -79,27 +80,43 @@ def test_all_samples_come_in_order(size, workers):
     assert list(walk(Numbers(size), slowest_first, "looking", workers)) == list(range(size))
 
 
-def test_more_samples_than_a_chunk_come_in_order():
-    found = list(walk(Numbers(700), square_and_process, "looking", 2))
+@pytest.mark.parametrize("large", [False, True])
+def test_more_samples_than_a_chunk_come_in_order(large):
+    found = list(walk(Numbers(700), square_and_process, "looking", 2, large))
     assert [value for value, _ in found] == [index * index for index in range(700)]
     assert os.getpid() not in {process for _, process in found}
 
 
+def touched(split, index):
+    (split.folder / str(index)).touch()
+    return index
+
+
+def test_of_large_results_few_wait(tmp_path):
+    split = Numbers(60)
+    split.folder = tmp_path
+    results = walk(split, touched, "looking", 2, large=True)
+    assert next(results) == 0
+    time.sleep(0.3)
+    assert len(list(tmp_path.iterdir())) <= 2 * module._AHEAD + 1
+    assert list(results) == list(range(1, 60))
+
+
 def test_few_samples_need_no_process(monkeypatch):
-    monkeypatch.setattr(module, "_processors", lambda: 2)
+    monkeypatch.setattr(module, "processors", lambda: 2)
     few = list(walk(Numbers(module._FEW - 1), square_and_process, "looking"))
     assert {process for _, process in few} == {os.getpid()}
     many = list(walk(Numbers(module._FEW), square_and_process, "looking"))
     assert os.getpid() not in {process for _, process in many}
-    monkeypatch.setattr(module, "_processors", lambda: 1)
+    monkeypatch.setattr(module, "processors", lambda: 1)
     alone = list(walk(Numbers(module._FEW), square_and_process, "looking"))
     assert {process for _, process in alone} == {os.getpid()}
 
 
 def test_processors_are_those_this_process_may_use(monkeypatch):
-    assert module._processors() == len(os.sched_getaffinity(0))
+    assert processors() == len(os.sched_getaffinity(0))
     monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
-    assert module._processors() == os.cpu_count()
+    assert processors() == os.cpu_count()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from multiprocessing import Pipe, active_children, get_context, resource_sharer
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
+import cv2
 import pytest
+import torch
 
 from lit_seg.cli.error_messages import message_of
-from lit_seg.data import Streets, workers
+from lit_seg.data import Streets, base, workers
 from lit_seg.data.counting.walk import walk
 from lit_seg.errors import DataError
 from tests.data.test_walk import Numbers, square_and_process
@@ -81,6 +84,30 @@ def test_without_shared_memory_the_trainer_loads_itself(
         assert same(batches(data), usual)
     assert data.train_dataloader().num_workers == 0
     assert "without such processes" in caplog.text
+
+
+class Threads(list[int]):
+    """A dataset that tells in how many threads it is read."""
+
+    def __getitem__(self, _: object) -> Any:
+        return {"image": torch.tensor([cv2.getNumThreads(), torch.get_num_threads()])}
+
+
+def test_a_worker_has_one_thread() -> None:
+    loader = workers.WorkerLoader(Threads([0]), **workers.worker_options(1, 1))  # type: ignore[arg-type]
+    assert next(iter(loader))["image"].tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("processors", "ranks", "expected"), [(1, 1, 2), (2, 1, 2), (6, 1, 5), (16, 4, 3), (64, 2, 8)]
+)
+def test_there_are_as_many_workers_as_the_processors_carry(
+    processors: int, ranks: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "processors", lambda: processors)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(ranks))
+    assert Streets().num_workers == expected
+    assert Streets(num_workers=0).num_workers == 0
 
 
 def refuse(after: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,7 +178,7 @@ def test_an_even_machine_needs_no_note_and_no_processor_time_no_column(tmp_path:
     found = training_cost.section(compare([tmp_path], draws=20))
     assert found is not None
     assert not any(isinstance(b, Text) and b.kind == "warning" for b in found.blocks)
-    assert "experiments/paper/loss_memory.py" in paragraphs(found)
+    assert "make bench" in paragraphs(found)
     table = starting(tables(found), "Cost")
     assert not any(name.startswith("processor time, ce") for name in table.columns)
 

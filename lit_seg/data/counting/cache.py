@@ -26,14 +26,18 @@ _VERSION = 2
 """To be raised when labels are read in another way than before, so that they are counted again."""
 
 
-def cache_folder() -> Path:
-    """The folder that counts are kept in; an OSError if there is no home to keep them in."""
+def cache_folder(kind: str) -> Path:
+    """The folder that ``counts`` are kept in, or ``decoded`` images.
+
+    Raises:
+        OSError: if there is no home to keep them in.
+    """
     if given := os.environ.get("LIT_SEG_CACHE"):
-        return Path(given) / "counts"
+        return Path(given) / kind
     if given := os.environ.get("XDG_CACHE_HOME"):
-        return Path(given) / "lit_seg" / "counts"
+        return Path(given) / "lit_seg" / kind
     try:
-        return Path.home() / ".cache" / "lit_seg" / "counts"
+        return Path.home() / ".cache" / "lit_seg" / kind
     except RuntimeError as error:  # a user without a name, as in containers
         raise OSError(None, str(error).rstrip("."), "~/.cache") from None
 
@@ -48,17 +52,17 @@ def cached_counts(split: Split, num_classes: int, what: str, meaning: str) -> Im
     if not files:  # the labels are rendered: to hash them would be to render them
         return count_images(split, num_classes)
     try:
-        folder = cache_folder()
+        folder = cache_folder("counts")
     except OSError as error:
         _warn(error)
         return count_images(split, num_classes)
     head = f"{_VERSION}\n{meaning}\n{split.meaning}\n{num_classes}\n"
     shape = (len(split), num_classes + 1)
-    by_time = folder / f"{_hash(head, split, files, _place_and_times)}.json"
+    by_time = folder / f"{hash_files(head, split, files, place_and_times)}.json"
     counts = _read_counts(by_time, shape)
     if counts is not None:
         return counts
-    content = _hash(head, split, files, _bytes)
+    content = hash_files(head, split, files, _bytes)
     by_content = folder / f"{content}.json"
     missing = [by_time]
     # ranks that start together count once; the warning about a folder comes when counts are kept
@@ -85,17 +89,17 @@ def content_hash(split: Split, what: str) -> str:
     times.
     """
     labels, images = split.label_files(), split.image_files()
-    quick = _hash("content\n", split, [*labels, *images], _place_and_times)
+    quick = hash_files("content\n", split, [*labels, *images], place_and_times)
     try:
-        path = cache_folder() / f"{quick}.txt"
+        path = cache_folder("counts") / f"{quick}.txt"
     except OSError:
         path = None
     found = _read_hash(path) if path else None
     if found is None:
         if labels:
             rank_zero_info(f"reading the labels of {what} once, to know them when a run goes on")
-        sizes = _hash("sizes\n", split, images, _size)
-        found = _hash(f"{sizes}\n", split, labels, _bytes)
+        sizes = hash_files("sizes\n", split, images, _size)
+        found = hash_files(f"{sizes}\n", split, labels, _bytes)
         if path and labels:
             written = found.encode()
             with suppress(OSError):  # then they are read again
@@ -118,7 +122,10 @@ def _warn(error: OSError) -> None:
     )
 
 
-def _hash(head: str, split: Split, files: Sequence[Path], fact: Callable[[Path], bytes]) -> str:
+def hash_files(
+    head: str, split: Split, files: Sequence[Path], fact: Callable[[Path], bytes]
+) -> str:
+    """Hash a text, a fact of each file and the names of the samples."""
     digest = hashlib.sha256(head.encode())
     for path in files:
         try:
@@ -130,7 +137,8 @@ def _hash(head: str, split: Split, files: Sequence[Path], fact: Callable[[Path],
     return digest.hexdigest()
 
 
-def _place_and_times(path: Path) -> bytes:
+def place_and_times(path: Path) -> bytes:
+    """What changes when a file is written or moved, and is quick to know."""
     stat = path.stat()
     return repr((str(path.absolute()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)).encode()
 

@@ -3,8 +3,9 @@
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
@@ -16,16 +17,22 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.progress import track
 
-from lit_seg.data.processes import end_other_children, forking_context
+from lit_seg.data.processes import end_other_children, forking_context, processors
 from lit_seg.data.splits import Split
 from lit_seg.errors import STOP_SIGNALS, DataError
 
 T = TypeVar("T")
 _FEW = 64  # for fewer samples, starting processes costs more than it gains
+_AHEAD = 4
+"""Large results per process that may wait."""
 
 
 def walk(
-    split: Split, look: Callable[[Split, int], T], what: str, workers: int | None = None
+    split: Split,
+    look: Callable[[Split, int], T],
+    what: str,
+    workers: int | None = None,
+    large: bool = False,
 ) -> Iterator[T]:
     """Yield what ``look`` returns for each sample, in order.
 
@@ -34,16 +41,17 @@ def walk(
         look: a function at the top of a module, so that other processes find it.
         what: what is done, for the progress bar, which the first rank shows.
         workers: number of processes; by default one per processor, and none for few samples.
+        large: whether what ``look`` returns is large, so that few results may wait in memory.
     """
     size = len(split)
     if workers is None:
-        workers = 0 if size < _FEW else _processors()
+        workers = 0 if size < _FEW else processors()
     # not on stdout, which a command may pipe, nor on the console where training shows its own bar
     console = Console(stderr=True)
     first = getattr(rank_zero_only, "rank", 0) == 0
     hidden = size < _FEW or not first or not console.is_terminal
     bar = partial(track, total=size, transient=True, console=console, disable=hidden)
-    started = _started(split, look, workers) if workers > 1 else None
+    started = _started(split, look, workers, large) if workers > 1 else None
     if started is None:
         yield from bar((look(split, index) for index in range(size)), what)
         return
@@ -59,7 +67,7 @@ def walk(
 
 
 def _started(
-    split: Split, look: Callable[[Split, int], T], workers: int
+    split: Split, look: Callable[[Split, int], T], workers: int, large: bool
 ) -> tuple[ProcessPoolExecutor, Iterator[object]] | None:
     """Start processes; None if the system refuses them, their threads or their locks."""
     size, others = len(split), set(active_children())
@@ -67,6 +75,9 @@ def _started(
     try:
         pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(split, look))
         with _interrupt_held():  # the processes start here
+            if large:
+                first = deque(pool.submit(_look, i) for i in range(min(size, _AHEAD * workers)))
+                return pool, _one_by_one(pool, first, size)
             chunk = max(1, min(32, size // (8 * workers)))
             return pool, pool.map(_look, range(size), chunksize=chunk)
     except (OSError, RuntimeError):
@@ -76,6 +87,19 @@ def _started(
         if pool is not None:
             pool.shutdown(cancel_futures=True)
         raise
+
+
+def _one_by_one(
+    pool: ProcessPoolExecutor, waiting: "deque[Future[object]]", size: int
+) -> Iterator[object]:
+    """Yield results in order; each that is taken lets one more sample be looked at."""
+    begun = len(waiting)
+    while waiting:
+        found = waiting.popleft().result()
+        if begun < size:
+            waiting.append(pool.submit(_look, begun))
+            begun += 1
+        yield found
 
 
 @contextmanager
@@ -95,13 +119,6 @@ def _interrupt_held() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
         for signum in held:
             signal.raise_signal(signum)
-
-
-def _processors() -> int:
-    """The number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 _of_process: tuple[Split, Callable[[Split, int], object]]

@@ -13,6 +13,7 @@ _COSTS = {
     "step_seconds": ("time per step, ms", ".1f", 1000),
     "cpu_seconds": ("processor time per step, ms", ".1f", 1000),
     "data_seconds": ("wait for data, ms", ".2f", 1000),
+    "data_share": ("wait for data, % of the time", ".1f", 1),
     "peak_memory_mb": ("peak memory, MB", ",.0f", 1),
     "utilisation": ("utilisation, %", ".0f", 1),
 }
@@ -24,7 +25,7 @@ _NOTE = (
     "processor cores. Costs depend on what else the machine did: small differences mean nothing. "
     "As Fig. 5 of the PAT paper. **On a CPU** compare processor time, because other processes "
     "lengthen the time. Do not compare peak memory there: it is that of the process with data and "
-    "libraries; `python experiments/paper/loss_memory.py` prints what the losses themselves need."
+    "libraries; `make bench` measures what the losses themselves need."
 )
 
 

@@ -11,6 +11,7 @@ _COMMANDS = {
     "list": "list the datasets, where to get them and which of them are here",
     "download": "fetch NAME into its folder, where its licence allows it",
     "check": "look at every image and label of NAME and list all faults",
+    "cache": "decode the images and labels of NAME once, or --remove true what was decoded",
     "count": "count the classes of NAME",
     "show": "draw images, labels and class frequencies of NAME into one picture",
 }

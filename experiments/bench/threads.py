@@ -1,19 +1,21 @@
-"""How threads of torch should wait for each other: `python experiments/bench_threads.py`.
+"""How threads of torch should wait for each other.
 
 Training steps on a CPU beside two processes that load images, once alone and once with the same
 training beside it on the same cores, with each way of waiting. Processes are started for each,
-because OpenMP reads its settings once; each trains for a few seconds, so that all of it takes about
-a minute and a half on two cores.
+because OpenMP reads its settings once; each trains for a few seconds.
 """
 
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 
-WARM_UP, STEPS, SECONDS = 1, 30, 5.0
+from experiments.gpu.section import Section
+
+TITLE = "How threads wait for each other"
+SECONDS = 60
+WARM_UP, STEPS, TRAINED = 1, 30, 3.0
 WAYS = {
     "spinning, a thread per core (torch's default)": {},
     "sleeping, a thread per core (lit_seg's default)": {"OMP_WAIT_POLICY": "PASSIVE"},
@@ -36,7 +38,7 @@ def train() -> None:
     batches = iter(data.train_dataloader())
     started: list[tuple[float, float]] = []  # when each step began
     while len(started) <= WARM_UP + STEPS and not (
-        len(started) > WARM_UP + 1 and started[-1][0] > started[WARM_UP][0] + SECONDS
+        len(started) > WARM_UP + 1 and started[-1][0] > started[WARM_UP][0] + TRAINED
     ):
         started.append((time.perf_counter(), time.process_time()))
         batch = next(batches)
@@ -53,7 +55,7 @@ def measured(way: dict[str, str], processes: int) -> tuple[float, float]:
     own = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
     started = [
         subprocess.Popen(
-            [sys.executable, __file__, "train"],
+            [sys.executable, "-m", "experiments.bench.threads"],
             stdout=subprocess.PIPE,
             encoding="utf-8",
             env={**own, **way},
@@ -67,15 +69,19 @@ def measured(way: dict[str, str], processes: int) -> tuple[float, float]:
     )
 
 
-def main() -> None:
-    """Measure all ways and print a row when it is known."""
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, seconds a step")
-    row = "{:48} {:>8} {:>10} {:>14} {:>10}".format
-    print(row("threads", "alone", "processor", "two at a time", "processor"))
-    for name, way in WAYS.items():
-        alone, two = measured(way, 1), measured(way, 2)
-        print(row(name, *(f"{seconds:.3f}" for seconds in (*alone, *two))), flush=True)
+def run(section: Section) -> None:
+    """A row for each way of waiting."""
+    for name, way in list(WAYS.items())[-1 if section.smoke else 0 :]:
+        row = {}
+        for number, beside in ((1, "alone"), (2, "two at a time"))[: 1 if section.smoke else 2]:
+            wall, cpu = measured(way, number)
+            row |= {f"s per step, {beside}": wall, f"processor s, {beside}": cpu}
+        section.row("threads", threads=name, **row)
+    section.note(
+        "Streets of 64x96, batch 8, the halved U-Net, two loading processes. Beside a second "
+        "training on the same cores, threads that spin take the time that the others need."
+    )
 
 
 if __name__ == "__main__":
-    train() if sys.argv[1:] == ["train"] else main()
+    train()

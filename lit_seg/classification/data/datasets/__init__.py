@@ -1,0 +1,1 @@
+"""Datasets for classification, one per file."""

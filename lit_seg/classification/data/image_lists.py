@@ -1,0 +1,84 @@
+"""Reads the lists of long-tailed datasets: an image and its class id in each line."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from lit_seg.classification.data.image_splits import Targets
+from lit_seg.data.file_lists import inside, read_lines
+from lit_seg.errors import DataError
+
+_MAY_LEAD_OUT = re.compile(r"^/|[\\:\0]|\.\.")
+"""A quick look, since to take a path apart takes long for half a million of them."""
+
+
+class ImageList(NamedTuple):
+    """The images of a split, and where they are listed."""
+
+    paths: list[str]
+    """Below the root, with forward slashes."""
+    targets: Targets
+    source: Path
+
+
+def read_image_list(listing: Path, root: Path, classes: int) -> ImageList:
+    """Read lines ``path label``.
+
+    Raises:
+        DataError: if a line is no such pair, leads out of ``root`` or names no class.
+    """
+    paths, targets = [], []
+    for number, line in read_lines(listing):
+        path, _, label = line.strip().rpartition(" ")
+        where = f"{listing}: line {number}"
+        if not path or not re.fullmatch("[0-9]{1,9}", label):
+            raise DataError(
+                f"{where}: expected the path of an image and its class id, got {line!r}"
+            )
+        if int(label) >= classes:
+            raise DataError(f"{where}: {label} is no class id, these are 0 to {classes - 1}")
+        if _MAY_LEAD_OUT.search(path):
+            inside(root, path, where)
+        paths.append(path)
+        targets.append(int(label))
+    return ImageList(paths, np.array(targets, np.int64), listing)
+
+
+def folder_names(images: ImageList, classes: int) -> list[str]:
+    """Name each class after the folder of its images, without the first part of the path.
+
+    Ids need not be in the order of the names: in Places-LT five are not.
+
+    Raises:
+        DataError: if a class has no image, or the folder of a class holds images of another.
+    """
+    names: dict[int, str] = {}
+    ids: dict[str, int] = {}
+    for path, target in zip(images.paths, images.targets.tolist(), strict=True):
+        folder = path.rpartition("/")[0].partition("/")[2]
+        if names.setdefault(target, folder) != folder or ids.setdefault(folder, target) != target:
+            raise DataError(
+                f"{images.source}: {path} has the class id {target}, which the list gives to "
+                f"{names[target]!r}, and {folder!r} has {ids.get(folder, target)}; take the "
+                "labels from the list of the dataset's authors, not from the order of folders"
+            )
+    if absent := sorted(set(range(classes)) - names.keys()):
+        raise DataError(
+            f"{images.source}: {len(absent)} of {classes} classes have no training image, such as "
+            f"class {absent[0]}; fetch the whole list"
+        )
+    return [names[c] for c in range(classes)]
+
+
+def held_back(images: ImageList, per_class: int, first: bool) -> ImageList:
+    """The first images of each class in a list, or all others."""
+    seen: dict[int, int] = {}
+    chosen = []
+    for index, target in enumerate(images.targets.tolist()):
+        seen[target] = seen.get(target, 0) + 1
+        if (seen[target] <= per_class) == first:
+            chosen.append(index)
+    paths = [images.paths[index] for index in chosen]
+    return ImageList(paths, images.targets[chosen], images.source)

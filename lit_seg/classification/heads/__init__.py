@@ -1,0 +1,1 @@
+"""What turns features into scores of classes: one file each."""

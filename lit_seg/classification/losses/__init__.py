@@ -1,0 +1,1 @@
+"""Losses that only classification has: over features, and over many classes with few images."""

@@ -1,0 +1,85 @@
+"""The protocol of every method: what it trains by, and what it decides by."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from lit_seg.classification.networks.backbone import Backbone
+from lit_seg.losses.base import SegLoss
+
+Batch = tuple[Tensor, Tensor]
+"""``(N, channels, H, W)`` normalised images and their ``(N,)`` int64 labels."""
+
+
+class Step(NamedTuple):
+    """What a training step computes.
+
+    Attributes:
+        loss: the scalar to minimise.
+        logits: ``(N, C)`` of the head that decides, for the dynamics of classes; detached.
+        target: their ``(N,)`` labels.
+    """
+
+    loss: Tensor
+    logits: Tensor
+    target: Tensor
+
+
+class Method(nn.Module):
+    """Base of all methods: a module from images to scores that knows its own training loss.
+
+    A subclass makes its heads and losses, and implements :meth:`train_step` and :meth:`forward`.
+    A method of a second stage takes the backbone and head of the first in its constructor.
+
+    Args:
+        backbone: makes ``(N, D)`` features.
+    """
+
+    samplings = 1
+    """How many orders of the training images a step takes a batch of; 2 in BBN."""
+    needs_features = False
+    """Whether :meth:`prepare` must be called before the first step, with features of all images."""
+    trains = True
+    """Whether it takes steps; if not, :meth:`prepare` or a choice on validation is all."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(N, C)`` scores of images, by which the method decides: those of inference."""
+        raise NotImplementedError
+
+    def train_step(self, *batches: Batch) -> Step:
+        """The loss of a step, of one batch for each of :attr:`samplings`."""
+        raise NotImplementedError
+
+    def prepare(self, features: Tensor, target: Tensor) -> None:
+        """Look at ``(N, D)`` features and ``(N,)`` labels of all training images, in eval mode.
+
+        What it finds lies in buffers or parameters, so that a resumed run need not look again.
+        """
+
+    def set_epoch(self, epoch: int, epochs: int) -> None:
+        """Tell the method which epoch, from 0, of how many it is in.
+
+        A pure function of both: it may be called at each step, and a resumed run needs no state.
+        """
+
+    def set_progress(self, done: float) -> None:
+        """Tell the losses which fraction of the training is done.
+
+        Raises:
+            ValueError: if it is not in [0, 1].
+        """
+        for loss in self.losses():
+            loss.set_progress(done)
+
+    def losses(self) -> list[SegLoss]:
+        """The losses over logits that the method holds as children, with their state."""
+        return [child for child in self.children() if isinstance(child, SegLoss)]
+
+    def parameter_groups(self) -> Iterable[Any]:
+        """What the optimizer trains: parameters, or groups that may have an ``LR_FACTOR``."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]

@@ -1,0 +1,17 @@
+"""A small network for small grey images, such as the 8x8 digits of scikit-learn."""
+
+from torch import nn
+
+from lit_seg.classification.networks.backbone import Backbone
+from lit_seg.classification.networks.resnet32 import BasicBlock, kaiming, stem
+
+
+def digits_net(channels: int = 1, width: int = 16) -> Backbone:
+    """One block at full size and one at half of it; the features are ``2 * width`` numbers.
+
+    Args:
+        channels: of an image.
+        width: channels of the first block.
+    """
+    trunk = nn.Sequential(*stem(channels, width), BasicBlock(width, width))
+    return Backbone(trunk, BasicBlock(width, 2 * width, stride=2), 2 * width).apply(kaiming)

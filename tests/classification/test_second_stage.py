@@ -1,0 +1,126 @@
+"""cRT, LWS, tau-norm and NCM, each against its formula class by class."""
+
+import pytest
+import torch
+from torch import nn
+
+from lit_seg.classification.heads.lws import LWSHead
+from lit_seg.classification.heads.ncm import NCMHead
+from lit_seg.classification.heads.post_hoc import PostHocHead
+from lit_seg.classification.heads.tau_norm import TAUS, TauNormHead
+from lit_seg.classification.methods.second_stage import SecondStage
+from lit_seg.losses import CrossEntropyLoss
+from tests.classification.small import COUNTS, backbone, batch
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def test_lws_scales_the_bias_too():
+    first, features = nn.Linear(4, 3), torch.randn(2, 4)
+    head = LWSHead(first)
+    torch.testing.assert_close(head(features), first(features))  # factors begin at 1
+    assert [name for name, each in head.named_parameters() if each.requires_grad] == ["scale"]
+    with torch.no_grad():
+        head.scale.copy_(torch.tensor([2.0, 1.0, -1.0]))
+    for i in range(2):
+        for c, scale in enumerate((2.0, 1.0, -1.0)):
+            expected = scale * (features[i] @ first.weight[c] + first.bias[c])
+            torch.testing.assert_close(head(features)[i, c], expected)
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.7, 1.0])
+def test_tau_norm_shortens_weights_and_leaves_the_bias(tau):
+    first, features = nn.Linear(4, 3), torch.randn(2, 4)
+    scores = TauNormHead(first, tau)(features)
+    for c in range(3):
+        expected = features @ first.weight[c] / sum(w**2 for w in first.weight[c]) ** (tau / 2)
+        torch.testing.assert_close(scores[:, c], expected)
+
+
+def test_tau_is_the_best_mean_of_class_accuracies():
+    first = nn.Linear(2, 2)
+    with torch.no_grad():
+        first.weight.copy_(torch.tensor([[4.0, 0.0], [0.0, 1.0]]))
+    # the rare class is right from tau = log 2 / log 4 = 0.5 on, and the frequent one to about 1
+    features = torch.tensor([[1.0, 1.1]] * 9 + [[1.0, 2.1]])
+    target = torch.tensor([0] * 9 + [1])
+    head = TauNormHead(first)
+    table = head.choose(features, target)
+    assert list(table) == list(TAUS) == [pytest.approx(0.1 * k) for k in range(21)]
+    assert head.tau.item() == pytest.approx(0.5)
+    assert table[0.4] == 0.5
+    assert table[0.5] == 1
+    assert TauNormHead(first).state_dict().keys() == {"weight", "tau"}
+
+
+@pytest.mark.parametrize("make", [TauNormHead, lambda first, tau: PostHocHead(first, COUNTS, tau)])
+def test_a_negative_tau_is_refused(make):
+    with pytest.raises(ValueError, match="`tau` must be at least 0 and finite, got -1"):
+        make(nn.Linear(2, 3), -1)
+
+
+def test_post_hoc_adjustment_takes_the_prior_out():
+    first, features = nn.Linear(4, 3), torch.randn(2, 4)
+    scores = PostHocHead(first, COUNTS, tau=0.5)(features)
+    for c, count in enumerate(COUNTS):
+        expected = first(features)[:, c] - 0.5 * torch.tensor(count / sum(COUNTS)).log()
+        torch.testing.assert_close(scores[:, c], expected)
+
+
+@pytest.mark.parametrize("transform", ["cl2n", "l2n", "un"])
+def test_ncm_is_the_nearest_mean_of_transformed_features(transform):
+    train, test = torch.randn(9, 4) + 3, torch.randn(5, 4) + 3
+    target = torch.tensor([0, 1, 0, 1, 0, 1, 0, 0, 0])
+    head = NCMHead(4, 3, transform)
+    head.prepare(train, target)
+
+    def transformed(x):
+        if transform == "un":
+            return x
+        x = x - train.mean(0) if transform == "cl2n" else x
+        return x / sum(v**2 for v in x).sqrt()
+
+    for i, x in enumerate(test):
+        for c in (0, 1):
+            own = [transformed(f) for f, y in zip(train, target, strict=True) if y == c]
+            mean = sum(own) / len(own)  # not normalised again
+            expected = -((transformed(x) - mean) ** 2).sum()
+            torch.testing.assert_close(head(test)[i, c], expected)
+    assert (head(test)[:, 2] == -torch.inf).all()  # no image of that class
+
+
+def test_ncm_refuses_another_transform():
+    with pytest.raises(ValueError, match="`transform` must be 'cl2n', 'l2n' or 'un', got 'l1n'"):
+        NCMHead(4, 3, "l1n")
+
+
+@pytest.mark.parametrize("batchnorm", [True, False])
+def test_only_the_head_trains(batchnorm):
+    method = SecondStage(backbone(), nn.Linear(5, 3), CrossEntropyLoss(COUNTS), batchnorm).train()
+    before = {name: value.clone() for name, value in method.backbone.state_dict().items()}
+    method.train_step(batch(0)).loss.backward()
+    assert list(method.parameter_groups()) == list(method.head.parameters())
+    assert all(parameter.grad is None for parameter in method.backbone.parameters())
+    assert method.head.weight.grad.any()
+    same = all(torch.equal(before[name], v) for name, v in method.backbone.state_dict().items())
+    assert same is batchnorm  # the published code lets the statistics drift
+
+
+def test_heads_without_training_take_no_step():
+    loss, first = CrossEntropyLoss(COUNTS), nn.Linear(5, 3)
+    stages = {
+        "crt": SecondStage(backbone(), nn.Linear(5, 3), loss),
+        "lws": SecondStage(backbone(), LWSHead(first), loss),
+        "tau": SecondStage(backbone(), TauNormHead(first), loss),
+        "post_hoc": SecondStage(backbone(), PostHocHead(first, COUNTS), loss),
+        "ncm": SecondStage(backbone(), NCMHead(5, 3), loss),
+    }
+    assert [name for name, each in stages.items() if each.trains] == ["crt", "lws"]
+    assert [name for name, each in stages.items() if each.needs_features] == ["ncm"]
+    images, target = batch(0, 30)
+    stage = stages["ncm"].eval()
+    stage.prepare(stage.backbone(images), target)
+    assert (stage(images).argmax(1) == target).float().mean() > 0.4
