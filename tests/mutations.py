@@ -87,7 +87,7 @@ MUTATIONS = [
         "pat",
         ("factors / mask_sizes", "factors * mask_sizes"),
         ("(missing - self.epsilon)", "(missing + self.epsilon)"),
-        ("F.pad(image_pixels(", "F.pad(0 * image_pixels("),
+        ("sizes.gather(1, bins)", "sizes.gather(1, 0 * bins)"),
         ("(missing * self.num_classes).exp() / 2", "(missing * self.num_classes).exp()"),
         ("nll.detach() if self.detach", "nll.detach() if not self.detach"),
         ("valid.flatten(1).any(1).sum()", "valid.flatten(1).all(1).sum()"),

@@ -120,8 +120,7 @@ STEP = sorted(
         (
             "all_reduce",
             "collectives.py",
-        ),  # the step's report: loss, finite, a wish to stop
-        ("all_reduce", "collectives.py"),  # what `ClassDynamics` sums, in a step that it logs
+        ),  # loss, finite, a wish to stop, and what `ClassDynamics` sums in a step that it logs
         ("broadcast", "training_epoch_loop.py"),  # Lightning's word of a SIGTERM
         *2 * [("broadcast", "")],  # DDP: the buffers, once for each dtype
         *2 * [("allreduce", "")],  # DDP: the gradients in two buckets

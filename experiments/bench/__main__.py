@@ -9,6 +9,7 @@ again. `speed.json` in it has the results; `python -m experiments.bench.page` pu
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -174,4 +175,5 @@ def _is_done(out: Path, name: str) -> bool:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends the section
     sys.exit(main(sys.argv[1:]))

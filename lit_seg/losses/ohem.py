@@ -65,7 +65,7 @@ class OHEMLoss(PixelLoss):
         self.min_kept = min_kept
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        losses = self._class_nll(logits, target).pixels
+        losses = self.nll_of(logits, target).pixels
         assert losses is not None
         valid = target != self.void
         chosen, number = self._choose(losses.detach().float(), valid)

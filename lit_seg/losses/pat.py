@@ -3,21 +3,19 @@
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts
-from lit_seg.losses.pixelwise import PixelLoss, image_pixels, modulated_sum
+from lit_seg.losses.pixelwise import PixelLoss, class_bins, counts_of_images, modulated_sum
 from lit_seg.ops import ClassNLL
 
 
-def mask_sizes(target: Tensor, num_classes: int) -> Tensor:
+def mask_sizes(target: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
     """``(N, *)`` for each pixel of ``(N, *)`` labels, the pixels of its class in its image."""
-    # the size of void does not matter, but 0 would make the quotient NaN
-    sizes = F.pad(image_pixels(target, num_classes), (0, 1), value=1)
-    valid = (target >= 0) & (target < num_classes)
-    bins = target.where(valid, num_classes).view(len(target), -1)
+    bins = class_bins(target, num_classes)
+    # an absent class has no pixel to divide, but void without pixels may be asked for
+    sizes = counts_of_images(bins, num_classes).clamp(min=1).to(dtype)
     return sizes.gather(1, bins).view(target.shape)
 
 
@@ -106,7 +104,7 @@ class PATLoss(PixelLoss):
         def modulate(nll: Tensor) -> Tensor:
             factors = self.factors(nll.detach() if self.detach else nll)
             if self.divide_by == "mask":
-                factors = factors / mask_sizes(target, self.num_classes)
+                factors = factors / mask_sizes(target, self.num_classes, nll.dtype)
             return factors
 
         return modulated_sum(found, target, weight, modulate)

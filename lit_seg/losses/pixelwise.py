@@ -10,6 +10,7 @@ from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.losses.record import Seen, recording
 from lit_seg.metrics.class_score import ClassScore
 from lit_seg.ops import ClassNLL, class_nll
+from lit_seg.ops.chunked import flat_pixels
 from lit_seg.ops.precision import wide_dtype
 
 Normalizer = Literal["valid", "weight_sum"]
@@ -54,7 +55,7 @@ class PixelLoss(SegLoss):
         return self.loss(logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        found = self._class_nll(logits, target)
+        found = self.nll_of(logits, target)
         weight, norm = self.weigh(found.counts, target)
         return self.mean(self.total(found, target, weight).to(wide_dtype(logits)), norm)
 
@@ -85,7 +86,8 @@ class PixelLoss(SegLoss):
         """The weighted sum of the pixel losses on this rank, from -log p of adjusted logits."""
         return found.sums.sum() if weight is None else (weight * found.sums).sum()
 
-    def _class_nll(self, logits: Tensor, target: Tensor) -> ClassNLL:
+    def nll_of(self, logits: Tensor, target: Tensor) -> ClassNLL:
+        """Sums, counts and, where they are needed, -log p of pixels, of the adjusted logits."""
         seen = recording()
         adjusted, margin = self.adjust(logits), self.own_margin()
         predictions, pixels = self.needs_predictions, self.needs_pixels
@@ -158,10 +160,19 @@ class ScoreWeightedLoss(PixelLoss):
 
 def image_pixels(target: Tensor, num_classes: int) -> Tensor:
     """``(N, C)`` int64 pixels of each class in each image; no GPU waits for it."""
-    valid = (target >= 0) & (target < num_classes)
-    bins = target.where(valid, num_classes).view(len(target), -1)
+    return counts_of_images(class_bins(target, num_classes), num_classes)[:, :-1]
+
+
+def counts_of_images(bins: Tensor, num_classes: int) -> Tensor:
+    """``(N, C + 1)`` int64 pixels of each class, the last one void, from :func:`class_bins`."""
     ones = bins.new_ones(()).expand(bins.shape)
-    return bins.new_zeros(len(target), num_classes + 1).scatter_add_(1, bins, ones)[:, :-1]
+    return bins.new_zeros(len(bins), num_classes + 1).scatter_add_(1, bins, ones)
+
+
+def class_bins(target: Tensor, num_classes: int) -> Tensor:
+    """``(N, P)`` the class of each pixel, C for void."""
+    valid = (target >= 0) & (target < num_classes)
+    return flat_pixels(target.where(valid, num_classes))
 
 
 def modulated_sum(

@@ -120,8 +120,8 @@ def backward(
                 x.masked_fill_(lost[image, rows], torch.nan)
             slopes.write(as_chunk, as_chunk, label, norm, factor)
             slope[:, near] += heighten.T @ x
-        for full, near, weights in columns:
-            result[image, :, own, near] += slope[..., full] @ weights
+        for part, near, weights in columns:
+            result[image, :, own, near] += slope[..., part] @ weights
     return result.to(logits.dtype)
 
 

@@ -69,6 +69,8 @@ def test_the_curve_is_the_same(loss: LossFactory, tmp_path: Path) -> None:
         trained(tmp_path, loss, fused, 2, **DEEPLAB) for fused in (True, False)
     )
     assert with_it.sizes >= {(2, 3, 12, 16), (2, 48, 64)}
+    # of a loss that hands out nothing, `ClassDynamics` looks at logits of full size
+    assert ((2, 3, 48, 64) in with_it.sizes) == (loss is both)
     assert without.sizes == {(2, 3, 40, 50), (2, 40, 50)}
     assert with_it.losses == pytest.approx(without.losses, rel=1e-5)
     assert scores == pytest.approx(expected, rel=2e-4, nan_ok=True)
