@@ -7,8 +7,9 @@ calls.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +67,7 @@ def forward(
     totals = chunked.Totals(logits, target, margin, predictions)
     room = chunked.Room(logits)
     nll, lse = chunked.empty_pixels(logits, target, pixels)
-    columns = _columns(logits, target, align_corners)
+    columns = _columns(*_sizes(logits, 3, target, align_corners))
     logits, lost = _cleaned(logits, target, align_corners)
     for image, own, chunks in _bands(logits, target, align_corners):
         wide = _widened(logits[image, :, own].to(lse.dtype), columns)
@@ -103,7 +104,7 @@ def backward(
     slopes = chunked.Slopes(by_class, margin, logits)
     room = chunked.Room(logits)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
-    columns = _columns(logits, target, align_corners)
+    columns = _columns(*_sizes(logits, 3, target, align_corners))
     logits, lost = _cleaned(logits, target, align_corners)
     for image, own, chunks in _bands(logits, target, align_corners):
         wide = _widened(logits[image, :, own].to(lse.dtype), columns)
@@ -135,21 +136,29 @@ def _cleaned(logits: Tensor, target: Tensor, align_corners: bool) -> tuple[Tenso
 
     A matrix product multiplies every logit of a row, and NaN times 0 is NaN.
     """
+    if bool(logits.sum().isfinite()):  # else they may still be, with a sum that is too large
+        return logits, None
     finite = logits.isfinite().all(1)
     if bool(finite.all()):
         return logits, None
-    down, across = (_weights(logits, axis, target, align_corners) for axis in (2, 3))
+    down, across = (_weights(*_sizes(logits, axis, target, align_corners)) for axis in (2, 3))
     reached = down @ (~finite).to(down.dtype) @ across.T
     return logits.where(finite.unsqueeze(1), 0), reached != 0
 
 
-def _weights(logits: Tensor, axis: int, target: Tensor, align_corners: bool) -> Tensor:
-    """``(full size, own size)`` weights of the interpolation along an axis of the logits."""
-    own, full = logits.shape[axis], target.shape[axis - 1]
-    ones = torch.eye(own, dtype=wide_dtype(logits), device=logits.device)
-    shape = (full, 1)
+def _sizes(
+    logits: Tensor, axis: int, target: Tensor, align_corners: bool
+) -> tuple[int, int, bool, torch.dtype]:
+    """What the interpolation along an axis of the logits depends on."""
+    return logits.shape[axis], target.shape[axis - 1], align_corners, wide_dtype(logits)
+
+
+@lru_cache(maxsize=16)
+def _weights(own: int, full: int, align_corners: bool, dtype: torch.dtype) -> Tensor:
+    """``(full, own)`` weights of the interpolation along an axis."""
+    ones = torch.eye(own, dtype=dtype, device="cpu")
     parts = F.interpolate(
-        ones.view(1, own, own, 1), shape, mode="bilinear", align_corners=align_corners
+        ones.view(1, own, own, 1), (full, 1), mode="bilinear", align_corners=align_corners
     )
     return parts.view(own, full).T
 
@@ -165,9 +174,11 @@ def _parts(weights: Tensor, size: int) -> Iterator[Part]:
         yield Part(slice(start, stop), own, weights[start:stop, own])
 
 
-def _columns(logits: Tensor, target: Tensor, align_corners: bool) -> list[Part]:
-    size = ceil(COLUMNS * target.shape[2] / max(1, logits.shape[3]))
-    return list(_parts(_weights(logits, 3, target, align_corners), max(1, size)))
+@lru_cache(maxsize=16)  # of every step the same
+def _columns(own: int, full: int, *options: Any) -> list[Part]:
+    """Parts of ``full`` columns of labels, over ``own`` columns of logits; see :func:`_sizes`."""
+    size = ceil(COLUMNS * full / max(1, own))
+    return list(_parts(_weights(own, full, *options), max(1, size)))
 
 
 def _widened(small: Tensor, columns: list[Part]) -> Tensor:
@@ -190,17 +201,23 @@ def _heightened(weights: Tensor, wide: Tensor, room: chunked.Room) -> Tensor:
 
 
 def _bands(logits: Tensor, target: Tensor, align_corners: bool) -> Iterator[Band]:
-    weights = _weights(logits, 2, target, align_corners)
     images, _, width = target.shape
     step = max(1, chunked.chunk_bytes(logits) // (4 * logits.shape[1] * max(1, width)))
     step = ceil(BAND / ceil(BAND / step))  # parts of one size
+    bands = _rows(BAND, step, *_sizes(logits, 2, target, align_corners))
+    for image in range(images):
+        for own, chunks in bands:
+            yield Band(image, own, chunks)
+
+
+@lru_cache(maxsize=16)
+def _rows(size: int, step: int, *sizes: Any) -> list[tuple[slice, list[Part]]]:
+    """Bands of ``size`` rows of labels, in chunks of ``step``: which logits, and the chunks."""
     bands = []
-    for rows, own, band in _parts(weights, BAND):
+    for rows, own, band in _parts(_weights(*sizes), size):
         chunks = [
             Part(slice(part.full.start + rows.start, part.full.stop + rows.start), *part[1:])
             for part in _parts(band, step)
         ]
         bands.append((own, chunks))
-    for image in range(images):
-        for own, chunks in bands:
-            yield Band(image, own, chunks)
+    return bands
