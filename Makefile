@@ -1,23 +1,37 @@
 # The commands of the project; `make` alone lists them.
-LOSS   ?= recall
+# segmentation, or classification: another package, with configurations and defaults of its own
+TASK   ?= segmentation
+ifeq ($(value TASK),classification)
+DATA   ?= digits_lt
+MODEL  ?= sdn
+PLACE   = experiments/classification
+else
 DATA   ?= streets
 MODEL  ?= unet_resnet18
+PLACE   = experiments
+endif
+ifneq ($(filter-out segmentation classification,$(value TASK))$(filter-out 1,$(words $(value TASK))),)
+$(error unknown TASK; there are: segmentation classification)
+endif
+PACKAGE = lit_seg$(if $(filter classification,$(value TASK)),.classification)
+LOSS   ?= recall
 RECIPE ?=
 SEED   ?= 0
 LOSSES ?= ce recall
+METHODS ?= all
 SEEDS  ?= 0 1 2
 JOBS   ?= 1
 PYTHON ?= python3
 VENV   ?= .venv
 # GPUS or PROCESSES (on a CPU) ranks are started by torchrun; without them there is one process.
 RANKS   = $(or $(GPUS),$(PROCESSES))
-RUN     = $(if $(RANKS),$(VENV)/bin/torchrun --standalone --nproc-per-node=$(call quoted,$(RANKS)) -m,$(VENV)/bin/python -m) lit_seg
+RUN     = $(if $(RANKS),$(VENV)/bin/torchrun --standalone --nproc-per-node=$(call quoted,$(RANKS)) -m,$(VENV)/bin/python -m) $(PACKAGE)
 ON      = $(if $(RANKS),--trainer.devices $(call quoted,$(RANKS)) --trainer.accelerator $(if $(GPUS),gpu,cpu)) $(ARGS)
 # What a user types here is text, also where it reads like make's or the shell's language. Only ARGS
 # is a piece of a command in both.
 PARTS := LOSS DATA MODEL RECIPE SEED
 GIVEN := $(strip $(foreach v,$(PARTS),$(if $(filter command line,$(origin $(v))),$(v))))
-$(foreach v,$(PARTS) LOSSES SEEDS JOBS GPUS PROCESSES RESUME CKPT IMAGES FORMAT INIT WEIGHTS RUNS OUT,\
+$(foreach v,$(PARTS) LOSSES METHODS SEEDS JOBS GPUS PROCESSES RESUME CKPT IMAGES FORMAT INIT WEIGHTS RUNS OUT,\
 	$(eval override $(v) := $$(value $(v))))
 quoted = '$(subst ','\'',$(1))'
 each   = $(foreach w,$(1),$(call quoted,$(w)))
@@ -31,6 +45,7 @@ INSTALLED = $(VENV)/.installed
 
 help:  ## this list
 	@echo 'make train LOSS=recall DATA=streets MODEL=unet_resnet18 SEED=0 ARGS="--trainer.max_epochs 5"'
+	@echo 'make train TASK=classification LOSS=recall DATA=digits_lt MODEL=sdn; `make TASK=classification` lists its choices'
 	@echo
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  \1|/' | column -t -s '|'
 	@echo
@@ -39,7 +54,7 @@ help:  ## this list
 	@echo "MODEL  $(call choices,model)"
 	@echo "RECIPE $(call choices,recipe)"
 
-choices = $(sort $(basename $(notdir $(wildcard experiments/$(1)/*.yaml))))
+choices = $(sort $(basename $(notdir $(wildcard $(PLACE)/$(1)/*.yaml))))
 exists = $(if $(filter-out $(call choices,$(1)),$(2))$(filter-out 1,$(words $(2))),$(error unknown $(3)=$(2); there are: $(call choices,$(1))))
 # DATA may be a YAML file of yours in place of a name, also with spaces in its path.
 OWN    = $(if $(filter %.yaml %.yml,$(lastword $(DATA))),$(DATA))
@@ -68,6 +83,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+ifeq ($(value TASK),classification)
+# The names of parts, and both stages of a method, are the package's own affair.
+train: $(INSTALLED)
+	$(if $(RECIPE)$(INIT)$(WEIGHTS),$(error RECIPE, INIT and WEIGHTS are for segmentation; ARGS="--model.options ..." names weights of a network))\
+	$(if $(RESUME),$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON),\
+		$(RUN) train --data $(call quoted,$(DATA)) --model $(call quoted,$(MODEL)) --loss $(call quoted,$(LOSS)) --seed $(call quoted,$(SEED)) $(if $(RUNS),--runs $(call quoted,$(RUNS))) $(ON))
+
+compare: $(INSTALLED)
+	$(VENV)/bin/python -m $(PACKAGE) compare --data $(call quoted,$(DATA)) --methods $(call each,$(METHODS)) --seeds $(call each,$(SEEDS)) --jobs $(call quoted,$(JOBS)) \
+		$(if $(RUNS),--runs $(call quoted,$(RUNS))) $(if $(OUT),--out $(call quoted,$(OUT))) -- $(ARGS)
+else
 train: $(INSTALLED)  ## train LOSS on DATA with MODEL (DATA=<file>.yaml for your own, RECIPE=strong or a paper's); RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights, GPUS=<n> or PROCESSES=<n> (CPU) trains on n ranks
 ifdef RESUME
 	$(if $(GIVEN),$(error $(firstword $(GIVEN)) cannot change: RESUME goes on with the run as it was))\
@@ -80,6 +106,7 @@ endif
 compare: $(INSTALLED)  ## train all LOSSES on all SEEDS and report on them; goes on where it was stopped (JOBS=<runs at a time>, RUNS=<folder>, OUT=<folder of the report>)
 	$(VENV)/bin/python -m lit_seg compare --data $(call quoted,$(DATA)) --model $(call quoted,$(MODEL)) $(if $(RECIPE),--recipe $(call quoted,$(RECIPE))) \
 		--losses $(call each,$(LOSSES)) --seeds $(call each,$(SEEDS)) --jobs $(call quoted,$(JOBS)) $(if $(RUNS),--runs $(call quoted,$(RUNS))) $(if $(OUT),--out $(call quoted,$(OUT))) -- $(ARGS)
+endif
 
 validate: $(INSTALLED)  ## score CKPT=<run or checkpoint> on its validation set
 	$(if $(CKPT),,$(error give the run or checkpoint to score: make validate CKPT=runs/...))\

@@ -38,6 +38,23 @@ def test_train_layers_configurations_in_order() -> None:
     )
 
 
+def test_classification_has_its_own_package_parts_and_defaults() -> None:
+    shown = make("train", "TASK=classification").stdout
+    assert "-m lit_seg.classification train --data 'digits_lt' --model 'sdn' --loss" in shown
+    resumed = make("train", "TASK=classification", "RESUME=runs/a b").stdout
+    assert "-m lit_seg.classification fit --resume 'runs/a b'" in resumed
+    many = make("compare", "TASK=classification", "METHODS=ce $(touch it)", "SEEDS=0 1", "JOBS=2")
+    assert "--methods 'ce' '$(touch' 'it)' --seeds '0' '1' --jobs '2'" in many.stdout
+    assert (
+        "-m lit_seg.classification test --ckpt_path"
+        in make("test-split", "TASK=classification", "CKPT=x").stdout
+    )
+    listed = make("help", "TASK=classification").stdout
+    assert "MODEL  " in listed
+    assert "unknown TASK" in make("train", "TASK=detection").stderr
+    assert "are for segmentation" in make("train", "TASK=classification", "INIT=x").stderr
+
+
 @pytest.mark.parametrize(("name", "accelerator"), [("GPUS", "gpu"), ("PROCESSES", "cpu")])
 @pytest.mark.parametrize(
     ("target", "of_run"),

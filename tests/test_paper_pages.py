@@ -13,6 +13,7 @@ import yaml
 from pytorch_lightning.cli import LightningArgumentParser
 
 from experiments.paper import cost, gradient_terms, pat_weights
+from lit_seg.classification import compare as classifiers
 from lit_seg.cli import main as cli
 from lit_seg.cli.commands import COMMANDS, compare
 from lit_seg.cli.lightning_cli import LitSegCLI
@@ -30,6 +31,7 @@ DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CLAIMS = [page for page in PAGES if page.name not in ("README.md", "camvid.md", "costs.md")]
 
 Call = tuple[str, ...]
+CLASSIFICATION = "TASK=classification"
 
 
 def blocks(page: Path) -> list[str]:
@@ -59,7 +61,7 @@ def settings() -> list[Call]:
     """Each ``make train`` once: seeds, run folders and the names of losses make no difference."""
     found = {}
     for _, (target, *words) in every("make"):
-        if target == "train":
+        if target == "train" and CLASSIFICATION not in words:
             text = re.sub(r"--run_dir \S+", "", " ".join(words))
             loss = "" if "--model.loss" in text else r"LOSS=\S+|"
             found.setdefault(re.sub(rf"{loss}SEED=\S+", "", text).strip(), tuple(words))
@@ -68,7 +70,8 @@ def settings() -> list[Call]:
 
 def comparisons() -> list[Call]:
     """The words of each ``make compare``."""
-    return [tuple(words) for _, (target, *words) in every("make") if target == "compare"]
+    found = (tuple(words) for _, (target, *words) in every("make") if target == "compare")
+    return [words for words in found if CLASSIFICATION not in words]
 
 
 def printed_call(target: str, words: Call) -> list[str]:
@@ -84,6 +87,9 @@ def printed_call(target: str, words: Call) -> list[str]:
 def planned(words: Call) -> list[Run]:
     """The runs of a ``make compare``."""
     module, package, command, *args = printed_call("compare", words)
+    if CLASSIFICATION in words:
+        assert (module, package, command) == ("-m", "lit_seg.classification", "compare")
+        return classifiers.planned(classifiers.arguments(args))[1]
     assert (module, package, command) == ("-m", "lit_seg", "compare")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(EXPERIMENTS.parent)
@@ -195,6 +201,13 @@ def test_a_comparison_trains_what_the_command_line_takes(
     for run in planned(words):
         if run.seed == 0:
             check_options(fit_parser.parse_args(run.command).fit, {"data", "model", "trainer"})
+
+
+def test_comparisons_of_classifiers_are_planned() -> None:
+    found = [words for _, (_, *words) in every("make") if CLASSIFICATION in words]
+    assert len(found) > 2  # each names configurations that exist
+    for words in found:
+        assert len(planned(tuple(words))) > 5
 
 
 def test_predictions_are_of_runs_that_the_page_trains() -> None:

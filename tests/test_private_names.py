@@ -49,6 +49,7 @@ DOCUMENTED = {
     ("text", "_netrc"),  # the name of that file on Windows
     ("text", "_paper"),  # the end of the names of folders of ours
     ("text", "_ratio"),  # and of a statistic
+    ("text", "_reconstruct"),  # what the pickles of CIFAR ask for, of numpy
 }
 """Names that begin with an underscore and are public, or are ours and stand in a text."""
 OF_NAMED_TUPLES = {"_asdict", "_replace"}
@@ -204,7 +205,8 @@ def test_a_class_of_ours_uses_no_private_name_of_its_bases() -> None:
             # torch itself writes this one into each `autograd.Function`
             used |= set(filter(private, vars(cls))) - {"_backward_cls"}
             found |= {(cls.__module__, cls.__name__, name) for name in used & foreign}
-    assert found == OVERRIDDEN
+    # which torch makes for each function with a gradient of its own
+    assert {each for each in found if each[2] != "_backward_cls"} == OVERRIDDEN
 
 
 def test_the_names_that_a_base_sets_are_seen() -> None:

@@ -45,6 +45,7 @@ LOOSE = {"__init__.py", "__main__.py", "errors.py"}
 
 SAME_NAME = {
     "base.py": "the base class of a room, which every room may have",
+    "__main__.py": "what Python runs of a package",
 }
 """Names that several modules may have, and why."""
 

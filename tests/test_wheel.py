@@ -45,7 +45,7 @@ def test_the_configurations_are_those_of_the_clone(run: Run) -> None:
     )
     where, found = run(program=program).stdout.splitlines()
     assert not Path(where).is_relative_to(ROOT)
-    kinds = ("data", "recipe", "model", "loss")
+    kinds = ("data", "recipe", "model", "loss", "classification")
     files = [EXPERIMENTS / "base.yaml", *(p for k in kinds for p in EXPERIMENTS.glob(f"{k}/**/*"))]
     expected = {p.relative_to(EXPERIMENTS).as_posix(): p.read_text() for p in files if p.is_file()}
     assert json.loads(found) == expected

@@ -96,7 +96,7 @@ def _run(name: str, module: ModuleType, out: Path, quick: bool, show: Any) -> st
         command = [sys.executable, "-m", "experiments.bench.child", name, str(folder)]
         log = folder / f"{name}.log"
         folder.mkdir(exist_ok=True)
-        with log.open("w") as errors:
+        with log.open("w", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 command + ["--quick"] * quick,
                 **{"env": env, "stdout": subprocess.PIPE, "stderr": errors, "encoding": "utf-8"},

@@ -55,7 +55,7 @@ class Contender:
         command = [sys.executable, "-m", f"experiments.bench.contenders.{module}", str(job), *rest]
         env = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GLIBC_"))}
         self.log = log
-        with log.open("w") as errors:
+        with log.open("w", encoding="utf-8") as errors:
             self.process = subprocess.Popen(
                 command,
                 **{"stdout": subprocess.PIPE, "stderr": errors, "encoding": "utf-8"},
@@ -84,7 +84,7 @@ class Contender:
         self.ended = True
         self.processor_seconds = usage.ru_utime + usage.ru_stime
         if self.process.returncode:
-            raise RuntimeError(self.log.read_text().strip().splitlines()[-1])
+            raise RuntimeError(self.log.read_text(encoding="utf-8").strip().splitlines()[-1])
         return seconds
 
     def kill(self) -> None:
@@ -149,7 +149,8 @@ def _job(section: Section) -> tuple[Job | None, str]:
         places = "images: 'images/{split}', masks: 'masks/{split}'"
         data.write_text(
             "data:\n  class_path: Folder\n"
-            f"  init_args: {{root: '{root}', ids: [{', '.join(ids)}], {places}}}\n"
+            f"  init_args: {{root: '{root}', ids: [{', '.join(ids)}], {places}}}\n",
+            encoding="utf-8",
         )
         pairs = {
             split: [

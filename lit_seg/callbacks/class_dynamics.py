@@ -18,7 +18,6 @@ from lit_seg.losses.record import Seen, record
 from lit_seg.metrics.class_step import class_step, class_sums, gradient_sums, pixel_sums, share
 from lit_seg.ops.upsampled_chunked import upsampled
 from lit_seg.runs.records import GLOBAL_STEP, join_key, stat_of
-from lit_seg.tasks import LitSegmenter
 
 _OWN = "of the loss: "
 
@@ -59,10 +58,9 @@ class ClassDynamics(Callback):
         self._hook: RemovableHandle | None = None
         self._charted = 0  # the steps that are in W&B's charts
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Hook into a loss that hands out nothing, to see its inputs."""
-        assert isinstance(pl_module, LitSegmenter)
-        self._recorded = _is_recorded(pl_module.loss)
+        self._recorded = self.is_recorded(pl_module.loss)
         if not self._recorded:
             self._hook = pl_module.loss.register_forward_pre_hook(self._watch)
 
@@ -108,9 +106,8 @@ class ClassDynamics(Callback):
         if self._sums is not None:
             self._sums = self._sums + gradient_sums(gradient, labels)
 
-    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_after_backward(self, trainer: Trainer, pl_module: Any) -> None:
         """Let the sums and the loss's own statistics travel with the loss."""
-        assert isinstance(pl_module, LitSegmenter)
         if self._sums is not None:
             self._record.close()
             for batch in self._seen:
@@ -118,12 +115,11 @@ class ClassDynamics(Callback):
                 self._sums = self._sums + pixel_sums(*found)
             self._seen = []
             pl_module.exchange.add(class_sums=self._sums)
-            own = pl_module.loss.class_stats()
+            own = self.loss_stats(pl_module)
             pl_module.exchange.read(**{_OWN + name: values for name, values in own.items()})
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Log the statistics after the last batch of the step."""
-        assert isinstance(pl_module, LitSegmenter)
         step = trainer.global_step - 1  # the step just done; all metrics count from 0
         if self._sums is None or step < self._step:  # more batches will be accumulated
             return
@@ -140,12 +136,27 @@ class ClassDynamics(Callback):
         metrics = {
             join_key(stat_of("class", stat), name): value
             for stat, values in stats.items()
-            for name, value in zip(pl_module.class_names, values.tolist(), strict=True)
+            for name, value in self.lines(pl_module, values).items()
             if abs(value) < torch.inf
         }
         if metrics:
             for logger in trainer.loggers:
                 logger.log_metrics(metrics, step)
+
+    def is_recorded(self, loss: SegLoss) -> bool:
+        """Whether the one loss that a loss consists of hands out what it finds, pixel by pixel."""
+        parts = [part for part in loss.modules() if isinstance(part, SegLoss)]
+        ends = [p for p in parts if not any(isinstance(child, SegLoss) for child in p.children())]
+        return len(ends) == 1 and getattr(type(ends[0]), "loss", None) is PixelLoss.loss
+
+    def loss_stats(self, pl_module: Any) -> dict[str, Tensor]:
+        """The loss's own statistics: name to ``(C,)`` tensor."""
+        stats: dict[str, Tensor] = pl_module.loss.class_stats()
+        return stats
+
+    def lines(self, pl_module: Any, values: Tensor) -> dict[str, float]:
+        """What is logged of the ``(C,)`` values of a statistic, by name."""
+        return dict(zip(pl_module.class_names, values.tolist(), strict=True))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the charts if twice as many steps were trained as they show."""
@@ -164,10 +175,3 @@ class ClassDynamics(Callback):
         folder = Path(trainer.default_root_dir)
         charts = class_charts(folder, self.every_n_steps, trainer.global_step)
         run.log({**charts, GLOBAL_STEP: trainer.global_step - 1})
-
-
-def _is_recorded(loss: SegLoss) -> bool:
-    """Whether the one loss that a loss consists of hands out what it finds, pixel by pixel."""
-    parts = [part for part in loss.modules() if isinstance(part, SegLoss)]
-    ends = [p for p in parts if not any(isinstance(child, SegLoss) for child in p.children())]
-    return len(ends) == 1 and getattr(type(ends[0]), "loss", None) is PixelLoss.loss

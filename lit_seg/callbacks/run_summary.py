@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
 from rich.console import Console
@@ -28,6 +29,9 @@ class RunSummary(AfterFirstStep):
     The summary says that the run finished. The table is made from it, and written as Markdown.
     """
 
+    package = "lit_seg"
+    """The package that scores and resumes the run from the command line."""
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print what is about to be trained, and how images are normalised."""
         assert isinstance(pl_module, LitSegmenter)
@@ -48,18 +52,16 @@ class RunSummary(AfterFirstStep):
                 highlight=False,
             )
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Show the table, unless the last step is not scored yet: then a validation comes next."""
-        assert isinstance(pl_module, LitSegmenter)
         if trainer.is_global_zero and not pl_module.needs_scoring:
-            self._end_of_run(trainer, pl_module)
+            self.end_of_run(trainer, pl_module)
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Show the table if a validation ends a run."""
-        assert isinstance(pl_module, LitSegmenter)
         ends_run = trainer.state.fn == "validate" and trainer.global_step
         if ends_run and trainer.is_global_zero:
-            self._end_of_run(trainer, pl_module)
+            self.end_of_run(trainer, pl_module)
 
     def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove the summary, because a run that goes on is not finished any more.
@@ -70,16 +72,25 @@ class RunSummary(AfterFirstStep):
         remove_summary(folder)
         (folder / POSTHOC).unlink(missing_ok=True)
 
-    def _end_of_run(self, trainer: Trainer, module: LitSegmenter) -> None:
+    def end_of_run(self, trainer: Trainer, module: Any) -> None:
+        """Write the summary, show the table, and print what the folder holds."""
         folder = Path(trainer.default_root_dir)
-        scores = scores_of(module) if module.scores else None
+        scores = self.scores_of(module) if module.scores else None
         write_summary(folder, trainer.global_step, scores)
         if scores:
             title = f"val scores after {plural(module.scored_step, 'step')}"
-            show_scores(scores, title, folder / TABLE)
+            self.show(scores, title, folder / TABLE, module)
         else:
             Console().out("nothing was validated, so there is no table to show", highlight=False)
-        Console().out(*_files_and_next(trainer), sep="\n", highlight=False)
+        Console().out(*_files_and_next(trainer, self.package), sep="\n", highlight=False)
+
+    def scores_of(self, module: Any) -> RunScores:
+        """The scores of a module's last pass over a validation set."""
+        return scores_of(module)
+
+    def show(self, scores: RunScores, title: str, path: Path, module: Any) -> None:
+        """Write the table of the run to a file and print it."""
+        show_scores(scores, title, path)
 
 
 def _numbers(values: Tensor) -> str:
@@ -113,7 +124,7 @@ def _rich_table(scores: RunScores, title: str) -> Table:
     return table
 
 
-def _files_and_next(trainer: Trainer) -> list[str]:
+def _files_and_next(trainer: Trainer, package: str) -> list[str]:
     """List the run's files, as far as they exist, and the commands that go on from here."""
     folder = Path(trainer.default_root_dir)
     last, best = (folder / CHECKPOINTS / f"{name}.ckpt" for name in ("last", "best"))
@@ -139,8 +150,11 @@ def _files_and_next(trainer: Trainer) -> list[str]:
     if (folder / VAL_IMAGES).exists():
         commands.append(f"diagnose {quote(str(folder))}")
     own = program("lit_seg")
-    command = own if own.exists() else f"{program('python')} -m lit_seg"
-    lines += [f"next         {command} {words}" for words in commands]
+    lit_seg = own if own.exists() else f"{program('python')} -m lit_seg"
+    for words in commands:
+        trains = not words.startswith("diagnose") and package != "lit_seg"
+        command = f"{program('python')} -m {package}" if trains else lit_seg
+        lines.append(f"next         {command} {words}")
     if (folder / CLASSES).exists() and _NOTEBOOK.exists():  # it exists in a clone only
         lines.append(f"next         {_NOTEBOOK} plots the weights of this run")
     return lines

@@ -137,9 +137,10 @@ class LastCheckpoint(Checkpoint):
         if last.exists() and (
             trainer.global_step > self._first_step or isinstance(exception, StopRequest)
         ):
+            task = getattr(pl_module, "make_options", "")
             rank_zero_info(
                 f"stopped after {plural(trainer.global_step, 'step')}; resume by "
-                f"`make train RESUME={trainer.default_root_dir}`"
+                f"`make train {task}RESUME={trainer.default_root_dir}`"
             )
 
     def _save(self, trainer: Trainer) -> None:

@@ -4,18 +4,19 @@ import json
 import os
 import sys
 from argparse import SUPPRESS, ArgumentError
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import fields, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import yaml
 from jsonargparse.typing import PositiveFloat
 from lightning_utilities.core.rank_zero import rank_zero_info
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.cli import (
     LightningArgumentParser,
@@ -42,8 +43,9 @@ from lit_seg.cli.commands import SCORERS, TRAINER_COMMANDS
 from lit_seg.cli.commands.run_command import near_option
 from lit_seg.cli.evaluated import write_evaluation
 from lit_seg.cli.option_checks import check_callbacks, check_options
-from lit_seg.cli.reach import check_reach
+from lit_seg.cli.reach import OWN, check_reach
 from lit_seg.config.parse_errors import explain
+from lit_seg.data import DATASETS, SegDataModule
 from lit_seg.distributed.rank_timeout import check_ranks, is_first_rank, trainer_options
 from lit_seg.distributed.stop_signal import StopSignal
 from lit_seg.distributed.torch_private import cpu_has_amx
@@ -55,6 +57,7 @@ from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs.layout import CHECKPOINTS, COMMAND, CONFIG, check_files, free_folder
 from lit_seg.runs.run_lock import hold_run
+from lit_seg.tasks import LitSegmenter
 from lit_seg.tasks.scoring import Scoring
 
 # a default of Lightning's may be the member of an enumeration, which YAML does not know
@@ -100,8 +103,20 @@ class RunConfig(SaveConfigCallback, AfterFirstStep):
 class LitSegCLI(LightningCLI):
     """LightningCLI with a run folder, this project's loggers and callbacks, and data-model links.
 
-    The class counts and class names of the data are passed on to the model.
+    The class counts and class names of the data are passed on to the model. A subclass trains
+    another kind of model, on other data and with other callbacks.
     """
+
+    module: ClassVar[type[LightningModule]] = LitSegmenter
+    data: ClassVar[type[LightningDataModule]] = SegDataModule
+    callbacks: ClassVar[Mapping[str, type[Callback]]] = CALLBACKS
+    datasets: ClassVar[Mapping[str, type]] = DATASETS
+    facts: ClassVar[Sequence[str]] = ("class_counts", "class_names", "data_format")
+    """What the model takes from the data."""
+    own: ClassVar[Sequence[str]] = OWN
+    """Packages of this project whose classes a configuration may name."""
+    scored_checkpoint = "best"
+    """The checkpoint of a run that is scored if only the run is named."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         with ExitStack() as self._held:  # Lightning runs the whole command here
@@ -147,13 +162,17 @@ class LitSegCLI(LightningCLI):
         )
         # runs of earlier versions have it in their configuration
         parser.add_argument("--prediction_writer", type=Any, default=None, help=SUPPRESS)
-        for key, callback in CALLBACKS.items():
+        for key, callback in self.callbacks.items():
             parser.add_lightning_class_args(callback, key)
         if sys.argv[1:2] and sys.argv[1] in SCORERS:  # one command is described at a time
-            parser.add_class_arguments(Scoring, None)
-        for fact in ("class_counts", "class_names", "data_format"):
+            self.add_scoring(parser)
+        for fact in self.facts:
             parser.link_arguments(f"data.{fact}", f"model.{fact}", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+
+    def add_scoring(self, parser: LightningArgumentParser) -> None:
+        """Add the options by which `validate` and `test` score."""
+        parser.add_class_arguments(Scoring, None)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the arguments; an error on an unknown option names the one that may be meant."""
@@ -197,7 +216,7 @@ class LitSegCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
-        check_options(config, {"data", "model", "trainer", *CALLBACKS})
+        check_options(config, {"data", "model", "trainer", *self.callbacks})
         name_own_data(config)
         config.run_dir = os.path.expanduser(config.run_dir)  # as the trainer does
         fits = self.subcommand == "fit"
@@ -207,7 +226,9 @@ class LitSegCLI(LightningCLI):
             check_files(Path(config.run_dir))
             self._held.enter_context(hold_run(Path(config.run_dir)))
         if config.ckpt_path is not None:
-            checkpoint = find_checkpoint(Path(config.ckpt_path), "last" if fits else "best")
+            checkpoint = find_checkpoint(
+                Path(config.ckpt_path), "last" if fits else self.scored_checkpoint
+            )
             if fits:
                 check_length(checkpoint, config.trainer.max_epochs, config.trainer.max_steps)
             config.ckpt_path = str(checkpoint)
@@ -216,8 +237,8 @@ class LitSegCLI(LightningCLI):
         config.trainer.default_root_dir = config.run_dir
         for key in ("best_checkpoint", "last_checkpoint"):
             config[key].dirpath = str(Path(config.run_dir) / CHECKPOINTS)
-        check_reach(config, Path(config.run_dir), sys.argv[1:], CALLBACKS)
-        if self.subcommand == "test" and config.tau_sweep:
+        check_reach(config, Path(config.run_dir), sys.argv[1:], self.callbacks)
+        if self.subcommand == "test" and config.get("tau_sweep"):
             raise RunError(
                 "`tau_sweep` cannot be true for `test`: a strength that the test images choose "
                 "makes their scores too good; choose it by `validate --tau_sweep true`"
@@ -229,7 +250,7 @@ class LitSegCLI(LightningCLI):
         try:
             super().instantiate_classes()
             if self.subcommand in SCORERS:
-                self._score_by_options()
+                self.score_by_options()
         except LitSegError:
             raise
         except ValueError as error:  # from a constructor, which names the value it refuses
@@ -241,7 +262,7 @@ class LitSegCLI(LightningCLI):
             # the checkpoint holds all weights, and the file that the run started from may be gone
             self.model.weights = self.model.init = None
 
-    def _score_by_options(self) -> None:
+    def score_by_options(self) -> None:
         """Tell model and data how `validate` or `test` is to score images."""
         config = self.config_init[self.subcommand]
         scoring = Scoring(**{each.name: config[each.name] for each in fields(Scoring)})

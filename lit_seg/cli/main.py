@@ -16,12 +16,9 @@ from lit_seg.cli.error_messages import report_error
 from lit_seg.cli.lightning_cli import LitSegCLI, RunConfig
 from lit_seg.cli.misplaced_keys import check_config_files
 from lit_seg.cli.output import lasting_output
-from lit_seg.cli.reach import OWN
 from lit_seg.config.trust import only_trusted, take_trusted
-from lit_seg.data import SegDataModule
 from lit_seg.distributed.rank_timeout import end_process
 from lit_seg.errors import StopRequest, heard_signals
-from lit_seg.tasks import LitSegmenter
 
 # Lightning advertises other products in messages with this sign
 logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
@@ -37,7 +34,7 @@ warnings.filterwarnings("ignore", ".*your dataloader is not resumable.*")
 warnings.filterwarnings("ignore", ".*in eval mode at the start of training.*")
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, cli: type[LitSegCLI] | None = None) -> int:
     """Run a command and return its exit code.
 
     The code is 0 after success, 2 after an error that the user can mend, 1 after one of the code,
@@ -46,7 +43,7 @@ def main(args: Sequence[str] | None = None) -> int:
     if args is not None:
         sys.argv[1:] = args
     with lasting_output(), _signals_end_it():
-        return end_process(_run_command())
+        return end_process(_run_command(cli or LitSegCLI))
 
 
 @contextmanager
@@ -67,18 +64,18 @@ def _signals_end_it() -> Iterator[None]:
             signal.signal(signum, handler)
 
 
-def _run_command() -> int:
+def _run_command(cli: type[LitSegCLI]) -> int:
     code = 1
     shows_traceback = "--traceback" in sys.argv
     sys.argv[1:] = [word for word in sys.argv[1:] if word != "--traceback"]
     try:
         sys.argv[1:], packages = take_trusted(sys.argv[1:])
         sys.argv[1:] = complete_arguments(sys.argv[1:])
-        with only_trusted(sys.argv[1:], packages, OWN):
-            check_config_files(sys.argv[1:])
-            LitSegCLI(
-                LitSegmenter,
-                SegDataModule,
+        with only_trusted(sys.argv[1:], packages, cli.own):
+            check_config_files(sys.argv[1:], cli.datasets, cli.module)
+            cli(
+                cli.module,
+                cli.data,
                 subclass_mode_data=True,
                 seed_everything_default=0,
                 save_config_callback=RunConfig,

@@ -23,16 +23,31 @@ _OF_CLASSES = ("class_path", "init_args", "dict_kwargs")
 _ELSEWHERE = {"optimizer", "lr_scheduler"}  # options of LightningCLI too
 
 
-def check_config_files(args: Sequence[str]) -> None:
+def check_config_files(
+    args: Sequence[str],
+    datasets: Mapping[str, type] = DATASETS,
+    module: type | None = None,
+) -> None:
     """Check the files that ``--config`` gives by :func:`check_places`."""
     for given in take_option(args, "--config")[0]:
         path = Path(given)
         if path.is_file():
-            check_places(path, read_yaml(path))
+            check_places(path, read_yaml(path), datasets, module)
 
 
-def check_places(path: Path, content: Mapping[str, Any]) -> None:
+def check_places(
+    path: Path,
+    content: Mapping[str, Any],
+    datasets: Mapping[str, type] = DATASETS,
+    module: type | None = None,
+) -> None:
     """Look at the sections that hold options of the data, the trainer and the model.
+
+    Args:
+        path: of the file.
+        content: of the file.
+        datasets: the DataModules whose options are known.
+        module: whose options a model has; ``LitSegmenter`` by default.
 
     Raises:
         RunError: if a section is no mapping, an option of the data is empty, or a key is none of
@@ -42,8 +57,8 @@ def check_places(path: Path, content: Mapping[str, Any]) -> None:
     sections = {"": content, "data": data, "data.init_args": _mapping(path, "data.init_args", data)}
     sections |= {key: _mapping(path, key, content) for key in ("trainer", "model")}
     name = str(data.get("class_path", "")).rpartition(".")[2]
-    classes = [cls for cls in DATASETS.values() if cls.__name__ == name]
-    options = _options_of(classes or [*DATASETS.values()])
+    classes = [cls for cls in datasets.values() if cls.__name__ == name]
+    options = _options_of(classes or [*datasets.values()])
     known: dict[str, Collection[str]] = {
         "": {"data", "trainer", "model", "seed_everything", "run_dir"},
         "data": _OF_CLASSES,
@@ -62,7 +77,7 @@ def check_places(path: Path, content: Mapping[str, Any]) -> None:
             if "model" not in known:  # to import it takes seconds
                 from lit_seg.tasks import LitSegmenter
 
-                known["model"] = _options_of([LitSegmenter])
+                known["model"] = _options_of([module or LitSegmenter])
             if key not in known[where]:
                 _refuse(f"{path}: `{f'{where}.' if where else ''}{key}`", key, where, known)
 

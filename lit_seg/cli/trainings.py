@@ -139,7 +139,7 @@ class Trainings:
         gpus = _gpus()
         for job in range(jobs):
             self._devices.put(gpus[job % len(gpus)] if gpus and jobs > 1 else None)
-        self._threads = str(max(1, (os.cpu_count() or 1) // jobs))
+        self.threads = str(max(1, (os.cpu_count() or 1) // jobs))
 
     def train(self, run: Run, console: Console) -> str:
         """Train a run, or what is left of it, and return its state after that."""
@@ -181,7 +181,7 @@ class Trainings:
         return Progress(int(step), int(steps), left.decode())
 
     def _call(self, run: Run, command: list[str], device: str | None, lock: int) -> int:
-        env = {"OMP_NUM_THREADS": self._threads, **os.environ}
+        env = {"OMP_NUM_THREADS": self.threads, **os.environ}
         if device is not None:
             env["CUDA_VISIBLE_DEVICES"] = device
         with open(run.output, "ab", opener=without_links) as output, self._lock:

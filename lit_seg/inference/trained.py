@@ -92,6 +92,11 @@ def load_network(path: Path | str) -> TrainedNetwork:
             f"{file}: does not hold the palette and image size of its dataset; write it anew by "
             "`make train RESUME=<run>`"
         )
+    if "palette" not in options["data_format"]:
+        raise RunError(
+            f"{file}: is of a classifier, and only networks of segmentation are used by "
+            "themselves; `python -m lit_seg.classification test` scores it"
+        )
     try:
         return _network_of(content, options)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

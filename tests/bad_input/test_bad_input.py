@@ -10,6 +10,7 @@ from lit_seg.errors import LitSegError
 from tests.bad_input import (
     of_analysis,
     of_classification,
+    of_classifiers,
     of_configuration,
     of_data,
     of_datasets,
@@ -25,6 +26,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "bad_input.md"
 _KINDS = (
     *(of_data, of_datasets, of_configuration, of_runs, of_machine, of_analysis, of_prediction),
     of_classification,
+    of_classifiers,
 )
 CASES = [case for kinds in _KINDS for case in kinds.CASES]
 

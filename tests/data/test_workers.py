@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from lit_seg.cli.error_messages import message_of
-from lit_seg.data import Streets, base, workers
+from lit_seg.data import Streets, resumable, workers
 from lit_seg.data.counting.walk import walk
 from lit_seg.errors import DataError
 from tests.data.test_walk import Numbers, square_and_process
@@ -104,7 +104,7 @@ def test_a_worker_has_one_thread() -> None:
 def test_there_are_as_many_workers_as_the_processors_carry(
     processors: int, ranks: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "processors", lambda: processors)
+    monkeypatch.setattr(resumable, "processors", lambda: processors)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(ranks))
     assert Streets().num_workers == expected
     assert Streets(num_workers=0).num_workers == 0

@@ -39,7 +39,7 @@ def main(args: Sequence[str]) -> int:
         if not 0 <= given.only < len(runs):
             raise RunError(f"--only {given.only}: there are the runs 0 to {len(runs) - 1}")
         runs = [runs[given.only]]
-    _check_same(runs, console)
+    check_same(runs, console)
     states, stopped = train_all(runs, Trainings(given.jobs), console)
     for folder, state in states.items():
         console.out(f"{state:9} {folder}", highlight=False)
@@ -93,7 +93,7 @@ def planned(given: Namespace) -> list[Run]:
     return runs
 
 
-def _check_same(runs: list[Run], console: Console) -> None:
+def check_same(runs: list[Run], console: Console) -> None:
     """Refuse to mix runs that were started with other options."""
     for run in runs:
         before, now = recorded(run), run.words

@@ -1,0 +1,219 @@
+"""``compare`` and ``train``: the trainings of methods by name, with the stages that they need.
+
+Finished runs are left as they are and stopped ones go on, so either command can be given again
+after whatever stopped it. In a comparison the first stage is trained once per seed, and all second
+stages begin with it.
+"""
+
+import multiprocessing
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from multiprocessing.context import ForkServerProcess
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+
+from lit_seg.classification.rows import ROWS, is_second, names, run_of
+from lit_seg.classification.table import evaluation_of, write_table
+from lit_seg.cli.commands.compare import check_same, train_all
+from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
+from lit_seg.cli.trainings import Process, Run, Trainings, state_of
+from lit_seg.errors import RunError, near
+
+
+@one_line_errors
+def compare(args: Sequence[str]) -> int:
+    """Run what is missing, then write the table."""
+    given, console = arguments(args), console_of_width(200)
+    runs, trained = planned(given)
+    check_same(trained, console)
+    trainings = ForkedTrainings(given.jobs)
+    states: dict[Path, str] = {}
+    for second in (False, True):  # a second stage begins when all of the first ones have ended
+        part = [run for run in trained if ("--model.stage_one" in run.options) == second]
+        if part and not trainings.stopped:
+            found, _ = train_all(part, trainings, console)
+            states |= found
+    for folder, state in states.items():
+        if state != "finished":
+            console.out(f"{state:9} {folder}", highlight=False)
+    if trainings.stopped:
+        console.out("the same command goes on with what is not finished", highlight=False)
+        return 128 + trainings.stopped
+    _test(trained, trainings)
+    folders = {key: run.folder for key, run in runs.items()}
+    out = given.out or trained[0].folder.parents[2] / "table"
+    console.out(write_table(folders, out, title=f"{given.data}, test images"), highlight=False)
+    console.out(f"files        {out}", highlight=False)
+    done = len(states) == len(trained) and set(states.values()) == {"finished"}
+    if not done:
+        console.out("the same command goes on with what is not finished", highlight=False)
+    return int(not done)
+
+
+def planned(given: Namespace) -> tuple[dict[tuple[str, int], Run], list[Run]]:
+    """The runs of the table by method and seed, and all that are trained for them."""
+
+    def run_for(name: str, seed: int) -> Run:
+        row = ROWS[name]
+        return run_of(given.data, row.model, row.loss, seed, given.runs, given.options)
+
+    runs = {(name, seed): run_for(name, seed) for seed in given.seeds for name in given.methods}
+    needs_first = any(is_second(ROWS[name].model) for name in given.methods)
+    first = [run_for("ce", seed) for seed in given.seeds] if needs_first else []
+    return runs, list({run.folder: run for run in [*first, *runs.values()]}.values())
+
+
+@one_line_errors
+def train(args: Sequence[str]) -> int:
+    """Train a method in this process, after its first stage if that is missing."""
+    from lit_seg.classification.cli import main
+
+    parser = Parser("train", epilog="All other options are those of `fit`, for both stages.")
+    _add_setting(parser)
+    parser.add_argument("--model", default="sdn", help=f"one of {', '.join(names('model'))}")
+    parser.add_argument("--loss", default="recall", help=f"one of {', '.join(names('loss'))}")
+    parser.add_argument("--seed", type=int, default=0, help="0 by default")
+    given, options = parser.parse_known_args(args)
+    stages = [(given.model, given.loss)]
+    if is_second(given.model):
+        stages.insert(0, ("plain", "ce"))
+    if len(stages) > 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        first = run_of(given.data, *stages[0], given.seed, given.runs)
+        if state_of(first) != "finished":  # one process cannot join two groups of ranks
+            raise RunError(
+                f"{first.folder}: has not finished, and on several ranks each stage is a command: "
+                "give MODEL=plain LOSS=ce first"
+            )
+    for model, loss in stages:
+        run = run_of(given.data, model, loss, given.seed, given.runs, options)
+        state = state_of(run)
+        if state == "finished":
+            Console().out(f"{run.folder}: finished", highlight=False)
+        elif code := main(
+            ["fit", "--resume", str(run.folder)] if state == "stopped" else run.command
+        ):
+            return code
+    return 0
+
+
+def _add_setting(parser: Parser) -> None:
+    data = f"a YAML file of your own or one of {', '.join(names('data'))}"
+    parser.add_argument("--data", default="digits_lt", help=data)
+    runs = "the folder of all runs; runs by default"
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help=runs)
+
+
+def arguments(args: Sequence[str]) -> Namespace:
+    """Parse the command line of ``compare``."""
+    own, options = list(args), []
+    if "--" in own:
+        own, options = own[: own.index("--")], own[own.index("--") + 1 :]
+    parser = Parser("compare", epilog="What follows -- are options of `fit`, for every run.")
+    _add_setting(parser)
+    methods = f"'all', or some of {', '.join(ROWS)}"
+    parser.add_argument("--methods", nargs="+", default=["all"], help=methods)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="0 1 2 by default")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time")
+    parser.add_argument("--out", type=Path, help="folder of the table; beside the runs by default")
+    given = parser.parse_args(own, Namespace(options=options))
+    if "all" in given.methods:
+        given.methods = list(ROWS)
+    for name in given.methods:
+        if name not in ROWS:
+            raise RunError(f"--methods: there is no {name!r}{near(name, ROWS)}")
+    if given.jobs < 1:
+        parser.error(f"--jobs must be at least 1, got {given.jobs}")
+    return given
+
+
+class ForkedTrainings(Trainings):
+    """Trainings in processes that are forked from one that has imported all.
+
+    The runs of small datasets take seconds, as long as the imports.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__(jobs)
+        # that of this process is not used: it would be of all that the process does
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["lit_seg.classification.cli", "sklearn.datasets"])
+
+    def start(
+        self, command: list[str], output: IO[bytes], env: dict[str, str], lock: int
+    ) -> Process:
+        """Fork a process that runs the command and inherits the lock."""
+        given = (command, _Descriptor(output.fileno()), _Descriptor(lock), env)
+        process = self._context.Process(target=run_command, args=given)
+        process.start()
+        return _Forked(process)
+
+    def test(self, run: Run) -> None:
+        """Score the test images by a finished run."""
+        env = {**os.environ, "OMP_NUM_THREADS": self.threads}
+        with run.output.open("ab") as output:
+            self.start(["test", str(run.folder)], output, env, output.fileno()).wait()
+
+
+class _Descriptor:
+    """A file descriptor that a process gets when it starts."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> Any:
+        return _detached, (DupFd(self.number),)
+
+
+def _detached(descriptor: Any) -> int:
+    return int(descriptor.detach())
+
+
+class _Forked:
+    """A process of multiprocessing in the words of ``subprocess.Popen``."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        self._process = process
+
+    def wait(self) -> int:
+        self._process.join()
+        return self._process.exitcode or 0
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, sig: int, /) -> None:
+        if self._process.pid is not None:
+            os.kill(self._process.pid, sig)
+
+
+def run_command(command: list[str], output: int, lock: int, env: dict[str, str]) -> None:
+    """Run ``fit`` or ``test`` in this process, which writes to ``output`` and holds ``lock``."""
+    import torch
+
+    from lit_seg.classification.cli import main
+
+    os.setsid()  # Ctrl-C in the terminal goes to the comparison alone
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.update(env)
+    torch.set_num_threads(int(env["OMP_NUM_THREADS"]))
+    sys.argv[0] = "lit_seg.classification"
+    code = main(command)
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def _test(runs: Sequence[Run], trainings: ForkedTrainings) -> None:
+    """Score the test images by finished runs that were killed before they did."""
+    for run in runs:
+        if (
+            state_of(run) == "finished"
+            and evaluation_of(run.folder) is None
+            and not trainings.stopped
+        ):
+            trainings.test(run)

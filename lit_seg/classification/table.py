@@ -1,0 +1,116 @@
+"""Tables 4 and 5 of the recall paper from runs: accuracies of all, many, medium and few."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+import pandas as pd
+from scipy.stats import t as student
+
+from lit_seg.classification.rows import ROWS
+from lit_seg.files.atomic_io import replace_text
+from lit_seg.runs.layout import EVALUATION
+
+SCORES = "scores.json"
+"""What an evaluation found, in its folder."""
+
+COLUMNS = {"pixel_acc": "overall", "many": "many", "medium": "medium", "few": "few"}
+"""Scores and their columns; overall is the share of images that are right."""
+
+
+NONE = "\N{EN DASH}"
+"""Stands for a score that does not exist, such as that of a group without classes."""
+
+
+OURS = "sdn_recall"
+"""The method that the others are compared with."""
+
+
+def evaluation_of(run: Path) -> dict[str, float] | None:
+    """The test scores of a run: of its last evaluation; None if there is none."""
+    files = sorted(
+        (run / EVALUATION).glob(f"test*/{SCORES}"), key=lambda file: file.stat().st_mtime
+    )
+    if not files:
+        return None
+    scores = json.loads(files[-1].read_text(encoding="utf-8"))["scores"]
+    return {name: math.nan if value is None else value for name, value in scores.items()}
+
+
+def write_table(runs: Mapping[tuple[str, int], Path], out: Path, title: str) -> str:
+    """Write ``table.md`` and ``table.csv``, the scores of each run; returns the former.
+
+    Args:
+        runs: folders by method and seed; a run without test scores is left out.
+        out: the folder of both files.
+        title: above the table.
+    """
+    found = {key: evaluation_of(folder) for key, folder in runs.items()}
+    scores = pd.DataFrame(
+        [
+            (*key, *(100 * each[score] for score in COLUMNS))
+            for key, each in found.items()
+            if each is not None
+        ],
+        columns=["method", "seed", *COLUMNS.values()],
+    )
+    replace_text(out / "table.csv", scores.to_csv(index=False, lineterminator="\n"))
+    lines = [f"{title}: accuracy in %, mean ± standard deviation over seeds.", ""]
+    lines += _header("method", "seeds", *COLUMNS.values())
+    for name, part in _by_method(scores):
+        cells = (cell(part[column].dropna().tolist()) for column in COLUMNS.values())
+        lines.append(f"| {ROWS[name].title} | {len(part)} | {' | '.join(cells)} |")
+    markdown = "\n".join([*lines, *_differences(scores), ""])
+    replace_text(out / "table.md", markdown)
+    return markdown
+
+
+def _differences(scores: pd.DataFrame) -> list[str]:
+    """What ``OURS`` gains over each other method on the same seeds, which share their images."""
+    of_seed = scores.set_index("seed")
+    ours = of_seed[of_seed["method"] == OURS]
+    rows = []
+    for name, part in _by_method(scores):
+        gains = [
+            interval((ours[column] - part.set_index("seed")[column]).dropna().tolist())
+            for column in ("overall", "few")
+        ]
+        if name != OURS and gains[0]:
+            rows.append(f"| {ROWS[name].title} | {' | '.join(gains)} |")
+    if not rows:
+        return []
+    what = (
+        f"{ROWS[OURS].title} minus each of the others, in points: mean over seeds and 95 % "
+        "interval of Student's t. An interval without 0 is a difference; one in twenty is so by "
+        "chance."
+    )
+    return ["", what, "", *_header("minus", "overall", "few"), *rows]
+
+
+def _by_method(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each method that has any, in the order of the tables."""
+    parts = ((name, scores[scores["method"] == name]) for name in ROWS)
+    return ((name, part) for name, part in parts if len(part))
+
+
+def _header(first: str, *others: str) -> list[str]:
+    return [f"| {' | '.join((first, *others))} |", "|---|" + "---:|" * len(others)]
+
+
+def cell(values: Sequence[float]) -> str:
+    """Write mean and standard deviation; a dash for a group without classes."""
+    if not values:
+        return NONE
+    spread = f" ± {stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{mean(values):.1f}{spread}"
+
+
+def interval(values: Sequence[float]) -> str:
+    """Write the mean of differences and its 95 % interval; nothing for fewer than two."""
+    if len(values) < 2:
+        return ""
+    half = student.ppf(0.975, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    center = mean(values)
+    return f"{center:+.1f} ({center - half:+.1f} to {center + half:+.1f})"

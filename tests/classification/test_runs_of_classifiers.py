@@ -1,0 +1,146 @@
+"""Runs of classifiers by the command line: their files, both stages, and what a kill leaves."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from lit_seg.classification.classifier import LitClassifier
+from lit_seg.classification.cli import main
+from lit_seg.classification.compare import train
+from lit_seg.classification.rows import ROWS, is_second, run_of
+from lit_seg.classification.table import evaluation_of
+from lit_seg.runs.reader import COUNTS
+from tests.conftest import make_once
+from tests.same import differences
+
+# two epochs of five steps, and pictures of nobody
+FEW = [
+    *("--trainer.max_epochs", "2", "--trainer.check_val_every_n_epoch", "1"),
+    *("--data.init_args.batch_size", "64", "--trainer.num_sanity_val_steps", "0"),
+    *("--trainer.enable_progress_bar", "false", "--class_dynamics.every_n_steps", "1"),
+]
+FAILS_AT = 7
+
+
+def command(model: str, loss: str, runs: Path, *options: str) -> list[str]:
+    return run_of("digits_lt", model, loss, 0, runs, [*FEW, *options]).command
+
+
+@pytest.fixture(scope="module")
+def runs(shared_folder: Path) -> Path:
+    """cRT and its first stage, as `make train` makes them."""
+    folder = shared_folder / "classifiers"
+
+    def make() -> None:
+        given = ["--data", "digits_lt", "--runs", str(folder)]
+        assert train([*given, "--model", "crt", "--loss", "ce", *FEW]) == 0
+
+    make_once(folder, make)
+    return folder / "digits_lt"
+
+
+def test_a_second_stage_begins_with_the_backbone_of_the_first(runs: Path) -> None:
+    first, second = (
+        torch.load(runs / name / "ce/seed0/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+        for name in ("plain", "crt")
+    )
+    frozen = [key for key in first if key.startswith("method.backbone")]
+    assert len(frozen) > 10
+    assert all(torch.equal(first[key], second[key]) for key in frozen)
+    assert not torch.equal(first["method.head.weight"], second["method.head.weight"])
+
+
+def test_the_files_of_a_run_agree(runs: Path) -> None:
+    run = runs / "crt/ce/seed0"
+    images = pd.read_csv(run / "val_images.csv", dtype={"class": str})
+    assert list(images) == ["image", "class", *COUNTS]
+    by_class = images.groupby("class")[COUNTS].sum()
+    summary = json.loads((run / "summary.json").read_text())
+    recall = by_class[COUNTS[2]] / by_class[COUNTS[0]]
+    for name, row in summary["scores"]["classes"].items():
+        assert row["recall"] == pytest.approx(recall[name])
+    metrics = pd.read_csv(run / "metrics.csv")
+    last = metrics.dropna(subset=["val/macc"]).iloc[-1]
+    assert last["val/macc"] == pytest.approx(recall.mean(), abs=1e-6)
+    few = [name for name, row in summary["scores"]["classes"].items() if row["train_pixels"] < 20]
+    assert last["val/few"] == pytest.approx(recall[few].mean(), abs=1e-6)
+    assert set(pd.read_csv(run / "classes.csv")["stat"]) >= {"recall", "gradient_share"}
+    assert len(pd.read_csv(run / "dataset.csv")) == 10
+
+
+def test_a_run_that_ended_has_test_scores(runs: Path) -> None:
+    scores = evaluation_of(runs / "crt/ce/seed0")
+    assert scores is not None
+    assert {"many", "medium", "few", "pixel_acc"} <= scores.keys()
+    # 50 test images of each class
+    assert scores["pixel_acc"] == pytest.approx(scores["macc"])
+
+
+def test_a_checkpoint_is_loaded_by_itself(runs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "last.ckpt"
+    shutil.copy(runs / "crt/ce/seed0/checkpoints/last.ckpt", file)
+    module = LitClassifier.load_from_checkpoint(file).eval()
+    images = torch.randint(256, (2, 1, 8, 8), dtype=torch.uint8)
+    assert module(images).shape == (2, 10)
+    assert sum(module.class_pixels) == 342
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param(("crt", "ce"), id="second stage"),
+        pytest.param(("plain", "ce"), id="first stage", marks=pytest.mark.slow),
+        pytest.param(("sdn", "epoch_recall"), id="state of recall", marks=pytest.mark.slow),
+        pytest.param(("bbn", "ce"), id="two orders", marks=pytest.mark.slow),
+        pytest.param(("oltr", "ce"), id="centroids", marks=pytest.mark.slow),
+        pytest.param(("plain", "focal_drw"), id="deferred", marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_that_failed_goes_on_to_the_same_bits(
+    stage: tuple[str, str], runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, loss = stage
+    undisturbed = runs / model / loss / "seed0"
+    if not undisturbed.exists():
+        assert main(command(model, loss, runs.parent)) == 0
+    first = ["--model.stage_one", str(runs / "plain/ce/seed0")] if is_second(model) else []
+    folder = tmp_path / "digits_lt" / model / loss / "seed0"
+    step = LitClassifier.training_step
+
+    def failing(self: LitClassifier, batch: object, batch_idx: int) -> torch.Tensor:
+        if self.global_step == FAILS_AT:
+            raise RuntimeError("something that no one expects")
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LitClassifier, "training_step", failing)
+        assert main([*command(model, loss, tmp_path), *first]) == 1
+    assert not (folder / "summary.json").exists()
+    assert main(["fit", "--resume", str(folder)]) == 0
+    assert differences(folder, undisturbed) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ROWS)
+def test_every_method_learns_and_is_tested(name: str, runs: Path, tmp_path: Path) -> None:
+    row = ROWS[name]
+    longer = [*FEW, "--trainer.max_epochs", "8"]
+    first = ["--model.stage_one", str(runs / "plain/ce/seed0")] if is_second(row.model) else []
+    run = run_of("digits_lt", row.model, row.loss, 0, tmp_path, [*longer, *first])
+    assert main(run.command) == 0
+    scores = evaluation_of(run.folder)
+    assert scores is not None
+    # one class for all images gives a tenth, and the first stage of the second ones is as short
+    assert scores["macc"] >= (0.1 if is_second(row.model) else 0.15)
+
+
+def test_a_second_stage_without_the_first_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command("crt", "ce", tmp_path)) == 2
+    message = capsys.readouterr().err
+    assert f"{tmp_path}/digits_lt/plain/ce/seed0: no such run" in message

@@ -1,0 +1,79 @@
+"""Tables 4 and 5 from the test scores of runs."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from lit_seg.classification.compare import compare
+from lit_seg.classification.rows import ROWS, is_second, layers, names, run_of
+from lit_seg.classification.table import interval, write_table
+from lit_seg.errors import RunError
+
+
+def fabricated(folder: Path, overall: float, few: float | None) -> Path:
+    scores = {"pixel_acc": overall, "many": 1.0, "medium": 0.75, "few": few}
+    (folder / "evaluation/test").mkdir(parents=True)
+    (folder / "evaluation/test/scores.json").write_text(json.dumps({"scores": scores}))
+    return folder
+
+
+def test_rows_are_means_over_seeds_and_an_empty_group_is_a_dash(tmp_path: Path) -> None:
+    given = {
+        ("ce", 0): (0.5, 0.125),
+        ("ce", 1): (0.625, 0.25),
+        ("crt", 0): (0.75, None),
+        ("sdn_recall", 0): (0.625, 0.5),
+        ("sdn_recall", 1): (0.625, 0.5),
+    }
+    runs = {
+        key: fabricated(tmp_path / f"{key[0]}{key[1]}", *scores) for key, scores in given.items()
+    }
+    runs["lws", 0] = tmp_path / "not tested"
+    text = write_table(runs, tmp_path / "table", "digits")
+    lines = text.splitlines()
+    spread = 12.5 / math.sqrt(2)
+    assert (
+        f"| CE | 2 | 56.2 ± {spread:.1f} | 100.0 ± 0.0 | 75.0 ± 0.0 | 18.8 ± {spread:.1f} |"
+        in lines
+    )
+    assert "| cRT | 1 | 75.0 | 100.0 | 75.0 | \N{EN DASH} |" in lines
+    assert "LWS" not in text
+    # t of one degree of freedom is 12.706
+    half = 12.706 * spread / math.sqrt(2)
+    few = f"{31.25:+.1f} ({31.25 - half:+.1f} to {31.25 + half:+.1f})"
+    assert f"| CE | +6.2 ({6.25 - half:+.1f} to {6.25 + half:+.1f}) | {few} |" in lines
+    assert (tmp_path / "table/table.md").read_text() == text
+    assert len((tmp_path / "table/table.csv").read_text().splitlines()) == 6
+
+
+def test_one_seed_has_no_interval() -> None:
+    assert interval([3.0]) == ""
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_each_row_has_its_configurations(name: str) -> None:
+    files = layers("digits_lt", *ROWS[name][1:])
+    assert len(files) == 4 + is_second(ROWS[name].model)
+
+
+def test_every_configuration_is_listed() -> None:
+    assert {row.model for row in ROWS.values()} == set(names("model"))
+    assert {row.loss for row in ROWS.values()} == set(names("loss"))
+
+
+def test_a_second_stage_is_given_the_run_of_the_first(tmp_path: Path) -> None:
+    run = run_of("digits_lt", "crt", "ce", 3, tmp_path)
+    assert run.folder == tmp_path / "digits_lt/crt/ce/seed3"
+    first = str(tmp_path / "digits_lt/plain/ce/seed3")
+    assert run.command[run.command.index("--model.stage_one") + 1] == first
+
+
+def test_unknown_names_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RunError, match=r"unknown MODEL=sdm; did you mean 'sdn'"):
+        layers("digits_lt", "sdm", "ce")
+    with pytest.raises(RunError, match=r"DATA=mine\.yaml: is no file with a `data` section"):
+        layers("mine.yaml", "sdn", "ce")
+    assert compare(["--methods", "sdn_recal", "--runs", str(tmp_path)]) == 2
+    assert "there is no 'sdn_recal'" in capsys.readouterr().err
