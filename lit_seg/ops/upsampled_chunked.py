@@ -7,8 +7,9 @@ calls.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,7 @@ from lit_seg.ops.precision import wide_dtype
 
 BAND = 64
 """Rows of the labels whose logits are widened at once, since neighbours need the same ones."""
-COLUMNS = 32
+COLUMNS = 16
 """Columns of logits in one product: most others have no part in the same columns of the labels."""
 
 
@@ -63,23 +64,19 @@ def forward(
     if logits.is_cuda:
         full = upsampled(logits, target, align_corners)
         return chunked.forward(full, target, margin, predictions, pixels)
-    num_classes = logits.shape[1]
     totals = chunked.Totals(logits, target, margin, predictions)
     room = chunked.Room(logits)
     nll, lse = chunked.empty_pixels(logits, target, pixels)
-    columns = _columns(logits, target, align_corners)
+    columns = _columns(*_sizes(logits, 3, target, align_corners))
     logits, lost = _cleaned(logits, target, align_corners)
     for image, own, chunks in _bands(logits, target, align_corners):
         wide = _widened(logits[image, :, own].to(lse.dtype), columns)
         for rows, near, heighten in chunks:
-            x = room.of((num_classes, len(heighten), wide.shape[2]))
-            x = torch.matmul(heighten, wide[:, near], out=x).view(1, num_classes, -1)
+            x = _heightened(heighten, wide[near], room)
             if lost is not None:
-                x.masked_fill_(lost[image, rows].view(1, 1, -1), torch.nan)
-            label, to_lse, to_nll = (
-                each[image, rows].view(1, -1) for each in (target, lse, nll if pixels else lse)
-            )
-            totals.add(x, label, to_lse, to_nll if pixels else None)
+                x.masked_fill_(lost[image, rows].unsqueeze(1), torch.nan)
+            to_nll = nll[image, rows] if pixels else None
+            totals.add(x, target[image, rows], lse[image, rows], to_nll)
     return totals.sums, totals.counts, nll, lse
 
 
@@ -101,28 +98,27 @@ def backward(
             gradient, target.shape[1:], logits.shape, align_corners
         )
         return torch.empty_like(logits).copy_(result)
-    result = torch.zeros_like(logits, dtype=lse.dtype)
+    result = torch.empty_like(logits)
+    images, _, height, _ = logits.shape
+    by_row = lse.new_zeros(images, height, *result.shape[1::2])
     slopes = chunked.Slopes(by_class, margin, logits)
     room = chunked.Room(logits)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
-    columns = _columns(logits, target, align_corners)
+    columns = _columns(*_sizes(logits, 3, target, align_corners))
     logits, lost = _cleaned(logits, target, align_corners)
     for image, own, chunks in _bands(logits, target, align_corners):
         wide = _widened(logits[image, :, own].to(lse.dtype), columns)
         slope = torch.zeros_like(wide)
         for rows, near, heighten in chunks:
-            x = room.of((len(wide), len(heighten), wide.shape[2]))
-            torch.matmul(heighten, wide[:, near], out=x)
-            label, norm = (each[image, rows].view(1, -1) for each in (target, lse))
-            factor = None if by_pixel is None else by_pixel[image, rows].view(1, -1)
-            as_chunk = x.view(1, len(x), -1)
+            x = _heightened(heighten, wide[near], room)
             if lost is not None:
-                x.masked_fill_(lost[image, rows], torch.nan)
-            slopes.write(as_chunk, as_chunk, label, norm, factor)
-            slope[:, near] += heighten.T @ x
+                x.masked_fill_(lost[image, rows].unsqueeze(1), torch.nan)
+            factor = None if by_pixel is None else by_pixel[image, rows]
+            slopes.write(x, x, target[image, rows], lse[image, rows], factor)
+            slope[near].flatten(1).addmm_(heighten.T, x.flatten(1))
         for part, near, weights in columns:
-            result[image, :, own, near] += slope[..., part] @ weights
-    return result.to(logits.dtype)
+            by_row[image, own, :, near] += slope[..., part] @ weights
+    return result.copy_(by_row.transpose(1, 2))
 
 
 def upsampled(logits: Tensor, target: Tensor, align_corners: bool) -> Tensor:
@@ -140,21 +136,29 @@ def _cleaned(logits: Tensor, target: Tensor, align_corners: bool) -> tuple[Tenso
 
     A matrix product multiplies every logit of a row, and NaN times 0 is NaN.
     """
+    if bool(logits.sum().isfinite()):  # else they may still be, with a sum that is too large
+        return logits, None
     finite = logits.isfinite().all(1)
     if bool(finite.all()):
         return logits, None
-    down, across = (_weights(logits, axis, target, align_corners) for axis in (2, 3))
+    down, across = (_weights(*_sizes(logits, axis, target, align_corners)) for axis in (2, 3))
     reached = down @ (~finite).to(down.dtype) @ across.T
     return logits.where(finite.unsqueeze(1), 0), reached != 0
 
 
-def _weights(logits: Tensor, axis: int, target: Tensor, align_corners: bool) -> Tensor:
-    """``(full size, own size)`` weights of the interpolation along an axis of the logits."""
-    own, full = logits.shape[axis], target.shape[axis - 1]
-    ones = torch.eye(own, dtype=wide_dtype(logits), device=logits.device)
-    shape = (full, 1)
+def _sizes(
+    logits: Tensor, axis: int, target: Tensor, align_corners: bool
+) -> tuple[int, int, bool, torch.dtype]:
+    """What the interpolation along an axis of the logits depends on."""
+    return logits.shape[axis], target.shape[axis - 1], align_corners, wide_dtype(logits)
+
+
+@lru_cache(maxsize=16)
+def _weights(own: int, full: int, align_corners: bool, dtype: torch.dtype) -> Tensor:
+    """``(full, own)`` weights of the interpolation along an axis."""
+    ones = torch.eye(own, dtype=dtype, device="cpu")
     parts = F.interpolate(
-        ones.view(1, own, own, 1), shape, mode="bilinear", align_corners=align_corners
+        ones.view(1, own, own, 1), (full, 1), mode="bilinear", align_corners=align_corners
     )
     return parts.view(own, full).T
 
@@ -170,30 +174,50 @@ def _parts(weights: Tensor, size: int) -> Iterator[Part]:
         yield Part(slice(start, stop), own, weights[start:stop, own])
 
 
-def _columns(logits: Tensor, target: Tensor, align_corners: bool) -> list[Part]:
-    size = ceil(COLUMNS * target.shape[2] / max(1, logits.shape[3]))
-    return list(_parts(_weights(logits, 3, target, align_corners), max(1, size)))
+@lru_cache(maxsize=16)  # of every step the same
+def _columns(own: int, full: int, *options: Any) -> list[Part]:
+    """Parts of ``full`` columns of labels, over ``own`` columns of logits; see :func:`_sizes`."""
+    size = ceil(COLUMNS * full / max(1, own))
+    return list(_parts(_weights(own, full, *options), max(1, size)))
 
 
 def _widened(small: Tensor, columns: list[Part]) -> Tensor:
-    """``(C, rows, W)`` logits of ``(C, rows, w)`` ones."""
+    """``(rows, C, W)`` logits of ``(C, rows, w)`` ones."""
+    small = small.transpose(0, 1).contiguous()
     wide = small.new_empty(*small.shape[:2], columns[-1].full.stop if columns else 0)
     for full, own, weights in columns:
         wide[..., full] = small[..., own] @ weights.T
     return wide
 
 
+def _heightened(weights: Tensor, wide: Tensor, room: chunked.Room) -> Tensor:
+    """``(rows, C, W)`` logits of fewer rows of them, with the classes of a row side by side.
+
+    So all of them are one product.
+    """
+    x = room.of((len(weights), *wide.shape[1:]))
+    torch.mm(weights, wide.flatten(1), out=x.flatten(1))
+    return x
+
+
 def _bands(logits: Tensor, target: Tensor, align_corners: bool) -> Iterator[Band]:
-    weights = _weights(logits, 2, target, align_corners)
     images, _, width = target.shape
     step = max(1, chunked.chunk_bytes(logits) // (4 * logits.shape[1] * max(1, width)))
+    step = ceil(BAND / ceil(BAND / step))  # parts of one size
+    bands = _rows(BAND, step, *_sizes(logits, 2, target, align_corners))
+    for image in range(images):
+        for own, chunks in bands:
+            yield Band(image, own, chunks)
+
+
+@lru_cache(maxsize=16)
+def _rows(size: int, step: int, *sizes: Any) -> list[tuple[slice, list[Part]]]:
+    """Bands of ``size`` rows of labels, in chunks of ``step``: which logits, and the chunks."""
     bands = []
-    for rows, own, band in _parts(weights, BAND):
+    for rows, own, band in _parts(_weights(*sizes), size):
         chunks = [
             Part(slice(part.full.start + rows.start, part.full.stop + rows.start), *part[1:])
             for part in _parts(band, step)
         ]
         bands.append((own, chunks))
-    for image in range(images):
-        for own, chunks in bands:
-            yield Band(image, own, chunks)
+    return bands
