@@ -101,7 +101,9 @@ def class_nll(
         if not (logits.is_contiguous() or logits.movedim(1, -1).is_contiguous()):
             logits = logits.contiguous()
         args = logits, target.contiguous(), margin, predictions, pixels, align_corners, backend
-        sums, counts, nll, _ = _ClassNLL.apply(*args)  # type: ignore[no-untyped-call]
+        # torch.compile takes a function with a backward pass only where there is one
+        plain = torch.compiler.is_compiling() and not logits.requires_grad
+        sums, counts, nll, _ = (_forward if plain else _ClassNLL.apply)(*args)  # type: ignore[no-untyped-call]
     return ClassNLL(sums, counts, nll if pixels else None)
 
 
