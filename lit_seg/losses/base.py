@@ -27,6 +27,7 @@ from lit_seg.metrics.labels import (
     known,
     void_of,
 )
+from lit_seg.ops.class_nll import Backend
 from lit_seg.ops.precision import wide_dtype
 
 __all__ = ["Card", "ClassCounts", "Counts", "LossFactory", "SegLoss"]
@@ -104,6 +105,8 @@ class SegLoss(FullPrecision):
         )
         self.align_corners = False
         """The ``align_corners`` of upsampling; the task sets it, because it knows the head."""
+        self.backend: Backend = "auto"
+        """The implementation of ``class_nll``; the task sets it, as its user chooses."""
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of a batch.
@@ -156,7 +159,7 @@ class SegLoss(FullPrecision):
 
     def of_part(self, part: "SegLoss", logits: Tensor, target: Tensor) -> Tensor:
         """:meth:`of_any_size` of a loss that this one is made of."""
-        part.align_corners = self.align_corners
+        part.align_corners, part.backend = self.align_corners, self.backend
         return part.of_any_size(logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:

@@ -93,11 +93,12 @@ class PixelLoss(SegLoss):
         predictions, pixels = self.needs_predictions, self.needs_pixels
         if seen is not None:
             predictions = pixels = True
-        found = class_nll(adjusted, target, margin, predictions, pixels, self.align_corners)
+        options = self.align_corners, self.backend
+        found = class_nll(adjusted, target, margin, predictions, pixels, *options)
         if seen is not None:
             plain = found
             if adjusted is not logits or margin is not None:
-                plain = class_nll(logits.detach(), target, None, True, True, self.align_corners)
+                plain = class_nll(logits.detach(), target, None, True, True, *options)
             seen.append(Seen(plain, found, target, self.scale))
         return found
 

@@ -71,7 +71,7 @@ class SeesawLoss(PixelLoss):
         support = self.over_ranks(image_pixels(target, self.num_classes).sum(0))
         if self.training:
             self.seen += support
-        sums = class_nll(self.shifted(logits, target), target).sums
+        sums = class_nll(self.shifted(logits, target), target, backend=self.backend).sums
         weighed = sums if self.weight is None else self.weight * sums
         return self.mean(weighed.sum().to(logits.dtype), self.norm(support))
 

@@ -5,9 +5,9 @@ the pixels of class c. So one pass over the logits gives S_c and the counts, the
 from the counts, and the gradient recomputes the softmax: no tensor of log-probabilities is kept.
 Losses that weigh pixels by their -log p, such as focal loss, take these from the same pass.
 
-There are three implementations with one interface: ``reference`` (plain PyTorch, for tests),
-``chunked`` (PyTorch, by chunks that fit the cache) and ``triton`` (CUDA kernels). Logits smaller
-than the labels are upsampled on the way.
+There are four implementations with one interface: ``reference`` (plain PyTorch, for tests),
+``chunked`` (PyTorch, by chunks that fit the cache), ``compiled`` (by ``torch.compile``, for CPUs)
+and ``triton`` (CUDA kernels). Logits smaller than the labels are upsampled on the way.
 """
 
 import logging
@@ -24,7 +24,7 @@ from lit_seg.ops import chunked, upsampled_chunked
 from lit_seg.ops.precision import widest_float
 from lit_seg.ops.reference import reference_class_nll
 
-Backend = Literal["auto", "reference", "chunked", "triton"]
+Backend = Literal["auto", "reference", "chunked", "compiled", "triton"]
 
 
 class ClassNLL(NamedTuple):
@@ -72,9 +72,12 @@ def class_nll(
         pixels: whether to return the -log p of each pixel too.
         align_corners: of the interpolation, as in ``F.interpolate``.
         backend: the implementation. ``"auto"`` is ``"triton"`` for logits on CUDA where Triton is
-            installed, and ``"chunked"`` elsewhere.
+            installed, and ``"chunked"`` elsewhere. ``"compiled"`` is for logits on the CPU in the
+            size of the labels; for others it is ``"auto"``. It needs a C++ compiler, and takes
+            half a minute at its first use on a machine.
 
     Raises:
+        RunError: if ``backend`` is ``"compiled"`` and there is no compiler.
         ValueError: if shapes or dtypes do not fit, or there is no such backend.
     """
     check_choice("backend", backend, get_args(Backend))
@@ -98,7 +101,9 @@ def class_nll(
         if not (logits.is_contiguous() or logits.movedim(1, -1).is_contiguous()):
             logits = logits.contiguous()
         args = logits, target.contiguous(), margin, predictions, pixels, align_corners, backend
-        sums, counts, nll, _ = _ClassNLL.apply(*args)  # type: ignore[no-untyped-call]
+        # torch.compile takes a function with a backward pass only where there is one
+        plain = torch.compiler.is_compiling() and not logits.requires_grad
+        sums, counts, nll, _ = (_forward if plain else _ClassNLL.apply)(*args)  # type: ignore[no-untyped-call]
     return ClassNLL(sums, counts, nll if pixels else None)
 
 
@@ -214,7 +219,11 @@ class _Gradient(Function):
 def _implementations(logits: Tensor, backend: str) -> tuple[ModuleType, ModuleType]:
     """The modules for logits of the labels' size and for smaller ones."""
     in_torch = chunked, upsampled_chunked
-    if backend == "auto":
+    if backend == "compiled" and logits.device.type == "cpu":
+        from lit_seg.ops import compiled  # imports the compiler, for a second
+
+        return compiled, upsampled_chunked
+    if backend in ("auto", "compiled"):
         wide = logits.dtype == torch.double
         return (_kernels_if_any() or in_torch) if logits.is_cuda and not wide else in_torch
     return in_torch if backend == "chunked" else _kernels()

@@ -16,7 +16,7 @@ from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted
 from lit_seg.data.dataset import Sample, check_batch
 from lit_seg.distributed.step_exchange import StepExchange, is_finite, non_finite
-from lit_seg.errors import RunError
+from lit_seg.errors import RunError, check_choice
 from lit_seg.images.data_format import DataFormat
 from lit_seg.images.resize import fitted_size
 from lit_seg.inference.prior import balanced
@@ -77,7 +77,9 @@ class LitSegmenter(ScheduledModule):
         lr_monitor: the score of a validation after which ``ReduceLROnPlateau`` takes a step.
         channels_last: whether images and weights have the layout that convolutions prefer.
         compile: backend of ``torch.compile`` for the network, such as ``inductor``; null for none.
-            The loss is never compiled, because it counts and exchanges counts between ranks.
+            It is not for the loss, which exchanges counts between ranks.
+        loss_backend: ``compiled`` compiles the pass of the loss over logits of full size on the
+            CPU, which needs a C++ compiler and half a minute at its first use on a machine.
         fused_upsampling: whether a network that ends with an upsampling of its logits leaves it to
             loss and prediction, which do it part by part. Logits of full size, which take most of
             the memory, are then never made by losses that are means over pixels. The results are
@@ -113,6 +115,7 @@ class LitSegmenter(ScheduledModule):
         lr_monitor: str = "val/loss",
         channels_last: bool = True,
         compile: str | None = None,
+        loss_backend: Literal["auto", "compiled"] = "auto",
         fused_upsampling: bool = True,
         sync_batchnorm: bool = True,
         class_weights: dict[str, float] | list[float] | None = None,
@@ -174,6 +177,8 @@ class LitSegmenter(ScheduledModule):
             self.network.get_submodule("encoder").eval()
         self.size_multiple = size_multiple(self.network)
         self.loss = loss(class_counts)
+        check_choice("loss_backend", loss_backend, ("auto", "compiled"))
+        self.loss.backend = loss_backend
         if fused_upsampling and (upsampling := last_upsampling(self.network)):
             self.loss.align_corners = upsampling.align_corners
         if class_weights is not None:

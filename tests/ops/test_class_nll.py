@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lit_seg.ops import chunked, class_nll, upsampled_chunked
+from lit_seg.errors import RunError
+from lit_seg.ops import chunked, class_nll, compiled, upsampled_chunked
 from tests.ops.agreement import channels_last, check, draw
 
 SHAPES = [(2, 19, 33, 17), (1, 2, 1, 1), (3, 1000, 5, 3), (5, 7), (2, 5, 9), (1, 3, 2, 3, 4)]
@@ -47,6 +48,50 @@ def test_chunks_equal_the_reference(shape, dtype, monkeypatch):
     check(logits, torch.full_like(target, 255 if shape[1] < 255 else 65535), "chunked")
 
 
+@pytest.fixture
+def not_compiled(monkeypatch):
+    """The functions as they are written: compiling takes ten seconds."""
+    functions = compiled._write_forward, compiled._write_backward
+    monkeypatch.setattr(compiled, "_compiled", lambda: functions)
+
+
+@pytest.mark.parametrize("dtype", [torch.float, torch.bfloat16, torch.double], ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_what_is_compiled_equals_the_reference(shape, dtype, monkeypatch, not_compiled):
+    monkeypatch.setattr(compiled, "PIXELS", 7)
+    logits, target = draw(shape, dtype)
+    check(logits, target, "compiled")
+    check(channels_last(logits), target, "compiled", margin=2)
+    check(torch.zeros_like(logits[:0]), target[:0], "compiled")
+
+
+@pytest.mark.slow
+def test_compiled_once_for_all_sizes():
+    torch._dynamo.utils.counters.clear()
+    for size in ((9, 40), (9, 41), (30, 17), (64, 64), (5, 3)):
+        logits, target = draw((2, 5, *size))
+        check(logits, target, "compiled")
+        if size == (9, 40):
+            graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == graphs
+    check(channels_last(logits), target, "compiled", margin=2)
+    # inside of another compiled function, too
+    loss = torch.compile(lambda x: class_nll(x, target, backend="compiled").sums.sum())
+    leaf = logits.requires_grad_()
+    assert loss(leaf) == class_nll(leaf, target, backend="compiled").sums.sum()
+    torch._dynamo.utils.counters.clear()  # another test counts, too
+
+
+def test_a_missing_compiler_is_named(monkeypatch):
+    def no_compiler(*_, **__):
+        raise RuntimeError("no g++\n\nSet TORCHDYNAMO_VERBOSE=1")
+
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: no_compiler)
+    compiled._compiled.cache_clear()
+    with pytest.raises(RunError, match=r"`loss_backend compiled`.*\(no g\+\+\).*option out$"):
+        class_nll(*draw((2, 4, 6, 5)), backend="compiled")
+
+
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize(
     ("shape", "full"), [((2, 3, 3, 5), (9, 17)), ((1, 3, 5, 5), (3, 2)), ((1, 3, 1, 4), (4, 16))]
@@ -75,8 +120,8 @@ def test_smaller_logits_are_upsampled(shape, full, align_corners, monkeypatch):
     torch.testing.assert_close(found, wanted, rtol=0, atol=0, equal_nan=True)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_void_pixels_may_hold_anything(backend):
+@pytest.mark.parametrize("backend", [*BACKENDS, "compiled"])
+def test_void_pixels_may_hold_anything(backend, not_compiled):
     logits, target = draw((2, 4, 3, 5))
     target[0, 1] = 255
     clean = class_nll(logits, target, predictions=True, backend=backend)
@@ -135,7 +180,9 @@ def test_compiles_whole(backend):
         return ((1 - counts[0] / counts[1].clamp(min=1)) * sums).sum()
 
     grads = []
-    for loss in (recall_loss, torch.compile(recall_loss, backend=backend, fullgraph=True)):
+    compiled = torch.compile(recall_loss, backend=backend, fullgraph=True)
+    assert compiled(logits) == recall_loss(logits)  # in validation no gradient is asked for
+    for loss in (recall_loss, compiled):
         leaf = logits.clone().requires_grad_()
         loss(leaf).backward()
         grads.append(leaf.grad)

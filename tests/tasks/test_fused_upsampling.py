@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
-from lit_seg.losses import CrossEntropyLoss, FocalLoss, LossFactory, RecallLoss, SoftDiceLoss
+from lit_seg.losses import (
+    CrossEntropyLoss,
+    FocalLoss,
+    LossFactory,
+    RecallLoss,
+    SeesawLoss,
+    SoftDiceLoss,
+)
+from lit_seg.losses.deferred import DeferredReweightingLoss
 from lit_seg.losses.weighted_sum import WeightedSumLoss
 from lit_seg.tasks import LitSegmenter
 from tests.tasks.test_segmentation import batches, loader, trainer
@@ -102,3 +110,15 @@ def test_a_compiled_network_has_no_graph_for_logits_of_full_size(tmp_path: Path)
     )
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2  # training and validation
     assert not torch._dynamo.utils.counters["graph_break"]
+
+
+def test_the_backend_reaches_the_parts_of_a_loss() -> None:
+    """One that does not exist is refused where it arrives."""
+    with pytest.raises(ValueError, match="`loss_backend` must be 'auto' or 'compiled', got 'c'"):
+        LitSegmenter([4, 2], loss_backend="c")  # type: ignore[arg-type]
+    for loss in (both, RecallLoss, DeferredReweightingLoss, SeesawLoss):
+        part = partial(loss, loss=FocalLoss) if loss is DeferredReweightingLoss else loss
+        made = part([4, 2])
+        made.backend = "nowhere"
+        with pytest.raises(ValueError, match="'nowhere'"):
+            made(torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.long))
