@@ -40,6 +40,8 @@ def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
     precision = percent(tail.precision)
     if kind == "hardly_trained":
         return _train_on(run)
+    if kind == "too_few_pixels" and origin.classifies:
+        return Advice("validate on more images of the tail first", "images per tail class")
     if kind == "too_few_pixels":
         data = shlex.quote(origin.variables.get("DATA", "<name>"))
         return Advice(
