@@ -115,6 +115,8 @@ def _train_longer(run: RunRecord) -> Advice:
 
 def _strengthen(origin: Origin) -> Advice:
     why, changed = "a larger model, more data or larger images", {"MODEL": "deeplabv3_resnet101"}
+    if origin.classifies:  # MODEL is the method there
+        return Advice(f"{why}: --model.network, --model.options; not another loss", _LEARNED)
     if origin.pretrained is False:
         why, changed = f"pretrained weights, {why}", {"WEIGHTS": "imagenet"}
     command = origin.train(origin.loss or "ce", **changed)
