@@ -13,6 +13,7 @@ COMMANDS = {
     "fit": "trains by configuration files, or goes on with a run by --resume",
     "validate": "scores a run or a checkpoint on the validation images",
     "test": "scores a run or a checkpoint on the test images",
+    "download": "fetches a dataset where its licence allows it, else tells how to get it",
 }
 USAGE = "\n".join(
     ["usage: python -m lit_seg.classification COMMAND [options]", ""]
@@ -38,6 +39,10 @@ def main() -> int:
 
         code: int = getattr(compare, name)(args)
         return code
+    if name == "download":
+        from lit_seg.classification.data.download import main as fetch
+
+        return fetch(args)
     from lit_seg.classification.cli import main as run
 
     return run()

@@ -86,8 +86,10 @@ def features_of(
     for batch in batches:
         features = method.backbone(normalised(batch["image"].to(device))).cpu()
         # a rank that has no image left fills its batch with one that has no name
-        rows = zip(batch["name"], features, batch["target"], strict=True)
+        # each a copy: a row that is sent to other ranks would take its whole batch along
+        copies = [vector.clone() for vector in features]
+        rows = zip(batch["name"], copies, batch["target"].tolist(), strict=True)
         found += [row for row in rows if row[0]]
     method.train(was)
     _, vectors, targets = zip(*sorted(gather_over_ranks(found), key=itemgetter(0)), strict=True)
-    return torch.stack(vectors).to(device), torch.stack(targets).to(device)
+    return torch.stack(vectors).to(device), torch.tensor(targets, device=device)

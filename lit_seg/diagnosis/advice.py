@@ -40,6 +40,8 @@ def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
     precision = percent(tail.precision)
     if kind == "hardly_trained":
         return _train_on(run)
+    if kind == "too_few_pixels" and origin.classifies:
+        return Advice("validate on more images of the tail first", "images per tail class")
     if kind == "too_few_pixels":
         data = shlex.quote(origin.variables.get("DATA", "<name>"))
         return Advice(
@@ -113,6 +115,8 @@ def _train_longer(run: RunRecord) -> Advice:
 
 def _strengthen(origin: Origin) -> Advice:
     why, changed = "a larger model, more data or larger images", {"MODEL": "deeplabv3_resnet101"}
+    if origin.classifies:  # MODEL is the method there
+        return Advice(f"{why}: --model.network, --model.options; not another loss", _LEARNED)
     if origin.pretrained is False:
         why, changed = f"pretrained weights, {why}", {"WEIGHTS": "imagenet"}
     command = origin.train(origin.loss or "ce", **changed)

@@ -96,7 +96,9 @@ def weigh(run: RunRecord) -> Evidence:
     groups = frequency_groups(run.pixels) if run.pixels else {}
     order = [c for ids in groups.values() for c in ids] or list(range(len(run.classes)))
     tail = groups.get("tail", [])
-    enough = (images >= limit("FEWEST_IMAGES")) & (pixels >= limit("FEWEST_PIXELS"))
+    # an image of a classifier is one pixel
+    fewest = limit("FEWEST_IMAGES" if run.origin.classifies else "FEWEST_PIXELS")
+    enough = (images >= limit("FEWEST_IMAGES")) & (pixels >= fewest)
     training = _end_of_training(run).reindex(columns=[run.classes[c] for c in tail])
     return Evidence(
         overall=overall,

@@ -28,7 +28,10 @@ from lit_seg.runs.summary import options_of, read_summary
 # DATA of the datasets whose DATA is not the name of their class in lower case.
 _DATA_NAMES = {"OxfordPet": "oxford_pet", "VirtualKITTI2": "vkitti2"}
 # Options that the Makefile gives; the rest of a command are ARGS.
-_OF_MAKE = ("--config", "--seed_everything", "--run_dir", "--model.init", "--model.weights")
+_OF_MAKE = (
+    *("--config", "--seed_everything", "--run_dir", "--model.init", "--model.weights"),
+    *("--test_at_end", "--model.stage_one"),  # of classification
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Origin:
     epochs: int | None  # the configured length; None if it was given in steps
     steps: int | None
     pretrained: bool | None  # whether training started from such weights; None if not known
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it is a run of classification, where a pixel stands for an image."""
+        return self.variables.get("TASK") == "classification"
 
     def train(self, loss: str, options: str = "", **changed: str) -> str:
         """The command that trains such a run again with another loss or other variables."""
@@ -69,7 +77,8 @@ class RunRecord:
 
     def resume(self, options: str = "") -> str:
         """The command that trains it further."""
-        return make_train({"RESUME": str(self.folder)}, options)
+        task = {"TASK": "classification"} if self.origin.classifies else {}
+        return make_train({**task, "RESUME": str(self.folder)}, options)
 
 
 def make_train(variables: Mapping[str, str], *options: str) -> str:
@@ -170,6 +179,7 @@ def origin_of(folder: Path, options: Mapping[str, Any]) -> Origin:
         "RECIPE": recipe,
         "WEIGHTS": options.get("model.weights", ""),
         "INIT": options.get("model.init", ""),
+        "TASK": "classification" if "model.method" in options else "",
         **given,
     }
     variables = {key: value for key, value in variables.items() if value}

@@ -6,7 +6,7 @@ from lit_seg.diagnosis.advice import Advice, advise
 from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.number_text import listed, percent, points
 from lit_seg.diagnosis.rules import below, exceeds, limit, reaches
-from lit_seg.diagnosis.run_record import RunRecord
+from lit_seg.diagnosis.run_record import Origin, RunRecord
 from lit_seg.errors import plural
 
 HEADLINES = {
@@ -37,7 +37,7 @@ class Verdict:
 def judge(run: RunRecord, evidence: Evidence) -> Verdict:
     """Apply the rules of ``docs/diagnose.md`` in their order."""
     plain = run.origin.plain
-    kind, reason = next((kind, why) for kind, holds, why in _rules(evidence, plain) if holds)
+    kind, reason = next((kind, why) for kind, holds, why in _rules(evidence, run.origin) if holds)
     rising = (
         f"mean IoU still rises: over the last quarter of the {evidence.validations} validations "
         f"it is {points(evidence.rise)} above the quarter before ({points(limit('STILL_RISING'))} "
@@ -55,8 +55,9 @@ def judge(run: RunRecord, evidence: Evidence) -> Verdict:
     )
 
 
-def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
+def _rules(of: Evidence, origin: Origin) -> list[tuple[str, bool, str]]:
     """List each verdict, whether its rule holds, and the numbers that decide."""
+    plain = origin.plain
     enough, number = of.tail_measured or (1, 1)
     hard = below(of.overall, "HIGH_OVERALL_ACCURACY")
     flooded = reaches(of.tail.recall, "FOUND") and below(of.tail.precision, "FLOODED")
@@ -71,8 +72,9 @@ def _rules(of: Evidence, plain: bool) -> list[tuple[str, bool, str]]:
         f"at least {limit('FEWEST_VALIDATIONS')} validations must show that mean IoU no longer "
         "rises"
     )
+    labelled = "" if origin.classifies else f"{limit('FEWEST_PIXELS')} labelled pixels in "
     few_pixels_text = (
-        f"{enough} of {number} tail classes have {limit('FEWEST_PIXELS')} labelled pixels in "
+        f"{enough} of {number} tail classes have {labelled}"
         f"{limit('FEWEST_IMAGES')} images or more; at least half must"
     )
     easy_text = (

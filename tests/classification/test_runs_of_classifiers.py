@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,10 @@ from lit_seg.classification.cli import main
 from lit_seg.classification.compare import train
 from lit_seg.classification.rows import ROWS, is_second, run_of
 from lit_seg.classification.table import evaluation_of
+from lit_seg.cli.main import main as main_of_segmentation
+from lit_seg.diagnosis.advice import advise
+from lit_seg.diagnosis.evidence import weigh
+from lit_seg.diagnosis.run_record import read_run
 from lit_seg.runs.reader import COUNTS
 from tests.conftest import make_once
 from tests.same import differences
@@ -78,6 +83,31 @@ def test_a_run_that_ended_has_test_scores(runs: Path) -> None:
     assert {"many", "medium", "few", "pixel_acc"} <= scores.keys()
     # 50 test images of each class
     assert scores["pixel_acc"] == pytest.approx(scores["macc"])
+
+
+def test_a_diagnosis_counts_images_and_names_the_task(runs: Path) -> None:
+    """An image is one pixel there: 20 images of a class are enough, and `make` needs the task."""
+    run = read_run(runs / "crt/ce/seed0")
+    evidence = weigh(run)
+    assert evidence.tail_measured == (3, 3)
+    assert "--model.stage_one" not in (run.origin.args or [])
+    assert run.origin.train("focal").startswith("make train LOSS=focal DATA=digits_lt MODEL=crt")
+    assert "TASK=classification" in run.origin.train("focal")
+    assert run.resume().startswith("make train TASK=classification RESUME=")
+
+
+def test_segmentation_sends_a_run_to_its_own_command_line(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main_of_segmentation(["validate", "--ckpt_path", str(runs / "crt/ce/seed0")]) == 2
+    assert "take `python -m lit_seg.classification`" in capsys.readouterr().err
+
+
+def test_a_larger_network_is_no_model_of_segmentation(runs: Path) -> None:
+    run = read_run(runs / "plain/ce/seed0")
+    advice = advise("too_hard", run, replace(weigh(run), rise=0.0))
+    assert "--model.network" in advice.why
+    assert not advice.command
 
 
 def test_a_checkpoint_is_loaded_by_itself(runs: Path, tmp_path: Path) -> None:

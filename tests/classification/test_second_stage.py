@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from lit_seg.classification import stages
 from lit_seg.classification.heads.lws import LWSHead
 from lit_seg.classification.heads.ncm import NCMHead
 from lit_seg.classification.heads.post_hoc import PostHocHead
@@ -124,3 +125,28 @@ def test_heads_without_training_take_no_step():
     stage = stages["ncm"].eval()
     stage.prepare(stage.backbone(images), target)
     assert (stage(images).argmax(1) == target).float().mean() > 0.4
+
+
+def test_weights_of_zero_do_not_win_in_tau_norm():
+    first = nn.Linear(3, 2)
+    nn.init.zeros_(first.weight[0].data)
+    assert TauNormHead(first, 1.0)(torch.ones(1, 3))[0, 0] == 0
+
+
+def test_features_are_sent_without_their_batches():
+    """A row of a batch is a view, which pickles the whole batch."""
+    method = SecondStage(backbone(), NCMHead(5, len(COUNTS)), CrossEntropyLoss(COUNTS))
+    images, target = batch(0)
+    found = {"image": images, "target": target, "name": [str(i) for i in range(len(target))]}
+    sent = []
+
+    def gather(values):
+        sent.extend(values)
+        return values
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "gather_over_ranks", gather)
+        features, labels = stages.features_of(method, [found], lambda x: x, torch.device("cpu"))
+    assert all(row[1].untyped_storage().nbytes() == 5 * 4 for row in sent)
+    assert torch.equal(labels, target)
+    assert torch.equal(features, method.backbone(images))

@@ -39,7 +39,7 @@ class TauNormHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(N, C)`` logits of ``(N, D)`` features."""
-        lengths = self.weight.norm(dim=1, keepdim=True)
+        lengths = self.weight.norm(dim=1, keepdim=True).clamp(min=1e-12)  # weights of 0 score 0
         return F.linear(features, self.weight / lengths**self.tau)
 
     @torch.no_grad()
