@@ -119,7 +119,7 @@ def made_of_code(scheduler: str) -> str:
 def refusal(where: str, import_path: str) -> str:
     """Say why an import path is not followed, and how to allow it."""
     package = import_path.partition(".")[0]
-    if import_path.startswith("lit_seg.classification."):
+    if import_path.split(".")[:2] == [package, "classification"]:  # of another command line
         return f"{where}: is of classification; take `python -m lit_seg.classification`"
     return (
         f"{where}: code of the package {package} runs only if you ask for it; if you trust it, "

@@ -62,7 +62,6 @@ def _used_as_network(world: World) -> int:
 
 
 CASES = [
-    Case("classifier-used-as-network", _used_as_network, ("last.ckpt",)),
     Case("classifier-first-stage-needed", _made(method="crt"), ("crt",)),
     Case("classifier-first-stage-unused", _made(stage_one="runs/x"), ("plain", "runs/x")),
     Case("classifier-first-stage-unfinished", _unfinished, (FIRST,)),
@@ -75,4 +74,5 @@ CASES = [
     Case(
         "classifier-name", lambda world: bool(layers("digits_lt", "sdm", "ce")) - 1, ("sdm", "sdn")
     ),
+    Case("classifier-used-as-network", _used_as_network, ("last.ckpt",)),
 ]
