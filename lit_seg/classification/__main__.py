@@ -13,6 +13,7 @@ COMMANDS = {
     "fit": "trains by configuration files, or goes on with a run by --resume",
     "validate": "scores a run or a checkpoint on the validation images",
     "test": "scores a run or a checkpoint on the test images",
+    "export": "writes what a run decides by as one file that runs without lit_seg (torch, ONNX)",
     "download": "fetches a dataset where its licence allows it, else tells how to get it",
 }
 USAGE = "\n".join(
@@ -39,6 +40,10 @@ def main() -> int:
 
         code: int = getattr(compare, name)(args)
         return code
+    if name == "export":
+        from lit_seg.classification.export_command import main as export
+
+        return export(args)
     if name == "download":
         from lit_seg.classification.data.download import main as fetch
 

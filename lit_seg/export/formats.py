@@ -49,7 +49,7 @@ def write_format(
     """
     file = folder / FILES[name]
     try:
-        with _quiet():
+        with quiet():
             _WRITERS[name](network, file, json.dumps(metadata))
     except (RunError, OSError):
         raise
@@ -111,7 +111,7 @@ def _program(network: DeployedNetwork) -> ExportedProgram:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the exporters from telling about their own insides."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -94,8 +94,8 @@ def load_network(path: Path | str) -> TrainedNetwork:
         )
     if "palette" not in options["data_format"]:
         raise RunError(
-            f"{file}: is of a classifier, and only networks of segmentation are used by "
-            "themselves; `python -m lit_seg.classification test` scores it"
+            f"{file}: is of a classifier; `lit_seg.classification.use` and "
+            "`python -m lit_seg.classification export` are for it"
         )
     try:
         return _network_of(content, options)

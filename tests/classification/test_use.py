@@ -1,0 +1,54 @@
+"""A trained classifier away from its run: what it says of images, and as one file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lit_seg.classification.export_command import main
+from lit_seg.classification.use import Classifier
+from lit_seg.errors import RunError
+from tests.classification.test_classifier import classifier
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    module = classifier(3, method="sdn").eval()
+    plain = ("class_counts", "class_names", "data_format", "network", "method")
+    content = {
+        "state_dict": module.state_dict(),
+        "hyper_parameters": {name: module.hparams[name] for name in plain},
+        "pytorch-lightning_version": "2.6.0",
+    }
+    torch.save(content, tmp_path / "last.ckpt")
+    return tmp_path / "last.ckpt"
+
+
+def test_it_says_what_head_h_does(checkpoint: Path) -> None:
+    module = classifier(3, method="sdn").eval()
+    loaded = Classifier(checkpoint)
+    torch.nn.init.zeros_(loaded.method.feature_head.weight)  # g has no part in it
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 1), np.uint8)
+    (found,) = loaded.classify([image])
+    scores = module(torch.from_numpy(image).movedim(-1, 0)[None])[0]
+    assert found.label == scores.argmax()
+    assert found.name == module.class_names[found.label]
+    np.testing.assert_allclose(found.probabilities, scores.softmax(0).detach(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["pt2", pytest.param("onnx", marks=pytest.mark.slow)])
+def test_a_file_gives_the_same_scores(name: str, checkpoint: Path, capsys) -> None:
+    out = checkpoint.parent / "export"
+    asked = [str(checkpoint), "--format", name, "--out", str(out)]
+    assert main(asked) == 0
+    assert str(out / f"model.{name}") in capsys.readouterr().out
+    assert main(asked) == 2  # nothing is replaced
+    assert f"model.{name}" in capsys.readouterr().err
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "a.ckpt")
+    for path in (tmp_path / "a.ckpt", tmp_path / "none"):
+        with pytest.raises(RunError, match=path.name):
+            Classifier(path)
