@@ -43,11 +43,11 @@ ROWS = {
     "logit_adjustment": Row("Logit adjustment, in training", "plain", "logit_adjustment"),
     "post_hoc": Row("Logit adjustment, post hoc", "post_hoc", "ce"),
     "sdn_ce": Row("SDN-CE", "sdn", "ce"),
-    "sdn_recall": Row("SDN-recall", "sdn", "epoch_recall"),
+    "sdn_recall": Row("SDN-recall", "sdn", "recall"),
     "sdn_recall_ema": Row("SDN-recall, moving average", "sdn", "recall_ema"),
-    "sdn_recall_mean": Row("SDN-recall, mean over images", "sdn", "epoch_recall_mean"),
-    "sdn_recall_step": Row("SDN-recall of each batch, mean over images", "sdn", "recall"),
-    "sdn_recall_inverse": Row("SDN-recall, h by inverse frequency", "sdn_inverse", "epoch_recall"),
+    "sdn_recall_mean": Row("SDN-recall, mean over images", "sdn", "recall_mean"),
+    "sdn_recall_step": Row("SDN-recall of each batch, mean over images", "sdn", "recall_step"),
+    "sdn_recall_inverse": Row("SDN-recall, h by inverse frequency", "sdn_inverse", "recall"),
 }
 """All methods, in the order of the tables."""
 

@@ -124,7 +124,7 @@ def test_a_checkpoint_is_loaded_by_itself(runs: Path, tmp_path: Path) -> None:
     [
         pytest.param(("crt", "ce"), id="second stage"),
         pytest.param(("plain", "ce"), id="first stage", marks=pytest.mark.slow),
-        pytest.param(("sdn", "epoch_recall"), id="state of recall", marks=pytest.mark.slow),
+        pytest.param(("sdn", "recall"), id="state of recall", marks=pytest.mark.slow),
         pytest.param(("bbn", "ce"), id="two orders", marks=pytest.mark.slow),
         pytest.param(("oltr", "ce"), id="centroids", marks=pytest.mark.slow),
         pytest.param(("plain", "focal_drw"), id="deferred", marks=pytest.mark.slow),
