@@ -30,7 +30,7 @@ from lit_seg.distributed.torch_private import (
     STEP_COUNT,
     closed_form_rates,
     copy_all,
-    cpu_has_amx,
+    cpu_multiplies_bfloat16,
     scheduler_states,
 )
 from lit_seg.loggers.wandb_log import WandbLog
@@ -275,7 +275,9 @@ def test_torch_names_the_tensors_of_a_compiled_module() -> None:
 
 
 def test_torch_tells_whether_there_is_amx() -> None:
-    assert cpu_has_amx() == torch.cpu.get_capabilities().get("amx_tile", False)
+    known = torch.cpu.get_capabilities()
+    has = known.get("amx_tile", False) or known.get("avx512_bf16", False)
+    assert cpu_multiplies_bfloat16() == has
 
 
 def test_a_module_of_torch_moves_by_the_method_that_full_precision_replaces() -> None:

@@ -37,6 +37,9 @@ def copy_all(into: list[Tensor], values: list[Tensor]) -> None:
     torch._foreach_copy_(into, values)
 
 
-def cpu_has_amx() -> bool:
-    """Whether the processor has AMX. ``torch.cpu.get_capabilities`` is newer than our bound."""
-    return bool(torch.cpu._is_amx_tile_supported())
+def cpu_multiplies_bfloat16() -> bool:
+    """Whether the processor has AMX or the bfloat16 part of AVX-512.
+
+    ``torch.cpu.get_capabilities`` is newer than our bound.
+    """
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
