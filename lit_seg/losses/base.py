@@ -59,6 +59,18 @@ _TABLE = (Path(__file__).parent / "losses.csv").read_text(encoding="utf-8")
 CARDS = {row.pop("class"): Card(**row) for row in csv.DictReader(_TABLE.splitlines())}
 """The card of each loss by the name of its class, family by family."""
 
+_BACKWARD_ONLY = (
+    "has its gradient in backward mode alone, and no second derivative: take "
+    "`torch.autograd.grad` or `torch.func.grad`"
+)
+_REFUSED = {
+    "mutate a captured Tensor": "in training mode changes its state, which `torch.func` does not "
+    "allow: call `eval()` of the loss, or take `torch.autograd.grad`",
+    "must implement the jvp": _BACKWARD_ONLY,
+    "vmap over _ClassNLL": _BACKWARD_ONLY,
+}
+"""What is said in place of torch's errors, by a part of their text."""
+
 
 class SegLoss(FullPrecision):
     """Base of all losses: checks the inputs and brings logits to the labels' size.
@@ -125,10 +137,11 @@ class SegLoss(FullPrecision):
         Raises:
             ValueError: if shapes do not fit each other or the number of classes, logits are
                 complex or sparse, something is on the meta device, or (on the CPU) a label is
-                neither a class nor void, or the call is inside ``torch.func.vmap``, or in training
-                mode inside another transform of ``torch.func`` that its state would change in. On a
-                GPU nobody waits for the labels: with one that is neither the loss is NaN, and
-                ``check_labels`` names it.
+                neither a class nor void, or the call is inside ``torch.func.vmap``, or a mean over
+                pixels is inside ``jvp`` or ``hessian``, or in training mode inside another
+                transform of ``torch.func`` that its state would change in. On a GPU nobody waits
+                for the labels: with one that is neither the loss is NaN, and ``check_labels``
+                names it.
         """
         self._check_shapes(logits, target)
         target = target.long().contiguous()
@@ -142,12 +155,10 @@ class SegLoss(FullPrecision):
             with torch.autocast(logits.device.type, enabled=False):
                 value = self.of_any_size(logits, target)
         except RuntimeError as error:
-            if "mutate a captured Tensor" not in str(error):
+            why = next((_REFUSED[part] for part in _REFUSED if part in str(error)), None)
+            if why is None:
                 raise
-            raise ValueError(
-                f"{type(self).__name__} in training mode changes its state, which `torch.func` "
-                "does not allow: call `eval()` of the loss, or take `torch.autograd.grad`"
-            ) from error
+            raise ValueError(f"{type(self).__name__} {why}") from error
         return value.masked_fill(~legal.all(), torch.nan) if target.is_cuda else value
 
     def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:

@@ -55,6 +55,7 @@ class PixelLoss(SegLoss):
         return self.loss(logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss of checked inputs; unlike those of other losses, as :meth:`of_any_size` says."""
         found = self.nll_of(logits, target)
         weight, norm = self.weigh(found.counts, target)
         return self.mean(self.total(found, target, weight).to(wide_dtype(logits)), norm)

@@ -215,6 +215,16 @@ class _Gradient(Function):
     def backward(ctx: Any, *gradients: Tensor) -> None:
         raise RuntimeError("the losses that are means over pixels have no second derivative")
 
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+        """Compute several gradients of one loss, as ``torch.func.jacrev`` asks for."""
+        found: list[Tensor] = []
+        for i in range(info.batch_size):
+            pairs = zip(args, in_dims, strict=True)
+            own = (arg if dim is None else arg.select(dim, i) for arg, dim in pairs)
+            found.append(_Gradient.apply(*own))  # type: ignore[no-untyped-call]
+        return torch.stack(found), 0
+
 
 def _implementations(logits: Tensor, backend: str) -> tuple[ModuleType, ModuleType]:
     """The modules for logits of the labels' size and for smaller ones."""

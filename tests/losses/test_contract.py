@@ -455,6 +455,15 @@ def test_inference_mode_leaves_nothing_behind(make):
 
 
 @every_loss
+def test_jacobian_of_torch_func(make):
+    """It asks for several gradients at once."""
+    logits, target = draw(37)
+    loss = SameNoise(make(COUNTS).eval())
+    jacobian = torch.func.jacrev(loss)(logits, target)
+    torch.testing.assert_close(jacobian, value_and_grad(loss, logits, target)[1])
+
+
+@every_loss
 def test_gradients_of_torch_func(make):
     """In training mode, too, with the state of a step, if none is changed in its place."""
     logits, target = draw(36)
@@ -589,6 +598,13 @@ def test_there_is_no_second_derivative():
     (slope,) = torch.autograd.grad(RecallLoss(COUNTS)(logits, target), logits, create_graph=True)
     with pytest.raises(RuntimeError, match="no second derivative"):
         slope.square().sum().backward()
+
+
+@pytest.mark.parametrize("transform", [torch.func.jacfwd, torch.func.hessian])
+def test_forward_mode_is_refused_in_a_line(transform):
+    logits, target = draw(37)
+    with pytest.raises(ValueError, match=r"^RecallLoss has its gradient in backward mode alone"):
+        transform(RecallLoss(COUNTS))(logits, target)
 
 
 @every_loss
