@@ -13,6 +13,8 @@ from lit_seg.metrics.labels import VOID
 
 _WARP = 4
 """How much longer OpenCV takes for a pixel of ``warpAffine`` than for one of ``resize``."""
+WARPED = (1, 3, 4) if int(cv2.__version__.split(".")[0]) >= 5 else ()
+"""The numbers of channels that it warps exactly; of others it rounds places to 1/32 of a pixel."""
 
 
 def drawn_start(whole: tuple[int, int], crop: tuple[int, int], rng: Random) -> tuple[int, int]:
@@ -76,8 +78,8 @@ class Shown(NamedTuple):
         height, width = (part.stop - part.start for part in (self.rows, self.columns))
         pixels = scaled[0] * scaled[1]
         whole = interpolation == cv2.INTER_AREA or pixels <= _WARP * height * width
-        # OpenCV warps up to 4 channels, and sides that 16 bits can number
-        if whole or image.shape[2] > 4 or max(image.shape) >= 2**15 - 1:
+        # OpenCV warps sides that 16 bits can number
+        if whole or image.shape[2] not in WARPED or max(image.shape) >= 2**15 - 1:
             return resized(image, scaled, interpolation)[self.rows, self.columns]
         y, x = image.shape[0] / scaled[0], image.shape[1] / scaled[1]
         # from the centres of pixels here to those of the image

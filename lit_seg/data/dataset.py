@@ -13,6 +13,7 @@ from lit_seg.data.sampling import FILLER, Key
 from lit_seg.data.splits import Split
 from lit_seg.data.transforms import Transform
 from lit_seg.errors import RunError
+from lit_seg.images.resize import CHANNELS
 from lit_seg.metrics.labels import VOID
 
 
@@ -71,8 +72,11 @@ class SegDataset(Dataset[Sample]):
         image, label = self.transform(image, label, int(words[0]))
         if image.dtype != np.uint8:
             image = image.astype(np.int32)  # torch can do little with 16 bits
-        planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
-        cv2.split(image, list(planes))  # six times as fast as a transposed copy
+        if image.shape[2] > CHANNELS:  # of more than 128, OpenCV 5 would write none
+            planes = np.ascontiguousarray(image.transpose(2, 0, 1))
+        else:
+            planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
+            cv2.split(image, list(planes))  # six times as fast as a transposed copy
         return {
             "image": torch.from_numpy(planes),
             "target": torch.from_numpy(label.copy()),  # which a cache may hold

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from random import Random
 
 import cv2
+import numpy as np
 
 from lit_seg.data.crops import Shown, drawn_pixel, drawn_start, start_with
 from lit_seg.data.jitter import Jitter
 from lit_seg.images.open_and_save import Array
-from lit_seg.images.resize import Fit, fit_image, fit_label, fitted_size, resized
+from lit_seg.images.resize import CHANNELS, Fit, fit_image, fit_label, fitted_size, resized
 from lit_seg.metrics.labels import VOID
 
 Transform = Callable[[Array, Array, int], tuple[Array, Array]]
@@ -82,7 +83,7 @@ class TrainTransform:
         label = shown.padded(shown.of_label(label, scaled), VOID)
         image = shown.padded(shown.of_image(image, scaled, interpolation), 0)
         if chance(self.flip, rng):
-            image, label = cv2.flip(image, 1).reshape(image.shape), cv2.flip(label, 1)
+            image, label = _mirrored(image), _mirrored(label)
         if chance(0.5 if self.jitter else 0, rng):
             image = Jitter.draw(self.jitter, rng, seed)(image)
         return image, label
@@ -91,6 +92,12 @@ class TrainTransform:
 def chance(probability: float, rng: Random) -> bool:
     """Decide by a draw, which what is certain does not need, as albumentations does."""
     return probability >= 1 or (probability > 0 and rng.random() < probability)
+
+
+def _mirrored(array: Array) -> Array:
+    if array.ndim == 3 and array.shape[2] > CHANNELS:
+        return np.ascontiguousarray(array[:, ::-1])
+    return np.asarray(cv2.flip(array, 1)).reshape(array.shape)  # which drops a single channel
 
 
 def scaled_size(

@@ -4,10 +4,13 @@ import math
 from typing import Literal, NamedTuple
 
 import cv2
+import numpy as np
 
 from lit_seg.images.open_and_save import Array
 from lit_seg.metrics.labels import VOID
 
+CHANNELS = 4
+"""How many channels all functions of OpenCV take at once."""
 Fit = Literal["stretch", "pad"]
 """How an image is brought to another shape: with changed proportions, or with void beside it."""
 
@@ -26,7 +29,7 @@ def fit_image(image: Array, size: tuple[int, int], fit: Fit) -> Array:
     content = fitted_size(image.shape, size, fit)
     shrinks = content[0] * content[1] <= image.shape[0] * image.shape[1]
     image = resized(image, content, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return _padded(image, size, (0, 0, 0))
+    return _padded(image, size, 0)
 
 
 def fit_label(label: Array, size: tuple[int, int], fit: Fit) -> Array:
@@ -58,21 +61,18 @@ def resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:
     """Resize to a height and width, unless the array has them."""
     if array.shape[:2] == size:
         return array
+    if array.ndim == 3 and array.shape[2] > CHANNELS:
+        parts = np.split(array, range(CHANNELS, array.shape[2], CHANNELS), axis=2)
+        return np.concatenate([resized(part, size, interpolation) for part in parts], axis=2)
     out: Array = cv2.resize(array, size[::-1], interpolation=interpolation)
     return out.reshape(*size, *array.shape[2:])  # OpenCV drops the axis of a single channel
 
 
-def _padded(array: Array, size: tuple[int, int], value: int | tuple[int, int, int]) -> Array:
+def _padded(array: Array, size: tuple[int, int], value: int) -> Array:
     bottom, right = size[0] - array.shape[0], size[1] - array.shape[1]
     if not (bottom or right):
         return array
-    out: Array = cv2.copyMakeBorder(
-        array,
-        0,
-        bottom,
-        0,
-        right,
-        cv2.BORDER_CONSTANT,
-        value=value,
-    )
-    return out.reshape(*size, *array.shape[2:])
+    out = np.empty((*size, *array.shape[2:]), array.dtype)
+    height, width = array.shape[:2]
+    out[:height, :width], out[height:], out[:height, width:] = array, value, value
+    return out

@@ -1,11 +1,15 @@
 """Images of a user's folder with other channels than red, green and blue."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from lit_seg.data.dataset import SegDataset
+from lit_seg.data.transforms import EvalTransform, TrainTransform
 from lit_seg.errors import DataError, RunError
 from lit_seg.export.export_run import export_run
 from lit_seg.images.bands import as_picture, read_bands
@@ -164,6 +168,27 @@ def test_more_channels_than_opencv_names_are_scaled_cropped_and_flipped(tmp_path
         assert (out.shape, label.shape, out.dtype) == ((20, 18, 7), (20, 18), np.uint16)
         assert (out == out[..., :1]).all()
         assert not out[label == 255].any()
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+@pytest.mark.parametrize("scale", [0.4, 1.6])
+@pytest.mark.parametrize(("channels", "kind"), [(5, np.uint16), (130, np.uint8), (512, np.uint8)])
+def test_many_channels_are_what_each_is_by_itself(channels, kind, scale, fit):
+    """OpenCV shrinks four, and of more than 128 it sees no image."""
+    image = numbers(channels, kind, size=(25, 31))
+    label = np.zeros((25, 31), np.uint8)
+
+    def sample(of, transform):
+        split = SimpleNamespace(load=lambda _: (of, label), name=str)
+        return SegDataset(split, transform)[0, 0, 0]["image"]
+
+    training = TrainTransform((25, 31), fit, (22, 26), (scale, scale), flip=1.0)
+    for transform in (training, EvalTransform(round(25 * scale), 31, fit)):
+        whole = sample(image, transform)
+        assert len(whole) == channels
+        for c in (0, 3, 4, channels - 1):
+            one = sample(image[..., c : c + 1], transform)[0]
+            assert abs(whole[c].double() - one.double()).max() <= 1
 
 
 @pytest.mark.parametrize(
