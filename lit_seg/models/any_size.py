@@ -53,10 +53,11 @@ def padded_forward(
     except (AssertionError, ValueError, RuntimeError) as error:  # some architectures need more
         if isinstance(error, RuntimeError) and "size is too small" not in str(error):
             raise  # such as a lack of memory
+        why = str(error).rstrip(".")
         raise RunError(
             f"{type(network).__name__} cannot take {plural(len(image), 'image')} of "
-            f"{height}x{width}: "
-            f"{error}. Change `data.init_args.height`, `width` or `batch_size`, or the model"
+            f"{height}x{width}: {why}. Change `data.init_args.height`, `width` or `batch_size`, "
+            "or the model"
         ) from error
     own = upsampling.result(logits, padded) if upsampling else tuple(logits.shape[2:])
     if own != padded:  # cut to the image they would be those of a corner of it
