@@ -17,21 +17,20 @@ from lit_seg.classification.data.image_format import ImageFormat
 from lit_seg.classification.groups import Rule, shot_groups
 from lit_seg.classification.heads.tau_norm import TauNormHead
 from lit_seg.classification.image_evaluation import ImageEvaluation, ImageScores
-from lit_seg.classification.methods.base import Step
 from lit_seg.classification.networks.backbone import Frozen
 from lit_seg.classification.rows import SECOND_STAGES
 from lit_seg.classification.stages import features_of, load_first_stage, prepare
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted
 from lit_seg.data.dataset import Sample, check_batch
-from lit_seg.distributed.step_exchange import StepExchange, is_finite, non_finite
 from lit_seg.errors import RunError
 from lit_seg.losses import ClassBalancedLoss, CrossEntropyLoss, LossFactory
 from lit_seg.metrics import predict_labels
-from lit_seg.metrics.collectives import take_from_first_rank, world_size
-from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
+from lit_seg.metrics.collectives import take_from_first_rank
+from lit_seg.metrics.labels import ClassCounts, Counts
 from lit_seg.models.input_check import check_images
-from lit_seg.tasks.schedule import ScheduledModule, SchedulerFactory
+from lit_seg.tasks.exchanged_module import ExchangedModule
+from lit_seg.tasks.schedule import SchedulerFactory
 from lit_seg.tasks.weights import check_fits
 
 _RGB = {"dataset": "", "height": 224, "width": 224, "resize": 256, "channels": 3} | {
@@ -42,7 +41,7 @@ SHOWN = 50
 """Up to so many classes each of them is logged and shown; of more, groups and a few."""
 
 
-class LitClassifier(ScheduledModule):
+class LitClassifier(ExchangedModule):
     """Trains a method of long-tailed classification and scores it.
 
     It logs ``train/{loss,lr}``, ``val/{loss,ce,macc,pixel_acc,many,medium,few}`` and further scores
@@ -146,17 +145,8 @@ class LitClassifier(ScheduledModule):
             # a method without training takes one step, which changes nothing, to have a run
             self.formality = nn.Parameter(torch.zeros(()))
         self.evaluation = ImageEvaluation(len(counts), self.groups)
-        self.exchange = StepExchange()
-        """What callbacks add in a step, and the step itself, goes over ranks together."""
-        self._computed: tuple[Sample, Step, Tensor] | None = None
-        self.wants_to_stop = False
-        """Whether a signal asked this rank to stop; ranks tell each other with each loss."""
-        self.all_stop = False
-        """Whether any rank wanted to stop at the last exchange."""
         self.scores: ImageScores | None = None
         """The scores of the last complete pass over a validation or test set."""
-        self.scored_step = -1
-        """The number of training steps before that pass."""
         for name, values in (("pixel_mean", data_format.mean), ("pixel_std", data_format.std)):
             planes = torch.tensor(list(values), dtype=torch.float32).view(-1, 1, 1)
             self.register_buffer(name, planes, persistent=False)
@@ -235,59 +225,21 @@ class LitClassifier(ScheduledModule):
                 "order of the images, such as `{class_path: ByPower, init_args: {power: -1}}`"
             )
         step = self.method.train_step(*((self._normalised(batch[i]), batch[t]) for i, t in keys))
-        self._computed = batch, step, is_finite(step.loss, step.logits)
+        self.end_step_with(batch, step.loss, step.logits, step.target)
         return step.loss
 
     def on_after_backward(self) -> None:
-        """Log the mean loss over ranks, and stop before the weights change if it is broken.
-
-        Raises:
-            NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
-        """
-        if self._computed is None:  # nothing is trained
-            return
-        (batch, step, finite), self._computed = self._computed, None
-        loss = step.loss.detach()
-        # `new_full`: a number would be sent to the GPU, with a wait
-        stop = loss.new_full((), float(self.wants_to_stop))
-        self.exchange.add(loss=loss, broken=~finite, stop=stop)
-        values = self.exchange.finish()
-        self.all_stop = bool(values["stop"])
-        if values["broken"]:
-            check_labels(step.target, len(self.class_names))
-            raise non_finite(f"step {self.global_step}", loss, step.logits, batch["name"])
-        self.log("train/loss", (values["loss"] / world_size()).to(loss.dtype), prog_bar=True)
-        self.log("train/lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
-
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """End the epoch at ``max_steps``, so that the last weights are validated."""
-        if self.global_step == self.trainer.max_steps:
-            self.trainer.should_stop = True
+        """Look at the step, if one was trained."""
+        if self.method.trains:
+            super().on_after_backward()
 
     def on_validation_epoch_start(self) -> None:
         """Score the batch statistics of the first rank: checkpoints hold no others."""
         take_from_first_rank(self.method.buffers())
 
-    def validation_step(self, batch: Sample, batch_idx: int) -> None:
-        self._evaluate(batch, "validation")
-
-    def test_step(self, batch: Sample, batch_idx: int) -> None:
-        self._evaluate(batch, "test")
-
     def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Predict the ``(N,)`` class ids of a batch."""
         return predict_labels(self(batch["image"]))
-
-    def on_validation_epoch_end(self) -> None:
-        self._score("val")
-
-    def on_test_epoch_end(self) -> None:
-        self._score("test")
-
-    @property
-    def needs_scoring(self) -> bool:
-        """Whether the current weights were never validated, although there is validation data."""
-        return self.scored_step != self.global_step and self.trainer.enable_validation
 
     def _normalised(self, image: Tensor) -> Tensor:
         check_images(image, self.data_format.channels)
@@ -296,14 +248,14 @@ class LitClassifier(ScheduledModule):
     def _features(self, batches: Iterable[Sample]) -> tuple[Tensor, Tensor]:
         return features_of(self.method, batches, self._normalised, self.device)
 
-    def _evaluate(self, batch: Sample, stage: str) -> None:
+    def evaluate(self, batch: Sample, stage: str) -> None:
         check_batch(batch, ("image", "target", "name"))
         scores = self(batch["image"])
         loss = deciding_loss(self.method) if self.method.trains else None
         value = None if loss is None else loss(scores, batch["target"])
         self.evaluation.update(scores, value, batch, stage)
 
-    def _score(self, stage: str) -> None:
+    def log_scores(self, stage: str) -> None:
         scores, values = self.evaluation.compute(stage)
         if self.trainer.state.fn == TrainerFn.FITTING:
             self.step_on_plateau({f"{stage}/{key}": value for key, value in values.items()})

@@ -15,7 +15,6 @@ from torch.optim import AdamW, Optimizer
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted
 from lit_seg.data.dataset import Sample, check_batch
-from lit_seg.distributed.step_exchange import StepExchange, is_finite, non_finite
 from lit_seg.errors import RunError, check_choice
 from lit_seg.images.data_format import DataFormat
 from lit_seg.images.resize import fitted_size
@@ -26,8 +25,8 @@ from lit_seg.losses.base import at_least_zero
 from lit_seg.losses.logit_adjustment import log_prior
 from lit_seg.losses.own_weights import own_weights
 from lit_seg.metrics import ClassScores
-from lit_seg.metrics.collectives import take_from_first_rank, world_size
-from lit_seg.metrics.labels import ClassCounts, Counts, check_labels
+from lit_seg.metrics.collectives import take_from_first_rank
+from lit_seg.metrics.labels import ClassCounts, Counts
 from lit_seg.models.any_size import padded_forward, size_multiple
 from lit_seg.models.build import DEFAULT_ENCODER, build_network
 from lit_seg.models.input_check import check_images
@@ -41,12 +40,13 @@ from lit_seg.models.normalisation import (
 )
 from lit_seg.models.resized_logits import Logits
 from lit_seg.tasks.evaluation import Evaluation
-from lit_seg.tasks.schedule import LR_FACTOR, ScheduledModule, SchedulerFactory
+from lit_seg.tasks.exchanged_module import ExchangedModule
+from lit_seg.tasks.schedule import LR_FACTOR, SchedulerFactory
 from lit_seg.tasks.scoring import TAUS, Scoring
 from lit_seg.tasks.weights import check_fits, load_encoder_weights, load_local_weights
 
 
-class LitSegmenter(ScheduledModule):
+class LitSegmenter(ExchangedModule):
     """Trains and scores a segmentation network.
 
     It logs ``train/{loss,lr}``, ``val/{loss,ce,miou,macc,mprec,pixel_acc,classes_scored}`` and
@@ -187,19 +187,10 @@ class LitSegmenter(ScheduledModule):
         self.data_format = data_format
         self.scoring = Scoring()
         self.evaluation = Evaluation(names)
-        self.exchange = StepExchange()
-        """Takes what callbacks want to know of a step, until `on_after_backward` of this module."""
-        self._computed: tuple[Sample, Tensor, Tensor, Tensor] | None = None
-        self.wants_to_stop = False
-        """Whether a signal asked this rank to stop; ranks tell each other with each loss."""
-        self.all_stop = False
-        """Whether any rank wanted to stop at the last exchange."""
         self.scores: ClassScores | None = None
         """The scores of the last complete pass over a validation or test set."""
         self.image_counts: dict[str, Tensor] = {}
         """``(3, C)`` pixels labelled, predicted and hit of each image of that pass, by name."""
-        self.scored_step = -1
-        """The number of training steps before that pass."""
         self.scoring_seconds = 0.0
         """How long that pass took, with loading."""
         self._begun = 0.0  # the clock at its start
@@ -311,35 +302,8 @@ class LitSegmenter(ScheduledModule):
             batch["target"], self.loss.void, self.loss.align_corners
         )
         loss: Tensor = self.loss(logits, target)
-        self._computed = batch, logits.detach(), loss.detach(), is_finite(loss, logits)
+        self.end_step_with(batch, loss, logits, batch["target"])
         return loss
-
-    def on_after_backward(self) -> None:
-        """Log the mean loss over ranks, and stop before the weights change if it is broken.
-
-        Raises:
-            NonFiniteError: on all ranks, if the loss or logits of one are NaN or infinite.
-            ValueError: naming labels that are neither a class nor void.
-        """
-        assert self._computed is not None
-        (batch, logits, loss, finite), self._computed = self._computed, None
-        # `new_full`: a number would be sent to the GPU, with a wait
-        stop = loss.new_full((), float(self.wants_to_stop))
-        self.exchange.add(loss=loss, broken=~finite, stop=stop)
-        values = self.exchange.finish()
-        self.all_stop = bool(values["stop"])
-        if values["broken"]:
-            check_labels(batch["target"], len(self.class_names))  # on a GPU the loss is NaN then
-            raise non_finite(f"step {self.global_step}", loss, logits, batch["name"])
-        # a tensor stays on the CPU; a number would be sent to the GPU, with a wait
-        mean = values["loss"] / world_size()
-        self.log("train/loss", mean.to(loss.dtype), prog_bar=True)
-        self.log("train/lr", torch.tensor(self.trainer.optimizers[0].param_groups[0]["lr"]))
-
-    def on_train_batch_end(self, outputs: Any, batch: Sample, batch_idx: int) -> None:
-        """End the epoch at ``max_steps``, so that the last weights are validated."""
-        if self.global_step == self.trainer.max_steps:
-            self.trainer.should_stop = True
 
     def on_validation_epoch_start(self) -> None:
         """Score the batch statistics of the first rank: checkpoints hold no others."""
@@ -349,26 +313,9 @@ class LitSegmenter(ScheduledModule):
     def on_test_epoch_start(self) -> None:
         self._begun = time.perf_counter()
 
-    def validation_step(self, batch: Sample, batch_idx: int) -> None:
-        self._evaluate(batch, "validation")
-
-    def test_step(self, batch: Sample, batch_idx: int) -> None:
-        self._evaluate(batch, "test")
-
     def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Predict the ``(N, H, W)`` class ids of a batch."""
         return predicted(self._balanced(self._logits(batch)))
-
-    def on_validation_epoch_end(self) -> None:
-        self._score("val")
-
-    def on_test_epoch_end(self) -> None:
-        self._score("test")
-
-    @property
-    def needs_scoring(self) -> bool:
-        """Whether the current weights were never validated, although there is validation data."""
-        return self.scored_step != self.global_step and self.trainer.enable_validation
 
     def _logits(self, batch: Sample) -> Logits:
         image = batch["image"]
@@ -385,14 +332,14 @@ class LitSegmenter(ScheduledModule):
             return logits
         return replace(logits, small=balanced(logits.small, self.log_prior, self.scoring.tau))
 
-    def _evaluate(self, batch: Sample, stage: str) -> None:
+    def evaluate(self, batch: Sample, stage: str) -> None:
         check_batch(batch, ("image", "target", "name"))
         logits = self._logits(batch)
         if self.scoring.tau_sweep:
             self.evaluation.update_taus(logits, self.log_prior, batch["target"])
         self.evaluation.update(self._balanced(logits), self.loss, batch, stage)
 
-    def _score(self, stage: str) -> None:
+    def log_scores(self, stage: str) -> None:
         scores, values = self.evaluation.compute(stage)
         if self.trainer.state.fn == TrainerFn.FITTING:
             self.step_on_plateau({f"{stage}/{key}": value for key, value in values.items()})
