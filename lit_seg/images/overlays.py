@@ -17,17 +17,28 @@ _OKABE_ITO: tuple[Colour, ...] = (
 """Colours that colour-blind people can distinguish, with a grey in place of black."""
 
 
+_HUES = 13_516
+"""Steps around the circle of hues; further ones give no new colour of eight bits."""
+
+
 def distinct_colours(number: int) -> tuple[Colour, ...]:
     """As many different colours for classes that have none of their own; none is black (void)."""
     found = dict.fromkeys(_OKABE_ITO)
     step = 0
     while len(found) < number:
-        # multiples of the golden ratio never repeat a hue; neighbours differ in brightness
-        hue, value = step * 0.618034 % 1, (1.0, 0.75, 0.5)[step % 3]
-        red, green, blue = colorsys.hsv_to_rgb(hue, 0.9 if step % 2 else 0.5, value)
-        found[round(255 * red), round(255 * green), round(255 * blue)] = None
+        found[_colour(step)] = None
         step += 1
     return tuple(found)[:number]
+
+
+def _colour(step: int) -> Colour:
+    if step >= _HUES:  # with an odd factor it goes through all colours
+        word = step * 0x9E3779 % 2**24
+        return word >> 16, word >> 8 & 255, word & 255
+    # multiples of the golden ratio never repeat a hue; neighbours differ in brightness
+    hue, value = step * 0.618034 % 1, (1.0, 0.75, 0.5)[step % 3]
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.9 if step % 2 else 0.5, value)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def colourise(label: npt.NDArray[np.integer], palette: Sequence[Colour]) -> Array:

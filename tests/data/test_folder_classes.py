@@ -186,6 +186,13 @@ def test_classes_without_colours_get_distinct_ones(number):
     assert (0, 0, 0) not in colours
     assert all(0 <= channel <= 255 for colour in colours for channel in colour)
     assert colours == distinct_colours(MAX_CLASSES)[:number]
+
+
+def test_there_are_colours_for_more_classes_than_hues() -> None:
+    colours = distinct_colours(8142)  # those of iNaturalist 2018
+    assert len(set(colours)) == 8142
+    assert (0, 0, 0) not in colours
+    assert colours[:MAX_CLASSES] == distinct_colours(MAX_CLASSES)
     near = np.array(colours[:40])
     apart = np.abs(near[:, None] - near[None]).sum(-1) + 999 * np.eye(len(near), dtype=int)
     assert apart.min() > 20
