@@ -1,5 +1,6 @@
 """Shows and writes what the training set holds of each class, before training starts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from lit_seg.data.base import SegDataModule
 from lit_seg.data.imbalance import imbalance_line, imbalance_table
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import terminal
+from lit_seg.images.open_and_save import Colour
 from lit_seg.runs.layout import DATASET
 
 
@@ -49,7 +51,14 @@ class ImbalanceReport(AfterFirstStep):
 
 
 def _write(data: SegDataModule, folder: Path) -> None:
-    colours = ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in data.palette]
-    rows = zip(data.class_names, data.class_counts.pixels, colours, strict=False)
+    write_classes(folder, data.class_names, data.class_counts.pixels, data.palette)
+
+
+def write_classes(
+    folder: Path, names: Sequence[str], pixels: Sequence[int], palette: Sequence[Colour]
+) -> None:
+    """Write ``dataset.csv``: name, training pixels and colour of each class."""
+    colours = ["#{:02x}{:02x}{:02x}".format(*rgb) for rgb in palette]
+    rows = zip(names, pixels, colours, strict=False)
     table = pd.DataFrame(rows, columns=["class", "train_pixels", "colour"])
     replace_text(folder / DATASET, table.to_csv(index=False, lineterminator="\n"))

@@ -17,10 +17,11 @@ from typing import IO, Any
 
 from rich.console import Console
 
-from lit_seg.classification.rows import ROWS, is_second, names, run_of
+from lit_seg.classification.rows import PLACE, ROWS, is_second, run_of
 from lit_seg.classification.table import evaluation_of, write_table
-from lit_seg.cli.commands.compare import check_same, train_all
+from lit_seg.cli.commands.compare import check_same, split_options, train_all
 from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
+from lit_seg.cli.layers import names
 from lit_seg.cli.trainings import Process, Run, Trainings, state_of
 from lit_seg.errors import RunError, near
 
@@ -75,8 +76,10 @@ def train(args: Sequence[str]) -> int:
 
     parser = Parser("train", epilog="All other options are those of `fit`, for both stages.")
     _add_setting(parser)
-    parser.add_argument("--model", default="sdn", help=f"one of {', '.join(names('model'))}")
-    parser.add_argument("--loss", default="recall", help=f"one of {', '.join(names('loss'))}")
+    parser.add_argument("--model", default="sdn", help=f"one of {', '.join(names('model', PLACE))}")
+    parser.add_argument(
+        "--loss", default="recall", help=f"one of {', '.join(names('loss', PLACE))}"
+    )
     parser.add_argument("--seed", type=int, default=0, help="0 by default")
     given, options = parser.parse_known_args(args)
     stages = [(given.model, given.loss)]
@@ -102,7 +105,7 @@ def train(args: Sequence[str]) -> int:
 
 
 def _add_setting(parser: Parser) -> None:
-    data = f"a YAML file of your own or one of {', '.join(names('data'))}"
+    data = f"a YAML file of your own or one of {', '.join(names('data', PLACE))}"
     parser.add_argument("--data", default="digits_lt", help=data)
     runs = "the folder of all runs; runs by default"
     parser.add_argument("--runs", type=Path, default=Path("runs"), help=runs)
@@ -110,9 +113,7 @@ def _add_setting(parser: Parser) -> None:
 
 def arguments(args: Sequence[str]) -> Namespace:
     """Parse the command line of ``compare``."""
-    own, options = list(args), []
-    if "--" in own:
-        own, options = own[: own.index("--")], own[own.index("--") + 1 :]
+    own, options = split_options(args)
     parser = Parser("compare", epilog="What follows -- are options of `fit`, for every run.")
     _add_setting(parser)
     methods = f"'all', or some of {', '.join(ROWS)}"

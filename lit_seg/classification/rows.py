@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lit_seg.cli.layers import EXPERIMENTS
+from lit_seg.cli.layers import EXPERIMENTS, is_file, name_of_data, names
 from lit_seg.cli.trainings import Run
 from lit_seg.errors import RunError, near
-from lit_seg.files.escape import file_name
 from lit_seg.files.yaml_file import read_yaml
 
 PLACE = EXPERIMENTS / "classification"
@@ -52,11 +51,6 @@ ROWS = {
 """All methods, in the order of the tables."""
 
 
-def names(kind: str) -> list[str]:
-    """List the names of all ``data``, ``model`` or ``loss`` configurations, sorted."""
-    return sorted(path.stem for path in (PLACE / kind).glob("*.yaml"))
-
-
 def is_second(model: str) -> bool:
     """Whether a method begins with the finished run of another one."""
     return model in SECOND_STAGES
@@ -78,7 +72,7 @@ def run_of(
     data: str, model: str, loss: str, seed: int, runs: Path, options: Sequence[str] = ()
 ) -> Run:
     """The training of a method; one of a second stage begins with the run of cross-entropy."""
-    name = file_name(Path(data).stem) if _is_file(data) else data
+    name = name_of_data(data)
     given = ["--seed_everything", str(seed), "--test_at_end", "true"]
     if is_second(model):
         given += ["--model.stage_one", str(_folder(runs, name, "plain", "ce", seed))]
@@ -90,12 +84,8 @@ def _folder(runs: Path, data: str, model: str, loss: str, seed: int) -> Path:
     return runs / data / model / loss / f"seed{seed}"
 
 
-def _is_file(data: str) -> bool:
-    return data.endswith((".yaml", ".yml"))
-
-
 def _layer(kind: str, name: str) -> Path:
-    if kind == "data" and _is_file(name):
+    if kind == "data" and is_file(name):
         path = Path(name).absolute()
         if not path.is_file() or not read_yaml(path).get("data"):
             raise RunError(
@@ -103,7 +93,7 @@ def _layer(kind: str, name: str) -> Path:
                 "ClassFolders, init_args: {root: /data/mine}}`, and `model: {network: resnet32}`"
             )
         return path
-    if name not in names(kind):
+    if name not in names(kind, PLACE):
         word = {"data": "DATA", "model": "MODEL", "loss": "LOSS"}[kind]
-        raise RunError(f"unknown {word}={name}{near(name, names(kind))}")
+        raise RunError(f"unknown {word}={name}{near(name, names(kind, PLACE))}")
     return PLACE / kind / f"{name}.yaml"

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
+from lit_seg.callbacks.imbalance_report import write_classes
 from lit_seg.callbacks.run_summary import RunSummary
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.classification.classifier import SHOWN, LitClassifier
@@ -19,9 +19,10 @@ from lit_seg.classification.image_evaluation import ImageScores
 from lit_seg.classification.table import NONE
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import markdown, terminal
+from lit_seg.images.overlays import distinct_colours
 from lit_seg.losses.base import SegLoss
 from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED
-from lit_seg.runs.layout import DATASET, VAL_IMAGES
+from lit_seg.runs.layout import VAL_IMAGES
 from lit_seg.runs.reader import COUNTS
 from lit_seg.runs.summary import RunScores, run_scores
 
@@ -107,12 +108,8 @@ class ClassReport(AfterFirstStep):
             self._write(trainer, pl_module)
 
     def _write(self, trainer: Trainer, module: LitClassifier) -> None:
-        rows = {"class": module.class_names, "train_pixels": module.class_pixels}
-        table = pd.DataFrame(
-            rows | {"colour": [_colour(c) for c in range(len(module.class_names))]}
-        )
-        text = table.to_csv(index=False, lineterminator="\n")
-        replace_text(Path(trainer.default_root_dir) / DATASET, text)
+        names, folder = module.class_names, Path(trainer.default_root_dir)
+        write_classes(folder, names, module.class_pixels, distinct_colours(len(names)))
 
 
 class ClassifierSummary(RunSummary):
@@ -217,10 +214,3 @@ def class_table(module: LitClassifier, scores: ImageScores) -> str:
         columns[name] = scores.counts[:, place]
     text: str = pd.DataFrame(columns).to_csv(index=False, lineterminator="\n")
     return text
-
-
-def _colour(c: int) -> str:
-    """A colour for each class, spread over the circle."""
-    hue = torch.tensor(c * 0.61803398875 * 2 * torch.pi)
-    rgb = (127.5 + 100 * torch.cos(hue + torch.tensor([0.0, 2.1, 4.2]))).round().int().tolist()
-    return "#{:02x}{:02x}{:02x}".format(*rgb)

@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import pandas as pd
-from scipy.stats import t as student
 
 from lit_seg.classification.rows import ROWS
 from lit_seg.files.atomic_io import replace_text
@@ -111,6 +110,8 @@ def interval(values: Sequence[float]) -> str:
     """Write the mean of differences and its 95 % interval; nothing for fewer than two."""
     if len(values) < 2:
         return ""
-    half = student.ppf(0.975, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    from lit_seg.analysis.bootstrap import quantile  # trainings need none of it
+
+    half = quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
     center = mean(values)
     return f"{center:+.1f} ({center - half:+.1f} to {center + half:+.1f})"

@@ -19,9 +19,9 @@ EXPERIMENTS = next(
 )
 
 
-def names(kind: str) -> list[str]:
+def names(kind: str, place: Path = EXPERIMENTS) -> list[str]:
     """List the names of all ``data``, ``recipe``, ``model`` or ``loss`` configurations, sorted."""
-    return sorted(path.stem for path in (EXPERIMENTS / kind).glob("*.yaml"))
+    return sorted(path.stem for path in (place / kind).glob("*.yaml"))
 
 
 def layers(data: str, model: str, loss: str, recipe: str = "") -> list[Path]:
@@ -39,7 +39,7 @@ def layers(data: str, model: str, loss: str, recipe: str = "") -> list[Path]:
     files = [EXPERIMENTS / "base.yaml", _layer("data", data)]
     recipe = whole_recipe(recipe, data)
     files += [_layer("recipe", recipe)] if recipe else []
-    if recipe and not _is_file(data) and not recipe.endswith(f"_{data}"):
+    if recipe and not is_file(data) and not recipe.endswith(f"_{data}"):
         raise RunError(f"RECIPE={recipe} is of another dataset than DATA={data}")
     files += [_layer("model", model), _layer("loss", loss)]
     # options that the loss has in the paper of the recipe, where those are not the defaults
@@ -52,7 +52,7 @@ def whole_recipe(recipe: str, data: str) -> str:
 
     A file of one's own takes that of the dataset ``folder``.
     """
-    whole = f"{recipe}_{'folder' if _is_file(data) else data}"
+    whole = f"{recipe}_{'folder' if is_file(data) else data}"
     return whole if whole in names("recipe") else recipe
 
 
@@ -63,18 +63,24 @@ def config_options(files: Iterable[Path]) -> list[str]:
 
 def run_folder(runs: Path, data: str, model: str, loss: str, seed: int, recipe: str = "") -> Path:
     """Write ``<runs>/<data>/<model>/<loss>/seed<k>``; a recipe is added to the name of the data."""
-    name = file_name(Path(data).stem) if _is_file(data) else data
+    name = name_of_data(data)
     recipe = whole_recipe(recipe, data)
     return runs / (f"{name}-{recipe}" if recipe else name) / model / loss / f"seed{seed}"
 
 
-def _is_file(data: str) -> bool:
+def name_of_data(data: str) -> str:
+    """The part of a run's path that names its data."""
+    return file_name(Path(data).stem) if is_file(data) else data
+
+
+def is_file(data: str) -> bool:
+    """Whether data are given by a YAML file of one's own, and not by a name."""
     return data.endswith((".yaml", ".yml"))
 
 
 def _layer(kind: str, name: str) -> Path:
     path = EXPERIMENTS / kind / f"{name}.yaml"
-    if kind == "data" and _is_file(name):
+    if kind == "data" and is_file(name):
         path = Path(name).absolute()
         if not path.is_file():
             raise RunError(f"DATA={name}: there is no such file")

@@ -122,13 +122,26 @@ class DatasetFacts(ABC):
         return len(self.names) if self.void == "train" else VOID
 
     def _missing(self, path: Path) -> DataError:
-        how = self.card.how_to_get
-        if self.card.downloads:
-            how = f"`python -m lit_seg data download {self.folder}` fetches it. {how}"
-        return NotThereError(
-            f"{path}: not found. {how} Then put it into {self.root}, or set DATA_ROOT to the "
-            f"folder that holds `{self.folder}/`."
-        )
+        return not_there(path, self.card, self.root, self.folder, "lit_seg data")
+
+
+def not_there(path: Path, card: DataCard, root: Path, folder: str, program: str) -> DataError:
+    """The error for a path that is missing: how the dataset is had, and where it goes.
+
+    Args:
+        path: what is missing.
+        card: of the dataset.
+        root: the folder that it goes into.
+        folder: the name of the dataset.
+        program: what has the command ``download``, after ``python -m``.
+    """
+    how = card.how_to_get
+    if card.downloads:
+        how = f"`python -m {program} download {folder}` fetches it. {how}"
+    return NotThereError(
+        f"{path}: not found. {how} Then put it into {root}, or set DATA_ROOT to the folder that "
+        f"holds `{folder}/`."
+    )
 
 
 def default_root(folder: str) -> Path:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from lit_seg.classification.compare import compare
-from lit_seg.classification.rows import ROWS, is_second, layers, names, run_of
+from lit_seg.classification.rows import PLACE, ROWS, is_second, layers, run_of
 from lit_seg.classification.table import interval, write_table
+from lit_seg.cli.layers import names
 from lit_seg.errors import RunError
 
 
@@ -59,8 +60,8 @@ def test_each_row_has_its_configurations(name: str) -> None:
 
 
 def test_every_configuration_is_listed() -> None:
-    assert {row.model for row in ROWS.values()} == set(names("model"))
-    assert {row.loss for row in ROWS.values()} == set(names("loss"))
+    assert {row.model for row in ROWS.values()} == set(names("model", PLACE))
+    assert {row.loss for row in ROWS.values()} == set(names("loss", PLACE))
 
 
 def test_a_second_stage_is_given_the_run_of_the_first(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from lit_seg.classification.data.image_format import ImageFormat
 from lit_seg.classification.data.image_splits import ImageSplit
 from lit_seg.classification.data.image_transforms import ImageTransform
 from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.facts import default_root, from_home
+from lit_seg.data.facts import default_root, from_home, not_there
 from lit_seg.data.resumable import ResumableDataModule, rank_and_ranks
 from lit_seg.data.sampling import TrainSampler
-from lit_seg.errors import DataError, NotThereError
+from lit_seg.errors import DataError
 from lit_seg.metrics.labels import ClassCounts
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -160,10 +160,5 @@ class ImageDataModule(ResumableDataModule):
         return (size.height * size.width * size.channels + 8) * (1 + bool(self.second_sampling))
 
     def _missing(self, path: Path) -> DataError:
-        how = self.card.how_to_get
-        if self.card.downloads:
-            how = f"`python -m lit_seg.classification download {self.folder}` fetches it. {how}"
-        return NotThereError(
-            f"{path}: not found. {how} Then put it into {self.root}, or set DATA_ROOT to the "
-            f"folder that holds `{self.folder}/`."
-        )
+        program = "lit_seg.classification"
+        return not_there(path, self.card, self.root, self.folder, program)

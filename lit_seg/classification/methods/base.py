@@ -29,7 +29,8 @@ class Step(NamedTuple):
 class Method(nn.Module):
     """Base of all methods: a module from images to scores that knows its own training loss.
 
-    A subclass makes its heads and losses, and implements :meth:`train_step` and :meth:`forward`.
+    A subclass makes its heads and losses, and implements :meth:`train_step`, and :meth:`forward` if
+    it does not decide by its ``head`` alone.
     A method of a second stage takes the backbone and head of the first in its constructor.
 
     Args:
@@ -43,13 +44,17 @@ class Method(nn.Module):
     trains = True
     """Whether it takes steps; if not, :meth:`prepare` or a choice on validation is all."""
 
+    head: nn.Module
+    """``(N, D)`` features to ``(N, C)`` scores: what decides."""
+
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
 
     def forward(self, images: Tensor) -> Tensor:
         """``(N, C)`` scores of images, by which the method decides: those of inference."""
-        raise NotImplementedError
+        scores: Tensor = self.head(self.backbone(images))
+        return scores
 
     def train_step(self, *batches: Batch) -> Step:
         """The loss of a step, of one batch for each of :attr:`samplings`."""

@@ -1,6 +1,6 @@
 """One head on one backbone, trained in one step: the baseline, and the first stage of others."""
 
-from torch import Tensor, nn
+from torch import nn
 
 from lit_seg.classification.methods.base import Batch, Method, Step
 from lit_seg.classification.networks.backbone import Backbone
@@ -38,10 +38,6 @@ class Plain(Method):
         self.loss = loss
         self.feature_loss = feature_loss
         self.feature_weight = feature_weight
-
-    def forward(self, images: Tensor) -> Tensor:
-        scores: Tensor = self.head(self.backbone(images))
-        return scores
 
     def train_step(self, *batches: Batch) -> Step:
         ((images, target),) = batches

@@ -1,6 +1,6 @@
 """The Simple Decoupled Network: one head trains the backbone, another one decides."""
 
-from torch import Tensor, nn
+from torch import nn
 
 from lit_seg.classification.methods.base import Batch, Method, Step
 from lit_seg.classification.networks.backbone import Backbone
@@ -37,10 +37,6 @@ class SDN(Method):
         self.head = nn.Linear(backbone.dim, head_loss.num_classes)
         self.feature_loss = feature_loss
         self.head_loss = head_loss
-
-    def forward(self, images: Tensor) -> Tensor:
-        scores: Tensor = self.head(self.backbone(images))
-        return scores
 
     def train_step(self, *batches: Batch) -> Step:
         ((images, target),) = batches

@@ -37,10 +37,6 @@ class SecondStage(Method):
         self.needs_features = isinstance(head, NCMHead)
         self.trains = any(parameter.requires_grad for parameter in head.parameters())
 
-    def forward(self, images: Tensor) -> Tensor:
-        scores: Tensor = self.head(self.backbone(images))
-        return scores
-
     def train_step(self, *batches: Batch) -> Step:
         ((images, target),) = batches
         with torch.no_grad():

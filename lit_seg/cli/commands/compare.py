@@ -56,9 +56,7 @@ def main(args: Sequence[str]) -> int:
 
 def arguments(args: Sequence[str]) -> Namespace:
     """Parse the command line."""
-    own, options = list(args), []
-    if "--" in own:
-        own, options = own[: own.index("--")], own[own.index("--") + 1 :]
+    own, options = split_options(args)
     parser = Parser("compare", epilog="What follows -- are options of `fit`, for every run.")
     add_setting(parser)
     losses = f"'all', or some of {', '.join(names('loss'))}"
@@ -79,6 +77,13 @@ def arguments(args: Sequence[str]) -> Namespace:
     if given.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {given.jobs}")
     return given
+
+
+def split_options(args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split the words of a comparison into its own, and after ``--`` those for every run."""
+    own = list(args)
+    end = own.index("--") if "--" in own else len(own)
+    return own[:end], own[end + 1 :]
 
 
 def planned(given: Namespace) -> list[Run]:
