@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,13 +12,12 @@ from torch.export import Dim
 
 from lit_seg.classification.classifier import LitClassifier
 from lit_seg.errors import RunError, reason_of
-from lit_seg.export.formats import FILES, check_packages, quiet
-from lit_seg.export.parity import TOLERANCE
+from lit_seg.export.formats import FILES, check_packages, quiet, save_onnx, save_pt2
+from lit_seg.export.parity import allowed
 from lit_seg.files.atomic_io import writing
 from lit_seg.images.bands import read_bands
 from lit_seg.images.decode import read_image
 from lit_seg.images.open_and_save import Array
-from lit_seg.inference.exported import METADATA
 from lit_seg.runs.layout import CHECKPOINTS
 
 FORMATS = ("pt2", "onnx")
@@ -123,7 +122,11 @@ def export_classifier(path: Path, name: str, out: Path | None = None) -> tuple[P
                 program = torch.export.export(
                     model, (image,), dynamic_shapes={"image": {0: Dim.DYNAMIC}}, strict=False
                 )
-                _write(name, program, file, json.dumps(facts))
+                if name == "pt2":
+                    save_pt2(program, file, json.dumps(facts))
+                else:
+                    outputs = ["labels", "scores"]
+                    save_onnx(program, file, json.dumps(facts), outputs, {0: "batch"})
                 found = _scores(name, file, image)
         except Exception as error:  # whatever exporters raise for operations that they lack
             file.unlink(missing_ok=True)
@@ -133,27 +136,10 @@ def export_classifier(path: Path, name: str, out: Path | None = None) -> tuple[P
             )
     scores = model(image)[1]
     difference = float((found - scores).abs().max())
-    if not difference <= TOLERANCE * max(1, float(scores.abs().max()) / 5):
+    if not difference <= allowed(scores):
         file.unlink()
         raise RunError(f"{file}: its scores differ by {difference:.2g}, so it is not kept")
     return file, difference
-
-
-def _write(name: str, program: Any, file: Path, facts: str) -> None:
-    if name == "pt2":
-        torch.export.save(program, file, extra_files={METADATA: facts})
-        return
-    onnx = torch.onnx.export(
-        program,
-        dynamo=True,
-        input_names=["image"],
-        output_names=["labels", "scores"],
-        dynamic_shapes={"image": {0: "batch"}},
-        verbose=False,
-    )
-    assert onnx is not None
-    onnx.model.metadata_props[METADATA] = facts
-    onnx.save(file, external_data=False)
 
 
 def _scores(name: str, file: Path, image: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,22 +62,39 @@ def write_format(
     return file
 
 
-def _write_pt2(network: DeployedNetwork, file: Path, metadata: str) -> None:
-    torch.export.save(_program(network), file, extra_files={METADATA: metadata})
+def save_pt2(program: ExportedProgram, file: Path, metadata: str) -> None:
+    """Write a program for torch."""
+    torch.export.save(program, file, extra_files={METADATA: metadata})
 
 
-def _write_onnx(network: DeployedNetwork, file: Path, metadata: str) -> None:
+def save_onnx(
+    program: ExportedProgram,
+    file: Path,
+    metadata: str,
+    outputs: Sequence[str],
+    axes: dict[int, str],
+) -> None:
+    """Write a program from ``image`` to ``outputs`` as ONNX; ``axes`` of the image have any size."""
     onnx = torch.onnx.export(
-        _program(network),
+        program,
         dynamo=True,
         input_names=["image"],
-        output_names=["labels", "logits"],
-        dynamic_shapes={"image": {0: "batch", 2: "height", 3: "width"}},
+        output_names=outputs,
+        dynamic_shapes={"image": axes},
         verbose=False,
     )
     assert onnx is not None
     onnx.model.metadata_props[METADATA] = metadata
     onnx.save(file, external_data=False)  # weights in the same file
+
+
+def _write_pt2(network: DeployedNetwork, file: Path, metadata: str) -> None:
+    save_pt2(_program(network), file, metadata)
+
+
+def _write_onnx(network: DeployedNetwork, file: Path, metadata: str) -> None:
+    axes = {0: "batch", 2: "height", 3: "width"}
+    save_onnx(_program(network), file, metadata, ["labels", "logits"], axes)
 
 
 def _write_smp(network: DeployedNetwork, file: Path, metadata: str) -> None:

@@ -39,6 +39,13 @@ def images_of(paths: Sequence[Path], run: Path, channels: int) -> list[Array]:
     return [read_image(path) if channels == 3 else read_bands(path, channels) for path in found]
 
 
+def allowed(wanted: Tensor) -> float:
+    """The largest difference that an export may have from these logits."""
+    # float32 has 7 digits, and a deep network of torch in another layout of weights differs from
+    # itself by a 100000th
+    return TOLERANCE * max(1, float(wanted.abs().max()) / 5)
+
+
 def differences(
     exported: Network, reference: Network, images: Sequence[Array], file: Path
 ) -> dict[tuple[int, int], float]:
@@ -60,9 +67,7 @@ def differences(
             try:
                 logits = exported(image)
                 found[size] = float((logits - wanted).abs().max())
-                # float32 has 7 digits, and a deep network of torch in another layout of weights
-                # differs from itself by a 100000th
-                most = TOLERANCE * max(1, float(wanted.abs().max()) / 5)
+                most = allowed(wanted)
             except Exception as error:  # whatever torch and onnxruntime raise
                 raise RunError(
                     f"{file.name}: fails {at} ({reason_of(error)[:300]}), so it is not kept; try "
