@@ -1,5 +1,6 @@
 """Ends a run: writes its summary and table, and prints its files and what to do next."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -116,11 +117,19 @@ def show_scores(scores: RunScores, title: str, path: Path) -> None:
 
 
 def _rich_table(scores: RunScores, title: str) -> Table:
-    table = Table(*HEADER, title=terminal(title))
+    rows = [cells(row) for row in class_rows(scores)]
+    return rich_table(HEADER, rows, title, first_part=len(scores.classes))
+
+
+def rich_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], title: str, first_part: int = 0
+) -> Table:
+    """A table of a name and numbers for the terminal; a line ends the rows of the first part."""
+    table = Table(*header, title=terminal(title))
     for column in table.columns[1:]:
         column.justify = "right"
-    for i, row in enumerate(class_rows(scores), start=1):
-        table.add_row(*map(terminal, cells(row)), end_section=i == len(scores.classes))
+    for i, row in enumerate(rows, start=1):
+        table.add_row(*map(terminal, row), end_section=i == first_part)
     return table
 
 

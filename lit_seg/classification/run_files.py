@@ -7,23 +7,23 @@ import numpy as np
 import pandas as pd
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.callbacks.imbalance_report import write_classes
-from lit_seg.callbacks.run_summary import RunSummary
+from lit_seg.callbacks.run_summary import RunSummary, rich_table
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.classification.classifier import SHOWN, LitClassifier
 from lit_seg.classification.image_evaluation import ImageScores
 from lit_seg.classification.table import NONE
 from lit_seg.files.atomic_io import replace_text
-from lit_seg.files.escape import markdown, terminal
+from lit_seg.files.escape import markdown
 from lit_seg.images.overlays import distinct_colours
 from lit_seg.losses.base import SegLoss
 from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED
 from lit_seg.runs.layout import VAL_IMAGES
 from lit_seg.runs.reader import COUNTS
+from lit_seg.runs.score_table import markdown_lines
 from lit_seg.runs.summary import RunScores, run_scores
 
 _ENDS = 5
@@ -162,16 +162,10 @@ def show_accuracies(module: LitClassifier, scores: ImageScores, title: str, path
     """Write a table of accuracies as Markdown, and print it."""
     rows = _rows(module, scores)
     header = ("class", "training images", "images", "accuracy %", "precision %")
-    lines = [" | ".join(header), "|".join(["---", *["---:"] * 4]).join(("", ""))]
-    lines += [" | ".join(map(markdown, row)) for row in rows]
-    replace_text(path, "\n".join(f"| {line} |" for line in lines) + f"\n\n{_line(scores)}\n")
-    table = Table(*header, title=terminal(title))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in rows:
-        table.add_row(*map(terminal, row))
+    lines = markdown_lines(header, [[*map(markdown, row)] for row in rows])
+    replace_text(path, "\n".join([*lines, "", _line(scores), ""]))
     console = Console()
-    console.print(table)
+    console.print(rich_table(header, rows, title))
     console.print(_line(scores), soft_wrap=not console.is_terminal)
 
 

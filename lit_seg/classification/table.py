@@ -11,6 +11,7 @@ import pandas as pd
 from lit_seg.classification.rows import ROWS
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.runs.layout import EVALUATION
+from lit_seg.runs.score_table import markdown_lines
 
 SCORES = "scores.json"
 """What an evaluation found, in its folder."""
@@ -57,10 +58,11 @@ def write_table(runs: Mapping[tuple[str, int], Path], out: Path, title: str) -> 
     )
     replace_text(out / "table.csv", scores.to_csv(index=False, lineterminator="\n"))
     lines = [f"{title}: accuracy in %, mean ± standard deviation over seeds.", ""]
-    lines += _header("method", "seeds", *COLUMNS.values())
+    rows = []
     for name, part in _by_method(scores):
         cells = (cell(part[column].dropna().tolist()) for column in COLUMNS.values())
-        lines.append(f"| {ROWS[name].title} | {len(part)} | {' | '.join(cells)} |")
+        rows.append([ROWS[name].title, str(len(part)), *cells])
+    lines += markdown_lines(["method", "seeds", *COLUMNS.values()], rows)
     markdown = "\n".join([*lines, *_differences(scores), ""])
     replace_text(out / "table.md", markdown)
     return markdown
@@ -77,7 +79,7 @@ def _differences(scores: pd.DataFrame) -> list[str]:
             for column in ("overall", "few")
         ]
         if name != OURS and gains[0]:
-            rows.append(f"| {ROWS[name].title} | {' | '.join(gains)} |")
+            rows.append([ROWS[name].title, *gains])
     if not rows:
         return []
     what = (
@@ -85,17 +87,13 @@ def _differences(scores: pd.DataFrame) -> list[str]:
         "interval of Student's t. An interval without 0 is a difference; one in twenty is so by "
         "chance."
     )
-    return ["", what, "", *_header("minus", "overall", "few"), *rows]
+    return ["", what, "", *markdown_lines(["minus", "overall", "few"], rows)]
 
 
 def _by_method(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The rows of each method that has any, in the order of the tables."""
     parts = ((name, scores[scores["method"] == name]) for name in ROWS)
     return ((name, part) for name, part in parts if len(part))
-
-
-def _header(first: str, *others: str) -> list[str]:
-    return [f"| {' | '.join((first, *others))} |", "|---|" + "---:|" * len(others)]
 
 
 def cell(values: Sequence[float]) -> str:

@@ -74,7 +74,7 @@ def save_onnx(
     outputs: Sequence[str],
     axes: dict[int, str],
 ) -> None:
-    """Write a program from ``image`` to ``outputs`` as ONNX; ``axes`` of the image have any size."""
+    """Write a program from ``image`` to ``outputs`` as ONNX; those ``axes`` have any size."""
     onnx = torch.onnx.export(
         program,
         dynamo=True,

@@ -1,6 +1,6 @@
 """Writes the scores of a run as a table for people: classes, groups of classes, and means."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lit_seg.files.escape import markdown
 from lit_seg.metrics.scores import CLASS_STATS, class_mean
@@ -39,11 +39,14 @@ def means_line(scores: RunScores) -> str:
 
 def markdown_table(scores: RunScores) -> str:
     """Write the rows as a Markdown table, and the means below it."""
-    rows = [" | ".join(map(markdown, cells(row))) for row in class_rows(scores)]
-    lines = [" | ".join(HEADER), *rows]
-    head, *body = (f"| {line} |" for line in lines)
-    rule = "|---|" + "---:|" * (len(HEADER) - 1)
-    return "\n".join([head, rule, *body, "", means_line(scores), ""])
+    rows = [[*map(markdown, cells(row))] for row in class_rows(scores)]
+    return "\n".join([*markdown_lines(HEADER, rows), "", means_line(scores), ""])
+
+
+def markdown_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Write the lines of a Markdown table of a name and numbers; the cells are Markdown already."""
+    head, *body = (f"| {' | '.join(cells)} |" for cells in (header, *rows))
+    return [head, "|---|" + "---:|" * (len(header) - 1), *body]
 
 
 def cells(row: Row) -> list[str]:
