@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from lit_seg.classification.losses.discriminative_centroids import DiscriminativeCentroidsLoss
 from lit_seg.classification.losses.lifted_structure import LiftedStructureLoss
 from lit_seg.classification.losses.range_loss import RangeLoss
 
@@ -127,3 +128,19 @@ def test_its_first_term_is_the_widest_pair_of_the_batch():
 def test_options_out_of_range_are_refused(options, said):
     with pytest.raises(ValueError, match=said):
         RangeLoss(**options)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [LiftedStructureLoss(), RangeLoss(), DiscriminativeCentroidsLoss(torch.ones(4, 4))],
+    ids=lambda loss: type(loss).__name__,
+)
+def test_half_precision_is_widened_under_autocast(loss):
+    features, target = drawn()
+    half = features.detach().bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        value = loss(half, target)
+    assert value.dtype == torch.float32
+    assert torch.equal(value, loss(half.float(), target))
+    value.backward()
+    assert half.grad.isfinite().all()

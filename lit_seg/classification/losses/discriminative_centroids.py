@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from lit_seg.classification.losses.feature_loss import FeatureLoss
 from lit_seg.errors import check_choice
 
 Gradient = Literal["published", "true"]
@@ -13,7 +14,7 @@ MARGIN = 10.0
 REPELLED = 0.01
 
 
-class DiscriminativeCentroidsLoss(nn.Module):
+class DiscriminativeCentroidsLoss(FeatureLoss):
     r"""Draws features to learned centroids of their classes.
 
     .. math::
@@ -45,7 +46,7 @@ class DiscriminativeCentroidsLoss(nn.Module):
         self.centroids = nn.Parameter(centroids.clone())
         self.gradient = gradient
 
-    def forward(self, features: Tensor, target: Tensor) -> Tensor:
+    def loss(self, features: Tensor, target: Tensor) -> Tensor:
         size, centroids = len(features), self.centroids
         if self.gradient == "published":
             near = _PublishedGradient.apply(features, target, centroids)  # type: ignore[no-untyped-call]

@@ -1,13 +1,15 @@
 """Lifted structure loss: pairs of a class nearer than all that is not of it."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from lit_seg.classification.losses.feature_loss import FeatureLoss
 
 NO_OTHER = -1e30
 """The logarithm of an empty sum, still finite, so that its gradient is 0 and not NaN."""
 
 
-class LiftedStructureLoss(nn.Module):
+class LiftedStructureLoss(FeatureLoss):
     r"""A smooth hinge between each pair of a class and all images of other classes.
 
     .. math::
@@ -34,7 +36,7 @@ class LiftedStructureLoss(nn.Module):
         super().__init__()
         self.margin = margin
 
-    def forward(self, features: Tensor, target: Tensor) -> Tensor:
+    def loss(self, features: Tensor, target: Tensor) -> Tensor:
         # without matrix products, in which small distances of long features lose their digits
         mode = "donot_use_mm_for_euclid_dist"
         distance = torch.cdist(features, features, compute_mode=mode)

@@ -3,14 +3,15 @@
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from lit_seg.classification.losses.feature_loss import FeatureLoss
 from lit_seg.errors import check_choice
 
 Form = Literal["paper", "published"]
 
 
-class RangeLoss(nn.Module):
+class RangeLoss(FeatureLoss):
     r"""Penalises the range of each class and the nearness of the two nearest classes.
 
     .. math::
@@ -59,7 +60,7 @@ class RangeLoss(nn.Module):
         self.inter_weight = inter_weight
         self.form = form
 
-    def forward(self, features: Tensor, target: Tensor) -> Tensor:
+    def loss(self, features: Tensor, target: Tensor) -> Tensor:
         of_class = [features[target == c] for c in target.unique()]  # type: ignore[no-untyped-call]
         distances = [torch.pdist(each) for each in of_class]
         means = torch.stack([each.mean(0) for each in of_class])
