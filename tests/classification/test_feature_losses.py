@@ -44,11 +44,16 @@ def test_lifted_structure_is_the_formula_with_its_gradient(size):
     torch.testing.assert_close(*grads)
 
 
-def test_lifted_structure_has_the_value_of_pytorch_metric_learning():
-    """Of release 2.9.0 on these features; the next test asks the package itself."""
-    features = 3 * torch.arange(36, dtype=torch.float64).sin().view(9, 4)
-    target = torch.tensor((0, 0, 0, 1, 1, 2, 2, 2, 3))
-    assert LiftedStructureLoss()(features, target).item() == pytest.approx(61.18893968030114)
+def test_lifted_structure_has_the_value_of_the_published_code():
+    """Of OLTR's code and of pytorch-metric-learning 2.9.0; the next test asks the latter itself."""
+    torch.manual_seed(0)
+    features = 2 * torch.randn(24, 8, dtype=torch.float64)
+    target = torch.randint(0, 5, (24,))
+    value = LiftedStructureLoss()(features, target)
+    assert value.item() == pytest.approx(49.348332445246626, rel=1e-14)
+    # what the package gives by default is another loss
+    of_directions = LiftedStructureLoss(1.0)(torch.nn.functional.normalize(features), target)
+    assert of_directions.item() == pytest.approx(10.71063483708179, rel=1e-14)
 
 
 def test_lifted_structure_is_that_of_pytorch_metric_learning():
