@@ -50,10 +50,10 @@ def test_lifted_structure_has_the_value_of_the_published_code():
     features = 2 * torch.randn(24, 8, dtype=torch.float64)
     target = torch.randint(0, 5, (24,))
     value = LiftedStructureLoss()(features, target)
-    assert value.item() == pytest.approx(49.348332445246626, rel=1e-14)
+    assert value.item() == pytest.approx(49.348332445246626, rel=1e-12)
     # what the package gives by default is another loss
     of_directions = LiftedStructureLoss(1.0)(torch.nn.functional.normalize(features), target)
-    assert of_directions.item() == pytest.approx(10.71063483708179, rel=1e-14)
+    assert of_directions.item() == pytest.approx(10.71063483708179, rel=1e-12)
 
 
 def test_lifted_structure_is_that_of_pytorch_metric_learning():

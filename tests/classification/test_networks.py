@@ -41,6 +41,15 @@ def test_digits_have_features():
     assert digits_net()(torch.zeros(2, 1, 8, 8)).shape == (2, 32)
 
 
+@pytest.mark.parametrize(("stride", "seen"), [(1, 13), (2, 23)])
+def test_a_feature_of_digits_sees_so_many_pixels(stride, seen):
+    net = digits_net(stride=stride).eval()
+    image = torch.randn(1, 1, 48, 48, requires_grad=True)
+    maps = net.last_block(net.trunk(image))
+    maps[0, :, 6, 6].sum().backward()
+    assert image.grad[0, 0].any(0).sum() == seen
+
+
 def test_a_network_of_torchvision_is_only_divided():
     torch.manual_seed(0)
     ours = torchvision_resnet("resnet18").eval()

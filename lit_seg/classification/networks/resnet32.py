@@ -52,9 +52,9 @@ def resnet32(channels: int = 3) -> Backbone:
     return Backbone(nn.Sequential(*stem(channels, 16), *blocks[:-1]), blocks[-1], 64).apply(kaiming)
 
 
-def stem(channels: int, width: int) -> list[nn.Module]:
+def stem(channels: int, width: int, stride: int = 1) -> list[nn.Module]:
     """A 3x3 convolution of the images with batch norm and ReLU."""
-    conv = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+    conv = nn.Conv2d(channels, width, 3, stride, padding=1, bias=False)
     return [conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
 
 
