@@ -2,7 +2,7 @@
 
 import math
 from argparse import ArgumentError
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, Self
 
@@ -15,11 +15,10 @@ from torch.optim import SGD, Optimizer
 from lit_seg.classification.build_method import HeadName, Parts, build_backbone, deciding_loss
 from lit_seg.classification.data.image_format import ImageFormat
 from lit_seg.classification.groups import Rule, shot_groups
-from lit_seg.classification.heads.tau_norm import TauNormHead
 from lit_seg.classification.image_evaluation import ImageEvaluation, ImageScores
 from lit_seg.classification.networks.backbone import Frozen
 from lit_seg.classification.rows import SECOND_STAGES
-from lit_seg.classification.stages import features_of, load_first_stage, prepare
+from lit_seg.classification.stages import features_of, load_first_stage
 from lit_seg.config.parse_errors import explain
 from lit_seg.config.trust import only_trusted
 from lit_seg.data.dataset import Sample, check_batch
@@ -194,15 +193,16 @@ class LitClassifier(ExchangedModule):
             raise self._first_failure
 
     def on_fit_start(self) -> None:
-        """Look at the features of all images, where the method needs that, in a new run."""
+        """Let a second stage look at the features of all images, in a new run."""
         if self.trainer.ckpt_path or self.stage_one is None:
             return
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        train = self._features(data.whole("train")) if self.method.needs_features else None
-        chooses = isinstance(getattr(self.method, "head", None), TauNormHead)
-        val = self._features(data.whole("val")) if chooses else None
-        if line := prepare(self.method, train, val):
+        was = self.method.training
+        self.method.eval()
+        passes = (partial(self._features, data, split) for split in ("train", "val"))
+        if line := self.method.prepare(*passes):
             rank_zero_info(line)
+        self.method.train(was)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Tell method and losses where in the training they are."""
@@ -245,8 +245,8 @@ class LitClassifier(ExchangedModule):
         check_images(image, self.data_format.channels)
         return (image - self.pixel_mean) / self.pixel_std
 
-    def _features(self, batches: Iterable[Sample]) -> tuple[Tensor, Tensor]:
-        return features_of(self.method, batches, self._normalised, self.device)
+    def _features(self, data: Any, split: str) -> Iterator[tuple[Tensor, Tensor]]:
+        return features_of(self.method, data.whole(split), self._normalised, self.device)
 
     def evaluate(self, batch: Sample, stage: str) -> None:
         check_batch(batch, ("image", "target", "name"))

@@ -110,7 +110,7 @@ def test_centroids_start_as_class_means_and_train_by_their_loss_alone():
     method = oltr(frozen="all")
     images, target = batch(0, 12)
     features = method.eval().backbone(images)
-    method.prepare(features, target)
+    method.prepare(lambda: [(features, target)], list)
     means = torch.stack([features[target == c].mean(0) for c in range(3)])
     torch.testing.assert_close(method.centroid_loss.centroids.detach(), means)
     step = method.train_step((images, target))

@@ -4,14 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from lit_seg.classification import stages
 from lit_seg.classification.heads.lws import LWSHead
 from lit_seg.classification.heads.ncm import NCMHead
 from lit_seg.classification.heads.post_hoc import PostHocHead
 from lit_seg.classification.heads.tau_norm import TAUS, TauNormHead
+from lit_seg.classification.methods.oltr import OLTR
 from lit_seg.classification.methods.second_stage import SecondStage
+from lit_seg.classification.stages import features_of
 from lit_seg.losses import CrossEntropyLoss
 from tests.classification.small import COUNTS, backbone, batch
+from tests.distributed import run_on_ranks
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,7 @@ def test_tau_is_the_best_mean_of_class_accuracies():
     features = torch.tensor([[1.0, 1.1]] * 9 + [[1.0, 2.1]])
     target = torch.tensor([0] * 9 + [1])
     head = TauNormHead(first)
-    table = head.choose(features, target)
+    table = head.choose([(features[:4], target[:4]), (features[4:], target[4:])])
     assert list(table) == list(TAUS) == [pytest.approx(0.1 * k) for k in range(21)]
     assert head.tau.item() == pytest.approx(0.5)
     assert table[0.4] == 0.5
@@ -76,7 +78,7 @@ def test_ncm_is_the_nearest_mean_of_transformed_features(transform):
     train, test = torch.randn(9, 4) + 3, torch.randn(5, 4) + 3
     target = torch.tensor([0, 1, 0, 1, 0, 1, 0, 0, 0])
     head = NCMHead(4, 3, transform)
-    head.prepare(train, target)
+    head.prepare(lambda: [(train[:5], target[:5]), (train[5:], target[5:])])
 
     def transformed(x):
         if transform == "un":
@@ -120,10 +122,9 @@ def test_heads_without_training_take_no_step():
         "ncm": SecondStage(backbone(), NCMHead(5, 3), loss),
     }
     assert [name for name, each in stages.items() if each.trains] == ["crt", "lws"]
-    assert [name for name, each in stages.items() if each.needs_features] == ["ncm"]
     images, target = batch(0, 30)
     stage = stages["ncm"].eval()
-    stage.prepare(stage.backbone(images), target)
+    stage.prepare(lambda: [(stage.backbone(images), target)], list)
     assert (stage(images).argmax(1) == target).float().mean() > 0.4
 
 
@@ -133,20 +134,41 @@ def test_weights_of_zero_do_not_win_in_tau_norm():
     assert TauNormHead(first, 1.0)(torch.ones(1, 3))[0, 0] == 0
 
 
-def test_features_are_sent_without_their_batches():
-    """A row of a batch is a view, which pickles the whole batch."""
-    method = SecondStage(backbone(), NCMHead(5, len(COUNTS)), CrossEntropyLoss(COUNTS))
+def found_on(rank):
+    """What NCM, OLTR and tau-norm find in features of which ranks have unequal parts."""
+    draw = torch.Generator().manual_seed(0)
+    features = torch.randn(40, 5, generator=draw) + 3
+    target = torch.randint(3, (40,), generator=draw)
+    part = {0: slice(0, 3), 1: slice(3, None), None: slice(None)}[rank]
+
+    def batches():  # of 8 each, and an empty one, as of a rank without images
+        yield features[:0], target[:0]
+        yield from zip(features[part].split(8), target[part].split(8), strict=True)
+
+    torch.manual_seed(1)
+    loss, first = CrossEntropyLoss(COUNTS), nn.Linear(5, 3)
+    ncm = SecondStage(backbone(), NCMHead(5, 3), loss)
+    oltr = OLTR(backbone(), first, loss)
+    tau = SecondStage(backbone(), TauNormHead(first), loss)
+    lines = [each.prepare(batches, batches) for each in (ncm, oltr, tau)]
+    centroids = oltr.centroid_loss.centroids
+    values = [each.tolist() for each in (ncm.head.center, ncm.head.means, centroids)]
+    return lines, values, tau.head.choose(batches()), float(tau.head.tau)
+
+
+def test_ranks_with_unequal_parts_find_what_one_process_finds():
+    one = found_on(None)
+    assert one[0][2].startswith("tau-norm: tau")
+    assert run_on_ranks(found_on) == [one, one]
+
+
+def test_features_of_a_pass_are_those_of_images_with_a_name():
+    method = SecondStage(backbone(), NCMHead(5, len(COUNTS)), CrossEntropyLoss(COUNTS)).eval()
     images, target = batch(0)
-    found = {"image": images, "target": target, "name": [str(i) for i in range(len(target))]}
-    sent = []
-
-    def gather(values):
-        sent.extend(values)
-        return values
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "gather_over_ranks", gather)
-        features, labels = stages.features_of(method, [found], lambda x: x, torch.device("cpu"))
-    assert all(row[1].untyped_storage().nbytes() == 5 * 4 for row in sent)
-    assert torch.equal(labels, target)
-    assert torch.equal(features, method.backbone(images))
+    names = ["a", "", "b", "c", "", "d"]
+    found = {"image": images, "target": target, "name": names}
+    ((features, labels),) = features_of(method, [found], lambda x: 2 * x, torch.device("cpu"))
+    named = [0, 2, 3, 5]
+    assert torch.equal(features, method.backbone(2 * images)[named])
+    assert torch.equal(labels, target[named])
+    assert not features.requires_grad

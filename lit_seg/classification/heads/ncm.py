@@ -1,5 +1,6 @@
 """Nearest class mean: the class whose mean feature is nearest."""
 
+from collections.abc import Callable, Iterable
 from typing import Literal, get_args
 
 import torch
@@ -7,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_seg.errors import check_choice
+from lit_seg.metrics.collectives import sum_over_ranks
 
 Transform = Literal["cl2n", "l2n", "un"]
 
@@ -46,11 +48,18 @@ class NCMHead(nn.Module):
         return -torch.cdist(self._transformed(features), self.means, compute_mode=mode).square()
 
     @torch.no_grad()
-    def prepare(self, features: Tensor, target: Tensor) -> None:
-        """Compute the means of ``(N, D)`` features of all training images by ``(N,)`` labels."""
+    def prepare(self, train: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> None:
+        """Compute the means, in two passes over the training images of all ranks for ``cl2n``.
+
+        Args:
+            train: begins a pass over this rank's images: ``(B, D)`` features and ``(B,)`` labels of
+                each batch.
+        """
         if self.transform == "cl2n":
-            self.center.copy_(features.mean(0))
-        self.means.copy_(class_means(self._transformed(features), target, len(self.means)))
+            sums, number = class_sums(train(), self.means)
+            self.center.copy_(sums.sum(0) / number.sum())
+        transformed = ((self._transformed(features), target) for features, target in train())
+        self.means.copy_(class_means(transformed, self.means))
 
     def _transformed(self, features: Tensor) -> Tensor:
         if self.transform == "un":
@@ -58,9 +67,25 @@ class NCMHead(nn.Module):
         return F.normalize(features - self.center)
 
 
-def class_means(features: Tensor, target: Tensor, num_classes: int) -> Tensor:
-    """``(C, D)`` means of the ``(N, D)`` features of each class; infinite for one without any."""
-    sums = features.new_zeros(num_classes, features.shape[1], dtype=torch.float64)
-    sums.index_add_(0, target, features.double())
-    number = torch.bincount(target, minlength=num_classes).unsqueeze(1)
-    return torch.where(number > 0, sums / number, torch.inf).to(features.dtype)
+def class_means(batches: Iterable[tuple[Tensor, Tensor]], like: Tensor) -> Tensor:
+    """``(C, D)`` mean features of the classes over all ranks; infinite for one without images.
+
+    Args:
+        batches: ``(B, D)`` features and ``(B,)`` labels of this rank.
+        like: a tensor as the result should be.
+    """
+    sums, number = class_sums(batches, like)
+    return torch.where(number > 0, sums / number, torch.inf).to(like.dtype)
+
+
+def class_sums(batches: Iterable[tuple[Tensor, Tensor]], like: Tensor) -> tuple[Tensor, Tensor]:
+    """``(C, D)`` sums of features and ``(C, 1)`` numbers of images over all ranks, in float64.
+
+    No feature leaves its rank: there are gigabytes of them, and float64 adds them as exactly.
+    """
+    classes, dim = like.shape
+    sums = like.new_zeros(classes, dim + 1, dtype=torch.float64)
+    for features, target in batches:
+        sums.index_add_(0, target, F.pad(features.double(), (0, 1), value=1))
+    sums = sum_over_ranks(sums)
+    return sums[:, :-1], sums[:, -1:]

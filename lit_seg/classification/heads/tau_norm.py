@@ -1,11 +1,14 @@
 """Tau-normalisation: weights of a classifier made more equal in length, chosen on validation."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_seg.losses.base import at_least_zero
 from lit_seg.metrics.class_recall import recall_counts
+from lit_seg.metrics.collectives import sum_over_ranks
 
 TAUS = tuple(step / 10 for step in range(21))
 """The strengths among which :meth:`TauNormHead.choose` chooses: 0 to 2, as published."""
@@ -43,21 +46,24 @@ class TauNormHead(nn.Module):
         return F.linear(features, self.weight / lengths**self.tau)
 
     @torch.no_grad()
-    def choose(self, features: Tensor, target: Tensor) -> dict[float, float]:
+    def choose(self, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[float, float]:
         """Take the strength with the highest mean accuracy of classes; the lowest of equal ones.
 
         Args:
-            features: ``(N, D)`` of the validation images, never of those that are reported.
-            target: their ``(N,)`` labels.
+            batches: ``(B, D)`` features and ``(B,)`` labels of this rank's validation images, never
+                of those that are reported.
 
         Returns:
-            The mean accuracy, in [0, 1], for each of ``TAUS``, over the classes that are labelled.
+            The mean accuracy, in [0, 1], for each of ``TAUS``, over the classes that are labelled
+            on any rank.
         """
-        table = {}
-        for tau in TAUS:
-            self.tau.fill_(tau)
-            predicted = self(features).argmax(1)
-            hits, images = recall_counts(predicted, target, len(self.weight)).double()
-            table[tau] = (hits / images).nanmean().item()
+        classes = len(self.weight)
+        counts = torch.zeros(len(TAUS), 2, classes, dtype=torch.long, device=self.weight.device)
+        for features, target in batches:
+            for number, tau in enumerate(TAUS):
+                self.tau.fill_(tau)
+                counts[number] += recall_counts(self(features).argmax(1), target, classes)
+        hits, images = sum_over_ranks(counts).double().unbind(1)
+        table = dict(zip(TAUS, (hits / images).nanmean(1).tolist(), strict=True))
         self.tau.fill_(max(table, key=lambda tau: table[tau]))
         return table

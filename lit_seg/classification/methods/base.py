@@ -1,6 +1,6 @@
 """The protocol of every method: what it trains by, and what it decides by."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from lit_seg.losses.base import SegLoss
 
 Batch = tuple[Tensor, Tensor]
 """``(N, channels, H, W)`` normalised images and their ``(N,)`` int64 labels."""
+Pass = Callable[[], Iterable[tuple[Tensor, Tensor]]]
+"""Begins a pass over this rank's images: ``(B, D)`` features and ``(B,)`` labels of each batch."""
 
 
 class Step(NamedTuple):
@@ -39,10 +41,8 @@ class Method(nn.Module):
 
     samplings = 1
     """How many orders of the training images a step takes a batch of; 2 in BBN."""
-    needs_features = False
-    """Whether :meth:`prepare` must be called before the first step, with features of all images."""
     trains = True
-    """Whether it takes steps; if not, :meth:`prepare` or a choice on validation is all."""
+    """Whether it takes steps; if not, :meth:`prepare` is all."""
 
     head: nn.Module
     """``(N, D)`` features to ``(N, C)`` scores: what decides."""
@@ -60,11 +60,20 @@ class Method(nn.Module):
         """The loss of a step, of one batch for each of :attr:`samplings`."""
         raise NotImplementedError
 
-    def prepare(self, features: Tensor, target: Tensor) -> None:
-        """Look at ``(N, D)`` features and ``(N,)`` labels of all training images, in eval mode.
+    def prepare(self, train: Pass, val: Pass) -> str:
+        """Look at the features of all images before the first step, in eval mode, if need be.
 
-        What it finds lies in buffers or parameters, so that a resumed run need not look again.
+        Ranks have different images and must find the same. It lies in buffers or parameters, so
+        that a resumed run need not look again.
+
+        Args:
+            train: makes those of the training images, with augmentation off.
+            val: those of the validation images.
+
+        Returns:
+            A line that says what was found, or nothing.
         """
+        return ""
 
     def set_epoch(self, epoch: int, epochs: int) -> None:
         """Tell the method which epoch, from 0, of how many it is in.

@@ -12,7 +12,7 @@ from lit_seg.classification.losses.discriminative_centroids import (
     DiscriminativeCentroidsLoss,
     Gradient,
 )
-from lit_seg.classification.methods.base import Batch, Method, Step
+from lit_seg.classification.methods.base import Batch, Method, Pass, Step
 from lit_seg.classification.networks.backbone import Backbone, Frozen
 from lit_seg.losses.base import SegLoss
 from lit_seg.tasks.schedule import LR_FACTOR
@@ -42,8 +42,6 @@ class OLTR(Method):
     the attention; until 2020-03-04 it froze the attention as well.
     """
 
-    needs_features = True
-
     def __init__(
         self,
         backbone: Backbone,
@@ -72,10 +70,11 @@ class OLTR(Method):
         return Step(loss, logits.detach(), target)
 
     @torch.no_grad()
-    def prepare(self, features: Tensor, target: Tensor) -> None:
+    def prepare(self, train: Pass, val: Pass) -> str:
         centroids = self.centroid_loss.centroids
-        means = class_means(features, target, len(centroids))
+        means = class_means(train(), centroids)
         centroids.copy_(torch.where(means.isfinite(), means, 0))  # a class without images
+        return ""
 
     def parameter_groups(self) -> Iterable[Any]:
         """Two groups: heads and centroids, and what trains of the backbone at its own rate."""

@@ -1,10 +1,11 @@
 """The second stage of a decoupled training: another head on the frozen backbone of the first."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lit_seg.classification.heads.ncm import NCMHead
-from lit_seg.classification.methods.base import Batch, Method, Step
+from lit_seg.classification.heads.tau_norm import TauNormHead
+from lit_seg.classification.methods.base import Batch, Method, Pass, Step
 from lit_seg.classification.networks.backbone import Backbone
 from lit_seg.losses.base import SegLoss
 
@@ -14,7 +15,7 @@ class SecondStage(Method):
 
     - cRT: a new ``nn.Linear``, trained with class-aware sampling.
     - LWS: ``LWSHead`` of the first stage's head, likewise.
-    - tau-norm: ``TauNormHead`` of it, whose ``choose`` takes features of the validation images.
+    - tau-norm: ``TauNormHead`` of it, which :meth:`prepare` lets choose on validation images.
     - post-hoc logit adjustment: ``PostHocHead`` of it.
     - NCM: ``NCMHead``, which :meth:`prepare` gives the features of the training images.
 
@@ -34,7 +35,6 @@ class SecondStage(Method):
         super().__init__(backbone.freeze("all", freeze_batchnorm))
         self.head = head
         self.loss = loss
-        self.needs_features = isinstance(head, NCMHead)
         self.trains = any(parameter.requires_grad for parameter in head.parameters())
 
     def train_step(self, *batches: Batch) -> Step:
@@ -44,6 +44,13 @@ class SecondStage(Method):
         logits = self.head(features)
         return Step(self.loss(logits, target), logits.detach(), target)
 
-    def prepare(self, features: Tensor, target: Tensor) -> None:
+    def prepare(self, train: Pass, val: Pass) -> str:
         if isinstance(self.head, NCMHead):
-            self.head.prepare(features, target)
+            self.head.prepare(train)
+        if not isinstance(self.head, TauNormHead):
+            return ""
+        best = max(self.head.choose(val()).values())
+        return (
+            f"tau-norm: tau {float(self.head.tau):g} has the highest mean accuracy of classes on "
+            f"the validation images, {best:.4f}"
+        )
