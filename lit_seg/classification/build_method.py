@@ -54,6 +54,7 @@ class Parts:
 
     Args:
         new_backbone: makes the network.
+        image_shape: channels, height and width of an image.
         class_counts: training images of each class.
         loss: over the logits; in SDN that of head g.
         head_loss: of SDN's head h; others have none.
@@ -64,6 +65,7 @@ class Parts:
     def __init__(
         self,
         new_backbone: Callable[[], Backbone],
+        image_shape: tuple[int, int, int],
         class_counts: list[int],
         loss: LossFactory,
         head_loss: LossFactory,
@@ -72,6 +74,7 @@ class Parts:
     ) -> None:
         check_choice("head", head, get_args(HeadName))
         self.new_backbone = new_backbone
+        self._image_shape = image_shape
         self.class_counts = class_counts
         self.backbone = new_backbone()
         self.first = nn.Linear(self.backbone.dim, len(class_counts))
@@ -91,7 +94,7 @@ class Parts:
             "plain": self._plain,
             "sdn": self._sdn,
             "bbn": self._bbn,
-            "oltr": lambda **given: OLTR(self.backbone, self.first, self.loss, **given),
+            "oltr": self._oltr,
             "crt": self._second(lambda: self._new_head()),
             "lws": self._second(lambda: LWSHead(self.first)),
             "tau_norm": self._second(lambda **given: TauNormHead(self.first, **given)),
@@ -136,6 +139,10 @@ class Parts:
 
     def _bbn(self, **given: Any) -> Method:
         return BBN(self.backbone, self.new_backbone().last_block, self.loss, **given)
+
+    def _oltr(self, **given: Any) -> Method:
+        shape = self.backbone.map_shape(*self._image_shape)
+        return OLTR(self.backbone, self.first, self.loss, shape, **given)
 
     def _second(self, head: Callable[..., nn.Module]) -> Callable[..., Method]:
         def make(freeze_batchnorm: bool = True, **given: Any) -> Method:

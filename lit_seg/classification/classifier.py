@@ -62,7 +62,8 @@ class LitClassifier(ExchangedModule):
         head_loss: makes the loss of head h, which decides in ``sdn``.
         method_options: more arguments of the method.
         stage_one: finished run of the method ``plain`` that a second stage begins with.
-        frozen: the part of the network that is not trained: ``none``, ``trunk`` or ``all``.
+        frozen: the part of the network that is not trained: ``none``, ``trunk``, ``blocks`` (all
+            but the neck) or ``all``.
         freeze_batchnorm: whether its batch statistics are frozen too. They are not in the published
             code of Kang et al. and OLTR.
         rule: which classes are many, medium and few: ``kang``, ``oltr`` or ``mislas``.
@@ -128,6 +129,7 @@ class LitClassifier(ExchangedModule):
         self.logged_classes = _logged(names, counts, watched)
         parts = Parts(
             partial(build_backbone, network, data_format.channels, options or {}),
+            (data_format.channels, data_format.height, data_format.width),
             *(counts, loss, head_loss, head, method_options or {}),
         )
         self.stage_one = stage_one

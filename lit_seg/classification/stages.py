@@ -55,5 +55,5 @@ def features_of(
     for batch in batches:
         # a rank that has no image left fills its batch with one that has no name
         named = torch.tensor([bool(name) for name in batch["name"]])
-        features = method.backbone(normalised(batch["image"].to(device)))
+        features = method.features(normalised(batch["image"].to(device)))
         yield features[named.to(device)], batch["target"][named].to(device)

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from lit_seg.classification.heads.meta_embedding import MetaEmbedding
+from lit_seg.classification.heads.modulated_attention import ModulatedAttention
 from lit_seg.classification.losses.discriminative_centroids import DiscriminativeCentroidsLoss
 from lit_seg.classification.methods.oltr import OLTR
 from lit_seg.losses import CrossEntropyLoss
@@ -102,8 +103,51 @@ def test_another_gradient_is_refused():
         DiscriminativeCentroidsLoss(torch.zeros(2, 2), "no")
 
 
-def oltr(**options):
-    return OLTR(backbone(), nn.Linear(5, 3), CrossEntropyLoss(COUNTS), **options)
+def oltr(neck_dim=None, **options):
+    net = backbone(neck_dim=neck_dim)
+    return OLTR(net, nn.Linear(net.dim, 3), CrossEntropyLoss(COUNTS), (5, 3, 3), **options)
+
+
+def test_attention_is_the_formula_place_by_place():
+    attention, maps = ModulatedAttention(4, (2, 3)), torch.randn(2, 4, 2, 3)
+    assert torch.equal(attention(maps), maps)  # as the first stage left them
+    nn.init.normal_(attention.out.weight)
+    found = attention(maps)
+    for image, enriched in zip(maps, found, strict=True):
+        places = [image[:, p // 3, p % 3] for p in range(6)]
+        keys = [attention.phi.weight @ x + attention.phi.bias for x in places]
+        values = [attention.g.weight @ x + attention.g.bias for x in places]
+        looks = attention.mask.weight @ image.reshape(-1) + attention.mask.bias
+        for p, x in enumerate(places):
+            query = attention.theta.weight @ x + attention.theta.bias
+            by = [(query @ key).exp() for key in keys]
+            other = sum(w * value for w, value in zip(by, values, strict=True)) / sum(by)
+            own = looks[p].exp() / looks.exp().sum()
+            expected = x + own * (attention.out.weight @ other)
+            torch.testing.assert_close(enriched[:, p // 3, p % 3], expected)
+    # three layers to half of the features, one back, and a weight for each feature of each place
+    sizes = [each.numel() for each in attention.parameters()]
+    assert sum(sizes) == 3 * (4 * 2 + 2) + 2 * 4 + 4 * 6 * 6 + 6
+
+
+def test_attention_is_for_one_size():
+    with pytest.raises(ValueError, match=r"maps of \(2, 3\) places, got \(3, 3\): give images of"):
+        ModulatedAttention(4, (2, 3))(torch.randn(1, 4, 3, 3))
+    assert backbone().map_shape(1, 6, 6) == (5, 3, 3)
+
+
+def test_attention_enriches_maps_before_their_mean():
+    method, (images, _) = oltr(neck_dim=4).eval(), batch(0)
+    assert torch.equal(method.features(images), method.backbone(images))
+    nn.init.normal_(method.attention.out.weight)
+    maps = method.attention(method.backbone.last_block(method.backbone.trunk(images)))
+    expected = torch.relu(method.backbone.neck[0](maps.mean((2, 3))))
+    torch.testing.assert_close(method.features(images), expected)
+    assert not torch.equal(expected, method.backbone(images))
+    none = oltr(attention="none")
+    assert not list(none.attention.parameters())
+    with pytest.raises(ValueError, match="`attention` must be 'modulated' or 'none', got 'x'"):
+        oltr(attention="x")
 
 
 def test_centroids_start_as_class_means_and_train_by_their_loss_alone():
@@ -125,9 +169,19 @@ def test_centroids_start_as_class_means_and_train_by_their_loss_alone():
 
 
 def test_the_backbone_trains_slowly_where_it_is_not_frozen():
-    method = oltr()
+    method = oltr(neck_dim=4)
     heads, slow = method.parameter_groups()
     assert slow[LR_FACTOR] == 0.01
-    assert list(map(id, slow["params"])) == list(map(id, method.backbone.last_block.parameters()))
+    # what their code trains: attention and neck
+    trained = [*method.backbone.neck.parameters(), *method.attention.parameters()]
+    assert list(map(id, slow["params"])) == list(map(id, trained))
     assert len(heads["params"]) == 2 + 2 + 1 + 1
-    assert len(list(oltr(frozen="all").parameter_groups())) == 1
+    assert len(list(oltr(frozen="all", attention="none").parameter_groups())) == 1
+
+
+@pytest.mark.parametrize("batchnorm", [True, False])
+def test_frozen_batch_statistics_stay_or_follow_the_batches_as_in_their_code(batchnorm):
+    method = oltr(freeze_batchnorm=batchnorm).train()
+    before = method.backbone.trunk[1].running_mean.clone()
+    method.train_step(batch(0))
+    assert torch.equal(before, method.backbone.trunk[1].running_mean) is batchnorm

@@ -148,7 +148,7 @@ def found_on(rank):
     torch.manual_seed(1)
     loss, first = CrossEntropyLoss(COUNTS), nn.Linear(5, 3)
     ncm = SecondStage(backbone(), NCMHead(5, 3), loss)
-    oltr = OLTR(backbone(), first, loss)
+    oltr = OLTR(backbone(), first, loss, (5, 3, 3))
     tau = SecondStage(backbone(), TauNormHead(first), loss)
     lines = [each.prepare(batches, batches) for each in (ncm, oltr, tau)]
     centroids = oltr.centroid_loss.centroids

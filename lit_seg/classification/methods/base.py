@@ -53,8 +53,13 @@ class Method(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """``(N, C)`` scores of images, by which the method decides: those of inference."""
-        scores: Tensor = self.head(self.backbone(images))
+        scores: Tensor = self.head(self.features(images))
         return scores
+
+    def features(self, images: Tensor) -> Tensor:
+        """``(N, D)`` features of images, of which :meth:`prepare` gets those of all."""
+        features: Tensor = self.backbone(images)
+        return features
 
     def train_step(self, *batches: Batch) -> Step:
         """The loss of a step, of one batch for each of :attr:`samplings`."""

@@ -1,12 +1,13 @@
-"""OLTR's second stage: a memory of the classes enriches the features."""
+"""OLTR's second stage: attention, and a memory of the classes, enrich the features."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from lit_seg.classification.heads.meta_embedding import MetaEmbedding
+from lit_seg.classification.heads.modulated_attention import ModulatedAttention
 from lit_seg.classification.heads.ncm import class_means
 from lit_seg.classification.losses.discriminative_centroids import (
     DiscriminativeCentroidsLoss,
@@ -14,9 +15,11 @@ from lit_seg.classification.losses.discriminative_centroids import (
 )
 from lit_seg.classification.methods.base import Batch, Method, Pass, Step
 from lit_seg.classification.networks.backbone import Backbone, Frozen
+from lit_seg.errors import check_choice
 from lit_seg.losses.base import SegLoss
 from lit_seg.tasks.schedule import LR_FACTOR
 
+Attention = Literal["modulated", "none"]
 CENTROID_WEIGHT = 0.01
 
 
@@ -30,16 +33,23 @@ class OLTR(Method):
         backbone: of the first stage, a ``Plain`` with cross-entropy.
         first: its linear head.
         loss: over the scores; cross-entropy in the paper.
-        frozen: the part of the backbone that does not train; ``blocks`` in the paper's time, where
-            only the neck did.
-        backbone_lr_factor: what the rate is multiplied by for the rest of the backbone; published
-            are .0001 beside .01.
+        map_shape: channels, height and width of the maps of the last block, on which the attention
+            looks.
+        attention: ``modulated`` is :class:`ModulatedAttention` between the last block and the mean
+            over places; ``none`` has the effect of the published code until 2020-03-04, which froze
+            the attention at zero.
+        frozen: the part of the backbone that does not train; ``blocks`` leaves the neck, if there
+            is one.
+        freeze_batchnorm: whether batch statistics are frozen too; they are not in their code.
+        backbone_lr_factor: what the rate is multiplied by for the attention and for what trains of
+            the backbone; published are .0001 beside .01.
         centroid_gradient: as in :class:`DiscriminativeCentroidsLoss`.
 
-    The modulated attention of the paper is left out: its code has it for images of 224 pixels only.
+    Raises:
+        ValueError: if an option is none of its choices.
 
     Reference: Liu et al., arXiv 1904.05160. Their code freezes all but the last linear layers and
-    the attention; until 2020-03-04 it froze the attention as well.
+    the attention.
     """
 
     def __init__(
@@ -47,11 +57,18 @@ class OLTR(Method):
         backbone: Backbone,
         first: nn.Linear,
         loss: SegLoss,
-        frozen: Frozen = "trunk",
+        map_shape: tuple[int, int, int],
+        attention: Attention = "modulated",
+        frozen: Frozen = "blocks",
+        freeze_batchnorm: bool = True,
         backbone_lr_factor: float = 0.01,
         centroid_gradient: Gradient = "published",
     ) -> None:
-        super().__init__(backbone.freeze(frozen))
+        check_choice("attention", attention, get_args(Attention))
+        super().__init__(backbone.freeze(frozen, freeze_batchnorm))
+        self.attention: nn.Module = nn.Identity()
+        if attention == "modulated":
+            self.attention = ModulatedAttention(map_shape[0], map_shape[1:])
         self.head = MetaEmbedding(first)
         self.loss = loss
         self.centroid_loss = DiscriminativeCentroidsLoss(
@@ -60,11 +77,15 @@ class OLTR(Method):
         self.backbone_lr_factor = backbone_lr_factor
 
     def forward(self, images: Tensor) -> Tensor:
-        return self._scores(self.backbone(images))
+        return self._scores(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        maps = self.backbone.last_block(self.backbone.trunk(images))
+        return self.backbone.pooled(self.attention(maps))
 
     def train_step(self, *batches: Batch) -> Step:
         ((images, target),) = batches
-        features = self.backbone(images)
+        features = self.features(images)
         logits = self._scores(features)
         loss = self.loss(logits, target) + CENTROID_WEIGHT * self.centroid_loss(features, target)
         return Step(loss, logits.detach(), target)
@@ -77,8 +98,9 @@ class OLTR(Method):
         return ""
 
     def parameter_groups(self) -> Iterable[Any]:
-        """Two groups: heads and centroids, and what trains of the backbone at its own rate."""
+        """Two groups: heads and centroids; attention and backbone at their own rate."""
         slow = [each for each in self.backbone.parameters() if each.requires_grad]
+        slow += self.attention.parameters()
         heads = [*self.head.parameters(), *self.centroid_loss.parameters()]
         groups = [{"params": heads}]
         return [*groups, {"params": slow, LR_FACTOR: self.backbone_lr_factor}] if slow else groups

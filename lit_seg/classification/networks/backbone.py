@@ -2,6 +2,7 @@
 
 from typing import Literal, Self, get_args
 
+import torch
 from torch import Tensor, nn
 
 from lit_seg.errors import check_choice
@@ -37,6 +38,15 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """``(N, D)`` features of ``(N, channels, H, W)`` normalised images."""
         return self.pooled(self.last_block(self.trunk(images)))
+
+    @torch.no_grad()
+    def map_shape(self, channels: int, height: int, width: int) -> tuple[int, int, int]:
+        """Channels, height and width of what the last block makes of images of a size."""
+        was = self.training
+        image = next(self.parameters()).new_zeros(1, channels, height, width)
+        _, *shape = self.eval().last_block(self.trunk(image)).shape
+        self.train(was)
+        return shape[0], shape[1], shape[2]
 
     def pooled(self, maps: Tensor) -> Tensor:
         """``(N, D)`` features of what the last block, or another in its place, made."""
