@@ -74,7 +74,11 @@ def train(args: Sequence[str]) -> int:
     """Train a method in this process, after its first stage if that is missing."""
     from lit_seg.classification.cli import main
 
-    parser = Parser("train", epilog="All other options are those of `fit`, for both stages.")
+    parser = Parser(
+        "train",
+        epilog="All other options are those of `fit`, for both stages, but for "
+        "`--model.method_options`, which are for the method alone.",
+    )
     _add_setting(parser)
     parser.add_argument("--model", default="sdn", help=f"one of {', '.join(names('model', PLACE))}")
     parser.add_argument(
@@ -93,7 +97,8 @@ def train(args: Sequence[str]) -> int:
                 "give MODEL=plain LOSS=ce first"
             )
     for model, loss in stages:
-        run = run_of(given.data, model, loss, given.seed, given.runs, options)
+        own = options if model == given.model else without_method_options(options)
+        run = run_of(given.data, model, loss, given.seed, given.runs, own)
         state = state_of(run)
         if state == "finished":
             Console().out(f"{run.folder}: finished", highlight=False)
@@ -102,6 +107,16 @@ def train(args: Sequence[str]) -> int:
         ):
             return code
     return 0
+
+
+def without_method_options(options: Sequence[str]) -> list[str]:
+    """Leave out the options of a second stage's method, which its first stage does not have."""
+    kept = list(options)
+    for number, option in reversed(list(enumerate(options))):
+        name, equals, _ = option.partition("=")
+        if name.startswith("--model.method_options"):
+            del kept[number : number + (1 if equals else 2)]
+    return kept
 
 
 def _add_setting(parser: Parser) -> None:

@@ -63,8 +63,9 @@ def layers(data: str, model: str, loss: str) -> list[Path]:
         RunError: if there is no such name.
     """
     files = [PLACE / "base.yaml", _layer("data", data)]
-    if is_second(model) and (stage := PLACE / "stage2" / f"{data}.yaml").is_file():
-        files.append(stage)
+    if is_second(model):  # what is of one method comes after what is of all of them
+        stages = (PLACE / "stage2" / f"{name}.yaml" for name in (data, f"{data}_{model}"))
+        files += [stage for stage in stages if stage.is_file()]
     return [*files, _layer("model", model), _layer("loss", loss)]
 
 

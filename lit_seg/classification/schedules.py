@@ -17,7 +17,7 @@ class EarlySteppedCosineLR(LRScheduler):
 
     Args:
         optimizer: whose rates it multiplies.
-        total_iters: T; the length of the run where it is not given.
+        total_iters: T. The command line gives the length of the run; a configuration does not.
     """
 
     def __init__(self, optimizer: Optimizer, total_iters: int) -> None:

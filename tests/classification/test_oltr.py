@@ -69,8 +69,8 @@ def slow_centroid_loss(features, target, centroids):
 
 
 @pytest.mark.parametrize("size", [0.5, 5.0])  # within the margin, and far beyond
-@pytest.mark.parametrize("gradient", ["published", "true"])
-def test_centroid_loss_is_the_formula_and_its_gradient_the_true_or_the_published_one(
+@pytest.mark.parametrize("gradient", ["published", "exact"])
+def test_centroid_loss_is_the_formula_and_its_gradient_the_exact_or_the_published_one(
     gradient, size
 ):
     features, target, centroids = drawn()
@@ -99,7 +99,7 @@ def test_centroid_loss_is_the_formula_and_its_gradient_the_true_or_the_published
 
 
 def test_another_gradient_is_refused():
-    with pytest.raises(ValueError, match="`gradient` must be 'published' or 'true', got 'no'"):
+    with pytest.raises(ValueError, match="`gradient` must be 'published' or 'exact', got 'no'"):
         DiscriminativeCentroidsLoss(torch.zeros(2, 2), "no")
 
 

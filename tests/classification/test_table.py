@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lit_seg.classification.compare import compare
-from lit_seg.classification.rows import PLACE, ROWS, is_second, layers, run_of
+from lit_seg.classification.compare import compare, without_method_options
+from lit_seg.classification.rows import PLACE, ROWS, SECOND_STAGES, is_second, layers, run_of
 from lit_seg.classification.table import interval, write_table
 from lit_seg.cli.layers import names
 from lit_seg.errors import RunError
@@ -59,6 +59,16 @@ def test_each_row_has_its_configurations(name: str) -> None:
     assert len(files) == 4 + is_second(ROWS[name].model)
 
 
+def test_a_second_stage_of_one_method_comes_after_that_of_all() -> None:
+    taken = [file.stem for file in layers("places_lt", "lws", "ce")]
+    assert taken == ["base", "places_lt", "places_lt", "places_lt_lws", "lws", "ce"]
+    there = set(names("stage2", PLACE))
+    known = set(names("data", PLACE))
+    of_one = {f"{data}_{model}" for data in known for model in SECOND_STAGES}
+    assert there <= known | of_one
+    assert known <= there
+
+
 def test_every_configuration_is_listed() -> None:
     assert {row.model for row in ROWS.values()} == set(names("model", PLACE))
     assert {row.loss for row in ROWS.values()} == set(names("loss", PLACE))
@@ -69,6 +79,12 @@ def test_a_second_stage_is_given_the_run_of_the_first(tmp_path: Path) -> None:
     assert run.folder == tmp_path / "digits_lt/crt/ce/seed3"
     first = str(tmp_path / "digits_lt/plain/ce/seed3")
     assert run.command[run.command.index("--model.stage_one") + 1] == first
+
+
+def test_the_first_stage_gets_no_options_of_the_method() -> None:
+    given = "--model.method_options {tau:1} --a=b --model.method_options.x=1 --model.head cosine"
+    assert without_method_options(given.split()) == ["--a=b", "--model.head", "cosine"]
+    assert without_method_options(["--c", "1", "--model.method_options.x", "y"]) == ["--c", "1"]
 
 
 def test_unknown_names_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

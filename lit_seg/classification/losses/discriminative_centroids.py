@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 from lit_seg.classification.losses.feature_loss import FeatureLoss
 from lit_seg.errors import check_choice
 
-Gradient = Literal["published", "true"]
+Gradient = Literal["published", "exact"]
 MARGIN = 10.0
 REPELLED = 0.01
 
@@ -30,7 +30,7 @@ class DiscriminativeCentroidsLoss(FeatureLoss):
         gradient: of the first term for the centroids. ``published``: in OLTR's code it is
             :math:`\frac{1}{B} \sum_{i \in k} (c_k - f_i) / (1 + n_k)`, with :math:`n_k` the images
             of class k in the batch, and ignores the factor that the loss is multiplied by: with .01
-            it is a hundred times too large. ``true`` is the derivative.
+            it is a hundred times too large. ``exact`` is the derivative.
 
     Shapes: ``(B, D)`` features and ``(B,)`` labels to a scalar.
 
