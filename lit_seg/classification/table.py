@@ -57,15 +57,20 @@ def write_table(runs: Mapping[tuple[str, int], Path], out: Path, title: str) -> 
         columns=["method", "seed", *COLUMNS.values()],
     )
     replace_text(out / "table.csv", scores.to_csv(index=False, lineterminator="\n"))
+    markdown = tables_of(scores, title)
+    replace_text(out / "table.md", markdown)
+    return markdown
+
+
+def tables_of(scores: pd.DataFrame, title: str) -> str:
+    """Both tables of what ``table.csv`` holds."""
     lines = [f"{title}: accuracy in %, mean ± standard deviation over seeds.", ""]
     rows = []
     for name, part in _by_method(scores):
         cells = (cell(part[column].dropna().tolist()) for column in COLUMNS.values())
         rows.append([ROWS[name].title, str(len(part)), *cells])
     lines += markdown_lines(["method", "seeds", *COLUMNS.values()], rows)
-    markdown = "\n".join([*lines, *_differences(scores), ""])
-    replace_text(out / "table.md", markdown)
-    return markdown
+    return "\n".join([*lines, *_differences(scores), ""])
 
 
 def _differences(scores: pd.DataFrame) -> list[str]:

@@ -4,13 +4,15 @@ import json
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lit_seg.classification.compare import compare, without_method_options
 from lit_seg.classification.rows import PLACE, ROWS, SECOND_STAGES, is_second, layers, run_of
-from lit_seg.classification.table import interval, write_table
+from lit_seg.classification.table import interval, tables_of, write_table
 from lit_seg.cli.layers import names
 from lit_seg.errors import RunError
+from tests.conftest import EXPERIMENTS
 
 
 def fabricated(folder: Path, overall: float, few: float | None) -> Path:
@@ -47,6 +49,18 @@ def test_rows_are_means_over_seeds_and_an_empty_group_is_a_dash(tmp_path: Path) 
     assert f"| CE | +6.2 ({6.25 - half:+.1f} to {6.25 + half:+.1f}) | {few} |" in lines
     assert (tmp_path / "table/table.md").read_text() == text
     assert len((tmp_path / "table/table.csv").read_text().splitlines()) == 6
+
+
+@pytest.mark.parametrize("data", ["digits_lt", "mnist5k_lt"])
+def test_the_tables_of_the_page_are_those_of_the_record(data: str) -> None:
+    scores = pd.read_csv(EXPERIMENTS.parent / f"docs/records/{data}.csv")
+    assert set(scores["method"]) == set(ROWS)
+    assert scores.groupby("method")["seed"].nunique().eq(5).all()
+    page = (EXPERIMENTS / "paper/recall_table4.md").read_text()
+    tables = tables_of(scores, "").split("\n\n")[1::2]
+    assert len(tables) == 2
+    for table in tables:
+        assert f"\n\n{table.strip()}\n\n" in page
 
 
 def test_one_seed_has_no_interval() -> None:

@@ -7,8 +7,13 @@ import pytest
 import torch
 
 from lit_seg.classification.export_command import main
+from lit_seg.classification.heads.ncm import NCMHead
+from lit_seg.classification.methods.oltr import OLTR
+from lit_seg.classification.methods.second_stage import SecondStage
 from lit_seg.classification.use import Classifier
 from lit_seg.errors import RunError
+from lit_seg.losses import CrossEntropyLoss
+from tests.classification.small import COUNTS, backbone, batch
 from tests.classification.test_classifier import classifier
 
 
@@ -45,6 +50,21 @@ def test_a_file_gives_the_same_scores(name: str, checkpoint: Path, capsys) -> No
     assert str(out / f"model.{name}") in capsys.readouterr().out
     assert main(asked) == 2  # nothing is replaced
     assert f"model.{name}" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["ncm", "oltr"])
+def test_distances_to_classes_can_be_exported(head: str, tmp_path: Path) -> None:
+    first, loss = torch.nn.Linear(5, 3), CrossEntropyLoss(COUNTS)
+    makers = {
+        "ncm": lambda: SecondStage(backbone(), NCMHead(5, 3), loss),
+        "oltr": lambda: OLTR(backbone(), first, loss, (5, 3, 3)),
+    }
+    method, (images, target) = makers[head]().eval(), batch(0, 12)
+    method.prepare(lambda: [(method.features(images), target)], list)
+    program = torch.onnx.export(method, (images,), dynamo=True)
+    (scores,) = program(images)
+    torch.testing.assert_close(scores, method(images))
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

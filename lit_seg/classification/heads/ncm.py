@@ -43,9 +43,12 @@ class NCMHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(N, C)`` scores of ``(N, D)`` features; -inf for a class without training images."""
-        # without matrix products, whose rounding would be that of the lengths
-        mode = "donot_use_mm_for_euclid_dist"
-        return -torch.cdist(self._transformed(features), self.means, compute_mode=mode).square()
+        known = self.means.isfinite().all(1)
+        # products of float32 would be rounded as the lengths are; ONNX has no `cdist`
+        means = self.means.where(known.unsqueeze(1), 0).double()
+        x = self._transformed(features).double()
+        squares = x.square().sum(1, keepdim=True) - 2 * x @ means.T + means.square().sum(1)
+        return (-squares).masked_fill(~known, -torch.inf).to(features.dtype)
 
     @torch.no_grad()
     def prepare(self, train: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> None:
