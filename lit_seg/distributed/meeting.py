@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Timer
+from typing import Any
 
 from pytorch_lightning.strategies import DDPStrategy
 
@@ -42,9 +43,17 @@ def meets_within(limit: timedelta) -> Iterator[None]:
 
 
 class PunctualDDP(DDPStrategy):
-    """DDP whose ranks meet within its time limit, or end."""
+    """DDP whose ranks meet within its time limit, or end.
+
+    Args:
+        limit: the longest time that a rank waits for another one, here and in each exchange.
+        options: those of ``DDPStrategy``.
+    """
+
+    def __init__(self, limit: timedelta, **options: Any) -> None:
+        super().__init__(timeout=limit, **options)
+        self.limit = limit
 
     def setup_distributed(self) -> None:
-        assert self._timeout is not None
-        with meets_within(self._timeout):
+        with meets_within(self.limit):
             super().setup_distributed()

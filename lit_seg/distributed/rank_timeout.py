@@ -64,7 +64,7 @@ def trainer_options(config: Any, timeout: float) -> dict[str, Any]:
         options["num_nodes"] = int(os.environ["GROUP_WORLD_SIZE"])
     if ranks_started() > 1 and isinstance(config.strategy, str) and config.strategy in _STRATEGIES:
         options["strategy"] = PunctualDDP(
-            timeout=timedelta(seconds=timeout), **_STRATEGIES[config.strategy]
+            timedelta(seconds=timeout), **_STRATEGIES[config.strategy]
         )
     return options
 
