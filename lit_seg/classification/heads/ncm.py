@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lit_seg.errors import check_choice
 from lit_seg.metrics.collectives import sum_over_ranks
+from lit_seg.ops.precision import widest_float
 
 Transform = Literal["cl2n", "l2n", "un"]
 
@@ -45,8 +46,9 @@ class NCMHead(nn.Module):
         """``(N, C)`` scores of ``(N, D)`` features; -inf for a class without training images."""
         known = self.means.isfinite().all(1)
         # products of float32 would be rounded as the lengths are; ONNX has no `cdist`
-        means = self.means.where(known.unsqueeze(1), 0).double()
-        x = self._transformed(features).double()
+        wide = widest_float(features.device)
+        means = self.means.where(known.unsqueeze(1), 0).to(wide)
+        x = self._transformed(features).to(wide)
         squares = x.square().sum(1, keepdim=True) - 2 * x @ means.T + means.square().sum(1)
         return (-squares).masked_fill(~known, -torch.inf).to(features.dtype)
 
@@ -87,8 +89,8 @@ def class_sums(batches: Iterable[tuple[Tensor, Tensor]], like: Tensor) -> tuple[
     No feature leaves its rank: there are gigabytes of them, and float64 adds them as exactly.
     """
     classes, dim = like.shape
-    sums = like.new_zeros(classes, dim + 1, dtype=torch.float64)
+    sums = like.new_zeros(classes, dim + 1, dtype=widest_float(like.device))
     for features, target in batches:
-        sums.index_add_(0, target, F.pad(features.double(), (0, 1), value=1))
+        sums.index_add_(0, target, F.pad(features.to(sums.dtype), (0, 1), value=1))
     sums = sum_over_ranks(sums)
     return sums[:, :-1], sums[:, -1:]
