@@ -43,8 +43,8 @@ ROWS = {
     "post_hoc": Row("Logit adjustment, post hoc", "post_hoc", "ce"),
     "sdn_ce": Row("SDN-CE", "sdn", "ce"),
     "sdn_recall": Row("SDN-recall", "sdn", "recall"),
-    "sdn_recall_ema": Row("SDN-recall, moving average", "sdn", "recall_ema"),
-    "sdn_recall_mean": Row("SDN-recall, mean over images", "sdn", "recall_mean"),
+    "sdn_recall_epoch": Row("SDN-recall, over epochs", "sdn", "recall_epoch"),
+    "sdn_recall_mean": Row("SDN-recall, over epochs, mean over images", "sdn", "recall_mean"),
     "sdn_recall_step": Row("SDN-recall of each batch, mean over images", "sdn", "recall_step"),
     "sdn_recall_inverse": Row("SDN-recall, h by inverse frequency", "sdn_inverse", "recall"),
 }
