@@ -1,5 +1,7 @@
 """SDN: g trains the backbone and h never does; h alone decides."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,12 @@ from lit_seg.classification.methods.sdn import SDN
 from lit_seg.losses import ClassBalancedLoss, CrossEntropyLoss, InverseFrequencyLoss, RecallLoss
 from tests.classification.small import COUNTS, backbone, batch, gradients
 from tests.distributed import run_on_ranks
+
+
+LOSSES = {
+    "moving average": partial(RecallLoss, momentum=0.9, normalizer="weight_sum"),
+    "over epochs": EpochRecallLoss,
+}
 
 
 def sdn(feature_loss=RecallLoss, head_loss=ClassBalancedLoss):
@@ -83,10 +91,10 @@ def test_the_state_of_recall_is_saved():
     assert other.feature_loss.state.present[1].sum() == 6
 
 
-def rank_steps(rank):
+def rank_steps(rank, loss):
     """Three SDN steps on unequal shards; a frozen batch norm keeps ranks comparable with one."""
     steps = []
-    method = sdn(EpochRecallLoss)
+    method = sdn(LOSSES[loss])
     for seed in range(3):
         images, target = batch(seed)
         part = {0: slice(0, 2), 1: slice(2, None), None: slice(None)}[rank]
@@ -95,13 +103,15 @@ def rank_steps(rank):
         step = trained(method, (images[part], target[part]))
         grads = [method.head.weight.grad.tolist(), method.feature_head.weight.grad.tolist()]
         state = method.feature_loss.state
-        counts = [state.last.tolist(), state.present.tolist(), repr(state.value.tolist())]
+        counts = {name: repr(value.tolist()) for name, value in state.named_buffers()}
         steps.append((step.loss.item(), grads, counts))
     return steps
 
 
-def test_two_ranks_with_unequal_shards_equal_one_process():
-    one, ranks = rank_steps(None), run_on_ranks(rank_steps)
+@pytest.mark.parametrize("counted", LOSSES)
+def test_two_ranks_with_unequal_shards_equal_one_process(counted):
+    one, ranks = rank_steps(None, counted), run_on_ranks(rank_steps, counted)
+    assert "value" in one[0][2]
     for (loss, grads, counts), *both in zip(one, *ranks, strict=True):
         losses, of_ranks, states = zip(*both, strict=True)
         assert sum(losses) / 2 == pytest.approx(loss, rel=1e-6)
