@@ -13,7 +13,6 @@ from lit_seg.losses import ClassBalancedLoss, CrossEntropyLoss, InverseFrequency
 from tests.classification.small import COUNTS, backbone, batch, gradients
 from tests.distributed import run_on_ranks
 
-
 LOSSES = {
     "moving average": partial(RecallLoss, momentum=0.9, normalizer="weight_sum"),
     "over epochs": EpochRecallLoss,
