@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, holm
-from lit_seg.analysis.group_data import Counts, read_counts, read_dataset, scores_of
+from lit_seg.analysis.group_data import read_counts, read_dataset, scores_of
+from lit_seg.analysis.image_counts import ImageCounts, same_labels
 from lit_seg.analysis.run_groups import Method, config_differences, group
 from lit_seg.analysis.trajectories import drawn_rows, stacked
 from lit_seg.errors import RunError
 from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.metrics.scores import (
-    LABELLED,
     STATS,
     is_predicted,
     overall_scores,
@@ -48,7 +48,7 @@ class Comparison:
     warnings: list[str]
     draws: int  # resamples of the bootstrap
     # (I, C, 3) by label and seed, of ``images``; only of the runs that have counts per image.
-    counts: dict[tuple[str, int], Counts] = field(repr=False)
+    counts: dict[tuple[str, int], ImageCounts] = field(repr=False)
     # method, against, stat, value, low, high, p, p_holm, real, same_sign, seeds: of ``paired``.
     # ``seeds`` are the pairs that have a value, ``same_sign`` those of them with the sign of the
     # mean. One pair gives no interval. ``real`` says that the interval excludes zero.
@@ -159,15 +159,16 @@ def paired(
         return [], []
     counts = comparison.counts
     a, b = (
-        np.array([counts[label, seed] for seed in seeds if (label, seed) in counts])
+        [counts[label, seed] for seed in seeds if (label, seed) in counts]
         for label in (ours.label, against.label)
     )
     counted = len(a) == len(b) == len(seeds)
-    if counted and np.array_equal(a[..., LABELLED], b[..., LABELLED]):
-        both = is_predicted(a.sum(axis=1)) & is_predicted(b.sum(axis=1))
+    if counted and all(map(same_labels, a, b)):
+        our_sums, their_sums = (np.array([each.sums() for each in part]) for part in (a, b))
+        both = is_predicted(our_sums) & is_predicted(their_sums)
         statistic = partial(score_differences, tail=comparison.tail, both=both)
         found = bootstrap_pairs(a, b, statistic, comparison.draws)
-        theirs = overall_scores(b.sum(axis=1), comparison.tail, both)  # S, STATS
+        theirs = overall_scores(their_sums, comparison.tail, both)  # S, STATS
         theirs[np.isnan([d.by_seed for d in found]).T] = nan
         means = pd.DataFrame(theirs).mean()
         found = [d.possible(mean) for d, mean in zip(found, means, strict=True)]

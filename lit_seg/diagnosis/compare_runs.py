@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-
 from lit_seg.analysis.bootstrap import bootstrap_pairs
+from lit_seg.analysis.image_counts import ImageCounts, same_labels
 from lit_seg.diagnosis.number_text import listed
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.errors import RunError, plural
 from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import LABELLED, STATS, is_predicted, overall_scores, score_differences
+from lit_seg.metrics.scores import STATS, is_predicted, overall_scores, score_differences
 from lit_seg.runs.layout import VAL_IMAGES
 from lit_seg.runs.summary import same_length
 
@@ -76,10 +74,10 @@ def compare(run: RunRecord, baseline: RunRecord) -> Comparison:
     theirs = _aligned_counts(run, baseline)
     assert run.pixels is not None  # a run with counts has the pixels of validation at least
     tail = frequency_groups(run.pixels)["tail"]
-    sums, their_sums = run.counts.sum(axis=0), theirs.sum(axis=0)
+    sums, their_sums = run.counts.sums(), theirs.sums()
     both = is_predicted(sums) & is_predicted(their_sums)
     statistic = partial(score_differences, tail=tail, both=both)
-    differences = bootstrap_pairs(run.counts[None], theirs[None], statistic, _RESAMPLES)
+    differences = bootstrap_pairs([run.counts], [theirs], statistic, _RESAMPLES)
     before, after = (overall_scores(of, tail, both).tolist() for of in (their_sums, sums))
     changes = {
         stat: Change(before[i], after[i], differences[i].low, differences[i].high)
@@ -125,7 +123,7 @@ def _notes(
     return tuple(notes)
 
 
-def _aligned_counts(run: RunRecord, baseline: RunRecord) -> npt.NDArray[np.int64]:
+def _aligned_counts(run: RunRecord, baseline: RunRecord) -> ImageCounts:
     """Put the counts of the baseline into the order of the run's images and classes."""
     for one in (run, baseline):
         if not one.images:
@@ -142,10 +140,12 @@ def _aligned_counts(run: RunRecord, baseline: RunRecord) -> npt.NDArray[np.int64
                 f"{baseline.folder}: its {what} differ from those of {run.folder} ({len(names)} "
                 f"are in one of them only: {listed(names)}); give a run on the same data"
             )
-    rows = [baseline.images.index(name) for name in run.images]
-    columns = [baseline.classes.index(name) for name in run.classes]
-    counts = baseline.counts[np.ix_(rows, columns)]
-    if not np.array_equal(run.counts[..., LABELLED], counts[..., LABELLED]):
+    images = {name: i for i, name in enumerate(baseline.images)}
+    classes = {name: c for c, name in enumerate(baseline.classes)}
+    counts = baseline.counts.taken(
+        [images[name] for name in run.images], [classes[name] for name in run.classes]
+    )
+    if not same_labels(run.counts, counts):
         raise RunError(
             f"{baseline.folder}: its validation labels differ from those of {run.folder}; give a "
             "run with the same image size"

@@ -85,8 +85,8 @@ class Evidence:
 def weigh(run: RunRecord) -> Evidence:
     """Score a run from its counts per image, or from what it logged where it has none."""
     counted = bool(run.images)
-    sums = run.counts.sum(axis=0)
-    images, pixels = (run.counts[..., LABELLED] > 0).sum(axis=0), sums[:, LABELLED]
+    sums = run.counts.sums()
+    images, pixels = (run.counts.labelled > 0).sum(axis=0), sums[:, LABELLED]
     if counted:
         (iou, recall, precision), overall = class_scores(sums), float(pixel_accuracy(sums))
     else:

@@ -9,11 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from lit_seg.analysis.group_data import cube_of
+from lit_seg.analysis.group_data import counts_of
+from lit_seg.analysis.image_counts import ImageCounts
 from lit_seg.errors import RunError
 from lit_seg.losses.catalogue import every_loss
 from lit_seg.metrics.scores import LABELLED
@@ -68,7 +67,7 @@ class RunRecord:
     classes: tuple[str, ...]  # in the order of their ids; without dataset.csv in that of the log
     pixels: list[int] | None  # labelled in training, or else in validation; None if not known
     images: tuple[str, ...]  # of the last validation; empty for a run without counts per image
-    counts: npt.NDArray[np.int64]  # (I, C, 3) pixels labelled, predicted and both
+    counts: ImageCounts  # pixels labelled, predicted and both
     log: pd.DataFrame  # rows (step, stat, class, value) of everything that was logged
     curve: pd.Series  # mean IoU of each validation, by step
     notes: tuple[str, ...]  # which files are missing, and what is therefore not known
@@ -115,14 +114,14 @@ def read_run(path: str | Path) -> RunRecord:
     else:
         logged = log.loc[log["stat"] == "val/iou", "class"]
         classes = (logged if len(logged) else rows["class"]).unique().tolist()
-    counts = cube_of(rows, images, classes)
+    counts = counts_of(rows, images, classes)
     if not has_images:
         notes.append(
             f"no {VAL_IMAGES} (a run of an older version): mask sizes and the number of labelled "
             "pixels are not known; the next validation in training writes the file"
         )
     if pixels is None and has_images:
-        pixels = counts[..., LABELLED].sum(axis=0).tolist()
+        pixels = counts.sums()[:, LABELLED].tolist()
         notes.append(f"no {DATASET}: classes are ordered by their pixels in validation")
     elif pixels is None:
         notes.append(f"no {DATASET}: which classes are rare is not known")

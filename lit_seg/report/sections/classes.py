@@ -105,7 +105,7 @@ def _without_precision(comparison: Comparison) -> list[list[Cell]]:
             never, hardly, sometimes = _HOW_RARELY
             keys = comparison.counts.keys() & {(str(label), seed) for seed in seeds}
             c = comparison.classes.index(str(name))
-            pixels = any(comparison.counts[key][:, c, PREDICTED].any() for key in keys)
+            pixels = any(comparison.counts[key].sums()[c, PREDICTED] for key in keys)
             always = len(seeds) == len(comparison.method(str(label)).runs)
             names[sometimes if not always else hardly if pixels else never].append(str(name))
         found.append([Cell(str(label)), *(Cell(", ".join(part)) for part in names.values())])
