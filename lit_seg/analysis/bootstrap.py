@@ -13,7 +13,7 @@ from lit_seg.analysis.image_counts import Cube, ImageCounts
 
 Array = npt.NDArray[np.float64]
 _AT_ONCE = 1000  # resamples that are in memory together, at most
-_MOST = 2**23  # numbers of a run in memory together: weights of images, or sums of classes
+_MOST = 2**21  # numbers of a run in memory together: weights of images, or sums of classes
 _DEFINED = 0.95  # share of resamples in which a score must have a value
 
 

@@ -24,6 +24,10 @@ def trajectories(comparison: Comparison, stat: str) -> pd.DataFrame:
     rows = log[log["stat"] == stat_of("class", stat)].astype({"class": str})
     if len(comparison.classes) > _MOST_CLASSES:
         group = {comparison.classes[c]: g for g, part in comparison.groups.items() for c in part}
+        # of thousands of classes a run logs a few, and the means of all
+        group |= {f"({name})": name for name in comparison.groups}
+        if rows["class"].isin(of_all := [f"({name})" for name in comparison.groups]).any():
+            rows = rows[rows["class"].isin(of_all)]
         rows = rows.assign(**{"class": rows["class"].map(group)})
     tables = {}
     for label, of_method in rows.groupby("method"):
@@ -44,8 +48,10 @@ def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, ax
     """
     rows = table[table["method"] == label]
     of_groups = {group: (colour, (0, None)) for group, colour in GROUP_COLOURS.items()}
-    ends = []
+    ends, there = [], set(rows["class"])
     for name, (colour, dashes) in (class_looks(comparison) | of_groups).items():
+        if name not in there:
+            continue
         line = rows[rows["class"] == name].dropna(subset="value")
         if line.empty:
             continue

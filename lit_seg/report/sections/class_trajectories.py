@@ -12,11 +12,11 @@ from lit_seg.report.images import draw_panel
 
 _NOTE = (
     "As Fig. 4 of the recall loss paper, for every loss. **1 − recall** is the weight that recall "  # noqa: RUF001
-    "loss gives a class, **focal weight** the mean of 1 − p over its pixels; both are shares of "  # noqa: RUF001
+    "loss gives a class, **focal weight** the mean of 1 − p over its {unit}s; both are shares of "  # noqa: RUF001
     "all classes, whatever loss trains. Where their **ratio** is above 1, recall loss would weigh "
-    "the class more than focal loss. **Gradient share** is the share of the class's pixels in the "
+    "the class more than focal loss. **Gradient share** is the share of the class's {unit}s in the "
     "sum of |∂L/∂z| of the loss that trains. One line per class: mean over seeds, smoothed. Blue "
-    "is head, green is medium, vermilion is tail. All losses share one axis."
+    "is {frequent}, vermilion is {rare}, green is between. All losses share one axis."
 )
 
 
@@ -29,7 +29,9 @@ def section(comparison: Comparison) -> Section | None:
             options.append((name, Figure(f"trajectories_{stat}", alt, "", panels)))
     if not options:
         return None
-    return Section("trajectories", "Class dynamics", [Text(_NOTE), Choice("Statistic", options)])
+    words = comparison.words
+    note = _NOTE.format(unit=words.unit, frequent=words.frequent, rare=words.rare)
+    return Section("trajectories", "Class dynamics", [Text(note), Choice("Statistic", options)])
 
 
 def _panels(comparison: Comparison, stat: str) -> list[Panel]:
