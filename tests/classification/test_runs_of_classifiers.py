@@ -64,6 +64,19 @@ def test_a_second_stage_begins_with_the_backbone_of_the_first(runs: Path) -> Non
     assert not torch.equal(first["method.head.weight"], second["method.head.weight"])
 
 
+def test_the_first_stage_alone_is_none_for_a_method_of_one_stage(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--data", "digits_lt", "--runs", str(runs.parent)]
+    assert train([*given, "--model", "sdn", "--first_stage"]) == 0
+    assert not (runs / "sdn").exists()
+    assert train([*given, "--model", "crt", "--loss", "ce", "--first_stage"]) == 0
+    assert "plain/ce/seed0: finished" in capsys.readouterr().out
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert train([*given, "--model", "crt", "--seed", "1"]) == 2
+    assert "with --first_stage first" in capsys.readouterr().err
+
+
 def test_the_files_of_a_run_agree(runs: Path) -> None:
     run = runs / "crt/ce/seed0"
     images = pd.read_csv(run / "val_images.csv", dtype={"class": str})

@@ -79,7 +79,6 @@ def _single(comparison: Comparison) -> list[Panel]:
                 method.label,
                 partial(plot_recalls, mean[names]),
                 height=250,
-                left=40,
                 right=20 + text_width(names),
             )
         )
