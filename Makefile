@@ -84,11 +84,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 ifeq ($(value TASK),classification)
-# The names of parts, and both stages of a method, are the package's own affair.
+# The names of parts, and both stages of a method, are the package's own affair. On several ranks a stage is a process
+# each: one process cannot join two groups of ranks.
+CLASSIFIES = $(RUN) train --data $(call quoted,$(DATA)) --model $(call quoted,$(MODEL)) --loss $(call quoted,$(LOSS)) \
+	--seed $(call quoted,$(SEED)) $(if $(RUNS),--runs $(call quoted,$(RUNS)))
 train: $(INSTALLED)
 	$(if $(RECIPE)$(INIT)$(WEIGHTS),$(error RECIPE, INIT and WEIGHTS are for segmentation; ARGS="--model.options ..." names weights of a network))\
 	$(if $(RESUME),$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON),\
-		$(RUN) train --data $(call quoted,$(DATA)) --model $(call quoted,$(MODEL)) --loss $(call quoted,$(LOSS)) --seed $(call quoted,$(SEED)) $(if $(RUNS),--runs $(call quoted,$(RUNS))) $(ON))
+		$(if $(RANKS),$(CLASSIFIES) --first_stage $(ON) &&) $(CLASSIFIES) $(ON))
 
 compare: $(INSTALLED)
 	$(VENV)/bin/python -m $(PACKAGE) compare --data $(call quoted,$(DATA)) --methods $(call each,$(METHODS)) --seeds $(call each,$(SEEDS)) --jobs $(call quoted,$(JOBS)) \

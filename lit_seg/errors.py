@@ -21,6 +21,10 @@ class RunError(LitSegError):
     """A run folder, checkpoint or configuration cannot be used as asked."""
 
 
+class OfClassifierError(RunError):
+    """A checkpoint or export is of a classifier, where one of segmentation was expected."""
+
+
 class WriteError(RunError):
     """A file of the run cannot be written; the old file is unchanged."""
 

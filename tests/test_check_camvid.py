@@ -85,7 +85,7 @@ def test_difference_of_differences(checks: Checks) -> None:
 
 def test_scores_of_classes(checks: Checks) -> None:
     comparison = checks.comparison
-    counts = comparison.counts["wce", 0].sum(axis=0)
+    counts = comparison.counts["wce", 0].sums()
     found = dict(zip(SCORES, scores(counts, checks.classes("1x")), strict=True))
     labelled, predicted, hits = counts[comparison.tail].T
     assert found["log false per labelled, tail"] == pytest.approx(

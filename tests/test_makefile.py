@@ -41,6 +41,11 @@ def test_train_layers_configurations_in_order() -> None:
 def test_classification_has_its_own_package_parts_and_defaults() -> None:
     shown = make("train", "TASK=classification").stdout
     assert "-m lit_seg.classification train --data 'digits_lt' --model 'sdn' --loss" in shown
+    assert "--first_stage" not in shown  # one process trains both stages
+    first, then = make("train", "TASK=classification", "MODEL=crt", "PROCESSES=2").stdout.split("&&")
+    assert "torchrun" in first
+    assert "--first_stage --trainer.devices '2'" in first
+    assert first.replace(" --first_stage", "").split()[1:] == then.split()
     resumed = make("train", "TASK=classification", "RESUME=runs/a b").stdout
     assert "-m lit_seg.classification fit --resume 'runs/a b'" in resumed
     many = make("compare", "TASK=classification", "METHODS=ce $(touch it)", "SEEDS=0 1", "JOBS=2")

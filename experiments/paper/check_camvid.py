@@ -397,7 +397,8 @@ def pictures(checks: Checks, losses: Sequence[str]) -> Iterator[str]:
     rows = []
     for image, looked_at in SHOWN.items():
         for loss in losses:
-            counts = comparison.counts[loss, seed][comparison.images.index(image)]
+            cube = np.asarray(comparison.counts[loss, seed])
+            counts = cube[comparison.images.index(image)]
             labelled, _, hits = counts.sum(axis=0)
             wrong = 100 * (1 - pixel_accuracy(counts))
             head = 100 * pixel_accuracy(counts[comparison.groups["head"]])

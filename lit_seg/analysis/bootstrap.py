@@ -1,6 +1,6 @@
 """Intervals for the difference of two losses: Student's t over seeds, a bootstrap over images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf, nan, sqrt
 
@@ -9,8 +9,11 @@ import numpy.typing as npt
 from numpy.random import Generator, default_rng
 from scipy.stats import t as student
 
+from lit_seg.analysis.image_counts import Cube, ImageCounts
+
 Array = npt.NDArray[np.float64]
-_AT_ONCE = 1000  # resamples that are in memory together
+_AT_ONCE = 1000  # resamples that are in memory together, at most
+_MOST = 2**21  # numbers of a run in memory together: weights of images, or sums of classes
 _DEFINED = 0.95  # share of resamples in which a score must have a value
 
 
@@ -45,8 +48,8 @@ class Difference:
 
 
 def bootstrap_pairs(
-    ours: npt.NDArray[np.number],
-    baseline: npt.NDArray[np.number],
+    ours: Sequence[ImageCounts | Cube],
+    baseline: Sequence[ImageCounts | Cube],
     statistic: Callable[[Array, Array], Array],
     draws: int = 10_000,
     seed: int = 0,
@@ -69,7 +72,7 @@ def bootstrap_pairs(
     percentile over the images alone, and there is no p-value.
 
     Args:
-        ours: ``(S, I, C, 3)`` pixels labelled, predicted and both, of S seeds and I images.
+        ours: ``(I, C, 3)`` pixels labelled, predicted and both, of I images, for each of S seeds.
         baseline: the same of the baseline; seed by seed and image by image in the same order.
         statistic: from summed counts ``(..., S, C, 3)`` of both to ``(..., S, K)`` differences.
         draws: number of resamples.
@@ -82,29 +85,33 @@ def bootstrap_pairs(
     Raises:
         ValueError: if the two do not have the same shape.
     """
-    if ours.shape != baseline.shape:
-        raise ValueError(f"pairs need equal shapes, got {ours.shape} and {baseline.shape}")
-    by_seed = statistic(ours.sum(axis=1), baseline.sum(axis=1))  # S, K
+    a, b = ([ImageCounts.of(counts) for counts in seeds] for seeds in (ours, baseline))
+    shapes = [[(len(counts), counts.classes) for counts in seeds] for seeds in (a, b)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"pairs need equal shapes, got {shapes[0]} and {shapes[1]}")
+    by_seed = statistic(*(np.array([counts.sums() for counts in seeds]) for seeds in (a, b)))
+    images, classes = shapes[0][0]
+    at_once = min(_AT_ONCE, max(1, _MOST // max(images, 3 * classes)))
     parts = [
-        statistic(summed(ours, weight), summed(baseline, weight))
-        for weight in resamples(default_rng(seed), draws, ours.shape[1])
+        statistic(summed(a, weight), summed(b, weight))
+        for weight in resamples(default_rng(seed), draws, images, at_once)
     ]
     drawn = np.concatenate(parts)  # draws, S, K
     return [_difference(by_seed[:, k], drawn[..., k]) for k in range(by_seed.shape[1])]
 
 
-def resamples(random: Generator, draws: int, images: int) -> Iterator[Array]:
+def resamples(
+    random: Generator, draws: int, images: int, at_once: int = _AT_ONCE
+) -> Iterator[Array]:
     """Yield how often each image is drawn, ``(B, I)``, for a part of the resamples at a time."""
-    for start in range(0, draws, _AT_ONCE):
-        number = min(_AT_ONCE, draws - start)
+    for start in range(0, draws, at_once):
+        number = min(at_once, draws - start)
         yield random.multinomial(images, np.full(images, 1 / images), number).astype(np.float64)
 
 
-def summed(counts: npt.NDArray[np.number], image_weight: Array) -> Array:
-    """Sum counts ``(S, I, C, 3)`` over the drawn images ``(B, I)``, as ``(B, S, C, 3)``."""
-    exact = np.asarray(counts, np.float64)
-    sums: Array = np.einsum("bi,sick->bsck", image_weight, exact, optimize=True)
-    return sums
+def summed(seeds: Sequence[ImageCounts], image_weight: Array) -> Array:
+    """Sum the counts of S seeds over the drawn images ``(B, I)``, as ``(B, S, C, 3)``."""
+    return np.stack([counts.weighted(image_weight) for counts in seeds], axis=1)
 
 
 def quantile(freedom: int) -> float:

@@ -6,7 +6,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.style import GROUP_COLOURS, INK, class_looks, end_labels, looks, name_rows
+from lit_seg.analysis.style import (
+    COLOURS,
+    GROUP_COLOURS,
+    INK,
+    class_looks,
+    end_labels,
+    looks,
+    name_rows,
+)
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
 from lit_seg.runs.records import stat_of
 
@@ -24,6 +32,10 @@ def trajectories(comparison: Comparison, stat: str) -> pd.DataFrame:
     rows = log[log["stat"] == stat_of("class", stat)].astype({"class": str})
     if len(comparison.classes) > _MOST_CLASSES:
         group = {comparison.classes[c]: g for g, part in comparison.groups.items() for c in part}
+        # of thousands of classes a run logs a few, and the means of all
+        group |= {f"({name})": name for name in comparison.groups}
+        if rows["class"].isin(of_all := [f"({name})" for name in comparison.groups]).any():
+            rows = rows[rows["class"].isin(of_all)]
         rows = rows.assign(**{"class": rows["class"].map(group)})
     tables = {}
     for label, of_method in rows.groupby("method"):
@@ -44,8 +56,10 @@ def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, ax
     """
     rows = table[table["method"] == label]
     of_groups = {group: (colour, (0, None)) for group, colour in GROUP_COLOURS.items()}
-    ends = []
+    ends, there = [], set(rows["class"])
     for name, (colour, dashes) in (class_looks(comparison) | of_groups).items():
+        if name not in there:
+            continue
         line = rows[rows["class"] == name].dropna(subset="value")
         if line.empty:
             continue
@@ -69,6 +83,19 @@ def plot_class_lines(comparison: Comparison, table: pd.DataFrame, label: str, ax
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.autoscale_view(scaley=False)
     end_labels(axes, ends, gap=10, size=9)
+
+
+def plot_recalls(table: pd.DataFrame, axes: Axes) -> None:
+    """Draw a line per column of recalls by step, in percent, named at its end."""
+    colours = [(INK, *COLOURS)[i % (1 + len(COLOURS))] for i in range(table.shape[1])]
+    for (_, line), colour in zip(table.items(), colours, strict=True):
+        axes.plot(line.index + 1, 100 * line, color=colour, linewidth=1.3)
+    axes.set(xlabel="optimizer steps", ylabel="recall, %", ylim=(-3, 103))
+    axes.margins(x=0.02)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    last = zip(table.columns, 100 * table.iloc[-1], colours, strict=True)
+    step = float(table.index[-1]) + 1
+    end_labels(axes, [(step, y, name, colour) for name, y, colour in last if y == y])
 
 
 def plot_mask_sizes(comparison: Comparison, found: pd.DataFrame, axes: Axes) -> None:

@@ -10,18 +10,19 @@ import numpy as np
 import pandas as pd
 
 from lit_seg.analysis.bootstrap import Difference, bootstrap_pairs, holm
-from lit_seg.analysis.group_data import Counts, read_counts, read_dataset, scores_of
+from lit_seg.analysis.group_data import read_counts, read_dataset, scores_of
+from lit_seg.analysis.image_counts import ImageCounts, same_labels
 from lit_seg.analysis.run_groups import Method, config_differences, group
 from lit_seg.analysis.trajectories import drawn_rows, stacked
 from lit_seg.errors import RunError
-from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.metrics.scores import (
-    LABELLED,
     STATS,
     is_predicted,
     overall_scores,
     score_differences,
 )
+from lit_seg.metrics.shot_groups import class_groups
+from lit_seg.metrics.task_words import ALL_SHOWN, Words, check_known, words_of
 from lit_seg.runs.layout import VAL_IMAGES
 from lit_seg.runs.run import Run, find_runs
 
@@ -32,12 +33,14 @@ OF_PRECISION = ("mprec", "tail_precision")  # scores of predicted pixels alone, 
 class Comparison:
     """Finished runs of several losses, read and scored. A ``method`` in a frame is its label."""
 
-    methods: list[Method]  # the baseline first, then by mean IoU, highest first; other budgets last
+    methods: list[Method]  # the baseline, then by ``words.main``, highest first; other budgets last
     baseline: Method | None
     classes: list[str]  # in id order
     train_pixels: list[int]
     colours: list[str]  # ``#rrggbb`` of each class; empty if the runs do not say
-    groups: dict[str, list[int]]  # class ids of head, medium and tail
+    groups: dict[str, list[int]]  # class ids by ``class_groups``
+    words: Words  # how a report on these runs calls things
+    watched: list[str]  # classes that the reader asked for, where not all are shown
     log: pd.DataFrame  # method, seed, step, stat, class, value: the ``drawn_rows`` of each run
     images: list[str]  # the names of all images with counts, sorted
     scores: pd.DataFrame  # method, seed, stat (of ``STATS``), value
@@ -48,7 +51,7 @@ class Comparison:
     warnings: list[str]
     draws: int  # resamples of the bootstrap
     # (I, C, 3) by label and seed, of ``images``; only of the runs that have counts per image.
-    counts: dict[tuple[str, int], Counts] = field(repr=False)
+    counts: dict[tuple[str, int], ImageCounts] = field(repr=False)
     # method, against, stat, value, low, high, p, p_holm, real, same_sign, seeds: of ``paired``.
     # ``seeds`` are the pairs that have a value, ``same_sign`` those of them with the sign of the
     # mean. One pair gives no interval. ``real`` says that the interval excludes zero.
@@ -57,7 +60,7 @@ class Comparison:
     @property
     def tail(self) -> list[int]:
         """The class ids of the tail, the most frequent first."""
-        return self.groups["tail"]
+        return list(self.groups.values())[-1]
 
     def method(self, label: str) -> Method:
         """Find a method by its label."""
@@ -83,16 +86,23 @@ class Comparison:
         return None if rows.empty else rows.iloc[0]
 
 
-def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10_000) -> Comparison:
+def compare(
+    sources: Sequence[str | Path],
+    baseline: str = "ce",
+    draws: int = 10_000,
+    watched: Sequence[str] = (),
+) -> Comparison:
     """Read all finished runs in the folders and compare each loss with the baseline.
 
     Args:
         sources: folders of runs, or folders that such lie below.
         baseline: the loss that the others are compared with.
-        draws: resamples of the bootstrap.
+        draws: resamples of the bootstrap; a tenth of them where there are thousands of classes.
+        watched: names of classes to show where there are too many to show all.
 
     Raises:
-        RunError: if no run finished, or they were trained on other classes or pixels.
+        RunError: if no run finished, they were trained on other classes or pixels, or there is no
+            class of a name in ``watched``.
     """
     runs = find_runs(sources)
     methods, warnings = group(runs, baseline)
@@ -105,26 +115,32 @@ def compare(sources: Sequence[str | Path], baseline: str = "ce", draws: int = 10
     base, usual = methods[0] if methods[0].loss == baseline else None, methods[0].steps
     finished = [(method.label, run) for method in methods for run in method.runs]
     classes, pixels, colours = read_dataset(methods)
-    groups = frequency_groups(pixels)
+    check_known(watched, classes)
+    rule = methods[0].runs[0].config.get("model.rule")
+    groups = class_groups(pixels, rule)
+    words = words_of(list(groups), rule)
+    draws = draws if len(classes) <= ALL_SHOWN else draws // 10
     images, counts = read_counts(methods, classes)
     if without := [run.name for label, run in finished if (label, run.seed) not in counts]:
         warnings.append(
             f"no {VAL_IMAGES} in {', '.join(without)}: differences from their scores have no "
             "interval"
         )
-    per_class, scores = scores_of(methods, groups["tail"])
+    per_class, scores = scores_of(methods, list(groups.values())[-1])
     if unconfigured := [run.name for _, run in finished if not run.config]:
         warnings.append(
             f"no config.yaml in {', '.join(unconfigured)}: what they differ in is not known"
         )
-    miou = scores[scores["stat"] == "miou"].groupby("method")["value"].mean().fillna(-1)
+    main = scores[scores["stat"] == words.main].groupby("method")["value"].mean().fillna(-1)
     comparison = Comparison(
-        methods=sorted(methods, key=lambda m: (m is not base, m.steps != usual, -miou[m.label])),
+        methods=sorted(methods, key=lambda m: (m is not base, m.steps != usual, -main[m.label])),
         baseline=base,
         classes=classes,
         train_pixels=pixels,
         colours=colours,
         groups=groups,
+        words=words,
+        watched=list(watched),
         log=stacked(
             [drawn_rows(run.path).assign(method=label, seed=run.seed) for label, run in finished]
         ),
@@ -159,15 +175,16 @@ def paired(
         return [], []
     counts = comparison.counts
     a, b = (
-        np.array([counts[label, seed] for seed in seeds if (label, seed) in counts])
+        [counts[label, seed] for seed in seeds if (label, seed) in counts]
         for label in (ours.label, against.label)
     )
     counted = len(a) == len(b) == len(seeds)
-    if counted and np.array_equal(a[..., LABELLED], b[..., LABELLED]):
-        both = is_predicted(a.sum(axis=1)) & is_predicted(b.sum(axis=1))
+    if counted and all(map(same_labels, a, b)):
+        our_sums, their_sums = (np.array([each.sums() for each in part]) for part in (a, b))
+        both = is_predicted(our_sums) & is_predicted(their_sums)
         statistic = partial(score_differences, tail=comparison.tail, both=both)
         found = bootstrap_pairs(a, b, statistic, comparison.draws)
-        theirs = overall_scores(b.sum(axis=1), comparison.tail, both)  # S, STATS
+        theirs = overall_scores(their_sums, comparison.tail, both)  # S, STATS
         theirs[np.isnan([d.by_seed for d in found]).T] = nan
         means = pd.DataFrame(theirs).mean()
         found = [d.possible(mean) for d, mean in zip(found, means, strict=True)]
@@ -188,12 +205,13 @@ def paired(
 def opponent(comparison: Comparison, method: Method) -> Method | None:
     """The baseline of the same budget and data, or else of the usual budget.
 
-    The baseline itself has none.
+    The baseline itself has none. Of classifiers all others have the baseline, also those that train
+    another method with its loss.
     """
     base = comparison.baseline
     if base is None or method.label == base.label:
         return None
-    if method.loss == base.loss:
+    if method.loss == base.loss or comparison.words.unit == "image":
         return base
     label = base.loss + method.label.removeprefix(method.loss)
     return next((other for other in comparison.methods if other.label == label), base)
@@ -218,8 +236,9 @@ def _differences(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
             uneven.setdefault(how, []).append(method.label)
         if all(d.low != d.low for d in found):
             notes.append(
-                f"{method.label} and {against.label} were not scored on the same labels pixel by "
-                f"pixel ({VAL_IMAGES}): their differences have no interval"
+                f"{method.label} and {against.label} were not scored on the same labels "
+                f"{comparison.words.unit} by {comparison.words.unit} ({VAL_IMAGES}): their "
+                "differences have no interval"
             )
         for stat, d in zip(STATS, found, strict=True):
             low, high = (d.low, d.high) if d.seeds > 1 else (nan, nan)

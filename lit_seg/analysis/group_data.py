@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from lit_seg.analysis.image_counts import Cube, ImageCounts
 from lit_seg.analysis.run_groups import Method
 from lit_seg.errors import RunError
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS, size_bin
@@ -13,18 +13,16 @@ from lit_seg.metrics.scores import CLASS_STATS, LABELLED, STATS, class_scores, f
 from lit_seg.runs.layout import DATASET, VAL_IMAGES
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images
 
-Counts = npt.NDArray[np.int64]
-
 
 def read_counts(
     methods: Sequence[Method], classes: Sequence[str]
-) -> tuple[list[str], dict[tuple[str, int], Counts]]:
+) -> tuple[list[str], dict[tuple[str, int], ImageCounts]]:
     """Read the counts per image of the runs that have them, and the sorted names of all images."""
     runs = [(method.label, run) for method in methods for run in method.runs]
     counted = [(label, run) for label, run in runs if (run.path / VAL_IMAGES).is_file()]
     tables = {(label, run.seed): load_images(run.path) for label, run in counted}
     images = sorted({name for table in tables.values() for name in table["image"]})
-    return images, {key: cube_of(table, images, classes) for key, table in tables.items()}
+    return images, {key: counts_of(table, images, classes) for key, table in tables.items()}
 
 
 def read_dataset(methods: Sequence[Method]) -> tuple[list[str], list[int], list[str]]:
@@ -37,20 +35,20 @@ def read_dataset(methods: Sequence[Method]) -> tuple[list[str], list[int], list[
     return names, pixels, []
 
 
-def cube_of(rows: pd.DataFrame, images: Sequence[str], classes: Sequence[str]) -> Counts:
-    """Make counts ``(I, C, 3)``, pixels labelled, predicted and both; no row means zero."""
-    cube = np.zeros((len(images), len(classes), 3), np.int64)
+def counts_of(rows: pd.DataFrame, images: Sequence[str], classes: Sequence[str]) -> ImageCounts:
+    """Make counts per image of the rows of ``val_images.csv``; no row means zero."""
     i = pd.Index(images).get_indexer(rows["image"])
     c = pd.Index(classes).get_indexer(rows["class"])
     if (c < 0).any():
         unknown = rows["class"].to_numpy()[c < 0][0]
         raise RunError(f"class {unknown!r} of {VAL_IMAGES} is none of its run; is the run whole?")
-    cube[i, c] = rows[COUNTS].to_numpy(np.int64)
-    return cube
+    counts = rows[COUNTS].to_numpy(np.int64)
+    return ImageCounts.at((len(images), len(classes)), i, c, counts)
 
 
-def masks_of(counts: Counts) -> pd.DataFrame:
+def masks_of(counts: ImageCounts | Cube) -> pd.DataFrame:
     """List every mask, as ``mask_sizes.py`` defines it: image id, class id, size, bin, recall."""
+    counts = np.asarray(counts)
     labelled = counts[..., LABELLED]
     image, cls = np.nonzero(labelled)
     size = labelled[image, cls] / labelled.sum(axis=1)[image]
@@ -59,7 +57,7 @@ def masks_of(counts: Counts) -> pd.DataFrame:
     return pd.DataFrame({"image": image, "class": cls, "size": size, "bin": bins, "recall": recall})
 
 
-def masks_of_runs(counts: Mapping[tuple[str, int], Counts]) -> pd.DataFrame:
+def masks_of_runs(counts: Mapping[tuple[str, int], ImageCounts]) -> pd.DataFrame:
     """List every mask of every run: method, seed, and the columns of ``masks_of``."""
     tables = {key: masks_of(of_run) for key, of_run in counts.items()}
     return pd.concat(tables, names=["method", "seed"]).reset_index(["method", "seed"])

@@ -11,7 +11,10 @@ CURVES = {"miou": "mean IoU", "tail_recall": "tail recall"}
 def curve(comparison: Comparison, stat: str) -> pd.DataFrame:
     """Read ``tail_recall``, or a score logged as ``val/<stat>``: method, seed, step, value."""
     log = comparison.log
-    if stat == "tail_recall":
+    of_group = stat_of("val", list(comparison.groups)[-1])  # which classifiers log
+    if stat == "tail_recall" and (log["stat"] == of_group).any():
+        rows = log[log["stat"] == of_group]
+    elif stat == "tail_recall":
         tail = [comparison.classes[c] for c in comparison.tail]
         rows = log[(log["stat"] == "val/recall") & log["class"].isin(tail)]
     else:

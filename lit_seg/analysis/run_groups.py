@@ -91,7 +91,8 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Method], list[str]]:
         run = of_label[0]
         steps = run.steps if _budget(run.steps, usual) else usual
         methods.append(Method(label, run.loss, data[run.path], run.model, steps, of_label))
-    methods.sort(key=lambda each: (each.loss != baseline, each.steps != usual, each.label))
+    # of classifiers the others are compared with `plain`, which has one head and one loss
+    methods.sort(key=lambda m: (m.loss != baseline, m.model != "plain", m.steps != usual, m.label))
     of_baseline = {usual, *(method.steps for method in methods if method.loss == baseline)}
     warnings += [
         f"**{method.label} was trained for {plural(method.steps, 'step')}**, the usual number is "
@@ -194,10 +195,13 @@ def _refuse_other_data(runs: Sequence[Run]) -> None:
         if list(table.index) != list(tables[first].index):
             raise RunError(f"{run} has other classes than {first}; compare runs of one dataset")
         pixels, wanted = table["train_pixels"], tables[first]["train_pixels"]
+        unit, hint = "pixels", "compare runs of one dataset"
+        if "model.rule" in runs[0].config:
+            unit, hint = "images", f"{hint}, and of one seed where it draws them"
         for name, number in pixels[pixels != wanted].items():
             raise RunError(
                 f"{run} was trained on other data than {first}: {name} has {number} training "
-                f"pixels and {wanted[name]}; compare runs of one dataset"
+                f"{unit} and {wanted[name]}; {hint}"
             )
 
 

@@ -22,7 +22,7 @@ _DASHES: tuple[Dashes, ...] = (
     *((0, None), (0, (5, 1.5)), (0, (1.2, 1.2))),
     *((0, (6, 1.5, 1.2, 1.5)), (0, (3, 1.5, 3, 1.5, 1, 1.5))),
 )
-GROUP_COLOURS = {"head": BLUE, "medium": GREEN, "tail": VERMILION}
+GROUP_COLOURS = {"head": BLUE, "medium": GREEN, "tail": VERMILION, "many": BLUE, "few": VERMILION}
 _FONT_SIZE = 11
 SETTINGS: Any = {  # matplotlib types each key
     "font.family": "DejaVu Sans",  # comes with matplotlib

@@ -6,12 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from lit_seg.runs.class_recalls import most_changed, read_recalls
 from lit_seg.runs.csv_rows import class_parts, metrics
 from lit_seg.runs.layout import CLASSES, METRICS
 from lit_seg.runs.records import stat_of
 
 _DRAWN = 10_000  # the most rows of a table that W&B draws
 _MOST = 100  # steps in a chart
+_MOVED = 10  # classes that are drawn because their recall changed most
 
 
 def class_charts(folder: Path, every: int, steps: int) -> dict[str, Any]:
@@ -26,6 +28,11 @@ def class_charts(folder: Path, every: int, steps: int) -> dict[str, Any]:
 
     scores = metrics(folder / METRICS, ["val"])
     scores = scores[scores["class"] != ""]
+    recalls = read_recalls(folder)
+    moved = [name for name in most_changed(recalls, _MOVED) if name not in set(scores["class"])]
+    if moved:  # of thousands of classes a few are metrics; others may have changed more
+        lines = recalls[moved].reset_index().melt("step", var_name="class")
+        scores = pd.concat([scores, lines.assign(stat=stat_of("val", "recall"))])
     names = scores["class"].nunique()
     most = min(_MOST, _DRAWN // max(1, names))
     stride = every * math.ceil(steps / every / most)

@@ -14,7 +14,6 @@ from torch.optim import SGD, Optimizer
 
 from lit_seg.classification.build_method import HeadName, Parts, build_backbone, deciding_loss
 from lit_seg.classification.data.image_format import ImageFormat
-from lit_seg.classification.groups import Rule, shot_groups
 from lit_seg.classification.image_evaluation import ImageEvaluation, ImageScores
 from lit_seg.classification.networks.backbone import Frozen
 from lit_seg.classification.rows import SECOND_STAGES
@@ -27,6 +26,7 @@ from lit_seg.losses import ClassBalancedLoss, CrossEntropyLoss, LossFactory
 from lit_seg.metrics import predict_labels
 from lit_seg.metrics.collectives import take_from_first_rank
 from lit_seg.metrics.labels import ClassCounts, Counts
+from lit_seg.metrics.shot_groups import Rule, shot_groups
 from lit_seg.models.input_check import check_images
 from lit_seg.tasks.exchanged_module import ExchangedModule
 from lit_seg.tasks.schedule import SchedulerFactory

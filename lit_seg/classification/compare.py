@@ -85,16 +85,17 @@ def train(args: Sequence[str]) -> int:
         "--loss", default="recall", help=f"one of {', '.join(names('loss', PLACE))}"
     )
     parser.add_argument("--seed", type=int, default=0, help="0 by default")
+    alone = "train the first stage alone, if the method has one"
+    parser.add_argument("--first_stage", action="store_true", help=alone)
     given, options = parser.parse_known_args(args)
-    stages = [(given.model, given.loss)]
-    if is_second(given.model):
-        stages.insert(0, ("plain", "ce"))
+    first_stage = [("plain", "ce")] if is_second(given.model) else []
+    stages = [*first_stage, *([] if given.first_stage else [(given.model, given.loss)])]
     if len(stages) > 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         first = run_of(given.data, *stages[0], given.seed, given.runs)
         if state_of(first) != "finished":  # one process cannot join two groups of ranks
             raise RunError(
                 f"{first.folder}: has not finished, and on several ranks each stage is a command: "
-                "give MODEL=plain LOSS=ce first"
+                "give the same with --first_stage first"
             )
     for model, loss in stages:
         own = options if model == given.model else without_method_options(options)

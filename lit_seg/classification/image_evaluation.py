@@ -8,7 +8,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from lit_seg.classification.groups import group_accuracies
 from lit_seg.data.dataset import Sample
 from lit_seg.distributed.step_exchange import is_finite, non_finite
 from lit_seg.errors import NonFiniteError
@@ -16,6 +15,7 @@ from lit_seg.metrics import PixelMean, predict_labels
 from lit_seg.metrics.collectives import gather_over_ranks, sum_over_ranks
 from lit_seg.metrics.labels import check_labels, void_of
 from lit_seg.metrics.scores import MEANS, Array, class_scores, overall_scores
+from lit_seg.metrics.shot_groups import group_accuracies
 from lit_seg.ops import class_nll
 
 

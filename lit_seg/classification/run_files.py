@@ -19,10 +19,12 @@ from lit_seg.classification.table import NONE
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import markdown
 from lit_seg.images.overlays import distinct_colours
+from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.losses.base import SegLoss
 from lit_seg.metrics.scores import HITS, LABELLED, PREDICTED
 from lit_seg.runs.layout import VAL_IMAGES
 from lit_seg.runs.reader import COUNTS
+from lit_seg.runs.records import EVERY, join_key
 from lit_seg.runs.score_table import markdown_lines
 from lit_seg.runs.summary import RunScores, run_scores
 
@@ -66,7 +68,10 @@ class ClassTrajectories(ClassDynamics):
 
 
 class ImageReport(Callback):
-    """Writes ``val_images.csv`` after each validation: what each image is, and is taken for."""
+    """Writes ``val_images.csv`` after each validation: what each image is, and is taken for.
+
+    With more than 50 classes, of which few are metrics, ``val_recall.csv`` gets the recall of each.
+    """
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Write the file, on the first rank."""
@@ -75,6 +80,12 @@ class ImageReport(Callback):
         if trainer.state.fn == "fit" or trainer.global_step:
             path = Path(trainer.default_root_dir) / VAL_IMAGES
             replace_text(path, image_table(pl_module.scores, pl_module.class_names))
+        if trainer.state.fn == "fit" and len(pl_module.class_names) > SHOWN:
+            pairs = zip(pl_module.class_names, pl_module.scores.per_class[1], strict=True)
+            recalls = {join_key(EVERY, name): float(value) for name, value in pairs}
+            for logger in trainer.loggers:
+                if isinstance(logger, CSVLog):  # W&B would have a curve of each
+                    logger.log_metrics(recalls, trainer.global_step - 1)
 
 
 class ClassReport(AfterFirstStep):

@@ -7,7 +7,7 @@ from math import isnan
 from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.number_text import percent
 from lit_seg.diagnosis.rules import below, limit
-from lit_seg.diagnosis.run_record import Origin, RunRecord
+from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.runs.layout import program
 
 # The losses to try, in the order of docs/losses.md.
@@ -20,7 +20,6 @@ _FOR_FALSE_POSITIVES = {
     "recall": ("logit_adjustment", "--model.loss.tau 0.5"),
     **dict.fromkeys(("logit_adjustment", "ce", "soft_tversky"), _TVERSKY),
 }
-_LEARNED = "pixel accuracy and head recall: the tail matters only when they are high"
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,12 @@ class Advice:
 
 def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
     """Choose the next step after a verdict."""
-    origin, tail = run.origin, evidence.tail
+    origin, tail, rare = run.origin, evidence.tail, run.words.rare
     precision = percent(tail.precision)
     if kind == "hardly_trained":
         return _train_on(run)
     if kind == "too_few_pixels" and origin.classifies:
-        return Advice("validate on more images of the tail first", "images per tail class")
+        return Advice(f"validate on more {rare} images first", f"images per {rare} class")
     if kind == "too_few_pixels":
         data = shlex.quote(origin.variables.get("DATA", "<name>"))
         return Advice(
@@ -56,19 +55,19 @@ def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
         return Advice(why, "mean accuracy and mean IoU of both", origin.train("ce"), "ce")
     if kind in ("not_converged", "too_hard") and not origin.plain:
         why = "see first what cross-entropy reaches, since this loss may have cost the accuracy"
-        return Advice(why, _LEARNED, origin.train("ce"), "ce")
+        return Advice(why, _learned(run), origin.train("ce"), "ce")
     if kind == "not_converged":
-        return replace(_train_longer(run), instead=_strengthen(origin))
+        return replace(_train_longer(run), instead=_strengthen(run))
     if kind == "too_hard":
         # A model that has hardly begun to learn looks like one that is too weak.
-        return _train_longer(run) if isnan(evidence.rise) else _strengthen(origin)
+        return _train_longer(run) if isnan(evidence.rise) else _strengthen(run)
     if kind == "flooded":
         loss, options = _FOR_FALSE_POSITIVES.get(origin.loss, ("recall", ""))
         why = "it favours rare classes less"
         if origin.plain:
             why = "it weighs false positives more than misses; similar classes may be a cause too"
         watch = (
-            f"whether tail precision (now {precision}) rises and tail recall (now "
+            f"whether {rare} precision (now {precision}) rises and {rare} recall (now "
             f"{percent(tail.recall)}) holds"
         )
         return Advice(why, watch, origin.train(loss, options), loss)
@@ -81,7 +80,7 @@ def advise(kind: str, run: RunRecord, evidence: Evidence) -> Advice:
         losses, why = _FOR_SMALL_MASKS, "it weighs small masks like large ones"
     elif not origin.plain and below(tail.precision, "FLOODED"):
         losses, why = _FOR_BOTH_ERRORS, "tail precision is low too, and it counts both errors"
-    watch = f"tail precision (now {precision}): a loss that favours rare classes lowers it"
+    watch = f"{rare} precision (now {precision}): a loss that favours rare classes lowers it"
     place = losses.index(origin.loss) + 1 if origin.loss in losses else 0
     if place < len(losses):
         return Advice(why, watch, origin.train(losses[place]), losses[place])
@@ -98,7 +97,7 @@ def _train_on(run: RunRecord) -> Advice:
         epochs = max(2 * (run.origin.epochs or 0), int(limit("FEWEST_VALIDATIONS")))
         why = "train longer first, then diagnose again"
         command = run.resume(f"--trainer.max_steps -1 --trainer.max_epochs {epochs}")
-    return Advice(why, _LEARNED, command)
+    return Advice(why, _learned(run), command)
 
 
 def _train_longer(run: RunRecord) -> Advice:
@@ -108,16 +107,23 @@ def _train_longer(run: RunRecord) -> Advice:
         options = f"--trainer.max_epochs -1 --trainer.max_steps {2 * steps}"
     return Advice(
         "train twice as long first, then diagnose again",
-        "pixel accuracy and head recall: whether they rise",
+        f"{run.words.overall} and {run.words.frequent} recall: whether they rise",
         run.resume(options),
     )
 
 
-def _strengthen(origin: Origin) -> Advice:
+def _learned(run: RunRecord) -> str:
+    words = run.words
+    rest = f"{words.frequent} recall: the tail matters only when they are high"
+    return f"{words.overall} and {rest}"
+
+
+def _strengthen(run: RunRecord) -> Advice:
+    origin = run.origin
     why, changed = "a larger model, more data or larger images", {"MODEL": "deeplabv3_resnet101"}
     if origin.classifies:  # MODEL is the method there
-        return Advice(f"{why}: --model.network, --model.options; not another loss", _LEARNED)
+        return Advice(f"{why}: --model.network, --model.options; not another loss", _learned(run))
     if origin.pretrained is False:
         why, changed = f"pretrained weights, {why}", {"WEIGHTS": "imagenet"}
     command = origin.train(origin.loss or "ce", **changed)
-    return Advice(f"{why}; not another loss", _LEARNED, command)
+    return Advice(f"{why}; not another loss", _learned(run), command)

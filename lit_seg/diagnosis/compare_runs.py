@@ -3,25 +3,23 @@
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-
 from lit_seg.analysis.bootstrap import bootstrap_pairs
+from lit_seg.analysis.image_counts import ImageCounts, same_labels
 from lit_seg.diagnosis.number_text import listed
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.errors import RunError, plural
-from lit_seg.metrics.frequency_groups import frequency_groups
-from lit_seg.metrics.scores import LABELLED, STATS, is_predicted, overall_scores, score_differences
+from lit_seg.metrics.scores import STATS, is_predicted, overall_scores, score_differences
+from lit_seg.metrics.task_words import few_of
 from lit_seg.runs.layout import VAL_IMAGES
 from lit_seg.runs.summary import same_length
 
 _RESAMPLES = 2000
 
 OUTCOMES = {
-    "higher": "mean IoU is higher",
-    "lower": "mean IoU is lower",
-    "flooded": "tail recall is higher, but tail precision and mean IoU are lower",
-    "traded": "mean IoU is statistically tied, but other scores differ",
+    "higher": "{main} is higher",
+    "lower": "{main} is lower",
+    "flooded": "{rare} recall is higher, but {rare} precision and {main} are lower",
+    "traded": "{main} is statistically tied, but other scores differ",
     "same": "all scores are statistically tied",
 }
 """What happened to a pair of runs, by its short name. It is no verdict on the loss."""
@@ -74,41 +72,41 @@ def compare(run: RunRecord, baseline: RunRecord) -> Comparison:
             "as --against, such as one with LOSS=ce"
         )
     theirs = _aligned_counts(run, baseline)
-    assert run.pixels is not None  # a run with counts has the pixels of validation at least
-    tail = frequency_groups(run.pixels)["tail"]
-    sums, their_sums = run.counts.sum(axis=0), theirs.sum(axis=0)
+    words, tail = run.words, list(run.groups.values())[-1]  # with counts there are groups
+    sums, their_sums = run.counts.sums(), theirs.sums()
     both = is_predicted(sums) & is_predicted(their_sums)
     statistic = partial(score_differences, tail=tail, both=both)
-    differences = bootstrap_pairs(run.counts[None], theirs[None], statistic, _RESAMPLES)
+    differences = bootstrap_pairs([run.counts], [theirs], statistic, _RESAMPLES)
     before, after = (overall_scores(of, tail, both).tolist() for of in (their_sums, sums))
     changes = {
         stat: Change(before[i], after[i], differences[i].low, differences[i].high)
         for i, stat in enumerate(STATS)
         if stat != "mprec"
     }
-    outcome = _outcome(changes)
-    text = f"in this pair of runs {OUTCOMES[outcome]}"
+    outcome = _outcome(changes, words.main)
+    what = OUTCOMES[outcome].format(main=words.stats[words.main], rare=words.rare)
+    text = f"in this pair of runs {what}"
     notes = _notes(run, baseline, [run.classes[c] for c in tail if both[c]], len(tail))
     return Comparison(str(baseline.folder), baseline.origin.loss, changes, outcome, text, notes)
 
 
-def _outcome(changes: dict[str, Change]) -> str:
+def _outcome(changes: dict[str, Change], main: str) -> str:
     if not any(change.sign for change in changes.values()):
         return "same"
-    miou = changes["miou"].sign
-    if (miou, changes["tail_recall"].sign, changes["tail_precision"].sign) == (-1, 1, -1):
+    sign = changes[main].sign
+    if (sign, changes["tail_recall"].sign, changes["tail_precision"].sign) == (-1, 1, -1):
         return "flooded"
-    return {1: "higher", 0: "traded", -1: "lower"}[miou]
+    return {1: "higher", 0: "traded", -1: "lower"}[sign]
 
 
 def _notes(
     run: RunRecord, baseline: RunRecord, predicted_tail: list[str], tail_size: int
 ) -> tuple[str, ...]:
-    notes = []
+    notes, rare = [], run.words.rare
     if len(predicted_tail) < tail_size:
         notes.append(
-            f"tail precision is compared over {len(predicted_tail)} of {tail_size} tail classes, "
-            f"those that both runs predict: {', '.join(predicted_tail) or 'none'}"
+            f"{rare} precision is compared over {len(predicted_tail)} of {tail_size} {rare} "
+            f"classes, those that both runs predict: {few_of(predicted_tail) or 'none'}"
         )
     ours, theirs = (of.curve.index[-1] + 1 if len(of.curve) else 0 for of in (run, baseline))
     if ours and theirs and not same_length(ours, theirs):
@@ -125,7 +123,7 @@ def _notes(
     return tuple(notes)
 
 
-def _aligned_counts(run: RunRecord, baseline: RunRecord) -> npt.NDArray[np.int64]:
+def _aligned_counts(run: RunRecord, baseline: RunRecord) -> ImageCounts:
     """Put the counts of the baseline into the order of the run's images and classes."""
     for one in (run, baseline):
         if not one.images:
@@ -142,10 +140,12 @@ def _aligned_counts(run: RunRecord, baseline: RunRecord) -> npt.NDArray[np.int64
                 f"{baseline.folder}: its {what} differ from those of {run.folder} ({len(names)} "
                 f"are in one of them only: {listed(names)}); give a run on the same data"
             )
-    rows = [baseline.images.index(name) for name in run.images]
-    columns = [baseline.classes.index(name) for name in run.classes]
-    counts = baseline.counts[np.ix_(rows, columns)]
-    if not np.array_equal(run.counts[..., LABELLED], counts[..., LABELLED]):
+    images = {name: i for i, name in enumerate(baseline.images)}
+    classes = {name: c for c, name in enumerate(baseline.classes)}
+    counts = baseline.counts.taken(
+        [images[name] for name in run.images], [classes[name] for name in run.classes]
+    )
+    if not same_labels(run.counts, counts):
         raise RunError(
             f"{baseline.folder}: its validation labels differ from those of {run.folder}; give a "
             "run with the same image size"

@@ -9,7 +9,6 @@ import pandas as pd
 from lit_seg.diagnosis.rules import below, limit, reaches
 from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.diagnosis.sizes import Sizes, by_size
-from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.metrics.scores import (
     CLASS_STATS,
     LABELLED,
@@ -34,12 +33,12 @@ class Scores:
 class Evidence:
     """What the last validation measured."""
 
-    overall: float  # share of all pixels that are predicted correctly
+    overall: float  # share of all pixels that are predicted correctly, or ``words.overall``
     mean: float  # mean recall of the labelled classes
     mean_iou: float  # over the classes that are labelled or predicted
     mean_precision: float  # over the classes that are predicted often enough
     per_class: dict[str, Scores]  # the most frequent class first where frequencies are known
-    groups: dict[str, Scores]  # means of head, medium and tail; empty if frequencies are not known
+    groups: dict[str, Scores]  # means of the ``class_groups``; empty if frequencies are not known
     group_of: dict[str, str]  # by class
     labelled: dict[str, tuple[int, int]]  # images that show a class, its pixels; empty if not known
     tail_measured: tuple[int, int] | None  # tail classes with enough labelled, and all of them
@@ -53,12 +52,12 @@ class Evidence:
     @property
     def head(self) -> Scores:
         """Mean scores of the head; NaN, which satisfies no rule, if frequencies are not known."""
-        return self.groups.get("head", Scores())
+        return next(iter(self.groups.values()), Scores())
 
     @property
     def tail(self) -> Scores:
         """Mean scores of the tail; NaN if frequencies are not known."""
-        return self.groups.get("tail", Scores())
+        return next(reversed(self.groups.values()), Scores())
 
     @property
     def accuracy_gap(self) -> float:
@@ -85,21 +84,28 @@ class Evidence:
 def weigh(run: RunRecord) -> Evidence:
     """Score a run from its counts per image, or from what it logged where it has none."""
     counted = bool(run.images)
-    sums = run.counts.sum(axis=0)
-    images, pixels = (run.counts[..., LABELLED] > 0).sum(axis=0), sums[:, LABELLED]
+    sums = run.counts.sums()
+    images, pixels = (run.counts.labelled > 0).sum(axis=0), sums[:, LABELLED]
     if counted:
         (iou, recall, precision), overall = class_scores(sums), float(pixel_accuracy(sums))
     else:
         (iou, recall, precision), overall = _logged_scores(run)
     scores = np.stack([recall, precision, iou])
     mean, mean_precision, mean_iou = class_mean(scores).tolist()
-    groups = frequency_groups(run.pixels) if run.pixels else {}
+    if run.origin.classifies and run.pixels:
+        there = ~np.isnan(recall)
+        overall = float(np.average(recall[there], weights=np.array(run.pixels)[there]))
+    groups = run.groups
     order = [c for ids in groups.values() for c in ids] or list(range(len(run.classes)))
-    tail = groups.get("tail", [])
+    rare = next(reversed(groups), "")
+    tail = groups.get(rare, [])
     # an image of a classifier is one pixel
     fewest = limit("FEWEST_IMAGES" if run.origin.classifies else "FEWEST_PIXELS")
     enough = (images >= limit("FEWEST_IMAGES")) & (pixels >= fewest)
-    training = _end_of_training(run).reindex(columns=[run.classes[c] for c in tail])
+    training = _end_of_training(run)
+    # with thousands of classes the log has a few of them, and the mean over each group
+    logged = [f"({rare})"] if f"({rare})" in training else [run.classes[c] for c in tail]
+    training = training.reindex(columns=logged)
     return Evidence(
         overall=overall,
         mean=mean,
@@ -110,12 +116,16 @@ def weigh(run: RunRecord) -> Evidence:
         group_of={run.classes[c]: name for name, ids in groups.items() for c in ids},
         labelled={run.classes[c]: (int(images[c]), int(pixels[c])) for c in order if counted},
         tail_measured=(int(enough[tail].sum()), len(tail)) if counted and tail else None,
-        sizes=by_size(run.counts, groups) if counted and groups else None,
+        sizes=by_size(run.counts, groups)
+        if counted and groups and not run.origin.classifies
+        else None,
         rise=_rise(run.curve.to_numpy()),
         validations=len(run.curve),
         epochs=run.epochs,
         tail_in_training=float(training.loc["class/recall"].mean()),
-        tail_gradient=float(training.loc["class/gradient_share"].sum(min_count=1)),
+        tail_gradient=nan
+        if logged == [f"({rare})"]
+        else float(training.loc["class/gradient_share"].sum(min_count=1)),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +19,6 @@ from lit_seg.diagnosis.sizes import Sizes
 from lit_seg.diagnosis.verdict import HEADLINES, Verdict
 from lit_seg.files.escape import one_line, terminal
 from lit_seg.metrics.mask_sizes import MASK_SIZE_BINS
-from lit_seg.metrics.scores import STAT_NAMES
 
 _SHOWN = 12  # classes at each end of a long list
 _DERIVED = ("accuracy_gap", "tail_gap", "never_found", "flooded")
@@ -30,8 +30,12 @@ def show(
     evidence: Evidence,
     verdict: Verdict,
     comparison: Comparison | None,
+    watched: Sequence[str] = (),
 ) -> None:
-    """Print tables, verdict, reasons and what to do next."""
+    """Print tables, verdict, reasons and what to do next.
+
+    Of many classes the table shows the most and the least frequent ones, and those ``watched``.
+    """
 
     def line(text: str, style: str = "") -> None:
         for part in text.split("\n"):
@@ -42,16 +46,16 @@ def show(
     line(f"{run.folder}, LOSS={run.origin.loss}" if run.origin.loss else str(run.folder))
     for note in run.notes:
         line(f"note: {note}")
-    console.print(_class_table(evidence))
+    console.print(_class_table(evidence, watched))
     line(
-        f"pixel accuracy {_cell(evidence.overall)}   mean accuracy {_cell(evidence.mean)}   "
+        f"{run.words.overall} {_cell(evidence.overall)}   mean accuracy {_cell(evidence.mean)}   "
         f"gap {_cell(evidence.accuracy_gap)}   mean precision {_cell(evidence.mean_precision)}   "
         f"mIoU {_cell(evidence.mean_iou)}"
     )
     if evidence.sizes is not None:
         console.print(_size_table(evidence.sizes))
     if comparison is not None:
-        console.print(_change_table(comparison))
+        console.print(_change_table(comparison, run.words.stats))
         line(f"against {comparison.loss or 'the baseline'}: {comparison.text}")
         line(comparison.limit)
         for note in comparison.notes:
@@ -129,12 +133,14 @@ def _table(title: str, *columns: str, left: tuple[int, ...] = (0,)) -> Table:
     return table
 
 
-def _class_table(of: Evidence) -> Table:
+def _class_table(of: Evidence, watched: Sequence[str]) -> Table:
     columns = ("class", "group", "recall", "precision", "IoU", "images", "")
     table = _table("last validation, in %", *columns, left=(0, 1, 6))
     names = list(of.per_class)
     if len(names) > 2 * _SHOWN + 1:
-        names[_SHOWN:-_SHOWN] = [f"... {len(names) - 2 * _SHOWN} more"]
+        between = [name for name in names[_SHOWN:-_SHOWN] if name in watched]
+        more = len(names) - 2 * _SHOWN - len(between)
+        names[_SHOWN:-_SHOWN] = [*between, f"... {more} more"]
     remarks = dict.fromkeys(of.never_found, "never found")
     remarks |= dict.fromkeys(of.flooded, "mostly false positives")
     last_group = ""
@@ -165,7 +171,7 @@ def _size_table(sizes: Sizes) -> Table:
     return table
 
 
-def _change_table(comparison: Comparison) -> Table:
+def _change_table(comparison: Comparison, stats: Mapping[str, str]) -> Table:
     table = _table(
         f"against {comparison.baseline}, in %; interval over images, of one seed",
         *("score", "baseline", "this run", "change", "95 % interval"),
@@ -173,5 +179,5 @@ def _change_table(comparison: Comparison) -> Table:
     for stat, of in comparison.changes.items():
         change, low, high = (_cell(v, "+") for v in (of.run - of.baseline, of.low, of.high))
         interval = low if low == "n/a" else f"{low} to {high}"
-        table.add_row(STAT_NAMES[stat], _cell(of.baseline), _cell(of.run), change, interval)
+        table.add_row(stats[stat], _cell(of.baseline), _cell(of.run), change, interval)
     return table

@@ -26,6 +26,7 @@ RULES = {
     "FEWEST_VALIDATIONS": Rule(8, "two validations in a quarter"),
     "FEWEST_IMAGES": Rule(5, "images that show a class"),
     "FEWEST_PIXELS": Rule(100, "labelled pixels of a class"),
+    "FEWEST_OF_TAIL": Rule(100, "images of a classifier's rarest group together, if few of each"),
     "ENOUGH_OF_TAIL": Rule(0.50, "share of the tail classes with so many images and pixels"),
     "FEWEST_MASKS": Rule(10, "masks of one size in one group of classes"),
     "ENOUGH_COMPARED": Rule(0.50, "share of the tail's masks in sizes that others have too"),

@@ -9,14 +9,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from lit_seg.analysis.group_data import cube_of
+from lit_seg.analysis.group_data import counts_of
+from lit_seg.analysis.image_counts import ImageCounts
 from lit_seg.errors import RunError
 from lit_seg.losses.catalogue import every_loss
 from lit_seg.metrics.scores import LABELLED
+from lit_seg.metrics.shot_groups import class_groups
+from lit_seg.metrics.task_words import Words, words_of
 from lit_seg.runs.csv_rows import logged_length
 from lit_seg.runs.layout import COMMAND, DATASET, METRICS, VAL_IMAGES, find_run
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images, load_runs
@@ -45,11 +46,12 @@ class Origin:
     epochs: int | None  # the configured length; None if it was given in steps
     steps: int | None
     pretrained: bool | None  # whether training started from such weights; None if not known
+    rule: str | None = None  # by which a classifier's classes are many, medium and few
 
     @property
     def classifies(self) -> bool:
         """Whether it is a run of classification, where a pixel stands for an image."""
-        return self.variables.get("TASK") == "classification"
+        return self.rule is not None
 
     def train(self, loss: str, options: str = "", **changed: str) -> str:
         """The command that trains such a run again with another loss or other variables."""
@@ -68,12 +70,22 @@ class RunRecord:
     classes: tuple[str, ...]  # in the order of their ids; without dataset.csv in that of the log
     pixels: list[int] | None  # labelled in training, or else in validation; None if not known
     images: tuple[str, ...]  # of the last validation; empty for a run without counts per image
-    counts: npt.NDArray[np.int64]  # (I, C, 3) pixels labelled, predicted and both
+    counts: ImageCounts  # pixels labelled, predicted and both
     log: pd.DataFrame  # rows (step, stat, class, value) of everything that was logged
     curve: pd.Series  # mean IoU of each validation, by step
     notes: tuple[str, ...]  # which files are missing, and what is therefore not known
     epochs: float  # begun, or if it is not known validated; a part of the images is a part of one
     finished: bool  # whether it trained to its end
+
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """Class ids by ``class_groups``; empty if frequencies are not known."""
+        return class_groups(self.pixels, self.origin.rule) if self.pixels else {}
+
+    @property
+    def words(self) -> Words:
+        """What a diagnosis of the run calls things."""
+        return words_of(list(self.groups), self.origin.rule)
 
     def resume(self, options: str = "") -> str:
         """The command that trains it further."""
@@ -114,15 +126,15 @@ def read_run(path: str | Path) -> RunRecord:
         classes, pixels = dataset["class"].tolist(), dataset["train_pixels"].tolist()
     else:
         logged = log.loc[log["stat"] == "val/iou", "class"]
-        classes = (logged if len(logged) else rows["class"]).unique().tolist()
-    counts = cube_of(rows, images, classes)
+        classes = list(dict.fromkeys([*logged, *rows["class"]]))  # not all are logged of many
+    counts = counts_of(rows, images, classes)
     if not has_images:
         notes.append(
             f"no {VAL_IMAGES} (a run of an older version): mask sizes and the number of labelled "
             "pixels are not known; the next validation in training writes the file"
         )
     if pixels is None and has_images:
-        pixels = counts[..., LABELLED].sum(axis=0).tolist()
+        pixels = counts.sums()[:, LABELLED].tolist()
         notes.append(f"no {DATASET}: classes are ordered by their pixels in validation")
     elif pixels is None:
         notes.append(f"no {DATASET}: which classes are rare is not known")
@@ -179,14 +191,15 @@ def origin_of(folder: Path, options: Mapping[str, Any]) -> Origin:
         "RECIPE": recipe,
         "WEIGHTS": options.get("model.weights", ""),
         "INIT": options.get("model.init", ""),
-        "TASK": "classification" if "model.method" in options else "",
+        "TASK": "classification" if "model.rule" in options else "",
         **given,
     }
     variables = {key: value for key, value in variables.items() if value}
     lengths = [options.get(f"trainer.max_{unit}", "") for unit in ("epochs", "steps")]
     epochs, steps = (int(text) if text.isdigit() and int(text) else None for text in lengths)
     pretrained = bool({"WEIGHTS", "INIT"} & set(variables)) if options else None
-    return Origin(loss, plain, variables, args, epochs, steps, pretrained)
+    rule = options.get("model.rule")
+    return Origin(loss, plain, variables, args, epochs, steps, pretrained, rule)
 
 
 def _command(folder: Path) -> tuple[dict[str, str], list[str] | None]:
@@ -235,6 +248,8 @@ def _loss(class_path: str, in_path: str) -> tuple[str, bool]:
         names = cls.card.name.split(", ")
         if cls.__name__ == _class_of_ours(class_path) or (not class_path and in_path in names):
             return in_path if in_path in names else names[0], cls.card.family == "plain"
+    if class_path.startswith("lit_seg."):  # a form of a loss that only classifiers have
+        return in_path or class_path, False
     return class_path or in_path, False
 
 

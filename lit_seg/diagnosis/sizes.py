@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lit_seg.analysis.group_data import Counts, masks_of
+from lit_seg.analysis.group_data import masks_of
+from lit_seg.analysis.image_counts import Cube, ImageCounts
 from lit_seg.diagnosis.rules import below, limit
 
 Cause = Literal["rarity", "smallness", "both", "neither", "unknown"]
@@ -30,7 +31,7 @@ class Sizes:
     cause: Cause  # what costs the tail its recall
 
 
-def by_size(counts: Counts, groups: Mapping[str, Sequence[int]]) -> Sizes:
+def by_size(counts: ImageCounts | Cube, groups: Mapping[str, Sequence[int]]) -> Sizes:
     """Sort the masks of pixel counts ``(I, C, 3)`` into bins, for groups of class ids."""
     masks = masks_of(counts)
     by_group = {name: _bins(masks[masks["class"].isin(ids)]) for name, ids in groups.items()}

@@ -6,14 +6,15 @@ from lit_seg.diagnosis.advice import Advice, advise
 from lit_seg.diagnosis.evidence import Evidence
 from lit_seg.diagnosis.number_text import listed, percent, points
 from lit_seg.diagnosis.rules import below, exceeds, limit, reaches
-from lit_seg.diagnosis.run_record import Origin, RunRecord
+from lit_seg.diagnosis.run_record import RunRecord
 from lit_seg.errors import plural
+from lit_seg.metrics.task_words import few_of
 
 HEADLINES = {
     "hardly_trained": "cannot tell yet: the run is hardly trained",
     "too_few_pixels": "cannot tell: too little of the tail is labelled in validation",
     "too_easy": "no: the data is easy for this model",
-    "not_converged": "cannot tell yet: pixel accuracy is low and the mean IoU still rises",
+    "not_converged": "cannot tell yet: accuracy is low and the mean IoU still rises",
     "flooded": "partly: the tail is found, but with too many false positives",
     "too_hard": "no: the data is too hard for this model, or the model too weak",
     "imbalance": "yes: imbalance is the bottleneck",
@@ -36,8 +37,7 @@ class Verdict:
 
 def judge(run: RunRecord, evidence: Evidence) -> Verdict:
     """Apply the rules of ``docs/diagnose.md`` in their order."""
-    plain = run.origin.plain
-    kind, reason = next((kind, why) for kind, holds, why in _rules(evidence, run.origin) if holds)
+    kind, reason = next((kind, why) for kind, holds, why in _rules(evidence, run) if holds)
     rising = (
         f"mean IoU still rises: over the last quarter of the {evidence.validations} validations "
         f"it is {points(evidence.rise)} above the quarter before ({points(limit('STILL_RISING'))} "
@@ -47,7 +47,7 @@ def judge(run: RunRecord, evidence: Evidence) -> Verdict:
     )
     return Verdict(
         kind,
-        (reason, *(text for holds, text in _remarks(kind, evidence, plain) if holds)),
+        (reason, *(text for holds, text in _remarks(kind, evidence, run) if holds)),
         advise(kind, run, evidence),
         # Its pixel accuracy is low, so only more training can show that it is not too hard.
         otherwise="too_hard" if kind == "not_converged" else None,
@@ -55,9 +55,9 @@ def judge(run: RunRecord, evidence: Evidence) -> Verdict:
     )
 
 
-def _rules(of: Evidence, origin: Origin) -> list[tuple[str, bool, str]]:
+def _rules(of: Evidence, run: RunRecord) -> list[tuple[str, bool, str]]:
     """List each verdict, whether its rule holds, and the numbers that decide."""
-    plain = origin.plain
+    plain, words, rare = run.origin.plain, run.words, run.words.rare
     enough, number = of.tail_measured or (1, 1)
     hard = below(of.overall, "HIGH_OVERALL_ACCURACY")
     flooded = reaches(of.tail.recall, "FOUND") and below(of.tail.precision, "FLOODED")
@@ -72,34 +72,43 @@ def _rules(of: Evidence, origin: Origin) -> list[tuple[str, bool, str]]:
         f"at least {limit('FEWEST_VALIDATIONS')} validations must show that mean IoU no longer "
         "rises"
     )
-    labelled = "" if origin.classifies else f"{limit('FEWEST_PIXELS')} labelled pixels in "
+    # thousands of classes with three images each measure the mean over the classes well
+    of_tail = sum(
+        n for name, (n, _) in of.labelled.items() if of.group_of[name] == [*of.groups][-1]
+    )
+    few_pixels = below(enough / number, "ENOUGH_OF_TAIL")
+    labelled, together = f"{limit('FEWEST_PIXELS')} labelled pixels in ", ""
+    if run.origin.classifies:
+        few_pixels = few_pixels and below(of_tail, "FEWEST_OF_TAIL")
+        labelled, together = "", f", or {limit('FEWEST_OF_TAIL')} images be of them"
     few_pixels_text = (
-        f"{enough} of {number} tail classes have {labelled}"
-        f"{limit('FEWEST_IMAGES')} images or more; at least half must"
+        f"{enough} of {number} {rare} classes have {labelled}"
+        f"{limit('FEWEST_IMAGES')} images or more; at least half must{together}"
     )
     easy_text = (
         f"mean accuracy {percent(of.mean)} is above {percent(limit('EASY_MEAN_ACCURACY'))}: no "
         "loss can find much more"
     )
     hard_text = (
-        f"pixel accuracy {percent(of.overall)} is below "
-        f"{percent(limit('HIGH_OVERALL_ACCURACY'))}: frequent classes are not learned (head "
-        f"recall {percent(of.head.recall)})"
+        f"{words.overall} {percent(of.overall)} is below "
+        f"{percent(limit('HIGH_OVERALL_ACCURACY'))}: frequent classes are not learned "
+        f"({words.frequent} recall {percent(of.head.recall)})"
     )
     flooded_text = (
-        f"tail recall is {percent(of.tail.recall)}, tail precision {percent(of.tail.precision)}: "
-        f"{percent(1 - of.tail.precision)} of the pixels predicted as tail are something else"
+        f"{rare} recall is {percent(of.tail.recall)}, {rare} precision "
+        f"{percent(of.tail.precision)}: {percent(1 - of.tail.precision)} of the {words.unit}s "
+        f"predicted as {rare} are something else"
     )
     gap_text = (
-        f"mean accuracy {percent(of.mean)} is {points(of.accuracy_gap)} below pixel accuracy "
-        f"{percent(of.overall)}; head recall is {percent(of.head.recall)}, tail recall "
-        f"{percent(of.tail.recall)}"
+        f"mean accuracy {percent(of.mean)} is {points(of.accuracy_gap)} below {words.overall} "
+        f"{percent(of.overall)}; {words.frequent} recall is {percent(of.head.recall)}, {rare} "
+        f"recall {percent(of.tail.recall)}"
     )
     large = f"a large gap is {points(limit('LARGE_ACCURACY_GAP'))}"
     rests = below(of.rise, "STILL_RISING")
     return [
         ("hardly_trained", below(of.epochs, "LEAST_EPOCHS") and not rests, short_text),
-        ("too_few_pixels", below(enough / number, "ENOUGH_OF_TAIL"), few_pixels_text),
+        ("too_few_pixels", few_pixels, few_pixels_text),
         ("too_easy", exceeds(of.mean, "EASY_MEAN_ACCURACY"), easy_text),
         # A loss that favours rare classes lowers pixel accuracy too: too hard comes after it.
         ("flooded", flooded and not plain, flooded_text),
@@ -112,20 +121,24 @@ def _rules(of: Evidence, origin: Origin) -> list[tuple[str, bool, str]]:
     ]
 
 
-def _remarks(kind: str, of: Evidence, plain: bool) -> list[tuple[object, str]]:
+def _remarks(kind: str, of: Evidence, run: RunRecord) -> list[tuple[object, str]]:
     """List what limits the verdict, and further facts that no rule uses."""
+    plain, words, rare = run.origin.plain, run.words, run.words.rare
+    rare_classes, gets = ("the tail", "gets") if rare == "tail" else (f"{rare} classes", "get")
     few = of.rise != of.rise
     lowest = sorted(of.per_class.items(), key=lambda pair: pair[1].recall)[:3]
     measured = [
-        f"{name} has {plural(pixels, 'pixel')} in {plural(images, 'image')}"
+        f"{name} has {plural(images, 'image')}"
+        if run.origin.classifies
+        else f"{name} has {plural(pixels, 'pixel')} in {plural(images, 'image')}"
         for name, (images, pixels) in of.labelled.items()
-        if of.group_of.get(name) == "tail"
+        if of.group_of.get(name) == [*of.groups][-1]
     ]
     return [
-        (kind == "too_few_pixels", ", ".join(measured)),
+        (kind == "too_few_pixels", few_of(measured)),
         (
             kind in ("too_hard", "not_converged") and not plain,
-            "a loss that favours rare classes lowers pixel accuracy too; a run with LOSS=ce "
+            f"a loss that favours rare classes lowers {words.overall} too; a run with LOSS=ce "
             "tells which it is",
         ),
         (kind == "too_hard" and few, "or training was too short: too few validations tell"),
@@ -138,13 +151,13 @@ def _remarks(kind: str, of: Evidence, plain: bool) -> list[tuple[object, str]]:
         (of.flooded, f"found, but mostly false positives: {listed(of.flooded)}"),
         (
             reaches(of.tail_in_training - of.tail.recall, "OVERFITTED"),
-            f"tail recall is {percent(of.tail_in_training)} in training and "
-            f"{percent(of.tail.recall)} in validation: no loss mends that; more images of the tail "
-            "or more augmentation can",
+            f"{rare} recall is {percent(of.tail_in_training)} in training and "
+            f"{percent(of.tail.recall)} in validation: no loss mends that; more images of "
+            f"{rare_classes} or more augmentation can",
         ),
         (
             of.tail_gradient == of.tail_gradient,
-            f"the tail gets {percent(of.tail_gradient)} of the gradient at the end",
+            f"{rare_classes} {gets} {percent(of.tail_gradient)} of the gradient at the end",
         ),
         (
             few and kind != "hardly_trained",

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lit_seg.errors import RunError, reason_of
+from lit_seg.errors import OfClassifierError, RunError, reason_of
 from lit_seg.files.schema import ANYTHING, COUNT, TEXT, Value, difference, is_number
 from lit_seg.images.data_format import DataFormat
 from lit_seg.inference.plain_export import read_plain_export
@@ -100,9 +100,29 @@ def load_exported(path: Path | str) -> ExportedNetwork:
     """Load ``model.pt2`` or ``model.onnx``; no code is run from the file.
 
     Raises:
-        RunError: naming the file and what is missing or wrong in it.
+        RunError: naming the file and what is missing or wrong in it; ``OfClassifierError`` if it is
+            of a classifier.
     """
     path = Path(path).expanduser()
+    run, content, program = open_export(path)
+    images = content.get("data_format") if isinstance(content, dict) else None
+    if isinstance(images, dict) and "resize" in images:  # which no format of segmentation has
+        raise OfClassifierError(f"{path}: is of a classifier; `lit_seg.load` takes it")
+    try:
+        damage = difference(content, _CONTENT)
+        if not damage and content["schema"] == _SCHEMA:
+            return ExportedNetwork(run, content, program)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        damage = reason_of(error)
+    raise _damaged(path, damage or "schema")
+
+
+def open_export(path: Path) -> tuple[Run, Any, nn.Module | None]:
+    """Open an export: what gives scores of images, its metadata, and the modules that this uses.
+
+    Raises:
+        RunError: naming the file and what is wrong with it.
+    """
     if not path.is_file():
         raise RunError(f"{path}: no such file; give a {' or '.join(SUFFIXES)} file")
     load = {".pt2": _torch_program, ".onnx": _onnx_session}.get(path.suffix)
@@ -115,23 +135,17 @@ def load_exported(path: Path | str) -> ExportedNetwork:
     except Exception as error:  # whatever torch and onnxruntime raise on damage
         reason = (str(error) or type(error).__name__).splitlines()[0][:300]
         raise RunError(f"{path}: cannot be loaded ({reason}); export the run anew") from error
-    return ExportedNetwork(run, _metadata(path, text), program)
-
-
-def _metadata(path: Path, text: str | None) -> dict[str, Any]:
     if text is None:
         raise RunError(f"{path}: does not name its classes; give a file of `lit_seg export`")
     try:
-        content: dict[str, Any] = json.loads(text)
-        damage = difference(content, _CONTENT)
-        if not damage and content["schema"] == _SCHEMA:
-            DataFormat.of(content["data_format"])
-            return content
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        damage = reason_of(error)
-    raise RunError(
-        f"{path}: its {METADATA} is of another version or damaged ({damage or 'schema'}); "
-        "export the run anew"
+        return run, json.loads(text), program
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, reason_of(error)) from None
+
+
+def _damaged(path: Path, what: str) -> RunError:
+    return RunError(
+        f"{path}: its {METADATA} is of another version or damaged ({what}); export the run anew"
     )
 
 
@@ -155,8 +169,11 @@ def _onnx_session(path: Path) -> tuple[Run, str | None, None]:
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
+    there = {output.name for output in session.get_outputs()}
+    name = "logits" if "logits" in there else "scores"  # which classifiers give
+
     def run(image: Tensor) -> Tensor:
-        (logits,) = session.run(["logits"], {"image": np.ascontiguousarray(image.cpu().numpy())})
+        (logits,) = session.run([name], {"image": np.ascontiguousarray(image.cpu().numpy())})
         return torch.from_numpy(logits).to(image.device)
 
     return run, session.get_modelmeta().custom_metadata_map.get(METADATA), None

@@ -93,7 +93,7 @@ class Predictor:
             raise RunError(f"`tau` must be a number of at least 0, got {tau}")
         if batch_size < 1:
             raise RunError(f"`batch_size` must be at least 1, got {batch_size}")
-        self.device = _device(device)
+        self.device = device_of(device)
         self.file = Path(path).expanduser()
         if self.file.suffix in SUFFIXES:
             exported = load_exported(self.file)
@@ -223,7 +223,12 @@ def as_array(picture: Picture, channels: int = 3) -> Array:
     return found
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device of that name; ``auto`` is a GPU if there is one.
+
+    Raises:
+        RunError: if there is no such device.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

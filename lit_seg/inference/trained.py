@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_seg.errors import RunError
+from lit_seg.errors import OfClassifierError, RunError
 from lit_seg.files.torch_file import read_plain
 from lit_seg.images.data_format import DataFormat
 from lit_seg.images.open_and_save import IMAGE_SUFFIXES
@@ -80,7 +80,8 @@ def load_network(path: Path | str) -> TrainedNetwork:
     No code is run from the file, and no state of the loss or the optimizer is needed.
 
     Raises:
-        RunError: naming the file and what is missing or wrong in it.
+        RunError: naming the file and what is missing or wrong in it; ``OfClassifierError`` if it is
+            of a classifier.
     """
     file = checkpoint_file(Path(path))
     content = read_plain(file)
@@ -93,9 +94,9 @@ def load_network(path: Path | str) -> TrainedNetwork:
             "`make train RESUME=<run>`"
         )
     if "palette" not in options["data_format"]:
-        raise RunError(
-            f"{file}: is of a classifier; `lit_seg.classification.use` and "
-            "`python -m lit_seg.classification export` are for it"
+        raise OfClassifierError(
+            f"{file}: is of a classifier; `lit_seg.load` and "
+            "`python -m lit_seg.classification export` take it"
         )
     try:
         return _network_of(content, options)

@@ -12,8 +12,8 @@ from pytorch_lightning.loggers import Logger
 from lit_seg.errors import WriteError
 from lit_seg.files.atomic_io import replace_text, without_links, writing
 from lit_seg.runs.csv_rows import numbers, read_table
-from lit_seg.runs.layout import CLASSES, COST, METRICS
-from lit_seg.runs.records import RECORD, split_key, split_stat
+from lit_seg.runs.layout import CLASSES, COST, METRICS, VAL_RECALL
+from lit_seg.runs.records import EVERY, RECORD, split_key, split_stat
 
 
 class CSVLog(Logger):
@@ -21,7 +21,8 @@ class CSVLog(Logger):
 
     Statistics of classes become records (step, stat, class, value) in ``classes.csv``, to six
     digits since there are many. Costs become rows (step, cost, value) in ``cost.csv``, a file of
-    its own because it differs each time a run is repeated.
+    its own because it differs each time a run is repeated. ``val_recall.csv`` has a row per
+    validation and a column per class, where the classes are too many for a metric each.
     Rows are on disk when :meth:`log_metrics` returns, and a run that goes on after an interruption
     appends to what is there, after :meth:`keep_before` dropped what it logs again.
     """
@@ -54,12 +55,14 @@ class CSVLog(Logger):
             return
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        classes, costs, wide = [], [], {}
+        classes, costs, wide, every = [], [], {}, {}
         for key, value in metrics.items():
             stat, name = split_key(key) or (key, "")
             kind, rest = split_stat(stat)
             if kind == "class":
                 classes.append([step, rest, name, f"{value:.6g}"])
+            elif kind == EVERY:
+                every[rest] = f"{value:.4g}"
             elif kind == "cost":
                 costs.append([step, rest, f"{value:.6g}"])
             else:
@@ -68,6 +71,8 @@ class CSVLog(Logger):
             self._append(self.folder / CLASSES, RECORD, classes)
         if costs:
             self._append(self.folder / COST, ["step", "cost", "value"], costs)
+        if every:
+            self._append(self.folder / VAL_RECALL, ["step", *every], [[step, *every.values()]])
         if wide:
             self._log_wide({"step": step, **wide})
 
@@ -103,7 +108,7 @@ class CSVLog(Logger):
     def _kept(self, step: int, validations: int | None) -> dict[Path, pd.DataFrame]:
         """Read what is kept of each file; all files are read before one is written."""
         tables = {}
-        for path in (self.folder / METRICS, self.folder / CLASSES, self.folder / COST):
+        for path in (self.folder / name for name in (METRICS, CLASSES, COST, VAL_RECALL)):
             if path.exists():
                 table = read_table(path, ["step"])
                 if table.empty:  # killed before its first line was written
@@ -111,8 +116,10 @@ class CSVLog(Logger):
                     continue
                 at = numbers(table[["step"]], path)["step"]
                 kept = at < step
-                if validations is not None and "val/miou" in table:
-                    scored = (at == step - 1) & (table["val/miou"] != "")
+                if validations is not None and ("val/miou" in table or path.name == VAL_RECALL):
+                    scored = at == step - 1
+                    if path.name != VAL_RECALL:
+                        scored &= table["val/miou"] != ""
                     kept &= ~scored | (scored.cumsum() <= validations)
                 tables[path] = table[kept]
         return tables

@@ -3,8 +3,8 @@
 Texts may hold ``**bold**`` and ``code`` in backticks, nothing else.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from PIL import Image
@@ -108,3 +108,6 @@ class Report:
     title: str
     subtitle: str
     sections: Sequence[Section]
+    tables: Mapping[str, str] = field(
+        default_factory=dict
+    )  # CSV files by name, of what is not shown

@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from lit_seg.analysis.bootstrap import bootstrap_pairs
-from lit_seg.analysis.group_data import Counts, masks_of
+from lit_seg.analysis.group_data import masks_of
+from lit_seg.analysis.image_counts import Cube
 from lit_seg.analysis.style import INK, MUTED, PAPER
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.images.open_and_save import save_picture
@@ -59,7 +60,7 @@ class Scored:
     classes: Sequence[str]
     train_pixels: Sequence[int]
     images: Sequence[str]
-    counts: Counts
+    counts: Cube
     confusion: npt.NDArray[np.int64]
     boundaries: npt.NDArray[np.int64] | None
     taus: Sequence[float]
@@ -175,7 +176,7 @@ def _intervals(scored: Scored) -> dict[str, tuple[float, float]]:
         return np.concatenate([overall, *class_scores(ours)], axis=-1)
 
     names = [*STATS, *(f"{stat}/{name}" for stat in CLASS_STATS for name in scored.classes)]
-    one_seed = scored.counts[None]
+    one_seed = [scored.counts]
     found = bootstrap_pairs(one_seed, one_seed, statistic, _DRAWS)
     return {name: (each.low, each.high) for name, each in zip(names, found, strict=True)}
 

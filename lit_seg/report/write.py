@@ -10,7 +10,7 @@ from lit_seg.report.markdown import to_markdown
 
 
 def write_report(report: Report, out: Path) -> list[Path]:
-    """Write ``report.html``, ``report.md`` and the pictures of the latter to the folder ``out``.
+    """Write ``report.html``, ``report.md`` with its pictures, and further tables to ``out``.
 
     The same runs give the same bytes, on one machine with the same versions. The result is what was
     written, the page first.
@@ -19,6 +19,7 @@ def write_report(report: Report, out: Path) -> list[Path]:
     contents = {
         "report.html": printable(page).encode(),
         "report.md": printable(text).encode(),
+        **{name: printable(table).encode() for name, table in report.tables.items()},
         **pictures,
     }
     for name, content in contents.items():

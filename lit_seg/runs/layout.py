@@ -17,6 +17,8 @@ CLASSES = "classes.csv"
 COST = "cost.csv"
 DATASET = "dataset.csv"
 VAL_IMAGES = "val_images.csv"
+VAL_RECALL = "val_recall.csv"
+"""The recall of each class at each validation, where there are too many to log each."""
 SUMMARY = "summary.json"
 TABLE = "val_table.md"
 PICTURES = "pictures"
@@ -70,7 +72,7 @@ def check_files(folder: Path) -> None:
     Raises:
         RunError: naming what is no plain file where the run has one, such as a folder.
     """
-    names = (CONFIG, METRICS, CLASSES, COST, DATASET, VAL_IMAGES, SUMMARY, TABLE)
+    names = (CONFIG, METRICS, CLASSES, COST, DATASET, VAL_IMAGES, VAL_RECALL, SUMMARY, TABLE)
     checkpoints = (folder / CHECKPOINTS / name for name in ("last.ckpt", "best.ckpt"))
     for path in (*(folder / name for name in names), *checkpoints):
         if os.path.lexists(path) and not path.is_file():

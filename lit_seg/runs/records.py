@@ -10,6 +10,8 @@ from typing import Any
 RECORD = ["step", "stat", "class", "value"]
 """Columns of tables of records; the class is empty for what belongs to no class."""
 KINDS = ("train", "val", "class", "cost")
+EVERY = "every"
+"""The kind of the keys `every/<class>`, recalls of thousands of classes, for a file alone."""
 CLASS_STEP = "class_step"
 """The step axis of the ``class/<stat>/<class>`` curves in W&B."""
 GLOBAL_STEP = "trainer/global_step"

@@ -23,9 +23,9 @@ from lit_seg.runs.reader import COUNTS, load_dataset, load_images, run_places
 from lit_seg.runs.run_name import RunName, is_other_loss
 from lit_seg.runs.summary import RunScores, Summary, read_summary, run_scores, same_length
 
-# Options that differ between the runs of any comparison, or say where a run lies.
+# Options that differ between the runs of any comparison, name the method, or say where a run lies.
 _OF_PLACE = re.compile(
-    r"^(seed_everything|run_dir|trainer\.default_root_dir|ckpt_path|model\.loss(\..*)?"
+    r"^(seed_everything|run_dir|trainer\.default_root_dir|ckpt_path|model\.loss(\..*)?|model\.(method|head_loss|stage_one)(\..*)?"
     r"|data\.init_args\.(root|folder|num_workers)|.*\.dirpath|rank_timeout|changed_data|trust(\..*)?)$"
 )
 _ROUNDING = 1e-4  # of a mean IoU: metrics are summed in single precision
@@ -164,15 +164,20 @@ def wrong_scores(images: pd.DataFrame, scores: RunScores) -> str:
     pixels = scores.column("train_pixels").astype(int).tolist()
     pixel_acc = float(pixel_accuracy(sums))
     counted = run_scores(list(scores.classes), pixels, class_scores(sums), pixel_acc)
-    pairs = {STAT_NAMES[stat]: (counted.overall[stat], scores.overall[stat]) for stat in STATS}
-    for name, row in scores.classes.items():
-        pairs |= {f"{s} of {name}": (counted.classes[name][s], row[s]) for s in CLASS_STATS}
-    for name, (ours, theirs) in pairs.items():
-        if not np.isclose(ours, theirs, rtol=0, atol=_ROUNDING, equal_nan=True):
-            return (
-                f"{VAL_IMAGES}: its {name} is {100 * ours:.1f} %, that in {SUMMARY} "
-                f"{100 * theirs:.1f} %: one of the two files is cut, changed or of another run"
-            )
+    names = list(STAT_NAMES.values())
+    names += [f"{stat} of {name}" for name in scores.classes for stat in CLASS_STATS]
+    ours, theirs = (
+        np.array(
+            [of.overall[stat] for stat in STATS]
+            + [row[stat] for row in of.classes.values() for stat in CLASS_STATS]
+        )
+        for of in (counted, scores)
+    )
+    for i in np.flatnonzero(~np.isclose(ours, theirs, rtol=0, atol=_ROUNDING, equal_nan=True)):
+        return (
+            f"{VAL_IMAGES}: its {names[i]} is {100 * ours[i]:.1f} %, that in {SUMMARY} "
+            f"{100 * theirs[i]:.1f} %: one of the two files is cut, changed or of another run"
+        )
     return ""
 
 

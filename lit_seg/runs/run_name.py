@@ -39,8 +39,9 @@ def name_of_config(place: Sequence[str], config: object) -> RunName | None:
     try:
         data, model, seed = (config[key] for key in ("data", "model", "seed_everything"))  # type: ignore[index]
         loss = _loss(_class_name(model["loss"]))
-        # some networks have no encoder
-        network = "_".join(filter(None, (model["architecture"], model["encoder"])))
+        # some networks have no encoder; a classifier is named after its method
+        parts = (model["architecture"], model["encoder"]) if "method" not in model else ()
+        network = "_".join(filter(None, parts)) or model["method"]
         return RunName(_data(data), network, loss, int(seed), tuple(place))
     except (KeyError, TypeError, ValueError):
         return None
@@ -78,6 +79,8 @@ def is_other_loss(name: str, class_path: str) -> bool:
 
     names = {cls.__name__: cls.card.name.split(", ") for cls in every_loss()}
     known = any(name in each for each in names.values())
+    if class_path.startswith("lit_seg.") and _class_name(class_path) not in names:
+        return False  # a form of the loss that only classifiers have
     return known and name not in names.get(_class_name(class_path), [])
 
 

@@ -16,6 +16,7 @@ from lit_seg.analysis.bootstrap import (
     resamples,
     summed,
 )
+from lit_seg.analysis.image_counts import ImageCounts
 from lit_seg.metrics.scores import STATS, overall_scores, score_differences
 
 Statistic = Callable[[np.ndarray], np.ndarray]
@@ -53,7 +54,8 @@ def test_a_resample_is_what_drawing_images_one_by_one_gives() -> None:
     counts = _counts(0)
     (image_weight,) = resamples(default_rng(3), 5, 8)
     assert (image_weight.sum(axis=1) == 8).all()
-    fast = scores(summed(counts, image_weight))[..., STATS.index("miou")]
+    seeds = [ImageCounts.of(of_seed) for of_seed in counts]
+    fast = scores(summed(seeds, image_weight))[..., STATS.index("miou")]
     for b, weights in enumerate(image_weight):
         for s in range(3):
             drawn = [counts[s, i] for i, times in enumerate(weights) for _ in range(int(times))]

@@ -553,7 +553,7 @@ def test_one_pair_is_no_verdict_and_what_is_undefined_is_no_number(tmp_path: Pat
         evidence = weigh(one)
         found = compare(one, other)
         assert found.outcome == outcome
-        assert OUTCOMES[found.outcome] in found.text
+        assert OUTCOMES[found.outcome].format(main="mean IoU", rare="tail") in found.text
         change = found.changes["tail_precision"]  # one of the runs never predicts the tail
         assert all(math.isnan(value) for value in (change.baseline, change.run, change.low))
         assert change.sign == 0

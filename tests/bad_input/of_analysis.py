@@ -96,6 +96,7 @@ CASES = [
     Case("diagnose-nowhere", _command("diagnose", "gone"), ("gone",)),
     Case("diagnose-no-run", _command("diagnose", "empty"), ("empty",)),
     Case("diagnose-damaged", _damaged("diagnose", "val_images.csv"), ("val_images.csv",)),
+    Case("diagnose-class", _command("diagnose", "run", "--classes", "Road"), ("Road", "road")),
     Case("diagnose-itself", _command("diagnose", "run", "--against", "empty/../run"), ("run",)),
     Case("export-nowhere", _command("export", "gone"), ("gone",)),
     Case("export-no-run", _command("export", "empty"), ("empty",)),

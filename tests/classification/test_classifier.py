@@ -10,9 +10,9 @@ from sklearn.metrics import balanced_accuracy_score, recall_score
 from torch import Tensor
 
 from lit_seg.classification.classifier import SHOWN, LitClassifier
-from lit_seg.classification.groups import shot_groups
 from lit_seg.classification.image_evaluation import scored
 from lit_seg.classification.run_files import ClassTrajectories, image_table, show_accuracies
+from lit_seg.metrics.shot_groups import shot_groups
 
 GREY = {"dataset": "", "height": 8, "width": 8, "resize": 8, "channels": 1, "mean": [4], "std": [2]}
 

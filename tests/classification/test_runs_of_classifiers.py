@@ -5,10 +5,13 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from lit_seg.analysis.comparison import compare
+from lit_seg.analysis.learning import curve
 from lit_seg.classification.classifier import LitClassifier
 from lit_seg.classification.cli import main
 from lit_seg.classification.compare import train
@@ -18,6 +21,8 @@ from lit_seg.cli.main import main as main_of_segmentation
 from lit_seg.diagnosis.advice import advise
 from lit_seg.diagnosis.evidence import weigh
 from lit_seg.diagnosis.run_record import read_run
+from lit_seg.diagnosis.verdict import judge
+from lit_seg.report.sections import classes, decision, limits
 from lit_seg.runs.reader import COUNTS
 from tests.conftest import make_once
 from tests.same import differences
@@ -59,6 +64,19 @@ def test_a_second_stage_begins_with_the_backbone_of_the_first(runs: Path) -> Non
     assert not torch.equal(first["method.head.weight"], second["method.head.weight"])
 
 
+def test_the_first_stage_alone_is_none_for_a_method_of_one_stage(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--data", "digits_lt", "--runs", str(runs.parent)]
+    assert train([*given, "--model", "sdn", "--first_stage"]) == 0
+    assert not (runs / "sdn").exists()
+    assert train([*given, "--model", "crt", "--loss", "ce", "--first_stage"]) == 0
+    assert "plain/ce/seed0: finished" in capsys.readouterr().out
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert train([*given, "--model", "crt", "--seed", "1"]) == 2
+    assert "with --first_stage first" in capsys.readouterr().err
+
+
 def test_the_files_of_a_run_agree(runs: Path) -> None:
     run = runs / "crt/ce/seed0"
     images = pd.read_csv(run / "val_images.csv", dtype={"class": str})
@@ -89,11 +107,40 @@ def test_a_diagnosis_counts_images_and_names_the_task(runs: Path) -> None:
     """An image is one pixel there: 20 images of a class are enough, and `make` needs the task."""
     run = read_run(runs / "crt/ce/seed0")
     evidence = weigh(run)
-    assert evidence.tail_measured == (3, 3)
+    assert evidence.tail_measured == (5, 5)
+    assert evidence.sizes is None  # the mask of a class would be the whole image
+    accuracy = [of.recall for of in evidence.per_class.values()]
+    weights = sorted(run.pixels or [], reverse=True)
+    assert evidence.overall == pytest.approx(np.average(accuracy, weights=weights))
+    reasons = " ".join(judge(run, evidence).reasons)
+    assert "few-shot" in reasons
+    assert "pixel" not in reasons
     assert "--model.stage_one" not in (run.origin.args or [])
     assert run.origin.train("focal").startswith("make train LOSS=focal DATA=digits_lt MODEL=crt")
     assert "TASK=classification" in run.origin.train("focal")
     assert run.resume().startswith("make train TASK=classification RESUME=")
+
+
+def test_a_report_is_of_images_and_compares_methods_with_plain(runs: Path) -> None:
+    found = compare([runs / name / "ce/seed0" for name in ("crt", "plain")], draws=20)
+    assert list(found.groups) == ["many", "medium", "few"]
+    base = found.baseline
+    assert base is not None
+    assert base.model == "plain"
+    (other,) = (method for method in found.methods if method is not base)
+    assert found.difference(other.label, "macc") is not None
+    sections = (decision.section(found), classes.section(found), limits.section(found))
+    for text in map(repr, sections):
+        assert "ixel" not in text
+        assert "few-shot" in text or "few" in text
+    assert not [option for option in found.settings if option.startswith("model.method")]
+    few = found.scores[found.scores["stat"] == "tail_recall"].set_index("method")["value"]
+    metrics = pd.read_csv(runs / "plain/ce/seed0/metrics.csv").dropna(subset=["val/few"])
+    assert few[base.label] == pytest.approx(metrics["val/few"].iloc[-1], abs=1e-6)
+    curves = curve(found, "tail_recall")
+    assert curves[curves["method"] == base.label]["value"].tolist() == pytest.approx(
+        metrics["val/few"].tolist()
+    )
 
 
 def test_segmentation_sends_a_run_to_its_own_command_line(

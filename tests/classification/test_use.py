@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import lit_seg
 from lit_seg.classification.export_command import main
 from lit_seg.classification.heads.ncm import NCMHead
 from lit_seg.classification.methods.oltr import OLTR
@@ -32,14 +33,18 @@ def checkpoint(tmp_path: Path) -> Path:
 
 def test_it_says_what_head_h_does(checkpoint: Path) -> None:
     module = classifier(3, method="sdn").eval()
-    loaded = Classifier(checkpoint)
-    torch.nn.init.zeros_(loaded.method.feature_head.weight)  # g has no part in it
+    loaded = lit_seg.load(checkpoint)
+    assert isinstance(loaded, Classifier)
+    torch.nn.init.zeros_(loaded.network.method.feature_head.weight)  # g has no part in it
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 1), np.uint8)
-    (found,) = loaded.classify([image])
+    found = loaded(image)
     scores = module(torch.from_numpy(image).movedim(-1, 0)[None])[0]
     assert found.label == scores.argmax()
     assert found.name == module.class_names[found.label]
     np.testing.assert_allclose(found.probabilities, scores.softmax(0).detach(), rtol=1e-5)
+    assert [one.label for one in loaded([image] * 9)] == [found.label] * 9  # of two batches
+    with pytest.raises(RunError, match="without views, tau"):
+        lit_seg.load(checkpoint, tau=1.0)
 
 
 @pytest.mark.parametrize("name", ["pt2", pytest.param("onnx", marks=pytest.mark.slow)])
@@ -48,6 +53,10 @@ def test_a_file_gives_the_same_scores(name: str, checkpoint: Path, capsys) -> No
     asked = [str(checkpoint), "--format", name, "--out", str(out)]
     assert main(asked) == 0
     assert str(out / f"model.{name}") in capsys.readouterr().out
+    image = np.random.default_rng(0).integers(0, 256, (9, 8, 1), np.uint8)
+    ours, exported = lit_seg.load(checkpoint)(image), lit_seg.load(out / f"model.{name}")(image)
+    assert exported.name == ours.name
+    np.testing.assert_allclose(exported.probabilities, ours.probabilities, rtol=1e-4)
     assert main(asked) == 2  # nothing is replaced
     assert f"model.{name}" in capsys.readouterr().err
 

@@ -1,12 +1,14 @@
 """Tables of classes, learning curves, costs and methods."""
 
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
+from lit_seg.analysis import extremes
 from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.report.blocks import Block, Choice, Folded, Section, Table, Text
 from lit_seg.report.sections import classes, learning_curves, limits, training_cost
@@ -212,3 +214,31 @@ def test_methods_tell_seeds_resamples_and_what_is_missing(comparison: Comparison
     by_seed = {row[0]: row for row in rows_of(starting(found, "Differences in mean IoU"))}
     assert len(by_seed["recall"][2].split(", ")) == 3
     assert by_seed["pat"][-2:] == ["n/a", "n/a"]
+
+
+def test_of_many_classes_there_are_extremes_and_those_asked_for(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (classes, extremes):
+        monkeypatch.setattr(module, "ALL_SHOWN", 4)
+    monkeypatch.setattr(extremes, "_EACH", 1)
+    asked = replace(comparison, watched=["car"])
+    rows = comparison.class_scores
+    of_recall = rows[rows["stat"] == "recall"].groupby(["class", "method"])["value"].mean()
+    recall = of_recall.unstack()
+    gains = recall.sub(recall["ce"], axis=0)
+    expected = {"road", "bicyclist", "car", recall["ce"].idxmin(), recall["ce"].idxmax()}
+    expected |= {gains.max(axis=1).idxmax(), gains.min(axis=1).idxmin()}
+    found = tables(classes.section(asked))
+    table = found["Recall"]
+    assert {row[0].text.rstrip("†") for row in table.rows} == expected
+    assert len(expected) < 8
+    means = {row[0].text: row[3].text for row in table.foot}  # of all classes, shown or not
+    assert means == {
+        row[0].text: row[3].text for row in tables(classes.section(comparison))["Recall"].foot
+    }
+    every = pd.read_csv(StringIO(classes.class_csv(asked))).set_index("class")
+    assert list(every.index) == comparison.classes
+    assert every.loc["pole", "recall of recall"] == pytest.approx(
+        recall.loc["pole", "recall"], abs=1e-4
+    )

@@ -19,11 +19,13 @@ def main(args: Sequence[str]) -> int:
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, or folders above them")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--baseline", default="ce", help="loss to compare the others with (ce)")
+    asked = "names of classes to show where there are too many to show all"
+    parser.add_argument("--classes", nargs="+", default=[], metavar="NAME", help=asked)
     options = parser.parse_args(args)
-    report = build(compare(options.runs, options.baseline))
+    report = build(compare(options.runs, options.baseline, watched=options.classes))
     written = write_report(report, options.out)
     show(report, console_of_width(120))
-    pictures = len(written) - 2
+    pictures = sum(path.suffix == ".png" for path in written)
     sys.stdout.write(f"{written[0]}  ({written[0].stat().st_size / 1e6:.1f} MB)\n")
     sys.stdout.write(f"{written[1]}  with {plural(pictures, 'picture')}\n")
     return 0

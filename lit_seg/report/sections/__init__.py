@@ -2,6 +2,7 @@
 
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.errors import plural
+from lit_seg.metrics.task_words import ALL_SHOWN
 from lit_seg.report.blocks import Report
 from lit_seg.report.sections import (
     class_trajectories,
@@ -39,6 +40,9 @@ def build(comparison: Comparison) -> Report:
         f"{models}, {plural(usual[0].steps, 'step')}, {seeds} per loss{images}. "
         f"Losses: {', '.join(losses)}.",
         [section for section in sections if section is not None],
+        {classes.CLASSES_CSV: classes.class_csv(comparison)}
+        if len(comparison.classes) > ALL_SHOWN
+        else {},
     )
 
 

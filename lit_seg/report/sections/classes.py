@@ -4,7 +4,9 @@ import pandas as pd
 
 from lit_seg.analysis.bootstrap import quantile
 from lit_seg.analysis.comparison import Comparison, opponent
+from lit_seg.analysis.extremes import SHOWN, shown_classes
 from lit_seg.metrics.scores import CLASS_STATS, PREDICTED
+from lit_seg.metrics.task_words import ALL_SHOWN, few_of
 from lit_seg.report.blocks import Block, Cell, Choice, Mark, Section, Table, Text
 from lit_seg.report.formatting import score_cell
 
@@ -12,28 +14,32 @@ _EASY = 0.8  # an IoU of the baseline: the mark of the recall loss paper, Tables
 _TITLES = {"iou": "IoU", "recall": "Recall", "precision": "Precision"}
 _HOW_RARELY = ("never", "hardly ever", "never or hardly ever in some seeds")
 _NOTE = (
-    "Percent, mean ± standard deviation over seeds. Head, medium and tail are the most, middle and "
-    "least frequent third of the classes in training. ▲ higher, ▼ lower than the reference: the 95 "
-    "% interval of the difference (Student's t over at least two pairs of seeds) excludes zero, "
-    "which it does by chance in about one of twenty equal classes. † The baseline's IoU is below "
-    "80 %: a minority class by the rule of the recall loss paper."
+    "Percent, mean ± standard deviation over seeds. {groups} ▲ higher, ▼ lower than the reference: "
+    "the 95 % interval of the difference (Student's t over at least two pairs of seeds) excludes "
+    "zero, which it does by chance in about one of twenty equal classes. "
 )
+_MINORITY = (
+    "† The baseline's IoU is below 80 %: a minority class by the rule of the recall loss paper."
+)
+CLASSES_CSV = "classes.csv"
+"""Beside a report that cannot show all classes: the recall and precision of each."""
 
 
 def section(comparison: Comparison) -> Section:
     """Make a table per score, shown one at a time, and list the classes without precision."""
-    scores = comparison.class_scores.pivot_table(
-        index=["stat", "method", "seed"], columns="class", values="value", dropna=False
-    )
-    base = comparison.baseline
+    scores = class_columns(comparison)
+    base, pixels = comparison.baseline, comparison.words.unit == "pixel"
     of_base = scores.loc[("iou", base.label)].mean() if base else pd.Series(dtype=float)
-    minority = set(of_base.index[of_base < _EASY])
+    minority = set(of_base.index[of_base < _EASY]) if pixels else set()
     tables = [
         (_TITLES[stat], _table(comparison, stat, scores.loc[stat], minority))
         for stat in CLASS_STATS
     ]
-    blocks: list[Block] = [Text(_NOTE, "note"), Choice("Score", tables)]
-    if rows := _without_precision(comparison):
+    note = _NOTE.format(groups=comparison.words.groups) + _MINORITY * pixels
+    if len(comparison.classes) > ALL_SHOWN:
+        note += f"Of {len(comparison.classes)} classes there are {SHOWN}; all are in {CLASSES_CSV}."
+    blocks: list[Block] = [Text(note, "note"), Choice("Score", tables)]
+    if rows := _without_precision(comparison, scores.loc["precision"]):
         columns = ["loss", *(f"predicted {how}" for how in _HOW_RARELY)]
         caption = (
             "Classes without a precision. They are left out of the mean, which flatters the mean "
@@ -52,10 +58,12 @@ def _table(comparison: Comparison, stat: str, scores: pd.DataFrame, minority: se
     total = max(1, sum(comparison.train_pixels))
     known = len(set(comparison.train_pixels)) > 1
     marks = {label: _marks(comparison, label, scores) for label in labels}
-    rows, foot = [], []
+    rows, foot, shown = [], [], set(shown_classes(comparison))
     for rank, (group, ids) in enumerate(comparison.groups.items()):
         names = [comparison.classes[c] for c in ids]
         for c, name in zip(ids, names, strict=True):
+            if c not in shown:
+                continue
             share = comparison.train_pixels[c] / total
             percent = f"{100 * share:.1f}" if share >= 0.01 else f"{100 * share:.2g}"
             rows.append(
@@ -68,7 +76,7 @@ def _table(comparison: Comparison, stat: str, scores: pd.DataFrame, minority: se
             )
         means = [_cell(scores.loc[label, names].mean(axis=1)) for label in labels]
         foot.append([Cell(f"mean of {group}"), Cell(""), Cell(""), *means])
-    columns = ["class", "group", "training pixels %", *labels]
+    columns = ["class", "group", f"training {comparison.words.unit}s %", *labels]
     return Table(f"{_TITLES[stat]} of each class", columns, rows, True, foot=foot, words=(1,))
 
 
@@ -94,19 +102,45 @@ def _marks(comparison: Comparison, label: str, scores: pd.DataFrame) -> dict[str
     return marks | dict.fromkeys(map(str, pairs.columns[mean < -half]), "worse")
 
 
-def _without_precision(comparison: Comparison) -> list[list[Cell]]:
+def _without_precision(comparison: Comparison, precision: pd.DataFrame) -> list[list[Cell]]:
     """Make a row per loss of the classes without precision, by how rarely it predicts them."""
-    rows = comparison.class_scores
-    rows = rows[(rows["stat"] == "precision") & rows["value"].isna()]
-    found = []
-    for label, part in rows.groupby("method", sort=False):
-        names: dict[str, list[str]] = {how: [] for how in _HOW_RARELY}
-        for name, seeds in part.groupby("class", sort=False)["seed"]:
-            never, hardly, sometimes = _HOW_RARELY
-            keys = comparison.counts.keys() & {(str(label), seed) for seed in seeds}
-            c = comparison.classes.index(str(name))
-            pixels = any(comparison.counts[key][:, c, PREDICTED].any() for key in keys)
-            always = len(seeds) == len(comparison.method(str(label)).runs)
-            names[sometimes if not always else hardly if pixels else never].append(str(name))
-        found.append([Cell(str(label)), *(Cell(", ".join(part)) for part in names.values())])
-    return found
+    rows = []
+    for method in comparison.methods:
+        lacks = precision.loc[method.label].isna()  # seeds, classes
+        if not lacks.to_numpy().any():
+            continue
+        keys = [key for key in comparison.counts if key[0] == method.label]
+        pixels = sum(comparison.counts[key].sums()[:, PREDICTED] for key in keys)
+        predicted = pd.Series(pixels, comparison.classes).reindex(lacks.columns) > 0
+        never, hardly = lacks.all() & ~predicted, lacks.all() & predicted
+        sometimes = lacks.any() & ~lacks.all()
+        names = (
+            few_of([name for name in comparison.classes if part[name]])
+            for part in (never, hardly, sometimes)
+        )
+        rows.append([Cell(method.label), *map(Cell, names)])
+    return rows
+
+
+def class_columns(comparison: Comparison) -> pd.DataFrame:
+    """Scores with a row per score, method and seed, and a column per class."""
+    return comparison.class_scores.pivot_table(
+        index=["stat", "method", "seed"], columns="class", values="value", dropna=False
+    )
+
+
+def class_csv(comparison: Comparison) -> str:
+    """CSV with a row per class: its group, its number in training, and means over seeds."""
+    group_of = {c: name for name, ids in comparison.groups.items() for c in ids}
+    ids = range(len(comparison.classes))
+    table = {
+        "class": comparison.classes,
+        "group": [group_of[c] for c in ids],
+        f"train_{comparison.words.unit}s": comparison.train_pixels,
+    }
+    means = class_columns(comparison).groupby(["method", "stat"]).mean()[comparison.classes]
+    for method in comparison.methods:
+        for stat in ("recall", "precision"):
+            table[f"{stat} of {method.label}"] = means.loc[(method.label, stat)].round(4).tolist()
+    text: str = pd.DataFrame(table).to_csv(index=False, lineterminator="\n")
+    return text

@@ -8,7 +8,8 @@ from lit_seg.analysis.comparison import Comparison, paired
 from lit_seg.analysis.run_groups import Method, changes_training
 from lit_seg.analysis.score_figures import plot_differences
 from lit_seg.errors import plural
-from lit_seg.metrics.scores import STAT_NAMES, STATS
+from lit_seg.metrics.scores import STATS
+from lit_seg.metrics.task_words import few_of
 from lit_seg.report.blocks import Block, Cell, Figure, Section, Table, Text
 from lit_seg.report.formatting import (
     NBSP,
@@ -30,7 +31,7 @@ _DRAWN = ("miou", "macc", "tail_recall", "tail_precision")
 def section(comparison: Comparison) -> Section:
     """Make the first part of the report: the recommendation, and the figure and table behind it."""
     caption = "Scores in percent, mean ± standard deviation over seeds, and their outcome"
-    tail = listed([comparison.classes[c] for c in comparison.tail])
+    words, tail = comparison.words, few_of([comparison.classes[c] for c in comparison.tail])
     note = (
         "Plots: differences with their intervals; a full marker says that the interval excludes "
         "zero. Second line of a cell: difference in points to the baseline, or to the loss that "
@@ -39,7 +40,7 @@ def section(comparison: Comparison) -> Section:
         "so many losses are compared (Holm's correction leaves p at 0.05 or above). ≈ **tied**: it "
         "includes zero, so the difference may be chance. **No interval**: one pair of seeds gives "
         "none, nor does a run without counts per image. Mean accuracy is the mean recall of all "
-        f"classes. Tail: the least frequent third of the classes ({tail}). Precision is compared "
+        f"classes. {words.groups} {words.rare.capitalize()} classes: {tail}. Precision is compared "
         "over the classes that both losses predict, so its differences do not match the means."
     )
     confounded = [
@@ -66,7 +67,9 @@ def _forest(comparison: Comparison) -> list[Figure]:
     if not len(labels):
         return []
     height, left = 52 + 18 * len(labels), 14 + text_width(labels)
-    plots = {STAT_NAMES[stat]: partial(plot_differences, comparison, stat) for stat in _DRAWN}
+    plots = {
+        comparison.words.stats[stat]: partial(plot_differences, comparison, stat) for stat in _DRAWN
+    }
     panels = [draw_panel(name, plot, 245, height, left, 12) for name, plot in plots.items()]
     alt = "Differences of each loss to its reference with intervals"
     return [Figure("differences", alt, "", panels, columns=2)]
@@ -76,7 +79,8 @@ def score_table(comparison: Comparison, stats: tuple[str, ...], caption: str) ->
     """Make the decision table: a row per loss and budget, a column per score."""
 
     def note(method: Method) -> str:
-        row, seeds = comparison.difference(method.label, "miou"), plural(len(method.runs), "seed")
+        row = comparison.difference(method.label, comparison.words.main)
+        seeds = plural(len(method.runs), "seed")
         if row is None or row["against"] == comparison.methods[0].label:  # the baseline
             return seeds
         return f"{seeds}, against {row['against']}"
@@ -84,7 +88,7 @@ def score_table(comparison: Comparison, stats: tuple[str, ...], caption: str) ->
     return method_table(
         comparison,
         caption,
-        [STAT_NAMES[stat] for stat in stats],
+        [comparison.words.stats[stat] for stat in stats],
         lambda method: [_score_cell(comparison, method, stat) for stat in stats],
         note,
     )
@@ -132,7 +136,8 @@ def recommendation(comparison: Comparison) -> list[str]:
     The second sentence gives the outcomes of the named loss in all scores, and so its price. The
     third names the best of the losses that are better at another budget.
     """
-    base = comparison.baseline
+    base, main = comparison.baseline, comparison.words.main
+    name = comparison.words.stats[main]
     if base is None:
         return [
             "No finished run of a baseline is there, so nothing says whether this loss is better "
@@ -141,21 +146,21 @@ def recommendation(comparison: Comparison) -> list[str]:
     candidates = [method for method in comparison.methods if _is_candidate(comparison, method)]
     if not candidates:
         return [f"There is no finished run of another loss to compare {base.label} with."]
-    if not any(outcome(comparison.difference(each.label, "miou")) for each in candidates):
+    if not any(outcome(comparison.difference(each.label, main)) for each in candidates):
         sentences = [
-            f"No loss can be recommended, because no difference in mean IoU to {base.label} has an "
+            f"No loss can be recommended, because no difference in {name} to {base.label} has an "
             "interval over two or more seeds."
         ]
-        if top := _highest(comparison, [base, *candidates], "miou"):
-            score = mean_sd(*comparison.mean_sd("miou").loc[top.label, ["mean", "std"]])
+        if top := _highest(comparison, [base, *candidates], main):
+            score = mean_sd(*comparison.mean_sd(main).loc[top.label, ["mean", "std"]])
             sentences.append(
-                f"**{top.label}** has the highest mean IoU ({score} %), which may be chance."
+                f"**{top.label}** has the highest {name} ({score} %), which may be chance."
             )
         return sentences
     usual = [method for method in candidates if method.steps == comparison.methods[0].steps]
-    none_better = f"No loss is shown to have a better mean IoU than {base.label}"
-    if best := _best(comparison, usual, "miou"):
-        first = f"{_named(comparison, best, usual, 'miou', 'Choose')}."
+    none_better = f"No loss is shown to have a better {name} than {base.label}"
+    if best := _best(comparison, usual, main):
+        first = f"{_named(comparison, best, usual, main, 'Choose')}."
     elif best := _best(comparison, usual, "tail_recall"):
         condition = "if the rare classes matter most, choose"
         first = f"{none_better}; {_named(comparison, best, usual, 'tail_recall', condition)}."
@@ -163,8 +168,8 @@ def recommendation(comparison: Comparison) -> list[str]:
         first = f"{none_better}."
     sentences = [first, _price(comparison, best)] if best else [first]
     longer = [method for method in candidates if method not in usual]
-    if winner := _best(comparison, longer, "miou"):
-        better = _named(comparison, winner, [], "miou")
+    if winner := _best(comparison, longer, main):
+        better = _named(comparison, winner, [], main)
         sentences.append(f"Trained for {plural(winner.steps, 'step')}, {better}.")
     elif longer and not best:
         sentences.append("Nor is any loss shown to be better at another number of steps.")
@@ -173,8 +178,13 @@ def recommendation(comparison: Comparison) -> list[str]:
 
 def _is_candidate(comparison: Comparison, method: Method) -> bool:
     """Whether a loss is compared with the baseline at the same budget and on the same data."""
-    base, row = comparison.baseline, comparison.difference(method.label, "miou")
-    if base is None or row is None or method.loss == base.loss:
+    base = comparison.baseline
+    row = comparison.difference(method.label, comparison.words.main)
+    if base is None or row is None:
+        return False
+    if comparison.words.unit == "image":  # methods are compared, of which some share a loss
+        return True
+    if method.loss == base.loss:
         return False
     return method.label.removeprefix(method.loss) == str(row["against"]).removeprefix(base.loss)
 
@@ -194,7 +204,9 @@ def _named(
     """Write ``Choose **recall**: it has a better mean IoU than ce``, or that it may have it."""
     row = comparison.difference(best.label, stat)
     assert row is not None
-    score = f"a better {STAT_NAMES[stat]} than {row['against']} ({interval(row)} points)"
+    score = (
+        f"a better {comparison.words.stats[stat]} than {row['against']} ({interval(row)} points)"
+    )
     tied = []
     for method in others:
         differences, seeds = paired(comparison, best, method) if method is not best else ([], [])
@@ -223,7 +235,7 @@ def _price(comparison: Comparison, method: Method) -> str:
         row = comparison.difference(method.label, stat)
         assert row is not None
         points = f" ({interval(row)} points)" if outcome(row) == "worse" else ""
-        names[outcome_word(row)].append(STAT_NAMES[stat] + points)
+        names[outcome_word(row)].append(comparison.words.stats[stat] + points)
         against = row["against"]
     outcomes = [f"{words[word]} in {listed(of)}" for word, of in names.items() if of]
     return f"Against {against} it is {listed(outcomes)}."

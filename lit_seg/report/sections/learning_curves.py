@@ -1,11 +1,12 @@
 """Draws learning curves, which show whether a loss learns sooner, ends better, or both."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import pandas as pd
 
 from lit_seg.analysis.comparison import Comparison
-from lit_seg.analysis.learning import CURVES, curve, final_of_baseline, first_reached, target
+from lit_seg.analysis.learning import curve, final_of_baseline, first_reached, target
 from lit_seg.analysis.run_groups import Method
 from lit_seg.analysis.score_figures import plot_curves
 from lit_seg.report.blocks import Block, Cell, Figure, Section, Table, Text
@@ -23,8 +24,9 @@ _NOTE = (
 
 
 def section(comparison: Comparison) -> Section | None:
-    """Draw curves of mIoU and tail recall, and list when the baseline's last value is reached."""
-    curves = {stat: curve(comparison, stat) for stat in CURVES}
+    """Draw curves of two scores, and list when the baseline's last value is reached."""
+    names = {stat: comparison.words.stats[stat] for stat in (comparison.words.main, "tail_recall")}
+    curves = {stat: curve(comparison, stat) for stat in names}
     if not any(table.groupby("method")["step"].nunique().gt(1).any() for table in curves.values()):
         return None
     methods = comparison.methods
@@ -33,7 +35,7 @@ def section(comparison: Comparison) -> Section | None:
     several = [each for each in methods if sum(loss == each.loss for loss, _ in budgets) > 1]
     panels = []
     for drawn, note in ((usual, ""), (several, ", losses with several budgets")):
-        for stat, name in CURVES.items() if drawn else ():
+        for stat, name in names.items() if drawn else ():
             end = final_of_baseline(comparison, stat)
             plot = partial(plot_curves, comparison, curves[stat], drawn, target=end)
             right = 22 + text_width(method.label for method in drawn)
@@ -45,12 +47,12 @@ def section(comparison: Comparison) -> Section | None:
     alt = "Validation score against optimizer steps"
     blocks: list[Block] = [Figure("learning", alt, caption, panels, columns=2)]
     if comparison.baseline is not None and len(methods) > 1:
-        blocks += [_table(comparison, comparison.baseline), Text(_NOTE, "note")]
+        blocks += [_table(comparison, comparison.baseline, names), Text(_NOTE, "note")]
     return Section("learning", "Sooner or better?", blocks)
 
 
-def _table(comparison: Comparison, base: Method) -> Table:
-    reached = {stat: first_reached(comparison, stat) for stat in CURVES}
+def _table(comparison: Comparison, base: Method, names: Mapping[str, str]) -> Table:
+    reached = {stat: first_reached(comparison, stat) for stat in names}
 
     def cells(method: Method) -> list[Cell]:
         row = [Cell(str(method.steps), value=method.steps)]
@@ -65,7 +67,7 @@ def _table(comparison: Comparison, base: Method) -> Table:
         return row
 
     columns = ["steps trained"]
-    for stat, name in CURVES.items():
+    for stat, name in names.items():
         columns += [f"reaches {name} {percent(target(comparison, stat))}", "start", "end"]
     caption = "Steps after which each seed first reaches what the baseline ends with"
     return method_table(comparison, caption, columns, cells, words=(3, 4, 6, 7))

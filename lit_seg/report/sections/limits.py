@@ -10,7 +10,7 @@ import pandas as pd
 from lit_seg.analysis.bootstrap import quantile
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.errors import plural
-from lit_seg.metrics.scores import LEAST_PREDICTED, STAT_NAMES
+from lit_seg.metrics.scores import LEAST_PREDICTED
 from lit_seg.report.blocks import Block, Cell, Folded, Section, Table, Text
 from lit_seg.report.formatting import interval, listed, points
 
@@ -47,7 +47,10 @@ def _limits(comparison: Comparison) -> list[str]:
     if len(tested):
         real = tested[tested["real"]]
         lost = real[~(real["p_holm"] < 0.05)]
-        names = [f"{STAT_NAMES[row['stat']]} of {row['method']}" for _, row in lost.iterrows()]
+        names = [
+            f"{comparison.words.stats[row['stat']]} of {row['method']}"
+            for _, row in lost.iterrows()
+        ]
         found.append(
             f"**Chance**: {len(tested)} differences have an interval, and {len(real)} of the "
             "intervals exclude zero; of differences that do not exist, up to one in twenty would. "
@@ -65,7 +68,7 @@ def _limits(comparison: Comparison) -> list[str]:
 
 def _intervals(comparison: Comparison) -> list[str]:
     """Explain how the intervals of this report are computed."""
-    images = len(comparison.images)
+    images, words = len(comparison.images), comparison.words
     if not images:
         return ["**Intervals**: no run has counts per image, so no difference has an interval."]
     found = []
@@ -85,22 +88,23 @@ def _intervals(comparison: Comparison) -> list[str]:
         *found,
         f"**Resamples**: {comparison.draws:,} with fixed random numbers. Each draws {images} of "
         f"the {images} images with replacement, the same for both losses and all seeds, and "
-        "computes each score from the summed pixels. A score without a value in more than a "
-        "twentieth of them has no interval. Images count as independent, which neighbouring frames "
-        "of a video are not.",
+        f"computes each score from the summed {words.unit}s. A score without a value in more than "
+        "a twentieth of them has no interval. Images count as independent, which neighbouring "
+        "frames of a video are not.",
         "**Precision**: a loss that never predicts the hard classes has the mean precision of the "
-        "easy ones, so mean and tail precision are compared over the classes that both losses "
-        f"predict. A class counts as predicted from {100 * LEAST_PREDICTED:.0f} % of its labelled "
-        "number of pixels on; the precision of fewer pixels is chance.",
+        f"easy ones, so mean and {words.rare} precision are compared over the classes that both "
+        f"losses predict. A class counts as predicted from {100 * LEAST_PREDICTED:.0f} % of its "
+        f"labelled number of {words.unit}s on; the precision of fewer is chance.",
     ]
 
 
 def _by_seed(comparison: Comparison) -> Table | None:
-    """Make a table of the differences of mIoU with all that is known about them."""
-    scores = comparison.score("miou")
+    """Make a table of the differences of the main score with all that is known about them."""
+    main = comparison.words.main
+    scores = comparison.score(main)
     rows = []
     for method in comparison.methods:
-        row = comparison.difference(method.label, "miou")
+        row = comparison.difference(method.label, main)
         if row is None:
             continue
         ours, theirs = scores[method.label], scores[row["against"]]
@@ -109,7 +113,8 @@ def _by_seed(comparison: Comparison) -> Table | None:
         texts += [f"{row['same_sign']} of {row['seeds']}", _p(row["p"]), _p(row["p_holm"])]
         rows.append([Cell(text) for text in texts])
     columns = ["loss", "against", "by seed", "difference", "same sign", "p", "p (Holm)"]
-    return Table("Differences in mean IoU in points", columns, rows, words=(1,)) if rows else None
+    caption = f"Differences in {comparison.words.stats[main]} in points"
+    return Table(caption, columns, rows, words=(1,)) if rows else None
 
 
 def _p(value: float) -> str:
@@ -132,16 +137,16 @@ def _settings(comparison: Comparison) -> Block:
 def _runs(comparison: Comparison) -> Table:
     """List every run that was found, and the seeds that some losses lack."""
     used = {run.path: method.label for method in comparison.methods for run in method.runs}
-    scores = comparison.score("miou")
+    scores = comparison.score(comparison.words.main)
     rows = []
     for run in comparison.runs:
-        label, miou = used.get(run.path), "n/a"
+        label, score = used.get(run.path), "n/a"
         if label and scores[label, run.seed] == scores[label, run.seed]:
-            miou = f"{100 * scores[label, run.seed]:.2f}"
+            score = f"{100 * scores[label, run.seed]:.2f}"
         why = "replaced by a later attempt" if run.finished else "not finished, left out"
         why = "damaged, left out" if run.damage else why
         steps = Cell(str(run.steps), value=run.steps)
-        rows.append([Cell(run.name), Cell(label or why), steps, Cell(miou)])
+        rows.append([Cell(run.name), Cell(label or why), steps, Cell(score)])
     seeds = sorted({seed for method in comparison.methods for seed in method.seeds})
     rows += [
         [Cell(f"{method.label}, seed {seed}"), Cell("missing"), Cell(""), Cell("")]
@@ -149,7 +154,8 @@ def _runs(comparison: Comparison) -> Table:
         for seed in seeds
         if seed not in method.seeds
     ]
-    return Table("Runs", ["run", "counted as", "steps", "mean IoU %"], rows, words=(1,))
+    name = f"{comparison.words.stats[comparison.words.main]} %"
+    return Table("Runs", ["run", "counted as", "steps", name], rows, words=(1,))
 
 
 def _versions(comparison: Comparison) -> str:

@@ -17,7 +17,7 @@ from lit_seg.report.images import draw_panel, text_width
 
 def section(comparison: Comparison) -> Section | None:
     """Draw a histogram of sizes per class, and recall by size."""
-    if not comparison.images:
+    if not comparison.images or comparison.words.unit == "image":
         return None
     found = masks_of_runs(comparison.counts)
     by_size = recall_by_size(found)

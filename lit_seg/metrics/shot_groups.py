@@ -1,11 +1,12 @@
 """Many, medium and few: the classes by their number of training images, by a named rule."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 
 from lit_seg.errors import check_choice
+from lit_seg.metrics.frequency_groups import frequency_groups
 from lit_seg.metrics.scores import Array, class_mean
 
 Rule = Literal["kang", "oltr", "mislas"]
@@ -59,3 +60,19 @@ def group_accuracies(recall: Array, groups: Mapping[str, Sequence[int]]) -> dict
     """
     values = np.asarray(recall, np.float64)
     return {name: float(class_mean(values[list(ids)])) for name, ids in groups.items()}
+
+
+def class_groups(counts: Sequence[int], rule: str | None) -> dict[str, list[int]]:
+    """The groups in which scores of a run are read: the most frequent first, also within a group.
+
+    Args:
+        counts: training pixels of each class, or training images of a classifier.
+        rule: that of a classifier, whose groups are many, medium and few. Without one, and where
+            the rule puts all classes into one group, they are head, medium and tail.
+    """
+    if rule is not None:
+        shots = shot_groups(counts, cast(Rule, rule))
+        found = {name: sorted(ids, key=lambda c: -counts[c]) for name, ids in shots.items() if ids}
+        if len(found) > 1:
+            return found
+    return frequency_groups(counts)

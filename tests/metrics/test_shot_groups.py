@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lit_seg.classification.groups import group_accuracies, shot_groups
+from lit_seg.errors import RunError
+from lit_seg.metrics.scores import STAT_NAMES
+from lit_seg.metrics.shot_groups import class_groups, group_accuracies, shot_groups
+from lit_seg.metrics.task_words import check_known, few_of, words_of
 
 LISTS = Path(os.environ.get("DATA_ROOT", "data")) / "longtail_splits"
 
@@ -60,3 +63,29 @@ def test_the_official_lists_have_the_published_groups(rule, places, imagenet):
     assert [len(ids) for ids in groups.values()] == places
     counts = json.loads((LISTS / "ImageNet_LT_train_class_counts.json").read_text())
     assert [len(ids) for ids in shot_groups(counts, rule).values()] == imagenet
+
+
+def test_groups_of_a_run_are_those_that_have_classes():
+    counts = [19, 500, 101, 1, 20]
+    assert class_groups(counts, "kang") == {"many": [1, 2], "medium": [4], "few": [0, 3]}
+    assert class_groups([200, 30, 300], "kang") == {"many": [2, 0], "medium": [1]}
+    thirds = {"head": [1], "medium": [2], "tail": [0]}
+    # one group of all classes compares nothing
+    assert class_groups([200, 400, 300], "kang") == thirds
+    assert class_groups([20, 500, 101], None) == thirds
+
+
+def test_words_are_of_images_for_a_classifier_alone():
+    of_pixels = words_of(["head", "medium", "tail"], None)
+    assert (of_pixels.unit, of_pixels.main, of_pixels.rare) == ("pixel", "miou", "tail")
+    assert of_pixels.stats == STAT_NAMES
+    words = words_of(["many", "medium"], "kang")
+    assert (words.frequent, words.rare) == ("many-shot", "medium-shot")
+    assert words.stats["tail_recall"] == "medium-shot recall"
+    assert "pixel" not in " ".join([*words.stats.values(), words.groups, words.overall])
+    assert few_of(["a", "b", "c"], 2) == "a, b and 1 more"
+
+
+def test_a_class_that_is_none_is_told():
+    with pytest.raises(RunError, match="no 'rod'; did you mean 'road'"):
+        check_known(["car", "rod"], ["road", "car"])
