@@ -145,6 +145,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(bench, "run_all", lambda names, *_: called.extend(names) or 0)
     written(tmp_path, "losses", [])
     written(tmp_path, "steps", [], status="running")
+    written(tmp_path, "curves", [], quick=True)
     assert bench.main(["--out", str(tmp_path)]) == 0
     assert called == [name for name in bench.SECTIONS if name != "losses"]
     called.clear()
@@ -152,9 +153,15 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert called == ["losses"]
 
 
-def written(folder: Path, name: str, rows: list[dict[str, object]], status: str = "done") -> None:
+def written(
+    folder: Path,
+    name: str,
+    rows: list[dict[str, object]],
+    status: str = "done",
+    quick: bool = False,
+) -> None:
     folder.mkdir(exist_ok=True)
-    found = {"name": name, "status": status, "tables": {"t": rows}}
+    found = {"name": name, "status": status, "quick": quick, "tables": {"t": rows}}
     (folder / f"{name}.json").write_text(json.dumps(found))
 
 

@@ -89,6 +89,7 @@ def run(section: Section) -> None:
         "Forward and backward in float32. `ratio` is to `F.cross_entropy` in the same rounds. The "
         "limit is the time to read the logits twice, write the gradient and read and write what a "
         "pixel needs, at the bandwidth of the copy. `peak / logits` is what is allocated at most, "
-        "gradient included, over the bytes of the logits. `compiled` is "
-        "`--model.loss_backend compiled`; its compilation, half a minute once, is not counted."
+        "gradient included, over the bytes of the logits. torchvision's criterion is "
+        "`F.cross_entropy` itself here, so its ratio tells how far equal work scatters. `compiled` "
+        "is `--model.loss_backend compiled`, without its compilation of half a minute."
     )

@@ -67,14 +67,14 @@ class Cost(Callback):
         self._asked = float("-inf")  # when the driver was asked for its utilisation
         self._driver_says = float("nan")
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Any, pl_module: LightningModule) -> None:
         """Do not count the first step, which warms up."""
         self._begun, self._steps = None, []
         # between the hooks around the wait lies the work of other callbacks and loggers, too
         self._fetches = _Fetches(trainer.profiler)
-        trainer.profiler = self._fetches  # type: ignore[assignment]
+        trainer.profiler = self._fetches
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def teardown(self, trainer: Any, pl_module: LightningModule, stage: str) -> None:
         """Give the trainer its profiler back."""
         if self._fetches is not None:
             trainer.profiler, self._fetches = self._fetches.profiler, None
