@@ -79,7 +79,7 @@ def ours(loss: SegLoss, model: LitSegmenter, fused: bool = True) -> LossOfLogits
     """A loss of this project, which upsamples the logits itself if that is fused."""
     loss.align_corners = model.loss.align_corners
     if fused:
-        return lambda logits, y: loss(*logits.for_loss(y, loss.void, loss.align_corners))
+        return lambda logits, y: loss(*logits.for_loss(y, loss.void, loss.upsampling))
     return upsampled(loss)
 
 
