@@ -4,8 +4,9 @@ Each trial is a run of one kind (`KINDS`) that is killed by SIGKILL, which nothi
 and resumed until it is done. It must leave the very files that a run leaves that nobody disturbed:
 weights, optimizer, state of the loss, tables, curves, pictures. What is killed is
 
-- the run: all processes of it, when it is about to touch its n-th file; nothing else that a killed
-  process did can be seen later, so these are all the moments there are, up to half a write;
+- the run: all processes of it, when it is about to touch its n-th file, of its folder or of its
+  cache; nothing else that a killed process did can be seen later, so these are all the moments
+  there are, up to half a write;
 - the same by the clock, which also hits half a write;
 - one rank of two, or a process that loads data: the others end by themselves and may still save.
 
@@ -34,6 +35,7 @@ import torch.distributed as dist
 
 from tests import few_streets_cli
 from tests.conftest import TINY, layers
+from tests.data.layout_of_folder import write_folder
 from tests.same import differences
 
 SECONDS = 120  # after which a process counts as hung
@@ -52,7 +54,7 @@ BASE = [
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of run: options beside those of `BASE`, and how many ranks it has.
+    """A kind of run: options beside those of `BASE`, how many ranks it has, and its dataset.
 
     With ``then`` the run goes on with other options after its first kill; it must end like one that
     was killed at the same moment, goes on with the same options and is killed no more.
@@ -61,6 +63,7 @@ class Kind:
     options: tuple[str, ...] = ()
     ranks: int = 1
     then: "Kind | None" = None
+    data: str = "streets"
 
 
 def _batch(size: int) -> tuple[str, ...]:
@@ -137,6 +140,13 @@ KINDS = {
             *("--trainer.val_check_interval", "2"),
         )
     ),
+    "decoded cache": Kind(
+        (
+            *("--data.init_args.ids", "[sky, road, car]", "--data.init_args.cache", "full"),
+            *("--data.init_args.height", "32", "--data.init_args.width", "48"),
+        ),
+        data="folder",
+    ),
     "to two ranks": Kind(then=TWO),
     "to one rank": Kind(TWO.options, 2, then=Kind((*_ranks(1), *_batch(4)))),
     "to batches of 8": Kind(then=Kind(_batch(8))),
@@ -167,6 +177,7 @@ class Processes:
     ) -> None:
         self._store: Any = None
         environment = {"WANDB_MODE": "disabled", "CUDA_VISIBLE_DEVICES": "", "VAL_IMAGES": "5"}
+        environment["LIT_SEG_CACHE"] = str(folder / "cache")
         if ranks > 1:
             self._store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
             environment |= {
@@ -245,13 +256,13 @@ def child(
 def killer(
     folder: Path, kill: int, victim: str, others: list[int], events: Path
 ) -> Callable[[str, Any], None]:
-    """An audit hook that kills before the n-th change of a file of the run, and writes each down.
+    """An audit hook that kills before the n-th change of a file of a run, and writes each down.
 
     A process that loads data is killed at the first such moment from there on at which there is
     one.
     """
     pid, number = os.getpid(), 0
-    runs, log = f"{folder}/run", events.open("w", buffering=1)
+    places, log = (f"{folder}/run", f"{folder}/cache"), events.open("w", buffering=1)
 
     def hook(event: str, args: Any) -> None:
         nonlocal number, kill
@@ -259,10 +270,10 @@ def killer(
             return
         path = str(args[0])
         reads = event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR)
-        if not path.startswith(runs) or reads:
+        if not path.startswith(places) or reads:
             return
         number += 1
-        log.write(f"{number} {event} {path.removeprefix(runs)}\n")
+        log.write(f"{number} {event} {path.removeprefix(str(folder))}\n")
         if not kill or number < kill:
             return
         if victim == "run":
@@ -307,7 +318,7 @@ def arguments(kind: Kind, folder: Path, interval: int | None = None) -> list[str
     every = ("--last_checkpoint.every_n_train_steps", str(interval)) if interval else ()
     if has_checkpoint(run):
         return ["fit", "--resume", str(run)]
-    new = ["fit", *layers(), *BASE, "--run_dir", str(folder / "run")]
+    new = ["fit", *layers(data=kind.data), *BASE, "--run_dir", str(folder / "run")]
     return [*new, *kind.options, *every]
 
 
@@ -422,7 +433,9 @@ def main() -> int:
     args = parser.parse_args()
     matrix = args.folder.absolute()
     matrix.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("LIT_SEG_CACHE", str(matrix / "cache"))
+    os.environ["DATA_ROOT"] = str(matrix)
+    if not (matrix / "folder").exists():
+        write_folder(matrix / "folder", "abcdefghijklmnopqrstuvwxyz", size=(64, 96))
     os.environ["OMP_NUM_THREADS"] = "1"
     multiprocessing.set_forkserver_preload(["tests.few_streets_cli"])
     path = matrix / f"seed{args.seed}.jsonl"

@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,9 +18,11 @@ from experiments.bench.contenders import torchvision_reference as reference
 from experiments.bench.contenders.job import Job
 from experiments.bench.measure import interleaved, peak
 from experiments.bench.rivals import our_losses, published_recall
+from experiments.bench.training_step import Step, ours, timed
 from experiments.paper.check_camvid import shown_in
 from lit_seg.losses import RecallLoss
 from lit_seg.metrics.labels import VOID
+from lit_seg.tasks import LitSegmenter
 
 CPU = torch.device("cpu")
 ALONE = ("losses", "upsampled", "curves")
@@ -46,6 +50,45 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert found["base"].ratio == 1
     assert found["double"].ratio == 2
     assert found["slow"].ratio == 30
+
+
+def test_the_rest_of_a_step_is_that_of_all() -> None:
+    """Which scatters by half of it here; what the loss takes is told apart."""
+    rests = chain.from_iterable(([9.0, 9.0], [14.0, 9.0], [9.0, 5.0], [5.0, 14.0], [9.0, 9.0]))
+
+    def step(loss: float) -> Callable[[], list[tuple[float, float]]]:
+        def work() -> list[tuple[float, float]]:
+            rest = next(rests)
+            return [(mark, 2 * mark) for mark in (0.0, 4.0, 4 + loss, rest + loss)]
+
+        return work
+
+    steps: dict[str, Any] = {"base": step(1), "half": step(0.5)}
+    processor, wall = timed(steps, CPU, seconds=1e-9)  # three rounds after the warm-up
+    assert processor == {"base": (10e3, 1, 1e3), "half": (9.5e3, 0.95, 500)}
+    assert wall["half"] == (19e3, 0.95, 1000)
+
+
+def test_a_step_is_timed_around_the_loss() -> None:
+    """Both ways of upsampling give the loss of logits that the network upsampled, and a step."""
+    sizes = {"image": (2, 3, 32, 32), "target": (2, 32, 32)}
+    batch = {name: torch.randint(0, 2, size, dtype=torch.uint8) for name, size in sizes.items()}
+    model = LitSegmenter([1, 1], architecture="deeplabv3plus", loss=RecallLoss).eval()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0)
+    expected = model.loss(model(batch["image"]), batch["target"])
+    for fused in (True, False):
+        found: list[Tensor] = []
+        loss = ours(model.loss, model, fused)
+
+        def kept(*args: Any, loss: Any = loss, found: list[Tensor] = found) -> Tensor:
+            found.append(loss(*args))
+            return found[-1]
+
+        marks = Step(model, optimizer, kept, batch)()
+        assert [sorted(clock) for clock in zip(*marks, strict=True)] == [
+            list(clock) for clock in zip(*marks, strict=True)
+        ]
+        torch.testing.assert_close(found[0], expected)
 
 
 def test_peak_is_what_is_held_at_one_time() -> None:
@@ -102,6 +145,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(bench, "run_all", lambda names, *_: called.extend(names) or 0)
     written(tmp_path, "losses", [])
     written(tmp_path, "steps", [], status="running")
+    written(tmp_path, "curves", [], quick=True)
     assert bench.main(["--out", str(tmp_path)]) == 0
     assert called == [name for name in bench.SECTIONS if name != "losses"]
     called.clear()
@@ -109,9 +153,15 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert called == ["losses"]
 
 
-def written(folder: Path, name: str, rows: list[dict[str, object]], status: str = "done") -> None:
+def written(
+    folder: Path,
+    name: str,
+    rows: list[dict[str, object]],
+    status: str = "done",
+    quick: bool = False,
+) -> None:
     folder.mkdir(exist_ok=True)
-    found = {"name": name, "status": status, "tables": {"t": rows}}
+    found = {"name": name, "status": status, "quick": quick, "tables": {"t": rows}}
     (folder / f"{name}.json").write_text(json.dumps(found))
 
 

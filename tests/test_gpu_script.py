@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
-    assert main(["--out", str(tmp_path / "file"), "--smoke"]) == 2
+    assert main(["--out", str(tmp_path / "file"), "--quick"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 

@@ -6,7 +6,6 @@ are finished stay in the output folder and are skipped by the next call; naming 
 again. `speed.json` in it has the results; `python -m experiments.bench.page` puts them on pages.
 """
 
-import argparse
 import json
 import os
 import signal
@@ -22,9 +21,9 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from experiments.bench.machine import facts, made
+from experiments.gpu.command import check_sections, section_parser
 from experiments.gpu.section import Section
 from lit_seg.cli.commands.run_command import one_line_errors
-from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text, writing
 
 SECTIONS = (
@@ -38,25 +37,13 @@ RESULT = "speed.json"
 
 @one_line_errors
 def main(args: Sequence[str]) -> int:
-    """Run the sections that are asked for; the exit status says whether all ended well."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.bench",
-        description=__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    known = ", ".join(SECTIONS)
-    parser.add_argument("sections", nargs="*", metavar="section", help=f"of {known}; all missing")
-    parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="of the results")
-    parser.add_argument("--quick", action="store_true", help="only try everything, in seconds")
-    options = parser.parse_args(args)
-    for name in options.sections:
-        if name not in SECTIONS:
-            raise RunError(f"there is no section {name!r}; there are {known}")
+    """Run the sections that are asked for, or missing; the exit status says if all went well."""
+    options = section_parser("bench", __doc__, SECTIONS).parse_args(args)
+    check_sections(options.sections, SECTIONS)
     with writing(options.out, "another folder by --out"):
         options.out.mkdir(parents=True, exist_ok=True)
     names = [name for name in SECTIONS if name in options.sections]
-    names = names or [name for name in SECTIONS if not _is_done(options.out, name)]
+    names = names or [name for name in SECTIONS if not _is_done(options.out, name, options.quick)]
     return run_all(names, options.out, options.quick)
 
 
@@ -132,7 +119,7 @@ def run_section(name: str, out: Path, quick: bool) -> None:
     section.end("done")
     path = out / f"{name}.json"
     found = json.loads(path.read_text(encoding="utf-8"))
-    replace_text(path, json.dumps({**found, "made": made()}, indent=1))
+    replace_text(path, json.dumps({**found, "quick": quick, "made": made()}, indent=1))
 
 
 def collect(out: Path) -> None:
@@ -167,11 +154,13 @@ def _with(row: dict[str, Any], ratios: dict[tuple[Any, ...], float]) -> dict[str
     return new
 
 
-def _is_done(out: Path, name: str) -> bool:
+def _is_done(out: Path, name: str, quick: bool = True) -> bool:
+    """Whether a section has ended well, and was not only tried, unless that is enough."""
     path = out / f"{name}.json"
     if not path.exists():
         return False
-    return bool(json.loads(path.read_text(encoding="utf-8"))["status"] == "done")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return found["status"] == "done" and (quick or not found["quick"])
 
 
 if __name__ == "__main__":

@@ -58,19 +58,16 @@ def _of_losses(record: dict[str, Any]) -> Iterator[Row]:
 
 def _of_training(record: dict[str, Any]) -> Iterator[Row]:
     for row in rows_of(record, "steps", "steps", loss="recall"):
-        how = "upsampling fused" if row["fused upsampling"] else "upsampled by the network"
+        how = "upsampling fused" if row["fused upsampling"] else "upsampled before"
         what = f"training step with recall, {row['network']}, {row['precision']}, {how}"
-        yield _headline(what, "the step with ce, upsampled by the network", row, None)
+        yield _headline(what, f"the step with {BASE}", row, None)
     for row in rows_of(record, "data", "loaders", loader="lit_seg"):
         what, against = "loading CamVid with augmentation", "OpenCV and albumentations"
         yield _headline(what, against, {"ratio": 1 / row["times faster"]}, None)
-    for row in rows_of(record, "whole_run", "whole run", contender="lit_seg, recall"):
-        yield _headline(
-            "training on CamVid with recall, to the same step",
-            "torchvision's reference loop",
-            {"ratio": 1 / row["times faster"]},
-            None,
-        )
+    for how in ("", ", float32"):
+        for row in rows_of(record, "whole_run", "whole run", contender=f"lit_seg, recall{how}"):
+            what, against = "training on CamVid with recall, to the same step", "torchvision's loop"
+            yield _headline(what + how, against, {"ratio": 1 / row["times faster"]}, None)
 
 
 def _headline(what: str, against: str, row: Row, memory: float | None) -> Row:

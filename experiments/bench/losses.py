@@ -6,6 +6,9 @@ from experiments.bench.measure import Work, bandwidth, interleaved, peak
 from experiments.bench.rivals import BASE, LossFunction, cross_entropy, others, our_losses
 from experiments.gpu.losses import Inputs
 from experiments.gpu.section import Section
+from lit_seg.errors import RunError
+from lit_seg.losses import SegLoss
+from lit_seg.ops import class_nll
 
 TITLE = "Losses at full resolution"
 SECONDS = 60
@@ -13,6 +16,8 @@ BOTH_ALLOCATORS = True
 SHAPES = [(2, 19, 512, 512), (2, 19, 769, 769), (1, 150, 512, 512)]
 MAIN = ("ce", "recall", "focal", "pat", "wce", "balanced_softmax", "ldam")
 """What is measured at every shape; the first has all losses."""
+COMPILED = MAIN[:4]
+"""What is measured with `--model.loss_backend compiled` too."""
 
 
 def step(loss: LossFunction, inputs: Inputs) -> Work:
@@ -33,15 +38,36 @@ def class_counts(classes: int) -> list[int]:
     return [10**8 // (c + 1) ** 2 for c in range(classes)]
 
 
+def compiled_losses(counts: list[int]) -> dict[str, SegLoss]:
+    """Losses whose pass over the logits `torch.compile` writes."""
+    losses = our_losses(counts, COMPILED)
+    for loss in losses.values():
+        loss.backend = "compiled"
+    return {f"{name}, compiled": loss for name, loss in losses.items()}
+
+
+def can_compile(section: Section) -> bool:
+    """Compile once; a note says why where that does not work."""
+    try:
+        class_nll(torch.zeros(1, 2, 1), torch.zeros(1, 1, dtype=torch.long), backend="compiled")
+    except RunError as error:
+        section.note(f"Nothing was compiled: {error}.")
+        return False
+    return True
+
+
 def run(section: Section) -> None:
     """A row for each shape and loss."""
     torch.manual_seed(0)
     copied = bandwidth(section.device, section.smoke)
     section.row("bandwidth of a copy", **{"GB/s read and written": copied / 1e9})
+    compiles = section.device.type == "cpu" and not section.smoke and can_compile(section)
     for number, shape in enumerate([(1, 3, 8, 8)] if section.smoke else SHAPES):
         with section.attempt("losses", shape=str(shape)):
             inputs = Inputs(shape, torch.float32, section.device)
             ours = our_losses(class_counts(shape[1]), MAIN if number else ())
+            if compiles:
+                ours |= compiled_losses(class_counts(shape[1]))
             tried = {BASE: cross_entropy, **ours, **others()}
             if number:  # they take seconds a call
                 tried = {name: loss for name, loss in tried.items() if "smp" not in name}
@@ -63,5 +89,7 @@ def run(section: Section) -> None:
         "Forward and backward in float32. `ratio` is to `F.cross_entropy` in the same rounds. The "
         "limit is the time to read the logits twice, write the gradient and read and write what a "
         "pixel needs, at the bandwidth of the copy. `peak / logits` is what is allocated at most, "
-        "gradient included, over the bytes of the logits."
+        "gradient included, over the bytes of the logits. torchvision's criterion is "
+        "`F.cross_entropy` itself here, so its ratio tells how far equal work scatters. `compiled` "
+        "is `--model.loss_backend compiled`, without its compilation of half a minute."
     )

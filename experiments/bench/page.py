@@ -14,6 +14,7 @@ from experiments.bench.excerpts import excerpts
 from experiments.bench.picture import draw
 from experiments.gpu.page import DOCS, MARK, table
 from experiments.paper.check_camvid import write
+from lit_seg.errors import RunError
 from lit_seg.files.atomic_io import replace_text
 
 ROOT = DOCS.parent
@@ -45,6 +46,10 @@ def main(args: Sequence[str]) -> None:
     """Write all pages."""
     if args:
         text = Path(args[0], RECORD.name).read_text(encoding="utf-8")
+        if any(section.get("quick") for section in json.loads(text)["sections"]):
+            raise RunError(
+                f"{args[0]}: holds sections that were only tried; run them without --quick"
+            )
         replace_text(RECORD, text)
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     kept = PAGE.read_text(encoding="utf-8").partition(MARK)[0]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lit_seg.losses import CrossEntropyLoss, LDAMLoss, SegLoss, SoftDiceLoss
 from lit_seg.losses.catalogue import every_loss
-from lit_seg.metrics.labels import VOID
+from lit_seg.metrics.labels import VOID, void_of
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 BASE = "F.cross_entropy"
@@ -33,7 +33,7 @@ def our_losses(class_counts: Sequence[int], names: Sequence[str] = ()) -> dict[s
 
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """Torch's own, to which all others are compared."""
-    return F.cross_entropy(logits, target, ignore_index=VOID)
+    return F.cross_entropy(logits, target, ignore_index=void_of(logits.shape[1]))
 
 
 def published_recall(logits: Tensor, target: Tensor) -> Tensor:

@@ -13,7 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from experiments.bench.contenders.job import STEP, Job
+from experiments.bench.machine import bf16_flags
 from experiments.gpu.section import Section
 from experiments.gpu.trainer import CLASSES, write_dataset
 from lit_seg.data import CamVid, Streets
@@ -27,7 +30,8 @@ SIZE, SCALE, BATCH, EPOCHS, BLOCK = (192, 256), (0.5, 2.0), 8, 1, 11
 CONTENDERS = {
     "torchvision's reference loop": ("torchvision_reference",),
     "smp's example with Lightning": ("smp_example",),
-    "lit_seg, recall": ("ours", "recall"),
+    "lit_seg, recall": ("ours", "recall", "auto"),
+    "lit_seg, recall, float32": ("ours", "recall", "32-true"),
 }
 
 
@@ -102,7 +106,7 @@ def run(section: Section) -> None:
         return
     path = section.folder / "job.json"
     job.save(path)
-    names = list(CONTENDERS)[:: 2 if section.smoke else 1]
+    names = list(CONTENDERS)[:3:2] if section.smoke else list(CONTENDERS)
     steps = job.epochs * (len(job.train) // job.batch)
     block = 2 if section.smoke else BLOCK
     contenders: dict[str, Contender] = {}
@@ -129,12 +133,15 @@ def run(section: Section) -> None:
             **{"times faster": walls[names[0]] / walls[name], "s after that": ends[name]},
             **{"processor s in all": contenders[name].processor_seconds},
         )
+    precision = "bfloat16" if torch.cuda.is_available() or bf16_flags() else "float32"
     section.note(
         f"DeepLabV3+ R18 from random weights, {job.size[0]}x{job.size[1]}, batch {job.batch}, "
         f"{job.epochs} epoch with a validation after it, random scale {job.scale[0]} to "
         f"{job.scale[1]}, flip and crop, on all cores, each as its users run it "
-        f"(experiments/bench/contenders). They take turns of {block} steps. What comes after the "
-        "last step is the validation with all that is written then."
+        "(experiments/bench/contenders): the others in float32, ours in "
+        f"{precision}, its choice for this processor, and in float32, too. They take turns of "
+        f"{block} steps. What comes after the last step is the validation with all that is "
+        "written then."
     )
 
 

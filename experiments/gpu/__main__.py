@@ -1,18 +1,18 @@
-"""Prove the project on a GPU: `make gpu`, which runs `python -m experiments.gpu --out runs/gpu`.
+"""Prove the project on a GPU: `make gpu`, which runs `python -m experiments.gpu`.
 
 Sections run one after another, the most valuable first, each in its own process and time box. What
 fails or takes too long is stopped and stands in the report; the others go on. `gpu.md` and
 `gpu.json` in the output folder are written anew after each section, so that a machine that is taken
-away leaves all that was measured. `--smoke` tries everything on a CPU in seconds.
+away leaves all that was measured. `--quick` tries everything on a CPU in seconds.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from experiments.gpu.command import check_sections, section_parser
 from experiments.gpu.page import write_page
 from experiments.gpu.section import run_boxed
 from lit_seg.cli.commands.run_command import one_line_errors
@@ -25,28 +25,15 @@ SMOKE_SECONDS = 20.0
 
 @one_line_errors
 def main(args: Sequence[str]) -> int:
-    """Run the sections that are asked for; the exit status says whether all ended well."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.gpu",
-        description=__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    """Run the sections that are asked for, or all; the exit status says whether all ended well."""
+    parser = section_parser("gpu", __doc__, SECTIONS)
     parser.add_argument("--minutes", type=float, default=9.0, help="for all sections together")
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        choices=SECTIONS,
-        default=SECTIONS,
-        metavar="SECTION",
-        help=f"of {', '.join(SECTIONS)}; results of the others stay",
-    )
     parser.add_argument("--scale", type=float, default=1.0, help="of the sections' time boxes")
-    parser.add_argument("--smoke", action="store_true", help="try everything on a CPU, in seconds")
     options = parser.parse_args(args)
-    modules = [f"experiments.gpu.{name}" for name in SECTIONS if name in options.only]
-    return run_all(modules, options.out, options.minutes, options.scale, options.smoke)
+    check_sections(options.sections, SECTIONS)
+    asked = options.sections or SECTIONS
+    modules = [f"experiments.gpu.{name}" for name in SECTIONS if name in asked]
+    return run_all(modules, options.out, options.minutes, options.scale, options.quick)
 
 
 def run_all(modules: list[str], out: Path, minutes: float, scale: float, smoke: bool) -> int:

@@ -17,6 +17,7 @@ from experiments.gpu.section import Section
 from experiments.gpu.timing import copy_bandwidth, milliseconds, peak_memory
 from lit_seg.losses import FocalLoss, PATLoss, RecallLoss, SegLoss
 from lit_seg.losses.catalogue import every_loss
+from lit_seg.metrics.labels import void_of
 from lit_seg.ops import class_nll
 from lit_seg.ops.class_nll import Backend
 
@@ -71,7 +72,7 @@ class Inputs:
             logits.scatter_add_(1, labels.clamp(max=classes - 1), more)
             labels = labels[:, 0]
             logits = logits.to(dtype, memory_format=layout).requires_grad_()
-            self.sets.append((logits, labels.masked_fill(labels == classes, VOID)))
+            self.sets.append((logits, labels.masked_fill(labels >= classes, void_of(classes))))
 
     def step(self, loss: LossFunction) -> Callable[[], None]:
         """Forward and backward of a loss, at each call with the next set."""

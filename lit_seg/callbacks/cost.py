@@ -9,17 +9,41 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.profilers import Profiler
 
 from lit_seg.runs.records import stat_of
 
 _MEGABYTE = 2**20
+_FETCH = "train_dataloader_next"
+"""The end of the name that Lightning gives its wait for the loader."""
+
+
+class _Fetches:
+    """A profiler that also sums up how long the training waits for its loader."""
+
+    def __init__(self, profiler: Profiler) -> None:
+        self.profiler = profiler
+        self.seconds = 0.0
+        self._begun = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.profiler, name)
+
+    def start(self, action_name: str) -> None:
+        self.profiler.start(action_name)
+        self._begun = time.perf_counter()
+
+    def stop(self, action_name: str) -> None:
+        if action_name.endswith(_FETCH):
+            self.seconds += time.perf_counter() - self._begun
+        self.profiler.stop(action_name)
 
 
 class Cost(Callback):
     """Logs ``cost/<cost>`` of the first rank at the end of each epoch.
 
     - ``step_seconds``: median time of a step, with waiting for its data and without validation;
-    - ``data_seconds``: median time that a step waited for its data;
+    - ``data_seconds``: median time that a step waited for its loader;
     - ``data_share``: waiting for data in percent of the time of the epoch's steps;
     - ``cpu_seconds``: mean processor time of a step in this process, without the loader's workers;
       on a machine that also does other work it is the steadier number;
@@ -35,6 +59,7 @@ class Cost(Callback):
         # time, waiting, processor time and utilisation of each step
         self._steps: list[tuple[float, float, float, float]] = []
         self._begun: tuple[float, float] | None = None  # clocks at the end of the last step
+        self._fetches: _Fetches | None = None
         self._waited = 0.0
         self._step = -1
         self._in_step = False  # or validating
@@ -42,9 +67,17 @@ class Cost(Callback):
         self._asked = float("-inf")  # when the driver was asked for its utilisation
         self._driver_says = float("nan")
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Any, pl_module: LightningModule) -> None:
         """Do not count the first step, which warms up."""
         self._begun, self._steps = None, []
+        # between the hooks around the wait lies the work of other callbacks and loggers, too
+        self._fetches = _Fetches(trainer.profiler)
+        trainer.profiler = self._fetches
+
+    def teardown(self, trainer: Any, pl_module: LightningModule, stage: str) -> None:
+        """Give the trainer its profiler back."""
+        if self._fetches is not None:
+            trainer.profiler, self._fetches = self._fetches.profiler, None
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -55,8 +88,9 @@ class Cost(Callback):
         self._in_step = True
         if batch_idx % trainer.accumulate_grad_batches == 0:
             self._step, self._waited = trainer.global_step, 0.0
-        if self._begun is not None:
-            self._waited += time.perf_counter() - self._last
+        assert self._fetches is not None
+        self._waited += self._fetches.seconds
+        self._fetches.seconds = 0.0
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Store the cost of the step after its last batch."""

@@ -1,20 +1,20 @@
 """Keeps a split's decoded images and labels in one file, which processes map into memory.
 
 ``$XDG_CACHE_HOME/lit_seg/decoded`` (or ``~/.cache/lit_seg/decoded``; ``LIT_SEG_CACHE`` gives
-another folder) holds a file per split: the pixels of image and label of each sample, then an index
-as JSON, then the length of that. The index has a hash of what the pixels were made from: the
-sources' paths, sizes and times, the meaning of stored labels, and the versions of what decodes.
+another folder) holds a file for each list of samples: the pixels of their images and labels, then
+an index as JSON, then the length of that. The index has a hash of what the pixels were made from:
+the sources' paths, sizes and times, the meaning of stored labels, and the versions of what decodes.
 If one of them is another now, the file is made anew.
 """
 
 import errno
-import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
@@ -52,41 +52,50 @@ class DecodedSplit:
     """A split whose images and labels are read from the memory-mapped file ``path``.
 
     Raises:
-        DataError: if the file is damaged, or of other samples than ``key`` says.
+        DataError: if the file is damaged, or made of other files than ``key`` says.
     """
 
     def __init__(self, split: Split, path: Path, key: str) -> None:
         self.split, self.path, self.key = split, path, key
         self.meaning = split.meaning
+        _ = self._opened
+
+    @cached_property
+    def _opened(self) -> tuple[npt.NDArray[np.uint8], list[list[int]]]:
+        """All bytes of the file, and where each sample is in them."""
         try:
-            self._pixels: npt.NDArray[np.uint8] = np.memmap(path, np.uint8, "r")
-            end = len(self._pixels) - _LENGTH
-            start = end - int.from_bytes(self._pixels[end:].tobytes(), "little")
-            index = json.loads(self._pixels[max(0, start) : end].tobytes())
+            pixels: npt.NDArray[np.uint8] = np.memmap(self.path, np.uint8, "r")
+            end = len(pixels) - _LENGTH
+            start = end - int.from_bytes(pixels[end:].tobytes(), "little")
+            index = json.loads(pixels[max(0, start) : end].tobytes())
             rows = np.array(index["rows"], np.int64).reshape(-1, 5)
         except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
-            raise DataError(f"{path}: cannot be read ({error}); remove it") from None
+            raise DataError(f"{self.path}: cannot be read ({error}); remove it") from None
+        if index["key"] != self.key:
+            raise DataError(f"{self.path}: was made anew from changed files; start this run again")
         ends = rows[:, 0] + _aligned(rows[:, 1:].prod(axis=1)) + rows[:, 1] * rows[:, 2]
-        if index["key"] != key or len(rows) != len(split) or (ends > start).any():
-            raise DataError(f"{path}: holds other samples than those asked for; remove it")
-        self._rows = rows.tolist()
+        if len(rows) != len(self.split) or (ends > start).any():
+            raise DataError(f"{self.path}: is damaged; remove it")
+        return pixels, rows.tolist()
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.split)
 
-    def __reduce__(self) -> tuple[Any, ...]:  # or a pickle would hold all pixels
-        return DecodedSplit, (self.split, self.path, self.key)
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the pixels: a process that is no fork opens the file when it loads."""
+        return {name: value for name, value in vars(self).items() if name != "_opened"}
 
     def name(self, index: int) -> str:
         return self.split.name(index)
 
     def load(self, index: int) -> tuple[Array, Array]:
         """Image and label, which must not be written to."""
-        start, height, width, channels, size = self._rows[index]
+        pixels, rows = self._opened
+        start, height, width, channels, size = rows[index]
         shape, kind = (height, width, channels), f"u{size}"
         after = start + _aligned(math.prod(shape) * size)
-        image = np.ndarray(shape, kind, self._pixels.data, start)
-        return image, np.ndarray(shape[:2], np.uint8, self._pixels.data, after)
+        image = np.ndarray(shape, kind, pixels.data, start)
+        return image, np.ndarray(shape[:2], np.uint8, pixels.data, after)
 
     def label(self, index: int) -> Array:
         return self.load(index)[1]
@@ -123,7 +132,7 @@ def decoded_split(
         )
     same = f"{_VERSION}\n{meaning}\n{split.meaning}\n{limit}\n"
     key = hash_files(f"{same}{PIL.__version__}\n{cv2.__version__}\n", split, files, place_and_times)
-    place = hashlib.sha256(f"{same}{files[0].absolute()}\n{len(split)}".encode()).hexdigest()
+    place = hash_files(same, split, files, _place)
     path = _folder() / f"{file_name(dataset)}-{name}-{place[:_DIGITS]}{_SUFFIX}"
     with suppress(DataError):
         return DecodedSplit(split, path, key)
@@ -146,6 +155,10 @@ def remove_decoded(dataset: str) -> list[Path]:
         with writing(path, _INSTEAD):
             path.unlink()
     return found
+
+
+def _place(path: Path) -> bytes:
+    return os.fsencode(path.absolute()) + b"\n"
 
 
 def _folder() -> Path:

@@ -168,6 +168,12 @@ class SegLoss(FullPrecision):
         """
         return self.loss(self._prepared(logits, target), target)
 
+    @property
+    def upsampling(self) -> bool | None:
+        """The ``align_corners`` by which it upsamples part by part; None if it does it at once."""
+        at_once = type(self).of_any_size is SegLoss.of_any_size
+        return None if at_once else self.align_corners
+
     def of_part(self, part: "SegLoss", logits: Tensor, target: Tensor) -> Tensor:
         """:meth:`of_any_size` of a loss that this one is made of."""
         part.align_corners, part.backend = self.align_corners, self.backend

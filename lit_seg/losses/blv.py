@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lit_seg.errors import check_choice
-from lit_seg.losses.base import Counts, SegLoss, at_least_zero
+from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.logit_adjustment import log_prior, per_class
 from lit_seg.losses.pixelwise import PixelLoss
 
@@ -56,9 +56,6 @@ class BLVLoss(PixelLoss):
         self.noise = noise
         scale = -log_prior(class_counts)
         self.register_buffer("noise_scale", scale / scale.max(), persistent=False)
-
-    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
-        return SegLoss.of_any_size(self, logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         return super().loss(self.noisy(logits), target)

@@ -64,6 +64,9 @@ class OHEMLoss(PixelLoss):
         self.threshold = threshold
         self.min_kept = min_kept
 
+    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
+        return self.loss(logits, target)
+
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         losses = self.nll_of(logits, target).pixels
         assert losses is not None

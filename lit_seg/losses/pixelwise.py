@@ -51,11 +51,19 @@ class PixelLoss(SegLoss):
         self.scale = 1.0
         """What the logits of the softmax are multiplied by."""
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "loss" in vars(cls) and "of_any_size" not in vars(cls):
+            cls.of_any_size = SegLoss.of_any_size  # type: ignore[method-assign]
+
     def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
         return self.loss(logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The loss of checked inputs; unlike those of other losses, as :meth:`of_any_size` says."""
+        """The loss of checked inputs, as :meth:`of_any_size` says.
+
+        A subclass that overrides it gets what all losses get: logits of the labels' size.
+        """
         found = self.nll_of(logits, target)
         weight, norm = self.weigh(found.counts, target)
         return self.mean(self.total(found, target, weight).to(wide_dtype(logits)), norm)

@@ -5,7 +5,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Counts, SegLoss, at_least_zero
+from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.pixelwise import PixelLoss, image_pixels
 from lit_seg.ops import class_nll
 from lit_seg.ops.precision import widest_float
@@ -63,9 +63,6 @@ class SeesawLoss(PixelLoss):
         self.compensation = at_least_zero("compensation", compensation)
         self.min_confidence = min_confidence
         self.register_buffer("seen", torch.zeros(self.num_classes, dtype=torch.long))
-
-    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
-        return SegLoss.of_any_size(self, logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         support = self.over_ranks(image_pixels(target, self.num_classes).sum(0))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -71,17 +72,22 @@ class Logits:
             return self
         return replace(self, resizings=(*self.resizings, Resizing(size, size, False)))
 
-    def for_loss(self, target: Tensor, void: int, align_corners: bool) -> tuple[Tensor, Tensor]:
-        """The logits and labels to give to a loss, which upsamples small logits itself.
+    def for_loss(
+        self, target: Tensor, void: int, align_corners: bool | None
+    ) -> tuple[Tensor, Tensor]:
+        """The logits and labels to give to a loss, which may upsample small logits itself.
 
         Args:
             target: ``(N, H, W)`` labels of the size of the result.
             void: the label of what the network saw beyond the images.
-            align_corners: of the loss. If another resizing is needed, it is done here.
+            align_corners: ``upsampling`` of the loss. If it does none, or another one is needed, it
+                is done here, without what the network saw beyond the images.
         """
         if not self.resizings:
             return self.small, target
         (height, width), kept, by = self.resizings[0]
         if len(self.resizings) > 1 or by != align_corners:
-            return self.whole(), target
+            # what is interpolated in half precision has equals
+            wide = self.small.to(torch.promote_types(self.small.dtype, torch.float))
+            return replace(self, small=wide).whole(), target
         return self.small, F.pad(target, (0, width - kept[1], 0, height - kept[0]), value=void)

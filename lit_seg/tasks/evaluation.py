@@ -57,7 +57,7 @@ class Evaluation(nn.Module):
         """Count a batch, given its logits and how its loss is computed."""
         target = batch["target"]
         pixels = (target != self.void).sum()
-        for_loss = logits.for_loss(target, self.void, seg_loss.align_corners)
+        for_loss = logits.for_loss(target, self.void, seg_loss.upsampling)
         loss = seg_loss(*for_loss)
         if self._non_finite is None and not is_finite(loss, logits.small):
             self._non_finite = non_finite(stage, loss, logits.small, batch["name"])

@@ -299,7 +299,7 @@ class LitSegmenter(ExchangedModule):
         """Compute the loss of a batch; :meth:`on_after_backward` looks at it."""
         check_batch(batch, ("image", "target"))
         logits, target = self.logits(batch["image"]).for_loss(
-            batch["target"], self.loss.void, self.loss.align_corners
+            batch["target"], self.loss.void, self.loss.upsampling
         )
         loss: Tensor = self.loss(logits, target)
         self.end_step_with(batch, loss, logits, batch["target"])

@@ -12,6 +12,7 @@ from lit_seg.data.dataset import check_batch
 from lit_seg.losses import SoftDiceLoss
 from lit_seg.losses.own_weights import own_weights
 from lit_seg.models.build import build_network
+from lit_seg.ops import compiled
 from lit_seg.tasks import LitSegmenter
 from tests.bad_input.case import Case, SaidError, World
 from tests.test_makefile import make
@@ -59,6 +60,15 @@ def _made(**options: Any) -> Any:
     """The module without the command line."""
     small = {"encoder_depth": 3, "decoder_channels": [8, 8, 8], **options.pop("options", {})}
     return LitSegmenter([1, 1], encoder="tu-test_byobnet", options=small, **options)
+
+
+def _no_compiler(world: World) -> int:
+    def refuse(*_: object) -> None:  # as torch does, after seconds
+        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\n\nSet TORCH_LOGS")
+
+    world.patch.setattr(torch, "compile", lambda *_, **__: refuse)
+    compiled._compiled.cache_clear()
+    return world.fit("--model.loss_backend", "compiled")
 
 
 def _fpn() -> LitSegmenter:
@@ -233,6 +243,7 @@ CASES = [
         ("imgnet", "imagenet"),
     ),
     Case("model-compile", _option("--model.compile", "nosuch"), ("nosuch", "inductor")),
+    Case("model-loss-compiler", _no_compiler, ("No working C++ compiler",)),
     Case("model-size", _option(*PAN), ("PAN", "16x16")),
     Case(
         "model-logits-size",

@@ -15,17 +15,20 @@ from tests.test_cli import rows_of
 
 
 class Slow(Callback):
-    """Makes each batch last a tenth of a second longer, doing nothing."""
+    """Makes each batch last a tenth of a second longer, doing nothing, half of it at its end."""
 
     def on_after_backward(self, trainer: Any, pl_module: Any) -> None:
-        time.sleep(0.1)
+        time.sleep(0.05)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        time.sleep(0.05)
 
 
 def costs(folder: Path, dataset: type = list, **options: Any) -> list[dict[str, float]]:
     model = LitSegmenter([1, 1], ["a", "b"], **SMALL)
     data = batches(4, 2)
     fit = trainer(folder, **{"max_epochs": 2, "num_sanity_val_steps": 0, **options})
-    fit.callbacks += [Slow(), Cost()]
+    fit.callbacks += [Cost(), Slow()]
     fit.loggers = [CSVLog(folder)]
     fit.fit(model, loader(dataset(data)), loader(data[:1]))
     found: dict[str, dict[str, float]] = {}
@@ -55,7 +58,7 @@ def test_a_row_set_per_epoch(tmp_path: Path, accumulate: int) -> None:
     for epoch in found:
         assert epoch["step_seconds"] > 0.1 * accumulate
         assert 0 <= epoch["data_seconds"] < epoch["step_seconds"]
-        assert 0 <= epoch["data_share"] < 50
+        assert 0 < epoch["data_share"] < 20
         assert epoch["cpu_seconds"] > 0
         assert epoch["utilisation"] > 0
         assert 100 < epoch["peak_memory_mb"] < 100_000

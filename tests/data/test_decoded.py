@@ -13,7 +13,7 @@ import torch
 
 from lit_seg.__main__ import main
 from lit_seg.data import decoded as module
-from lit_seg.data.decoded import DecodedSplit, decoded_split, remove_decoded
+from lit_seg.data.decoded import decoded_split, remove_decoded
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit
 from lit_seg.errors import DataError, WriteError
@@ -100,6 +100,25 @@ def test_what_changed_is_decoded_again_in_the_place_of_the_old(split, cache, cha
     after = {path.name: path.stat().st_ino for path in cache.glob("*.pixels")}
     assert not set(after.items()) <= set(before.items())
     assert len(after) == (2 if change == "meaning" else 1)  # another meaning is another split
+
+
+def test_splits_that_begin_alike_have_files_of_their_own(split, cache):
+    for others in ([1, 2], [3, 2], [2, 1]):
+        part = FileSplit([split.pairs[i] for i in (0, *others)], LabelMap({c: c for c in range(3)}))
+        check_equal(decode(part), part)
+    assert len(list(cache.glob("*.pixels"))) == 3
+
+
+def test_a_process_that_is_no_fork_does_not_read_what_was_made_anew_meanwhile(split):
+    """It opens the file when it loads, where its loader handles errors; a fork has the old one."""
+    found, sent = decode(split), pickle.dumps(decode(split))
+    old = [found.load(i)[0].copy() for i in range(len(split))]
+    save(split.pairs[1][0], np.full((12, 4, 3), 7, np.uint8))
+    check_equal(decode(split), split)
+    for i, image in enumerate(old):
+        np.testing.assert_array_equal(found.load(i)[0], image)
+    with pytest.raises(DataError, match=r"train-\w+.pixels: was made anew .* start this run again"):
+        pickle.loads(sent).load(0)
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "index", "length", "rows"])
@@ -234,9 +253,3 @@ def test_the_command_decodes_finds_and_removes(tmp_path, monkeypatch, cache, cap
     assert main() == 0
     assert capsys.readouterr().out == "removed 3 files of camvid\n"
     assert not list(cache.glob("*.pixels"))
-
-
-def test_another_key_is_refused(split):
-    found = decode(split)
-    with pytest.raises(DataError, match="holds other samples than those asked for"):
-        DecodedSplit(split, found.path, "other")

@@ -20,10 +20,12 @@ from lit_seg.losses import (
     ClassCounts,
     DeferredReweightingLoss,
     MetricWeightedLoss,
+    OHEMLoss,
     RecallLoss,
     SeesawLoss,
     SegLoss,
 )
+from lit_seg.losses.pixelwise import PixelLoss
 from lit_seg.metrics.labels import VOID, void_of
 from lit_seg.ops import class_nll, precision
 from tests.losses.every import (
@@ -337,20 +339,26 @@ def test_its_options_are_printed(make):
         assert f"{name}={getattr(loss, name)}" in shown
 
 
-class Spy(SegLoss):
+def spy(base):
     """A formula with a product, which autocast would take in half precision."""
 
-    def loss(self, logits, target):
-        assert logits.is_contiguous()
-        return torch.einsum("ncp,ncp->", logits.flatten(2), logits.flatten(2))
+    class Spy(base):
+        def loss(self, logits, target):
+            assert logits.shape[2:] == target.shape[1:]
+            assert logits.is_contiguous()
+            return torch.einsum("ncp,ncp->", logits.flatten(2), logits.flatten(2))
+
+    return Spy(COUNTS)
 
 
+@pytest.mark.parametrize("base", [SegLoss, PixelLoss, OHEMLoss])
 @pytest.mark.parametrize("autocast", [True, False])
-def test_a_formula_gets_contiguous_float32_and_no_autocast(autocast):
+def test_a_formula_gets_contiguous_float32_of_full_size_and_no_autocast(base, autocast):
     logits, target = draw(22)
     strided = logits.to(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        value = Spy(COUNTS)(strided, target)
+        value = spy(base)(strided, target)
+        spy(base)(strided[:, :, ::2, ::2], target)
     torch.testing.assert_close(value, logits.square().sum())
 
 

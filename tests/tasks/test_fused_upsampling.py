@@ -12,6 +12,7 @@ from torch.optim import SGD
 
 from lit_seg.callbacks.class_dynamics import ClassDynamics
 from lit_seg.losses import (
+    BLVLoss,
     CrossEntropyLoss,
     FocalLoss,
     LossFactory,
@@ -89,6 +90,22 @@ def test_the_curve_is_the_same(loss: LossFactory, tmp_path: Path) -> None:
         labels = module.eval().predict_step(batch, 0)
         module.fused_upsampling = False
         assert (labels == module.predict_step(batch, 0)).float().mean() > 0.999
+
+
+@pytest.mark.parametrize(
+    ("loss", "size"), [(BLVLoss, (40, 50)), (SeesawLoss, (40, 50)), (RecallLoss, (12, 16))]
+)
+def test_what_is_upsampled_at_once_has_no_padding(loss: LossFactory, size: tuple[int, int]) -> None:
+    """Such as the noise of BLV, which would be drawn for it."""
+    module = LitSegmenter([4, 2, 1], loss=loss, **DEEPLAB)
+    (batch,) = batches(1, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = module.logits(batch["image"])
+    by = module.loss.void, module.loss.upsampling
+    given, target = logits.for_loss(batch["target"], *by)
+    assert given.shape == (2, 3, *size)
+    assert given.dtype == (torch.bfloat16 if loss is RecallLoss else torch.float)
+    module.loss(given, target).backward()
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ class Told(Callback):
         step_ended()
 
 
-def main(job: Job, loss: str, data: str) -> int:
-    """Train all epochs of a named dataset, or of a YAML file."""
+def main(job: Job, loss: str, precision: str, data: str) -> int:
+    """Train all epochs of a named dataset, or of a YAML file; the precision may be ``auto``."""
     name = "experiments.bench.contenders.ours"  # not __main__
     sizes = {"height": job.size[0], "width": job.size[1], "batch_size": job.batch, "jitter": 0}
     options = {
@@ -27,6 +27,8 @@ def main(job: Job, loss: str, data: str) -> int:
         **{"--data.init_args.scale": list(job.scale), "--trainer.max_epochs": job.epochs},
         **{"--trainer.callbacks+": f"{name}.Told", "--runs": Path(job.folder, "runs")},
     }
+    if precision != "auto":
+        options["--trainer.precision"] = precision
     words = [str(word) for pair in options.items() for word in pair]
     model = "deeplabv3plus_resnet18"
     sys.argv[1:] = ["train", "--loss", loss, "--data", data, "--model", model, *words]
