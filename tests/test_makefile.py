@@ -42,8 +42,8 @@ def test_classification_has_its_own_package_parts_and_defaults() -> None:
     shown = make("train", "TASK=classification").stdout
     assert "-m lit_seg.classification train --data 'digits_lt' --model 'sdn' --loss" in shown
     assert "--first_stage" not in shown  # one process trains both stages
-    two = make("train", "TASK=classification", "MODEL=crt", "PROCESSES=2").stdout
-    first, then = two.split("&&")
+    on_ranks = make("train", "TASK=classification", "MODEL=crt", "PROCESSES=2").stdout
+    first, then = on_ranks.split("&&")
     assert "torchrun" in first
     assert "--first_stage --trainer.devices '2'" in first
     assert first.replace(" --first_stage", "").split()[1:] == then.split()

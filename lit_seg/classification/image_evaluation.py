@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 from lit_seg.data.dataset import Sample
-from lit_seg.distributed.step_exchange import is_finite, non_finite
+from lit_seg.distributed.step_exchange import is_finite, non_finite, of_any_rank
 from lit_seg.errors import NonFiniteError
 from lit_seg.metrics import PixelMean, predict_labels
-from lit_seg.metrics.collectives import gather_over_ranks, sum_over_ranks
+from lit_seg.metrics.collectives import gather_over_ranks
 from lit_seg.metrics.labels import check_labels, void_of
 from lit_seg.metrics.scores import MEANS, Array, class_scores, overall_scores
 from lit_seg.metrics.shot_groups import group_accuracies
@@ -77,11 +76,9 @@ class ImageEvaluation(nn.Module):
         Raises:
             NonFiniteError: on all ranks, if a loss or scores of one were NaN or infinite.
         """
-        failure, self._non_finite = self._non_finite, None
-        failed = torch.tensor(failure is not None, dtype=torch.long, device=self.mean_ce.device)
-        if sum_over_ranks(failed):
+        if failure := of_any_rank(self._non_finite, stage, self.mean_ce.device):
             self.reset()
-            raise failure or NonFiniteError(f"{stage}: scores of another rank are NaN or infinite")
+            raise failure
         scores = scored(sorted(gather_over_ranks(self._images)), self.num_classes, self.groups)
         means = {"loss": self.mean_loss.compute().item(), "ce": self.mean_ce.compute().item()}
         counted = float(np.isfinite(scores.per_class[0]).sum())
@@ -89,7 +86,7 @@ class ImageEvaluation(nn.Module):
 
     def reset(self) -> None:
         """Forget all batches, for the next pass."""
-        self._images = []
+        self._images, self._non_finite = [], None
         self.mean_loss.reset()
         self.mean_ce.reset()
 

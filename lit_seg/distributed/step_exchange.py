@@ -67,6 +67,15 @@ def is_finite(loss: Tensor, logits: Tensor) -> Tensor:
     return (logits.detach().sum(dtype=wide_dtype(logits)) + loss.detach()).isfinite()
 
 
+def of_any_rank(
+    failure: NonFiniteError | None, where: str, device: torch.device
+) -> NonFiniteError | None:
+    """What every rank must raise at the end of a pass: its own failure, or that of another rank."""
+    if not sum_over_ranks(torch.tensor(failure is not None, dtype=torch.long, device=device)):
+        return None
+    return failure or NonFiniteError(f"{where}: scores of another rank are NaN or infinite")
+
+
 def non_finite(where: str, loss: Tensor, logits: Tensor, names: Sequence[str]) -> NonFiniteError:
     """Make the error that says which numbers are broken, and on which images."""
     broken = int((~logits.detach().isfinite()).sum())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_seg.data.dataset import Sample
-from lit_seg.distributed.step_exchange import is_finite, non_finite
+from lit_seg.distributed.step_exchange import is_finite, non_finite, of_any_rank
 from lit_seg.errors import NonFiniteError
 from lit_seg.inference.prior import balanced
 from lit_seg.inference.views import predicted
@@ -87,11 +87,9 @@ class Evaluation(nn.Module):
         Raises:
             NonFiniteError: on all ranks, if a loss or logits of one were NaN or infinite.
         """
-        failure, self._non_finite = self._non_finite, None
-        device = self.confusion.device
-        if sum_over_ranks(torch.tensor(failure is not None, dtype=torch.long, device=device)):
+        if failure := of_any_rank(self._non_finite, stage, self.confusion.device):
             self.reset()
-            raise failure or NonFiniteError(f"{stage}: logits of another rank are NaN or infinite")
+            raise failure
         scores = confusion_scores(self.confusion.compute().cpu())
         values = {
             "loss": self.mean_loss.compute(),
@@ -122,7 +120,7 @@ class Evaluation(nn.Module):
 
     def reset(self) -> None:
         """Forget all batches, for the next pass."""
-        self._image_counts = []
+        self._image_counts, self._non_finite = [], None
         if self.boundaries is not None:
             self.boundaries = np.zeros_like(self.boundaries)
         for metric in (self.mean_loss, self.mean_ce, self.confusion, *self.of_taus):
