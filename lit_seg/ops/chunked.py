@@ -90,7 +90,7 @@ class Totals:
             nll: ``(N, P)`` to write to, or None.
         """
         num_classes = len(self.sums)
-        valid, bins, own_class = _classes(label, num_classes)
+        valid, bins, own_class = classes(label, num_classes)
         if self.margin is not None:
             x = x.scatter_add(1, own_class, -self.margin.take(bins).unsqueeze(1))
         top = x.amax(1, keepdim=True)
@@ -112,18 +112,25 @@ class Totals:
                 ids = torch.arange(num_classes, dtype=x.dtype).unsqueeze(1)
                 predicted = best.mul_(ids).sum(1).long()
                 for at in _any(unsure):
-                    predicted[at] = _largest(x, at)
+                    predicted[at] = largest(x, at)
                 hits = (predicted == bins) & valid
             else:  # no other prediction than the true class matters
                 hits = (own >= top) & valid
                 for at in _any(hits & unsure):
-                    hits[at] = _largest(x, at) == bins[at]
+                    hits[at] = largest(x, at) == bins[at]
+        self.count(bins, losses, hits, predicted if len(self.counts) > 2 else None)
+
+    def count(
+        self, bins: Tensor, losses: Tensor, hits: Tensor, predicted: Tensor | None = None
+    ) -> None:
+        """Add pixels, by their class ids with C for void, -log p, hits and predictions."""
+        num_classes = len(self.sums)
         self.sums += _sum(bins, losses, num_classes)
-        found = _count((2 * bins).add_(hits), 2 * num_classes).view(-1, 2)
+        found = _count((2 * bins).add_(hits), 2 * num_classes + 1)[:-1].view(-1, 2)
         self.counts[0] += found[:, 1]
         self.counts[1] += found.sum(1)
-        if len(self.counts) > 2:
-            self.counts[2] += _count(predicted.where(valid, num_classes), num_classes)
+        if predicted is not None:
+            self.counts[2] += _count(predicted.where(bins < num_classes, num_classes), num_classes)
 
 
 def backward(
@@ -172,6 +179,13 @@ class Slopes:
         self.factors = with_void(zeros if by_class is None else by_class.to(wide))
         self.margin = None if margin is None else with_void(margin.to(wide))
 
+    def factor(self, bins: Tensor, by_pixel: Tensor | None) -> Tensor:
+        """What the gradient of the -log p of pixels is multiplied by, 0 where they are void."""
+        factor = self.factors.index_select(0, bins.flatten()).view(bins.shape)
+        if by_pixel is not None:
+            factor += by_pixel.where(bins < self.num_classes, 0)
+        return factor
+
     def write(
         self, x: Tensor, out: Tensor, label: Tensor, lse: Tensor, by_pixel: Tensor | None
     ) -> None:
@@ -184,10 +198,8 @@ class Slopes:
             lse: ``(N, P)`` log-sum-exp.
             by_pixel: ``(N, P)`` gradient of the -log p of each pixel, or None.
         """
-        valid, bins, own_class = _classes(label, self.num_classes)
-        factor = self.factors.index_select(0, bins.flatten()).view(bins.shape)
-        if by_pixel is not None:
-            factor += by_pixel.where(valid, 0)
+        valid, bins, own_class = classes(label, self.num_classes)
+        factor = self.factor(bins, by_pixel)
         torch.sub(x, lse.unsqueeze(1), out=out)
         if self.margin is not None:
             out.scatter_add_(1, own_class, -self.margin.take(bins).unsqueeze(1))
@@ -228,7 +240,7 @@ def _chunks(first: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
             )
 
 
-def _classes(label: Tensor, num_classes: int) -> tuple[Tensor, Tensor, Tensor]:
+def classes(label: Tensor, num_classes: int) -> tuple[Tensor, Tensor, Tensor]:
     """Which pixels are valid, their class ids with C for void, and these as a ``(N, 1, P)`` index.
 
     The index is a class for void, too.
@@ -245,7 +257,7 @@ def _any(mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield images, pixels
 
 
-def _largest(x: Tensor, at: tuple[Tensor, Tensor]) -> Tensor:
+def largest(x: Tensor, at: tuple[Tensor, ...]) -> Tensor:
     """The class with the largest logit at some pixels, the lowest id among equals."""
     images, pixels = at
     return x[images, :, pixels].argmax(1)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from lit_seg.errors import RunError
-from lit_seg.ops import chunked, class_nll, compiled, upsampled_chunked
+from lit_seg.ops import chunked, class_nll, compiled, interpolation, upsampled_chunked
 from tests.ops.agreement import channels_last, check, draw
 
 SHAPES = [(2, 19, 33, 17), (1, 2, 1, 1), (3, 1000, 5, 3), (5, 7), (2, 5, 9), (1, 3, 2, 3, 4)]
@@ -98,8 +98,8 @@ def test_a_missing_compiler_is_named(monkeypatch):
 )
 def test_smaller_logits_are_upsampled(shape, full, align_corners, monkeypatch):
     # several bands, and chunks of one row and of several
-    monkeypatch.setattr(upsampled_chunked, "BAND", 4)
-    monkeypatch.setitem(chunked.CHUNK_BYTES, "cpu", 4 * 2 * shape[1] * full[1])
+    monkeypatch.setattr(interpolation, "BAND", 4)
+    monkeypatch.setattr(upsampled_chunked, "CHUNK_BYTES", 4 * 2 * shape[1] * full[1])
     for dtype in (torch.float, torch.bfloat16):
         logits, target = draw(shape, dtype, full=full)
         check(logits, target, "chunked", align_corners)
