@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.ops import chunked
+from lit_seg.ops.modulation import Modulation
 from lit_seg.ops.precision import wide_dtype
 
 BAND = 64
@@ -59,12 +60,14 @@ def forward(
     predictions: bool,
     pixels: bool,
     align_corners: bool,
+    modulation: Modulation | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """As :func:`lit_seg.ops.chunked.forward`, of ``(N, C, h, w)`` logits and larger labels."""
     if logits.is_cuda:
         full = upsampled(logits, target, align_corners)
         return chunked.forward(full, target, margin, predictions, pixels)
-    totals = chunked.Totals(logits, target, margin, predictions)
+    totals = chunked.Totals(logits, target, margin, predictions, modulation)
+    images = chunked.images_of(target) if totals.by_image else None
     room = chunked.Room(logits)
     nll, lse = chunked.empty_pixels(logits, target, pixels)
     columns = _columns(*_sizes(logits, 3, target, align_corners))
@@ -76,7 +79,8 @@ def forward(
             if lost is not None:
                 x.masked_fill_(lost[image, rows].unsqueeze(1), torch.nan)
             to_nll = nll[image, rows] if pixels else None
-            totals.add(x, target[image, rows], lse[image, rows], to_nll)
+            own_image = None if images is None else images[image, rows]
+            totals.add(x, target[image, rows], lse[image, rows], to_nll, own_image)
     return totals.sums, totals.counts, nll, lse
 
 
@@ -88,6 +92,7 @@ def backward(
     margin: Tensor | None,
     lse: Tensor,
     align_corners: bool,
+    slopes: Tensor | None = None,
 ) -> Tensor:
     """As :func:`lit_seg.ops.chunked.backward`, with respect to the small logits."""
     result: Tensor
@@ -99,25 +104,26 @@ def backward(
         )
         return torch.empty_like(logits).copy_(result)
     result = torch.empty_like(logits)
-    images, _, height, _ = logits.shape
-    by_row = lse.new_zeros(images, height, *result.shape[1::2])
-    slopes = chunked.Slopes(by_class, margin, logits)
+    by_row = lse.new_zeros(len(logits), logits.shape[2], *result.shape[1::2])
+    gradients = chunked.Slopes(by_class, margin, logits)
+    images = chunked.images_of(target) if gradients.by_image else None
     room = chunked.Room(logits)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
     columns = _columns(*_sizes(logits, 3, target, align_corners))
     logits, lost = _cleaned(logits, target, align_corners)
     for image, own, chunks in _bands(logits, target, align_corners):
         wide = _widened(logits[image, :, own].to(lse.dtype), columns)
-        slope = torch.zeros_like(wide)
+        by_wide = torch.zeros_like(wide)
         for rows, near, heighten in chunks:
             x = _heightened(heighten, wide[near], room)
             if lost is not None:
                 x.masked_fill_(lost[image, rows].unsqueeze(1), torch.nan)
-            factor = None if by_pixel is None else by_pixel[image, rows]
-            slopes.write(x, x, target[image, rows], lse[image, rows], factor)
-            slope[near].flatten(1).addmm_(heighten.T, x.flatten(1))
+            others = (by_pixel, slopes, images)
+            of_rows = (None if each is None else each[image, rows] for each in others)
+            gradients.write(x, x, target[image, rows], lse[image, rows], *of_rows)
+            by_wide[near].flatten(1).addmm_(heighten.T, x.flatten(1))
         for part, near, weights in columns:
-            by_row[image, own, :, near] += slope[..., part] @ weights
+            by_row[image, own, :, near] += by_wide[..., part] @ weights
     return result.copy_(by_row.transpose(1, 2))
 
 
