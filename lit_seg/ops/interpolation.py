@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lit_seg.ops.chunked import Room
 from lit_seg.ops.precision import wide_dtype
 
 BAND = 64
@@ -62,7 +61,6 @@ class Interpolation:
         rows = ceil(BAND / ceil(BAND / rows))  # parts of one size
         self.bands = _bands(BAND, rows, own[0], full[0], *options)
         self._columns = _columns(own[1], full[1], *options)
-        self._room = Room(logits)
 
     def reached(self, some: Tensor) -> Tensor:
         """Which ``(N, H, W)`` pixels have a part in some of ``(N, h, w)`` logits."""
@@ -77,8 +75,9 @@ class Interpolation:
         small = small.transpose(0, 1).flatten(0, 1)
         for full, own, weights in self._columns:
             torch.mm(small[:, own], weights.T, out=wide.flatten(0, 1)[:, full])
+        room = wide.new_empty(max(len(part.weights) for part in chunks), *wide.shape[1:])
         for part in chunks:
-            x = self._room.of((len(part.weights), *wide.shape[1:]))
+            x = room[: len(part.weights)]
             torch.mm(part.weights, wide[part.own].flatten(1), out=x.flatten(1))
             yield part, x
 

@@ -13,14 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.ops import chunked
-from lit_seg.ops.chunked import LOG2_E, Room, with_void
+from lit_seg.ops.chunk_totals import LOG2_E, MOST, Room, Totals, classes_of, with_void
 from lit_seg.ops.interpolation import Interpolation
+from lit_seg.ops.modulation import Modulation
 from lit_seg.ops.precision import wide_dtype
 
 CHUNK_BYTES = 5 << 17
 """The logits of a chunk: products of few rows are quickest in a cache close by."""
-MOST = 100
-"""To the base 2: sums of exponentials of less than it are finite."""
 BOUND = 60
 """To the base 2: with log-sum-exps between it and its negative, no exponential of a logit is
 infinite, and none that counts is 0."""
@@ -33,20 +32,22 @@ def forward(
     predictions: bool,
     pixels: bool,
     align_corners: bool,
+    modulation: Modulation | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """As :func:`lit_seg.ops.chunked.forward`, of ``(N, C, h, w)`` logits and larger labels."""
     if logits.is_cuda:
         full = upsampled(logits, target, align_corners)
         return chunked.forward(full, target, margin, predictions, pixels)
-    totals = chunked.Totals(logits, target, margin, predictions)
-    nll, lse = chunked.empty_pixels(logits, target, pixels)
+    totals = Totals(logits, target, margin, predictions, modulation)
+    images = chunked.images_of(target) if totals.by_image else None
+    to_pixels, lse = chunked.empty_pixels(logits, target, pixels)
     lower = None if margin is None else with_void(_to_base_2(margin, lse))
     way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
     logits, lost = _cleaned(logits, way)
     room = Room(logits)
     for image, (band, chunks) in product(range(len(target)), way.bands):
         rows = image, band.full
-        _, bins, own_class = chunked.classes(target[rows], logits.shape[1])
+        bins, own_class = classes_of(target[rows], logits.shape[1])
         less = None if lower is None else lower.take(bins).unsqueeze(1)
         found = []
         for part, x in way.heightened(_to_base_2(logits[image, :, band.own], lse), chunks):
@@ -55,40 +56,45 @@ def forward(
             own = x.gather(1, own_class[part.full])
             if less is not None:
                 own -= less[part.full]
-            x.sub_(own)
-            found.append((own, *_against_others(x, own_class[part.full], predictions, room)))
+            others = _against_others(x.sub_(own), own_class[part.full], room, predictions)
+            found.append((own.squeeze(1), *others))
         own, losses, hits, *predicted = map(torch.cat, zip(*found, strict=True))
-        torch.add(losses, own.squeeze(1), alpha=1 / LOG2_E, out=lse[rows])
-        if pixels:
-            nll[rows] = losses.where(bins < logits.shape[1], 0)
-        totals.count(bins, losses, hits, *predicted)
-    return totals.sums, totals.counts, nll, lse
+        torch.add(losses, own, alpha=1 / LOG2_E, out=lse[rows])
+        totals.count(
+            bins,
+            losses,
+            hits,
+            predicted[0] if predictions else None,
+            to_pixels[rows] if pixels else None,
+            None if images is None else images[rows],
+        )
+    return totals.sums, totals.counts, to_pixels, lse
 
 
 def _against_others(
-    x: Tensor, own_class: Tensor, predictions: bool, room: Room
+    x: Tensor, own_class: Tensor, room: Room, predictions: bool
 ) -> tuple[Tensor, ...]:
     """The -log p of pixels, whether they are hits and, if they are wanted, the predictions.
 
     Args:
         x: ``(N, C, P)`` logits to the base 2, less that of the own class; overwritten.
         own_class: ``(N, 1, P)``.
+        room: for the predictions.
         predictions: whether they are wanted.
-        room: for them.
     """
     x.scatter_add_(1, own_class, x.new_full((), -torch.inf).expand(own_class.shape))
     most = x.amax(1, keepdim=True)
-    hits = (most < 0).squeeze(1)
-    if not most.all():  # among equals the lowest id
-        at = (most.squeeze(1) == 0).nonzero(as_tuple=True)
-        hits[at] = chunked.largest(x, at) > own_class.squeeze(1)[at]
+    hits = most.squeeze(1) < 0
+    if most.count_nonzero() < most.numel():  # among equals the lowest id
+        rows, at = _rows(x, most.squeeze(1) == 0)
+        hits[at] = rows.argmax(1) > own_class.squeeze(1)[at]
     predicted = []
     if predictions:
         best = room.of(x.shape).copy_(x).ge_(most)
-        unsure = (best.sum(1) != 1).nonzero(as_tuple=True)
+        unsure, at = _rows(x, best.sum(1) != 1)
         ids = torch.arange(x.shape[1], dtype=x.dtype).unsqueeze(1)
         others = best.mul_(ids).sum(1).long()
-        others[unsure] = chunked.largest(x, unsure)
+        others[at] = unsure.argmax(1)
         predicted = [own_class.squeeze(1).where(hits, others)]
     if most.amax() < MOST or not (most >= MOST).any():  # with NaN the first does not hold
         losses = x.exp2_().sum(1).log1p_()
@@ -99,6 +105,12 @@ def _against_others(
     return losses, hits, *predicted
 
 
+def _rows(x: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """``(n, C)`` logits of the pixels where a mask holds, and their index."""
+    images, pixels = mask.nonzero(as_tuple=True)
+    return x[images, :, pixels], (images, pixels)
+
+
 def backward(
     by_class: Tensor | None,
     by_pixel: Tensor | None,
@@ -107,6 +119,7 @@ def backward(
     margin: Tensor | None,
     lse: Tensor,
     align_corners: bool,
+    slopes: Tensor | None = None,
 ) -> Tensor:
     """As :func:`lit_seg.ops.chunked.backward`, with respect to the small logits."""
     result: Tensor
@@ -118,22 +131,27 @@ def backward(
         )
         return torch.empty_like(logits).copy_(result)
     result = torch.zeros_like(logits, dtype=lse.dtype)
-    slopes = chunked.Slopes(by_class, margin, logits)
+    factors = chunked.Slopes(by_class, margin, logits)
+    images = chunked.images_of(target) if factors.by_image else None
     lower = None if margin is None else with_void(_to_base_2(margin, lse))
     way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
     logits, lost = _cleaned(logits, way)
     bounded = lse.numel() > 0 and bool(max(-lse.amin(), lse.amax()) < BOUND / LOG2_E)
     for image, (band, chunks) in product(range(len(target)), way.bands):
         rows = image, band.full
-        valid, bins, own_class = chunked.classes(target[rows], logits.shape[1])
-        factor = slopes.factor(bins, None if by_pixel is None else by_pixel[rows]).unsqueeze(1)
+        bins, own_class = classes_of(target[rows], logits.shape[1])
+        of_pixels = (None if each is None else each[rows] for each in (by_pixel, slopes, images))
+        factor = factors.factor(bins, *of_pixels).unsqueeze(1)
+        if not bounded:  # a void pixel may hold NaN or infinity, which times 0 is NaN
+            void = (bins == logits.shape[1]).unsqueeze(1)
+            factor.masked_fill_(void, 0)
         minus = factor.neg()
         less = None if lower is None else lower.neg().take(bins).unsqueeze(1)
         norm = lse[rows].mul(LOG2_E).unsqueeze(1)
         if bounded:
             norm = norm.neg_().exp2_().mul_(factor)
         small = _to_base_2(logits[image, :, band.own], lse)
-        slope = lse.new_zeros(small.shape[1], len(small), target.shape[2])
+        by_wide = lse.new_zeros(small.shape[1], len(small), target.shape[2])
         for part, x in way.heightened(small, chunks):
             if lost is not None:
                 x.masked_fill_(lost[rows][part.full].unsqueeze(1), torch.nan)
@@ -143,11 +161,10 @@ def backward(
                 x.exp2_().mul_(norm[part.full])
             else:
                 x.sub_(norm[part.full]).exp2_()
-                # a void pixel may hold NaN or infinity, which times 0 is NaN
-                x.masked_fill_(~valid[part.full].unsqueeze(1), 0).mul_(factor[part.full])
+                x.masked_fill_(void[part.full], 0).mul_(factor[part.full])
             x.scatter_add_(1, own_class[part.full], minus[part.full])
-            slope[part.own].flatten(1).addmm_(part.weights.T, x.flatten(1))
-        result[image, :, band.own] += way.narrowed(slope)
+            by_wide[part.own].flatten(1).addmm_(part.weights.T, x.flatten(1))
+        result[image, :, band.own] += way.narrowed(by_wide)
     return result.to(logits.dtype)
 
 
