@@ -61,6 +61,7 @@ class Interpolation:
         rows = ceil(BAND / ceil(BAND / rows))  # parts of one size
         self.bands = _bands(BAND, rows, own[0], full[0], *options)
         self._columns = _columns(own[1], full[1], *options)
+        self._room = logits.new_empty(rows, num_classes, full[1], dtype=wide_dtype(logits))
 
     def reached(self, some: Tensor) -> Tensor:
         """Which ``(N, H, W)`` pixels have a part in some of ``(N, h, w)`` logits."""
@@ -73,20 +74,25 @@ class Interpolation:
         """
         wide = small.new_empty(small.shape[1], len(small), len(self._across))
         small = small.transpose(0, 1).flatten(0, 1)
-        for full, own, weights in self._columns:
-            torch.mm(small[:, own], weights.T, out=wide.flatten(0, 1)[:, full])
-        room = wide.new_empty(max(len(part.weights) for part in chunks), *wide.shape[1:])
+        for part, out in self._parts_of(wide):
+            torch.mm(small[:, part.own], part.weights.T, out=out)
         for part in chunks:
-            x = room[: len(part.weights)]
+            x = self._room[: len(part.weights)]
             torch.mm(part.weights, wide[part.own].flatten(1), out=x.flatten(1))
             yield part, x
 
     def narrowed(self, wide: Tensor) -> Tensor:
         """``(C, rows, w)`` gradient of logits from the ``(rows, C, W)`` one after widening them."""
         small = wide.new_zeros(*wide.shape[:2], self._across.shape[1])
-        for full, own, weights in self._columns:
-            small.flatten(0, 1)[:, own].addmm_(wide.flatten(0, 1)[:, full], weights)
+        flat = small.flatten(0, 1)
+        for part, values in self._parts_of(wide):
+            flat[:, part.own].addmm_(values, part.weights)
         return small.transpose(0, 1)
+
+    def _parts_of(self, wide: Tensor) -> Iterator[tuple[Part, Tensor]]:
+        """The parts of the columns, each with its ``(rows * C, full)`` view of the wide rows."""
+        sizes = [len(part.weights) for part in self._columns]
+        return zip(self._columns, wide.flatten(0, 1).split(sizes, 1), strict=True)  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=16)
@@ -100,12 +106,16 @@ def _weights(own: int, full: int, align_corners: bool, dtype: torch.dtype) -> Te
 
 
 def _parts(weights: Tensor, size: int) -> Iterator[Part]:
-    """Parts of so many rows or columns, from the ``(full, own)`` weights of all."""
+    """Parts of at most so many rows or columns, from the ``(full, own)`` weights of all."""
     used = weights != 0
     first = used.int().argmax(1).tolist()
     end = (used.shape[1] - used.flip(1).int().argmax(1)).tolist()
-    for start in range(0, len(weights), size):
-        stop = min(start + size, len(weights))
+    stop = 0
+    while stop < len(weights):
+        start, stop = stop, min(stop + size, len(weights))
+        # where the next ones lie between others, if that is on the way, so that fewer are needed
+        cuts = (at for at in range(stop, start, -1) if [first[at - 1]] != first[at : at + 1])
+        stop = next(cuts, stop)
         own = slice(first[start], end[stop - 1])
         yield Part(slice(start, stop), own, weights[start:stop, own])
 

@@ -18,11 +18,10 @@ from lit_seg.ops.interpolation import Interpolation
 from lit_seg.ops.modulation import Modulation
 from lit_seg.ops.precision import wide_dtype
 
-CHUNK_BYTES = 5 << 17
+CHUNK_BYTES = 3 << 18
 """The logits of a chunk: products of few rows are quickest in a cache close by."""
-BOUND = 60
-"""To the base 2: with log-sum-exps between it and its negative, no exponential of a logit is
-infinite, and none that counts is 0."""
+BOUND = 35
+"""Of logits between it and its negative, sums and quotients of exponentials are exact."""
 
 
 def forward(
@@ -44,6 +43,7 @@ def forward(
     lower = None if margin is None else with_void(_to_base_2(margin, lse))
     way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
     logits, lost = _cleaned(logits, way)
+    bounded = margin is None and _largest(logits) < BOUND
     room = Room(logits)
     for image, (band, chunks) in product(range(len(target)), way.bands):
         rows = image, band.full
@@ -56,14 +56,15 @@ def forward(
             own = x.gather(1, own_class[part.full])
             if less is not None:
                 own -= less[part.full]
-            others = _against_others(x.sub_(own), own_class[part.full], room, predictions)
-            found.append((own.squeeze(1), *others))
-        own, losses, hits, *predicted = map(torch.cat, zip(*found, strict=True))
+            others = _against_others(x, own, own_class[part.full], bounded, room, predictions)
+            found.append((own, *others))
+        tensors = (torch.cat(each).squeeze(1) for each in zip(*found, strict=True))
+        own, losses, against, *predicted = tensors
         torch.add(losses, own, alpha=1 / LOG2_E, out=lse[rows])
         totals.count(
             bins,
             losses,
-            hits,
+            against < 0,
             predicted[0] if predictions else None,
             to_pixels[rows] if pixels else None,
             None if images is None else images[rows],
@@ -72,43 +73,52 @@ def forward(
 
 
 def _against_others(
-    x: Tensor, own_class: Tensor, room: Room, predictions: bool
+    x: Tensor, own: Tensor, own_class: Tensor, bounded: bool, room: Room, predictions: bool
 ) -> tuple[Tensor, ...]:
-    """The -log p of pixels, whether they are hits and, if they are wanted, the predictions.
+    """The -log p of pixels, a number that is negative for hits and, if wanted, the predictions.
 
     Args:
-        x: ``(N, C, P)`` logits to the base 2, less that of the own class; overwritten.
-        own_class: ``(N, 1, P)``.
+        x: ``(N, C, P)`` logits to the base 2; overwritten.
+        own: ``(N, 1, P)`` those of the own classes, as is ``own_class``.
+        own_class: class ids.
+        bounded: whether no logit is beyond :data:`BOUND`.
         room: for the predictions.
         predictions: whether they are wanted.
+
+    Returns:
+        ``(N, 1, P)`` tensors.
     """
-    x.scatter_add_(1, own_class, x.new_full((), -torch.inf).expand(own_class.shape))
+    if not bounded:
+        x.sub_(own)
+    x.scatter_add_(1, own_class, x.new_full((), -torch.inf).expand(own.shape))
     most = x.amax(1, keepdim=True)
-    hits = most.squeeze(1) < 0
-    if most.count_nonzero() < most.numel():  # among equals the lowest id
-        rows, at = _rows(x, most.squeeze(1) == 0)
-        hits[at] = rows.argmax(1) > own_class.squeeze(1)[at]
+    against = most - own if bounded else most.clone()
+    if against.count_nonzero() < against.numel():  # among equals the lowest id
+        rows, at = _rows(x, against == 0)
+        against[at] = (own_class[at] - rows.argmax(1)).to(x.dtype)
     predicted = []
     if predictions:
         best = room.of(x.shape).copy_(x).ge_(most)
-        unsure, at = _rows(x, best.sum(1) != 1)
+        unsure, at = _rows(x, best.sum(1, keepdim=True) != 1)
         ids = torch.arange(x.shape[1], dtype=x.dtype).unsqueeze(1)
-        others = best.mul_(ids).sum(1).long()
+        others = best.mul_(ids).sum(1, keepdim=True).long()
         others[at] = unsure.argmax(1)
-        predicted = [own_class.squeeze(1).where(hits, others)]
-    if most.amax() < MOST or not (most >= MOST).any():  # with NaN the first does not hold
-        losses = x.exp2_().sum(1).log1p_()
+        predicted = [own_class.where(against < 0, others)]
+    if bounded:
+        losses = x.exp2_().sum(1, keepdim=True).mul_(own.neg().exp2_()).log1p_()
+    elif most.amax() < MOST or not (most >= MOST).any():  # with NaN the first does not hold
+        losses = x.exp2_().sum(1, keepdim=True).log1p_()
     else:
-        most.clamp_(min=0)
-        losses = x.sub_(most).exp2_().sum(1) + most.neg().exp2_().squeeze(1)
-        losses.log_().add_(most.squeeze(1), alpha=1 / LOG2_E)
-    return losses, hits, *predicted
+        top = most.clamp_(min=0)
+        losses = x.sub_(top).exp2_().sum(1, keepdim=True).add_(top.neg().exp2_())
+        losses.log_().add_(top, alpha=1 / LOG2_E)
+    return losses, against, *predicted
 
 
 def _rows(x: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """``(n, C)`` logits of the pixels where a mask holds, and their index."""
-    images, pixels = mask.nonzero(as_tuple=True)
-    return x[images, :, pixels], (images, pixels)
+    """``(n, C)`` logits of the pixels where a ``(N, 1, P)`` mask holds, and their index."""
+    images, zeros, pixels = mask.nonzero(as_tuple=True)
+    return x[images, :, pixels], (images, zeros, pixels)
 
 
 def backward(
@@ -136,7 +146,7 @@ def backward(
     lower = None if margin is None else with_void(_to_base_2(margin, lse))
     way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
     logits, lost = _cleaned(logits, way)
-    bounded = lse.numel() > 0 and bool(max(-lse.amin(), lse.amax()) < BOUND / LOG2_E)
+    bounded = _largest(lse) < BOUND
     for image, (band, chunks) in product(range(len(target)), way.bands):
         rows = image, band.full
         bins, own_class = classes_of(target[rows], logits.shape[1])
@@ -189,6 +199,11 @@ def _cleaned(logits: Tensor, way: Interpolation) -> tuple[Tensor, Tensor | None]
     if bool(finite.all()):
         return logits, None
     return logits.where(finite.unsqueeze(1), 0), way.reached(~finite)
+
+
+def _largest(values: Tensor) -> float:
+    """The largest absolute value, NaN if there is one."""
+    return max(-float(values.amin()), float(values.amax())) if values.numel() else 0.0
 
 
 def _to_base_2(values: Tensor, like: Tensor) -> Tensor:
