@@ -81,6 +81,10 @@ class Interpolation:
             torch.mm(part.weights, wide[part.own].flatten(1), out=x.flatten(1))
             yield part, x
 
+    def zeros(self, band: Part) -> Tensor:
+        """``(rows, C, W)``, for the gradient of the widened rows of a band."""
+        return self._room.new_zeros(band.weights.shape[1], *self._room.shape[1:])
+
     def narrowed(self, wide: Tensor) -> Tensor:
         """``(C, rows, w)`` gradient of logits from the ``(rows, C, W)`` one after widening them."""
         small = wide.new_zeros(*wide.shape[:2], self._across.shape[1])

@@ -15,7 +15,7 @@ from torch import Tensor
 from lit_seg.ops import chunked
 from lit_seg.ops.chunk_totals import LOG2_E, MOST, Room, Totals, classes_of, with_void
 from lit_seg.ops.interpolation import Interpolation
-from lit_seg.ops.modulation import Modulation
+from lit_seg.ops.modulation import Modulation, class_bins
 from lit_seg.ops.precision import wide_dtype
 
 CHUNK_BYTES = 3 << 18
@@ -149,20 +149,20 @@ def backward(
     bounded = _largest(lse) < BOUND
     for image, (band, chunks) in product(range(len(target)), way.bands):
         rows = image, band.full
-        bins, own_class = classes_of(target[rows], logits.shape[1])
+        bins = class_bins(target[rows], logits.shape[1])
         of_pixels = (None if each is None else each[rows] for each in (by_pixel, slopes, images))
         factor = factors.factor(bins, *of_pixels).unsqueeze(1)
         if not bounded:  # a void pixel may hold NaN or infinity, which times 0 is NaN
             void = (bins == logits.shape[1]).unsqueeze(1)
             factor.masked_fill_(void, 0)
-        minus = factor.neg()
-        less = None if lower is None else lower.neg().take(bins).unsqueeze(1)
         norm = lse[rows].mul(LOG2_E).unsqueeze(1)
         if bounded:
             norm = norm.neg_().exp2_().mul_(factor)
-        small = _to_base_2(logits[image, :, band.own], lse)
-        by_wide = lse.new_zeros(small.shape[1], len(small), target.shape[2])
-        for part, x in way.heightened(small, chunks):
+        minus = factor.neg()
+        less = None if lower is None else lower.neg().take(bins).unsqueeze(1)
+        own_class = bins.clamp_(max=logits.shape[1] - 1).unsqueeze(1)
+        by_wide = way.zeros(band)
+        for part, x in way.heightened(_to_base_2(logits[image, :, band.own], lse), chunks):
             if lost is not None:
                 x.masked_fill_(lost[rows][part.full].unsqueeze(1), torch.nan)
             if less is not None:
