@@ -67,7 +67,7 @@ def forward(
         full = upsampled(logits, target, align_corners)
         return chunked.forward(full, target, margin, predictions, pixels)
     totals = chunked.Totals(logits, target, margin, predictions, modulation)
-    images = chunked.images_of(target) if totals.by_image else None
+    places = chunked.first_places(target, totals.num_classes) if totals.by_image else None
     room = chunked.Room(logits)
     nll, lse = chunked.empty_pixels(logits, target, pixels)
     columns = _columns(*_sizes(logits, 3, target, align_corners))
@@ -79,8 +79,8 @@ def forward(
             if lost is not None:
                 x.masked_fill_(lost[image, rows].unsqueeze(1), torch.nan)
             to_nll = nll[image, rows] if pixels else None
-            own_image = None if images is None else images[image, rows]
-            totals.add(x, target[image, rows], lse[image, rows], to_nll, own_image)
+            of_image = None if places is None else places[image, rows]
+            totals.add(x, target[image, rows], lse[image, rows], to_nll, of_image)
     return totals.sums, totals.counts, nll, lse
 
 
@@ -106,7 +106,7 @@ def backward(
     result = torch.empty_like(logits)
     by_row = lse.new_zeros(len(logits), logits.shape[2], *result.shape[1::2])
     gradients = chunked.Slopes(by_class, margin, logits)
-    images = chunked.images_of(target) if gradients.by_image else None
+    places = chunked.first_places(target, result.shape[1]) if gradients.by_image else None
     room = chunked.Room(logits)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
     columns = _columns(*_sizes(logits, 3, target, align_corners))
@@ -118,7 +118,7 @@ def backward(
             x = _heightened(heighten, wide[near], room)
             if lost is not None:
                 x.masked_fill_(lost[image, rows].unsqueeze(1), torch.nan)
-            others = (by_pixel, slopes, images)
+            others = (by_pixel, slopes, places)
             of_rows = (None if each is None else each[image, rows] for each in others)
             gradients.write(x, x, target[image, rows], lse[image, rows], *of_rows)
             by_wide[near].flatten(1).addmm_(heighten.T, x.flatten(1))
