@@ -15,6 +15,8 @@ MOST = 80
 """Powers of 2 below it can be added up over classes without becoming infinite."""
 LANES = 8
 """Tables of sums, which neighbours take in turn: adding waits for the last sum in its place."""
+ONE = 1 << 16
+"""More than there are classes: added to a class id, it counts the ids in a sum of them."""
 HIT_BIT = 32
 """A pixel counts 1, and if it is predicted rightly 1 shifted so far, too: one sum for both."""
 
@@ -56,8 +58,9 @@ class Totals:
         self.modulation = modulation
         self.by_image = modulation is not None and modulation.by_image
         shape = (*logits.shape[: int(self.by_image)], self.num_classes + 1)
-        self._sums = logits.new_zeros(LANES, *shape, dtype=widest_float(logits.device))
-        self._counts = target.new_zeros(LANES, *shape)
+        lanes = max(1, min(LANES, target.numel() // max(1, prod(shape))))
+        self._sums = logits.new_zeros(lanes, *shape, dtype=widest_float(logits.device))
+        self._counts = target.new_zeros(lanes, *shape)
         self._predicted = target.new_zeros(shape) if predictions else None
         self._lanes = target.new_empty(0)
         self._lowest = logits.new_full((), -inf, dtype=wide_dtype(logits))
@@ -94,7 +97,7 @@ class Totals:
             lse: ``(N, P)`` to write to.
             pixels: ``(N, P)`` to write to, or None: the -log p or, with a modulation, the
                 derivative of the losses with respect to it.
-            image: ``(N, P)`` the image of each pixel, where sums are by image.
+            image: ``(N, P)`` of :func:`first_places`, where sums are by image.
         """
         bins, own_class = classes_of(label, self.num_classes)
         find = self._find_on_cuda if x.is_cuda else self._find
@@ -125,7 +128,7 @@ class Totals:
                 pixels.copy_(slopes)
         elif pixels is not None:
             pixels.copy_(losses.where(bins < self.num_classes, 0))
-        place = bins if image is None else bins + image * (self.num_classes + 1)
+        place = bins if image is None else bins + image
         if self._predicted is not None:
             assert predicted is not None
             other = (place + (predicted - bins)).where(bins < self.num_classes, place)
@@ -135,12 +138,12 @@ class Totals:
             mine = torch.where(bins.unsqueeze(1) == classes, losses.unsqueeze(1), 0)
             self._sums[0, :-1] += mine.sum((0, 2), dtype=self._sums.dtype)
         if self._lanes.numel() < place.shape[1]:
-            lanes = torch.arange(place.shape[1], device=place.device) % LANES
+            lanes = torch.arange(place.shape[1], device=place.device) % len(self._sums)
             self._lanes = lanes * self._sums[0].numel()
         place = place + self._lanes[: place.shape[1]]
         if not bins.is_cuda:
             _add_at(self._sums, place, losses.to(self._sums.dtype))
-        _add_at(self._counts, place, hits.long().mul_(1 << HIT_BIT).add_(1))
+        _add_at(self._counts, place, hits.long().bitwise_left_shift_(HIT_BIT).bitwise_or_(1))
 
     def _find(
         self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor
@@ -161,9 +164,10 @@ class Totals:
         predicted = None
         if self._predicted is not None:
             best = torch.ge(powers, largest.unsqueeze(1), out=self._best.of(powers.shape))
-            unsure = best.sum(1) != 1
-            ids = torch.arange(self.num_classes, dtype=x.dtype).unsqueeze(1)
-            predicted = bins.where(hits, best.mul_(ids).sum(1).long())
+            ids = torch.arange(ONE, ONE + self.num_classes, dtype=x.dtype).unsqueeze(1)
+            found = best.mul_(ids).sum(1)
+            predicted = bins.where(hits, found.long() - ONE)
+            unsure = (found < ONE) | (found >= 2 * ONE)  # NaN, or several
             if unsure.any():
                 rows, at = self._rows(x, bins, unsure)
                 predicted[at] = rows.argmax(1)
@@ -209,6 +213,12 @@ def classes_of(label: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
     """Class ids with C for void, and these as a ``(N, 1, P)`` index, a class for void, too."""
     bins = class_bins(label, num_classes)
     return bins, bins.clamp(max=num_classes - 1).unsqueeze(1)
+
+
+def first_places(target: Tensor, num_classes: int) -> Tensor:
+    """``(N, *)`` where the ``(N, C + 1)`` values of an image begin; few numbers in memory."""
+    places = torch.arange(len(target), device=target.device) * (num_classes + 1)
+    return places.view(-1, *[1] * (target.ndim - 1)).expand(target.shape)
 
 
 def _of_any_logits(x: Tensor, own_class: Tensor) -> tuple[Tensor, Tensor]:

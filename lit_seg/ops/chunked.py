@@ -7,7 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_seg.ops.chunk_totals import LOG2_E, Room, Totals, classes_of, with_void
+from lit_seg.ops.chunk_totals import (
+    LOG2_E,
+    Room,
+    Totals,
+    classes_of,
+    first_places,
+    with_void,
+)
 from lit_seg.ops.modulation import Modulation
 from lit_seg.ops.precision import wide_dtype
 
@@ -16,7 +23,7 @@ CHUNK_BYTES = {"cpu": 2 << 20, "cuda": 32 << 20}
 NEAR = 64
 """With smaller log-sum-exps, one rounding more does not matter."""
 
-__all__ = ["Room", "Slopes", "Totals", "backward", "forward"]
+__all__ = ["Room", "Slopes", "Totals", "backward", "first_places", "forward"]
 
 
 def chunk_bytes(logits: Tensor) -> int:
@@ -57,7 +64,7 @@ def forward(
     """
     totals = Totals(logits, target, margin, predictions, modulation)
     all_pixels, lse = empty_pixels(logits, target, pixels)
-    image = images_of(target) if totals.by_image else None
+    image = first_places(target, totals.num_classes) if totals.by_image else None
     wanted = all_pixels if pixels else None
     for x, *of_pixels in _chunks([flat(logits)], target, lse, wanted, image):
         totals.add(x.to(lse.dtype), *of_pixels)
@@ -87,7 +94,7 @@ def backward(
     result = torch.empty_like(logits)
     slopes_of = Slopes(by_class, margin, logits)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
-    image = images_of(target) if slopes_of.by_image else None
+    image = first_places(target, slopes_of.num_classes) if slopes_of.by_image else None
     both = [flat(logits), flat(result)]
     for x, out, *of_pixels in _chunks(both, target, lse, by_pixel, slopes, image):
         wide = out if out.dtype == lse.dtype else torch.empty_like(out, dtype=lse.dtype)
@@ -125,7 +132,7 @@ class Slopes:
 
         The other arguments are those of :meth:`write`.
         """
-        place = bins if image is None else bins + image * (self.num_classes + 1)
+        place = bins if image is None else bins + image
         factor = self.factors.view(-1).index_select(0, place.flatten()).view(bins.shape)
         if slopes is not None:
             factor *= slopes
@@ -152,7 +159,7 @@ class Slopes:
             lse: ``(N, P)`` log-sum-exp.
             by_pixel: ``(N, P)`` gradient of the -log p of each pixel, or None.
             slopes: ``(N, P)`` what the gradient of the sums is multiplied by, or None.
-            image: ``(N, P)`` the image of each pixel, if sums are by image.
+            image: ``(N, P)`` of :func:`first_places`, if sums are by image.
         """
         bins, own_class = classes_of(label, self.num_classes)
         factor = self.factor(bins, by_pixel, slopes, image)
@@ -170,12 +177,6 @@ class Slopes:
             out.masked_fill_(void.unsqueeze(1), 0)
             factor.masked_fill_(void, 0)
         out.mul_(factor.unsqueeze(1)).scatter_add_(1, own_class, factor.neg_().unsqueeze(1))
-
-
-def images_of(target: Tensor) -> Tensor:
-    """``(N, *)`` the image of each pixel; one number for each image in memory."""
-    images = torch.arange(len(target), device=target.device)
-    return images.view(-1, *[1] * (target.ndim - 1)).expand(target.shape)
 
 
 def flat(logits: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def forward(
         full = upsampled(logits, target, align_corners)
         return chunked.forward(full, target, margin, predictions, pixels)
     totals = Totals(logits, target, margin, predictions, modulation)
-    images = chunked.images_of(target) if totals.by_image else None
+    places = chunked.first_places(target, totals.num_classes) if totals.by_image else None
     to_pixels, lse = chunked.empty_pixels(logits, target, pixels)
     lower = None if margin is None else with_void(_to_base_2(margin, lse))
     way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
@@ -67,7 +67,7 @@ def forward(
             against < 0,
             predicted[0] if predictions else None,
             to_pixels[rows] if pixels else None,
-            None if images is None else images[rows],
+            None if places is None else places[rows],
         )
     return totals.sums, totals.counts, to_pixels, lse
 
@@ -142,7 +142,7 @@ def backward(
         return torch.empty_like(logits).copy_(result)
     result = torch.zeros_like(logits, dtype=lse.dtype)
     factors = chunked.Slopes(by_class, margin, logits)
-    images = chunked.images_of(target) if factors.by_image else None
+    places = chunked.first_places(target, logits.shape[1]) if factors.by_image else None
     lower = None if margin is None else with_void(_to_base_2(margin, lse))
     way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
     logits, lost = _cleaned(logits, way)
@@ -150,7 +150,7 @@ def backward(
     for image, (band, chunks) in product(range(len(target)), way.bands):
         rows = image, band.full
         bins = class_bins(target[rows], logits.shape[1])
-        of_pixels = (None if each is None else each[rows] for each in (by_pixel, slopes, images))
+        of_pixels = (None if each is None else each[rows] for each in (by_pixel, slopes, places))
         factor = factors.factor(bins, *of_pixels).unsqueeze(1)
         if not bounded:  # a void pixel may hold NaN or infinity, which times 0 is NaN
             void = (bins == logits.shape[1]).unsqueeze(1)
