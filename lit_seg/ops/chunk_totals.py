@@ -11,7 +11,7 @@ from lit_seg.ops.precision import wide_dtype, widest_float
 
 LOG2_E = 1 / log(2)
 """On the CPU torch's `exp2` takes a fifth of the time of its `exp`, which is not vectorised."""
-MOST = 80
+MOST = 100
 """Powers of 2 below it can be added up over classes without becoming infinite."""
 LANES = 8
 """Tables of sums, which neighbours take in turn: adding waits for the last sum in its place."""

@@ -20,8 +20,6 @@ from lit_seg.ops.precision import wide_dtype
 
 CHUNK_BYTES = {"cpu": 2 << 20, "cuda": 32 << 20}
 """The logits of a chunk, in the dtype of the arithmetic; a GPU needs more at once to be busy."""
-NEAR = 64
-"""With smaller log-sum-exps, one rounding more does not matter."""
 
 __all__ = ["Room", "Slopes", "Totals", "backward", "first_places", "forward"]
 
@@ -163,10 +161,7 @@ class Slopes:
         """
         bins, own_class = classes_of(label, self.num_classes)
         factor = self.factor(bins, by_pixel, slopes, image)
-        if not x.is_cuda and bool(lse.abs().amax() < NEAR):
-            torch.add((-LOG2_E * lse).unsqueeze(1), x, alpha=LOG2_E, out=out)
-        else:
-            torch.sub(x, lse.unsqueeze(1), out=out).mul_(LOG2_E)
+        torch.sub(x, lse.unsqueeze(1), out=out).mul_(LOG2_E)
         if self.margin is not None:
             lower = self.margin.mul(-LOG2_E).take(bins)
             out.scatter_add_(1, own_class, lower.unsqueeze(1))
