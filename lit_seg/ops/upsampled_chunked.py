@@ -43,7 +43,7 @@ def forward(
     lower = None if margin is None else with_void(_to_base_2(margin, lse))
     way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
     logits, lost = _cleaned(logits, way)
-    bounded = margin is None and _largest(logits) < BOUND
+    bounded = _bounded(logits, margin)
     room = Room(logits)
     for image, (band, chunks) in product(range(len(target)), way.bands):
         rows = image, band.full
@@ -146,16 +146,17 @@ def backward(
     lower = None if margin is None else with_void(_to_base_2(margin, lse))
     way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
     logits, lost = _cleaned(logits, way)
-    bounded = _largest(lse) < BOUND
+    bounded = _bounded(logits, margin)
     for image, (band, chunks) in product(range(len(target)), way.bands):
         rows = image, band.full
         bins = class_bins(target[rows], logits.shape[1])
         of_pixels = (None if each is None else each[rows] for each in (by_pixel, slopes, places))
         factor = factors.factor(bins, *of_pixels).unsqueeze(1)
-        if not bounded:  # a void pixel may hold NaN or infinity, which times 0 is NaN
+        norm = lse[rows].mul(LOG2_E).unsqueeze(1)
+        if lost is not None or not bounded:  # a void pixel may hold NaN, which times 0 is NaN
             void = (bins == logits.shape[1]).unsqueeze(1)
             factor.masked_fill_(void, 0)
-        norm = lse[rows].mul(LOG2_E).unsqueeze(1)
+            norm.masked_fill_(void, torch.inf)
         if bounded:
             norm = norm.neg_().exp2_().mul_(factor)
         minus = factor.neg()
@@ -163,15 +164,13 @@ def backward(
         own_class = bins.clamp_(max=logits.shape[1] - 1).unsqueeze(1)
         by_wide = way.zeros(band)
         for part, x in way.heightened(_to_base_2(logits[image, :, band.own], lse), chunks):
-            if lost is not None:
-                x.masked_fill_(lost[rows][part.full].unsqueeze(1), torch.nan)
             if less is not None:
                 x.scatter_add_(1, own_class[part.full], less[part.full])
             if bounded:
                 x.exp2_().mul_(norm[part.full])
             else:
-                x.sub_(norm[part.full]).exp2_()
-                x.masked_fill_(void[part.full], 0).mul_(factor[part.full])
+                # p is at most 1, whatever rounding makes of large logits
+                x.sub_(norm[part.full]).clamp_(max=0).exp2_().mul_(factor[part.full])
             x.scatter_add_(1, own_class[part.full], minus[part.full])
             by_wide[part.own].flatten(1).addmm_(part.weights.T, x.flatten(1))
         result[image, :, band.own] += way.narrowed(by_wide)
@@ -201,9 +200,10 @@ def _cleaned(logits: Tensor, way: Interpolation) -> tuple[Tensor, Tensor | None]
     return logits.where(finite.unsqueeze(1), 0), way.reached(~finite)
 
 
-def _largest(values: Tensor) -> float:
-    """The largest absolute value, NaN if there is one."""
-    return max(-float(values.amin()), float(values.amax())) if values.numel() else 0.0
+def _bounded(logits: Tensor, margin: Tensor | None) -> bool:
+    """Whether no logit is beyond :data:`BOUND`, even when it is lowered by a margin."""
+    values = [each for each in (logits, margin) if each is not None and each.numel()]
+    return sum(max(-float(each.amin()), float(each.amax())) for each in values) < BOUND
 
 
 def _to_base_2(values: Tensor, like: Tensor) -> Tensor:
