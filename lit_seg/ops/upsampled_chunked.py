@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.ops import chunked
-from lit_seg.ops.chunk_totals import LOG2_E, MOST, Room, Totals, classes_of, with_void
+from lit_seg.ops.chunk_totals import LOG2_E, MOST, ONE, Room, Totals, classes_of, with_void
 from lit_seg.ops.interpolation import Interpolation
 from lit_seg.ops.modulation import Modulation, class_bins
 from lit_seg.ops.precision import wide_dtype
@@ -99,10 +99,11 @@ def _against_others(
     predicted = []
     if predictions:
         best = room.of(x.shape).copy_(x).ge_(most)
-        unsure, at = _rows(x, best.sum(1, keepdim=True) != 1)
-        ids = torch.arange(x.shape[1], dtype=x.dtype).unsqueeze(1)
-        others = best.mul_(ids).sum(1, keepdim=True).long()
-        others[at] = unsure.argmax(1)
+        ids = torch.arange(ONE, ONE + x.shape[1], dtype=x.dtype).unsqueeze(1)
+        total = best.mul_(ids).sum(1, keepdim=True)
+        others = total.long() - ONE
+        rows, at = _rows(x, (total < ONE) | (total >= 2 * ONE))  # NaN, or several
+        others[at] = rows.argmax(1)
         predicted = [own_class.where(against < 0, others)]
     if bounded:
         losses = x.exp2_().sum(1, keepdim=True).mul_(own.neg().exp2_()).log1p_()
