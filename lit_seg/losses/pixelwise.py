@@ -106,8 +106,12 @@ class PixelLoss(SegLoss):
         if modulation is not None and not modulates(logits, target, self.backend):
             pixels = True
         options = self.align_corners, self.backend
-        last = None if pixels else modulation, self.scale, shift
-        found = class_nll(logits, target, margin, predictions, pixels, *options, *last)
+        found = class_nll(
+            *(logits, target, margin, predictions, pixels, *options),
+            modulation=None if pixels else modulation,
+            scale=self.scale,
+            shift=shift,
+        )
         if seen is not None:
             plain = found
             if self.scale != 1 or shift is not None or margin is not None:

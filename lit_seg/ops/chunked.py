@@ -110,7 +110,7 @@ def backward(
     for x, out, *of_pixels in _chunks(both, target, lse, by_pixel, slopes, image):
         wide = out if out.dtype == lse.dtype else torch.empty_like(out, dtype=lse.dtype)
         if scale != 1 or shift is not None:
-            x = adjusted_chunk(x, scale, shift, wide)
+            x = adjusted_chunk(x.to(wide.dtype), scale, shift, wide)
         slopes_of.write(x, wide, *of_pixels)
         if wide is not out:
             out.copy_(wide)

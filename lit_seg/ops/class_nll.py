@@ -161,9 +161,10 @@ def _forward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     same, upsampled = _implementations(logits, backend)
     args = logits, target, margin, predictions, pixels or modulation is not None
-    more = () if modulation is None else (Modulation.of(modulation),)
+    in_pass = None if modulation is None else Modulation.of(modulation)
     if scale != 1 or shift is not None:
-        return chunked.forward(*args, *(more or (None,)), scale, shift)
+        return chunked.forward(*args, in_pass, scale, shift)
+    more = () if in_pass is None else (in_pass,)
     if logits.shape[2:] == target.shape[1:]:
         return same.forward(*args, *more)  # type: ignore[no-any-return]
     return upsampled.forward(*args, align_corners, *more)  # type: ignore[no-any-return]
