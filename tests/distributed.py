@@ -58,7 +58,7 @@ def run_command_line(args, ranks, errors=None, **environment):
     from tests import few_streets_cli
 
     assert "MASTER_PORT" not in os.environ, "the ranks would wait at another port than their own"
-    _server()
+    server()
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -82,7 +82,7 @@ def run_command_line(args, ranks, errors=None, **environment):
 
 
 @functools.cache
-def _server():
+def server():
     multiprocessing.set_forkserver_preload(["tests.few_streets_cli"])
     return multiprocessing.get_context("forkserver")
 
@@ -91,7 +91,7 @@ def _server():
 def _processes():
     store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
     ranks = [
-        ProcessPoolExecutor(1, _server(), initializer=_join, initargs=(rank, store.port))
+        ProcessPoolExecutor(1, server(), initializer=_join, initargs=(rank, store.port))
         for rank in range(WORLD_SIZE)
     ]
     return ranks, store  # the store lives as long as it is held

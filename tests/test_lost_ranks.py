@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -15,16 +16,17 @@ import pytest
 import torch
 import torch.distributed as dist
 from pytorch_lightning import Trainer
-from pytorch_lightning.strategies import DDPStrategy
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from lit_seg.cli.main import main
 from lit_seg.data.datasets.streets import streets
+from lit_seg.distributed import meeting
+from lit_seg.distributed.meeting import PunctualDDP
 from lit_seg.distributed.rank_timeout import check_ranks, lost_rank, trainer_options
 from lit_seg.errors import RunError
 from tests import few_streets_cli
 from tests.conftest import TINY, layers
-from tests.distributed import run_command_line
+from tests.distributed import HOST, run_command_line, server
 from tests.test_ranks import alone, arguments, torchrun
 
 __all__ = ["alone"]  # the fixture: what the run gives that nothing disturbs
@@ -149,6 +151,29 @@ def test_ranks_stop_when_torchrun_is_killed(folder: Path) -> None:
     assert checkpoint["global_step"] in (FAILED_STEP + 1, FAILED_STEP + 2)
 
 
+def wait_for_a_dead_rank(port: int, errors: Path) -> None:
+    """As gloo does, in C++, where no signal is heard, and for five times the limit."""
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+    os.environ["WORLD_SIZE"] = "2"
+    meeting._TORCH_FIRST = 0
+    store = dist.TCPStore(HOST, port, is_master=False)
+    with meeting.meets_within(timedelta(seconds=0.2)):
+        store.wait(["address"], timedelta(seconds=1))
+
+
+def test_a_rank_does_not_wait_longer_for_one_that_died_before_they_met(tmp_path: Path) -> None:
+    said = tmp_path / "errors.txt"
+    store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
+    # forked from a server without threads, which has imported torch
+    rank = server().Process(target=wait_for_a_dead_rank, args=(store.port, said))
+    rank.start()
+    rank.join(60)
+    assert rank.exitcode == 2
+    errors = said.read_text()
+    assert "error: rank 0 of 2 has not met the others within 0.2 s" in errors
+    assert "--rank_timeout" in errors
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -190,12 +215,21 @@ def test_the_time_limit_reaches_the_process_group(
 ) -> None:
     found = trainer_options(options(strategy=strategy), timeout=40)
     trainer = Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path, **found)
-    assert (trainer.world_size, type(trainer.strategy)) == (2, DDPStrategy)
+    assert (trainer.world_size, type(trainer.strategy)) == (2, PunctualDDP)
     check_ranks(trainer, "fit")
     joined: dict[str, object] = {}
-    monkeypatch.setattr(dist, "init_process_group", lambda *args, **given: joined.update(given))
+    timers: list[threading.Timer] = []
+
+    def join(*args: object, **given: object) -> None:
+        joined.update(given)
+        timers.extend(each for each in threading.enumerate() if isinstance(each, threading.Timer))
+
+    monkeypatch.setattr(dist, "init_process_group", join)
     trainer.strategy.setup_environment()
     assert joined["timeout"] == timedelta(seconds=40)
+    (timer,) = timers
+    assert timer.interval == 40 + meeting._TORCH_FIRST
+    assert timer.finished.is_set()  # the ranks have met
 
 
 @pytest.mark.usefixtures("two_started")

@@ -14,9 +14,9 @@ import torch.distributed as dist
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Trainer
-from pytorch_lightning.strategies import DDPStrategy
 from torch import cuda
 
+from lit_seg.distributed.meeting import PunctualDDP
 from lit_seg.errors import RunError
 
 _STRATEGIES: dict[str, dict[str, Any]] = {
@@ -63,8 +63,8 @@ def trainer_options(config: Any, timeout: float) -> dict[str, Any]:
     if dist.is_torchelastic_launched() and config.num_nodes == 1:
         options["num_nodes"] = int(os.environ["GROUP_WORLD_SIZE"])
     if ranks_started() > 1 and isinstance(config.strategy, str) and config.strategy in _STRATEGIES:
-        options["strategy"] = DDPStrategy(
-            timeout=timedelta(seconds=timeout), **_STRATEGIES[config.strategy]
+        options["strategy"] = PunctualDDP(
+            timedelta(seconds=timeout), **_STRATEGIES[config.strategy]
         )
     return options
 

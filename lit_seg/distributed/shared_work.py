@@ -8,9 +8,13 @@ from typing import Self, TypeVar
 import torch
 import torch.distributed as dist
 
+from lit_seg.distributed.meeting import meets_within
+
 T = TypeVar("T")
 _LONGEST = timedelta(days=7)
 """How long a rank that is done waits for the others."""
+_MEETING = timedelta(minutes=5)
+"""How long a rank waits for the others to start."""
 
 
 class SharedWork:
@@ -24,7 +28,8 @@ class SharedWork:
         if self.ranks > 1:
             if torch.cuda.is_available():
                 torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-            dist.init_process_group("gloo", timeout=_LONGEST)
+            with meets_within(_MEETING):
+                dist.init_process_group("gloo", timeout=_LONGEST)
         return self
 
     def __exit__(self, *_: object) -> None:
