@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from experiments.bench.measure import peak
 from lit_seg.errors import RunError
-from lit_seg.ops import chunked, class_nll, compiled, upsampled_chunked
+from lit_seg.ops import chunked, class_nll, compiled, interpolation, upsampled_chunked
 from tests.ops.agreement import channels_last, check, draw
 
 SHAPES = [(2, 19, 33, 17), (1, 2, 1, 1), (3, 1000, 5, 3), (5, 7), (2, 5, 9), (1, 3, 2, 3, 4)]
@@ -98,8 +99,8 @@ def test_a_missing_compiler_is_named(monkeypatch):
 )
 def test_smaller_logits_are_upsampled(shape, full, align_corners, monkeypatch):
     # several bands, and chunks of one row and of several
-    monkeypatch.setattr(upsampled_chunked, "BAND", 4)
-    monkeypatch.setitem(chunked.CHUNK_BYTES, "cpu", 4 * 2 * shape[1] * full[1])
+    monkeypatch.setattr(interpolation, "BAND", 4)
+    monkeypatch.setattr(upsampled_chunked, "CHUNK_BYTES", 4 * 2 * shape[1] * full[1])
     for dtype in (torch.float, torch.bfloat16):
         logits, target = draw(shape, dtype, full=full)
         check(logits, target, "chunked", align_corners)
@@ -118,6 +119,45 @@ def test_smaller_logits_are_upsampled(shape, full, align_corners, monkeypatch):
     part = F.interpolate(there, full, mode="bilinear", align_corners=align_corners)[:, 0] > 0
     wanted = clean.masked_fill(part & (target >= 0) & (target < shape[1]), torch.nan)
     torch.testing.assert_close(found, wanted, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("scale", [30, 300, 1e30])
+def test_small_logits_may_be_large(scale):
+    logits, target = draw((2, 4, 3, 5), full=(9, 17))
+    logits *= scale
+    logits[:, 1] = torch.finfo(torch.float).min  # a class that is ruled out
+    target[target == 1] = 255
+    exact = logits.double().requires_grad_()
+    options = {"predictions": True, "pixels": True}
+    found = class_nll(logits.requires_grad_(), target, **options)
+    wanted = class_nll(exact, target, backend="reference", **options)
+    assert torch.equal(found.counts, wanted.counts)
+    torch.testing.assert_close(found.pixels.double(), wanted.pixels, rtol=1e-5, atol=1e-6 * scale)
+    weight = torch.tensor([1.0, 0.0, 2.0, 0.5])
+    (weight * found.sums).sum().backward()
+    (weight * wanted.sums).sum().backward()
+    if scale < 1e30:  # else rounding decides between logits that are almost equal
+        torch.testing.assert_close(logits.grad.double(), exact.grad, rtol=1e-3, atol=1e-3)
+    assert logits.grad.isfinite().all()
+
+
+def test_equal_small_logits_predict_the_lowest_class():
+    logits, target = torch.zeros(1, 3, 2, 2), torch.arange(3).repeat(4, 4)[None]
+    for values in (logits, logits - 100):
+        found = class_nll(values, target, predictions=True)
+        assert found.counts.tolist() == [[16, 0, 0], [16, 16, 16], [48, 0, 0]]
+        assert torch.equal(class_nll(values, target).counts, found.counts[:2])
+
+
+def test_small_logits_take_a_fifth_of_the_memory_of_large_ones():
+    target = torch.randint(19, (2, 512, 512))
+    logits = torch.randn(2, 19, 128, 128, requires_grad=True)
+
+    def work():
+        return torch.autograd.grad(class_nll(logits, target).sums.sum(), logits)
+
+    work()
+    assert peak(work, logits.device) < 0.2 * 4 * 19 * target.numel()
 
 
 @pytest.mark.parametrize("backend", [*BACKENDS, "compiled"])
