@@ -21,9 +21,10 @@ class PixelLoss(SegLoss):
 
     .. math:: L = \frac{1}{Z} \sum_n w_{y_n} \ell_n, \qquad \ell_n = -\log p_n
 
-    with three methods to override: the logits of the softmax (:meth:`adjust`), the class weights
-    :math:`w` (:meth:`weigh`) and a factor of the pixel losses :math:`\ell` (:attr:`modulation`).
-    This class alone is plain cross-entropy. All comes from one pass over the logits, ``class_nll``.
+    with parts to override: a :attr:`shift` and a margin of the logits of the softmax, the class
+    weights :math:`w` (:meth:`weigh`) and a factor of the pixel losses :math:`\ell`
+    (:attr:`modulation`). This class alone is plain cross-entropy. All comes from one pass over the
+    logits, ``class_nll``.
 
     Args:
         class_counts: pixels per class.
@@ -63,9 +64,10 @@ class PixelLoss(SegLoss):
         weight, norm = self.weigh(found)
         return self.mean(found.total(weight).to(wide_dtype(logits)), norm)
 
-    def adjust(self, logits: Tensor) -> Tensor:
-        """The logits for the softmax; what is added may differ by class, but not by pixel."""
-        return logits
+    @property
+    def shift(self) -> Tensor | None:
+        """``(C,)`` what is added to the scaled logits for the softmax; None stands for 0."""
+        return None
 
     def own_margin(self) -> Tensor | None:
         """``(C,)`` what is taken from the adjusted logit of the true class; None stands for 0."""
@@ -97,18 +99,22 @@ class PixelLoss(SegLoss):
         Where the pass takes no modulation, it is the -log p of each pixel in place of it.
         """
         seen = recording()
-        adjusted, margin = self.adjust(logits), self.own_margin()
+        shift, margin = self.shift, self.own_margin()
         predictions, pixels = self.needs_predictions, self.needs_pixels
         if seen is not None:
             predictions = pixels = True
-        if modulation is not None and not modulates(adjusted, target, self.backend):
+        if modulation is not None and not modulates(logits, target, self.backend):
             pixels = True
         options = self.align_corners, self.backend
-        in_pass = None if pixels else modulation
-        found = class_nll(adjusted, target, margin, predictions, pixels, *options, in_pass)
+        found = class_nll(
+            *(logits, target, margin, predictions, pixels, *options),
+            modulation=None if pixels else modulation,
+            scale=self.scale,
+            shift=shift,
+        )
         if seen is not None:
             plain = found
-            if adjusted is not logits or margin is not None:
+            if self.scale != 1 or shift is not None or margin is not None:
                 plain = class_nll(logits.detach(), target, None, True, True, *options)
             seen.append(Seen(plain, found, target, self.scale))
         return found

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lit_seg.ops.adjustment import adjusted_chunk
 from lit_seg.ops.chunk_totals import (
     LOG2_E,
     Room,
@@ -42,6 +43,8 @@ def forward(
     predictions: bool,
     pixels: bool,
     modulation: Modulation | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """All that one pass over the logits gives; they are contiguous or channels last.
 
@@ -52,6 +55,8 @@ def forward(
         predictions: whether the third row of counts is wanted.
         pixels: whether the -log p of each pixel is wanted; with a modulation, its slope.
         modulation: what -log p is multiplied by; None stands for 1. Not on CUDA.
+        scale: what the logits are multiplied by, if it is not 1; on the CPU.
+        shift: ``(C,)`` what is added to them then, or None; on the CPU.
 
     Returns:
         ``(C,)`` float64 sums of -log p, ``(2 or 3, C)`` int64 counts, ``(N, *)`` -log p or nothing,
@@ -64,8 +69,12 @@ def forward(
     all_pixels, lse = empty_pixels(logits, target, pixels)
     image = first_places(target, totals.num_classes) if totals.by_image else None
     wanted = all_pixels if pixels else None
+    room, adjusts = Room(logits), scale != 1 or shift is not None
     for x, *of_pixels in _chunks([flat(logits)], target, lse, wanted, image):
-        totals.add(x.to(lse.dtype), *of_pixels)
+        x = x.to(lse.dtype)
+        if adjusts:
+            x = adjusted_chunk(x, scale, shift, room.of(x.shape))
+        totals.add(x, *of_pixels)
     return totals.sums, totals.counts, all_pixels, lse
 
 
@@ -77,6 +86,8 @@ def backward(
     margin: Tensor | None,
     lse: Tensor,
     slopes: Tensor | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> Tensor:
     """The gradient with respect to the logits.
 
@@ -88,14 +99,18 @@ def backward(
         margin: ``(C,)`` or None.
         lse: ``(N, *)`` log-sum-exp.
         slopes: ``(N, *)`` what forward gave of each pixel, if there was a modulation.
+        scale: as in forward, as is ``shift``.
+        shift: ``(C,)`` or None.
     """
     result = torch.empty_like(logits)
-    slopes_of = Slopes(by_class, margin, logits)
+    slopes_of = Slopes(by_class, margin, logits, scale)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
     image = first_places(target, slopes_of.num_classes) if slopes_of.by_image else None
     both = [flat(logits), flat(result)]
     for x, out, *of_pixels in _chunks(both, target, lse, by_pixel, slopes, image):
         wide = out if out.dtype == lse.dtype else torch.empty_like(out, dtype=lse.dtype)
+        if scale != 1 or shift is not None:
+            x = adjusted_chunk(x.to(wide.dtype), scale, shift, wide)
         slopes_of.write(x, wide, *of_pixels)
         if wide is not out:
             out.copy_(wide)
@@ -109,9 +124,17 @@ class Slopes:
         by_class: ``(C,)`` or ``(N, C)`` gradient of the sums; None stands for 0.
         margin: ``(C,)`` or None.
         logits: ``(N, C, *)``.
+        scale: what all is multiplied by.
     """
 
-    def __init__(self, by_class: Tensor | None, margin: Tensor | None, logits: Tensor) -> None:
+    def __init__(
+        self,
+        by_class: Tensor | None,
+        margin: Tensor | None,
+        logits: Tensor,
+        scale: float = 1.0,
+    ) -> None:
+        self.scale = scale
         self.num_classes = logits.shape[1]
         wide = wide_dtype(logits)
         zeros = logits.new_zeros(self.num_classes, dtype=wide)
@@ -136,7 +159,7 @@ class Slopes:
             factor *= slopes
         if by_pixel is not None:
             factor += by_pixel.where(bins < self.num_classes, 0)
-        return factor
+        return factor if self.scale == 1 else factor.mul_(self.scale)
 
     def write(
         self,

@@ -23,6 +23,7 @@ from torch.autograd.function import Function
 
 from lit_seg.errors import check_choice
 from lit_seg.ops import chunked, upsampled_chunked
+from lit_seg.ops.adjustment import adjusted
 from lit_seg.ops.modulation import Modulation
 from lit_seg.ops.precision import widest_float
 from lit_seg.ops.reference import reference_class_nll
@@ -66,6 +67,8 @@ def class_nll(
     align_corners: bool = False,
     backend: Backend = "auto",
     modulation: Modulation | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> ClassNLL:
     """Sums of -log p and counts of each class, in one pass over the logits.
 
@@ -82,7 +85,7 @@ def class_nll(
         target: ``(N, *)`` int64 class ids. Any number outside of 0 to C - 1 is void: the pixel
             gives no value, no count and a gradient of exactly 0, even if its logits are NaN.
         margin: ``(C,)`` numbers, not negative: the logit of a pixel's true class is lowered by that
-            of the class before all else, and so must win by it. None stands for 0.
+            of the class and so must win by it. None stands for 0.
         predictions: whether to count the pixels predicted as each class too.
         pixels: whether to return the -log p of each pixel too.
         align_corners: of the interpolation, as in ``F.interpolate``.
@@ -92,6 +95,8 @@ def class_nll(
             half a minute at its first use on a machine.
         modulation: what the -log p of each pixel is multiplied by before it is summed; None stands
             for 1. Not together with ``pixels``, and only where :func:`modulates`.
+        scale: what the logits are multiplied by before all else.
+        shift: ``(C,)`` what is added to them then, the same for all pixels; None stands for 0.
 
     Raises:
         RunError: if ``backend`` is ``"compiled"`` and there is no compiler.
@@ -113,6 +118,8 @@ def class_nll(
         )
     if modulation is not None and (pixels or not modulates(logits, target, backend)):
         raise ValueError(f"`modulation` needs the CPU and no `pixels`, got backend {backend!r}")
+    if not (same and modulates(logits, target, backend)) and (scale != 1 or shift is not None):
+        logits, scale, shift = adjusted(logits, scale, shift), 1.0, None
     if backend == "reference":
         if not same:
             logits = upsampled_chunked.upsampled(logits, target, align_corners)
@@ -122,9 +129,10 @@ def class_nll(
             logits = logits.contiguous()
         numbers = None if modulation is None else [float(each) for each in modulation]
         args = logits, target.contiguous(), margin, predictions, pixels, align_corners, backend
+        more = numbers, scale, shift
         # torch.compile takes a function with a backward pass only where there is one
         plain = torch.compiler.is_compiling() and not logits.requires_grad
-        sums, counts, nll, _ = (_forward if plain else _ClassNLL.apply)(*args, numbers)  # type: ignore[no-untyped-call]
+        sums, counts, nll, _ = (_forward if plain else _ClassNLL.apply)(*args, *more)  # type: ignore[no-untyped-call]
     return ClassNLL(sums, counts, nll if pixels else None)
 
 
@@ -148,10 +156,15 @@ def _forward(
     align_corners: bool,
     backend: str,
     modulation: Sequence[float] | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     same, upsampled = _implementations(logits, backend)
     args = logits, target, margin, predictions, pixels or modulation is not None
-    more = () if modulation is None else (Modulation.of(modulation),)
+    in_pass = None if modulation is None else Modulation.of(modulation)
+    if scale != 1 or shift is not None:
+        return chunked.forward(*args, in_pass, scale, shift)
+    more = () if in_pass is None else (in_pass,)
     if logits.shape[2:] == target.shape[1:]:
         return same.forward(*args, *more)  # type: ignore[no-any-return]
     return upsampled.forward(*args, align_corners, *more)  # type: ignore[no-any-return]
@@ -168,10 +181,14 @@ def _backward(
     align_corners: bool,
     backend: str,
     slopes: Tensor | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> Tensor:
     same, upsampled = _implementations(logits, backend)
     tensors = by_class, by_pixel, logits, target, margin, lse
     more = () if slopes is None else (slopes,)
+    if scale != 1 or shift is not None:
+        return chunked.backward(*tensors, slopes, scale, shift)
     if logits.shape[2:] == target.shape[1:]:
         return same.backward(*tensors, *more)  # type: ignore[no-any-return]
     return upsampled.backward(*tensors, align_corners, *more)  # type: ignore[no-any-return]
@@ -187,6 +204,8 @@ def _(
     align_corners: bool,
     backend: str,
     modulation: Sequence[float] | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     by_image = modulation is not None and Modulation.of(modulation).by_image
     shape = logits.shape[0 if by_image else 1 : 2]
@@ -207,6 +226,8 @@ def _(
     align_corners: bool,
     backend: str,
     slopes: Tensor | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> Tensor:
     return torch.empty_like(logits)
 
@@ -220,10 +241,10 @@ class _ClassNLL(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        logits, target, margin, _, ctx.pixels, *ctx.options, modulation = inputs
+        logits, target, margin, _, ctx.pixels, *ctx.options, modulation, ctx.scale, shift = inputs
         _, counts, pixels, lse = output
         slopes = None if modulation is None else pixels
-        ctx.save_for_backward(logits, target, margin, lse, slopes)
+        ctx.save_for_backward(logits, target, margin, lse, slopes, shift)
         ctx.mark_non_differentiable(counts, lse, *([] if ctx.pixels else [pixels]))
         # else tensors of zeros would be made for the gradients that nothing needs
         ctx.set_materialize_grads(False)
@@ -233,12 +254,13 @@ class _ClassNLL(Function):
         by_class, _, by_pixel, _ = gradients
         by_pixel = by_pixel if ctx.pixels else None
         if by_class is None and by_pixel is None:
-            return (None,) * 8
-        *tensors, slopes = ctx.saved_tensors
+            return (None,) * 10
+        *tensors, slopes, shift = ctx.saved_tensors
+        options = *ctx.options, slopes, ctx.scale, shift
         # torch.compile takes no function within a function, and no second derivative anyway
         once = _backward if torch.compiler.is_compiling() else _Gradient.apply
-        gradient = once(by_class, by_pixel, *tensors, *ctx.options, slopes)  # type: ignore[no-untyped-call]
-        return gradient, *(None,) * 7
+        gradient = once(by_class, by_pixel, *tensors, *options)  # type: ignore[no-untyped-call]
+        return gradient, *(None,) * 9
 
 
 class _Gradient(Function):

@@ -175,6 +175,29 @@ def test_void_pixels_may_hold_anything(backend, not_compiled):
     assert not logits.grad[0, :, 1].any()
 
 
+@pytest.mark.parametrize("full", [(6, 5), (12, 10)])
+@pytest.mark.parametrize("dtype", [torch.float, torch.bfloat16], ids=str)
+def test_logits_are_scaled_and_shifted(full, dtype, monkeypatch):
+    monkeypatch.setitem(chunked.CHUNK_BYTES, "cpu", 4 * 4 * 7)
+    logits, target = draw((2, 4, 6, 5), dtype, full=full)
+    margin, shift = torch.tensor([0.0, 1.0, 2.0, 3.0]), torch.tensor([-2.0, 0.0, 1.0, 0.5])
+    leaf, exact = logits.clone().requires_grad_(), logits.double().requires_grad_()
+    for scale, added in ((3.0, None), (1.0, shift), (0.5, shift)):
+        found = class_nll(leaf, target, margin, pixels=True, scale=scale, shift=added)
+        moved = 0 if added is None else added.double().view(-1, 1, 1)
+        wanted = class_nll(scale * exact + moved, target, margin, pixels=True, backend="reference")
+        torch.testing.assert_close(found.sums, wanted.sums, rtol=1e-4, atol=1e-5)
+        losses = (each.sums.sum() + (each.pixels**2).sum() for each in (found, wanted))
+        near = (
+            {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float else {"rtol": 1e-2, "atol": 1e-2}
+        )
+        gradients = (
+            torch.autograd.grad(next(losses), leaf),
+            torch.autograd.grad(next(losses), exact),
+        )
+        torch.testing.assert_close(gradients[0][0].double(), gradients[1][0], **near)
+
+
 def test_a_class_may_be_ruled_out():
     """Logits of minus infinity, as a mask gives them."""
     logits, target = draw((1, 3, 4, 4))
