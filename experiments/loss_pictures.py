@@ -322,10 +322,9 @@ def adjusted() -> Figure:
     """What the losses that change logits add to them, by how frequent the class is."""
     figure, axes = figure_of(3, height=3.0)
     percent = 100 * SHARE
-    zeros = torch.zeros(1, len(PIXELS))
     for tau, colour, style in ((0.5, SKY, "--"), (1.0, BLUE, "-"), (2.0, ORANGE, ":")):
         name = "tau 1, balanced_softmax" if tau == 1 else f"tau {tau:g}"
-        shift = L.LogitAdjustmentLoss(PIXELS, tau=tau).adjust(zeros)[0]
+        shift = L.LogitAdjustmentLoss(PIXELS, tau=tau).shift
         axes[0].plot(percent, shift, style, color=colour, marker=".", label=name)
     axes[0].set_title("logit_adjustment", fontsize=11)
     axes[0].set_ylabel("added to the logit of the class")

@@ -37,9 +37,9 @@ MUTATIONS = [
     *of(
         "pixelwise",
         "cross_entropy",  # CrossEntropyLoss is this class alone
-        ("found.sums.sum() if weight is None", "found.sums.mean() if weight is None"),
-        ("self.norm(self.over_ranks(counts[1]))", "self.norm(self.over_ranks(counts[0]))"),
-        ("self.over_ranks(counts[1])", "self.over_ranks(2 * counts[1])"),
+        ("found.total(weight)", "found.sums.mean()"),
+        ("self.over_ranks(found.counts[1])", "self.over_ranks(found.counts[0])"),
+        ("self.over_ranks(found.counts[1])", "self.over_ranks(2 * found.counts[1])"),
     ),
     *of(
         "frequency",
@@ -62,16 +62,21 @@ MUTATIONS = [
     *of(
         "focal",
         "focal",
-        ("** gamma", "** (gamma + 1)"),
+        ("power=self.gamma", "power=self.gamma + 1"),
+    ),
+    *of(
+        "../ops/modulation",
+        "focal",
         ("-torch.expm1(-nll)", "torch.exp(-nll)"),
-        (".clamp(min=torch.finfo(missing.dtype).tiny)", ""),
+        (".clamp(min=torch.finfo(nll.dtype).tiny)", ""),
+        ("slope.mul_(1 - missing)", "slope.mul_(missing)"),
     ),
     *of(
         "class_balanced_focal",
         "class_balanced_focal",
-        ("focal_sum(found, target, weight,", "focal_sum(found, target, None,"),
         ("super().__init__(class_counts, beta,", "super().__init__(class_counts, 0.5,"),
-        ("weight, self.gamma)", "weight, 1.0)"),
+        ("beta, unit, normalizer)", "beta, unit)"),
+        ("power=self.gamma", "power=1.0"),
     ),
     *of(
         "ohem",
@@ -85,12 +90,12 @@ MUTATIONS = [
     *of(
         "pat",
         "pat",
-        ("factors / mask_sizes", "factors * mask_sizes"),
-        ("(missing - self.epsilon)", "(missing + self.epsilon)"),
-        ("sizes.gather(1, bins)", "sizes.gather(1, 0 * bins)"),
-        ("(missing * self.num_classes).exp() / 2", "(missing * self.num_classes).exp()"),
-        ("nll.detach() if self.detach", "nll.detach() if not self.detach"),
-        ("valid.flatten(1).any(1).sum()", "valid.flatten(1).all(1).sum()"),
+        ("shares = 1 / sizes", "shares = sizes"),
+        ("-self.epsilon /", "self.epsilon /"),
+        ("-log(2)", "0"),
+        ("constant=self.detach", "constant=not self.detach"),
+        ("sizes.any(1).sum()", "sizes.all(1).sum()"),
+        ("shares * self.weight", "shares"),
     ),
     *of(
         "recall",
@@ -110,8 +115,7 @@ MUTATIONS = [
     *of(
         "recall_focal",
         "recall_focal",
-        ("weight, self.gamma)", "weight, 1.5)"),
-        ("focal_sum(found, target, weight,", "focal_sum(found, target, None,"),
+        ("power=self.gamma", "power=1.5"),
         ("class_counts, momentum, normalizer,", "class_counts, 0.0, normalizer,"),
     ),
     *of(

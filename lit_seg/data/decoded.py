@@ -58,10 +58,10 @@ class DecodedSplit:
     def __init__(self, split: Split, path: Path, key: str) -> None:
         self.split, self.path, self.key = split, path, key
         self.meaning = split.meaning
-        _ = self._opened
+        _ = self.opened
 
     @cached_property
-    def _opened(self) -> tuple[npt.NDArray[np.uint8], list[list[int]]]:
+    def opened(self) -> tuple[npt.NDArray[np.uint8], list[list[int]]]:
         """All bytes of the file, and where each sample is in them."""
         try:
             pixels: npt.NDArray[np.uint8] = np.memmap(self.path, np.uint8, "r")
@@ -83,14 +83,14 @@ class DecodedSplit:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the pixels: a process that is no fork opens the file when it loads."""
-        return {name: value for name, value in vars(self).items() if name != "_opened"}
+        return {name: value for name, value in vars(self).items() if name != "opened"}
 
     def name(self, index: int) -> str:
         return self.split.name(index)
 
     def load(self, index: int) -> tuple[Array, Array]:
         """Image and label, which must not be written to."""
-        pixels, rows = self._opened
+        pixels, rows = self.opened
         start, height, width, channels, size = rows[index]
         shape, kind = (height, width, channels), f"u{size}"
         after = start + _aligned(math.prod(shape) * size)

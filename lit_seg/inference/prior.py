@@ -13,7 +13,7 @@ from torch import Tensor
 from lit_seg.errors import RunError, reason_of
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.schema import COUNT, Value, difference, is_number
-from lit_seg.losses.logit_adjustment import per_class
+from lit_seg.ops.adjustment import per_class
 from lit_seg.runs.layout import POSTHOC
 
 _SCHEMA = 1

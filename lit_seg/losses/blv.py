@@ -7,8 +7,9 @@ from torch import Tensor
 
 from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts, at_least_zero
-from lit_seg.losses.logit_adjustment import log_prior, per_class
+from lit_seg.losses.logit_adjustment import log_prior
 from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.ops.adjustment import per_class
 
 
 class BLVLoss(PixelLoss):

@@ -1,13 +1,10 @@
 """Class-balanced weights on focal loss."""
 
-from torch import Tensor
-
 from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.class_balanced import ClassBalancedLoss
-from lit_seg.losses.focal import focal_sum
 from lit_seg.losses.frequency import Unit
 from lit_seg.losses.pixelwise import Normalizer
-from lit_seg.ops import ClassNLL
+from lit_seg.ops import Modulation
 
 
 class ClassBalancedFocalLoss(ClassBalancedLoss):
@@ -35,8 +32,6 @@ class ClassBalancedFocalLoss(ClassBalancedLoss):
         0.1315
     """
 
-    needs_pixels = True
-
     def __init__(
         self,
         class_counts: Counts,
@@ -48,5 +43,6 @@ class ClassBalancedFocalLoss(ClassBalancedLoss):
         super().__init__(class_counts, beta, unit, normalizer)
         self.gamma = at_least_zero("gamma", gamma)
 
-    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
-        return focal_sum(found, target, weight, self.gamma)
+    @property
+    def modulation(self) -> Modulation:
+        return Modulation(power=self.gamma)

@@ -1,11 +1,8 @@
 """Focal loss: cross-entropy that is weaker where the model is confident."""
 
-import torch
-from torch import Tensor
-
 from lit_seg.losses.base import Counts, at_least_zero
-from lit_seg.losses.pixelwise import PixelLoss, modulated_sum
-from lit_seg.ops import ClassNLL
+from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.ops import Modulation
 
 
 class FocalLoss(PixelLoss):
@@ -31,22 +28,10 @@ class FocalLoss(PixelLoss):
         0.1733
     """
 
-    needs_pixels = True
-
     def __init__(self, class_counts: Counts, gamma: float = 2.0) -> None:
         super().__init__(class_counts)
         self.gamma = at_least_zero("gamma", gamma)
 
-    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
-        return focal_sum(found, target, weight, self.gamma)
-
-
-def focal_sum(found: ClassNLL, target: Tensor, weight: Tensor | None, gamma: float) -> Tensor:
-    r"""The sum over pixels of :math:`w_y (1 - p_y)^\gamma (-\log p_y)`."""
-
-    def modulate(nll: Tensor) -> Tensor:
-        # 1 - p with all its digits; where it is 0 the slope of a root would be infinite times 0
-        missing = -torch.expm1(-nll)
-        return missing.clamp(min=torch.finfo(missing.dtype).tiny) ** gamma
-
-    return modulated_sum(found, target, weight, modulate)
+    @property
+    def modulation(self) -> Modulation:
+        return Modulation(power=self.gamma)

@@ -8,8 +8,6 @@ from torch import Tensor
 from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.frequency import pixels_of
 from lit_seg.losses.pixelwise import PixelLoss
-from lit_seg.metrics.labels import known
-from lit_seg.ops.precision import wide_dtype
 
 
 class LDAMLoss(PixelLoss):
@@ -57,15 +55,6 @@ class LDAMLoss(PixelLoss):
         margin = max_margin * (rarest / pixels.clamp(min=1)) ** 0.25
         margin = torch.where(pixels > 0, margin, max_margin)
         self.register_buffer("margin", margin, persistent=False)
-
-    def adjust(self, logits: Tensor) -> Tensor:
-        logits = logits.to(wide_dtype(logits))
-        top = logits.detach().amax(1, keepdim=True)
-        huge = ~(self.scale * top).isfinite()
-        if logits.is_cuda or known(huge.any(), "`logits`"):
-            # the scale would make them infinite and the softmax NaN; only differences count
-            logits = logits - torch.where(huge, top, 0)
-        return self.scale * logits
 
     def own_margin(self) -> Tensor:
         return self.scale * self.margin

@@ -5,18 +5,13 @@ from torch import Tensor
 from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.frequency import pixels_of
 from lit_seg.losses.pixelwise import PixelLoss
-from lit_seg.ops.precision import wide_dtype
+from lit_seg.ops.adjustment import per_class
 
 
 def log_prior(class_counts: Counts) -> Tensor:
     r"""``(C,)`` float64 :math:`\log \pi_c`, with a class without pixels taken as if it had one."""
     pixels = pixels_of(class_counts).clamp(min=1)
     return (pixels / pixels.sum()).log()
-
-
-def per_class(values: Tensor, logits: Tensor) -> Tensor:
-    """``(C,)`` values in the dtype and along the channels of ``(N, C, *)`` logits."""
-    return values.to(logits.dtype).view(-1, *[1] * (logits.ndim - 2))
 
 
 def post_hoc_adjusted(logits: Tensor, class_counts: Counts, tau: float = 1.0) -> Tensor:
@@ -76,8 +71,6 @@ class LogitAdjustmentLoss(PixelLoss):
         self.tau = at_least_zero("tau", tau)
         self.register_buffer("log_prior", log_prior(class_counts), persistent=False)
 
-    def adjust(self, logits: Tensor) -> Tensor:
-        if not self.training:
-            return logits
-        logits = logits.to(wide_dtype(logits))
-        return logits + self.tau * per_class(self.log_prior, logits)
+    @property
+    def shift(self) -> Tensor | None:
+        return self.tau * self.log_prior if self.training else None

@@ -1,22 +1,15 @@
 """Pixel-wise adaptive training: pixels are weighted by confidence, all masks equally."""
 
+from math import log
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts
-from lit_seg.losses.pixelwise import PixelLoss, class_bins, counts_of_images, modulated_sum
-from lit_seg.ops import ClassNLL
-
-
-def mask_sizes(target: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
-    """``(N, *)`` for each pixel of ``(N, *)`` labels, the pixels of its class in its image."""
-    bins = class_bins(target, num_classes)
-    # an absent class has no pixel to divide, but void without pixels may be asked for
-    sizes = counts_of_images(bins, num_classes).clamp(min=1).to(dtype)
-    return sizes.gather(1, bins).view(target.shape)
+from lit_seg.losses.pixelwise import Found, PixelLoss
+from lit_seg.ops import Modulation
+from lit_seg.ops.precision import widest_float
 
 
 class PATLoss(PixelLoss):
@@ -59,8 +52,6 @@ class PATLoss(PixelLoss):
         1.4214
     """
 
-    needs_pixels = True
-
     def __init__(
         self,
         class_counts: Counts,
@@ -92,29 +83,25 @@ class PATLoss(PixelLoss):
         self.divide_by = divide_by
         self.detach = detach
 
-    def weigh(self, counts: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
-        if self.divide_by == "mask":
-            valid = target != self.void
-            count = valid.flatten(1).any(1).sum() if target.ndim > 1 else valid.sum()
-        else:
-            count = counts[1].sum() * (self.num_classes if self.divide_by == "logits" else 1)
-        return self.weight, self.over_ranks(count)
+    @property
+    def modulation(self) -> Modulation:
+        rate, offset = 1 / self.temperature, -self.epsilon / self.temperature
+        if self.weight_form == "reciprocal":
+            rate, offset = -rate, -offset
+        elif self.weight_form != "paper":
+            rate, offset = 1 if self.weight_form == "inap" else self.num_classes, -log(2)
+        by_image = self.divide_by == "mask"
+        return Modulation(0, rate, offset, constant=self.detach, by_image=by_image)
 
-    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
-        def modulate(nll: Tensor) -> Tensor:
-            factors = self.factors(nll.detach() if self.detach else nll)
-            if self.divide_by == "mask":
-                factors = factors / mask_sizes(target, self.num_classes, nll.dtype)
-            return factors
-
-        return modulated_sum(found, target, weight, modulate)
+    def weigh(self, found: Found) -> tuple[Tensor | None, Tensor]:
+        if self.divide_by != "mask":
+            values = self.num_classes if self.divide_by == "logits" else 1
+            return self.weight, self.over_ranks(found.support.sum() * values)
+        sizes = found.support
+        shares = 1 / sizes.clamp(min=1).to(widest_float(sizes.device))
+        weight = shares if self.weight is None else shares * self.weight
+        return weight, self.over_ranks(sizes.any(1).sum())
 
     def factors(self, nll: Tensor) -> Tensor:
         r"""The weights of pixels with this :math:`-\log p`, before the division by their mask."""
-        missing = -torch.expm1(-nll)  # 1 - p
-        if self.weight_form == "ina":
-            return (missing * self.num_classes).exp() / 2
-        if self.weight_form == "inap":
-            return missing.exp() / 2
-        exponent = (missing - self.epsilon) / self.temperature
-        return exponent.exp() if self.weight_form == "paper" else (-exponent).exp()
+        return self.modulation.factors(nll)

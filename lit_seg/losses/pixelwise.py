@@ -1,6 +1,5 @@
 """The base of all means over pixels: cross-entropy that is weighted, adjusted or modulated."""
 
-from collections.abc import Callable
 from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
@@ -9,11 +8,12 @@ from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.losses.record import Seen, recording
 from lit_seg.metrics.class_score import ClassScore
-from lit_seg.ops import ClassNLL, class_nll
-from lit_seg.ops.chunked import flat_pixels
+from lit_seg.ops import ClassNLL, ModulatedPixels, Modulation, class_nll, modulates
 from lit_seg.ops.precision import wide_dtype
 
 Normalizer = Literal["valid", "weight_sum"]
+Found = ClassNLL | ModulatedPixels
+"""What a pass over the logits gives: ``counts`` of each class, and the ``total`` with weights."""
 
 
 class PixelLoss(SegLoss):
@@ -21,9 +21,10 @@ class PixelLoss(SegLoss):
 
     .. math:: L = \frac{1}{Z} \sum_n w_{y_n} \ell_n, \qquad \ell_n = -\log p_n
 
-    with three methods to override: the logits of the softmax (:meth:`adjust`), the class weights
-    :math:`w` (:meth:`weigh`) and the sum of the pixel losses :math:`\ell` (:meth:`total`). This
-    class alone is plain cross-entropy. All comes from one pass over the logits, ``class_nll``.
+    with parts to override: a :attr:`shift` and a margin of the logits of the softmax, the class
+    weights :math:`w` (:meth:`weigh`) and a factor of the pixel losses :math:`\ell`
+    (:attr:`modulation`). This class alone is plain cross-entropy. All comes from one pass over the
+    logits, ``class_nll``.
 
     Args:
         class_counts: pixels per class.
@@ -33,7 +34,7 @@ class PixelLoss(SegLoss):
     """
 
     needs_pixels: ClassVar[bool] = False
-    """Whether :meth:`total` takes the -log p of each pixel, and not only sums of each class."""
+    """Whether :meth:`loss` takes the -log p of each pixel, and not only sums of each class."""
     class_weight: Tensor | None
     given_weight: Tensor | None
 
@@ -64,26 +65,33 @@ class PixelLoss(SegLoss):
 
         A subclass that overrides it gets what all losses get: logits of the labels' size.
         """
-        found = self.nll_of(logits, target)
-        weight, norm = self.weigh(found.counts, target)
-        return self.mean(self.total(found, target, weight).to(wide_dtype(logits)), norm)
+        modulation = self.modulation
+        found: Found = (one := self.nll_of(logits, target, modulation))
+        if modulation is not None and one.pixels is not None:
+            found = ModulatedPixels(modulation.losses(one.pixels), target, one.counts)
+        weight, norm = self.weigh(found)
+        return self.mean(found.total(weight).to(wide_dtype(logits)), norm)
 
-    def adjust(self, logits: Tensor) -> Tensor:
-        """The logits for the softmax; what is added may differ by class, but not by pixel."""
-        return logits
+    @property
+    def shift(self) -> Tensor | None:
+        """``(C,)`` what is added to the scaled logits for the softmax; None stands for 0."""
+        return None
 
     def own_margin(self) -> Tensor | None:
         """``(C,)`` what is taken from the adjusted logit of the true class; None stands for 0."""
         return None
 
-    def weigh(self, counts: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
-        """The class weights of this step, ``(C,)`` or None for 1, and ``Z`` over all ranks.
+    @property
+    def modulation(self) -> Modulation | None:
+        """What the -log p of each pixel is multiplied by; None stands for 1."""
+        return None
 
-        Args:
-            counts: of this rank, as ``class_nll`` gives them.
-            target: ``(N, *)`` labels.
+    def weigh(self, found: Found) -> tuple[Tensor | None, Tensor]:
+        """The class weights of this step and ``Z`` over all ranks.
+
+        The weights are ``(C,)``, by image ``(N, C)``, or None for 1. The argument is of this rank.
         """
-        return self.weight, self.norm(self.over_ranks(counts[1]))
+        return self.weight, self.norm(self.over_ranks(found.counts[1]))
 
     def norm(self, support: Tensor) -> Tensor:
         """``Z`` from the ``(C,)`` pixels of each class in this step, over all ranks."""
@@ -91,22 +99,30 @@ class PixelLoss(SegLoss):
         weight = self.given_weight if self.normalizer == "valid" else self.weight
         return support.sum() if weight is None else (weight * support).sum()
 
-    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
-        """The weighted sum of the pixel losses on this rank, from -log p of adjusted logits."""
-        return found.sums.sum() if weight is None else (weight * found.sums).sum()
+    def nll_of(
+        self, logits: Tensor, target: Tensor, modulation: Modulation | None = None
+    ) -> ClassNLL:
+        """What ``class_nll`` finds of the adjusted logits.
 
-    def nll_of(self, logits: Tensor, target: Tensor) -> ClassNLL:
-        """Sums, counts and, where they are needed, -log p of pixels, of the adjusted logits."""
+        Where the pass takes no modulation, it is the -log p of each pixel in place of it.
+        """
         seen = recording()
-        adjusted, margin = self.adjust(logits), self.own_margin()
+        shift, margin = self.shift, self.own_margin()
         predictions, pixels = self.needs_predictions, self.needs_pixels
         if seen is not None:
             predictions = pixels = True
+        if modulation is not None and not modulates(logits, target, self.backend):
+            pixels = True
         options = self.align_corners, self.backend
-        found = class_nll(adjusted, target, margin, predictions, pixels, *options)
+        found = class_nll(
+            *(logits, target, margin, predictions, pixels, *options),
+            modulation=None if pixels else modulation,
+            scale=self.scale,
+            shift=shift,
+        )
         if seen is not None:
             plain = found
-            if adjusted is not logits or margin is not None:
+            if self.scale != 1 or shift is not None or margin is not None:
                 plain = class_nll(logits.detach(), target, None, True, True, *options)
             seen.append(Seen(plain, found, target, self.scale))
         return found
@@ -162,44 +178,8 @@ class ScoreWeightedLoss(PixelLoss):
     def needs_predictions(self) -> bool:
         return len(self.state.counts) > 2
 
-    def weigh(self, counts: Tensor, target: Tensor) -> tuple[Tensor | None, Tensor]:
+    def weigh(self, found: Found) -> tuple[Tensor | None, Tensor]:
+        counts = found.counts
         if self.training:
             counts = self.state.advance(counts[: len(self.state.counts)])
         return self.weight, self.norm(counts[1])
-
-
-def image_pixels(target: Tensor, num_classes: int) -> Tensor:
-    """``(N, C)`` int64 pixels of each class in each image; no GPU waits for it."""
-    return counts_of_images(class_bins(target, num_classes), num_classes)[:, :-1]
-
-
-def counts_of_images(bins: Tensor, num_classes: int) -> Tensor:
-    """``(N, C + 1)`` int64 pixels of each class, the last one void, from :func:`class_bins`."""
-    ones = bins.new_ones(()).expand(bins.shape)
-    return bins.new_zeros(len(bins), num_classes + 1).scatter_add_(1, bins, ones)
-
-
-def class_bins(target: Tensor, num_classes: int) -> Tensor:
-    """``(N, P)`` the class of each pixel, C for void."""
-    valid = (target >= 0) & (target < num_classes)
-    return flat_pixels(target.where(valid, num_classes))
-
-
-def modulated_sum(
-    found: ClassNLL,
-    target: Tensor,
-    weight: Tensor | None,
-    modulate: Callable[[Tensor], Tensor],
-) -> Tensor:
-    r"""The sum over pixels of :math:`w_y m(-\log p) \cdot (-\log p)`; no ``weight`` stands for 1.
-
-    ``modulate`` maps ``(N, *)`` :math:`-\log p`, 0 where void, to the factors :math:`m`.
-    """
-    nll = found.pixels
-    assert nll is not None
-    # beyond it, p is 0 in any dtype; at infinity the slope of the factors would be 0 * infinity
-    losses = modulate(nll.clamp(max=1000)) * nll
-    if weight is not None:
-        void = (target < 0) | (target >= len(weight))
-        losses = losses * weight.to(nll.dtype)[target.masked_fill(void, 0)]
-    return losses.sum()

@@ -1,12 +1,9 @@
 """Recall loss and focal loss in one: hard classes, and within them hard pixels."""
 
-from torch import Tensor
-
 from lit_seg.losses.base import Counts, at_least_zero
-from lit_seg.losses.focal import focal_sum
 from lit_seg.losses.pixelwise import Normalizer
 from lit_seg.losses.recall import RecallLoss
-from lit_seg.ops import ClassNLL
+from lit_seg.ops import Modulation
 
 
 class RecallFocalLoss(RecallLoss):
@@ -30,8 +27,6 @@ class RecallFocalLoss(RecallLoss):
         0.0578
     """
 
-    needs_pixels = True
-
     def __init__(
         self,
         class_counts: Counts,
@@ -45,5 +40,6 @@ class RecallFocalLoss(RecallLoss):
         super().__init__(class_counts, momentum, normalizer, floor_one, min_weight, max_weight)
         self.gamma = at_least_zero("gamma", gamma)
 
-    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
-        return focal_sum(found, target, weight, self.gamma)
+    @property
+    def modulation(self) -> Modulation:
+        return Modulation(power=self.gamma)

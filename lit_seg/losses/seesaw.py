@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from lit_seg.losses.base import Counts, at_least_zero
-from lit_seg.losses.pixelwise import PixelLoss, image_pixels
+from lit_seg.losses.pixelwise import PixelLoss
 from lit_seg.ops import class_nll
+from lit_seg.ops.modulation import image_pixels
 from lit_seg.ops.precision import widest_float
 
 

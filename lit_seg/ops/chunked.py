@@ -1,17 +1,28 @@
 """Sums and counts per class in plain PyTorch, by chunks of pixels that stay in the cache."""
 
-from collections.abc import Iterator, Sequence
-from math import log, prod
+from collections.abc import Iterator
+from itertools import repeat
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from lit_seg.ops.precision import wide_dtype, widest_float
+from lit_seg.ops.adjustment import adjusted_chunk
+from lit_seg.ops.chunk_totals import (
+    LOG2_E,
+    Room,
+    Totals,
+    classes_of,
+    first_places,
+    with_void,
+)
+from lit_seg.ops.modulation import Modulation
+from lit_seg.ops.precision import wide_dtype
 
 CHUNK_BYTES = {"cpu": 2 << 20, "cuda": 32 << 20}
 """The logits of a chunk, in the dtype of the arithmetic; a GPU needs more at once to be busy."""
-LOG2_E = 1 / log(2)
-"""On the CPU torch's `exp2` takes a fifth of the time of its `exp`, which is not vectorised."""
+
+__all__ = ["Room", "Slopes", "Totals", "backward", "first_places", "forward"]
 
 
 def chunk_bytes(logits: Tensor) -> int:
@@ -26,7 +37,14 @@ def empty_pixels(logits: Tensor, target: Tensor, pixels: bool) -> tuple[Tensor, 
 
 
 def forward(
-    logits: Tensor, target: Tensor, margin: Tensor | None, predictions: bool, pixels: bool
+    logits: Tensor,
+    target: Tensor,
+    margin: Tensor | None,
+    predictions: bool,
+    pixels: bool,
+    modulation: Modulation | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """All that one pass over the logits gives; they are contiguous or channels last.
 
@@ -35,95 +53,29 @@ def forward(
         target: ``(N, *)`` int64, contiguous.
         margin: ``(C,)`` what the logit of a pixel's own class is lowered by; None stands for 0.
         predictions: whether the third row of counts is wanted.
-        pixels: whether the -log p of each pixel is wanted.
+        pixels: whether the -log p of each pixel is wanted; with a modulation, its slope.
+        modulation: what -log p is multiplied by; None stands for 1. Not on CUDA.
+        scale: what the logits are multiplied by, if it is not 1; on the CPU.
+        shift: ``(C,)`` what is added to them then, or None; on the CPU.
 
     Returns:
         ``(C,)`` float64 sums of -log p, ``(2 or 3, C)`` int64 counts, ``(N, *)`` -log p or nothing,
-        and ``(N, *)`` log-sum-exp, which has no meaning where a pixel is void.
+        and ``(N, *)`` log-sum-exp, which has no meaning where a pixel is void. With a modulation,
+        sums are of the losses, and their derivatives with respect to -log p, of no meaning where a
+        pixel is void, take its place; if it is by image, sums are ``(N, C)`` and counts
+        ``(2 or 3, N, C)``.
     """
-    totals = Totals(logits, target, margin, predictions)
-    all_nll, lse = empty_pixels(logits, target, pixels)
-    tensors = [flat(logits), *map(flat_pixels, (target, lse, all_nll if pixels else lse))]
-    for x, label, to_lse, to_nll in _chunks(*tensors):
-        totals.add(x.to(lse.dtype), label, to_lse, to_nll if pixels else None)
-    return totals.sums, totals.counts, all_nll, lse
-
-
-class Room:
-    """Memory in the dtype of the arithmetic, the same for each chunk: fresh memory takes time."""
-
-    def __init__(self, logits: Tensor) -> None:
-        self._memory = logits.new_empty(0, dtype=wide_dtype(logits))
-
-    def of(self, shape: Sequence[int]) -> Tensor:
-        """A tensor of this shape, whose values are anything."""
-        if self._memory.numel() < prod(shape):
-            self._memory = self._memory.new_empty(prod(shape))
-        return self._memory[: prod(shape)].view(*shape)
-
-
-class Totals:
-    """The sums and counts of each class, to which chunks of pixels are added.
-
-    Args:
-        logits: whose channels are the classes.
-        target: whose device is used.
-        margin: as in :func:`forward`, as is ``predictions``.
-        predictions: whether the third row of counts is wanted.
-    """
-
-    def __init__(
-        self, logits: Tensor, target: Tensor, margin: Tensor | None, predictions: bool
-    ) -> None:
-        self.sums = logits.new_zeros(logits.shape[1], dtype=widest_float(logits.device))
-        self.counts = target.new_zeros(3 if predictions else 2, logits.shape[1])
-        self.margin = None if margin is None else with_void(margin.to(wide_dtype(logits)))
-        self._room = Room(logits)
-
-    def add(self, x: Tensor, label: Tensor, lse: Tensor, nll: Tensor | None) -> None:
-        """Add a chunk, and write its log-sum-exp and, if it is wanted, its -log p.
-
-        Args:
-            x: ``(N, C, P)`` logits in the dtype of the arithmetic.
-            label: ``(N, P)`` class ids.
-            lse: ``(N, P)`` to write to.
-            nll: ``(N, P)`` to write to, or None.
-        """
-        num_classes = len(self.sums)
-        valid, bins, own_class = _classes(label, num_classes)
-        if self.margin is not None:
-            x = x.scatter_add(1, own_class, -self.margin.take(bins).unsqueeze(1))
-        top = x.amax(1, keepdim=True)
-        own = x.gather(1, own_class).squeeze(1)
-        exps = torch.sub(x, top, out=self._room.of(x.shape)).mul_(LOG2_E).exp2_()
-        top = top.squeeze(1)
-        log = exps.sum(1).log_()
-        torch.add(log, top, out=lse)
-        losses = log.add_(top - own)
-        if nll is not None:
-            nll.copy_(losses.where(valid, 0))
-        if x.is_cuda:
-            predicted = x.argmax(1)
-            hits = predicted == bins
-        else:
-            best = exps.ge_(1)  # of a logit that is almost the largest, too
-            unsure = (best.sum(1) != 1) & valid
-            if len(self.counts) > 2:
-                ids = torch.arange(num_classes, dtype=x.dtype).unsqueeze(1)
-                predicted = best.mul_(ids).sum(1).long()
-                for at in _any(unsure):
-                    predicted[at] = _largest(x, at)
-                hits = (predicted == bins) & valid
-            else:  # no other prediction than the true class matters
-                hits = (own >= top) & valid
-                for at in _any(hits & unsure):
-                    hits[at] = _largest(x, at) == bins[at]
-        self.sums += _sum(bins, losses, num_classes)
-        found = _count((2 * bins).add_(hits), 2 * num_classes).view(-1, 2)
-        self.counts[0] += found[:, 1]
-        self.counts[1] += found.sum(1)
-        if len(self.counts) > 2:
-            self.counts[2] += _count(predicted.where(valid, num_classes), num_classes)
+    totals = Totals(logits, target, margin, predictions, modulation)
+    all_pixels, lse = empty_pixels(logits, target, pixels)
+    image = first_places(target, totals.num_classes) if totals.by_image else None
+    wanted = all_pixels if pixels else None
+    room, adjusts = Room(logits), scale != 1 or shift is not None
+    for x, *of_pixels in _chunks([flat(logits)], target, lse, wanted, image):
+        x = x.to(lse.dtype)
+        if adjusts:
+            x = adjusted_chunk(x, scale, shift, room.of(x.shape))
+        totals.add(x, *of_pixels)
+    return totals.sums, totals.counts, all_pixels, lse
 
 
 def backward(
@@ -133,24 +85,33 @@ def backward(
     target: Tensor,
     margin: Tensor | None,
     lse: Tensor,
+    slopes: Tensor | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> Tensor:
     """The gradient with respect to the logits.
 
     Args:
-        by_class: ``(C,)`` gradient of the sums; None stands for 0.
+        by_class: ``(C,)`` or ``(N, C)`` gradient of the sums; None stands for 0.
         by_pixel: ``(N, *)`` gradient of the -log p of each pixel; None stands for 0.
         logits: as in forward, as all that follows.
         target: ``(N, *)``.
         margin: ``(C,)`` or None.
         lse: ``(N, *)`` log-sum-exp.
+        slopes: ``(N, *)`` what forward gave of each pixel, if there was a modulation.
+        scale: as in forward, as is ``shift``.
+        shift: ``(C,)`` or None.
     """
     result = torch.empty_like(logits)
-    slopes = Slopes(by_class, margin, logits)
+    slopes_of = Slopes(by_class, margin, logits, scale)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
-    pixels = map(flat_pixels, (target, lse, lse if by_pixel is None else by_pixel))
-    for x, out, label, norm, own in _chunks(flat(logits), flat(result), *pixels):
+    image = first_places(target, slopes_of.num_classes) if slopes_of.by_image else None
+    both = [flat(logits), flat(result)]
+    for x, out, *of_pixels in _chunks(both, target, lse, by_pixel, slopes, image):
         wide = out if out.dtype == lse.dtype else torch.empty_like(out, dtype=lse.dtype)
-        slopes.write(x, wide, label, norm, None if by_pixel is None else own)
+        if scale != 1 or shift is not None:
+            x = adjusted_chunk(x.to(wide.dtype), scale, shift, wide)
+        slopes_of.write(x, wide, *of_pixels)
         if wide is not out:
             out.copy_(wide)
     return result
@@ -160,20 +121,55 @@ class Slopes:
     """The gradient with respect to chunks of logits.
 
     Args:
-        by_class: ``(C,)`` gradient of the sums; None stands for 0.
+        by_class: ``(C,)`` or ``(N, C)`` gradient of the sums; None stands for 0.
         margin: ``(C,)`` or None.
         logits: ``(N, C, *)``.
+        scale: what all is multiplied by.
     """
 
-    def __init__(self, by_class: Tensor | None, margin: Tensor | None, logits: Tensor) -> None:
+    def __init__(
+        self,
+        by_class: Tensor | None,
+        margin: Tensor | None,
+        logits: Tensor,
+        scale: float = 1.0,
+    ) -> None:
+        self.scale = scale
         self.num_classes = logits.shape[1]
         wide = wide_dtype(logits)
         zeros = logits.new_zeros(self.num_classes, dtype=wide)
         self.factors = with_void(zeros if by_class is None else by_class.to(wide))
+        self.by_image = self.factors.ndim > 1
         self.margin = None if margin is None else with_void(margin.to(wide))
 
+    def factor(
+        self,
+        bins: Tensor,
+        by_pixel: Tensor | None,
+        slopes: Tensor | None = None,
+        image: Tensor | None = None,
+    ) -> Tensor:
+        """The gradient with respect to the -log p of pixels, by their class ids, C for void.
+
+        The other arguments are those of :meth:`write`.
+        """
+        place = bins if image is None else bins + image
+        factor = self.factors.view(-1).index_select(0, place.flatten()).view(bins.shape)
+        if slopes is not None:
+            factor *= slopes
+        if by_pixel is not None:
+            factor += by_pixel.where(bins < self.num_classes, 0)
+        return factor if self.scale == 1 else factor.mul_(self.scale)
+
     def write(
-        self, x: Tensor, out: Tensor, label: Tensor, lse: Tensor, by_pixel: Tensor | None
+        self,
+        x: Tensor,
+        out: Tensor,
+        label: Tensor,
+        lse: Tensor,
+        by_pixel: Tensor | None,
+        slopes: Tensor | None = None,
+        image: Tensor | None = None,
     ) -> None:
         """Write the gradient with respect to a chunk of logits.
 
@@ -183,24 +179,22 @@ class Slopes:
             label: ``(N, P)`` class ids.
             lse: ``(N, P)`` log-sum-exp.
             by_pixel: ``(N, P)`` gradient of the -log p of each pixel, or None.
+            slopes: ``(N, P)`` what the gradient of the sums is multiplied by, or None.
+            image: ``(N, P)`` of :func:`first_places`, if sums are by image.
         """
-        valid, bins, own_class = _classes(label, self.num_classes)
-        factor = self.factors.index_select(0, bins.flatten()).view(bins.shape)
-        if by_pixel is not None:
-            factor += by_pixel.where(valid, 0)
-        torch.sub(x, lse.unsqueeze(1), out=out)
+        bins, own_class = classes_of(label, self.num_classes)
+        factor = self.factor(bins, by_pixel, slopes, image)
+        torch.sub(x, lse.unsqueeze(1), out=out).mul_(LOG2_E)
         if self.margin is not None:
-            out.scatter_add_(1, own_class, -self.margin.take(bins).unsqueeze(1))
-        out.mul_(LOG2_E).exp2_()
+            lower = self.margin.mul(-LOG2_E).take(bins)
+            out.scatter_add_(1, own_class, lower.unsqueeze(1))
+        out.exp2_()
         # a void pixel may hold NaN or infinity, which times 0 is NaN
         if x.is_cuda or not bool(lse.sum().isfinite()):
-            out.masked_fill_(~valid.unsqueeze(1), 0)
+            void = bins == self.num_classes
+            out.masked_fill_(void.unsqueeze(1), 0)
+            factor.masked_fill_(void, 0)
         out.mul_(factor.unsqueeze(1)).scatter_add_(1, own_class, factor.neg_().unsqueeze(1))
-
-
-def with_void(values: Tensor) -> Tensor:
-    """``(C + 1,)`` values per class, with 0 for void."""
-    return torch.cat([values, values.new_zeros(1)])
 
 
 def flat(logits: Tensor) -> Tensor:
@@ -215,55 +209,21 @@ def flat_pixels(values: Tensor) -> Tensor:
     return values.unsqueeze(-1).flatten(1)
 
 
-def _chunks(first: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Views of ``(N, C, P)`` logits and of tensors that go with them, by images or parts of one."""
-    images, num_classes, pixels = first.shape
-    room = chunk_bytes(first) // (4 * num_classes)
-    width = max(1, min(pixels, room))
-    height = max(1, room // max(1, pixels))
-    for top in range(0, images, height):
-        for left in range(0, pixels, width):
-            yield tuple(
-                each[top : top + height, ..., left : left + width] for each in (first, *others)
-            )
+def _chunks(logits: list[Tensor], *pixels: Tensor | None) -> Iterator[tuple[Any, ...]]:
+    """Views of ``(N, C, P)`` tensors and of contiguous ``(N, *)`` ones, by images or parts of one.
 
-
-def _classes(label: Tensor, num_classes: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Which pixels are valid, their class ids with C for void, and these as a ``(N, 1, P)`` index.
-
-    The index is a class for void, too.
+    In place of None there is None.
     """
-    # -1 becomes the largest number; `where` and two comparisons would take three times as long
-    bins = label.clamp(min=-1).bitwise_and_(2**63 - 1).clamp_(max=num_classes)
-    return bins < num_classes, bins, bins.clamp(max=num_classes - 1).unsqueeze(1)
-
-
-def _any(mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """The index of where an ``(N, P)`` mask holds, unless that is nowhere."""
-    if bool(mask.any()):
-        images, pixels = mask.nonzero(as_tuple=True)
-        yield images, pixels
-
-
-def _largest(x: Tensor, at: tuple[Tensor, Tensor]) -> Tensor:
-    """The class with the largest logit at some pixels, the lowest id among equals."""
-    images, pixels = at
-    return x[images, :, pixels].argmax(1)
-
-
-def _count(bins: Tensor, num_classes: int) -> Tensor:
-    """``(C,)`` how often each class occurs among class ids and ``num_classes``, which is void."""
-    # in place of `bincount`, which makes a GPU wait
-    counts = bins.new_zeros(num_classes + 1)
-    return counts.scatter_add_(0, bins.flatten(), counts.new_ones(()).expand(bins.numel()))[:-1]
-
-
-def _sum(bins: Tensor, values: Tensor, num_classes: int) -> Tensor:
-    """``(C,)`` float64 sums of ``values`` over the pixels of each class."""
-    if bins.is_cuda:  # where adding by index is in no fixed order
-        classes = torch.arange(num_classes, device=bins.device).view(1, -1, 1)
-        mine = bins.unsqueeze(1) == classes
-        return torch.where(mine, values.unsqueeze(1), 0).sum((0, 2), dtype=torch.double)
-    return bins.flatten().bincount(values.flatten().to(widest_float(bins.device)), num_classes + 1)[
-        :-1
-    ]
+    images, num_classes, size = logits[0].shape
+    room = chunk_bytes(logits[0]) // (4 * num_classes)
+    width = max(1, min(size, room))
+    height = max(1, room // max(1, size))
+    tensors = *logits, *(each if each is None else flat_pixels(each) for each in pixels)
+    for top in range(0, images if size else 0, height):
+        yield from zip(
+            *(
+                repeat(None) if each is None else each[top : top + height].split(width, -1)  # type: ignore[no-untyped-call]
+                for each in tensors
+            ),
+            strict=False,
+        )

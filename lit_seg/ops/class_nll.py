@@ -3,7 +3,8 @@
 A cross-entropy with the weight w_c of each class is sum_c w_c S_c, with S_c the sum of -log p over
 the pixels of class c. So one pass over the logits gives S_c and the counts, the weights may follow
 from the counts, and the gradient recomputes the softmax: no tensor of log-probabilities is kept.
-Losses that weigh pixels by their -log p, such as focal loss, take these from the same pass.
+Losses that weigh pixels by their -log p, such as focal loss, are summed by class in the same pass,
+too, which keeps the slope of each pixel for the gradient; or they take the -log p of each pixel.
 
 There are four implementations with one interface: ``reference`` (plain PyTorch, for tests),
 ``chunked`` (PyTorch, by chunks that fit the cache), ``compiled`` (by ``torch.compile``, for CPUs)
@@ -11,6 +12,7 @@ and ``triton`` (CUDA kernels). Logits smaller than the labels are upsampled on t
 """
 
 import logging
+from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any, Literal, NamedTuple, get_args
@@ -21,6 +23,8 @@ from torch.autograd.function import Function
 
 from lit_seg.errors import check_choice
 from lit_seg.ops import chunked, upsampled_chunked
+from lit_seg.ops.adjustment import adjusted
+from lit_seg.ops.modulation import Modulation
 from lit_seg.ops.precision import widest_float
 from lit_seg.ops.reference import reference_class_nll
 
@@ -31,9 +35,11 @@ class ClassNLL(NamedTuple):
     """What :func:`class_nll` returns.
 
     Attributes:
-        sums: ``(C,)`` float64, for each class the sum of -log p over its pixels; differentiable.
+        sums: ``(C,)`` float64, for each class the sum of -log p over its pixels, or of the losses
+            of a modulation; ``(N, C)`` if that is by image. Differentiable.
         counts: ``(2, C)`` int64: pixels of the class that were predicted as it, and its pixels;
             ``(3, C)`` where predictions are asked for: then also the pixels predicted as the class.
+            ``(2 or 3, N, C)`` with a modulation by image.
         pixels: ``(N, *)`` -log p of each pixel in float32 (float64), 0 where it is void;
             differentiable. None where it is not asked for.
     """
@@ -41,6 +47,15 @@ class ClassNLL(NamedTuple):
     sums: Tensor
     counts: Tensor
     pixels: Tensor | None
+
+    @property
+    def support(self) -> Tensor:
+        """``(C,)`` pixels of each class, or ``(N, C)`` by image."""
+        return self.counts[1]
+
+    def total(self, weight: Tensor | None) -> Tensor:
+        """The sum over all pixels, weighed by ``(C,)`` or ``(N, C)`` weights; None stands for 1."""
+        return self.sums.sum() if weight is None else (weight * self.sums).sum()
 
 
 def class_nll(
@@ -51,6 +66,9 @@ def class_nll(
     pixels: bool = False,
     align_corners: bool = False,
     backend: Backend = "auto",
+    modulation: Modulation | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> ClassNLL:
     """Sums of -log p and counts of each class, in one pass over the logits.
 
@@ -58,7 +76,7 @@ def class_nll(
     for ``torch.argmax``. Arithmetic is float32, for float64 logits float64. Results are the same
     bits in every call, and on CUDA no call waits for the device. Backward gives the gradient with
     respect to the logits in their dtype and memory format, and no second derivative. What is kept
-    for it: logits, target and ``(N, *)`` log-sum-exp.
+    for it: logits, target and ``(N, *)`` log-sum-exp, and with a modulation ``(N, *)`` slopes.
 
     Args:
         logits: ``(N, C, *)`` floating point, contiguous or channels last; others are copied. If
@@ -67,7 +85,7 @@ def class_nll(
         target: ``(N, *)`` int64 class ids. Any number outside of 0 to C - 1 is void: the pixel
             gives no value, no count and a gradient of exactly 0, even if its logits are NaN.
         margin: ``(C,)`` numbers, not negative: the logit of a pixel's true class is lowered by that
-            of the class before all else, and so must win by it. None stands for 0.
+            of the class and so must win by it. None stands for 0.
         predictions: whether to count the pixels predicted as each class too.
         pixels: whether to return the -log p of each pixel too.
         align_corners: of the interpolation, as in ``F.interpolate``.
@@ -75,10 +93,15 @@ def class_nll(
             installed, and ``"chunked"`` elsewhere. ``"compiled"`` is for logits on the CPU in the
             size of the labels; for others it is ``"auto"``. It needs a C++ compiler, and takes
             half a minute at its first use on a machine.
+        modulation: what the -log p of each pixel is multiplied by before it is summed; None stands
+            for 1. Not together with ``pixels``, and only where :func:`modulates`.
+        scale: what the logits are multiplied by before all else.
+        shift: ``(C,)`` what is added to them then, the same for all pixels; None stands for 0.
 
     Raises:
         RunError: if ``backend`` is ``"compiled"`` and there is no compiler.
-        ValueError: if shapes or dtypes do not fit, or there is no such backend.
+        ValueError: if shapes or dtypes do not fit, there is no such backend, or none of its
+            modulations.
     """
     check_choice("backend", backend, get_args(Backend))
     if not logits.is_floating_point() or target.dtype != torch.long:
@@ -93,6 +116,10 @@ def class_nll(
             "`logits` must be (N, C, *) and `target` (N, *), or both of two dimensions of any "
             f"size, got {tuple(logits.shape)} and {tuple(target.shape)}"
         )
+    if modulation is not None and (pixels or not modulates(logits, target, backend)):
+        raise ValueError(f"`modulation` needs the CPU and no `pixels`, got backend {backend!r}")
+    if not (same and modulates(logits, target, backend)) and (scale != 1 or shift is not None):
+        logits, scale, shift = adjusted(logits, scale, shift), 1.0, None
     if backend == "reference":
         if not same:
             logits = upsampled_chunked.upsampled(logits, target, align_corners)
@@ -100,11 +127,23 @@ def class_nll(
     else:
         if not (logits.is_contiguous() or logits.movedim(1, -1).is_contiguous()):
             logits = logits.contiguous()
+        numbers = None if modulation is None else [float(each) for each in modulation]
         args = logits, target.contiguous(), margin, predictions, pixels, align_corners, backend
+        more = numbers, scale, shift
         # torch.compile takes a function with a backward pass only where there is one
         plain = torch.compiler.is_compiling() and not logits.requires_grad
-        sums, counts, nll, _ = (_forward if plain else _ClassNLL.apply)(*args)  # type: ignore[no-untyped-call]
+        sums, counts, nll, _ = (_forward if plain else _ClassNLL.apply)(*args, *more)  # type: ignore[no-untyped-call]
     return ClassNLL(sums, counts, nll if pixels else None)
+
+
+def modulates(logits: Tensor, target: Tensor, backend: Backend) -> bool:
+    """Whether :func:`class_nll` takes a modulation: elsewhere ask it for ``pixels``.
+
+    The kernels for CUDA and the compiled loops have none.
+    """
+    if logits.is_cuda or backend in ("reference", "triton"):
+        return False
+    return backend != "compiled" or logits.shape[2:] != target.shape[1:]
 
 
 @torch.library.custom_op("lit_seg::class_nll", mutates_args=())
@@ -116,12 +155,19 @@ def _forward(
     pixels: bool,
     align_corners: bool,
     backend: str,
+    modulation: Sequence[float] | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     same, upsampled = _implementations(logits, backend)
+    args = logits, target, margin, predictions, pixels or modulation is not None
+    in_pass = None if modulation is None else Modulation.of(modulation)
+    if scale != 1 or shift is not None:
+        return chunked.forward(*args, in_pass, scale, shift)
+    more = () if in_pass is None else (in_pass,)
     if logits.shape[2:] == target.shape[1:]:
-        return same.forward(logits, target, margin, predictions, pixels)  # type: ignore[no-any-return]
-    args = logits, target, margin, predictions, pixels, align_corners
-    return upsampled.forward(*args)  # type: ignore[no-any-return]
+        return same.forward(*args, *more)  # type: ignore[no-any-return]
+    return upsampled.forward(*args, align_corners, *more)  # type: ignore[no-any-return]
 
 
 @torch.library.custom_op("lit_seg::class_nll_backward", mutates_args=())
@@ -134,12 +180,18 @@ def _backward(
     lse: Tensor,
     align_corners: bool,
     backend: str,
+    slopes: Tensor | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> Tensor:
     same, upsampled = _implementations(logits, backend)
     tensors = by_class, by_pixel, logits, target, margin, lse
+    more = () if slopes is None else (slopes,)
+    if scale != 1 or shift is not None:
+        return chunked.backward(*tensors, slopes, scale, shift)
     if logits.shape[2:] == target.shape[1:]:
-        return same.backward(*tensors)  # type: ignore[no-any-return]
-    return upsampled.backward(*tensors, align_corners)  # type: ignore[no-any-return]
+        return same.backward(*tensors, *more)  # type: ignore[no-any-return]
+    return upsampled.backward(*tensors, align_corners, *more)  # type: ignore[no-any-return]
 
 
 @_forward.register_fake
@@ -151,10 +203,15 @@ def _(
     pixels: bool,
     align_corners: bool,
     backend: str,
+    modulation: Sequence[float] | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    classes = logits.shape[1]
-    sums = logits.new_empty(classes, dtype=widest_float(logits.device))
-    counts = target.new_empty(3 if predictions else 2, classes)
+    by_image = modulation is not None and Modulation.of(modulation).by_image
+    shape = logits.shape[0 if by_image else 1 : 2]
+    sums = logits.new_empty(shape, dtype=widest_float(logits.device))
+    counts = target.new_empty(3 if predictions else 2, *shape)
+    pixels = pixels or modulation is not None
     return sums, counts, *chunked.empty_pixels(logits, target, pixels)
 
 
@@ -168,6 +225,9 @@ def _(
     lse: Tensor,
     align_corners: bool,
     backend: str,
+    slopes: Tensor | None = None,
+    scale: float = 1.0,
+    shift: Tensor | None = None,
 ) -> Tensor:
     return torch.empty_like(logits)
 
@@ -181,10 +241,11 @@ class _ClassNLL(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        logits, target, margin, _, ctx.pixels, *ctx.options = inputs
-        _, counts, _, lse = output
-        ctx.save_for_backward(logits, target, margin, lse)
-        ctx.mark_non_differentiable(counts, lse)
+        logits, target, margin, _, ctx.pixels, *ctx.options, modulation, ctx.scale, shift = inputs
+        _, counts, pixels, lse = output
+        slopes = None if modulation is None else pixels
+        ctx.save_for_backward(logits, target, margin, lse, slopes, shift)
+        ctx.mark_non_differentiable(counts, lse, *([] if ctx.pixels else [pixels]))
         # else tensors of zeros would be made for the gradients that nothing needs
         ctx.set_materialize_grads(False)
 
@@ -193,11 +254,13 @@ class _ClassNLL(Function):
         by_class, _, by_pixel, _ = gradients
         by_pixel = by_pixel if ctx.pixels else None
         if by_class is None and by_pixel is None:
-            return (None,) * 7
+            return (None,) * 10
+        *tensors, slopes, shift = ctx.saved_tensors
+        options = *ctx.options, slopes, ctx.scale, shift
         # torch.compile takes no function within a function, and no second derivative anyway
         once = _backward if torch.compiler.is_compiling() else _Gradient.apply
-        gradient = once(by_class, by_pixel, *ctx.saved_tensors, *ctx.options)  # type: ignore[no-untyped-call]
-        return gradient, *(None,) * 6
+        gradient = once(by_class, by_pixel, *tensors, *options)  # type: ignore[no-untyped-call]
+        return gradient, *(None,) * 9
 
 
 class _Gradient(Function):

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from lit_seg.errors import RunError
-from lit_seg.ops.chunked import LOG2_E, empty_pixels, flat, flat_pixels, with_void
+from lit_seg.ops.chunk_totals import LOG2_E, with_void
+from lit_seg.ops.chunked import empty_pixels, flat, flat_pixels
 from lit_seg.ops.precision import wide_dtype, widest_float
 
 PIXELS = 1 << 17

@@ -6,50 +6,22 @@ in forward and again in backward; there the gradient is PyTorch's, whose last bi
 calls.
 """
 
-from collections.abc import Iterator
-from functools import lru_cache
-from math import ceil
-from typing import Any, NamedTuple
+from itertools import product
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.ops import chunked
+from lit_seg.ops.chunk_totals import LOG2_E, MOST, ONE, Room, Totals, classes_of, with_void
+from lit_seg.ops.interpolation import Interpolation
+from lit_seg.ops.modulation import Modulation, class_bins
 from lit_seg.ops.precision import wide_dtype
 
-BAND = 64
-"""Rows of the labels whose logits are widened at once, since neighbours need the same ones."""
-COLUMNS = 16
-"""Columns of logits in one product: most others have no part in the same columns of the labels."""
-
-
-class Part(NamedTuple):
-    """Some neighbouring rows or columns of the labels.
-
-    Attributes:
-        full: which ones.
-        own: the rows or columns of logits that they lie between.
-        weights: ``(full, own)`` of the interpolation.
-    """
-
-    full: slice
-    own: slice
-    weights: Tensor
-
-
-class Band(NamedTuple):
-    """Some rows of the labels of an image.
-
-    Attributes:
-        image: which one.
-        logits: the rows of logits that they lie between.
-        chunks: its parts, whose ``own`` counts from the first of ``logits``.
-    """
-
-    image: int
-    logits: slice
-    chunks: list[Part]
+CHUNK_BYTES = 3 << 18
+"""The logits of a chunk: products of few rows are quickest in a cache close by."""
+BOUND = 35
+"""Of logits between it and its negative, sums and quotients of exponentials are exact."""
 
 
 def forward(
@@ -59,25 +31,95 @@ def forward(
     predictions: bool,
     pixels: bool,
     align_corners: bool,
+    modulation: Modulation | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """As :func:`lit_seg.ops.chunked.forward`, of ``(N, C, h, w)`` logits and larger labels."""
     if logits.is_cuda:
         full = upsampled(logits, target, align_corners)
         return chunked.forward(full, target, margin, predictions, pixels)
-    totals = chunked.Totals(logits, target, margin, predictions)
-    room = chunked.Room(logits)
-    nll, lse = chunked.empty_pixels(logits, target, pixels)
-    columns = _columns(*_sizes(logits, 3, target, align_corners))
-    logits, lost = _cleaned(logits, target, align_corners)
-    for image, own, chunks in _bands(logits, target, align_corners):
-        wide = _widened(logits[image, :, own].to(lse.dtype), columns)
-        for rows, near, heighten in chunks:
-            x = _heightened(heighten, wide[near], room)
+    totals = Totals(logits, target, margin, predictions, modulation)
+    places = chunked.first_places(target, totals.num_classes) if totals.by_image else None
+    to_pixels, lse = chunked.empty_pixels(logits, target, pixels)
+    lower = None if margin is None else with_void(_to_base_2(margin, lse))
+    way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
+    logits, lost = _cleaned(logits, way)
+    bounded = _bounded(logits, margin)
+    room = Room(logits)
+    for image, (band, chunks) in product(range(len(target)), way.bands):
+        rows = image, band.full
+        bins, own_class = classes_of(target[rows], logits.shape[1])
+        less = None if lower is None else lower.take(bins).unsqueeze(1)
+        found = []
+        for part, x in way.heightened(_to_base_2(logits[image, :, band.own], lse), chunks):
             if lost is not None:
-                x.masked_fill_(lost[image, rows].unsqueeze(1), torch.nan)
-            to_nll = nll[image, rows] if pixels else None
-            totals.add(x, target[image, rows], lse[image, rows], to_nll)
-    return totals.sums, totals.counts, nll, lse
+                x.masked_fill_(lost[rows][part.full].unsqueeze(1), torch.nan)
+            own = x.gather(1, own_class[part.full])
+            if less is not None:
+                own -= less[part.full]
+            others = _against_others(x, own, own_class[part.full], bounded, room, predictions)
+            found.append((own, *others))
+        tensors = (torch.cat(each).squeeze(1) for each in zip(*found, strict=True))
+        own, losses, against, *predicted = tensors
+        torch.add(losses, own, alpha=1 / LOG2_E, out=lse[rows])
+        totals.count(
+            bins,
+            losses,
+            against < 0,
+            predicted[0] if predictions else None,
+            to_pixels[rows] if pixels else None,
+            None if places is None else places[rows],
+        )
+    return totals.sums, totals.counts, to_pixels, lse
+
+
+def _against_others(
+    x: Tensor, own: Tensor, own_class: Tensor, bounded: bool, room: Room, predictions: bool
+) -> tuple[Tensor, ...]:
+    """The -log p of pixels, a number that is negative for hits and, if wanted, the predictions.
+
+    Args:
+        x: ``(N, C, P)`` logits to the base 2; overwritten.
+        own: ``(N, 1, P)`` those of the own classes, as is ``own_class``.
+        own_class: class ids.
+        bounded: whether no logit is beyond :data:`BOUND`.
+        room: for the predictions.
+        predictions: whether they are wanted.
+
+    Returns:
+        ``(N, 1, P)`` tensors.
+    """
+    if not bounded:
+        x.sub_(own)
+    x.scatter_add_(1, own_class, x.new_full((), -torch.inf).expand(own.shape))
+    most = x.amax(1, keepdim=True)
+    against = most - own if bounded else most.clone()
+    if against.count_nonzero() < against.numel():  # among equals the lowest id
+        rows, at = _rows(x, against == 0)
+        against[at] = (own_class[at] - rows.argmax(1)).to(x.dtype)
+    predicted = []
+    if predictions:
+        best = room.of(x.shape).copy_(x).ge_(most)
+        ids = torch.arange(ONE, ONE + x.shape[1], dtype=x.dtype).unsqueeze(1)
+        total = best.mul_(ids).sum(1, keepdim=True)
+        others = total.long() - ONE
+        rows, at = _rows(x, (total < ONE) | (total >= 2 * ONE))  # NaN, or several
+        others[at] = rows.argmax(1)
+        predicted = [own_class.where(against < 0, others)]
+    if bounded:
+        losses = x.exp2_().sum(1, keepdim=True).mul_(own.neg().exp2_()).log1p_()
+    elif most.amax() < MOST or not (most >= MOST).any():  # with NaN the first does not hold
+        losses = x.exp2_().sum(1, keepdim=True).log1p_()
+    else:
+        top = most.clamp_(min=0)
+        losses = x.sub_(top).exp2_().sum(1, keepdim=True).add_(top.neg().exp2_())
+        losses.log_().add_(top, alpha=1 / LOG2_E)
+    return losses, against, *predicted
+
+
+def _rows(x: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """``(n, C)`` logits of the pixels where a ``(N, 1, P)`` mask holds, and their index."""
+    images, zeros, pixels = mask.nonzero(as_tuple=True)
+    return x[images, :, pixels], (images, zeros, pixels)
 
 
 def backward(
@@ -88,6 +130,7 @@ def backward(
     margin: Tensor | None,
     lse: Tensor,
     align_corners: bool,
+    slopes: Tensor | None = None,
 ) -> Tensor:
     """As :func:`lit_seg.ops.chunked.backward`, with respect to the small logits."""
     result: Tensor
@@ -98,27 +141,41 @@ def backward(
             gradient, target.shape[1:], logits.shape, align_corners
         )
         return torch.empty_like(logits).copy_(result)
-    result = torch.empty_like(logits)
-    images, _, height, _ = logits.shape
-    by_row = lse.new_zeros(images, height, *result.shape[1::2])
-    slopes = chunked.Slopes(by_class, margin, logits)
-    room = chunked.Room(logits)
-    by_pixel = None if by_pixel is None else by_pixel.contiguous()
-    columns = _columns(*_sizes(logits, 3, target, align_corners))
-    logits, lost = _cleaned(logits, target, align_corners)
-    for image, own, chunks in _bands(logits, target, align_corners):
-        wide = _widened(logits[image, :, own].to(lse.dtype), columns)
-        slope = torch.zeros_like(wide)
-        for rows, near, heighten in chunks:
-            x = _heightened(heighten, wide[near], room)
-            if lost is not None:
-                x.masked_fill_(lost[image, rows].unsqueeze(1), torch.nan)
-            factor = None if by_pixel is None else by_pixel[image, rows]
-            slopes.write(x, x, target[image, rows], lse[image, rows], factor)
-            slope[near].flatten(1).addmm_(heighten.T, x.flatten(1))
-        for part, near, weights in columns:
-            by_row[image, own, :, near] += slope[..., part] @ weights
-    return result.copy_(by_row.transpose(1, 2))
+    result = torch.zeros_like(logits, dtype=lse.dtype)
+    factors = chunked.Slopes(by_class, margin, logits)
+    places = chunked.first_places(target, logits.shape[1]) if factors.by_image else None
+    lower = None if margin is None else with_void(_to_base_2(margin, lse))
+    way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
+    logits, lost = _cleaned(logits, way)
+    bounded = _bounded(logits, margin)
+    for image, (band, chunks) in product(range(len(target)), way.bands):
+        rows = image, band.full
+        bins = class_bins(target[rows], logits.shape[1])
+        of_pixels = (None if each is None else each[rows] for each in (by_pixel, slopes, places))
+        factor = factors.factor(bins, *of_pixels).unsqueeze(1)
+        norm = lse[rows].mul(LOG2_E).unsqueeze(1)
+        if lost is not None or not bounded:  # a void pixel may hold NaN, which times 0 is NaN
+            void = (bins == logits.shape[1]).unsqueeze(1)
+            factor.masked_fill_(void, 0)
+            norm.masked_fill_(void, torch.inf)
+        if bounded:
+            norm = norm.neg_().exp2_().mul_(factor)
+        minus = factor.neg()
+        less = None if lower is None else lower.neg().take(bins).unsqueeze(1)
+        own_class = bins.clamp_(max=logits.shape[1] - 1).unsqueeze(1)
+        by_wide = way.zeros(band)
+        for part, x in way.heightened(_to_base_2(logits[image, :, band.own], lse), chunks):
+            if less is not None:
+                x.scatter_add_(1, own_class[part.full], less[part.full])
+            if bounded:
+                x.exp2_().mul_(norm[part.full])
+            else:
+                # p is at most 1, whatever rounding makes of large logits
+                x.sub_(norm[part.full]).clamp_(max=0).exp2_().mul_(factor[part.full])
+            x.scatter_add_(1, own_class[part.full], minus[part.full])
+            by_wide[part.own].flatten(1).addmm_(part.weights.T, x.flatten(1))
+        result[image, :, band.own] += way.narrowed(by_wide)
+    return result.to(logits.dtype)
 
 
 def upsampled(logits: Tensor, target: Tensor, align_corners: bool) -> Tensor:
@@ -131,7 +188,7 @@ def upsampled(logits: Tensor, target: Tensor, align_corners: bool) -> Tensor:
     )
 
 
-def _cleaned(logits: Tensor, target: Tensor, align_corners: bool) -> tuple[Tensor, Tensor | None]:
+def _cleaned(logits: Tensor, way: Interpolation) -> tuple[Tensor, Tensor | None]:
     """Finite logits, and which ``(N, H, W)`` pixels have a part in others, or None.
 
     A matrix product multiplies every logit of a row, and NaN times 0 is NaN.
@@ -141,83 +198,16 @@ def _cleaned(logits: Tensor, target: Tensor, align_corners: bool) -> tuple[Tenso
     finite = logits.isfinite().all(1)
     if bool(finite.all()):
         return logits, None
-    down, across = (_weights(*_sizes(logits, axis, target, align_corners)) for axis in (2, 3))
-    reached = down @ (~finite).to(down.dtype) @ across.T
-    return logits.where(finite.unsqueeze(1), 0), reached != 0
+    return logits.where(finite.unsqueeze(1), 0), way.reached(~finite)
 
 
-def _sizes(
-    logits: Tensor, axis: int, target: Tensor, align_corners: bool
-) -> tuple[int, int, bool, torch.dtype]:
-    """What the interpolation along an axis of the logits depends on."""
-    return logits.shape[axis], target.shape[axis - 1], align_corners, wide_dtype(logits)
+def _bounded(logits: Tensor, margin: Tensor | None) -> bool:
+    """Whether no logit is beyond :data:`BOUND`, even when it is lowered by a margin."""
+    values = [each for each in (logits, margin) if each is not None and each.numel()]
+    return sum(max(-float(each.amin()), float(each.amax())) for each in values) < BOUND
 
 
-@lru_cache(maxsize=16)
-def _weights(own: int, full: int, align_corners: bool, dtype: torch.dtype) -> Tensor:
-    """``(full, own)`` weights of the interpolation along an axis."""
-    ones = torch.eye(own, dtype=dtype, device="cpu")
-    parts = F.interpolate(
-        ones.view(1, own, own, 1), (full, 1), mode="bilinear", align_corners=align_corners
-    )
-    return parts.view(own, full).T
-
-
-def _parts(weights: Tensor, size: int) -> Iterator[Part]:
-    """Parts of so many rows or columns, from the ``(full, own)`` weights of all."""
-    used = weights != 0
-    first = used.int().argmax(1).tolist()
-    end = (used.shape[1] - used.flip(1).int().argmax(1)).tolist()
-    for start in range(0, len(weights), size):
-        stop = min(start + size, len(weights))
-        own = slice(first[start], end[stop - 1])
-        yield Part(slice(start, stop), own, weights[start:stop, own])
-
-
-@lru_cache(maxsize=16)  # of every step the same
-def _columns(own: int, full: int, *options: Any) -> list[Part]:
-    """Parts of ``full`` columns of labels, over ``own`` columns of logits; see :func:`_sizes`."""
-    size = ceil(COLUMNS * full / max(1, own))
-    return list(_parts(_weights(own, full, *options), max(1, size)))
-
-
-def _widened(small: Tensor, columns: list[Part]) -> Tensor:
-    """``(rows, C, W)`` logits of ``(C, rows, w)`` ones."""
-    small = small.transpose(0, 1).contiguous()
-    wide = small.new_empty(*small.shape[:2], columns[-1].full.stop if columns else 0)
-    for full, own, weights in columns:
-        wide[..., full] = small[..., own] @ weights.T
-    return wide
-
-
-def _heightened(weights: Tensor, wide: Tensor, room: chunked.Room) -> Tensor:
-    """``(rows, C, W)`` logits of fewer rows of them, with the classes of a row side by side.
-
-    So all of them are one product.
-    """
-    x = room.of((len(weights), *wide.shape[1:]))
-    torch.mm(weights, wide.flatten(1), out=x.flatten(1))
-    return x
-
-
-def _bands(logits: Tensor, target: Tensor, align_corners: bool) -> Iterator[Band]:
-    images, _, width = target.shape
-    step = max(1, chunked.chunk_bytes(logits) // (4 * logits.shape[1] * max(1, width)))
-    step = ceil(BAND / ceil(BAND / step))  # parts of one size
-    bands = _rows(BAND, step, *_sizes(logits, 2, target, align_corners))
-    for image in range(images):
-        for own, chunks in bands:
-            yield Band(image, own, chunks)
-
-
-@lru_cache(maxsize=16)
-def _rows(size: int, step: int, *sizes: Any) -> list[tuple[slice, list[Part]]]:
-    """Bands of ``size`` rows of labels, in chunks of ``step``: which logits, and the chunks."""
-    bands = []
-    for rows, own, band in _parts(_weights(*sizes), size):
-        chunks = [
-            Part(slice(part.full.start + rows.start, part.full.stop + rows.start), *part[1:])
-            for part in _parts(band, step)
-        ]
-        bands.append((own, chunks))
-    return bands
+def _to_base_2(values: Tensor, like: Tensor) -> Tensor:
+    """Times log2(e), in the dtype of the arithmetic, and of a size that differences are finite."""
+    most = torch.finfo(like.dtype).max / 4
+    return values.to(like.dtype).clamp(-most, most).mul_(LOG2_E)

@@ -192,7 +192,7 @@ def test_minus_zero_is_the_smallest_loss(options):
     assert value.item() == pytest.approx(nll[0, 3].item() / 2, rel=1e-6)
     assert grad.isfinite().all()
     value, _ = value_and_grad(OHEMLoss([1] * 2, **options), logits[..., :3], target[:, :3])
-    assert value == 0
+    assert 0 <= value < 1e-40  # e^-100, which torch rounds to 0
 
 
 def test_threshold_is_strict():

@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lit_seg.ops import chunked, class_nll, compiled, upsampled_chunked
+from experiments.bench.measure import peak
+from lit_seg.ops import chunked, class_nll, compiled, interpolation, upsampled_chunked
 from tests.ops.agreement import channels_last, check, draw
 
 SHAPES = [(2, 19, 33, 17), (1, 2, 1, 1), (3, 1000, 5, 3), (5, 7), (2, 5, 9), (1, 3, 2, 3, 4)]
@@ -87,8 +88,8 @@ def test_compiled_once_for_all_sizes():
 )
 def test_smaller_logits_are_upsampled(shape, full, align_corners, monkeypatch):
     # several bands, and chunks of one row and of several
-    monkeypatch.setattr(upsampled_chunked, "BAND", 4)
-    monkeypatch.setitem(chunked.CHUNK_BYTES, "cpu", 4 * 2 * shape[1] * full[1])
+    monkeypatch.setattr(interpolation, "BAND", 4)
+    monkeypatch.setattr(upsampled_chunked, "CHUNK_BYTES", 4 * 2 * shape[1] * full[1])
     for dtype in (torch.float, torch.bfloat16):
         logits, target = draw(shape, dtype, full=full)
         check(logits, target, "chunked", align_corners)
@@ -109,6 +110,45 @@ def test_smaller_logits_are_upsampled(shape, full, align_corners, monkeypatch):
     torch.testing.assert_close(found, wanted, rtol=0, atol=0, equal_nan=True)
 
 
+@pytest.mark.parametrize("scale", [30, 300, 1e30])
+def test_small_logits_may_be_large(scale):
+    logits, target = draw((2, 4, 3, 5), full=(9, 17))
+    logits *= scale
+    logits[:, 1] = torch.finfo(torch.float).min  # a class that is ruled out
+    target[target == 1] = 255
+    exact = logits.double().requires_grad_()
+    options = {"predictions": True, "pixels": True}
+    found = class_nll(logits.requires_grad_(), target, **options)
+    wanted = class_nll(exact, target, backend="reference", **options)
+    assert torch.equal(found.counts, wanted.counts)
+    torch.testing.assert_close(found.pixels.double(), wanted.pixels, rtol=1e-5, atol=1e-6 * scale)
+    weight = torch.tensor([1.0, 0.0, 2.0, 0.5])
+    (weight * found.sums).sum().backward()
+    (weight * wanted.sums).sum().backward()
+    if scale < 1e30:  # else rounding decides between logits that are almost equal
+        torch.testing.assert_close(logits.grad.double(), exact.grad, rtol=1e-3, atol=1e-3)
+    assert logits.grad.isfinite().all()
+
+
+def test_equal_small_logits_predict_the_lowest_class():
+    logits, target = torch.zeros(1, 3, 2, 2), torch.arange(3).repeat(4, 4)[None]
+    for values in (logits, logits - 100):
+        found = class_nll(values, target, predictions=True)
+        assert found.counts.tolist() == [[16, 0, 0], [16, 16, 16], [48, 0, 0]]
+        assert torch.equal(class_nll(values, target).counts, found.counts[:2])
+
+
+def test_small_logits_take_a_fifth_of_the_memory_of_large_ones():
+    target = torch.randint(19, (2, 512, 512))
+    logits = torch.randn(2, 19, 128, 128, requires_grad=True)
+
+    def work():
+        return torch.autograd.grad(class_nll(logits, target).sums.sum(), logits)
+
+    work()
+    assert peak(work, logits.device) < 0.2 * 4 * 19 * target.numel()
+
+
 @pytest.mark.parametrize("backend", [*BACKENDS, "compiled"])
 def test_void_pixels_may_hold_anything(backend, not_compiled):
     logits, target = draw((2, 4, 3, 5))
@@ -122,6 +162,29 @@ def test_void_pixels_may_hold_anything(backend, not_compiled):
     found.sums.sum().backward()
     assert logits.grad.isfinite().all()
     assert not logits.grad[0, :, 1].any()
+
+
+@pytest.mark.parametrize("full", [(6, 5), (12, 10)])
+@pytest.mark.parametrize("dtype", [torch.float, torch.bfloat16], ids=str)
+def test_logits_are_scaled_and_shifted(full, dtype, monkeypatch):
+    monkeypatch.setitem(chunked.CHUNK_BYTES, "cpu", 4 * 4 * 7)
+    logits, target = draw((2, 4, 6, 5), dtype, full=full)
+    margin, shift = torch.tensor([0.0, 1.0, 2.0, 3.0]), torch.tensor([-2.0, 0.0, 1.0, 0.5])
+    leaf, exact = logits.clone().requires_grad_(), logits.double().requires_grad_()
+    for scale, added in ((3.0, None), (1.0, shift), (0.5, shift)):
+        found = class_nll(leaf, target, margin, pixels=True, scale=scale, shift=added)
+        moved = 0 if added is None else added.double().view(-1, 1, 1)
+        wanted = class_nll(scale * exact + moved, target, margin, pixels=True, backend="reference")
+        torch.testing.assert_close(found.sums, wanted.sums, rtol=1e-4, atol=1e-5)
+        losses = (each.sums.sum() + (each.pixels**2).sum() for each in (found, wanted))
+        near = (
+            {"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float else {"rtol": 1e-2, "atol": 1e-2}
+        )
+        gradients = (
+            torch.autograd.grad(next(losses), leaf),
+            torch.autograd.grad(next(losses), exact),
+        )
+        torch.testing.assert_close(gradients[0][0].double(), gradients[1][0], **near)
 
 
 def test_a_class_may_be_ruled_out():

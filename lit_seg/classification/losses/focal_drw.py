@@ -1,11 +1,11 @@
 """Focal loss as the code of LDAM-DRW weighs its classes: inside the probability."""
 
-import torch
 from torch import Tensor
 
 from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.pixelwise import PixelLoss
-from lit_seg.ops import ClassNLL
+from lit_seg.ops import Modulation
+from lit_seg.ops.precision import wide_dtype
 
 
 class WeightInsideFocalLoss(PixelLoss):
@@ -37,15 +37,11 @@ class WeightInsideFocalLoss(PixelLoss):
         super().__init__(class_counts)
         self.gamma = at_least_zero("gamma", gamma)
 
-    def norm(self, support: Tensor) -> Tensor:
-        return support.sum()
-
-    def total(self, found: ClassNLL, target: Tensor, weight: Tensor | None) -> Tensor:
-        nll = found.pixels
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        found = self.nll_of(logits, target)
+        nll, weight = found.pixels, self.weight
         assert nll is not None
         if weight is not None:
             nll = nll * weight[target.masked_fill(target == self.void, 0)]
-        missing = -torch.expm1(-nll.clamp(max=1000))  # as in `modulated_sum`
-        floor = torch.finfo(missing.dtype).tiny
-        total: Tensor = (missing.clamp(min=floor) ** self.gamma * nll).sum()
-        return total
+        total = Modulation(power=self.gamma).losses(nll).sum()
+        return self.mean(total.to(wide_dtype(logits)), self.over_ranks(found.counts[1]).sum())

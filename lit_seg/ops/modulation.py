@@ -1,0 +1,102 @@
+"""Pixel losses that are -log p times a factor that depends on p, as in focal loss and PAT."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Modulation(NamedTuple):
+    r"""The factor :math:`m = q^a e^{b q + c}` of a pixel, with :math:`q = 1 - p`.
+
+    Attributes:
+        power: a, at least 0.
+        rate: b.
+        offset: c.
+        constant: whether the factor is a constant for the gradient.
+        by_image: whether sums are wanted of each image.
+    """
+
+    power: float = 0.0
+    rate: float = 0.0
+    offset: float = 0.0
+    constant: bool = False
+    by_image: bool = False
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> "Modulation":
+        """From a list, as operators take it."""
+        power, rate, offset, constant, by_image = numbers
+        return cls(power, rate, offset, bool(constant), bool(by_image))
+
+    def factors(self, nll: Tensor) -> Tensor:
+        """m of pixels with this -log p."""
+        return self._factor(nll)[0]
+
+    def losses(self, nll: Tensor) -> Tensor:
+        """m times -log p, for autograd."""
+        return self.factors(nll.detach() if self.constant else nll) * nll
+
+    def losses_and_slopes(self, nll: Tensor) -> tuple[Tensor, Tensor]:
+        """What :meth:`losses` gives, and its derivative with respect to -log p."""
+        factor, missing, nll_within = self._factor(nll)
+        if self.constant:
+            return factor * nll, factor
+        slope = nll_within * self.rate
+        if self.power:
+            slope += (nll_within / missing).mul_(self.power)
+        # times p, the derivative of q
+        return factor * nll, slope.mul_(1 - missing).add_(1).mul_(factor)
+
+    def _factor(self, nll: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """m, q, and a -log p of which no slope is infinite times 0."""
+        nll = nll.clamp(max=1000)  # beyond it, p is 0 in any dtype
+        # q with all its digits; where it is 0 the slope of a root would be infinite times 0
+        missing = (-torch.expm1(-nll)).clamp(min=torch.finfo(nll.dtype).tiny)
+        factor = missing**self.power
+        if self.rate or self.offset:
+            grown = (self.rate * missing + self.offset).exp()
+            factor = factor * grown if self.power else grown
+        return factor, missing, nll
+
+
+class ModulatedPixels(NamedTuple):
+    """Modulated losses of pixels, where they are not summed in the pass over the logits.
+
+    Attributes:
+        losses: ``(N, *)``, differentiable.
+        target: ``(N, *)`` int64, void where it is no class.
+        counts: as those of :class:`lit_seg.ops.ClassNLL`.
+    """
+
+    losses: Tensor
+    target: Tensor
+    counts: Tensor
+
+    @property
+    def support(self) -> Tensor:
+        """``(N, C)`` int64 pixels of each class in each image."""
+        return image_pixels(self.target, self.counts.shape[1])
+
+    def total(self, weight: Tensor | None) -> Tensor:
+        """The sum over all pixels, weighed by ``(C,)`` or ``(N, C)`` weights; None stands for 1."""
+        if weight is None:
+            return self.losses.sum()
+        bins = class_bins(self.target, weight.shape[-1]).unsqueeze(-1).flatten(1)
+        weight = F.pad(weight, (0, 1)).to(self.losses.dtype).expand(len(bins), -1)
+        return (self.losses * weight.gather(1, bins).view_as(self.losses)).sum()
+
+
+def image_pixels(target: Tensor, num_classes: int) -> Tensor:
+    """``(N, C)`` int64 pixels of each class in each image; no GPU waits for it."""
+    bins = class_bins(target, num_classes).unsqueeze(-1).flatten(1)
+    ones = bins.new_ones(()).expand(bins.shape)
+    return bins.new_zeros(len(bins), num_classes + 1).scatter_add_(1, bins, ones)[:, :-1]
+
+
+def class_bins(target: Tensor, num_classes: int) -> Tensor:
+    """Class ids with C for void."""
+    # -1 becomes the largest number; `where` and two comparisons would take three times as long
+    return target.clamp(min=-1).bitwise_and_(2**63 - 1).clamp_(max=num_classes)
