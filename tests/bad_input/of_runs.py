@@ -124,6 +124,20 @@ def _folder_for_file(folder: Path) -> None:
     (folder / "summary.json").mkdir()
 
 
+def _link(place: Path) -> None:
+    """Let a folder of a run lead to one that lies elsewhere."""
+    other = place.parents[1] / "other"
+    other.mkdir()
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(other)
+
+
+def _link_of_evaluations(world: World) -> int:
+    folder = world.copy()
+    _link(folder / "evaluation" / "val")
+    return world.main(["validate", str(folder)])
+
+
 def _in_use(world: World) -> int:
     """Held by another process, for as long as this one asks."""
     folder = world.copy()
@@ -233,6 +247,13 @@ CASES = [
         ("copy/metrics.csv", "'x'"),
     ),
     Case("resume-elsewhere", _resumed("--run_dir", "other"), ("--run_dir other", "copy")),
+    Case(
+        "resume-lock",
+        _folder(lambda f: (f / ".fit.lock").symlink_to("nowhere")),
+        ("copy/.fit.lock",),
+    ),
+    Case("resume-link", _folder(lambda f: _link(f / "wandb")), ("copy/wandb",)),
+    Case("validate-link", _link_of_evaluations, ("copy/evaluation/val",)),
     Case("resume-in-use", _in_use, ("copy", "process ")),
     Case(
         "resume-other-optimizer", _resumed("--model.optimizer", "torch.optim.SGD"), ("AdamW", "SGD")
