@@ -113,6 +113,33 @@ def _other_shape(content: dict) -> dict:
     return content
 
 
+def _itself(content: dict) -> dict:
+    content["hyper_parameters"]["me"] = content["hyper_parameters"]
+    return content
+
+
+def _expanded(content: dict) -> dict:
+    content["state_dict"]["loss.x"] = torch.zeros(1).expand(2**40)
+    return content
+
+
+def _few_steps(content: dict) -> dict:
+    for state in content["optimizer_states"][0]["state"].values():
+        state["step"] = torch.tensor(1.0)
+    return content
+
+
+def _half_precision(content: dict) -> dict:
+    state = content["optimizer_states"][0]["state"][0]
+    state["exp_avg"] = state["exp_avg"].half()
+    return content
+
+
+def _high_score(content: dict) -> dict:
+    content["callbacks"]["BestCheckpoint"]["best_score"] = 5.0
+    return content
+
+
 def _sparse(content: dict) -> dict:
     name = "network.segmentation_head.0.weight"
     content["state_dict"][name] = content["state_dict"][name].to_sparse()
@@ -273,6 +300,11 @@ CASES = [
         _content(lambda c: {**c, "global_step": 3}),
         ("last.ckpt", "is 3", "counter 4"),
     ),
+    Case("checkpoint-itself", _content(_itself), ("last.ckpt",)),
+    Case("checkpoint-expanded", _content(_expanded), ("last.ckpt", "loss.x")),
+    Case("checkpoint-steps", _content(_few_steps), ("last.ckpt", "1 of 4")),
+    Case("checkpoint-half", _content(_half_precision), ("last.ckpt",)),
+    Case("checkpoint-best-score", _content(_high_score, "--trainer.max_epochs", "2"), ("5.0",)),
     Case("checkpoint-no-position", _content(_without_position), ("last.ckpt",)),
     Case("checkpoint-no-optimizer", _content(lambda c: {**c, "optimizer_states": []}), ("0", "1")),
     Case(
