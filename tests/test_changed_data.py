@@ -3,16 +3,21 @@
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 
 from lit_seg.cli.main import main
 from lit_seg.data import DATASETS, CamVid
 from lit_seg.data.counting import cache
 from lit_seg.data.counting.cache import content_hash
+from lit_seg.data.resumable import CLASSES
+from lit_seg.errors import DataError
 from tests.conftest import TINY, layers
 from tests.data import layouts
+from tests.data.layout_of_folder import folder, write_folder
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -119,3 +124,17 @@ def test_a_run_goes_on_with_changed_data_only_if_told(
     assert main([*resume[:-1], "5"]) == 2
     # other data may be scored
     assert main(["validate", "--ckpt_path", str(run)]) == 0
+
+
+@pytest.mark.parametrize("options", [{"ids": {"sky": 1, "road": 0, "car": 2}}, {"ignore": [9]}])
+def test_other_classes_of_the_same_labels_are_other_data(options: dict, tmp_path: Path) -> None:
+    """A run that began before they were known goes on."""
+    root = write_folder(tmp_path)
+    same, began, other = (folder(root, **more).state_dict() for more in ({}, {}, options))
+    assert began == same
+    assert [key for key in other if other[key] != began[key]] == [CLASSES]
+    resumed = folder(root, **options)
+    resumed.trainer = SimpleNamespace(state=SimpleNamespace(fn=TrainerFn.FITTING))
+    resumed.load_state_dict({key: began[key] for key in ("train", "val")})
+    with pytest.raises(DataError, match="other classes"):
+        resumed.load_state_dict(began)

@@ -12,8 +12,10 @@ import pytest
 import torch
 from torch.optim import SGD, AdamW, Optimizer
 
+from lit_seg.checkpoints import checkpoint_schema
 from lit_seg.checkpoints.checkpoint_files import find_checkpoint
 from lit_seg.checkpoints.checkpoint_schema import damage_of
+from lit_seg.checkpoints.contradictions import STEP_START
 from lit_seg.cli.main import main
 from lit_seg.errors import RunError
 from lit_seg.loggers import csv_log
@@ -116,7 +118,11 @@ def changed(content: Any, path: str, value: Any) -> Any:
 
 MISSING = object()
 
+ITSELF: dict[str, Any] = {}
+ITSELF["me"] = ITSELF
+
 WEIGHT = "state_dict/network.encoder.model.stem.conv.weight"
+VARIANCE = "network.encoder.model.stem.bn.running_var"
 
 DAMAGE: list[tuple[str, Any, str]] = [
     ("global_step", -1, "global_step is -1"),
@@ -187,12 +193,32 @@ DAMAGE: list[tuple[str, Any, str]] = [
     (WEIGHT, torch.tensor(torch.inf), "holds infinite"),
     (WEIGHT, torch.ones(2, dtype=torch.int32), "holds torch.int32, and most weights torch.float32"),
     (WEIGHT, torch.ones(2, dtype=torch.float16), "holds torch.float16"),
-    (WEIGHT.replace("conv.weight", "norm.running_var"), -torch.ones(2), "a variance below 0"),
+    (f"state_dict/{VARIANCE}", -torch.ones(2), "a variance below 0"),
     ("optimizer_states/0/state/0/exp_avg", torch.zeros(2, dtype=torch.int32), "finite fractions"),
+    ("optimizer_states/0/state/0/exp_avg", torch.zeros(2).half(), "exp_avg holds torch.float16"),
+    ("callbacks/BestCheckpoint/best_score", float("inf"), "best_score is inf"),
+    ("hyper_parameters/optimizer", ITSELF, "hyper_parameters.optimizer.me.* contains itself"),
+    ("optimizer_states/0/state/0", ITSELF, r"optimizer_states\[0\].state.0.me.* contains itself"),
+    ("callbacks/mine", {"a": torch.zeros(1).expand(2**40)}, "callbacks.mine.a is a tensor of"),
+    ("state_dict/loss.x", torch.zeros(1).expand(2**40), "loss.x is a tensor of .*, not a dense"),
+    ("lr_schedulers/0/_schedulers", 3, "_schedulers is 3, not a list"),
+    ("lr_schedulers/0/num_bad_epochs", -1, "num_bad_epochs is -1"),
+    ("lr_schedulers/0/best", float("nan"), "best is nan"),
+    ("MixedPrecision", {"scale": float("nan")}, "MixedPrecision.scale is nan"),
+    ("current_model_state", 3, "current_model_state is 3"),
+    ("current_model_state", {"a": torch.zeros(1)}, "a is not in state_dict"),
+    ("averaging_state", {"x": torch.zeros(1)}, "averaging_state.n_averaged is missing"),
+    ("stopped_before", ["x"], r"stopped_before\[0\] is 'x'"),
+    (STEP_START, [1], rf"{STEP_START} is \[1\]"),
+    (STEP_START, {"a": 1}, f"{STEP_START}.a is 1"),
+    (STEP_START, {VARIANCE: torch.ones(3)}, "or of another shape"),
+    (STEP_START, {VARIANCE: torch.full((24,), torch.nan)}, "running_var holds NaN"),
+    (STEP_START, {VARIANCE: -torch.ones(24)}, "running_var holds a variance below 0"),
+    ("optimizer_states/0/state", {0: {"step": 1}}, r"state has taken 1 of 8 steps"),
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "said"), DAMAGE, ids=[f"{p}={v}" for p, v, _ in DAMAGE])
+@pytest.mark.parametrize(("path", "value", "said"), DAMAGE, ids=[f"{p}:{s}" for p, _, s in DAMAGE])
 def test_a_damaged_field_is_named_before_anything_is_loaded(
     path: str, value: Any, said: str, uninterrupted: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -204,6 +230,14 @@ def test_a_damaged_field_is_named_before_anything_is_loaded(
         find_checkpoint(tmp_path / "x.ckpt", "last")
 
 
+def test_a_checkpoint_may_not_have_parts_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint_schema, "_MOST", 1000)
+    many: list[Any] = []  # 2^40 lists, of which 40 are in a file
+    for _ in range(40):
+        many = [many, many]
+    assert "too many parts" in damage_of({"callbacks": many})
+
+
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
@@ -213,6 +247,8 @@ def test_a_damaged_field_is_named_before_anything_is_loaded(
         ("optimizer_states/0/state/0/exp_avg", torch.zeros(1), "exp_avg is of another shape"),
         ("optimizer_states/0/state/0", MISSING, "that of network.encoder.model.stem.conv.weight"),
         ("optimizer_states/0/state/3/exp_avg", MISSING, "lacks exp_avg"),
+        ("callbacks/BestCheckpoint/best_score", 5.0, "best_score is 5.0, and val/miou is 0 to 1"),
+        (STEP_START, {WEIGHT[11:]: torch.zeros(24, 3, 3, 3)}, "conv.weight, which is no buffer"),
     ],
 )
 def test_a_state_that_does_not_fit_is_refused(

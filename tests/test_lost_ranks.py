@@ -4,18 +4,20 @@ import os
 import re
 import signal
 import subprocess
-import threading
 import time
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 import torch
 import torch.distributed as dist
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningDataModule, Trainer
+from pytorch_lightning.trainer.connectors import data_connector
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from lit_seg.cli.main import main
@@ -151,27 +153,40 @@ def test_ranks_stop_when_torchrun_is_killed(folder: Path) -> None:
     assert checkpoint["global_step"] in (FAILED_STEP + 1, FAILED_STEP + 2)
 
 
-def wait_for_a_dead_rank(port: int, errors: Path) -> None:
+def wait_for_a_dead_rank(port: int, errors: Path, limit: float) -> None:
     """As gloo does, in C++, where no signal is heard, and for five times the limit."""
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
     os.environ["WORLD_SIZE"] = "2"
     meeting._TORCH_FIRST = 0
+    signal.signal(signal.SIGTERM, lambda *_: None)  # as `main` listens
     store = dist.TCPStore(HOST, port, is_master=False)
-    with meeting.meets_within(timedelta(seconds=0.2)):
-        store.wait(["address"], timedelta(seconds=1))
+    with meeting.meets_within(timedelta(seconds=60)):
+        pass  # those have met, and nobody watches any more
+    with meeting.meets_within(timedelta(seconds=limit)):
+        store.set("waits", "")
+        store.wait(["address"], timedelta(seconds=2))
 
 
-def test_a_rank_does_not_wait_longer_for_one_that_died_before_they_met(tmp_path: Path) -> None:
-    said = tmp_path / "errors.txt"
+@pytest.mark.parametrize(
+    ("limit", "code", "said"),
+    [
+        (0.2, 2, "error: rank 0 of 2 has not met the others within 0.2 s"),
+        (60, 128 + signal.SIGTERM, "stopped by SIGTERM: rank 0 of 2 was waiting"),
+    ],
+)
+def test_a_rank_does_not_wait_longer_for_one_that_died_before_they_met(
+    limit: float, code: int, said: str, tmp_path: Path
+) -> None:
+    errors = tmp_path / "errors.txt"
     store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
     # forked from a server without threads, which has imported torch
-    rank = server().Process(target=wait_for_a_dead_rank, args=(store.port, said))
+    rank = server().Process(target=wait_for_a_dead_rank, args=(store.port, errors, limit))
     rank.start()
+    store.wait(["waits"], timedelta(seconds=60))
+    rank.terminate() if limit > 1 else None
     rank.join(60)
-    assert rank.exitcode == 2
-    errors = said.read_text()
-    assert "error: rank 0 of 2 has not met the others within 0.2 s" in errors
-    assert "--rank_timeout" in errors
+    assert rank.exitcode == code
+    assert said in errors.read_text()
 
 
 @pytest.mark.parametrize(
@@ -218,18 +233,38 @@ def test_the_time_limit_reaches_the_process_group(
     assert (trainer.world_size, type(trainer.strategy)) == (2, PunctualDDP)
     check_ranks(trainer, "fit")
     joined: dict[str, object] = {}
-    timers: list[threading.Timer] = []
+    watched: list[timedelta] = []
 
-    def join(*args: object, **given: object) -> None:
-        joined.update(given)
-        timers.extend(each for each in threading.enumerate() if isinstance(each, threading.Timer))
+    @contextmanager
+    def watch(limit: timedelta) -> Iterator[None]:
+        watched.append(limit)
+        yield
+        watched.remove(limit)
 
-    monkeypatch.setattr(dist, "init_process_group", join)
+    def meet(*args: object, **given: object) -> SimpleNamespace:
+        joined.update(given, watched=list(watched))
+        return SimpleNamespace(monitored_barrier=lambda: joined.update(waiting=list(watched)))
+
+    limit = timedelta(seconds=40)
+    barrier = data_connector._InfiniteBarrier
+    monkeypatch.setattr(data_connector, "_InfiniteBarrier", barrier)  # it is put back afterwards
+    monkeypatch.setattr(meeting, "meets_within", watch)
+    monkeypatch.setattr(dist, "init_process_group", meet)
     trainer.strategy.setup_environment()
-    assert joined["timeout"] == timedelta(seconds=40)
-    (timer,) = timers
-    assert timer.interval == 40 + meeting._TORCH_FIRST
-    assert timer.finished.is_set()  # the ranks have met
+    assert joined == {**joined, "timeout": limit, "watched": [limit]}
+    # the group in which Lightning lets the ranks wait for the data, which may take long
+    for name, value in {"is_initialized": lambda: True, "new_group": meet}.items():
+        monkeypatch.setattr(dist, name, value)
+    monkeypatch.setattr(dist, "destroy_process_group", lambda *args: None)
+    trainer.datamodule = Prepared()  # type: ignore[attr-defined]
+    joined.clear()
+    trainer._data_connector.prepare_data()
+    assert joined == {**joined, "watched": [limit], "waiting": []}
+
+
+class Prepared(LightningDataModule):
+    def prepare_data(self) -> None:
+        pass
 
 
 @pytest.mark.usefixtures("two_started")

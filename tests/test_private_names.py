@@ -41,6 +41,7 @@ FENCE = {
     "lit_seg/checkpoints/lightning_private.py",
     "lit_seg/cli/wandb_private.py",
     "lit_seg/config/jsonargparse_private.py",
+    "lit_seg/distributed/barrier_private.py",
     "lit_seg/distributed/torch_private.py",
     "lit_seg/export/torch_export_private.py",
 }

@@ -8,7 +8,7 @@ import torch
 
 from lit_seg.checkpoints.checkpoint_files import find_checkpoint
 from lit_seg.errors import RunError
-from lit_seg.runs.layout import find_run, free_folder
+from lit_seg.runs.layout import check_folders, find_run, free_folder, numbered
 
 
 @pytest.fixture
@@ -30,6 +30,21 @@ def test_free_folder_counts_up(tmp_path: Path) -> None:
     assert free_folder(wanted).name == "seed0-2"
     (tmp_path / "seed0-2" / "checkpoints").mkdir(parents=True)
     assert free_folder(wanted).name == "seed0-3"
+
+
+def test_a_link_to_nowhere_takes_a_name_too(tmp_path: Path) -> None:
+    (tmp_path / "val").symlink_to("nowhere")
+    assert numbered(tmp_path / "val").name == "val-2"
+
+
+@pytest.mark.parametrize("name", ["pictures", "pictures/city", "checkpoints", "wandb"])
+def test_a_folder_that_leads_out_of_the_run_is_refused(name: str, tmp_path: Path) -> None:
+    link = tmp_path / "run" / name
+    link.parent.mkdir(parents=True)
+    check_folders(tmp_path / "run")
+    link.symlink_to(tmp_path)
+    with pytest.raises(RunError, match=f"{name}: is a link"):
+        check_folders(tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "summary.json", "dataset.csv"])

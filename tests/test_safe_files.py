@@ -113,10 +113,19 @@ def test_a_lock_names_its_holder_and_ends_with_it(
     assert path.read_text() == ""
 
 
-def test_a_lock_follows_no_link(tmp_path: Path, victim: Path) -> None:
-    (tmp_path / "lock").symlink_to(victim)
-    with locked(tmp_path / "lock", wait=False):
-        assert victim.read_text() == "precious"
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_a_lock_that_is_no_plain_file_is_not_taken_for_held(
+    kind: str, tmp_path: Path, victim: Path
+) -> None:
+    """What waits saves work only, and goes on; the other would not be alone."""
+    path = tmp_path / "lock"
+    make = {"link": lambda: path.symlink_to(victim), "folder": path.mkdir}
+    make.get(kind, lambda: os.mkfifo(path))()
+    with locked(path, wait=True):
+        pass
+    for place in (path, victim / "lock"):
+        with pytest.raises(OSError, match=r"Errno|seekable"), locked(place, wait=False):
+            pass
     assert victim.read_text() == "precious"
 
 

@@ -16,7 +16,16 @@ from lit_seg.errors import plural
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import terminal
 from lit_seg.loggers.wandb_log import sync_command, wandb_run
-from lit_seg.runs.layout import CHECKPOINTS, CLASSES, METRICS, POSTHOC, TABLE, VAL_IMAGES, program
+from lit_seg.runs.layout import (
+    CHECKPOINTS,
+    CLASSES,
+    METRICS,
+    POSTHOC,
+    TABLE,
+    VAL_IMAGES,
+    WANDB,
+    program,
+)
 from lit_seg.runs.score_table import HEADER, cells, class_rows, markdown_table, means_line
 from lit_seg.runs.summary import RunScores, remove_summary, run_scores, write_summary
 from lit_seg.tasks import LitSegmenter
@@ -149,7 +158,7 @@ def _files_and_next(trainer: Trainer, package: str) -> list[str]:
     online = wandb_run(trainer)
     if online is not None and not online.offline:
         lines.append(f"W&B          {online.url}")
-    elif any((folder / "wandb").glob("offline-run-*")):
+    elif any((folder / WANDB).glob("offline-run-*")):
         lines.append(f"W&B          {folder}/wandb")
         lines.append(f"next         {sync_command(folder)}")
     commands = []

@@ -16,6 +16,7 @@ from lit_seg.checkpoints.averaged_weights import averaging
 from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.lightning_private import save_on_this_rank
 from lit_seg.errors import NonFiniteError, RunError, StopRequest, WriteError, plural
+from lit_seg.metrics.scores import STATS
 from lit_seg.runs.layout import CHECKPOINTS
 
 
@@ -57,8 +58,18 @@ class BestCheckpoint(Checkpoint):
         return {"best_score": self.best_score}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the best score; the folder is not read, because the run may have moved."""
-        self.best_score = state_dict["best_score"]
+        """Take over the best score; the folder is not read, because the run may have moved.
+
+        Raises:
+            RunError: if it is no value of the metric: no later one might be higher.
+        """
+        score = state_dict["best_score"]
+        if self.monitor.removeprefix("val/") in STATS and not 0 <= (score or 0) <= 1:
+            raise RunError(
+                f"the checkpoint's best_score is {score}, and {self.monitor} is 0 to 1; resume "
+                "from another checkpoint of the run"
+            )
+        self.best_score = score
 
 
 class LastCheckpoint(Checkpoint):

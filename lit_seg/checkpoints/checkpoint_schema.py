@@ -13,21 +13,34 @@ import torch
 from packaging.version import InvalidVersion, Version
 from torch import Tensor
 
-from lit_seg.checkpoints.contradictions import contradiction
+from lit_seg.checkpoints.contradictions import CURRENT, STEP_START, contradiction
 from lit_seg.data import DATASETS
-from lit_seg.distributed.torch_private import LAST_RATES, STEP_COUNT
-from lit_seg.files.schema import ANYTHING, COUNT, TEXT, Optional, Value, difference, is_number
+from lit_seg.distributed.torch_private import LAST_RATES, SCHEDULERS, STEP_COUNT
+from lit_seg.files.schema import (
+    ANYTHING,
+    COUNT,
+    TEXT,
+    Optional,
+    Value,
+    difference,
+    is_number,
+    parts,
+)
 from lit_seg.models.normalisation import NORMALISATION
 from lit_seg.tasks.schedule import LIKE_THEIR_PARAMETER
 
+_DEEPEST, _MOST = 50, 1_000_000
+"""Levels and parts that no run's checkpoint reaches; one that contains itself has more."""
+
 _FLAG = Value("true or false", lambda v: isinstance(v, bool))
 _COUNT_OR_FLAG = Value("a whole number from 0", lambda v: _FLAG.fits(v) or COUNT.fits(v))
-_NUMBER = Value("a number", lambda v: is_number(v) or isinstance(v, Tensor))
+_NUMBER = Value("a number", lambda v: is_number(v) and not math.isnan(v))
 _SCORE = Value(
-    "a number or nothing",  # nothing is better than NaN
-    lambda v: v is None or (is_number(v) and not math.isnan(v)),
+    "a finite number or nothing",  # nothing is better than NaN or more than infinity
+    lambda v: v is None or (is_number(v) and math.isfinite(v)),
 )
 _SWITCH = Value("true, false or nothing", lambda v: v is None or _FLAG.fits(v))
+_LIMIT = Value("a whole number or nothing", lambda v: v is None or type(v) is int)
 _AMOUNT = Value("a number from 0", lambda v: _is_amount(v))
 _STEPS = Value("a whole number from 0", lambda v: _is_amount(v) and float(v).is_integer())
 _AMOUNTS = Value(  # one of Adafactor's is missing by default
@@ -46,6 +59,8 @@ _TENSOR = Value(
         isinstance(v, Tensor)
         and v.layout == torch.strided
         and not (v.is_meta or v.is_complex() or v.is_quantized)
+        # one number may stand for many, more than there is memory for
+        and v.untyped_storage().nbytes() >= v.numel() * v.element_size()
     ),
 )
 _MOMENT = Value(
@@ -136,10 +151,16 @@ _CHECKPOINT: dict[Any, Any] = {
             "last_epoch": COUNT,  # without it the schedule would begin anew
             STEP_COUNT: Optional(COUNT),
             **dict.fromkeys((LAST_RATES, "base_lrs"), Optional([_AMOUNT])),
+            SCHEDULERS: Optional([_MAPPING]),
+            "best": Optional(_NUMBER),
+            **dict.fromkeys(("num_bad_epochs", "cooldown_counter"), Optional(COUNT)),
         }
     ],
     NORMALISATION: Optional(_NORMALISATION),
-    "MixedPrecision": Optional({str: _NUMBER}),
+    "MixedPrecision": Optional({str: _AMOUNT}),
+    **dict.fromkeys((CURRENT, STEP_START), Optional({str: _TENSOR})),
+    "averaging_state": Optional({str: _TENSOR, "n_averaged": _STEPS}),
+    "stopped_before": Optional([_LIMIT]),
     "callbacks": Optional({str: ANYTHING, "BestCheckpoint": Optional({"best_score": _SCORE})}),
     "position": Optional(
         {
@@ -155,6 +176,11 @@ _CHECKPOINT: dict[Any, Any] = {
 
 def damage_of(content: Mapping[Any, Any]) -> str:
     """Describe the first field of a checkpoint that is damaged; empty if none is."""
+    for number, (name, part, depth) in enumerate(parts(content)):
+        if depth > _DEEPEST or number > _MOST:
+            return f"{name[:60]}... contains itself or has too many parts"
+        if isinstance(part, Tensor) and (wrong := difference(part, _TENSOR, name)):
+            return wrong
     return difference(content, _CHECKPOINT) or contradiction(content)
 
 
@@ -173,8 +199,4 @@ def _is_amount(value: Any) -> bool:
 
 def _is_plain(value: Any) -> bool:
     """Whether a value holds no tensor, which could not be compared with an option."""
-    if isinstance(value, Mapping):
-        return all(map(_is_plain, value.values()))
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return not isinstance(value, Tensor)
+    return not any(isinstance(part, Tensor) for _, part, _ in parts(value))

@@ -7,6 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from lit_seg.errors import plural
+from lit_seg.tasks.schedule import LIKE_THEIR_PARAMETER
+
+CURRENT = "current_model_state"
+"""The weights that are trained, where the state dict holds their average."""
+STEP_START = "buffers_at_the_start_of_the_step"
+"""What the repetition of a step begins with, where the state dict is that within the step."""
 
 
 def contradiction(content: Mapping[str, Any]) -> str:
@@ -26,26 +32,56 @@ def contradiction(content: Mapping[str, Any]) -> str:
             _steps_each_time(content["hyper_parameters"]) and counted < content["global_step"]
         ):
             return f"lr_schedulers[{i}].last_epoch is {counted} after step {content['global_step']}"
+    begun = content.get("position", {}).get("epoch", content["epoch"])
+    if begun - content["epoch"] not in (0, 1):
+        return f"position.epoch is {begun} and epoch {content['epoch']}"
+    return _of_optimizer(content) or _of_weights(content, begun)
+
+
+def _of_optimizer(content: Mapping[str, Any]) -> str:
+    """Describe what of the optimizer's state is not of this network or this step."""
     if len(content["optimizer_states"]) != 1:
         return f"optimizer_states has {len(content['optimizer_states'])} items, not 1"
-    optimizer = content["optimizer_states"][0]
+    optimizer, done = content["optimizer_states"][0], content["global_step"]
     if not optimizer["param_groups"]:
         return "optimizer_states[0].param_groups has no item"
     numbers = [number for group in optimizer["param_groups"] for number in group["params"]]
     if numbers != list(range(len(numbers))):  # so torch counts them
         return "optimizer_states[0].param_groups do not number their parameters from 0"
+    floats = {t.dtype for t in content["state_dict"].values() if t.is_floating_point()}
+    steps = [float(each["step"]) for each in optimizer["state"].values() if "step" in each]
     for number, state in optimizer["state"].items():
+        name = f"optimizer_states[0].state[{number}]"
         if not 0 <= number < len(numbers):
             return f"optimizer_states[0].state is of {len(numbers)} parameters, and has {number}"
-        if "step" not in state and any("step" in each for each in optimizer["state"].values()):
-            return f"optimizer_states[0].state[{number}].step is missing"
-        if state.get("step", 0) > content["global_step"]:
-            counted = f"{float(state['step']):g} after step {content['global_step']}"
-            return f"optimizer_states[0].state[{number}].step is {counted}"
-    begun = content.get("position", {}).get("epoch", content["epoch"])
-    if begun - content["epoch"] not in (0, 1):
-        return f"position.epoch is {begun} and epoch {content['epoch']}"
-    return _types(content["state_dict"]) or _no_numbers(content["state_dict"], begun)
+        if "step" not in state and steps:
+            return f"{name}.step is missing"
+        if state.get("step", 0) > done:
+            return f"{name}.step is {float(state['step']):g} after step {done}"
+        for key in LIKE_THEIR_PARAMETER:
+            if state.get(key) is not None and state[key].dtype not in floats:
+                return f"{name}.{key} holds {state[key].dtype}, and no weight does"
+    # a part may have been frozen for long; what overflows in float16 takes no step
+    if steps and 2 * max(steps) < done and "MixedPrecision" not in content:
+        return f"optimizer_states[0].state has taken {max(steps):g} of {done} steps"
+    return ""
+
+
+def _of_weights(content: Mapping[str, Any], epochs: int) -> str:
+    """Describe what of the weights and buffers no run has, or not beside the others."""
+    weights = content["state_dict"]
+    wrong = _types(weights)
+    for key in ("state_dict", CURRENT, STEP_START):
+        tensors = content.get(key, {})
+        for name, tensor in tensors.items():
+            if name not in weights or _kind(tensor) != _kind(weights[name]):
+                return f"{key}.{name} is not in state_dict, or of another shape or type there"
+        wrong = wrong or _no_numbers(key, tensors, epochs)
+    return wrong
+
+
+def _kind(tensor: Tensor) -> tuple[Any, ...]:
+    return tensor.shape, tensor.dtype
 
 
 def _types(tensors: Mapping[str, Tensor]) -> str:
@@ -59,21 +95,21 @@ def _types(tensors: Mapping[str, Tensor]) -> str:
     return ""
 
 
-def _no_numbers(tensors: Mapping[str, Tensor], epochs: int) -> str:
-    """Describe the first tensor of weights that holds NaN where there must be numbers."""
+def _no_numbers(part: str, tensors: Mapping[str, Tensor], epochs: int) -> str:
+    """Describe the first tensor in a part that holds NaN where there must be numbers."""
     for name, tensor in tensors.items():
         if name.startswith("loss.") and name.endswith("state.value"):  # NaN for a class never seen
             seen = tensor[~tensor.isnan()]
             if bool(((seen < 0) | (seen > 1)).any()):
-                return f"state_dict.{name} holds {seen.tolist()}, not scores of classes in [0, 1]"
+                return f"{part}.{name} holds {seen.tolist()}, not scores of classes in [0, 1]"
             if name == "loss.state.value" and epochs and not len(seen):
-                return f"state_dict.{name} holds no score after {plural(epochs, 'epoch')}"
+                return f"{part}.{name} holds no score after {plural(epochs, 'epoch')}"
         elif bool(tensor.isnan().any()):
-            return f"state_dict.{name} holds NaN"
+            return f"{part}.{name} holds NaN"
         elif name.startswith("network.") and not bool(tensor.isfinite().all()):
-            return f"state_dict.{name} holds infinite numbers"
+            return f"{part}.{name} holds infinite numbers"
         elif name.endswith("running_var") and bool((tensor < 0).any()):
-            return f"state_dict.{name} holds a variance below 0"
+            return f"{part}.{name} holds a variance below 0"
     return ""
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lit_seg.checkpoints.averaged_weights import averaging, keep_state, prepare_averages
+from lit_seg.checkpoints.contradictions import CURRENT, STEP_START
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
 from lit_seg.checkpoints.optimizer_entries import check_entries
@@ -28,7 +29,6 @@ from lit_seg.loggers.run_loggers import started
 from lit_seg.runs.layout import CHECKPOINTS
 
 _POSITION = "position"
-_STEP_START = "buffers_at_the_start_of_the_step"
 _STOPPED = "stopped_before"
 
 
@@ -199,7 +199,7 @@ class ExactResume(Callback):
             if self.roll_back:
                 saved.update(start)
             else:
-                checkpoint[_STEP_START] = start
+                checkpoint[STEP_START] = start
         keep_state(trainer, pl_module, checkpoint["state_dict"])  # the average is saved after this
 
     def on_load_checkpoint(
@@ -231,9 +231,14 @@ class ExactResume(Callback):
         loops["epoch_loop.state_dict"][LOGGED_STEP] = step - 1 if due else step
         # a run that stopped early has ended, unless the user asks for another end
         trainer.should_stop = checkpoint.get(_STOPPED) == _end(trainer)
-        start = checkpoint.get(_STEP_START, {})
+        start = checkpoint.get(STEP_START, {})
+        if others := start.keys() - dict(pl_module.named_buffers()).keys():
+            raise RunError(
+                f"the checkpoint's {STEP_START} holds {min(others)}, which is no buffer; resume "
+                "from another checkpoint of the run"
+            )
         pl_module.load_state_dict(start, strict=False)
-        checkpoint.get("current_model_state", {}).update(start)  # loaded after this
+        checkpoint.get(CURRENT, {}).update(start)  # loaded after this
         self._validations = position.get("validations", 0)
         # parameters that were frozen have no entries in the optimizer's state
         both = (checkpoint.get("hyper_parameters", {}), pl_module.hparams)

@@ -55,7 +55,14 @@ from lit_seg.files.yaml_file import parse_yaml, read_yaml
 from lit_seg.inference.prior import read_tau
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
-from lit_seg.runs.layout import CHECKPOINTS, COMMAND, CONFIG, check_files, free_folder
+from lit_seg.runs.layout import (
+    CHECKPOINTS,
+    COMMAND,
+    CONFIG,
+    check_files,
+    check_folders,
+    free_folder,
+)
 from lit_seg.runs.run_lock import hold_run
 from lit_seg.tasks import LitSegmenter
 from lit_seg.tasks.scoring import Scoring
@@ -222,6 +229,7 @@ class LitSegCLI(LightningCLI):
         fits = self.subcommand == "fit"
         if config.ckpt_path is None and fits:
             config.run_dir = str(free_folder(Path(config.run_dir)))
+        check_folders(Path(config.run_dir))
         if fits and is_first_rank():
             check_files(Path(config.run_dir))
             self._held.enter_context(hold_run(Path(config.run_dir)))

@@ -2,6 +2,7 @@
 
 import math
 from functools import cached_property
+from hashlib import sha256
 from typing import Any, Literal, get_args
 
 from torch import Tensor
@@ -13,7 +14,7 @@ from lit_seg.data.counting.cache import content_hash
 from lit_seg.data.dataset import Sample, SegDataset
 from lit_seg.data.decoded import DecodedSplit, decoded_split
 from lit_seg.data.facts import DatasetFacts
-from lit_seg.data.resumable import MOST, ResumableDataModule
+from lit_seg.data.resumable import CLASSES, MOST, ResumableDataModule
 from lit_seg.data.sampling import Sampling
 from lit_seg.data.transforms import EvalTransform, TrainTransform, Transform
 from lit_seg.errors import check_choice
@@ -145,6 +146,13 @@ class SegDataModule(DatasetFacts, ResumableDataModule):
 
     def _content_hash(self, name: SplitName) -> str:
         return content_hash(self._split(name), f"{name} of {self.folder}")
+
+    @cached_property
+    def content_hashes(self) -> dict[str, str]:
+        """Hashes of the data, and of the classes that stored labels stand for."""
+        meanings = [self._split(name).meaning for name in ("train", "val")]
+        classes = sha256(repr([self.label_meaning, *meanings]).encode()).hexdigest()
+        return {**super().content_hashes, CLASSES: classes}
 
     def decoded(self, name: SplitName) -> DecodedSplit:
         """The samples of a split, decoded by ``cache``; made on first use."""

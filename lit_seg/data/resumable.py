@@ -21,6 +21,8 @@ from lit_seg.errors import DataError
 
 MOST = 2**15
 """The largest batch; also the longest side, in pixels, that OpenCV can resize to and pad."""
+CLASSES = "classes"
+"""The key of a hash of what stored labels stand for, beside those of the splits."""
 _SPLITS_OF: dict[TrainerFn, tuple[SplitName, ...]] = {
     TrainerFn.FITTING: ("train", "val"),
     TrainerFn.TESTING: ("test",),
@@ -104,9 +106,15 @@ class ResumableDataModule(LightningDataModule, ABC):
             return
         found = self.content_hashes
         changed = [name for name in found if state_dict.get(name, found[name]) != found[name]]
-        if changed:
+        if changed == [CLASSES]:
             raise DataError(
-                f"{self.root}: the {' and '.join(changed)} images or labels of {self.folder} are "
+                f"{self.root}: the options make other classes of the labels of {self.folder} than "
+                "those that the run began with; give the classes as they were, or go on with these "
+                "by `--changed_data accept`"
+            )
+        if splits := [name for name in changed if name != CLASSES]:
+            raise DataError(
+                f"{self.root}: the {' and '.join(splits)} images or labels of {self.folder} are "
                 "not those that the run began with; put those back, or go on with these by "
                 "`--changed_data accept`"
             )

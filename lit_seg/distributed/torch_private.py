@@ -12,13 +12,15 @@ PHASES = "_schedule_phases"
 """What a ``OneCycleLR`` derives from its length and options, in its state."""
 STEP_COUNT, LAST_RATES = "_step_count", "_last_lr"
 """How often a scheduler has taken a step, and the learning rates that it set last, in its state."""
+SCHEDULERS = "_schedulers"
+"""The states of the schedulers that one is made of, in its state."""
 COMPILED = "_orig_mod"
 """What ``torch.compile`` adds to the names of tensors."""
 
 
 def scheduler_states(state: Mapping[str, Any]) -> list[Any]:
     """List the state of a scheduler, and those of the schedulers that it is made of."""
-    return [state, *state.get("_schedulers", [])]
+    return [state, *state.get(SCHEDULERS, [])]
 
 
 def closed_form_rates(scheduler: Any) -> list[float] | None:

@@ -1,6 +1,6 @@
 """Checks that the content of a file has the expected fields and types."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 
@@ -58,6 +58,20 @@ def difference(found: Any, kind: Any, name: str = "") -> str:
                 inner = kind[others]
             parts.append((value, inner, _below(name, key)))
     return next(filter(None, (difference(*part) for part in parts)), "")
+
+
+def parts(found: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any, int]]:
+    """Walk over a value and its parts: name, value and depth of each.
+
+    The walk of a value that contains itself has no end: its depth grows.
+    """
+    yield name, found, depth
+    if isinstance(found, Mapping):
+        for key, value in found.items():
+            yield from parts(value, _below(name, key), depth + 1)
+    elif isinstance(found, list | tuple | set):
+        for i, value in enumerate(found):
+            yield from parts(value, f"{name}[{i}]", depth + 1)
 
 
 def _below(name: str, key: Any) -> str:

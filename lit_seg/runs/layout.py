@@ -23,6 +23,7 @@ SUMMARY = "summary.json"
 TABLE = "val_table.md"
 PICTURES = "pictures"
 POSTHOC = "posthoc.json"
+WANDB = "wandb"
 EVALUATION = "evaluation"
 """Holds a folder per evaluation of a checkpoint, which is read like that of a run."""
 WANDB_ID = "wandb_id.txt"
@@ -56,8 +57,8 @@ def free_folder(wanted: Path) -> Path:
     return numbered(wanted, is_taken)
 
 
-def numbered(wanted: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
-    """Choose ``wanted``, or ``wanted-2`` and so on if that is ``taken``."""
+def numbered(wanted: Path, taken: Callable[[Path], bool] = os.path.lexists) -> Path:
+    """Choose ``wanted``, or ``wanted-2`` and so on if that is ``taken``, be it by a link."""
     folder, number = wanted, 1
     named = wanted if wanted.name not in ("", "..") else wanted.resolve()
     while taken(folder):
@@ -77,6 +78,23 @@ def check_files(folder: Path) -> None:
     for path in (*(folder / name for name in names), *checkpoints):
         if os.path.lexists(path) and not path.is_file():
             raise RunError(f"{path}: is no plain file, and the run has one there; move it away")
+
+
+def check_folders(folder: Path) -> None:
+    """Refuse a run whose folders lead elsewhere: its files would replace those that lie there.
+
+    Raises:
+        RunError: naming the link.
+    """
+    for name in (CHECKPOINTS, PICTURES, EVALUATION, WANDB):
+        below = os.walk(folder / name) if name != WANDB else ()  # which has links of its own
+        inner = (Path(parent, each) for parent, folders, _ in below for each in folders)
+        for path in (folder / name, *inner):
+            if path.is_symlink():
+                raise RunError(
+                    f"{path}: is a link to a folder, and the run writes into its own; put a folder "
+                    "there"
+                )
 
 
 def find_run(path: Path) -> Path:

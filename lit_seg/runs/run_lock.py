@@ -14,7 +14,7 @@ def hold_run(folder: Path) -> Iterator[None]:
     """Hold the run in ``folder``, which is made; a run that wrote nothing leaves no folder.
 
     Raises:
-        RunError: naming the process that holds it.
+        RunError: naming the process that holds it, or the file if it cannot be locked.
     """
     made = [path for path in (folder, *folder.absolute().parents) if not path.exists()]
     with ExitStack() as stack:
@@ -24,6 +24,11 @@ def hold_run(folder: Path) -> Iterator[None]:
             raise RunError(
                 f"{folder}: is being trained by {error}; wait until that has ended, or give "
                 "another --run_dir for a new run"
+            ) from None
+        except OSError as error:  # nothing would hold off a second process
+            raise RunError(
+                f"{folder / LOCK}: cannot be locked ({error.strerror or error}), though it says "
+                "that the run is being trained; if no process trains it, remove that"
             ) from None
         try:
             yield

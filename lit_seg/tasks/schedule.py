@@ -32,6 +32,9 @@ _LENGTHS = {
 _OPTIONS = {"total_iters", "T_max", "base_lrs", "power", "eta_min", PHASES, "min_lrs"}
 """Keys of a scheduler's state that hold the run's length or the schedule's options."""
 
+_MOVED = {"lr", "momentum", "betas", "weight_decay"}
+"""Options of an optimizer that schedules and callbacks change during a run."""
+
 LR_FACTOR = "lr_factor"
 """The key of a group of parameters that multiplies its learning rate."""
 
@@ -178,7 +181,9 @@ class ScheduledModule(LightningModule):
         Raises:
             RunError: if the class of the optimizer or scheduler changed.
         """
-        options = {*_OPTIONS, *_arguments(self.hparams.get("lr_scheduler"))} - {"last_epoch"}
+        given = self.hparams.get("lr_scheduler")
+        options = {*_OPTIONS, *_arguments(given)} - {"last_epoch"}
+        options |= {*dir(_named(given) or LRScheduler)}  # a state would hide methods
         for state in checkpoint.get("lr_schedulers", []):
             for part in scheduler_states(state):
                 for key in options:
@@ -199,10 +204,10 @@ class ScheduledModule(LightningModule):
             return
         for optimizer in self.trainer.optimizers:
             for group, options in zip(optimizer.param_groups, self._options, strict=True):
-                set_by_scheduler = options.keys() - optimizer.defaults.keys()
-                group.update(
-                    {k: options[k] for k in options.keys() & {*self._changed, *set_by_scheduler}}
-                )
+                # optimizers of others may keep a part of their state there
+                moved = _MOVED if _is_of_torch(optimizer) else optimizer.defaults.keys()
+                kept = moved & optimizer.defaults.keys() - self._changed
+                group.update({key: options[key] for key in options.keys() - kept})
             _check_state(optimizer, self._options)
         for config in self.trainer.lr_scheduler_configs:
             _put_on_schedule(config.scheduler)
@@ -271,7 +276,7 @@ def _make_scheduler(
 def _changed_options(checkpoint: Mapping[str, Any], hparams: Mapping[str, Any]) -> set[str]:
     """Find the options of the optimizer that the user changed since the checkpoint was written.
 
-    Only these are set anew: a scheduler may have moved others, not only the learning rate.
+    Of what a schedule may have moved, not only the learning rate, these alone are set anew.
     """
     before = checkpoint.get("hyper_parameters", {})
     for key in ("optimizer", "lr_scheduler", "lr_interval"):
@@ -309,13 +314,17 @@ def _check_state(optimizer: Optimizer, options: Sequence[Mapping[str, Any]]) -> 
         and getattr(value, "shape", None) != parameter.shape
     ]
     plain = isinstance(optimizer, SGD) and not any(group["momentum"] for group, _ in pairs)
-    if not optimizer.state and type(optimizer).__module__.startswith("torch.optim.") and not plain:
+    if not optimizer.state and _is_of_torch(optimizer) and not plain:
         wrong = ["it is empty"]
     if wrong:
         raise RunError(
             f"the checkpoint's state of the optimizer does not fit: {wrong[0]}; resume from "
             "another checkpoint of the run, or start a new run from its weights by INIT"
         )
+
+
+def _is_of_torch(optimizer: Optimizer) -> bool:
+    return type(optimizer).__module__.startswith("torch.optim.")
 
 
 def _kind(value: Any) -> str:

@@ -3,10 +3,12 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import yaml
 from PIL import Image
+from pytorch_lightning.trainer.states import TrainerFn
 
 from lit_seg.cli.commands.data import main as data_command
 from lit_seg.data import ADE20K, Folder, NYUv2, OxfordPet, Synthia, VirtualKITTI2
@@ -31,6 +33,15 @@ def _own(spoil: Callable[[Path], object], options: str = ""):
         return read(Folder(**{**OWN, "root": str(root), **yaml.safe_load(f"{{{options}}}")}))
 
     return provoke
+
+
+def _permuted(world: World) -> int:
+    """What a resumed run does with the same masks and other ids."""
+    root = str(write_folder(world.tmp / "own"))
+    other = Folder(**{**OWN, "root": root, "ids": {"sky": 1, "road": 0, "car": 2}})
+    other.trainer = SimpleNamespace(state=SimpleNamespace(fn=TrainerFn.FITTING))
+    other.load_state_dict(Folder(**{**OWN, "root": root}).state_dict())
+    return 0
 
 
 def _nothing(root: Path) -> None:
@@ -140,6 +151,7 @@ def _count(text: str):
 
 
 CASES = [
+    Case("resume-changed-classes", _permuted, ("/own", " own ")),
     Case("own-classes-missing", _own(_nothing, "ids: null"), ()),
     Case(
         "own-ids-twice",

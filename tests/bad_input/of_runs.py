@@ -113,6 +113,33 @@ def _other_shape(content: dict) -> dict:
     return content
 
 
+def _itself(content: dict) -> dict:
+    content["hyper_parameters"]["me"] = content["hyper_parameters"]
+    return content
+
+
+def _expanded(content: dict) -> dict:
+    content["state_dict"]["loss.x"] = torch.zeros(1).expand(2**40)
+    return content
+
+
+def _few_steps(content: dict) -> dict:
+    for state in content["optimizer_states"][0]["state"].values():
+        state["step"] = torch.tensor(1.0)
+    return content
+
+
+def _half_precision(content: dict) -> dict:
+    state = content["optimizer_states"][0]["state"][0]
+    state["exp_avg"] = state["exp_avg"].half()
+    return content
+
+
+def _high_score(content: dict) -> dict:
+    content["callbacks"]["BestCheckpoint"]["best_score"] = 5.0
+    return content
+
+
 def _sparse(content: dict) -> dict:
     name = "network.segmentation_head.0.weight"
     content["state_dict"][name] = content["state_dict"][name].to_sparse()
@@ -122,6 +149,20 @@ def _sparse(content: dict) -> dict:
 def _folder_for_file(folder: Path) -> None:
     (folder / "summary.json").unlink()
     (folder / "summary.json").mkdir()
+
+
+def _link(place: Path) -> None:
+    """Let a folder of a run lead to one that lies elsewhere."""
+    other = place.parents[1] / "other"
+    other.mkdir()
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(other)
+
+
+def _link_of_evaluations(world: World) -> int:
+    folder = world.copy()
+    _link(folder / "evaluation" / "val")
+    return world.main(["validate", str(folder)])
 
 
 def _in_use(world: World) -> int:
@@ -233,6 +274,13 @@ CASES = [
         ("copy/metrics.csv", "'x'"),
     ),
     Case("resume-elsewhere", _resumed("--run_dir", "other"), ("--run_dir other", "copy")),
+    Case(
+        "resume-lock",
+        _folder(lambda f: (f / ".fit.lock").symlink_to("nowhere")),
+        ("copy/.fit.lock",),
+    ),
+    Case("resume-link", _folder(lambda f: _link(f / "wandb")), ("copy/wandb",)),
+    Case("validate-link", _link_of_evaluations, ("copy/evaluation/val",)),
     Case("resume-in-use", _in_use, ("copy", "process ")),
     Case(
         "resume-other-optimizer", _resumed("--model.optimizer", "torch.optim.SGD"), ("AdamW", "SGD")
@@ -252,6 +300,11 @@ CASES = [
         _content(lambda c: {**c, "global_step": 3}),
         ("last.ckpt", "is 3", "counter 4"),
     ),
+    Case("checkpoint-itself", _content(_itself), ("last.ckpt",)),
+    Case("checkpoint-expanded", _content(_expanded), ("last.ckpt", "loss.x")),
+    Case("checkpoint-steps", _content(_few_steps), ("last.ckpt", "1 of 4")),
+    Case("checkpoint-half", _content(_half_precision), ("last.ckpt",)),
+    Case("checkpoint-best-score", _content(_high_score, "--trainer.max_epochs", "2"), ("5.0",)),
     Case("checkpoint-no-position", _content(_without_position), ("last.ckpt",)),
     Case("checkpoint-no-optimizer", _content(lambda c: {**c, "optimizer_states": []}), ("0", "1")),
     Case(

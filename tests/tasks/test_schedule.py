@@ -169,6 +169,38 @@ def test_a_validation_that_is_held_again_counts_once(tmp_path: Path) -> None:
     assert optimizer.param_groups[0]["lr"] == before
 
 
+def test_the_options_of_the_run_rule_over_those_of_the_checkpoint(tmp_path: Path) -> None:
+    """What no schedule moves is theirs; a state would hide methods of the schedule."""
+    arguments: dict[str, object] = {"total_iters": 5}
+    rates = run(module("PolynomialLR", arguments, "step"), tmp_path)
+    content = torch.load(tmp_path / "3.ckpt", weights_only=True)
+    content["optimizer_states"][0]["param_groups"][0] |= {"maximize": True, "dampening": 0.5}
+    hidden = dict.fromkeys(("step", "get_lr", "_get_closed_form_lr", "state_dict"), 3)
+    content["lr_schedulers"][0] |= {**hidden, "_is_initial": "False"}
+    torch.save(content, tmp_path / "3.ckpt")
+    model = module("PolynomialLR", arguments, "step")
+    assert run(model, tmp_path, tmp_path / "3.ckpt") == {s: r for s, r in rates.items() if s >= 3}
+    group = model.trainer.optimizers[0].param_groups[0]
+    assert (group["maximize"], group["dampening"]) == (False, 0)
+
+
+def test_what_an_optimizer_of_others_keeps_in_its_options_goes_on(tmp_path: Path) -> None:
+    class Counting(SGD):
+        def __init__(self, params: Any) -> None:
+            super().__init__(params, lr=0.1)
+            self.defaults["steps"] = self.param_groups[0]["steps"] = 0
+
+        def step(self, closure: Any = None) -> Any:
+            self.param_groups[0]["steps"] += 1
+            return super().step(closure)
+
+    for checkpoint in (None, tmp_path / "3.ckpt"):
+        model = module("PolynomialLR", {"total_iters": 5}, "step")
+        model.optimizer = Counting
+        run(model, tmp_path, checkpoint)
+        assert model.trainer.optimizers[0].param_groups[0]["steps"] == STEPS
+
+
 def test_a_longer_run_follows_the_cycle_of_its_own_length(tmp_path: Path) -> None:
     short, long = ({"max_lr": 1, "total_steps": steps} for steps in (STEPS, 2 * STEPS))
     run(module("OneCycleLR", short, "step"), tmp_path)
