@@ -20,7 +20,7 @@ def adjusted(logits: Tensor, scale: float, shift: Tensor | None) -> Tensor:
 
 
 def adjusted_chunk(x: Tensor, scale: float, shift: Tensor | None, out: Tensor) -> Tensor:
-    """The same of a chunk on the CPU, in ``out``."""
+    """Scale and shift a chunk on the CPU, in ``out``."""
     if scale != 1:
         if not (scale * x.amax()).isfinite():
             return out.copy_(adjusted(x, scale, shift))

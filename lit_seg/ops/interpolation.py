@@ -40,7 +40,7 @@ Band = tuple[Part, list[Part]]
 
 
 class Interpolation:
-    """Of ``(N, C, h, w)`` logits to labels of another size.
+    """The interpolation of ``(N, C, h, w)`` logits to labels of another size.
 
     Args:
         logits: whose shape and dtype are used.

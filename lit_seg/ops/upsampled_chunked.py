@@ -21,7 +21,7 @@ from lit_seg.ops.precision import wide_dtype
 CHUNK_BYTES = 3 << 18
 """The logits of a chunk: products of few rows are quickest in a cache close by."""
 BOUND = 35
-"""Of logits between it and its negative, sums and quotients of exponentials are exact."""
+"""Logits between it and its negative have exact sums and quotients of exponentials."""
 
 
 def forward(

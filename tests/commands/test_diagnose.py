@@ -55,7 +55,7 @@ def test_another_loss_is_judged_against_a_baseline(
     assert main([str(run), "--against", str(ce)]) == 0
     out = capsys.readouterr().out
     assert "--against" not in out
-    assert f"against ce: in this pair of runs {OUTCOMES['higher']}" in out
+    assert f"against ce: in this pair of runs {OUTCOMES['higher'].format(main='mean IoU')}" in out
     assert "python -m lit_seg report" in out  # one pair of runs is no verdict on a loss
     assert main([str(run), "--against", str(ce), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["against"]["outcome"] == "higher"
