@@ -1,7 +1,9 @@
 """Options and configuration files with what they must not hold."""
 
 import json
+import os
 import sys
+from threading import Timer
 from typing import Any
 
 import torch
@@ -49,6 +51,18 @@ def _make(*args: str):
 def _schedule(name: str, **arguments: object) -> tuple[str, ...]:
     given = {"class_path": f"torch.optim.lr_scheduler.{name}", "init_args": arguments}
     return ("--model.lr_scheduler", json.dumps(given), "--trainer.max_steps", "4")
+
+
+def _names_a_pipe(world: World) -> int:
+    pipe = world.tmp / "a_pipe"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)
+    end = Timer(9, os.close, [writer])  # who reads it would wait no longer
+    end.start()
+    try:
+        return world.fit("--config", world.config(f"model: {{loss: {pipe}}}\n"))
+    finally:
+        end.cancel()
 
 
 def _doubled(lines: int) -> str:
@@ -155,6 +169,8 @@ CASES = [
     Case("file-nested", _file("a: " + "[" * 100_000), ("mine.yaml", "50")),
     Case("file-number", _file("a: " + "9" * 5000), ("mine.yaml", "5000")),
     Case("file-pipe", _option("--config", "/dev/null"), ("/dev/null",)),
+    Case("file-pipe-within", _names_a_pipe, ("a_pipe",)),
+    Case("file-within", _file("config: {a: b}\n"), ("mine.yaml",)),
     Case("file-names", _file("1: 2\n"), ("mine.yaml", "1")),
     Case("file-section", _file("trainer: null\n"), ("trainer", "None")),
     Case(
