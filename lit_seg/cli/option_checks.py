@@ -91,7 +91,7 @@ def check_options(config: Any, sections: Collection[str]) -> None:
         raise RunError(
             f"`run_dir` must name a folder, without a character of value 0, got {config.run_dir!r}"
         )
-    if "://" in config.run_dir:
+    if "://" in config.run_dir or config.run_dir.startswith(("file:", "local:")):
         raise RunError(
             f"`run_dir` must name a folder of this machine, got the address {config.run_dir!r}; "
             "copy the run there when it has ended"
