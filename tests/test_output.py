@@ -6,7 +6,6 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from rich.console import Console
@@ -108,12 +107,16 @@ def test_a_working_directory_that_was_removed_is_named(
     assert "error: the working directory was removed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["fit", "diagnose"])
 def test_a_library_that_cannot_be_loaded_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "lit_seg.cli.main", ModuleType("without a function"))
-    monkeypatch.setattr(sys, "argv", ["lit_seg", "fit"])
+    def refuse(module: str) -> None:
+        raise ImportError("a page of advice") from OSError("x.so: failed to map")
+
+    monkeypatch.setattr("lit_seg.__main__.import_module", refuse)
+    monkeypatch.setattr(sys, "argv", ["lit_seg", command])
     assert whole_main() == 2
     shown = capsys.readouterr().err
-    assert "cannot be loaded (ImportError: " in shown
+    assert "cannot be loaded (OSError: x.so: failed to map); look at the limits" in shown
     assert "install" in shown
