@@ -76,6 +76,8 @@ def parse(
             f"{path}: has no column {', '.join(missing)}, it is of another version or program; "
             "move the file away"
         )
+    if "step" in table and (table["step"] < 0 if types else table["step"].str[:1] == "-").any():
+        raise RunError(f"{path}: holds a step below 0; take the row out, or move the file away")
     return table
 
 

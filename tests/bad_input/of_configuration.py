@@ -206,6 +206,11 @@ CASES = [
     ),
     Case("value-limit-batches", _option("--trainer.limit_train_batches", "7.5"), ("7.5",)),
     Case("value-max-epochs", _option("--trainer.max_epochs", "-5"), ("-5",)),
+    Case(
+        "value-time-mapping",
+        _option("--trainer.val_check_interval", "{hour: 1}"),
+        ("val_check_interval", "hour"),
+    ),
     Case("value-max-time", _option("--trainer.max_time", "soon"), ("soon",)),
     Case("value-nothing", _option("--trainer.limit_train_batches", "0"), ("limit_train_batches",)),
     Case("value-no-step", _option("--trainer.max_time", "00:00:00:00"), ("run",)),
