@@ -6,13 +6,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from importlib.metadata import version
-from typing import Any
 
-from lit_seg.cli.commands import COMMANDS, TRAINER_COMMANDS, USAGE
+from lit_seg.cli.commands import COMMANDS, TRAINER_COMMANDS, USAGE, load_module
 from lit_seg.cli.output import print_error
-from lit_seg.errors import RunError, heard_signals, near, reason_of
+from lit_seg.errors import RunError, heard_signals, near
 from lit_seg.files.unicode import ensure_utf8
 
 
@@ -80,7 +78,7 @@ def _run(args: list[str]) -> int:
         sys.stdout.write(f"lit_seg {version('lit-seg')}\n")
         return 0
     if name in COMMANDS:
-        code: int = _load(f"lit_seg.cli.commands.{name}").main(args[1:])
+        code: int = load_module(f"lit_seg.cli.commands.{name}").main(args[1:])
         return code
     if name not in TRAINER_COMMANDS and not name.startswith("-"):
         known = near(name, COMMANDS | TRAINER_COMMANDS)
@@ -88,23 +86,7 @@ def _run(args: list[str]) -> int:
     from lit_seg.distributed.rank_variables import check_rank_variables
 
     check_rank_variables()
-    return int(_load("lit_seg.cli.main").main())  # which imports all of Lightning
-
-
-def _load(module: str) -> Any:
-    try:
-        return import_module(module)
-    except ModuleNotFoundError:
-        raise
-    except Exception as error:
-        cause: BaseException = error
-        while cause.__cause__:  # what a library says around it may be a page of advice
-            cause = cause.__cause__
-        raise RunError(
-            f"a library cannot be loaded ({type(cause).__name__}: {reason_of(cause)}); look at the "
-            "limits of the system (`ulimit -a`), or install lit_seg and what it needs again; "
-            f"`python -c 'import {module}'` shows where"
-        ) from error
+    return int(load_module("lit_seg.cli.main").main())  # which imports all of Lightning
 
 
 if __name__ == "__main__":
