@@ -8,9 +8,6 @@ from torch import Tensor
 VOID = 255
 """The label of pixels that no loss and no metric counts. Datasets map their own value to it."""
 
-MAX_NAME = 200
-"""The longest name of a class, in characters; figures of longer ones fill the memory."""
-
 WIDE_VOID = 65535
 """The void label with more than 255 classes: the largest 16-bit value."""
 

@@ -96,6 +96,11 @@ CASES = [
     Case("diagnose-nowhere", _command("diagnose", "gone"), ("gone",)),
     Case("diagnose-no-run", _command("diagnose", "empty"), ("empty",)),
     Case("diagnose-damaged", _damaged("diagnose", "val_images.csv"), ("val_images.csv",)),
+    Case(
+        "diagnose-name-long",
+        _damaged("diagnose", "classes.csv", f"step,stat,class,value\n0,iou,{'x' * 301},1\n"),
+        ("classes.csv",),
+    ),
     Case("diagnose-step", _damaged("diagnose", "metrics.csv", "step\n-1\n"), ("metrics.csv",)),
     Case("diagnose-itself", _command("diagnose", "run", "--against", "empty/../run"), ("run",)),
     Case("export-nowhere", _command("export", "gone"), ("gone",)),

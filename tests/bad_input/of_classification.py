@@ -110,8 +110,8 @@ CASES = [
     Case("images-table-split", _own([], "image,label,split\n1.png,a,dev\n"), ("line 2", "'dev'")),
     Case(
         "images-table-name-long",
-        _own([], f"image,label\n1.png,{'x' * 201}\n"),
-        ("t.csv", "201", "xxx"),
+        _own([], f"image,label\n1.png,{'x' * 301}\n"),
+        ("t.csv", "301", "xxx"),
     ),
     Case("images-table-empty", _own([], "image,label\n1.png,\n"), ("t.csv", "line 2")),
     Case("images-cifar-pickle", _evil_cifar, ("data_batch_1", "builtins.print")),

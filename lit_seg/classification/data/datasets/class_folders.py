@@ -17,7 +17,7 @@ from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.file_lists import inside
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.images.open_and_save import IMAGE_SUFFIXES
-from lit_seg.metrics.labels import MAX_NAME
+from lit_seg.runs.records import MAX_NAME
 
 _Rows = Mapping[SplitName, list[tuple[str, str]]]
 """Path and class name of each image."""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 from lit_seg.data.label_maps import ColourMap, LabelMap, read_ids_as_saved
 from lit_seg.images.open_and_save import Colour
 from lit_seg.images.overlays import distinct_colours
-from lit_seg.metrics.labels import MAX_NAME, VOID
+from lit_seg.metrics.labels import VOID
+from lit_seg.runs.records import MAX_NAME
 
 MAX_CLASSES = VOID - 1
 """Labels are 8-bit: 255 is void, and 254 may be void as a class."""
