@@ -6,12 +6,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from importlib.metadata import version
 
-from lit_seg.cli.commands import COMMANDS, TRAINER_COMMANDS, USAGE
+from lit_seg.cli.commands import COMMANDS, TRAINER_COMMANDS, USAGE, load_module
 from lit_seg.cli.output import print_error
-from lit_seg.errors import RunError, heard_signals, near, reason_of
+from lit_seg.errors import RunError, heard_signals, near
 from lit_seg.files.unicode import ensure_utf8
 
 
@@ -79,7 +78,7 @@ def _run(args: list[str]) -> int:
         sys.stdout.write(f"lit_seg {version('lit-seg')}\n")
         return 0
     if name in COMMANDS:
-        code: int = import_module(f"lit_seg.cli.commands.{name}").main(args[1:])
+        code: int = load_module(f"lit_seg.cli.commands.{name}").main(args[1:])
         return code
     if name not in TRAINER_COMMANDS and not name.startswith("-"):
         known = near(name, COMMANDS | TRAINER_COMMANDS)
@@ -87,16 +86,7 @@ def _run(args: list[str]) -> int:
     from lit_seg.distributed.rank_variables import check_rank_variables
 
     check_rank_variables()
-    try:  # imported late because it imports all of Lightning
-        from lit_seg.cli.main import main as run
-    except ModuleNotFoundError:
-        raise
-    except Exception as error:
-        raise RunError(
-            f"a library cannot be loaded ({type(error).__name__}: {reason_of(error)}); install "
-            "lit_seg and what it needs again; `python -c 'import lit_seg.cli.main'` shows where"
-        ) from error
-    return run()
+    return int(load_module("lit_seg.cli.main").main())  # which imports all of Lightning
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from tests.data.layout_of_folder import write_folder
 ROOT = Path(__file__).parent.parent
 FOREIGN = os.fsdecode(b"caf\xe9 \xff")  # of a disk of Latin-1
 SHOWN = "caf\\udce9 \\udcff"
-CLASSES = ["Straße", "道路", "ground"]
+CLASSES = ["Straße", "道路", "yes"]
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 

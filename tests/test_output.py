@@ -5,13 +5,14 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from rich.console import Console
 
 from lit_seg.__main__ import main as whole_main
+from lit_seg.classification.__main__ import main as of_classifiers
 from lit_seg.cli.commands import losses
 from lit_seg.cli.main import main
 from lit_seg.cli.output import lasting_output
@@ -108,12 +109,22 @@ def test_a_working_directory_that_was_removed_is_named(
     assert "error: the working directory was removed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [*product([whole_main, of_classifiers], ["fit", "export"])],
+)
 def test_a_library_that_cannot_be_loaded_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    program: Callable[[], int],
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(sys.modules, "lit_seg.cli.main", ModuleType("without a function"))
-    monkeypatch.setattr(sys, "argv", ["lit_seg", "fit"])
-    assert whole_main() == 2
+    def refuse(module: str) -> None:
+        raise ImportError("a page of advice") from OSError("x.so: failed to map")
+
+    monkeypatch.setattr("lit_seg.cli.commands.import_module", refuse)
+    monkeypatch.setattr(sys, "argv", ["lit_seg", command])
+    assert program() == 2
     shown = capsys.readouterr().err
-    assert "cannot be loaded (ImportError: " in shown
+    assert "cannot be loaded (OSError: x.so: failed to map); look at the limits" in shown
     assert "install" in shown

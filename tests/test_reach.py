@@ -229,6 +229,7 @@ def test_no_option_of_an_encoder_names_a_file(options: dict[str, Any]) -> None:
         ("trainer: {model_registry: somebody/model}", "model_registry"),
         ("trainer: {profiler: XLA}", "`trainer.profiler` cannot be xla"),
         ("run_dir: 's3://bucket/x'", "'s3://bucket/x'"),
+        ("run_dir: 'file:/x'", "'file:/x'"),
     ],
 )
 def test_no_option_that_is_a_text_reaches_out(
@@ -238,6 +239,16 @@ def test_no_option_that_is_a_text_reaches_out(
     args.remove(str(tmp_path / "run"))
     with pytest.raises(RunError, match=said):
         check_options(parser.parse_args(args).fit, {"data", "model", "trainer", *CALLBACKS})
+
+
+@pytest.mark.parametrize("name", ["a::b", "pay$day", "{a}%s$HOME", "data:x"])
+def test_the_folder_of_the_run_may_have_any_name(name: str, tmp_path: Path) -> None:
+    for folder in (tmp_path / name, Path(name)):
+        config = Namespace(best_checkpoint=Namespace(dirpath=str(folder / "checkpoints")))
+        check_reach(config, folder, [], CALLBACKS)
+        config.best_checkpoint.dirpath = str(folder / "$HOME")
+        with pytest.raises(RunError, match=r"best_checkpoint\.dirpath.*\$HOME"):
+            check_reach(config, folder, [], CALLBACKS)
 
 
 def test_a_run_in_the_home_is_there_with_all_its_files(

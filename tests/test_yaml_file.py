@@ -4,14 +4,20 @@ import errno
 import os
 import shutil
 import time
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from jsonargparse import ArgumentParser
+from pytorch_lightning.loggers import WandbLogger
 
 from lit_seg.cli.commands import report
 from lit_seg.cli.main import main
+from lit_seg.cli.reach import OWN
 from lit_seg.config.trust import only_trusted
+from lit_seg.data import SegDataModule
 from lit_seg.errors import RunError
 from lit_seg.files.yaml_file import parse_yaml, read_yaml
 from lit_seg.runs.summary import options_of
@@ -119,11 +125,42 @@ def test_a_file_that_the_system_does_not_open_is_not_called_damaged(
         read_yaml(tmp_path / "mine.yaml")
 
 
-def test_the_parser_reads_as_before_afterwards() -> None:
-    from jsonargparse import _loaders_dumpers
+TEXTS = [
+    *("yes", "true", "null", "~", "1", "01", "1.0", "1e3", "1.e3", ".5", "0x10", "1_000", "nan"),
+    *("2024-01-01", "12:30:00", "[/]", "{a: b}", "- a", "a: b", "#x", "", " 1 ", "-1", '"1"'),
+    *("-", "=", "<<", "*a", "a\nb"),
+]
 
-    before = _loaders_dumpers.get_yaml_default_loader()
+
+def test_text_is_written_as_it_was_given() -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(SegDataModule, "data")
+    parser.add_argument("--logger", type=WandbLogger)
+    parser.add_argument("--options", type=dict[str, Any])
+    data: dict[str, Any] = {"ids": TEXTS, "colours": dict(zip(TEXTS, TEXTS, strict=True))}
+    data |= {"splits": {"train": "0.5", "val": ["yes", "1"]}, "exclude": TEXTS}
+    given = {
+        "data": {"class_path": "Folder", "init_args": {"root": "1e3", **data}},
+        "logger": {"class_path": "WandbLogger", "init_args": {"tags": TEXTS, "notes": "1e3"}},
+        "options": {"names": TEXTS, "deep": [{"name": "yes"}]},
+    }
+    with only_trusted(own=OWN):
+        read = parser.parse_object(deepcopy(given))
+        again = parser.parse_string(parser.dump(read))
+    for each in (read, again):
+        found = each.as_dict()
+        assert found["data"]["init_args"].items() >= {"root": "1e3", **data}.items()
+        assert found["logger"]["init_args"].items() >= given["logger"]["init_args"].items()
+        assert found["options"] == given["options"]
+
+
+def test_the_parser_reads_as_before_afterwards() -> None:
+    from jsonargparse import _loaders_dumpers, _typehints
+
+    before, adapt = _loaders_dumpers.get_yaml_default_loader(), _typehints.adapt_typehints
     with only_trusted():
         assert _loaders_dumpers.get_yaml_default_loader() is not before
         assert _loaders_dumpers.yaml_load("a: 1e-3") == {"a": 0.001}
+        assert _typehints.adapt_typehints is not adapt
     assert _loaders_dumpers.get_yaml_default_loader() is before
+    assert _typehints.adapt_typehints is adapt

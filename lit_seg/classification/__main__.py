@@ -3,6 +3,7 @@
 import os
 import sys
 
+from lit_seg.cli.commands import load_module
 from lit_seg.cli.output import print_error
 from lit_seg.errors import RunError, near
 from lit_seg.files.unicode import ensure_utf8
@@ -31,26 +32,26 @@ def main() -> int:
     if name in ("-h", "--help", "help"):
         sys.stdout.write(USAGE)
         return 0 if sys.argv[1:] else 2
-    if name not in COMMANDS and not name.startswith("-"):
-        print_error(RunError(f"there is no command {name!r}{near(name, COMMANDS)}"))
+    try:
+        return _run(name, args)
+    except RunError as error:
+        print_error(error)
         return 2
-    # imported late because they import all of Lightning
+
+
+def _run(name: str, args: list[str]) -> int:
+    """Import what the command needs, and no more, and run it."""
+    if name not in COMMANDS and not name.startswith("-"):
+        raise RunError(f"there is no command {name!r}{near(name, COMMANDS)}")
     if name in ("train", "compare"):
-        from lit_seg.classification import compare
-
-        code: int = getattr(compare, name)(args)
-        return code
-    if name == "export":
-        from lit_seg.classification.export_command import main as export
-
-        return export(args)
-    if name == "download":
-        from lit_seg.classification.data.download import main as fetch
-
-        return fetch(args)
-    from lit_seg.classification.cli import main as run
-
-    return run()
+        code: int = getattr(load_module("lit_seg.classification.compare"), name)(args)
+    elif name == "export":
+        code = load_module("lit_seg.classification.export_command").main(args)
+    elif name == "download":
+        code = load_module("lit_seg.classification.data.download").main(args)
+    else:
+        code = load_module("lit_seg.classification.cli").main()
+    return code
 
 
 if __name__ == "__main__":

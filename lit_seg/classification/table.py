@@ -9,6 +9,7 @@ from statistics import mean, stdev
 import pandas as pd
 
 from lit_seg.classification.rows import ROWS
+from lit_seg.errors import RunError, reason_of
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.runs.layout import EVALUATION
 from lit_seg.runs.score_table import markdown_lines
@@ -35,8 +36,13 @@ def evaluation_of(run: Path) -> dict[str, float] | None:
     )
     if not files:
         return None
-    scores = json.loads(files[-1].read_text(encoding="utf-8"))["scores"]
-    return {name: math.nan if value is None else value for name, value in scores.items()}
+    try:
+        scores = json.loads(files[-1].read_text(encoding="utf-8"))["scores"]
+        return {name: math.nan if value is None else float(value) for name, value in scores.items()}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise RunError(
+            f"{files[-1]}: is damaged ({reason_of(error)}); remove it, and `test` writes it anew"
+        ) from None
 
 
 def write_table(runs: Mapping[tuple[str, int], Path], out: Path, title: str) -> str:

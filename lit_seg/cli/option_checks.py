@@ -1,6 +1,7 @@
 """Refuses trainer options that Lightning accepts but this project does not support."""
 
 from collections.abc import Collection, Iterable
+from datetime import timedelta
 from typing import Any
 
 from jsonargparse import Namespace
@@ -91,7 +92,7 @@ def check_options(config: Any, sections: Collection[str]) -> None:
         raise RunError(
             f"`run_dir` must name a folder, without a character of value 0, got {config.run_dir!r}"
         )
-    if "://" in config.run_dir:
+    if "://" in config.run_dir or config.run_dir.startswith(("file:", "local:")):
         raise RunError(
             f"`run_dir` must name a folder of this machine, got the address {config.run_dir!r}; "
             "copy the run there when it has ended"
@@ -111,6 +112,14 @@ def check_options(config: Any, sections: Collection[str]) -> None:
             "`trainer.val_check_interval` must be above 0, got 0; `trainer.limit_val_batches` 0 "
             "leaves validations out"
         )
+    for key in ("max_time", "val_check_interval"):
+        try:
+            timedelta(**trainer[key] if isinstance(trainer[key], dict) else {})
+        except (TypeError, OverflowError):
+            raise RunError(
+                f"`trainer.{key}` must be a time such as 00:00:30:00 (days to seconds) or "
+                f"{{minutes: 30}}, got {trainer[key]}"
+            ) from None
     if trainer.reload_dataloaders_every_n_epochs:
         raise RunError(
             "`trainer.reload_dataloaders_every_n_epochs` cannot be "

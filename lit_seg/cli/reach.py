@@ -164,7 +164,8 @@ def _beyond(cls: type, arguments: Mapping[str, Any], folder: Path) -> Iterator[t
         if value is None or value == defaults.get(name):
             continue
         text = str(value)
-        if name in listed and name in _FOLDERS | _NAMES and _ELSEWHERE.search(text):
+        chosen = text.removeprefix(f"{folder}{os.sep}") if name in _FOLDERS else text
+        if name in listed and name in _FOLDERS | _NAMES and _ELSEWHERE.search(chosen):
             within = False
         elif name in listed and name in _FOLDERS:
             within = Path(os.path.realpath(text)).is_relative_to(os.path.realpath(folder))

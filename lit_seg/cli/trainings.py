@@ -89,7 +89,7 @@ def recorded(run: Run) -> list[str] | None:
     """Read the words that this command started a run with; None if it did not start it."""
     try:
         return [str(word) for word in json.loads((run.folder / RECORD).read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 

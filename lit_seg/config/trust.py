@@ -133,7 +133,12 @@ def _check_configs(args: Sequence[str], allowed: Sequence[str]) -> None:
     for option, value in _options(args):
         if option not in _CONFIG or isinstance(_parsed(value), dict):
             continue  # a configuration typed on the command line is trusted
-        for path in _import_paths(read_yaml(Path(value)), ""):
+        content = read_yaml(Path(value))
+        if "config" in content:  # it would be read without these checks
+            raise RunError(
+                f"{value}: `config` cannot stand in a file; give each file by a --config of its own"
+            )
+        for path in _import_paths(content, ""):
             if not is_within(path, allowed):
                 raise RunError(refusal(f"{value} names {path}", path))
 

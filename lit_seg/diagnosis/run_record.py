@@ -209,7 +209,7 @@ def _command(folder: Path) -> tuple[dict[str, str], list[str] | None]:
     """
     try:
         words = [str(word) for word in json.loads((folder / COMMAND).read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}, None
     layers = [Path(value) for word, value in pairwise(words) if word == "--config"]
     ours = layers[0].parent if layers else Path()

@@ -63,11 +63,11 @@ def parse_yaml(text: str) -> Any:
     return yaml.load(text, Loader=_Loader)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a configuration file, which holds a mapping.
+def read_text(path: Path) -> str:
+    """Read a configuration file, at most one character more than :class:`BoundedYaml` takes.
 
     Raises:
-        RunError: if it cannot be read, or :func:`parse_yaml` refuses it.
+        RunError: if it is no plain file, or cannot be read.
     """
     if not path.exists():
         raise RunError(f"{path}: there is no such configuration file")
@@ -77,13 +77,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise RunError(f"{path}: is a pipe or a device; save the configuration in a file")
     try:
         with path.open("rb") as file:
-            content = parse_yaml(file.read(_BYTES + 1).decode())
+            return file.read(_BYTES + 1).decode()
     except OSError as error:
         raise RunError(
             f"{path}: cannot be read ({error.strerror}); look at its rights, and at the limits of "
             "the system (`ulimit -a`)"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise RunError(f"{path}: cannot be read as YAML ({error}); mend it") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a configuration file, which holds a mapping.
+
+    Raises:
+        RunError: if it cannot be read, or :func:`parse_yaml` refuses it.
+    """
+    try:
+        content = parse_yaml(read_text(path))
+    except yaml.YAMLError as error:
         reason = " ".join(str(error).replace("<unicode string>", path.name).split())
         raise RunError(f"{path}: cannot be read as YAML ({reason}); mend it") from None
     if not isinstance(content, dict):

@@ -57,7 +57,10 @@ def read_plain_export(path: Path) -> io.BytesIO:
                 if part.compress_type != ZIP_STORED:
                     raise _NotPlainError(f"the part {part.filename[:80]} is packed")
                 new.writestr(part.filename, _plain(part.filename, old.read(part)))
-    except (_NotPlainError, BadZipFile, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (
+        *(_NotPlainError, BadZipFile, ValueError, TypeError, AttributeError, KeyError),
+        RecursionError,
+    ) as error:
         raise RunError(
             f"{path}: cannot be loaded without running code from it ({error}); give a file of "
             "`lit_seg export`, or load it by `torch.export.load` if you trust it"

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lit_seg.errors import RunError
 from lit_seg.runs.layout import CLASSES, COST, METRICS
-from lit_seg.runs.records import KINDS, RECORD, split_key, split_stat, stat_of, step_axis
+from lit_seg.runs.records import KINDS, MAX_NAME, RECORD, split_key, split_stat, stat_of, step_axis
 
 _NUMBERS: dict[str, type] = {"step": int, "value": float}
 _TYPES = {"step": "int64", "stat": "category", "class": "category", "value": "float64"}
@@ -75,6 +75,13 @@ def parse(
         raise RunError(
             f"{path}: has no column {', '.join(missing)}, it is of another version or program; "
             "move the file away"
+        )
+    if "step" in table and (table["step"] < 0 if types else table["step"].str[:1] == "-").any():
+        raise RunError(f"{path}: holds a step below 0; take the row out, or move the file away")
+    if "class" in table and (table["class"].drop_duplicates().str.len() > MAX_NAME).any():
+        raise RunError(
+            f"{path}: names a class by more than {MAX_NAME} characters; train the run anew with "
+            "shorter names"
         )
     return table
 

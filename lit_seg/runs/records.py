@@ -7,6 +7,9 @@ Statistics and keys are joined and split here only; names of classes may hold sl
 
 from typing import Any
 
+MAX_NAME = 300
+"""The longest name of a class, in characters; figures of longer ones fill the memory."""
+
 RECORD = ["step", "stat", "class", "value"]
 """Columns of tables of records; the class is empty for what belongs to no class."""
 KINDS = ("train", "val", "class", "cost")

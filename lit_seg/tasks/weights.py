@@ -44,7 +44,8 @@ def load_encoder_weights(network: nn.Module, encoder: str, weights: str) -> bool
     Raises:
         RunError: if the encoder has no weights of this name.
     """
-    known = smp.encoders.encoders.get(encoder, {}).get("pretrained_settings", {weights: None})
+    # smp would take any name for timm's encoders, and download those that it asks for by another
+    known = smp.encoders.encoders.get(encoder, {}).get("pretrained_settings", ["imagenet"])
     if isinstance(network, RecallDeepLab):
         known = ["imagenet"]
     if weights not in known:

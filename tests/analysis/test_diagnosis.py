@@ -155,8 +155,9 @@ def test_the_next_command_has_the_paths_and_options_of_the_run(tmp_path: Path) -
         run, options_of(run)
     ).train("ce")
     by_hand = [*words[:3], *words[7:], "--config", "my/own.yaml"]  # the data last
-    for command in (["fit", "--config", "mine.yaml"], by_hand):
-        (run / "command.json").write_text(json.dumps(command))
+    for command in (["fit", "--config", "mine.yaml"], by_hand, None):
+        text = json.dumps(command) if command else "[" * 200_000
+        (run / "command.json").write_text(text)
         assert origin_of(run, options_of(run)).args is None
 
 

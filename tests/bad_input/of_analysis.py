@@ -39,10 +39,10 @@ def _empty_summary(world: World) -> int:
         (world.tmp / "summary.json").rename(world.stopped / "summary.json")
 
 
-def _damaged(name: str, file: str):
+def _damaged(name: str, file: str, content: str = "step\n\x00,"):
     def provoke(world: World) -> int:
         folder = world.copy()
-        (folder / file).write_text("step\n\x00,")
+        (folder / file).write_text(content)
         return _command(name, str(folder))(world)
 
     return provoke
@@ -96,6 +96,12 @@ CASES = [
     Case("diagnose-nowhere", _command("diagnose", "gone"), ("gone",)),
     Case("diagnose-no-run", _command("diagnose", "empty"), ("empty",)),
     Case("diagnose-damaged", _damaged("diagnose", "val_images.csv"), ("val_images.csv",)),
+    Case(
+        "diagnose-name-long",
+        _damaged("diagnose", "classes.csv", f"step,stat,class,value\n0,iou,{'x' * 301},1\n"),
+        ("classes.csv",),
+    ),
+    Case("diagnose-step", _damaged("diagnose", "metrics.csv", "step\n-1\n"), ("metrics.csv",)),
     Case("diagnose-itself", _command("diagnose", "run", "--against", "empty/../run"), ("run",)),
     Case("diagnose-class", _command("diagnose", "run", "--classes", "Road"), ("Road", "road")),
     Case("export-nowhere", _command("export", "gone"), ("gone",)),

@@ -108,6 +108,11 @@ CASES = [
     Case("images-folder-empty", _empty_class, ("1 of 2", "'newt'")),
     Case("images-table-column", _own([], "file,label\n"), ("t.csv", "'image'", "'file'")),
     Case("images-table-split", _own([], "image,label,split\n1.png,a,dev\n"), ("line 2", "'dev'")),
+    Case(
+        "images-table-name-long",
+        _own([], f"image,label\n1.png,{'x' * 301}\n"),
+        ("t.csv", "301", "xxx"),
+    ),
     Case("images-table-empty", _own([], "image,label\n1.png,\n"), ("t.csv", "line 2")),
     Case("images-cifar-pickle", _evil_cifar, ("data_batch_1", "builtins.print")),
     Case("images-inaturalist-ids", _other_annotations, ("train2018.json", "image 1")),

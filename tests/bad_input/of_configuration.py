@@ -1,7 +1,9 @@
 """Options and configuration files with what they must not hold."""
 
 import json
+import os
 import sys
+from threading import Timer
 from typing import Any
 
 import torch
@@ -50,6 +52,18 @@ def _make(*args: str):
 def _schedule(name: str, **arguments: object) -> tuple[str, ...]:
     given = {"class_path": f"torch.optim.lr_scheduler.{name}", "init_args": arguments}
     return ("--model.lr_scheduler", json.dumps(given), "--trainer.max_steps", "4")
+
+
+def _names_a_pipe(world: World) -> int:
+    pipe = world.tmp / "a_pipe"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)
+    end = Timer(9, os.close, [writer])  # who reads it would wait no longer
+    end.start()
+    try:
+        return world.fit("--config", world.config(f"model: {{loss: {pipe}}}\n"))
+    finally:
+        end.cancel()
 
 
 def _doubled(lines: int) -> str:
@@ -165,6 +179,8 @@ CASES = [
     Case("file-nested", _file("a: " + "[" * 100_000), ("mine.yaml", "50")),
     Case("file-number", _file("a: " + "9" * 5000), ("mine.yaml", "5000")),
     Case("file-pipe", _option("--config", "/dev/null"), ("/dev/null",)),
+    Case("file-pipe-within", _names_a_pipe, ("a_pipe",)),
+    Case("file-within", _file("config: {a: b}\n"), ("mine.yaml",)),
     Case("file-names", _file("1: 2\n"), ("mine.yaml", "1")),
     Case("file-section", _file("trainer: null\n"), ("trainer", "None")),
     Case(
@@ -200,6 +216,11 @@ CASES = [
     ),
     Case("value-limit-batches", _option("--trainer.limit_train_batches", "7.5"), ("7.5",)),
     Case("value-max-epochs", _option("--trainer.max_epochs", "-5"), ("-5",)),
+    Case(
+        "value-time-mapping",
+        _option("--trainer.val_check_interval", "{hour: 1}"),
+        ("val_check_interval", "hour"),
+    ),
     Case("value-max-time", _option("--trainer.max_time", "soon"), ("soon",)),
     Case("value-nothing", _option("--trainer.limit_train_batches", "0"), ("limit_train_batches",)),
     Case("value-no-step", _option("--trainer.max_time", "00:00:00:00"), ("run",)),

@@ -177,6 +177,7 @@ CASES = [
     Case("own-key-misspelt", _counts_own("idz: [a, b]"), ("mine.yaml",)),
     Case("own-key-twice", _counts_own("ids: {a: 0,\n b: 1,\n a: 2}"), ("'a'", "lines 1 and 3")),
     Case("own-name-no-text", _counts_own("ids: [no, yes]"), ()),
+    Case("own-name-long", _counts_own(f"ids: [a, {'x' * 301}]"), ("301", "xxx")),
     Case("own-one-class", _counts_own("ids: {crack: 255}"), ("'crack'", "crack: 255")),
     Case("own-many-classes", _counts_own(f"ids: {[f'c{i}' for i in range(255)]}"), ("255",)),
     Case("own-255-is-void", _own(_black_and_white, "ids: [soil, crack]"), ("own", "crack")),

@@ -22,6 +22,7 @@ from lit_seg.diagnosis.advice import advise
 from lit_seg.diagnosis.evidence import weigh
 from lit_seg.diagnosis.run_record import read_run
 from lit_seg.diagnosis.verdict import judge
+from lit_seg.errors import RunError
 from lit_seg.report.sections import classes, decision, limits
 from lit_seg.runs.reader import COUNTS
 from tests.conftest import make_once
@@ -199,6 +200,15 @@ def test_a_run_that_failed_goes_on_to_the_same_bits(
     assert not (folder / "summary.json").exists()
     assert main(["fit", "--resume", str(folder)]) == 0
     assert differences(folder, undisturbed) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"scores": {"many": []}}', "[" * 200_000])
+def test_scores_that_are_damaged_are_named(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "evaluation" / "test" / "scores.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    with pytest.raises(RunError, match=r"scores\.json: is damaged \(.*\); remove it"):
+        evaluation_of(tmp_path)
 
 
 @pytest.mark.slow

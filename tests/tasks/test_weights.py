@@ -256,3 +256,5 @@ def test_unusable_local_weights_are_named(net: nn.Module, tmp_path: Path) -> Non
 def test_weights_that_do_not_exist_are_an_error_not_a_fallback(net: nn.Module) -> None:
     with pytest.raises(RunError, match="has no weights 'imagenett'; there are imagenet, ssl"):
         load_encoder_weights(net, "resnet18", "imagenett")
+    with pytest.raises(RunError, match="has no weights 'http://x/y'; there are imagenet"):
+        load_encoder_weights(net, "tu-test_byobnet", "http://x/y")

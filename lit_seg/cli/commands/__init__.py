@@ -1,8 +1,13 @@
 """The commands of ``lit_seg``, one module each but for those that LightningCLI runs.
 
-Each module has a function ``main(args)``, which returns the exit code. Nothing is imported here, so
-that a list of the commands, or a misspelt one, takes no time.
+Each module has a function ``main(args)``, which returns the exit code. No library is imported here,
+so that a list of the commands, or a misspelt one, takes no time.
 """
+
+from importlib import import_module
+from typing import Any
+
+from lit_seg.errors import RunError, reason_of
 
 COMMANDS = {
     "train": "trains a loss on a dataset, both by name",
@@ -38,3 +43,24 @@ USAGE = "\n".join(
         "",
     ]
 )
+
+
+def load_module(module: str) -> Any:
+    """Import what a command needs.
+
+    Raises:
+        RunError: if a library cannot be loaded, as where there is little memory.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__:  # what a library says around it may be a page of advice
+            cause = cause.__cause__
+        raise RunError(
+            f"a library cannot be loaded ({type(cause).__name__}: {reason_of(cause)}); look at the "
+            "limits of the system (`ulimit -a`), or install lit_seg and what it needs again; "
+            f"`python -c 'import {module}'` shows where"
+        ) from error

@@ -81,7 +81,7 @@ def _marked(marker: Path) -> dict[str, str]:
     """Read the URLs of the unpacked archives by checksum; a damaged file counts as empty."""
     try:
         content = json.loads(marker.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -17,6 +17,7 @@ from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.file_lists import inside
 from lit_seg.errors import DataError, NotThereError
 from lit_seg.images.open_and_save import IMAGE_SUFFIXES
+from lit_seg.runs.records import MAX_NAME
 
 _Rows = Mapping[SplitName, list[tuple[str, str]]]
 """Path and class name of each image."""
@@ -74,7 +75,13 @@ class ClassFolders(Photos):
 
     @cached_property
     def class_names(self) -> list[str]:
-        return sorted({label for rows in self._rows.values() for _, label in rows} | self._empty)
+        names = sorted({label for rows in self._rows.values() for _, label in rows} | self._empty)
+        if longest := [name for name in names if len(name) > MAX_NAME]:
+            raise DataError(
+                f"{self._source}: the name of a class has at most {MAX_NAME} characters, one has "
+                f"{len(longest[0])}, {longest[0][:20]}...; shorten it"
+            )
+        return names
 
     def images(self, name: SplitName) -> ImageList:
         if name not in self._rows:

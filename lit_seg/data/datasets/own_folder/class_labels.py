@@ -9,6 +9,7 @@ from lit_seg.data.label_maps import ColourMap, LabelMap, read_ids_as_saved
 from lit_seg.images.open_and_save import Colour
 from lit_seg.images.overlays import distinct_colours
 from lit_seg.metrics.labels import VOID
+from lit_seg.runs.records import MAX_NAME
 
 MAX_CLASSES = VOID - 1
 """Labels are 8-bit: 255 is void, and 254 may be void as a class."""
@@ -132,6 +133,11 @@ def _names(key: str, given: Any) -> list[str]:
         raise ValueError(
             f"`{key}` must name classes by text, such as `{key}: {{sky: {value}, ...}}`, got "
             f"{name!r}{quotes}"
+        )
+    if longest := [name for name in given if len(name) > MAX_NAME]:
+        raise ValueError(
+            f"`{key}` must name classes by at most {MAX_NAME} characters, got one of "
+            f"{len(longest[0])}, {longest[0][:20]}...; shorten it"
         )
     if len(set(given)) != len(given):
         raise ValueError(f"`{key}` must name different classes, got {', '.join(given)}")
