@@ -78,7 +78,7 @@ def test_ctrl_c_while_it_imports_is_one_line(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys, "argv", ["lit_seg", command])
-    monkeypatch.setattr(program, "import_module", interrupted)
+    monkeypatch.setattr("lit_seg.cli.commands.import_module", interrupted)
     monkeypatch.setattr("lit_seg.cli.main.main", interrupted)
     assert program.main() == 130
     assert capsys.readouterr().err == "stopped\n"

@@ -30,7 +30,6 @@ CALLBACKS = "[{class_path: pytorch_lightning.callbacks.EarlyStopping, init_args:
         ("--model.optimizer.init_args.lr", "null", ("`model.optimizer`", "lr=None")),
         ("--model.optimizer.init_args.betas", "null", ("`model.optimizer`", "betas=None")),
         ("--model.lr_scheduler.init_args.power", "null", ("`model.lr_scheduler`", "NoneType")),
-        ("--trainer.max_time", "{x: 1}", ("`trainer.max_time`", "'x'")),
         ("--trainer.callbacks", CALLBACKS, ("`trainer.callbacks`", "`x/y`")),
     ],
 )

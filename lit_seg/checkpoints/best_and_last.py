@@ -18,6 +18,7 @@ from lit_seg.checkpoints.lightning_private import save_on_this_rank
 from lit_seg.errors import NonFiniteError, RunError, StopRequest, WriteError, plural
 from lit_seg.metrics.scores import STATS
 from lit_seg.runs.layout import CHECKPOINTS
+from lit_seg.runs.records import split_stat
 
 
 class BestCheckpoint(Checkpoint):
@@ -64,7 +65,7 @@ class BestCheckpoint(Checkpoint):
             RunError: if it is no value of the metric: no later one might be higher.
         """
         score = state_dict["best_score"]
-        if self.monitor.removeprefix("val/") in STATS and not 0 <= (score or 0) <= 1:
+        if split_stat(self.monitor)[1] in STATS and not 0 <= (score or 0) <= 1:
             raise RunError(
                 f"the checkpoint's best_score is {score}, and {self.monitor} is 0 to 1; resume "
                 "from another checkpoint of the run"

@@ -78,7 +78,10 @@ def parse(
         )
     if "step" in table and (table["step"] < 0 if types else table["step"].str[:1] == "-").any():
         raise RunError(f"{path}: holds a step below 0; take the row out, or move the file away")
-    if "class" in table and (table["class"].drop_duplicates().str.len() > MAX_NAME).any():
+    if (
+        "class" in table
+        and (table["class"].drop_duplicates().astype(str).str.len() > MAX_NAME).any()
+    ):
         raise RunError(
             f"{path}: names a class by more than {MAX_NAME} characters; train the run anew with "
             "shorter names"
