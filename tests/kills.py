@@ -26,6 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -224,7 +225,8 @@ class Processes:
                 told, end = True, min(end, time.monotonic() + GRACE)
                 for process, code in zip(self.ranks, codes, strict=True):
                     if code is None:
-                        os.kill(process.pid, signal.SIGTERM)
+                        with suppress(ProcessLookupError):  # it has ended since
+                            os.kill(process.pid, signal.SIGTERM)
             if time.monotonic() > end:
                 return None
             time.sleep(0.01)
