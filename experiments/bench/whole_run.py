@@ -106,7 +106,7 @@ def run(section: Section) -> None:
         return
     path = section.folder / "job.json"
     job.save(path)
-    names = list(CONTENDERS)[:3:2] if section.smoke else list(CONTENDERS)
+    names = [name for name in CONTENDERS if not (section.smoke and name.startswith("smp"))]
     steps = job.epochs * (len(job.train) // job.batch)
     block = 2 if section.smoke else BLOCK
     contenders: dict[str, Contender] = {}

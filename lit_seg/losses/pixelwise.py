@@ -9,6 +9,7 @@ from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.losses.record import Seen, recording
 from lit_seg.metrics.class_score import ClassScore
 from lit_seg.ops import ClassNLL, ModulatedPixels, Modulation, class_nll, modulates
+from lit_seg.ops.adjustment import adjusted
 from lit_seg.ops.precision import wide_dtype
 
 Normalizer = Literal["valid", "weight_sum"]
@@ -54,6 +55,12 @@ class PixelLoss(SegLoss):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        for gone in ("total", "adjust"):
+            if gone in vars(cls):
+                raise TypeError(
+                    f"{cls.__name__}.{gone} is no part of PixelLoss: give `scale` and `shift` of "
+                    "the logits, a `modulation` of the -log p, or derive from SegLoss"
+                )
         if "loss" in vars(cls) and "of_any_size" not in vars(cls):
             cls.of_any_size = SegLoss.of_any_size  # type: ignore[method-assign]
 
@@ -107,22 +114,28 @@ class PixelLoss(SegLoss):
         Where the pass takes no modulation, it is the -log p of each pixel in place of it.
         """
         seen = recording()
-        shift, margin = self.shift, self.own_margin()
+        scale, shift, margin = self.scale, self.shift, self.own_margin()
+        if shift is not None and shift.requires_grad:  # the pass has no gradient for it
+            logits, scale, shift = adjusted(logits, scale, shift), 1.0, None
+        if margin is not None and margin.requires_grad:
+            raise ValueError("`own_margin` must be constant, the pass has no gradient for it")
         predictions, pixels = self.needs_predictions, self.needs_pixels
         if seen is not None:
             predictions = pixels = True
-        if modulation is not None and not modulates(logits, target, self.backend):
+        if modulation is not None and not modulates(
+            *(logits, target, self.backend), modulation.by_image
+        ):
             pixels = True
         options = self.align_corners, self.backend
         found = class_nll(
             *(logits, target, margin, predictions, pixels, *options),
             modulation=None if pixels else modulation,
-            scale=self.scale,
+            scale=scale,
             shift=shift,
         )
         if seen is not None:
             plain = found
-            if self.scale != 1 or shift is not None or margin is not None:
+            if scale != 1 or shift is not None or margin is not None:
                 plain = class_nll(logits.detach(), target, None, True, True, *options)
             seen.append(Seen(plain, found, target, self.scale))
         return found

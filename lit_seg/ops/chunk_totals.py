@@ -13,8 +13,8 @@ LOG2_E = 1 / log(2)
 """On the CPU torch's `exp2` takes a fifth of the time of its `exp`, which is not vectorised."""
 MOST = 100
 """Powers of 2 below it can be added up over classes without becoming infinite."""
-EXACT = 1 << 11
-"""To the base 2: with larger differences of logits, these and -log p do not add up to others."""
+EXACT = 1 << 10
+"""With larger differences of logits, these and -log p do not add up to others."""
 LANES = 8
 """Tables of sums, which neighbours take in turn: adding waits for the last sum in its place."""
 ONE = 1 << 16
@@ -151,13 +151,12 @@ class Totals:
         self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """The -log p of pixels, whether they are hits and, if it is wanted, what is predicted."""
-        powers = self._room.of(x.shape)
-        torch.mul(x, LOG2_E, out=powers)
         own = x.gather(1, own_class)
         if self.margin is not None:
             own += self._margins(bins)
         # less the own logit, so that the largest of the others tells whether the pixel is a hit
-        powers.sub_(own * LOG2_E).scatter_add_(1, own_class, self._lowest.expand(own.shape))
+        powers = torch.sub(x, own, out=self._room.of(x.shape))  # exact where they are alike
+        powers.scatter_add_(1, own_class, self._lowest.expand(own.shape))
         largest = powers.amax(1)
         hits = largest < 0
         if largest.count_nonzero() < largest.numel():  # among equals the lowest id
@@ -173,14 +172,15 @@ class Totals:
             if unsure.any():
                 rows, at = self._rows(x, bins, unsure)
                 predicted[at] = rows.argmax(1)
-        most = largest.amax()
-        beyond = None if most < MOST else (largest - MOST).clamp_(min=0)
+        most, limit = largest.amax(), MOST / LOG2_E
+        beyond = None if most < limit else (largest - limit).clamp_(min=0)
         if beyond is not None:
             powers.sub_(beyond.unsqueeze(1))
-        losses = powers.exp2_().sum(1).log1p_()
+        losses = powers.mul_(LOG2_E).exp2_().sum(1).log1p_()
         if beyond is not None:  # where it is not 0, the 1 in the logarithm is
-            losses.add_(beyond, alpha=1 / LOG2_E)
-        torch.add(own.squeeze(1), losses, out=lse)
+            losses.add_(beyond)
+        # no logit may be above it, whatever rounding makes, or backward finds a p above 1
+        torch.maximum(own.squeeze(1) + losses, own.squeeze(1) + largest, out=lse)
         if not most < EXACT:  # or NaN, as void pixels may be
             rows, at = self._rows(x, bins, ~(largest < EXACT))
             losses[at], lse[at] = _of_any_logits(rows, own_class.squeeze(1)[at].unsqueeze(1))

@@ -136,13 +136,15 @@ def class_nll(
     return ClassNLL(sums, counts, nll if pixels else None)
 
 
-def modulates(logits: Tensor, target: Tensor, backend: Backend) -> bool:
+def modulates(logits: Tensor, target: Tensor, backend: Backend, by_image: bool = False) -> bool:
     """Whether :func:`class_nll` takes a modulation: elsewhere ask it for ``pixels``.
 
     The kernels for CUDA and the compiled loops have none.
     """
     if logits.is_cuda or backend in ("reference", "triton"):
         return False
+    if by_image and target.numel() < len(target) * logits.shape[1]:
+        return False  # sums of each image would take more memory than its pixels
     return backend != "compiled" or logits.shape[2:] != target.shape[1:]
 
 

@@ -246,3 +246,37 @@ def test_post_hoc_logits_of_another_number_of_classes(shape):
 def test_post_hoc_negative_tau():
     with pytest.raises(ValueError, match="`tau` must be at least 0 and finite, got -1"):
         post_hoc_adjusted(torch.zeros(1, 4), COUNTS, tau=-1)
+
+
+@pytest.mark.parametrize("part", ["total", "adjust"])
+def test_a_part_that_pixel_losses_had_is_refused_and_not_ignored(part: str) -> None:
+    with pytest.raises(TypeError, match=rf"Old\.{part} is no part of PixelLoss.*modulation"):
+        type("Old", (PixelLoss,), {part: lambda self, *args: args[0]})
+
+
+def test_what_is_added_to_logits_can_be_learned_and_a_margin_cannot() -> None:
+    class Learned(PixelLoss):
+        def __init__(self, counts: list[int]) -> None:
+            super().__init__(counts)
+            self.added = torch.nn.Parameter(torch.zeros(3))
+
+        @property
+        def shift(self) -> torch.Tensor:
+            return self.added
+
+    class Margin(Learned):
+        shift = None  # type: ignore[assignment]
+
+        def own_margin(self) -> torch.Tensor:
+            return self.added
+
+    logits, target = torch.randn(2, 3, 4), torch.tensor([[0, 1, 2, 255], [0, 0, 1, 1]])
+    loss = Learned([1, 1, 1])
+    loss(logits, target).backward()
+    added = torch.zeros(3, requires_grad=True)
+    torch.nn.functional.cross_entropy(
+        logits + added.view(-1, 1), target, ignore_index=255
+    ).backward()
+    torch.testing.assert_close(loss.added.grad, added.grad)
+    with pytest.raises(ValueError, match=r"own_margin.*constant"):
+        Margin([1, 1, 1])(logits, target)

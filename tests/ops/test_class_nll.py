@@ -269,3 +269,15 @@ def test_refuses_what_does_not_fit():
         class_nll(logits, target.int())
     with pytest.raises(ValueError, match="'cuda'"):
         class_nll(logits, target, backend="cuda")
+
+
+@pytest.mark.parametrize(("offset", "spread"), [(1e4, 1), (1e6, 1), (1e7, 100), (1e8, 100)])
+def test_what_all_logits_have_in_common_does_not_matter(offset, spread):
+    logits, target = draw((2, 19, 6, 5))
+    logits = (offset + spread * logits.double()).float()
+    leaf, exact = logits.clone().requires_grad_(), logits.double()
+    found = class_nll(leaf, target)
+    wanted = class_nll(exact, target, backend="reference")
+    torch.testing.assert_close(found.sums, wanted.sums, rtol=1e-5, atol=1e-5)
+    (gradient,) = torch.autograd.grad(found.sums.sum(), leaf)
+    assert gradient.abs().max() <= 1  # it is p or p - 1

@@ -25,7 +25,7 @@ def main(job: Job, loss: str, precision: str, data: str) -> int:
     options = {
         **{f"--data.init_args.{key}": value for key, value in sizes.items()},
         **{"--data.init_args.scale": list(job.scale), "--trainer.max_epochs": job.epochs},
-        **{"--trainer.callbacks+": f"{name}.Told", "--runs": Path(job.folder, "runs")},
+        **{"--trainer.callbacks+": f"{name}.Told", "--runs": Path(job.folder, precision)},
     }
     if precision != "auto":
         options["--trainer.precision"] = precision
