@@ -23,6 +23,7 @@ from lit_seg.cli.main import main
 from lit_seg.data.datasets.streets.streets import RenderedSplit
 from lit_seg.errors import DataError
 from lit_seg.tasks import LitSegmenter
+from tests import few_streets_cli
 from tests.conftest import EXPERIMENTS, TINY
 from tests.same import differences, same
 from tests.test_cli import fit, rows_of
@@ -187,23 +188,44 @@ def test_the_comparison_sees_the_smallest_difference(uninterrupted: Callable[...
     assert not same(a, b)
 
 
+# batches of 4 or 2 images; a validation after the fourth of 2 is within the second step
+@pytest.mark.parametrize(
+    ("args", "images", "at"),
+    [
+        pytest.param(EPOCHS, 8, 2, id="any"),
+        pytest.param(
+            (
+                *(*MOMENTUM, "--data.init_args.batch_size", "2", "--trainer.max_epochs", "1"),
+                *("--trainer.accumulate_grad_batches", "3", "--trainer.val_check_interval", "4"),
+            ),
+            *(12, 2),
+            id="after a step with a validation in it",
+        ),
+    ],
+)
 def test_a_bad_image_costs_no_step(
-    tmp_path: Path, uninterrupted: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    args: tuple[str, ...],
+    images: int,
+    at: int,
+    tmp_path: Path,
+    uninterrupted: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Between steps the state is whole, also when the next batch cannot be had."""
-    reference, folder = uninterrupted(*EPOCHS), tmp_path / "seed0"
+    reference, folder = uninterrupted(*args), tmp_path / "seed0"
     load, calls = RenderedSplit.load, []
 
     def failing(self: RenderedSplit, index: int) -> Any:
-        calls.append(index)
-        if len(calls) == 2 + 2 * 4 + 1:  # one image of each split is looked at before training
+        if len(self) == few_streets_cli.SPLITS["train"][1]:
+            calls.append(index)
+        if len(calls) == 1 + images + 1:  # one image is looked at before training
             raise DataError("x.png: cannot be read")
         return load(self, index)
 
     with monkeypatch.context() as patch:
         patch.setattr(RenderedSplit, "load", failing)
-        assert fit(folder, *EPOCHS, "--data.init_args.num_workers", "0") == 2
-    assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 2
+        assert fit(folder, *args, "--data.init_args.num_workers", "0") == 2
+    assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["global_step"] == at
     assert main(["fit", "--resume", str(folder)]) == 0
     assert differences(folder, reference) == []
 

@@ -104,7 +104,8 @@ class ExactResume(Callback):
     ) -> None:
         """Note that the step is done after its last batch; logging comes next."""
         if self.mid_update:
-            self._batches, self._buffers = batch_idx + 1, None
+            # a validation within the step is not repeated any more
+            self._batches, self._buffers, self.validation_due = batch_idx + 1, None, False
             self._begin_to_write(trainer, pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
