@@ -25,6 +25,7 @@ class WeightInsideFocalLoss(PixelLoss):
     ``DeferredReweightingLoss`` of this, and not of ``FocalLoss``.
 
     Example:
+        >>> import torch
         >>> loss = WeightInsideFocalLoss(class_counts=[90, 10])
         >>> loss.set_class_weight(torch.tensor([1.0, 2.0]))
         >>> round(loss(torch.zeros(1, 2), torch.tensor([1])).item(), 4)  # 3/4 · 2 log 2
