@@ -122,10 +122,8 @@ class PixelLoss(SegLoss):
         predictions, pixels = self.needs_predictions, self.needs_pixels
         if seen is not None:
             predictions = pixels = True
-        if modulation is not None and not modulates(
-            *(logits, target, self.backend), modulation.by_image
-        ):
-            pixels = True
+        if modulation is not None:
+            pixels |= not modulates(logits, target, self.backend, modulation.by_image)
         options = self.align_corners, self.backend
         found = class_nll(
             *(logits, target, margin, predictions, pixels, *options),

@@ -16,13 +16,11 @@ from lit_seg.ops.chunk_totals import (
     first_places,
     with_void,
 )
-from lit_seg.ops.modulation import Modulation
+from lit_seg.ops.modulation import Modulation, flat_pixels
 from lit_seg.ops.precision import wide_dtype
 
 CHUNK_BYTES = {"cpu": 2 << 20, "cuda": 32 << 20}
 """The logits of a chunk, in the dtype of the arithmetic; a GPU needs more at once to be busy."""
-
-__all__ = ["Room", "Slopes", "Totals", "backward", "first_places", "forward"]
 
 
 def chunk_bytes(logits: Tensor) -> int:
@@ -202,11 +200,6 @@ def flat(logits: Tensor) -> Tensor:
     if logits.is_contiguous():
         return logits.unsqueeze(-1).flatten(2)
     return logits.movedim(1, -1).flatten(1, -2).transpose(1, 2)
-
-
-def flat_pixels(values: Tensor) -> Tensor:
-    """``(N, P)`` view of contiguous ``(N, *)`` values."""
-    return values.unsqueeze(-1).flatten(1)
 
 
 def _chunks(logits: list[Tensor], *pixels: Tensor | None) -> Iterator[tuple[Any, ...]]:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from lit_seg.errors import RunError
 from lit_seg.ops.chunk_totals import LOG2_E, with_void
-from lit_seg.ops.chunked import empty_pixels, flat, flat_pixels
+from lit_seg.ops.chunked import empty_pixels, flat
+from lit_seg.ops.modulation import flat_pixels
 from lit_seg.ops.precision import wide_dtype, widest_float
 
 PIXELS = 1 << 17

@@ -84,16 +84,21 @@ class ModulatedPixels(NamedTuple):
         """The sum over all pixels, weighed by ``(C,)`` or ``(N, C)`` weights; None stands for 1."""
         if weight is None:
             return self.losses.sum()
-        bins = class_bins(self.target, weight.shape[-1]).unsqueeze(-1).flatten(1)
+        bins = flat_pixels(class_bins(self.target, weight.shape[-1]))
         weight = F.pad(weight, (0, 1)).to(self.losses.dtype).expand(len(bins), -1)
         return (self.losses * weight.gather(1, bins).view_as(self.losses)).sum()
 
 
 def image_pixels(target: Tensor, num_classes: int) -> Tensor:
     """``(N, C)`` int64 pixels of each class in each image; no GPU waits for it."""
-    bins = class_bins(target, num_classes).unsqueeze(-1).flatten(1)
+    bins = flat_pixels(class_bins(target, num_classes))
     ones = bins.new_ones(()).expand(bins.shape)
     return bins.new_zeros(len(bins), num_classes + 1).scatter_add_(1, bins, ones)[:, :-1]
+
+
+def flat_pixels(values: Tensor) -> Tensor:
+    """``(N, P)`` view of contiguous ``(N, *)`` values."""
+    return values.unsqueeze(-1).flatten(1)
 
 
 def class_bins(target: Tensor, num_classes: int) -> Tensor:

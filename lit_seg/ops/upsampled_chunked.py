@@ -13,7 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.ops import chunked
-from lit_seg.ops.chunk_totals import LOG2_E, MOST, ONE, Room, Totals, classes_of, with_void
+from lit_seg.ops.chunk_totals import (
+    LOG2_E,
+    MOST,
+    ONE,
+    Room,
+    Totals,
+    classes_of,
+    first_places,
+    with_void,
+)
 from lit_seg.ops.interpolation import Interpolation
 from lit_seg.ops.modulation import Modulation, class_bins
 from lit_seg.ops.precision import wide_dtype
@@ -38,7 +47,7 @@ def forward(
         full = upsampled(logits, target, align_corners)
         return chunked.forward(full, target, margin, predictions, pixels)
     totals = Totals(logits, target, margin, predictions, modulation)
-    places = chunked.first_places(target, totals.num_classes) if totals.by_image else None
+    places = first_places(target, totals.num_classes) if totals.by_image else None
     to_pixels, lse = chunked.empty_pixels(logits, target, pixels)
     lower = None if margin is None else with_void(_to_base_2(margin, lse))
     way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
@@ -143,7 +152,7 @@ def backward(
         return torch.empty_like(logits).copy_(result)
     result = torch.zeros_like(logits, dtype=lse.dtype)
     factors = chunked.Slopes(by_class, margin, logits)
-    places = chunked.first_places(target, logits.shape[1]) if factors.by_image else None
+    places = first_places(target, logits.shape[1]) if factors.by_image else None
     lower = None if margin is None else with_void(_to_base_2(margin, lse))
     way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
     logits, lost = _cleaned(logits, way)
