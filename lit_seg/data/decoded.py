@@ -169,7 +169,7 @@ def _folder() -> Path:
 def _write(file: BinaryIO, split: Split, limit: Limit | None, key: str) -> None:
     rows, position = [], 0
     look: Callable[[Split, int], tuple[Array, Array]] = partial(_look, limit=limit)
-    for image, label in walk(split, look, "decoding", large=True):
+    for image, label in walk(split, look, "decoding"):
         rows.append((position, *image.shape, image.dtype.itemsize))
         for array in (image, label):
             file.write(np.ascontiguousarray(array).data)

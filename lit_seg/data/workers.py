@@ -18,7 +18,6 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from lit_seg.data.dataset import Sample
 from lit_seg.data.processes import end_other_children
 from lit_seg.errors import STOP_SIGNALS, DataError, plural
 
@@ -33,7 +32,7 @@ _LEAST = 2**20
 """Bytes of shared memory without which not even the locks of the queues can be made."""
 
 
-class WorkerLoader(DataLoader[Sample]):
+class WorkerLoader(DataLoader[Any]):
     """A DataLoader that says what to do where its workers cannot be started."""
 
     def __iter__(self) -> Any:
@@ -78,8 +77,8 @@ def worker_options(workers: int, batch_bytes: int) -> dict[str, Any]:
         "num_workers": workers,
         "prefetch_factor": _AHEAD,
         "persistent_workers": True,
-        "multiprocessing_context": _WorkerContext(),
-        "worker_init_fn": _begin if free >= needed else _begin_with_pipes,
+        "multiprocessing_context": WorkerContext(),
+        "worker_init_fn": begin if free >= needed else _begin_with_pipes,
         "collate_fn": None if free >= needed else _stack,
     }
 
@@ -98,7 +97,7 @@ class _Worker(get_context().Process):  # type: ignore[misc]
         self.kill()
 
 
-class _WorkerContext(type(get_context())):  # type: ignore[misc]
+class WorkerContext(type(get_context())):  # type: ignore[misc]
     """The way in which this system starts processes, for workers."""
 
     Process = _Worker
@@ -117,7 +116,7 @@ def _end_workers() -> None:
         worker.kill()
 
 
-def _begin(worker: int) -> None:
+def begin(worker: int) -> None:
     """Work in one thread, as torch does in its workers, and leave signals to the trainer.
 
     Ctrl-C and schedulers send them to all processes of a run. Workers load on until the trainer,
@@ -130,13 +129,13 @@ def _begin(worker: int) -> None:
 
 def _begin_with_pipes(worker: int) -> None:
     """Let tensors be sent with their values, not as a place in shared memory."""
-    _begin(worker)
+    begin(worker)
     ForkingPickler.register(Tensor, lambda tensor: (torch.from_numpy, (tensor.numpy(),)))
 
 
-def _stack(samples: Sequence[Sample]) -> dict[str, Any]:
+def _stack(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A batch as torch collates it, but in the memory of this process."""
-    columns = {key: [sample[key] for sample in samples] for key in samples[0]}  # type: ignore[literal-required]
+    columns = {key: [sample[key] for sample in samples] for key in samples[0]}
     return {
         key: torch.stack(values) if isinstance(values[0], Tensor) else values
         for key, values in columns.items()

@@ -1,38 +1,28 @@
 """Calls a function on every sample of a split, on all processors, with a progress bar."""
 
-import os
-import signal
-import threading
-from collections import deque
+import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from functools import partial
-from multiprocessing import active_children, parent_process
-from multiprocessing.connection import wait
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
+import torch
 from lightning_utilities.core.rank_zero import rank_zero_only
 from rich.console import Console
 from rich.progress import track
+from torch.utils.data import Dataset
 
-from lit_seg.data.processes import end_other_children, forking_context, processors
+from lit_seg.data.processes import processors
 from lit_seg.data.splits import Split
-from lit_seg.errors import STOP_SIGNALS, DataError
+from lit_seg.data.workers import WorkerContext, WorkerLoader, begin
+from lit_seg.errors import DataError
 
 T = TypeVar("T")
 _FEW = 64  # for fewer samples, starting processes costs more than it gains
 _AHEAD = 4
-"""Large results per process that may wait."""
+"""Results per process that may wait in memory."""
 
 
 def walk(
-    split: Split,
-    look: Callable[[Split, int], T],
-    what: str,
-    workers: int | None = None,
-    large: bool = False,
+    split: Split, look: Callable[[Split, int], T], what: str, workers: int | None = None
 ) -> Iterator[T]:
     """Yield what ``look`` returns for each sample, in order.
 
@@ -40,8 +30,8 @@ def walk(
         split: the samples.
         look: a function at the top of a module, so that other processes find it.
         what: what is done, for the progress bar, which the first rank shows.
-        workers: number of processes; by default one per processor, and none for few samples.
-        large: whether what ``look`` returns is large, so that few results may wait in memory.
+        workers: number of processes; by default one per processor, and none for few samples, or if
+            the system refuses them.
     """
     size = len(split)
     if workers is None:
@@ -50,97 +40,56 @@ def walk(
     console = Console(stderr=True)
     first = getattr(rank_zero_only, "rank", 0) == 0
     hidden = size < _FEW or not first or not console.is_terminal
-    bar = partial(track, total=size, transient=True, console=console, disable=hidden)
-    started = _started(split, look, workers, large) if workers > 1 else None
-    if started is None:
-        yield from bar((look(split, index) for index in range(size)), what)
-        return
-    pool, found = started
+    looks = _Looks(split, look)
+    found = _on_processes(looks, workers) if workers > 1 else map(looks.__getitem__, range(size))
     try:
-        yield from bar(cast(Iterator[T], found), what)
-    except BrokenProcessPool:
+        for each in track(found, what, size, transient=True, console=console, disable=hidden):
+            if isinstance(each, Exception):
+                raise each
+            yield each
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        traceback.clear_frames(error.__traceback__)  # they keep the other processes
         raise DataError(
             f"{what}: a process ended, most often for lack of memory; free some and try again"
         ) from None
     finally:
-        pool.shutdown(cancel_futures=True)
+        del found  # which ends the other processes
 
 
-def _started(
-    split: Split, look: Callable[[Split, int], T], workers: int, large: bool
-) -> tuple[ProcessPoolExecutor, Iterator[object]] | None:
-    """Start processes; None if the system refuses them, their threads or their locks."""
-    size, others = len(split), set(active_children())
-    context, pool = forking_context(), None
+class _Looks(Dataset[Any]):
+    """What ``look`` returns for each sample, or the error that it raises."""
+
+    def __init__(self, split: Split, look: Callable[[Split, int], Any]) -> None:
+        self.split, self.look = split, look
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, index: int) -> Any:
+        try:
+            return self.look(self.split, index)
+        except Exception as error:  # torch would put a traceback into its message
+            return error
+
+
+def _on_processes(looks: _Looks, workers: int) -> Iterator[Any]:
+    loader = WorkerLoader(
+        looks,
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=_AHEAD,
+        collate_fn=_as_it_is,
+        worker_init_fn=begin,
+        multiprocessing_context=WorkerContext(),
+        generator=torch.Generator(),  # of its own: the global one is that of the training
+    )
     try:
-        pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(split, look))
-        with _interrupt_held():  # the processes start here
-            if large:
-                first = deque(pool.submit(_look, i) for i in range(min(size, _AHEAD * workers)))
-                return pool, _one_by_one(pool, first, size)
-            chunk = max(1, min(32, size // (8 * workers)))
-            return pool, pool.map(_look, range(size), chunksize=chunk)
-    except (OSError, RuntimeError):
-        end_other_children(others)
-        return None
-    except KeyboardInterrupt:  # nobody else knows the pool yet
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
-        raise
+        return iter(loader)
+    except DataError:  # the system refuses processes, their threads or their locks
+        return map(looks.__getitem__, range(len(looks)))
 
 
-def _one_by_one(
-    pool: ProcessPoolExecutor, waiting: "deque[Future[object]]", size: int
-) -> Iterator[object]:
-    """Yield results in order; each that is taken lets one more sample be looked at."""
-    begun = len(waiting)
-    while waiting:
-        found = waiting.popleft().result()
-        if begun < size:
-            waiting.append(pool.submit(_look, begun))
-            begun += 1
-        yield found
-
-
-@contextmanager
-def _interrupt_held() -> Iterator[None]:
-    """Hold Ctrl-C back until the end of this context.
-
-    Python runs hooks after each fork and ignores all errors in them, also a KeyboardInterrupt.
-    """
-    if threading.current_thread() is not threading.main_thread():  # it gets no signals
-        yield
-        return
-    held: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda signum, _: held.append(signum))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        for signum in held:
-            signal.raise_signal(signum)
-
-
-_of_process: tuple[Split, Callable[[Split, int], object]]
-
-
-def _begin(split: Split, look: Callable[[Split, int], object]) -> None:
-    global _of_process
-    _of_process = split, look
-    # Ctrl-C and schedulers signal all processes of a run. A fork inherits the handlers of its
-    # parent: here it works on until the parent sends SIGTERM or ends
-    for signum in STOP_SIGNALS:
-        signal.signal(signum, signal.SIG_DFL if signum == signal.SIGTERM else signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _look(index: int) -> object:
-    split, look = _of_process
-    return look(split, index)
+def _as_it_is(found: Any) -> Any:
+    return found
