@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.channels import measured_statistics
 from lit_seg.data.counting.cache import content_hash
+from lit_seg.data.counting.count import measured_statistics
 from lit_seg.data.dataset import Sample, SegDataset
 from lit_seg.data.decoded import DecodedSplit, decoded_split
 from lit_seg.data.facts import DatasetFacts

@@ -95,17 +95,6 @@ class Shown(NamedTuple):
         )
         return out.reshape(height, width, image.shape[2])
 
-    def padded(self, array: Array, value: int) -> Array:
-        """Add the padding."""
-        if not any(self.padding):
-            return array
-        top, bottom, left, right = self.padding
-        height, width = array.shape[:2]
-        shape = top + height + bottom, left + width + right, *array.shape[2:]
-        out = np.full(shape, value, array.dtype)
-        out[top : top + height, left : left + width] = array
-        return out
-
 
 def _nearest(length: int, to: int) -> Array:
     """The index of the pixel that OpenCV takes for each of ``to``, which it tells of a ramp."""

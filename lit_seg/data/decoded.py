@@ -48,7 +48,7 @@ _LENGTH = 8
 _INSTEAD = "another folder by LIT_SEG_CACHE"
 
 
-class DecodedSplit:
+class DecodedSplit(Split):
     """A split whose images and labels are read from the memory-mapped file ``path``.
 
     Raises:
@@ -96,9 +96,6 @@ class DecodedSplit:
         after = start + _aligned(math.prod(shape) * size)
         image = np.ndarray(shape, kind, pixels.data, start)
         return image, np.ndarray(shape[:2], np.uint8, pixels.data, after)
-
-    def label(self, index: int) -> Array:
-        return self.load(index)[1]
 
     def label_files(self) -> list[Path]:
         return list(self.split.label_files())

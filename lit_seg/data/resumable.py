@@ -14,9 +14,8 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lit_seg.data.card import SplitName
-from lit_seg.data.processes import processors
 from lit_seg.data.sampling import EvalSampler, Order, TrainSampler, shuffled
-from lit_seg.data.workers import WorkerLoader, worker_options
+from lit_seg.data.workers import WorkerLoader, processors, worker_options
 from lit_seg.errors import DataError
 
 MOST = 2**15

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Split(Protocol):
-    """The images and labels of one split, before any transform."""
+    """The images and labels of one split, before any transform; base of all splits."""
 
     meaning: str
     """How stored labels become classes: cached counts hold for this meaning only."""
@@ -33,15 +33,18 @@ class Split(Protocol):
 
     def label(self, index: int) -> Array:
         """The labels alone."""
+        return self.load(index)[1]
 
     def label_files(self) -> Sequence[Path]:
         """The files that hold the labels; none where labels are rendered."""
+        return []
 
     def image_files(self) -> Sequence[Path]:
         """The files that hold images alone."""
+        return []
 
 
-class FileSplit:
+class FileSplit(Split):
     """A split given as pairs of files.
 
     Args:
@@ -105,7 +108,7 @@ class FileSplit:
         return [image for image, _ in self.pairs]
 
 
-class MixedSplit:
+class MixedSplit(Split):
     """Chosen samples of several splits: the split of each sample, and its index there."""
 
     def __init__(self, samples: Sequence[tuple[Split, int]]) -> None:

@@ -18,7 +18,6 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from lit_seg.data.processes import end_other_children
 from lit_seg.errors import STOP_SIGNALS, DataError, plural
 
 _SHARED_MEMORY = Path("/dev/shm")  # of Linux; other systems have no folder for it
@@ -42,7 +41,9 @@ class WorkerLoader(DataLoader[Any]):
         except (OSError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "start new thread" not in str(error):
                 raise
-            end_other_children(others)
+            for process in set(active_children()) - others:  # nobody else would end them
+                process.kill()
+                process.join()
             # torch's iterator, which is made by half, cannot even be deleted without an error
             hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
             traceback.clear_frames(error.__traceback__)
@@ -152,6 +153,13 @@ def _free_shared_memory() -> int:
     if not os.access(_SHARED_MEMORY, os.W_OK):
         return 0
     return usage.free if usage.total else 2**63  # without a limit its size is 0
+
+
+def processors() -> int:
+    """The number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _megabytes(size: int) -> str:

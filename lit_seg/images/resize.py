@@ -29,13 +29,14 @@ def fit_image(image: Array, size: tuple[int, int], fit: Fit) -> Array:
     content = fitted_size(image.shape, size, fit)
     shrinks = content[0] * content[1] <= image.shape[0] * image.shape[1]
     image = resized(image, content, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return _padded(image, size, 0)
+    return padded(image, (0, size[0] - content[0], 0, size[1] - content[1]), 0)
 
 
 def fit_label(label: Array, size: tuple[int, int], fit: Fit) -> Array:
     """Resize ``(H, W)`` labels as :func:`fit_image` does images; padding is void."""
-    label = resized(label, fitted_size(label.shape, size, fit), cv2.INTER_NEAREST_EXACT)
-    return _padded(label, size, VOID)
+    content = fitted_size(label.shape, size, fit)
+    label = resized(label, content, cv2.INTER_NEAREST_EXACT)
+    return padded(label, (0, size[0] - content[0], 0, size[1] - content[1]), VOID)
 
 
 class Limit(NamedTuple):
@@ -68,11 +69,13 @@ def resized(array: Array, size: tuple[int, int], interpolation: int) -> Array:
     return out.reshape(*size, *array.shape[2:])  # OpenCV drops the axis of a single channel
 
 
-def _padded(array: Array, size: tuple[int, int], value: int) -> Array:
-    bottom, right = size[0] - array.shape[0], size[1] - array.shape[1]
-    if not (bottom or right):
+def padded(array: Array, sides: tuple[int, int, int, int], value: int) -> Array:
+    """Add so much at the top, at the bottom, on the left and on the right."""
+    if not any(sides):
         return array
-    out = np.empty((*size, *array.shape[2:]), array.dtype)
+    top, bottom, left, right = sides
     height, width = array.shape[:2]
-    out[:height, :width], out[height:], out[:height, width:] = array, value, value
+    shape = top + height + bottom, left + width + right, *array.shape[2:]
+    out = np.full(shape, value, array.dtype)
+    out[top : top + height, left : left + width] = array
     return out

@@ -14,7 +14,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 
 from lit_seg.data.counting import walk as module
 from lit_seg.data.counting.walk import walk
-from lit_seg.data.processes import processors
+from lit_seg.data.workers import processors
 from lit_seg.errors import DataError
 
 

@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.progress import track
 from torch.utils.data import Dataset
 
-from lit_seg.data.processes import processors
 from lit_seg.data.splits import Split
-from lit_seg.data.workers import WorkerContext, WorkerLoader, begin
+from lit_seg.data.workers import WorkerContext, WorkerLoader, begin, processors
 from lit_seg.errors import DataError
 
 T = TypeVar("T")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
+from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from lit_seg.data.card import SplitName
 from lit_seg.data.label_maps import LabelMap
-from lit_seg.data.processes import forking_context
+from lit_seg.data.splits import Split
 from lit_seg.errors import DataError, reason_of
 from lit_seg.images.open_and_save import Array
 from lit_seg.metrics.labels import VOID
@@ -35,7 +36,7 @@ _MOST_BYTES, _MOST_VALUES = 2**20, 2**20
 """The older .mat files have 10 kB and 894 values: whatever holds far more is another file."""
 
 
-class MatSplit:
+class MatSplit(Split):
     """The images of a split in ``nyu_depth_v2_labeled.mat``, read one at a time.
 
     The file is opened for each of them, in a millisecond: processes cannot share an open one, and
@@ -71,9 +72,6 @@ class MatSplit:
     def label_files(self) -> list[Path]:
         """The labels, and the mapping that decides what they mean."""
         return [self.path, self.mapping]
-
-    def image_files(self) -> list[Path]:
-        return []
 
     def _read(self, what: str, index: int) -> npt.NDArray[Any]:
         number = self.numbers[index]
@@ -169,10 +167,9 @@ def _read_apart(
     import_module("scipy.io")  # slow, so only NYUv2 imports it, and a fork finds it imported
 
     # SciPy does not only raise on damaged files: some end its process, some keep it busy
-    context = forking_context()
     try:
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_send, args=(sender, path, names), daemon=True)
+        receiver, sender = Pipe(duplex=False)
+        process = Process(target=_send, args=(sender, path, names), daemon=True)
         process.start()
     except OSError as error:
         raise DataError(

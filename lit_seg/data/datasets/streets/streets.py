@@ -1,7 +1,5 @@
 """Streets: an embedded set of rendered street scenes with a long tail; nothing to download."""
 
-from pathlib import Path
-
 import numpy as np
 from numpy.random import Generator
 from rich.progress import track
@@ -13,6 +11,7 @@ from lit_seg.data.datasets.streets import backdrop, furniture, traffic
 from lit_seg.data.datasets.streets.canvas import Camera, Canvas
 from lit_seg.data.datasets.streets.photo import photograph
 from lit_seg.data.datasets.streets.plan import Street, Thing
+from lit_seg.data.splits import Split
 from lit_seg.images.open_and_save import Array
 
 _SPLITS: dict[SplitName, tuple[int, int]] = {"train": (0, 400), "val": (1, 100), "test": (2, 100)}
@@ -40,7 +39,7 @@ class Streets(SegDataModule):
         return RenderedSplit(*_SPLITS[name], *self.native_size)
 
 
-class RenderedSplit:
+class RenderedSplit(Split):
     """Scenes rendered once and kept in memory; those of different streams share nothing."""
 
     meaning = "rendered"
@@ -60,14 +59,6 @@ class RenderedSplit:
 
     def load(self, index: int) -> tuple[Array, Array]:
         return self.images[index], self.labels[index]
-
-    def label(self, index: int) -> Array:
-        return self.load(index)[1]
-
-    def label_files(self) -> list[Path]:
-        return []
-
-    image_files = label_files
 
 
 _SMALLEST_SIDE = 32  # pixels
