@@ -9,13 +9,13 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from lit_seg.callbacks.run_summary import _rich_table
+from lit_seg.cli.commands.report import show
 from lit_seg.data.imbalance import imbalance_line
 from lit_seg.files.escape import file_name, markdown, markdown_prose, one_line
 from lit_seg.metrics.labels import ClassCounts
 from lit_seg.report.blocks import Cell, Legend, Report, Section, Table
 from lit_seg.report.html import to_html
 from lit_seg.report.markdown import to_markdown
-from lit_seg.report.terminal import show
 from lit_seg.runs.score_table import markdown_table
 from lit_seg.runs.summary import run_scores
 

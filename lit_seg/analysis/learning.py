@@ -5,8 +5,6 @@ import pandas as pd
 from lit_seg.analysis.comparison import Comparison
 from lit_seg.runs.records import stat_of
 
-CURVES = {"miou": "mean IoU", "tail_recall": "tail recall"}
-
 
 def curve(comparison: Comparison, stat: str) -> pd.DataFrame:
     """Read ``tail_recall``, or a score logged as ``val/<stat>``: method, seed, step, value."""

@@ -6,8 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lit_seg.runs.class_recalls import most_changed, read_recalls
-from lit_seg.runs.csv_rows import class_parts, metrics
+from lit_seg.runs.csv_rows import class_parts, metrics, most_changed, read_recalls
 from lit_seg.runs.layout import CLASSES, METRICS
 from lit_seg.runs.records import stat_of
 

@@ -1,10 +1,12 @@
 """Ends ``validate`` and ``test``: writes the folder of the evaluation, and prints its table."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from pytorch_lightning import Trainer
 from rich.console import Console
@@ -18,10 +20,19 @@ from lit_seg.files.atomic_io import replace_text
 from lit_seg.inference.prior import write_tau
 from lit_seg.metrics.scores import STAT_NAMES
 from lit_seg.report.evaluation_files import Scored, best_tau, tau_table, write_scores
-from lit_seg.runs.layout import EVALUATION, VAL_IMAGES, numbered
+from lit_seg.runs.csv_rows import logged_length
+from lit_seg.runs.layout import (
+    COMMAND,
+    CONFIG,
+    COST,
+    DATASET,
+    EVALUATION,
+    METRICS,
+    VAL_IMAGES,
+    numbered,
+)
 from lit_seg.runs.records import split_stat, stat_of
-from lit_seg.runs.scored_run import write_as_run
-from lit_seg.runs.summary import versions
+from lit_seg.runs.summary import RunScores, versions, write_summary
 from lit_seg.tasks import LitSegmenter
 from lit_seg.tasks.scoring import TAUS, Scoring
 
@@ -55,7 +66,7 @@ def write_evaluation(
     title = f"{split} scores of {checkpoint.name}{_how(module.scoring)}"
     show_scores(scores, title, folder / "table.md")
     as_val = {stat_of("val", split_stat(key)[1]): value for key, value in values.items()}
-    write_as_run(folder, run, as_val, scores)
+    _write_as_run(folder, run, as_val, scores)
     lines = [_intervals(content["intervals"])]
     if scored.taus:
         lines += _keep_best(run, checkpoint, scored, module.scoring.tau_by)
@@ -77,6 +88,24 @@ def _scored(module: LitSegmenter) -> Scored:
         taus=TAUS if module.scoring.tau_sweep else (),
         of_taus=module.confusion_of_taus.numpy(),
     )
+
+
+def _write_as_run(folder: Path, run: Path, values: Mapping[str, float], scores: RunScores) -> None:
+    """Make the folder of an evaluation readable by ``report`` and ``diagnose``, as the ``run`` is.
+
+    Nothing is written if ``run`` has no configuration: then a checkpoint without its run is scored.
+    ``values`` have keys such as ``val/miou``, and ``scores`` are the same for the summary.
+    """
+    if not (run / CONFIG).is_file():
+        return
+    for name in (CONFIG, COMMAND, DATASET, COST):
+        if (run / name).is_file():
+            replace_text(folder / name, (run / name).read_text(encoding="utf-8"))
+    steps, epochs = logged_length(run / METRICS)
+    row = {"step": max(0, steps - 1), "epoch": max(0, (epochs or 1) - 1), **values}
+    text = pd.DataFrame([row]).to_csv(index=False, lineterminator="\n", na_rep="nan")
+    replace_text(folder / METRICS, text)
+    write_summary(folder, steps, scores)
 
 
 def _options(trainer: Trainer, scoring: Scoring, data: SegDataModule) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Writes the card of an exported network: what it is, its scores, and how it is used."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import markdown, one_line
 from lit_seg.files.torch_file import read_plain
 from lit_seg.inference.exported import METADATA
-from lit_seg.runs.layout import CONFIG
+from lit_seg.metrics.scores import CLASS_STATS
+from lit_seg.runs.csv_rows import metrics, tidy
+from lit_seg.runs.layout import CONFIG, METRICS
+from lit_seg.runs.records import stat_of
 from lit_seg.runs.score_table import markdown_table
-from lit_seg.runs.summary import options_of, read_summary
-from lit_seg.runs.validation_scores import scores_after
+from lit_seg.runs.summary import RunScores, options_of, read_summary, run_scores
 
 CARD = "README.md"
 _HOW = (
@@ -52,7 +54,7 @@ def write_card(
     """
     summary = read_summary(run)
     after = read_plain(checkpoint).get("global_step", 0)
-    scores = scores_after(run, after, metadata["class_names"], metadata["class_pixels"])
+    scores = _scores_after(run, after, metadata["class_names"], metadata["class_pixels"])
     of_others = False
     if scores is None and summary is not None:
         scores, of_others = summary.scores, summary.steps != after
@@ -100,3 +102,17 @@ def _options(run: Path) -> dict[str, str]:
         if value is not None and not name.endswith(_NOT)
         if any(name == start or name.startswith(f"{start}.") for start in _HOW)
     }
+
+
+def _scores_after(
+    run: Path, steps: int, names: Sequence[str], train_pixels: Sequence[int]
+) -> RunScores | None:
+    """Read the scores of the weights after so many steps; None if they were not validated."""
+    table = tidy(metrics(run / METRICS, ["val"]))
+    table = table[table["step"] == steps - 1]  # steps are logged from 0
+    found = table.set_index(["stat", "class"])["value"]
+    if ("val/pixel_acc", "") not in found.index:
+        return None
+    keys = [[(stat_of("val", stat), name) for name in names] for stat in CLASS_STATS]
+    per_class = [found.reindex(of_stat).to_numpy(float) for of_stat in keys]
+    return run_scores(names, train_pixels, per_class, float(found["val/pixel_acc", ""]))

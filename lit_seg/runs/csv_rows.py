@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from lit_seg.errors import RunError
-from lit_seg.runs.layout import CLASSES, COST, METRICS
+from lit_seg.runs.layout import CLASSES, COST, METRICS, VAL_RECALL
 from lit_seg.runs.records import KINDS, MAX_NAME, RECORD, split_key, split_stat, stat_of, step_axis
 
 _NUMBERS: dict[str, type] = {"step": int, "value": float}
@@ -135,6 +135,24 @@ def costs(path: Path) -> pd.DataFrame:
     table = read_table(path, ["step", "cost", "value"])
     table = table.assign(**{"stat": stat_of("cost", table["cost"]), "class": ""})
     return numbers(table[RECORD], path)
+
+
+def read_recalls(folder: Path) -> pd.DataFrame:
+    """A row per validation, by step, and a column per class; empty if the run logs each class."""
+    path = folder / VAL_RECALL
+    table = read_table(path, ["step"]).replace("", "nan")
+    values = numbers(table, path, {"step": int, **dict.fromkeys(table.columns[1:], float)})
+    return values.drop_duplicates("step", keep="last").set_index("step")
+
+
+def most_changed(recalls: pd.DataFrame, number: int) -> list[str]:
+    """The classes whose recall changed most from the first to the last quarter of validations.
+
+    Of classes that changed equally they are the first ones. A class that never changed is none.
+    """
+    quarter = max(1, len(recalls) // 4)
+    change = (recalls.iloc[-quarter:].mean() - recalls.iloc[:quarter].mean()).abs()
+    return list(change[change > 0].sort_values(ascending=False, kind="stable").index[:number])
 
 
 def numbers(

@@ -10,7 +10,7 @@ from lit_seg.classification import classifier, run_files
 from lit_seg.classification.classifier import LitClassifier
 from lit_seg.classification.cli import main
 from lit_seg.loggers.csv_log import CSVLog
-from lit_seg.runs.class_recalls import most_changed, read_recalls
+from lit_seg.runs.csv_rows import most_changed, read_recalls
 from lit_seg.runs.layout import VAL_RECALL
 from tests.classification.test_runs_of_classifiers import command
 from tests.same import differences

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from lit_seg.analysis import extremes
 from lit_seg.analysis.comparison import Comparison, compare
 from lit_seg.report.blocks import Block, Choice, Folded, Section, Table, Text
 from lit_seg.report.sections import classes, learning_curves, limits, training_cost
@@ -219,9 +218,8 @@ def test_methods_tell_seeds_resamples_and_what_is_missing(comparison: Comparison
 def test_of_many_classes_there_are_extremes_and_those_asked_for(
     comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (classes, extremes):
-        monkeypatch.setattr(module, "ALL_SHOWN", 4)
-    monkeypatch.setattr(extremes, "_EACH", 1)
+    monkeypatch.setattr(classes, "ALL_SHOWN", 4)
+    monkeypatch.setattr(classes, "_EACH", 1)
     asked = replace(comparison, watched=["car"])
     rows = comparison.class_scores
     of_recall = rows[rows["stat"] == "recall"].groupby(["class", "method"])["value"].mean()

@@ -10,7 +10,7 @@ from lit_seg.analysis.comparison import Comparison
 from lit_seg.analysis.trajectories import TRAJECTORIES
 from lit_seg.report.blocks import Choice, Figure, Panel, Section, Table, Text
 from lit_seg.report.images import draw_panel, text_width
-from lit_seg.runs.class_recalls import most_changed, read_recalls
+from lit_seg.runs.csv_rows import most_changed, read_recalls
 
 _NOTE = (
     "As Fig. 4 of the recall loss paper, for every loss. **1 − recall** is the weight that recall "  # noqa: RUF001

@@ -1,10 +1,11 @@
 """Compares IoU, recall and precision of each class with those of the baseline."""
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lit_seg.analysis.bootstrap import quantile
 from lit_seg.analysis.comparison import Comparison, opponent
-from lit_seg.analysis.extremes import SHOWN, shown_classes
 from lit_seg.metrics.scores import CLASS_STATS, PREDICTED
 from lit_seg.metrics.task_words import ALL_SHOWN, few_of
 from lit_seg.report.blocks import Block, Cell, Choice, Mark, Section, Table, Text
@@ -21,6 +22,13 @@ _NOTE = (
 _MINORITY = (
     "† The baseline's IoU is below 80 %: a minority class by the rule of the recall loss paper."
 )
+_EACH = 5
+_SHOWN = (
+    f"the {_EACH} most and the {_EACH} least frequent ones; {_EACH} with the highest and {_EACH} "
+    f"with the lowest recall of the baseline; the {_EACH} that gain and the {_EACH} that lose most "
+    "recall against it with any loss; and those that `--classes` names"
+)
+"""What :func:`_shown_classes` chooses, for a sentence."""
 CLASSES_CSV = "classes.csv"
 """Beside a report that cannot show all classes: the recall and precision of each."""
 
@@ -37,7 +45,9 @@ def section(comparison: Comparison) -> Section:
     ]
     note = _NOTE.format(groups=comparison.words.groups) + _MINORITY * pixels
     if len(comparison.classes) > ALL_SHOWN:
-        note += f"Of {len(comparison.classes)} classes there are {SHOWN}; all are in {CLASSES_CSV}."
+        note += (
+            f"Of {len(comparison.classes)} classes there are {_SHOWN}; all are in {CLASSES_CSV}."
+        )
     blocks: list[Block] = [Text(note, "note"), Choice("Score", tables)]
     if rows := _without_precision(comparison, scores.loc["precision"]):
         columns = ["loss", *(f"predicted {how}" for how in _HOW_RARELY)]
@@ -58,7 +68,7 @@ def _table(comparison: Comparison, stat: str, scores: pd.DataFrame, minority: se
     total = max(1, sum(comparison.train_pixels))
     known = len(set(comparison.train_pixels)) > 1
     marks = {label: _marks(comparison, label, scores) for label in labels}
-    rows, foot, shown = [], [], set(shown_classes(comparison))
+    rows, foot, shown = [], [], set(_shown_classes(comparison))
     for rank, (group, ids) in enumerate(comparison.groups.items()):
         names = [comparison.classes[c] for c in ids]
         for c, name in zip(ids, names, strict=True):
@@ -78,6 +88,34 @@ def _table(comparison: Comparison, stat: str, scores: pd.DataFrame, minority: se
         foot.append([Cell(f"mean of {group}"), Cell(""), Cell(""), *means])
     columns = ["class", "group", f"training {comparison.words.unit}s %", *labels]
     return Table(f"{_TITLES[stat]} of each class", columns, rows, True, foot=foot, words=(1,))
+
+
+def _shown_classes(comparison: Comparison) -> list[int]:
+    """The class ids to show, the most frequent first: all if they are few, else as ``_SHOWN`` says.
+
+    Of classes with equal recall the lowest are the most frequent ones, which should be found, and
+    the highest the rarest ones.
+    """
+    order = comparison.by_frequency()
+    if len(order) <= ALL_SHOWN:
+        return order
+    rows = comparison.class_scores
+    means = rows[rows["stat"] == "recall"].groupby(["method", "class"], observed=True)["value"]
+    recall = means.mean().unstack("class").reindex(columns=[comparison.classes[c] for c in order])
+    of_baseline = recall.loc[(comparison.baseline or comparison.methods[0]).label]
+    gains = recall.sub(of_baseline)
+    ranks = np.arange(len(order))
+    chosen = {*range(_EACH), *range(len(order) - _EACH, len(order))}
+    chosen |= {*_first(of_baseline, ranks), *_first(-of_baseline, -ranks)}
+    chosen |= {*_first(gains.min(), ranks), *_first(-gains.max(), -ranks)}
+    asked = [order.index(comparison.classes.index(name)) for name in comparison.watched]
+    return [order[place] for place in sorted({*chosen, *asked})]
+
+
+def _first(values: "pd.Series[float]", ties: npt.NDArray[np.int64]) -> list[int]:
+    """Places of the lowest values that are defined; of equal ones those with the lowest tie."""
+    places = np.lexsort((ties, values.to_numpy()))  # NaN is last
+    return [int(i) for i in places[:_EACH] if values.iloc[i] == values.iloc[i]]
 
 
 def _cell(seeds: pd.Series, mark: Mark = "") -> Cell:

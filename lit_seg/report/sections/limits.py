@@ -1,7 +1,6 @@
 """Describes limits and methods: what the numbers cannot say, intervals, settings, versions."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 import matplotlib
 import numpy as np
@@ -13,6 +12,7 @@ from lit_seg.errors import plural
 from lit_seg.metrics.scores import LEAST_PREDICTED
 from lit_seg.report.blocks import Block, Cell, Folded, Section, Table, Text
 from lit_seg.report.formatting import interval, listed, points
+from lit_seg.runs.summary import versions
 
 
 def section(comparison: Comparison) -> Section:
@@ -159,10 +159,7 @@ def _runs(comparison: Comparison) -> Table:
 
 
 def _versions(comparison: Comparison) -> str:
-    try:
-        own = version("lit-seg")
-    except PackageNotFoundError:  # the package is imported without being installed
-        own = "not installed"
+    own = versions().get("lit-seg", "not installed")
     of_runs = sorted({run.versions for run in comparison.runs if run.versions})
     return (
         f"**Versions** of the runs: {listed(of_runs) or 'unknown'}. Of the report: lit-seg {own}, "
