@@ -81,16 +81,10 @@ def bootstrap_pairs(
     Returns:
         One per score of ``statistic``. A pair of seeds in which one has no score is left out. A
         score that has no value in more than a twentieth of the resamples has no interval.
-
-    Raises:
-        ValueError: if the two do not have the same shape.
     """
     a, b = ([ImageCounts.of(counts) for counts in seeds] for seeds in (ours, baseline))
-    shapes = [[(len(counts), counts.classes) for counts in seeds] for seeds in (a, b)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(f"pairs need equal shapes, got {shapes[0]} and {shapes[1]}")
     by_seed = statistic(*(np.array([counts.sums() for counts in seeds]) for seeds in (a, b)))
-    images, classes = shapes[0][0]
+    images, classes = len(a[0]), a[0].classes
     at_once = min(_AT_ONCE, max(1, _MOST // max(images, 3 * classes)))
     parts = [
         statistic(summed(a, weight), summed(b, weight))

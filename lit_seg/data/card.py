@@ -1,17 +1,12 @@
 """What a user should know before getting a dataset; ``python -m lit_seg data list`` shows it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from lit_seg.data.file_lists import leads_out
-
 SplitName = Literal["train", "val", "test"]
-_CHECKSUM = "md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}"
-_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
 @dataclass(frozen=True)
@@ -31,21 +26,6 @@ class Archive:
     into: str = ""
     unpack: bool = True
     size: int | None = None
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"https?://[!-~]+", self.url):
-            raise ValueError(f"`url` must be http:// or https:// in plain ASCII, got {self.url!r}")
-        if not re.fullmatch(r"[^./\\][^/\\]*", self.name) or not self.name.isprintable():
-            raise ValueError(f"`url` must end with the name of a file, got {self.url!r}")
-        if self.unpack and not self.name.lower().endswith(_SUFFIXES):
-            raise ValueError(f"`url` must end with one of {', '.join(_SUFFIXES)}, got {self.url!r}")
-        if not re.fullmatch(_CHECKSUM, self.checksum.lower()):
-            raise ValueError(
-                "`checksum` must be md5:, sha1: or sha256: and 32, 40 or 64 hexadecimal digits, "
-                f"got {self.checksum!r}"
-            )
-        if leads_out(self.into):
-            raise ValueError(f"`into` must lie below the root of the dataset, got {self.into!r}")
 
     @property
     def name(self) -> str:

@@ -238,11 +238,6 @@ def test_precision_is_compared_over_the_classes_that_both_predict() -> None:
     ]
 
 
-def test_pairs_must_match() -> None:
-    with pytest.raises(ValueError, match="equal shapes"):
-        paired_bootstrap(_counts(1), _counts(2, seeds=2), scores)
-
-
 def test_holm_by_hand() -> None:
     nan = float("nan")
     assert holm([0.04, 0.01, nan, 0.03]) == pytest.approx([0.06, 0.03, nan, 0.06], nan_ok=True)

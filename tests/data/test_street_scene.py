@@ -71,12 +71,6 @@ def test_shapes_and_labels_at_any_size(height, width):
         assert set(np.unique(labels)) <= {*range(NUM_CLASSES), VOID}
 
 
-@pytest.mark.parametrize(("height", "width"), [(31, 64), (64, 31), (0, 0)])
-def test_too_small_a_size_is_refused(height, width):
-    with pytest.raises(ValueError, match=f"at least 32 x 32.*height={height}, width={width}"):
-        scene(0, height, width)
-
-
 def test_the_table_of_classes_is_of_what_is_drawn():
     assert Streets.names == tuple(member.name.lower() for member in StreetClass)
     assert list(StreetClass) == list(range(12))

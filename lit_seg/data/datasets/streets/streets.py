@@ -61,7 +61,6 @@ class RenderedSplit(Split):
         return self.images[index], self.labels[index]
 
 
-_SMALLEST_SIDE = 32  # pixels
 _LAST_SHADOW = 32.0  # metres ahead; the shadows of things farther off could not be seen
 _REACH = 3.0  # metres; hardly anything spreads farther to the side from where it stands
 _PLACES = (
@@ -85,11 +84,6 @@ def render_scene(rng: Generator, height: int, width: int) -> tuple[Array, Array]
         The RGB image, (H, W, 3) uint8, and its label map, (H, W) uint8, whose values are those of
         `StreetClass`, or ``VOID`` where a pixel is not labelled.
     """
-    if height < _SMALLEST_SIDE or width < _SMALLEST_SIDE:
-        raise ValueError(
-            f"a street scene needs at least {_SMALLEST_SIDE} x {_SMALLEST_SIDE} pixels, "
-            f"got height={height}, width={width}"
-        )
     road = rng.uniform(2.9, 4.1)
     street = Street(
         road=road,
