@@ -9,8 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lit_seg.cli.arguments import complete_arguments
-from lit_seg.cli.main import main
+from lit_seg.cli.main import complete_arguments, main
 from lit_seg.data import SegDataModule
 from lit_seg.diagnosis.run_record import read_run
 from lit_seg.inference.prior import write_tau

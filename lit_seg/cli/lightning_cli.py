@@ -38,7 +38,6 @@ from lit_seg.checkpoints.checkpoint_io import AtomicCheckpointIO, NoCheckpoints
 from lit_seg.checkpoints.exact_resume import ExactResume
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import set_logged_step
-from lit_seg.cli.arguments import run_is_missing
 from lit_seg.cli.commands import SCORERS, TRAINER_COMMANDS
 from lit_seg.cli.commands.run_command import near_option
 from lit_seg.cli.evaluated import write_evaluation
@@ -307,6 +306,11 @@ class LitSegCLI(LightningCLI):
                 online=config.logger is not False,
             )
         return trainer
+
+
+def run_is_missing(command: str | None) -> RunError:
+    """Make the error for a command that needs a trained model and got none."""
+    return RunError(f"{command} needs a run or a checkpoint: give --ckpt_path runs/...")
 
 
 def name_own_data(config: Any) -> None:

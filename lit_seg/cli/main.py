@@ -7,18 +7,19 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from lit_seg.cli.arguments import complete_arguments
-from lit_seg.cli.commands import TRAINER_COMMANDS
+from lit_seg.cli.commands import SCORERS, TRAINER_COMMANDS
 from lit_seg.cli.error_messages import report_error
-from lit_seg.cli.lightning_cli import LitSegCLI, RunConfig
+from lit_seg.cli.lightning_cli import LitSegCLI, RunConfig, run_is_missing
 from lit_seg.cli.misplaced_keys import check_config_files
 from lit_seg.cli.output import lasting_output
-from lit_seg.config.trust import only_trusted, take_trusted
+from lit_seg.config.trust import only_trusted, take_option, take_trusted
 from lit_seg.distributed.rank_timeout import end_process
-from lit_seg.errors import StopRequest, heard_signals
+from lit_seg.errors import RunError, StopRequest, heard_signals
+from lit_seg.runs.layout import CONFIG, find_run
 
 # Lightning advertises other products in messages with this sign
 logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
@@ -62,6 +63,43 @@ def _signals_end_it() -> Iterator[None]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+def complete_arguments(args: list[str]) -> list[str]:
+    """Put the configuration and the folder of the run that is named before the other arguments.
+
+    ``fit --resume RUN`` continues a run in its folder; ``validate`` and ``test`` take ``RUN`` or
+    ``--ckpt_path RUN``, or a checkpoint file of a run. All other arguments come after the run's
+    configuration, so they override it.
+    """
+    if not args or args[0] not in TRAINER_COMMANDS:
+        return args
+    if args[0] in SCORERS and args[1:2] and not args[1].startswith("-"):
+        args = [args[0], "--ckpt_path", *args[1:]]
+    command, option = args[0], "--resume" if args[0] == "fit" else "--ckpt_path"
+    values, others = take_option(args[1:], option)
+    if not values:
+        if command == "fit" or "--config" in others or "--help" in others:
+            return args
+        raise run_is_missing(command)
+    if not values[-1]:
+        raise RunError(f"{option} needs a run, such as runs/streets/unet_resnet18/recall/seed0")
+    if command != "fit":
+        if "--config" in others:  # the user gives the whole configuration
+            return args
+        # scores are the same on any number of ranks, so it takes those that are started now
+        here = ["--trainer.devices", "auto", "--trainer.num_nodes", "1"]
+        # our table replaces Lightning's table of all logged keys
+        others = ["--verbose=false", *here, *others]
+    for fixed in {"--run_dir", "--ckpt_path"} - {option}:
+        if given := take_option(others, fixed)[0]:
+            raise RunError(
+                f"{fixed} {given[-1]} cannot be given with {option} {values[-1]}, which names the "
+                "folder and the checkpoint; leave it out"
+            )
+    run = find_run(Path(values[-1]))
+    config = ["--config", str(run / CONFIG)]
+    return [command, *config, *others, "--run_dir", str(run), "--ckpt_path", values[-1]]
 
 
 def _run_command(cli: type[LitSegCLI]) -> int:

@@ -35,6 +35,19 @@ _LEAST = {
 }
 """The least value of trainer options that Lightning does not check itself."""
 
+_REFUSED = {
+    "reload_dataloaders_every_n_epochs": (
+        "a new loader would show the epoch that the run started with once more; each epoch has an "
+        "order of its own without it"
+    ),
+    "overfit_batches": (
+        "it replaces our sampler; `trainer.limit_train_batches` trains on a part of the images"
+    ),
+    "barebones": "a run writes its numbers and files",
+    "model_registry": "it uploads checkpoints; leave it out",
+}
+"""Options that change what a run is, if they are given: why, and what to do instead."""
+
 _NOT_SUPPORTED: dict[type[Callback], str] = {
     StochasticWeightAveraging: (
         "it changes the length of the run and the schedule, and a run that goes on would end "
@@ -120,30 +133,16 @@ def check_options(config: Any, sections: Collection[str]) -> None:
                 f"`trainer.{key}` must be a time such as 00:00:30:00 (days to seconds) or "
                 f"{{minutes: 30}}, got {trainer[key]}"
             ) from None
-    if trainer.reload_dataloaders_every_n_epochs:
-        raise RunError(
-            "`trainer.reload_dataloaders_every_n_epochs` cannot be "
-            f"{trainer.reload_dataloaders_every_n_epochs}: a new loader would show the epoch that "
-            "the run started with once more; each epoch has an order of its own without it"
-        )
-    if trainer.overfit_batches:
-        raise RunError(
-            f"`trainer.overfit_batches` cannot be {trainer.overfit_batches}: it replaces our "
-            "sampler; `trainer.limit_train_batches` trains on a part of the images"
-        )
+    for key, reason in _REFUSED.items():
+        if given := trainer.get(key):
+            shown = "true" if given is True else given
+            raise RunError(f"`trainer.{key}` cannot be {shown}: {reason}")
     for key in ("class_counts", "class_names"):
         if (given := config.model.get(key)) is not None:
             raise RunError(f"`model.{key}` comes from the data, got {given}; leave it out")
     for key in ("optimizer", "lr_scheduler"):  # LightningCLI adds these options itself
         if config.get(key):
             raise RunError(f"`{key}` would replace the one of the model: give `model.{key}`")
-    if trainer.barebones:
-        raise RunError("`trainer.barebones` cannot be true: a run writes its numbers and files")
-    if trainer.get("model_registry"):
-        raise RunError(
-            f"`trainer.model_registry` cannot be {trainer.model_registry}: it uploads checkpoints; "
-            "leave it out"
-        )
     if str(trainer.profiler).lower() == "xla":
         raise RunError(
             "`trainer.profiler` cannot be xla: it opens a port for whoever connects; take simple, "

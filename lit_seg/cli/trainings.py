@@ -85,14 +85,6 @@ def state_of(run: Run) -> str:
     return "stopped" if (run.folder / CHECKPOINTS / "last.ckpt").exists() else "missing"
 
 
-def recorded(run: Run) -> list[str] | None:
-    """Read the words that this command started a run with; None if it did not start it."""
-    try:
-        return [str(word) for word in json.loads((run.folder / RECORD).read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError, RecursionError):
-        return None
-
-
 @contextmanager
 def _locked(run: Run, trainings: "Trainings", console: Console) -> Iterator[int]:
     """Hold a run for this process and what it starts; wait while another process trains it."""

@@ -1,6 +1,5 @@
 """Reads what a run left in its folder for the diagnosis, and how it was trained."""
 
-import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from lit_seg.metrics.scores import LABELLED
 from lit_seg.metrics.shot_groups import class_groups
 from lit_seg.metrics.task_words import Words, words_of
 from lit_seg.runs.csv_rows import logged_length
-from lit_seg.runs.layout import COMMAND, DATASET, METRICS, VAL_IMAGES, find_run
+from lit_seg.runs.layout import COMMAND, DATASET, METRICS, VAL_IMAGES, find_run, read_words
 from lit_seg.runs.reader import COUNTS, load_dataset, load_images, load_runs
 from lit_seg.runs.records import RECORD
 from lit_seg.runs.run import contradiction, wrong_pixels, wrong_scores
@@ -207,10 +206,7 @@ def _command(folder: Path) -> tuple[dict[str, str], list[str] | None]:
 
     If the run does not say, or another command started it, the result is nothing and None.
     """
-    try:
-        words = [str(word) for word in json.loads((folder / COMMAND).read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError, RecursionError):
-        return {}, None
+    words = read_words(folder / COMMAND) or []
     layers = [Path(value) for word, value in pairwise(words) if word == "--config"]
     ours = layers[0].parent if layers else Path()
     kinds = {layer.parent.name: layer.stem for layer in layers if layer.parent.parent == ours}

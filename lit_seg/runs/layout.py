@@ -1,5 +1,6 @@
 """Defines the folder of a run: where it is, what lies in it, and how to find it again."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -29,6 +30,14 @@ EVALUATION = "evaluation"
 WANDB_ID = "wandb_id.txt"
 LOCK = ".fit.lock"
 """Held by the process that trains the run, and gone when it ends."""
+
+
+def read_words(path: Path) -> list[str] | None:
+    """Read the words of a command; None if the file is missing or damaged."""
+    try:
+        return [str(word) for word in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
 
 
 def is_taken(folder: Path) -> bool:

@@ -23,8 +23,9 @@ from rich.table import Column
 from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
 from lit_seg.cli.commands.train import add_setting
 from lit_seg.cli.layers import layers, names, run_folder
-from lit_seg.cli.trainings import Run, Trainings, recorded, state_of
+from lit_seg.cli.trainings import RECORD, Run, Trainings, state_of
 from lit_seg.errors import RunError, heard_signals, plural
+from lit_seg.runs.layout import read_words
 
 _LOOK = 1.0  # seconds between two looks at the trainings
 _PRINT = 30.0  # seconds between two lines of progress where there is no terminal
@@ -101,7 +102,7 @@ def planned(given: Namespace) -> list[Run]:
 def check_same(runs: list[Run], console: Console) -> None:
     """Refuse to mix runs that were started with other options."""
     for run in runs:
-        before, now = recorded(run), run.words
+        before, now = read_words(run.folder / RECORD), run.words
         if before is None and state_of(run) != "missing":
             console.out(
                 f"{run.folder}: was not started by a comparison and keeps its own options; the "

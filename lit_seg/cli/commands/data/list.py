@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from typing import get_args
 
-from rich.console import Console
 from rich.table import Table
 
+from lit_seg.cli.commands.run_command import console_of_width
 from lit_seg.data import DATASETS, SegDataModule
 from lit_seg.data.card import SplitName
 from lit_seg.data.facts import default_root
@@ -18,9 +18,7 @@ def main(args: Sequence[str]) -> int:
     if args and args[0] in ("-h", "--help"):
         sys.stdout.write("usage: python -m lit_seg data list [NAME]\n")
         return 0
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200  # a pipe has no edge to wrap at
+    console = console_of_width(200)
     if not args:
         table = Table("DATA", "what", "train / val / test", "licence", "get it by", "here")
         table.columns[0].no_wrap = True

@@ -93,16 +93,13 @@ class PairFinder:
 
     def masks_without_image(self) -> list[Path]:
         """List masks that belong to no image, as far as the folders tell."""
-        images = self._all_images()
+        images = [
+            path for path in self._below(self.images, self.masks) if self._is_image(path.name)
+        ]
         used = {*images, *(mask for image in images for mask in self._masks(image))}
         ends = (self.mask_suffix or "").lower() or LOSSLESS_SUFFIXES
         masks = [path for path in self._below(self.masks, self.images) if path not in used]
         return [path for path in masks if path.name.lower().endswith(ends)]
-
-    def _all_images(self) -> list[Path]:
-        """List the images of the folder, sorted, without files below the folder of masks."""
-        found = self._below(self.images, self.masks)
-        return [path for path in found if self._is_image(path.name)]
 
     def _below(self, folder: Path, apart: Path) -> list[Path]:
         """List the files of :func:`_files_below` that are not excluded."""
