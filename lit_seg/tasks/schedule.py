@@ -87,7 +87,10 @@ class ScheduledModule(LightningModule):
         for group, factor in zip(optimizer.param_groups, factors, strict=True):
             if factor != 1:
                 group["lr"] = group["lr"] * factor
-        self._options = [_without(group, "params") for group in optimizer.param_groups]
+        self._options = [
+            {key: value for key, value in group.items() if key != "params"}
+            for group in optimizer.param_groups
+        ]
         if self.lr_scheduler is None:
             return optimizer
         given = self.hparams.get("lr_scheduler")
@@ -182,8 +185,9 @@ class ScheduledModule(LightningModule):
             RunError: if the class of the optimizer or scheduler changed.
         """
         given = self.hparams.get("lr_scheduler")
-        options = {*_OPTIONS, *_arguments(given)} - {"last_epoch"}
-        options |= {*dir(_named(given) or LRScheduler)}  # a state would hide methods
+        known = _named(given) or LRScheduler
+        options = {*_OPTIONS, *inspect.signature(known).parameters} - {"last_epoch"}
+        options |= {*dir(known)}  # a state would hide methods
         for state in checkpoint.get("lr_schedulers", []):
             for part in scheduler_states(state):
                 for key in options:
@@ -352,15 +356,6 @@ def _named(given: Any) -> Any:
     module, _, name = str(_class_of(given)).rpartition(".")
     known = {place.__name__: place for place in (schedulers, warm_up)}
     return getattr(known.get(module), name, None)
-
-
-def _arguments(given: Any) -> list[str]:
-    known = _named(given)
-    return list(inspect.signature(known).parameters) if known else []
-
-
-def _without(options: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if key != name}
 
 
 def _class_of(given: Any) -> Any:
