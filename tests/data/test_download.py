@@ -602,7 +602,7 @@ def test_a_zip_that_cannot_be_read_is_one_error(server, tmp_path, local, central
 def test_every_archive_has_a_name_and_a_checksum(cls):
     for archive in cls.card.downloads:
         assert re.fullmatch(r"https?://[!-~]+", archive.url)
-        assert re.fullmatch(r"[\w-]+(\.mat|\.zip|\.tar|\.tar\.gz)", archive.name)
+        assert re.fullmatch(r"[\w.-]+(\.mat|\.zip|\.tar|\.tar\.gz)", archive.name)
         assert re.fullmatch("md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", archive.checksum)
 
 
