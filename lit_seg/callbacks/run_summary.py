@@ -16,16 +16,7 @@ from lit_seg.errors import plural
 from lit_seg.files.atomic_io import replace_text
 from lit_seg.files.escape import terminal
 from lit_seg.loggers.wandb_log import sync_command, wandb_run
-from lit_seg.runs.layout import (
-    CHECKPOINTS,
-    CLASSES,
-    METRICS,
-    POSTHOC,
-    TABLE,
-    VAL_IMAGES,
-    WANDB,
-    program,
-)
+from lit_seg.runs import layout
 from lit_seg.runs.score_table import HEADER, cells, class_rows, markdown_table, means_line
 from lit_seg.runs.summary import RunScores, remove_summary, run_scores, write_summary
 from lit_seg.tasks import LitSegmenter
@@ -80,7 +71,7 @@ class RunSummary(AfterFirstStep):
         """
         folder = Path(trainer.default_root_dir)
         remove_summary(folder)
-        (folder / POSTHOC).unlink(missing_ok=True)
+        (folder / layout.POSTHOC).unlink(missing_ok=True)
 
     def end_of_run(self, trainer: Trainer, module: Any) -> None:
         """Write the summary, show the table, and print what the folder holds."""
@@ -89,7 +80,7 @@ class RunSummary(AfterFirstStep):
         write_summary(folder, trainer.global_step, scores)
         if scores:
             title = f"val scores after {plural(module.scored_step, 'step')}"
-            self.show(scores, title, folder / TABLE, module)
+            self.show(scores, title, folder / layout.TABLE, module)
         else:
             Console().out("nothing was validated, so there is no table to show", highlight=False)
         Console().out(*_files_and_next(trainer, self.package), sep="\n", highlight=False)
@@ -145,7 +136,7 @@ def rich_table(
 def _files_and_next(trainer: Trainer, package: str) -> list[str]:
     """List the run's files, as far as they exist, and the commands that go on from here."""
     folder = Path(trainer.default_root_dir)
-    last, best = (folder / CHECKPOINTS / f"{name}.ckpt" for name in ("last", "best"))
+    last, best = (folder / layout.CHECKPOINTS / f"{name}.ckpt" for name in ("last", "best"))
     lines = [f"run          {folder}"]
     if last.exists():
         lines.append(f"checkpoint   {last}")
@@ -153,27 +144,27 @@ def _files_and_next(trainer: Trainer, package: str) -> list[str]:
         scored = (c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
         scores = [f"  ({c.monitor} {c.best_score:.4f})" for c in scored if c.best_score is not None]
         lines.append(f"checkpoint   {best}{''.join(scores)}")
-    numbers = [folder / name for name in (METRICS, CLASSES) if (folder / name).exists()]
-    lines += [f"numbers      {path}" for path in numbers]
+    numbers = (folder / layout.METRICS, folder / layout.CLASSES)
+    lines += [f"numbers      {path}" for path in numbers if path.exists()]
     online = wandb_run(trainer)
     if online is not None and not online.offline:
         lines.append(f"W&B          {online.url}")
-    elif any((folder / WANDB).glob("offline-run-*")):
+    elif any((folder / layout.WANDB).glob("offline-run-*")):
         lines.append(f"W&B          {folder}/wandb")
         lines.append(f"next         {sync_command(folder)}")
     commands = []
     if last.exists():
         commands.append(f"validate --ckpt_path {quote(str(folder))}")
         commands.append(f"fit --resume {quote(str(folder))} {_twice_as_long(trainer)}")
-    if (folder / VAL_IMAGES).exists():
+    if (folder / layout.VAL_IMAGES).exists():
         commands.append(f"diagnose {quote(str(folder))}")
-    own = program("lit_seg")
-    lit_seg = own if own.exists() else f"{program('python')} -m lit_seg"
+    own = layout.program("lit_seg")
+    lit_seg = own if own.exists() else f"{layout.program('python')} -m lit_seg"
     for words in commands:
         trains = not words.startswith("diagnose") and package != "lit_seg"
-        command = f"{program('python')} -m {package}" if trains else lit_seg
+        command = f"{layout.program('python')} -m {package}" if trains else lit_seg
         lines.append(f"next         {command} {words}")
-    if (folder / CLASSES).exists() and _NOTEBOOK.exists():  # it exists in a clone only
+    if (folder / layout.CLASSES).exists() and _NOTEBOOK.exists():  # it exists in a clone only
         lines.append(f"next         {_NOTEBOOK} plots the weights of this run")
     return lines
 

@@ -1,12 +1,14 @@
-"""Finds parts of a checkpoint, each as it must be, that cannot come from the same run."""
+"""Finds parts of a checkpoint, each as it must be, that do not fit the others or the run."""
 
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
+from torch.nn import Module
+from torch.optim import Optimizer
 
-from lit_seg.errors import plural
+from lit_seg.errors import RunError, plural
 from lit_seg.tasks.schedule import LIKE_THEIR_PARAMETER
 
 CURRENT = "current_model_state"
@@ -36,6 +38,28 @@ def contradiction(content: Mapping[str, Any]) -> str:
     if begun - content["epoch"] not in (0, 1):
         return f"position.epoch is {begun} and epoch {content['epoch']}"
     return _of_optimizer(content) or _of_weights(content, begun)
+
+
+def check_entries(optimizer: Optimizer, module: Module) -> None:
+    """Refuse a parameter that is about to change and lacks an entry that others of its kind have.
+
+    torch would begin anew for it in silence, or fail. Before a step this cannot be told: a
+    parameter without a gradient has no entries.
+    """
+    names = {parameter: name for name, parameter in module.named_parameters()}
+    changing = [
+        p for group in optimizer.param_groups for p in group["params"] if p.grad is not None
+    ]
+    for parameter in changing:
+        alike = (p for p in changing if (p.ndim > 1) == (parameter.ndim > 1))  # Adafactor's differ
+        missing = {key for p in alike for key in optimizer.state.get(p, ())}
+        missing -= {*optimizer.state.get(parameter, ())}
+        if missing:
+            raise RunError(
+                "the checkpoint's state of the optimizer does not fit: that of "
+                f"{names[parameter]} lacks {min(missing)}; resume from another checkpoint of the "
+                "run, or start a new run from its weights by INIT"
+            )
 
 
 def _of_optimizer(content: Mapping[str, Any]) -> str:

@@ -16,10 +16,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lit_seg.checkpoints.averaged_weights import averaging, keep_state, prepare_averages
-from lit_seg.checkpoints.contradictions import CURRENT, STEP_START
+from lit_seg.checkpoints.contradictions import CURRENT, STEP_START, check_entries
 from lit_seg.checkpoints.first_step import AfterFirstStep
 from lit_seg.checkpoints.lightning_private import LOGGED_STEP, set_logged_step
-from lit_seg.checkpoints.optimizer_entries import check_entries
 from lit_seg.data.resumable import ResumableDataModule
 from lit_seg.distributed.torch_private import copy_all
 from lit_seg.errors import RunError, plural

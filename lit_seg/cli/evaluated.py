@@ -20,17 +20,8 @@ from lit_seg.files.atomic_io import replace_text
 from lit_seg.inference.prior import write_tau
 from lit_seg.metrics.scores import STAT_NAMES
 from lit_seg.report.evaluation_files import Scored, best_tau, tau_table, write_scores
+from lit_seg.runs import layout
 from lit_seg.runs.csv_rows import logged_length
-from lit_seg.runs.layout import (
-    COMMAND,
-    CONFIG,
-    COST,
-    DATASET,
-    EVALUATION,
-    METRICS,
-    VAL_IMAGES,
-    numbered,
-)
 from lit_seg.runs.records import split_stat, stat_of
 from lit_seg.runs.summary import RunScores, versions, write_summary
 from lit_seg.tasks import LitSegmenter
@@ -44,7 +35,7 @@ def write_evaluation(
     if not trainer.is_global_zero or module.scores is None:
         return
     run, checkpoint = Path(trainer.default_root_dir), Path(str(trainer.ckpt_path))
-    folder = numbered(run / EVALUATION / split)
+    folder = layout.numbered(run / layout.EVALUATION / split)
     scored = _scored(module)
     values = {key: float(value) for key, value in trainer.callback_metrics.items()}
     images, seconds = len(scored.images), module.scoring_seconds
@@ -61,7 +52,7 @@ def write_evaluation(
             "versions": versions(),
         },
     )
-    replace_text(folder / VAL_IMAGES, image_table(module.image_counts, module.class_names))
+    replace_text(folder / layout.VAL_IMAGES, image_table(module.image_counts, module.class_names))
     scores = scores_of(module)
     title = f"{split} scores of {checkpoint.name}{_how(module.scoring)}"
     show_scores(scores, title, folder / "table.md")
@@ -96,15 +87,15 @@ def _write_as_run(folder: Path, run: Path, values: Mapping[str, float], scores: 
     Nothing is written if ``run`` has no configuration: then a checkpoint without its run is scored.
     ``values`` have keys such as ``val/miou``, and ``scores`` are the same for the summary.
     """
-    if not (run / CONFIG).is_file():
+    if not (run / layout.CONFIG).is_file():
         return
-    for name in (CONFIG, COMMAND, DATASET, COST):
+    for name in (layout.CONFIG, layout.COMMAND, layout.DATASET, layout.COST):
         if (run / name).is_file():
             replace_text(folder / name, (run / name).read_text(encoding="utf-8"))
-    steps, epochs = logged_length(run / METRICS)
+    steps, epochs = logged_length(run / layout.METRICS)
     row = {"step": max(0, steps - 1), "epoch": max(0, (epochs or 1) - 1), **values}
     text = pd.DataFrame([row]).to_csv(index=False, lineterminator="\n", na_rep="nan")
-    replace_text(folder / METRICS, text)
+    replace_text(folder / layout.METRICS, text)
     write_summary(folder, steps, scores)
 
 

@@ -54,14 +54,7 @@ from lit_seg.files.yaml_file import parse_yaml, read_yaml
 from lit_seg.inference.prior import read_tau
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
-from lit_seg.runs.layout import (
-    CHECKPOINTS,
-    COMMAND,
-    CONFIG,
-    check_files,
-    check_folders,
-    free_folder,
-)
+from lit_seg.runs import layout
 from lit_seg.runs.run_lock import hold_run
 from lit_seg.tasks import LitSegmenter
 from lit_seg.tasks.scoring import Scoring
@@ -100,8 +93,8 @@ class RunConfig(SaveConfigCallback, AfterFirstStep):
         text = self.parser.dump(config, skip_none=False)
         folder = Path(trainer.default_root_dir)
         if trainer.ckpt_path is None:  # what was added since is in the configuration alone
-            replace_text(folder / COMMAND, json.dumps(sys.argv[1:]) + "\n")
-        replace_text(folder / CONFIG, text)
+            replace_text(folder / layout.COMMAND, json.dumps(sys.argv[1:]) + "\n")
+        replace_text(folder / layout.CONFIG, text)
         for logger in trainer.loggers:
             logger.log_hyperparams(parse_yaml(text))
 
@@ -202,7 +195,7 @@ class LitSegCLI(LightningCLI):
                 "`max_steps`, `max_time` or `limit_train_batches` leave none"
             )
         folder, tried = Path(self.trainer.default_root_dir), self.config.fit.trainer.fast_dev_run
-        if self.trainer.is_global_zero and not tried and not (folder / CONFIG).exists():
+        if self.trainer.is_global_zero and not tried and not (folder / layout.CONFIG).exists():
             raise RunError(f"{folder}: was removed while the run wrote into it; train it anew")
         if self.model.needs_scoring:
             step = self.trainer.global_step - 1  # steps are counted from 0
@@ -227,10 +220,10 @@ class LitSegCLI(LightningCLI):
         config.run_dir = os.path.expanduser(config.run_dir)  # as the trainer does
         fits = self.subcommand == "fit"
         if config.ckpt_path is None and fits:
-            config.run_dir = str(free_folder(Path(config.run_dir)))
-        check_folders(Path(config.run_dir))
+            config.run_dir = str(layout.free_folder(Path(config.run_dir)))
+        layout.check_folders(Path(config.run_dir))
         if fits and is_first_rank():
-            check_files(Path(config.run_dir))
+            layout.check_files(Path(config.run_dir))
             self._held.enter_context(hold_run(Path(config.run_dir)))
         if config.ckpt_path is not None:
             checkpoint = find_checkpoint(
@@ -243,7 +236,7 @@ class LitSegCLI(LightningCLI):
             raise run_is_missing(self.subcommand)
         config.trainer.default_root_dir = config.run_dir
         for key in ("best_checkpoint", "last_checkpoint"):
-            config[key].dirpath = str(Path(config.run_dir) / CHECKPOINTS)
+            config[key].dirpath = str(Path(config.run_dir) / layout.CHECKPOINTS)
         check_reach(config, Path(config.run_dir), sys.argv[1:], self.callbacks)
         if self.subcommand == "test" and config.get("tau_sweep"):
             raise RunError(

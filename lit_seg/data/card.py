@@ -1,10 +1,14 @@
-"""What a user should know before getting a dataset; ``python -m lit_seg data list`` shows it."""
+"""What is known of a published dataset: its classes, its archives, and what `data list` shows."""
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
+
+from lit_seg.images.open_and_save import Colour
+from lit_seg.metrics.labels import ClassCounts
 
 SplitName = Literal["train", "val", "test"]
 
@@ -57,3 +61,25 @@ class DataCard:
     citation: str
     how_to_get: str
     downloads: tuple[Archive, ...] = ()
+
+
+ClassTable = tuple[tuple[str, ...], tuple[Colour, ...], ClassCounts | None]
+"""Names and RGB of the classes in the order of their ids, and published counts if any."""
+
+
+def read_classes(table: str) -> ClassTable:
+    """Read ``datasets/classes/<table>.csv``, whose comments state its sources.
+
+    Its counts are of the training split.
+    """
+    path = Path(__file__).parent / "datasets" / "classes" / f"{table}.csv"
+    text = path.read_text(encoding="utf-8")
+    rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    colours = tuple((int(row["red"]), int(row["green"]), int(row["blue"])) for row in rows)
+    counts = {
+        column: tuple(int(row[column]) for row in rows)
+        for column in ("pixels", "images", "image_pixels")
+        if column in rows[0]
+    }
+    names = tuple(row["name"] for row in rows)
+    return names, colours, ClassCounts(**counts) if counts else None

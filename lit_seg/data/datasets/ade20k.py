@@ -3,8 +3,7 @@
 from functools import partial
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import Archive, DataCard, SplitName
-from lit_seg.data.class_table import read_classes
+from lit_seg.data.card import Archive, DataCard, SplitName, read_classes
 from lit_seg.data.label_maps import LabelMap, read_ids
 from lit_seg.data.splits import FileSplit, matching_pairs
 from lit_seg.errors import DataError, NotThereError

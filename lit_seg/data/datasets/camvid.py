@@ -3,8 +3,7 @@
 from pathlib import PurePosixPath
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.class_table import read_classes
+from lit_seg.data.card import DataCard, SplitName, read_classes
 from lit_seg.data.file_lists import inside, read_lines, single_fault
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit

@@ -1,8 +1,7 @@
 """Cityscapes: 19 classes of street scenes from 50 cities, in the official layout."""
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.class_table import read_classes
+from lit_seg.data.card import DataCard, SplitName, read_classes
 from lit_seg.data.label_maps import LabelMap
 from lit_seg.data.splits import FileSplit, matching_pairs
 from lit_seg.errors import DataError, NotThereError

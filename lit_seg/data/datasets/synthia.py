@@ -8,8 +8,7 @@ import numpy as np
 from lightning_utilities.core.rank_zero import rank_zero_warn
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.class_table import read_classes
+from lit_seg.data.card import DataCard, SplitName, read_classes
 from lit_seg.data.label_maps import LabelMap, Stored
 from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.errors import DataError

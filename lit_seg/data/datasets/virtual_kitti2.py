@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import Archive, DataCard, SplitName
-from lit_seg.data.class_table import read_classes
+from lit_seg.data.card import Archive, DataCard, SplitName, read_classes
 from lit_seg.data.label_maps import ColourMap
 from lit_seg.data.splits import FileSplit, Pair, matching_pairs
 from lit_seg.errors import DataError, NotThereError

@@ -3,8 +3,7 @@
 from typing import Any, Literal, get_args
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import Archive, DataCard, SplitName
-from lit_seg.data.class_table import read_classes
+from lit_seg.data.card import Archive, DataCard, SplitName, read_classes
 from lit_seg.data.datasets.nyuv2.mat import HOW_TO_GET, LABELED, MatSplit
 from lit_seg.data.datasets.nyuv2.single_files import (
     LABEL_13,

@@ -5,8 +5,7 @@ from numpy.random import Generator
 from rich.progress import track
 
 from lit_seg.data.base import SegDataModule
-from lit_seg.data.card import DataCard, SplitName
-from lit_seg.data.class_table import read_classes
+from lit_seg.data.card import DataCard, SplitName, read_classes
 from lit_seg.data.datasets.streets import backdrop, furniture, traffic
 from lit_seg.data.datasets.streets.canvas import Camera, Canvas
 from lit_seg.data.datasets.streets.photo import photograph
