@@ -88,10 +88,6 @@ def save_onnx(
     onnx.save(file, external_data=False)  # weights in the same file
 
 
-def _write_pt2(network: DeployedNetwork, file: Path, metadata: str) -> None:
-    save_pt2(_program(network), file, metadata)
-
-
 def _write_onnx(network: DeployedNetwork, file: Path, metadata: str) -> None:
     axes = {0: "batch", 2: "height", 3: "width"}
     save_onnx(_program(network), file, metadata, ["labels", "logits"], axes)
@@ -111,7 +107,7 @@ def _write_smp(network: DeployedNetwork, file: Path, metadata: str) -> None:
 
 
 _WRITERS: dict[str, Callable[[DeployedNetwork, Path, str], None]] = {
-    "pt2": _write_pt2,
+    "pt2": lambda network, file, metadata: save_pt2(_program(network), file, metadata),
     "onnx": _write_onnx,
     "smp": _write_smp,
 }

@@ -1,8 +1,7 @@
 """Labels many images: files are read ahead and written by threads, while the network computes."""
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -22,7 +21,7 @@ class NamedImage(NamedTuple):
 
 def label_images(
     predictor: Predictor,
-    images: Iterable[NamedImage],
+    images: Sequence[NamedImage],
     folder: PredictionFolder,
     done: Callable[[int], object],
 ) -> list[DataError]:
@@ -41,47 +40,32 @@ def label_images(
         WriteError: if a file cannot be written.
     """
     faults: list[DataError] = []
+    size = predictor.batch_size
+    parts = (images[start : start + size] for start in range(0, len(images), size))
     with _threads() as pool:
+        reading = ([(name, pool.submit(read)) for name, read in part] for part in parts)
         written: list[Future[None]] = []
-        for batch in _batches(pool, images, predictor.batch_size, faults):
-            coming = [
-                pool.submit(folder.save, batch[i][0], batch[i][1], folder.keep(scores))
+        coming = next(reading, None)
+        while coming is not None:
+            part, coming = coming, next(reading, None)  # which is read while this one is scored
+            batch: list[tuple[str, Array]] = []
+            for name, image in part:
+                try:
+                    batch.append((name, image.result()))
+                except DataError as fault:
+                    faults.append(fault)
+            new = [
+                pool.submit(folder.save, *batch[i], folder.keep(scores))
                 for i, scores in predictor.scores([image for _, image in batch])
             ]
-            for each in written:  # of the batch before: threads have written it meanwhile
+            for each in written:  # of the part before: threads have written it meanwhile
                 each.result()
-            written = coming
-            done(len(batch))
+            written = new
+            if batch:
+                done(len(batch))
         for each in written:
             each.result()
     return faults
-
-
-def _batches(
-    pool: ThreadPoolExecutor, images: Iterable[NamedImage], size: int, faults: list[DataError]
-) -> Iterator[list[tuple[str, Array]]]:
-    batch: list[tuple[str, Array]] = []
-    for name, image in _read_ahead(pool, images, size):
-        try:
-            batch.append((name, image.result()))
-        except DataError as fault:
-            faults.append(fault)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _read_ahead(
-    pool: ThreadPoolExecutor, images: Iterable[NamedImage], number: int
-) -> Iterator[tuple[str, Future[Array]]]:
-    waiting: deque[tuple[str, Future[Array]]] = deque()
-    for name, read in images:
-        waiting.append((name, pool.submit(read)))
-        if len(waiting) > number:
-            yield waiting.popleft()
-    yield from waiting
 
 
 @contextmanager
