@@ -11,8 +11,7 @@ import pytest
 
 from lit_seg.cli.main import main
 from lit_seg.distributed.rank_timeout import is_first_rank
-from lit_seg.runs.layout import LOCK
-from lit_seg.runs.run_lock import hold_run
+from lit_seg.runs.layout import LOCK, hold_run
 from tests.test_cli import fit
 from tests.test_safe_files import hold
 

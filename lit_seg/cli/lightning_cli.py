@@ -55,7 +55,6 @@ from lit_seg.inference.prior import read_tau
 from lit_seg.loggers.csv_log import CSVLog
 from lit_seg.loggers.run_loggers import run_loggers
 from lit_seg.runs import layout
-from lit_seg.runs.run_lock import hold_run
 from lit_seg.tasks import LitSegmenter
 from lit_seg.tasks.scoring import Scoring
 
@@ -224,7 +223,7 @@ class LitSegCLI(LightningCLI):
         layout.check_folders(Path(config.run_dir))
         if fits and is_first_rank():
             layout.check_files(Path(config.run_dir))
-            self._held.enter_context(hold_run(Path(config.run_dir)))
+            self._held.enter_context(layout.hold_run(Path(config.run_dir)))
         if config.ckpt_path is not None:
             checkpoint = find_checkpoint(
                 Path(config.ckpt_path), "last" if fits else self.scored_checkpoint

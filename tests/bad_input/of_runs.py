@@ -169,7 +169,7 @@ def _in_use(world: World) -> int:
     """Held by another process, for as long as this one asks."""
     folder = world.copy()
     program = (
-        "import sys; from pathlib import Path; from lit_seg.runs.run_lock import hold_run\n"
+        "import sys; from pathlib import Path; from lit_seg.runs.layout import hold_run\n"
         "with hold_run(Path(sys.argv[1])): print(flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
