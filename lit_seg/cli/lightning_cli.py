@@ -136,9 +136,7 @@ class LitSegCLI(LightningCLI):
         return super().init_parser(exit_on_error=False, allow_abbrev=False, **kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        self._command_parser = (
-            parser  # the parser of the last command; all commands have these options
-        )
+        self._command_parser = parser  # of the last command; all commands have these options
         parser.add_argument(
             "--run_dir",
             type=str,

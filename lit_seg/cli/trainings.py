@@ -56,11 +56,7 @@ class Run:
     @property
     def words(self) -> list[str]:
         """The recorded command, which does not depend on where project and runs lie."""
-        own = [file.is_relative_to(EXPERIMENTS) for file in self.layers]
-        names = [
-            str(file.relative_to(EXPERIMENTS) if mine else file)
-            for file, mine in zip(self.layers, own, strict=True)
-        ]
+        names = (str(file).removeprefix(f"{EXPERIMENTS}{os.sep}") for file in self.layers)
         return [*names, *self.options]
 
 

@@ -108,6 +108,5 @@ class Report:
     title: str
     subtitle: str
     sections: Sequence[Section]
-    tables: Mapping[str, str] = field(
-        default_factory=dict
-    )  # CSV files by name, of what is not shown
+    # CSV files by name, of what is not shown
+    tables: Mapping[str, str] = field(default_factory=dict)
