@@ -30,28 +30,20 @@ class ImbalanceReport(AfterFirstStep):
         self.show = show
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the table; a run that goes on has its file until the first step is done."""
+        """Show the table."""
         data = getattr(trainer, "datamodule", None)
-        if not trainer.is_global_zero or not isinstance(data, SegDataModule):
-            return
-        names, counts = data.class_names, data.class_counts
-        if not getattr(trainer, "fast_dev_run", False) and not getattr(trainer, "ckpt_path", None):
-            _write(data, Path(trainer.default_root_dir))
-        if self.show:
-            console = Console()
+        if trainer.is_global_zero and self.show and isinstance(data, SegDataModule):
+            names, counts, console = data.class_names, data.class_counts, Console()
             console.print(imbalance_table(counts, names, f"training set of {data.folder}"))
             line = terminal(imbalance_line(counts, names))
             console.print(line, soft_wrap=not console.is_terminal)  # a file has no edge
 
     def after_first_step(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the file, because the data of a run that goes on may have changed."""
+        """Write the file, also anew: the data of a run that goes on may have changed."""
         data = getattr(trainer, "datamodule", None)
-        if trainer.ckpt_path and isinstance(data, SegDataModule):
-            _write(data, Path(trainer.default_root_dir))
-
-
-def _write(data: SegDataModule, folder: Path) -> None:
-    write_classes(folder, data.class_names, data.class_counts.pixels, data.palette)
+        if isinstance(data, SegDataModule):
+            folder = Path(trainer.default_root_dir)
+            write_classes(folder, data.class_names, data.class_counts.pixels, data.palette)
 
 
 def write_classes(
