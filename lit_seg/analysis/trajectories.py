@@ -24,7 +24,7 @@ MOST = 180  # steps that are kept of a run, three for each step that is drawn
 _NAMES = ("stat", "class")
 
 
-def drawn_rows(folder: Path, places: Mapping[str, str]) -> pd.DataFrame:
+def drawn_rows(folder: Path, places: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Read the validations, the costs and the class statistics of ``TRAJECTORIES`` of a run.
 
     The rows are those of ``load_runs``, but ``stat`` and ``class`` are categorical, and classes
@@ -32,7 +32,7 @@ def drawn_rows(folder: Path, places: Mapping[str, str]) -> pd.DataFrame:
     """
     few = tidy(pd.concat([metrics(folder / METRICS, ["val"]), costs(folder / COST)]))
     rows = stacked([few.astype(dict.fromkeys(_NAMES, "category")), _classes(folder / CLASSES)])
-    rows["class"] = rows["class"].cat.rename_categories(dict(places))
+    rows["class"] = rows["class"].cat.rename_categories(dict(places or {}))
     return rows
 
 
