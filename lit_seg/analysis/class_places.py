@@ -36,7 +36,7 @@ def by_place(runs: Sequence[Run]) -> list[Run]:
 
 
 def _renamed(run: Run, counts: dict[str, int]) -> Run:
-    """Of classes with equal counts, which have no order, those in front have the lower ids."""
+    """Name and order the classes by their counts; of equal ones the lower id comes first."""
     places: dict[str, str] = {}
     for name, number in sorted(counts.items(), key=lambda item: -item[1]):
         alike = sum(counts[other] == number for other in places)
