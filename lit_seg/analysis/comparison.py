@@ -142,7 +142,10 @@ def compare(
         words=words,
         watched=list(watched),
         log=stacked(
-            [drawn_rows(run.path).assign(method=label, seed=run.seed) for label, run in finished]
+            [
+                drawn_rows(run.path, run.places).assign(method=label, seed=run.seed)
+                for label, run in finished
+            ]
         ),
         images=images,
         scores=scores,

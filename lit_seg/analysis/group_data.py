@@ -20,7 +20,12 @@ def read_counts(
     """Read the counts per image of the runs that have them, and the sorted names of all images."""
     runs = [(method.label, run) for method in methods for run in method.runs]
     counted = [(label, run) for label, run in runs if (run.path / VAL_IMAGES).is_file()]
-    tables = {(label, run.seed): load_images(run.path) for label, run in counted}
+    tables = {}
+    for label, run in counted:
+        table = load_images(run.path)
+        if run.places:
+            table["class"] = table["class"].map(lambda name, run=run: run.places.get(name, name))
+        tables[label, run.seed] = table
     images = sorted({name for table in tables.values() for name in table["image"]})
     return images, {key: counts_of(table, images, classes) for key, table in tables.items()}
 

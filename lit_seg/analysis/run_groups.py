@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
 
+from lit_seg.analysis.class_places import NOTE, by_place
 from lit_seg.errors import RunError, plural
 from lit_seg.runs.layout import DATASET, SUMMARY, VAL_IMAGES
-from lit_seg.runs.reader import load_dataset
 from lit_seg.runs.run import Run
 from lit_seg.runs.summary import same_length
 
@@ -64,6 +64,8 @@ def group(runs: Sequence[Run], baseline: str) -> tuple[list[Method], list[str]]:
         )
     warnings += [sentence for run in finished if (sentence := run.stopped_early())]
     warnings += [sentence for run in finished if (sentence := run.misnamed())]
+    finished = by_place(finished)
+    warnings += [NOTE] if finished[0].places else []
     usual = _usual_steps(finished, baseline)
     data = _datasets(finished)
     if len(several := sorted(set(data.values()))) > 1:
@@ -188,21 +190,20 @@ def _datasets(runs: Sequence[Run]) -> dict[Path, str]:
 
 
 def _refuse_other_data(runs: Sequence[Run]) -> None:
-    with_pixels = [run for run in runs if (run.path / DATASET).is_file()]
-    tables = {run.name: load_dataset(run.path).set_index("class") for run in with_pixels}
-    first = next(iter(tables), "")
-    for run, table in tables.items():
-        if list(table.index) != list(tables[first].index):
-            raise RunError(f"{run} has other classes than {first}; compare runs of one dataset")
-        pixels, wanted = table["train_pixels"], tables[first]["train_pixels"]
-        unit, hint = "pixels", "compare runs of one dataset"
-        if "model.rule" in runs[0].config:
-            unit, hint = "images", f"{hint}, and of one seed where it draws them"
-        for name, number in pixels[pixels != wanted].items():
+    first, unit = runs[0], "images" if "model.rule" in runs[0].config else "pixels"
+    for run in runs:
+        if list(run.scores.classes) != list(first.scores.classes):
             raise RunError(
-                f"{run} was trained on other data than {first}: {name} has {number} training "
-                f"{unit} and {wanted[name]}; {hint}"
+                f"{run.name} has other classes than {first.name}; compare runs of one dataset"
             )
+        wanted = first.scores.column("train_pixels")
+        ours = run.scores.column("train_pixels")
+        for name, number, other in zip(run.scores.classes, ours, wanted, strict=True):
+            if number != other:
+                raise RunError(
+                    f"{run.name} was trained on other data than {first.name}: {name} has "
+                    f"{number:.0f} training {unit} and {other:.0f}; compare runs of one dataset"
+                )
 
 
 def _same_data(run: Run) -> Hashable:

@@ -1,5 +1,6 @@
 """Reads the part of a run's log that a comparison draws, thinned to as many steps as it draws."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -23,13 +24,16 @@ MOST = 180  # steps that are kept of a run, three for each step that is drawn
 _NAMES = ("stat", "class")
 
 
-def drawn_rows(folder: Path) -> pd.DataFrame:
+def drawn_rows(folder: Path, places: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Read the validations, the costs and the class statistics of ``TRAJECTORIES`` of a run.
 
-    The rows are those of ``load_runs``, but ``stat`` and ``class`` are categorical.
+    The rows are those of ``load_runs``, but ``stat`` and ``class`` are categorical, and classes
+    have the names in ``places``, if they have any there.
     """
     few = tidy(pd.concat([metrics(folder / METRICS, ["val"]), costs(folder / COST)]))
-    return stacked([few.astype(dict.fromkeys(_NAMES, "category")), _classes(folder / CLASSES)])
+    rows = stacked([few.astype(dict.fromkeys(_NAMES, "category")), _classes(folder / CLASSES)])
+    rows["class"] = rows["class"].cat.rename_categories(dict(places or {}))
+    return rows
 
 
 def stacked(tables: list[pd.DataFrame]) -> pd.DataFrame:

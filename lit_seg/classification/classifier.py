@@ -63,9 +63,9 @@ class LitClassifier(ExchangedModule):
         method_options: more arguments of the method.
         stage_one: finished run of the method ``plain`` that a second stage begins with.
         frozen: the part of the network that is not trained: ``none``, ``trunk``, ``blocks`` (all
-            but the neck) or ``all``.
+            but the neck) or ``all``. With a ``stage_one`` the method freezes by options of its own.
         freeze_batchnorm: whether its batch statistics are frozen too. They are not in the published
-            code of Kang et al. and OLTR.
+            code of Kang et al. and OLTR. With a ``stage_one`` it is one of ``method_options``.
         rule: which classes are many, medium and few: ``kang``, ``oltr`` or ``mislas``.
         watched: names of further classes to log, where there are more than 50.
         optimizer: makes the optimizer from the parameters.
@@ -118,10 +118,11 @@ class LitClassifier(ExchangedModule):
         if (method in SECOND_STAGES) != (stage_one is not None):
             needs = "needs a finished run of `plain`" if stage_one is None else "takes no run"
             raise ValueError(f"`stage_one`: the method {method} {needs}, got {stage_one}")
-        self.save_hyperparameters()
+        logged = len(names) <= SHOWN  # loggers have the whole configuration anyway
+        self.save_hyperparameters(logger=logged)
         # plain values, so that checkpoints load with weights_only=True
         plain = {"class_counts": counts, "class_names": names, "data_format": data_format.plain()}
-        self.save_hyperparameters(plain)
+        self.save_hyperparameters(plain, logger=logged)
         self.class_names = names
         self.class_pixels = counts  # what the readers of runs call them
         self.data_format = data_format
@@ -229,6 +230,22 @@ class LitClassifier(ExchangedModule):
         step = self.method.train_step(*((self._normalised(batch[i]), batch[t]) for i, t in keys))
         self.end_step_with(batch, step.loss, step.logits, step.target)
         return step.loss
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by the norm of each part that the method keeps apart."""
+        parts = self.method.clipped_apart()
+        if len(parts) > 1 and gradient_clip_val and gradient_clip_algorithm != "value":
+            for part in parts:
+                nn.utils.clip_grad_norm_(part, gradient_clip_val)
+        else:
+            super().configure_gradient_clipping(
+                optimizer, gradient_clip_val, gradient_clip_algorithm
+            )
 
     def on_after_backward(self) -> None:
         """Look at the step, if one was trained."""

@@ -26,6 +26,7 @@ class Row(NamedTuple):
 
 ROWS = {
     "ce": Row("CE", "plain", "ce"),
+    "ce_class_aware": Row("CE, class-aware sampling", "class_aware", "ce"),
     "lifted": Row("Lifted structure loss", "lifted", "ce"),
     "focal": Row("Focal loss", "plain", "focal"),
     "range": Row("Range loss", "range", "ce"),

@@ -42,6 +42,8 @@ class Run(RunName):
     # Options with dotted names, without the loss, the seed and where things lie.
     config: Mapping[str, str] = field(compare=False)
     damage: str  # which file of a finished run is damaged, and how; empty if none is
+    # What a comparison calls each class, if not by its name; the scores have these names then.
+    places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def finished(self) -> bool:

@@ -9,9 +9,14 @@ from pathlib import Path
 from lit_seg.classification.data import CIFAR10LT, ClassFolders, DigitsLT, INaturalist2018, PlacesLT
 from lit_seg.classification.data.base import ImageDataModule
 from tests.bad_input.case import Case, World
-from tests.classification.pictures_of_classes import write_cifar, write_photos, write_places
+from tests.classification.pictures_of_classes import (
+    write_cifar,
+    write_list,
+    write_photos,
+    write_places,
+)
 
-TRAIN = "Places_LT_train.txt"
+TRAIN, TEST = "Places_LT_train.txt", "Places_LT_test.txt"
 SMALL = {"num_workers": 0, "batch_size": 2}
 
 
@@ -22,22 +27,29 @@ def _read(data: ImageDataModule) -> int:
     return 0
 
 
-def _places(spoil: Callable[[Path], object]) -> Callable[[World], int]:
+def _places(spoil: Callable[[Path], object], own: bool = True) -> Callable[[World], int]:
     def provoke(world: World) -> int:
         world.patch.setattr(PlacesLT, "num_classes", 3)
         write_places(world.tmp / "places")
         spoil(world.tmp / "places")
-        return _read(PlacesLT(root=str(world.tmp / "places"), size=8, **SMALL))
+        return _read(PlacesLT(root=str(world.tmp / "places"), own_lists=own, size=8, **SMALL))
 
     return provoke
 
 
-def _line(text: str) -> Callable[[Path], object]:
+def _line(text: str, split: str = "train") -> Callable[[Path], object]:
     def spoil(root: Path) -> None:
-        with (root / TRAIN).open("a") as file:
+        with (root / f"Places_LT_{split}.txt").open("a") as file:
             file.write(f"{text}\n")
 
     return spoil
+
+
+def _sorted_labels(root: Path) -> None:
+    """Label the test images by the order of their folders."""
+    ids = {"desert": 0, "field": 1, "zoo": 2}
+    paths = [line.split()[0] for line in (root / TEST).read_text().splitlines()]
+    write_list(root, TEST, [(path, ids[path.split("/")[1].split("_")[0]]) for path in paths])
 
 
 def _without_class(root: Path) -> None:
@@ -92,6 +104,14 @@ CASES = [
     Case("images-list-label", _places(_line("train/x/1.png 3")), ("line 11", "0 to 2")),
     Case("images-list-leaves-root", _places(_line("../1.png 0")), ("line 11", "'../1.png'")),
     Case("images-list-mixed", _places(_line("train/zoo_road/9.png 2")), ("'zoo_road'", "9.png")),
+    Case("images-list-order", _places(_sorted_labels), (TEST, "id 2", "'zoo_road'", "has 0")),
+    Case("images-list-length", _places(lambda root: None, own=False), (TRAIN, "10", "62500")),
+    Case("images-list-twice", _places(_line("train/zoo_road/train0.png 0")), (TRAIN, "train0.png")),
+    Case(
+        "images-list-leak",
+        _places(_line("train/field_road/train1.png 2", "val")),
+        ("Places_LT_val.txt", "field_road/train1.png", "both: 1"),
+    ),
     Case("images-list-no-image", _places(_without_class), (TRAIN, "1 of 3", "class 1")),
     Case(
         "images-list-names-missing",
@@ -114,6 +134,11 @@ CASES = [
         ("t.csv", "301", "xxx"),
     ),
     Case("images-table-empty", _own([], "image,label\n1.png,\n"), ("t.csv", "line 2")),
+    Case(
+        "images-table-leak",
+        _own(["1.png"], "image,label,split\n1.png,a,train\n1.png,a,val\n"),
+        ("t.csv", "1.png", "val", "train"),
+    ),
     Case("images-cifar-pickle", _evil_cifar, ("data_batch_1", "builtins.print")),
     Case("images-inaturalist-ids", _other_annotations, ("train2018.json", "image 1")),
     Case("images-package-missing", _without_sklearn, ("scikit-learn",)),

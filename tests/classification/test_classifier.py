@@ -2,10 +2,12 @@
 
 import math
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning.loggers.utilities import _log_hyperparams
 from sklearn.metrics import balanced_accuracy_score, recall_score
 from torch import Tensor
 
@@ -72,6 +74,31 @@ def test_thousands_of_classes_stay_readable_and_cheap(tmp_path, capsys) -> None:
     }
     assert lines["(many)"] == pytest.approx(99.5)  # classes 0 to 199 have more than 100 images
     assert lines["class_4000"] == 4000
+
+
+def test_loggers_get_no_name_and_number_of_thousands_of_classes() -> None:
+    """They were 342 kB of W&B's configuration."""
+    for classes, logged in ((SHOWN, True), (SHOWN + 1, False)):
+        logger, module = Mock(), classifier(classes)
+        _log_hyperparams(Mock(loggers=[logger], lightning_module=module, datamodule=None))
+        given = logger.log_hyperparams.call_args
+        assert ("class_names" in str(given)) == logged
+        assert len(module.hparams["class_names"]) == classes  # as a checkpoint has them
+
+
+def test_clipping_by_norm_keeps_h_from_the_backbone() -> None:
+    """One norm over both heads would let h shrink the step of the backbone."""
+    module = classifier(3, method="sdn")
+    optimizer = torch.optim.SGD(module.parameters())
+    for name, parameter in module.method.named_parameters():
+        parameter.grad = torch.full_like(parameter, 100.0 if name.startswith("head.") else 1e-3)
+    module.configure_gradient_clipping(optimizer, 1.0, "norm")
+    assert torch.equal(
+        module.method.feature_head.weight.grad,
+        torch.full_like(module.method.feature_head.weight, 1e-3),
+    )
+    of_h = torch.cat([each.grad.flatten() for each in module.method.head.parameters()])
+    assert float(of_h.norm()) == pytest.approx(1.0, rel=1e-4)
 
 
 def test_few_classes_are_all_logged() -> None:

@@ -10,11 +10,14 @@ import torch
 
 from lit_seg.classification.data import ImageNetLT, INaturalist2018, PlacesLT
 from lit_seg.classification.data.image_lists import read_image_list
-from tests.classification.pictures_of_classes import write_list, write_places
+from tests.classification.pictures_of_classes import write_list, write_photos, write_places
 
 OPTIONS = {"num_workers": 0, "batch_size": 2, "size": 8}
 LISTS = Path(os.environ.get("DATA_ROOT", "data")) / "longtail_splits"
 needs_lists = pytest.mark.skipif(not LISTS.is_dir(), reason="the published lists are not here")
+
+
+OWN = {**OPTIONS, "own_lists": True}
 
 
 @needs_lists
@@ -64,7 +67,7 @@ def places(tmp_path, monkeypatch):
 
 
 def test_labels_are_those_of_the_list(places):
-    data = PlacesLT(root=str(places), seed=2, **OPTIONS)
+    data = PlacesLT(root=str(places), seed=2, **OWN)
     assert data.class_names == ["zoo_road", "desert_road", "field_road"]
     assert data.class_counts.pixels == (5, 3, 2)
     data.prepare_data()
@@ -81,18 +84,29 @@ def test_labels_are_those_of_the_list(places):
 def test_evaluation_resizes_the_shorter_side_and_cuts_the_centre(places):
     import cv2
 
-    data = PlacesLT(root=str(places), **OPTIONS)
+    data = PlacesLT(root=str(places), **OWN)
     image = data.split("val").load(0)  # of 12 x 10 pixels
     resized = cv2.resize(image, (9, 11), interpolation=cv2.INTER_AREA)
     batch = next(iter(data.val_dataloader()))
     assert np.array_equal(batch["image"][0].numpy().transpose(1, 2, 0), resized[1:9, 0:8])
 
 
+def test_held_out_lists_without_folders_or_classes_are_taken(places, caplog):
+    """Some have plain file names, which say no class; of classes that lack a line tells."""
+    write_list(places, "Places_LT_test.txt", [("val/1.png", 0), ("val/2.png", 2)])
+    write_photos(places, ["val/1.png", "val/2.png"])
+    data = PlacesLT(root=str(places), **OWN)
+    assert data.split("test").targets.tolist() == [0, 2]
+    with caplog.at_level("INFO"):
+        data._look_at("test")
+    assert "1 of 3 classes have no test image, such as 'desert_road'" in caplog.text
+
+
 def test_another_image_changes_the_hash(places):
-    first = PlacesLT(root=str(places), **OPTIONS).content_hashes
-    assert first == PlacesLT(root=str(places), **OPTIONS).content_hashes
+    first = PlacesLT(root=str(places), **OWN).content_hashes
+    assert first == PlacesLT(root=str(places), **OWN).content_hashes
     (places / "train/zoo_road/train0.png").write_bytes(b"other")
-    assert PlacesLT(root=str(places), **OPTIONS).content_hashes["train"] != first["train"]
+    assert PlacesLT(root=str(places), **OWN).content_hashes["train"] != first["train"]
 
 
 def test_the_list_of_inaturalist_is_made_from_its_annotations(tmp_path, monkeypatch):
@@ -104,7 +118,7 @@ def test_the_list_of_inaturalist_is_made_from_its_annotations(tmp_path, monkeypa
     for name in ("train2018.json", "val2018.json"):
         (tmp_path / name).write_text(json.dumps(content))
     monkeypatch.setattr(INaturalist2018, "num_classes", 2)
-    data = INaturalist2018(root=str(tmp_path), **OPTIONS)
+    data = INaturalist2018(root=str(tmp_path), **OWN)
     write_list(tmp_path, "iNaturalist18_train.txt", lines)
     listed = read_image_list(tmp_path / "iNaturalist18_train.txt", tmp_path, 2)
     (tmp_path / "iNaturalist18_train.txt").unlink()

@@ -17,13 +17,13 @@ from lit_seg.classification.cli import main
 from lit_seg.classification.compare import train
 from lit_seg.classification.rows import ROWS, is_second, run_of
 from lit_seg.classification.table import evaluation_of
+from lit_seg.cli.commands.report import main as report
 from lit_seg.cli.main import main as main_of_segmentation
 from lit_seg.diagnosis.advice import advise
 from lit_seg.diagnosis.evidence import weigh
 from lit_seg.diagnosis.run_record import read_run
 from lit_seg.diagnosis.verdict import judge
 from lit_seg.errors import RunError
-from lit_seg.report.sections import classes, decision, limits
 from lit_seg.runs.reader import COUNTS
 from tests.conftest import make_once
 from tests.same import differences
@@ -37,8 +37,8 @@ FEW = [
 FAILS_AT = 7
 
 
-def command(model: str, loss: str, runs: Path, *options: str) -> list[str]:
-    return run_of("digits_lt", model, loss, 0, runs, [*FEW, *options]).command
+def command(model: str, loss: str, runs: Path, *options: str, seed: int = 0) -> list[str]:
+    return run_of("digits_lt", model, loss, seed, runs, [*FEW, *options]).command
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_a_diagnosis_counts_images_and_names_the_task(runs: Path) -> None:
     assert run.resume().startswith("make train TASK=classification RESUME=")
 
 
-def test_a_report_is_of_images_and_compares_methods_with_plain(runs: Path) -> None:
+def test_a_report_is_of_images_and_compares_methods_with_plain(runs: Path, tmp_path: Path) -> None:
     found = compare([runs / name / "ce/seed0" for name in ("crt", "plain")], draws=20)
     assert list(found.groups) == ["many", "medium", "few"]
     base = found.baseline
@@ -130,10 +130,13 @@ def test_a_report_is_of_images_and_compares_methods_with_plain(runs: Path) -> No
     assert base.model == "plain"
     (other,) = (method for method in found.methods if method is not base)
     assert found.difference(other.label, "macc") is not None
-    sections = (decision.section(found), classes.section(found), limits.section(found))
-    for text in map(repr, sections):
-        assert "ixel" not in text
-        assert "few-shot" in text or "few" in text
+    given = [str(runs / name / "ce/seed0") for name in ("plain", "crt")]
+    assert report([*given, "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "report.md").read_text()
+    assert "ixel" not in text
+    assert "few-shot" in text
+    # a name that is a number, in the tables of three scores
+    assert sum(line.startswith("| 7 | ") for line in text.splitlines()) == 3
     assert not [option for option in found.settings if option.startswith("model.method")]
     few = found.scores[found.scores["stat"] == "tail_recall"].set_index("method")["value"]
     metrics = pd.read_csv(runs / "plain/ce/seed0/metrics.csv").dropna(subset=["val/few"])
@@ -142,6 +145,41 @@ def test_a_report_is_of_images_and_compares_methods_with_plain(runs: Path) -> No
     assert curves[curves["method"] == base.label]["value"].tolist() == pytest.approx(
         metrics["val/few"].tolist()
     )
+
+
+def test_over_seeds_that_draw_what_is_rare_a_class_is_its_place(runs: Path, tmp_path: Path) -> None:
+    assert main(command("plain", "ce", tmp_path, seed=1)) == 0
+    seeds = [runs / "plain/ce/seed0", tmp_path / "digits_lt/plain/ce/seed1"]
+    counts = [pd.read_csv(run / "dataset.csv")["train_pixels"].to_numpy() for run in seeds]
+    assert counts[0].tolist() != counts[1].tolist()
+    found = compare(seeds, draws=20)
+    assert found.train_pixels == sorted(counts[0], reverse=True)
+    assert found.classes[:2] == ["124 images", "80 images"]
+    assert any("Each seed draws" in line for line in found.warnings)
+    for seed, (run, of_run) in enumerate(zip(seeds, counts, strict=True)):
+        scores = json.loads((run / "summary.json").read_text())["scores"]["classes"]
+        rarest = scores[str(of_run.argmin())]["recall"]
+        rows = found.class_scores.query("seed == @seed and `class` == '2 images'")
+        assert rows.set_index("stat").loc["recall", "value"] == rarest
+        labelled = np.asarray(found.counts["ce", seed])[..., 0].sum(0)
+        images = pd.read_csv(run / "val_images.csv")
+        of_class = images.groupby("class")["labelled"].sum()
+        assert labelled[-1] == of_class[of_run.argmin()]
+    drawn = found.log[found.log["stat"] == "class/recall"]
+    assert set(drawn["class"]) <= set(found.classes)
+
+
+def test_one_seed_with_other_counts_is_other_data(runs: Path, tmp_path: Path) -> None:
+    other = tmp_path / "digits_lt/sdn/ce/seed0"
+    shutil.copytree(runs / "plain/ce/seed0", other)
+    for name in ("summary.json", "dataset.csv"):  # the class of 3 images has 2, and the other way
+        text = (other / name).read_text()
+        pairs = [('"train_pixels": 2,', '"train_pixels": 3,'), (",2,#", ",3,#")]
+        for one, two in pairs:
+            text = text.replace(one, "?").replace(two, one).replace("?", two)
+        (other / name).write_text(text)
+    with pytest.raises(RunError, match="has 2 training images and 3; compare runs of one dataset"):
+        compare([runs / "plain/ce/seed0", other], draws=20)
 
 
 def test_segmentation_sends_a_run_to_its_own_command_line(

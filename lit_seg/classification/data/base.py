@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from lightning_utilities.core.rank_zero import rank_zero_info
 from torch.utils.data import DataLoader
 
 from lit_seg.classification.class_sampling import LabelSampling
@@ -128,6 +129,12 @@ class ImageDataModule(ResumableDataModule):
     def _look_at(self, name: SplitName) -> None:
         self._split(name).check()
         super()._look_at(name)
+        absent = np.setdiff1d(np.arange(self._classes), self._split(name).targets)
+        if len(absent):
+            rank_zero_info(
+                f"{self.root}: {len(absent)} of {self._classes} classes have no {name} image, such "
+                f"as {self.class_names[absent[0]]!r}; means over classes are of the others"
+            )
 
     def _content_hash(self, name: SplitName) -> str:
         return self._split(name).content_hash()

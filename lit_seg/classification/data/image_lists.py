@@ -55,21 +55,38 @@ def folder_names(images: ImageList, classes: int) -> list[str]:
         DataError: if a class has no image, or the folder of a class holds images of another.
     """
     names: dict[int, str] = {}
-    ids: dict[str, int] = {}
-    for path, target in zip(images.paths, images.targets.tolist(), strict=True):
-        folder = path.rpartition("/")[0].partition("/")[2]
-        if names.setdefault(target, folder) != folder or ids.setdefault(folder, target) != target:
-            raise DataError(
-                f"{images.source}: {path} has the class id {target}, which the list gives to "
-                f"{names[target]!r}, and {folder!r} has {ids.get(folder, target)}; take the "
-                "labels from the list of the dataset's authors, not from the order of folders"
-            )
+    check_folders(images, names)
     if absent := sorted(set(range(classes)) - names.keys()):
         raise DataError(
             f"{images.source}: {len(absent)} of {classes} classes have no training image, such as "
             f"class {absent[0]}; fetch the whole list"
         )
     return [names[c] for c in range(classes)]
+
+
+def check_folders(images: ImageList, names: dict[int, str]) -> None:
+    """Refuse images whose class id is not that of their folder.
+
+    Args:
+        images: of which held-out ones may lie in no folder of a class, and are not looked at then.
+        names: the folder of each class id by the training list; while that is read they are filled
+            in.
+
+    Raises:
+        DataError: naming the first such image.
+    """
+    held_out = bool(names)
+    ids = {name: target for target, name in names.items()}
+    for path, target in zip(images.paths, images.targets.tolist(), strict=True):
+        folder = path.rpartition("/")[0].partition("/")[2]
+        if held_out and not folder:
+            continue
+        if names.setdefault(target, folder) != folder or ids.setdefault(folder, target) != target:
+            raise DataError(
+                f"{images.source}: {path} has the class id {target}, which the training list gives "
+                f"to {names[target]!r}, and {folder!r} has {ids.get(folder, 'none')}; take the "
+                "labels from the lists of the dataset's authors, not from the order of folders"
+            )
 
 
 def held_back(images: ImageList, per_class: int, first: bool) -> ImageList:

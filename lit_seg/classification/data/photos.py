@@ -1,18 +1,26 @@
 """Photos of any size that are read from files, and the datasets that lists describe."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, get_args
 
 from lit_seg.classification.data.base import IMAGENET_MEAN, IMAGENET_STD, ImageDataModule
 from lit_seg.classification.data.image_format import ImageFormat
-from lit_seg.classification.data.image_lists import ImageList, folder_names, read_image_list
+from lit_seg.classification.data.image_lists import (
+    ImageList,
+    check_folders,
+    folder_names,
+    read_image_list,
+)
 from lit_seg.classification.data.image_splits import PhotoSplit
 from lit_seg.classification.data.image_transforms import CropAndJitter
 from lit_seg.data.card import SplitName
 from lit_seg.data.facts import from_home
+from lit_seg.errors import DataError, NotThereError
 
 
 class Photos(ImageDataModule):
@@ -57,9 +65,46 @@ class Photos(ImageDataModule):
     def images(self, name: SplitName) -> ImageList:
         """Find the images of a split; their files need not be there."""
 
+    def prepare_data(self) -> None:
+        """Refuse images that are listed more than once, also as those of a later test."""
+        splits: dict[SplitName, PhotoSplit] = {}
+        for name in get_args(SplitName):
+            with suppress(NotThereError):
+                splits[name] = self._split(name)  # type: ignore[assignment]
+        check_repeats(splits)
+        super().prepare_data()
+
     def split(self, name: SplitName) -> PhotoSplit:
         paths, targets, source = self.images(name)
         return PhotoSplit(self.root, paths, targets, source, self.card.how_to_get)
+
+
+def check_repeats(splits: Mapping[SplitName, PhotoSplit]) -> None:
+    """Refuse an image that is listed twice in a split, or in two of them.
+
+    Where validation and test are the same list, as in public code, they are meant to be.
+
+    Raises:
+        DataError: naming the first such image.
+    """
+    known: dict[SplitName, set[str]] = {}
+    for name, split in splits.items():
+        paths = set(split.paths)
+        if more := len(split) - len(paths):
+            twice = next(path for path, times in Counter(split.paths).items() if times > 1)
+            raise DataError(
+                f"{split.source}: {twice} is listed more than once for {name} (lines too many: "
+                f"{more}); remove them"
+            )
+        for other, of_other in known.items():
+            shared = paths & of_other
+            if shared and (other == "train" or paths != of_other):
+                raise DataError(
+                    f"{split.source}: {min(shared)} is listed for {name}, and for {other} too "
+                    f"(images in both: {len(shared)}); leave each in one of the two, for scores of "
+                    "images that trained or chose say nothing"
+                )
+        known[name] = paths
 
 
 class Listed(Photos):
@@ -67,6 +112,7 @@ class Listed(Photos):
 
     Args:
         lists: folder of the lists; ``root`` by default.
+        own_lists: whether they are your own, of any length; published ones must be whole.
         size: height and width of the images that the network sees, in pixels.
         scale: the range of a training crop's share of the image.
         flip: probability that a training image is mirrored.
@@ -77,10 +123,13 @@ class Listed(Photos):
     num_classes: int
     list_name: str
     """The file of each list, with ``{}`` in place of the split."""
+    lengths: ClassVar[Mapping[SplitName, int]]
+    """The images in each published list."""
 
     def __init__(
         self,
         lists: str | None = None,
+        own_lists: bool = False,
         size: int = 224,
         scale: tuple[float, float] = (0.08, 1.0),
         flip: float = 0.5,
@@ -89,6 +138,7 @@ class Listed(Photos):
     ) -> None:
         super().__init__(size, scale, flip, jitter, **options)
         self.lists = from_home(lists) if lists else self.root
+        self.own_lists = own_lists
 
     @cached_property
     def class_names(self) -> list[str]:
@@ -99,11 +149,30 @@ class Listed(Photos):
         return self.images("train")
 
     def images(self, name: SplitName) -> ImageList:
-        return self.listed(self.list_name.format(name))
+        return self.listed(name)
 
-    def listed(self, name: str) -> ImageList:
-        """Read a list; a DataError says if it is missing."""
-        path: Path = self.lists / name
+    def listed(self, name: SplitName) -> ImageList:
+        """Read a list.
+
+        Raises:
+            DataError: if it is missing, not whole, or gives a folder another class id than the
+                training list.
+        """
+        found = self.read(name)
+        if not self.own_lists and len(found.paths) != self.lengths[name]:
+            raise DataError(
+                f"{found.source}: lists {len(found.paths)} images, and as published "
+                f"{self.lengths[name]}; fetch it again, or say that these lists are your own by "
+                "`--data.init_args.own_lists true`"
+            )
+        if name != "train":
+            with suppress(NotThereError):  # where the training list is not here
+                check_folders(found, dict(enumerate(self.class_names)))
+        return found
+
+    def read(self, name: SplitName) -> ImageList:
+        """Read a list as it is; a DataError says if it is missing."""
+        path: Path = self.lists / self.list_name.format(name)
         if not path.is_file():
             raise self._missing(path)
         return read_image_list(path, self.root, self.num_classes)

@@ -95,6 +95,10 @@ class Method(nn.Module):
         for loss in self.losses():
             loss.set_progress(done)
 
+    def clipped_apart(self) -> list[list[nn.Parameter]]:
+        """The parameters, divided where a gradient's norm must not shrink that of another part."""
+        return [list(self.parameters())]
+
     def losses(self) -> list[SegLoss]:
         """The losses over logits that the method holds as children, with their state."""
         return [child for child in self.children() if isinstance(child, SegLoss)]

@@ -14,7 +14,7 @@ class SDN(Method):
 
     Head g and the backbone f train by :math:`L_g`, head h by :math:`L_h` alone, and h alone
     decides. So a weight between both losses would be a factor of one learning rate, and there is
-    none here.
+    none here. Gradients are clipped for head h by itself, and for head g with the backbone.
 
     Args:
         backbone: f, makes ``(N, D)`` features.
@@ -44,3 +44,8 @@ class SDN(Method):
         logits = self.head(features.detach())
         loss = self.feature_loss(self.feature_head(features), target)
         return Step(loss + self.head_loss(logits, target), logits.detach(), target)
+
+    def clipped_apart(self) -> list[list[nn.Parameter]]:
+        of_h = [*self.head.parameters(), *self.head_loss.parameters()]
+        others = [each for each in self.parameters() if all(each is not other for other in of_h)]
+        return [others, of_h]

@@ -26,3 +26,4 @@ class ImageNetLT(Listed):
         "those of ILSVRC 2012 (https://image-net.org, by an account), with a folder per synset in "
         "each.",
     )
+    lengths = card.images

@@ -1,11 +1,12 @@
 """iNaturalist 2018: photos of 8142 species, long-tailed as people found them."""
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
-from lit_seg.classification.data.image_lists import ImageList, held_back, read_image_list
+from lit_seg.classification.data.image_lists import ImageList, held_back
 from lit_seg.classification.data.photos import Listed
 from lit_seg.data.card import DataCard, SplitName
 from lit_seg.data.file_lists import inside
@@ -27,6 +28,7 @@ class INaturalist2018(Listed):
         val_images: images of each class that validate and do not test, up to 2; with 0 all 3
             validate and all 3 test, as in public code.
         lists: folder of the lists; ``root`` by default.
+        own_lists: whether they are your own, of any length; published ones must be whole.
         size: height and width of the images that the network sees, in pixels.
         scale: the range of a training crop's share of the image.
         flip: probability that a training image is mirrored.
@@ -37,6 +39,7 @@ class INaturalist2018(Listed):
     folder = "inaturalist2018_lt"
     num_classes = 8142
     list_name = "iNaturalist18_{}.txt"
+    lengths: ClassVar[Mapping[SplitName, int]] = {"train": 437513, "val": 24426}
     mean = (118.8, 120.1, 96.9)  # those of Kang et al.: .466, .471, .380 and .195, .194, .192
     std = (49.7, 49.5, 49.0)
     card = DataCard(
@@ -53,6 +56,7 @@ class INaturalist2018(Listed):
         self,
         val_images: int = 1,
         lists: str | None = None,
+        own_lists: bool = False,
         size: int = 224,
         scale: tuple[float, float] = (0.08, 1.0),
         flip: float = 0.5,
@@ -62,26 +66,20 @@ class INaturalist2018(Listed):
         if val_images not in (0, 1, 2):
             raise ValueError(f"`val_images` must be 0, 1 or 2 of 3, got {val_images}")
         self.val_images = val_images
-        super().__init__(lists, size, scale, flip, jitter, **options)
+        super().__init__(lists, own_lists, size, scale, flip, jitter, **options)
 
     def images(self, name: SplitName) -> ImageList:
         if name == "train":
-            return self._official("train")
-        found = self._official("val")
+            return self.listed("train")
+        found = self.listed("val")
         if not self.val_images:
             return found
         return held_back(found, self.val_images, first=name == "val")
 
-    def _official(self, name: str) -> ImageList:
-        listing = self.lists / self.list_name.format(name)
-        if listing.is_file():
-            return read_image_list(listing, self.root, self.num_classes)
-        return self._from_json(name)
-
-    def _from_json(self, name: str) -> ImageList:
+    def read(self, name: SplitName) -> ImageList:
         path = self.lists / f"{name}2018.json"
-        if not path.is_file():
-            raise self._missing(path)
+        if not path.is_file() or (self.lists / self.list_name.format(name)).is_file():
+            return super().read(name)
         paths, targets = [], []
         try:
             found = json.loads(path.read_bytes())

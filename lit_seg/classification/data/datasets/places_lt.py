@@ -28,3 +28,4 @@ class PlacesLT(Listed):
         "https://github.com/facebookresearch/classifier-balancing; the folders train and val are "
         "in places365standard_easyformat.tar of http://places2.csail.mit.edu.",
     )
+    lengths = card.images
