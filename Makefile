@@ -5,16 +5,17 @@ ifeq ($(value TASK),classification)
 DATA   ?= digits_lt
 MODEL  ?= sdn
 PLACE   = experiments/classification
+# without LOSS the method has that of its tables
 else
 DATA   ?= streets
 MODEL  ?= unet_resnet18
+LOSS   ?= recall
 PLACE   = experiments
 endif
 ifneq ($(filter-out segmentation classification,$(value TASK))$(filter-out 1,$(words $(value TASK))),)
 $(error unknown TASK; there are: segmentation classification)
 endif
 PACKAGE = lit_seg$(if $(filter classification,$(value TASK)),.classification)
-LOSS   ?= recall
 RECIPE ?=
 SEED   ?= 0
 LOSSES ?= ce recall
@@ -86,9 +87,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 ifeq ($(value TASK),classification)
 # The names of parts, and both stages of a method, are the package's own affair. On several ranks a stage is a process
 # each: one process cannot join two groups of ranks.
-CLASSIFIES = $(RUN) train --data $(call quoted,$(DATA)) --model $(call quoted,$(MODEL)) --loss $(call quoted,$(LOSS)) \
+CLASSIFIES = $(RUN) train --data $(call quoted,$(DATA)) --model $(call quoted,$(MODEL)) $(if $(LOSS),--loss $(call quoted,$(LOSS))) \
 	--seed $(call quoted,$(SEED)) $(if $(RUNS),--runs $(call quoted,$(RUNS)))
 train: $(INSTALLED)
+	$(if $(RESUME),$(if $(GIVEN),$(error $(firstword $(GIVEN)) cannot change: RESUME goes on with the run as it was)))\
 	$(if $(RECIPE)$(INIT)$(WEIGHTS),$(error RECIPE, INIT and WEIGHTS are for segmentation; ARGS="--model.options ..." names weights of a network))\
 	$(if $(RESUME),$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON),\
 		$(if $(RANKS),$(CLASSIFIES) --first_stage $(ON) &&) $(CLASSIFIES) $(ON))

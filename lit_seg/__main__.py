@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
@@ -14,8 +14,8 @@ from lit_seg.errors import RunError, heard_signals, near
 from lit_seg.files.unicode import ensure_utf8
 
 
-def main() -> int:
-    """Run the command in ``sys.argv``; returns the exit code."""
+def main(run: Callable[[list[str]], int] | None = None) -> int:
+    """Run the command in ``sys.argv``, by default one of ours; returns the exit code."""
     try:
         os.getcwd()
     except FileNotFoundError:  # libraries would fail to load with less helpful words
@@ -29,7 +29,7 @@ def main() -> int:
         if os.environ.get("COLUMNS") == "0":  # tables would be printed without a letter
             del os.environ["COLUMNS"]
         with _signals_are_named():
-            return _run(sys.argv[1:])
+            return (run or _run)(sys.argv[1:])
     except RunError as error:
         print_error(error)
         return 2
