@@ -34,6 +34,7 @@ PARTS := LOSS DATA MODEL RECIPE SEED
 GIVEN := $(strip $(foreach v,$(PARTS),$(if $(filter command line,$(origin $(v))),$(v))))
 $(foreach v,$(PARTS) LOSSES METHODS SEEDS JOBS GPUS PROCESSES RESUME CKPT IMAGES FORMAT INIT WEIGHTS RUNS OUT,\
 	$(eval override $(v) := $$(value $(v))))
+CHANGED = $(if $(RESUME),$(if $(GIVEN),$(error $(firstword $(GIVEN)) cannot change: RESUME goes on with the run as it was)))
 quoted = '$(subst ','\'',$(1))'
 each   = $(foreach w,$(1),$(call quoted,$(w)))
 # A process per core, files kept together for what their tests share; ARGS="-n 0" for one. Tests that
@@ -90,8 +91,7 @@ ifeq ($(value TASK),classification)
 CLASSIFIES = $(RUN) train --data $(call quoted,$(DATA)) --model $(call quoted,$(MODEL)) $(if $(LOSS),--loss $(call quoted,$(LOSS))) \
 	--seed $(call quoted,$(SEED)) $(if $(RUNS),--runs $(call quoted,$(RUNS)))
 train: $(INSTALLED)
-	$(if $(RESUME),$(if $(GIVEN),$(error $(firstword $(GIVEN)) cannot change: RESUME goes on with the run as it was)))\
-	$(if $(RECIPE)$(INIT)$(WEIGHTS),$(error RECIPE, INIT and WEIGHTS are for segmentation; ARGS="--model.options ..." names weights of a network))\
+	$(if $(RECIPE)$(INIT)$(WEIGHTS),$(error RECIPE, INIT and WEIGHTS are for segmentation; ARGS="--model.options ..." names weights of a network))$(CHANGED)\
 	$(if $(RESUME),$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON),\
 		$(if $(RANKS),$(CLASSIFIES) --first_stage $(ON) &&) $(CLASSIFIES) $(ON))
 
@@ -101,7 +101,7 @@ compare: $(INSTALLED)
 else
 train: $(INSTALLED)  ## train LOSS on DATA with MODEL (DATA=<file>.yaml for your own, RECIPE=strong or a paper's); RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights, GPUS=<n> or PROCESSES=<n> (CPU) trains on n ranks
 ifdef RESUME
-	$(if $(GIVEN),$(error $(firstword $(GIVEN)) cannot change: RESUME goes on with the run as it was))\
+	$(CHANGED)\
 	$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON)
 else
 	$(strip $(CHECKS))$(RUN) fit $(LAYERS) --seed_everything $(call quoted,$(SEED)) --run_dir $(call quoted,$(FOLDER)) \

@@ -2,15 +2,15 @@
 
 import sys
 
-from lit_seg.__main__ import main as run
 from lit_seg.classification.commands import COMMANDS, USAGE
 from lit_seg.cli.commands import load_module
+from lit_seg.cli.program import run_program
 from lit_seg.errors import RunError, near
 
 
 def main() -> int:
     """Run the command in ``sys.argv``; returns the exit code."""
-    return run(_run)
+    return run_program(_run)
 
 
 def _run(args: list[str]) -> int:

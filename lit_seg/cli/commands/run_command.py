@@ -73,7 +73,7 @@ def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[
                     given = " ".join(map(repr, args))
                     raise RunError(f"an argument is empty in {given}; give it a value")
                 return main([word for word in args if word != "--traceback"])
-        except ModuleNotFoundError:  # `lit_seg.__main__` says how to install it
+        except ModuleNotFoundError:  # `run_program` says how to install it
             raise
         except Exception as error:
             if isinstance(error, LitSegError) and "--traceback" not in args:

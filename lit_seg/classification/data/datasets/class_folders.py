@@ -81,11 +81,6 @@ class ClassFolders(Photos):
                 f"{self._source}: the name of a class has at most {MAX_NAME} characters, one has "
                 f"{len(longest[0])}, {longest[0][:20]}...; shorten it"
             )
-        if len(names) == 1:
-            how = "`label` must name it for each image" if self.table else _HOW
-            raise DataError(
-                f"{self._source}: holds one class alone, {names[0]!r}, where 2 are needed; {how}"
-            )
         return names
 
     def images(self, name: SplitName) -> ImageList:
