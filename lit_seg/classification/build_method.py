@@ -23,7 +23,7 @@ from lit_seg.classification.methods.second_stage import SecondStage
 from lit_seg.classification.networks.backbone import Backbone
 from lit_seg.classification.networks.digits import digits_net
 from lit_seg.classification.networks.resnet32 import resnet32
-from lit_seg.classification.networks.torchvision_resnets import torchvision_resnet
+from lit_seg.classification.networks.torchvision_resnets import RESNETS, torchvision_resnet
 from lit_seg.errors import check_choice, near
 from lit_seg.losses import LossFactory
 from lit_seg.losses.base import SegLoss, build_loss
@@ -45,6 +45,12 @@ def build_backbone(network: str, channels: int, options: Mapping[str, Any]) -> B
         ValueError: if there is no such network, or it does not take the options.
     """
     own = {"digits": partial(digits_net, channels), "resnet32": partial(resnet32, channels)}
+    check_choice("network", network, (*own, *RESNETS))
+    if network in RESNETS and channels != 3:
+        raise ValueError(
+            f"`network` {network}: takes images of 3 channels, these have {channels}; take one of "
+            f"{', '.join(own)}"
+        )
     maker = own.get(network) or partial(torchvision_resnet, network)
     made: Backbone = with_options(f"`options` of {network}", options, maker)
     return made
@@ -161,16 +167,20 @@ def with_options(what: str, options: Mapping[str, Any], *makers: Callable[..., A
     Raises:
         ValueError: naming ``what``, if there is no such option.
     """
-    known = [
-        name
+    known = {
+        name: parameter.default
         for maker in makers
         for name, parameter in signature(maker).parameters.items()
         if parameter.default is not parameter.empty
-    ]
-    for name in options:
+    }
+    for name, value in options.items():
         if name not in known:
-            there = near(name, dict.fromkeys(known)) if known else "; it takes none"
+            there = near(name, known) if known else "; it takes none"
             raise ValueError(f"{what}: there is no {name!r}{there}")
+        if isinstance(known[name], bool) and not isinstance(value, bool):
+            raise ValueError(f"{what}: `{name}` must be true or false, got {value!r}")
+        if isinstance(known[name], int | float) and not isinstance(value, int | float):
+            raise ValueError(f"{what}: `{name}` must be a number, got {value!r}")
     try:
         return makers[0](**options)
     except TypeError as error:  # of a value

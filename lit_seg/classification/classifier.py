@@ -197,7 +197,9 @@ class LitClassifier(ExchangedModule):
         return scores
 
     def parameter_groups(self) -> Iterable[Any]:
-        """What the method trains."""
+        """What the method trains; a RunError if it cannot begin with the first stage."""
+        if self._first_failure is not None:
+            raise self._first_failure
         return self.method.parameter_groups() if self.method.trains else [self.formality]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -210,12 +212,8 @@ class LitClassifier(ExchangedModule):
                     f"{had[key]}; leave the option out, or train a new run with it"
                 )
         check_fits(checkpoint, self.class_names, self.state_dict())
+        self._first_failure = None  # all that the first stage gives is in the checkpoint
         super().on_load_checkpoint(checkpoint)
-
-    def setup(self, stage: str) -> None:
-        """Refuse to begin a second stage without the first."""
-        if stage == "fit" and not self.trainer.ckpt_path and self._first_failure is not None:
-            raise self._first_failure
 
     def on_fit_start(self) -> None:
         """Let a second stage look at the features of all images, in a new run."""

@@ -92,7 +92,8 @@ def train(args: Sequence[str]) -> int:
     parser = ClassifierParser(
         "train",
         epilog="All other options are those of `fit`, for both stages, but for "
-        "`--model.method_options`, which are for the method alone.",
+        "`--model.method_options`, `--model.head` and `--model.loss`, which are for the method "
+        "alone.",
     )
     _add_setting(parser)
     parser.add_argument("--model", default="sdn", help=f"one of {', '.join(names('model', PLACE))}")
@@ -127,15 +128,20 @@ def train(args: Sequence[str]) -> int:
             ["fit", "--resume", str(run.folder)] if state == "stopped" else run.command
         ):
             return code
+        elif (model, loss) != stages[-1] and state_of(run) != "finished":
+            raise RunError(
+                f"{run.folder}: a try (`fast_dev_run`) leaves no first stage for {given.model}; "
+                "train it first by --first_stage, without the try"
+            )
     return 0
 
 
 def without_method_options(options: Sequence[str]) -> list[str]:
-    """Leave out the options of a second stage's method, which its first stage does not have."""
+    """Leave out options of a second stage's method, head and loss: those of the first are set."""
     kept = list(options)
     for number, option in reversed(list(enumerate(options))):
         name, equals, _ = option.partition("=")
-        if name.startswith("--model.method_options"):
+        if name.startswith(("--model.method_options", "--model.head", "--model.loss")):
             del kept[number : number + (1 if equals else 2)]
     return kept
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -56,9 +55,7 @@ def _loss_of_nothing(world: World) -> int:
     module = LitClassifier(
         [3, 2], data_format=GREY, network="digits", method="tau_norm", stage_one=FIRST
     )
-    module.trainer = SimpleNamespace(ckpt_path=None)
-    module.setup("fit")
-    return 0
+    return len(list(module.parameter_groups()))
 
 
 def _other_method(world: World) -> int:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lit_seg.classification.build_method import with_options
+from lit_seg.classification.build_method import build_backbone, with_options
 from lit_seg.classification.heads.cosine import CosineHead
 from lit_seg.classification.heads.tau_norm import TauNormHead
 from lit_seg.classification.methods.second_stage import SecondStage
@@ -65,6 +65,17 @@ def test_options_of_a_value_that_does_not_fit_are_named():
         with_options("x", {"tau": "much"}, partial(TauNormHead, nn.Linear(5, 3)))
     with pytest.raises(ValueError, match=r"^x: there is no 'tau'; it takes none"):
         with_options("x", {"tau": 1}, partial(nn.Identity))
+    stage = partial(SecondStage, backbone(), nn.Linear(5, 3), CrossEntropyLoss(COUNTS))
+    with pytest.raises(ValueError, match=r"^x: `freeze_batchnorm` must be true or false, got 'no'"):
+        with_options("x", {"freeze_batchnorm": "no"}, stage)
+    with pytest.raises(
+        ValueError, match=r"^`options` of digits: `stride` must be a number, got 'a"
+    ):
+        build_backbone("digits", 1, {"stride": "a"})
+    for method, option in (("plain", "feature_weight"), ("oltr", "backbone_lr_factor")):
+        first = None if method == "plain" else "nowhere"
+        with pytest.raises(ValueError, match=f"`{option}` must be at least 0 and finite, got -1"):
+            classifier(3, method=method, stage_one=first, method_options={option: -1})
 
 
 @pytest.mark.parametrize(
