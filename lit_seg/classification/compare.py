@@ -39,6 +39,7 @@ from lit_seg.cli.commands.run_command import console_of_width, one_line_errors
 from lit_seg.cli.layers import names
 from lit_seg.cli.trainings import Process, Run, Trainings, state_of
 from lit_seg.errors import RunError, near
+from lit_seg.runs.layout import is_taken
 
 
 @one_line_errors
@@ -121,14 +122,19 @@ def train(args: Sequence[str]) -> int:
     for model, loss in stages:
         own = options if model == given.model else without_method_options(options)
         run = run_of(given.data, model, loss, given.seed, given.runs, own)
-        state = state_of(run)
+        state, is_first = state_of(run), (model, loss) in first_stage
         if state == "finished":
             Console().out(f"{run.folder}: finished", highlight=False)
+        elif state == "missing" and is_first and is_taken(run.folder):
+            raise RunError(
+                f"{run.folder}: holds a run without a checkpoint, with which {given.model} cannot "
+                "begin; move it away, or give another folder by --runs"
+            )
         elif code := main(
             ["fit", "--resume", str(run.folder)] if state == "stopped" else run.command
         ):
             return code
-        elif (model, loss) != stages[-1] and state_of(run) != "finished":
+        elif is_first and state_of(run) != "finished":
             raise RunError(
                 f"{run.folder}: a try (`fast_dev_run`) leaves no first stage for {given.model}; "
                 "train it first by --first_stage, without the try"
