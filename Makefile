@@ -5,16 +5,17 @@ ifeq ($(value TASK),classification)
 DATA   ?= digits_lt
 MODEL  ?= sdn
 PLACE   = experiments/classification
+# without LOSS the method has that of its tables
 else
 DATA   ?= streets
 MODEL  ?= unet_resnet18
+LOSS   ?= recall
 PLACE   = experiments
 endif
 ifneq ($(filter-out segmentation classification,$(value TASK))$(filter-out 1,$(words $(value TASK))),)
 $(error unknown TASK; there are: segmentation classification)
 endif
 PACKAGE = lit_seg$(if $(filter classification,$(value TASK)),.classification)
-LOSS   ?= recall
 RECIPE ?=
 SEED   ?= 0
 LOSSES ?= ce recall
@@ -33,6 +34,7 @@ PARTS := LOSS DATA MODEL RECIPE SEED
 GIVEN := $(strip $(foreach v,$(PARTS),$(if $(filter command line,$(origin $(v))),$(v))))
 $(foreach v,$(PARTS) LOSSES METHODS SEEDS JOBS GPUS PROCESSES RESUME CKPT IMAGES FORMAT INIT WEIGHTS RUNS OUT,\
 	$(eval override $(v) := $$(value $(v))))
+CHANGED = $(if $(RESUME),$(if $(GIVEN),$(error $(firstword $(GIVEN)) cannot change: RESUME goes on with the run as it was)))
 quoted = '$(subst ','\'',$(1))'
 each   = $(foreach w,$(1),$(call quoted,$(w)))
 # A process per core, files kept together for what their tests share; ARGS="-n 0" for one. Tests that
@@ -86,10 +88,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 ifeq ($(value TASK),classification)
 # The names of parts, and both stages of a method, are the package's own affair. On several ranks a stage is a process
 # each: one process cannot join two groups of ranks.
-CLASSIFIES = $(RUN) train --data $(call quoted,$(DATA)) --model $(call quoted,$(MODEL)) --loss $(call quoted,$(LOSS)) \
+CLASSIFIES = $(RUN) train --data $(call quoted,$(DATA)) --model $(call quoted,$(MODEL)) $(if $(LOSS),--loss $(call quoted,$(LOSS))) \
 	--seed $(call quoted,$(SEED)) $(if $(RUNS),--runs $(call quoted,$(RUNS)))
 train: $(INSTALLED)
-	$(if $(RECIPE)$(INIT)$(WEIGHTS),$(error RECIPE, INIT and WEIGHTS are for segmentation; ARGS="--model.options ..." names weights of a network))\
+	$(if $(RECIPE)$(INIT)$(WEIGHTS),$(error RECIPE, INIT and WEIGHTS are for segmentation; ARGS="--model.options ..." names weights of a network))$(CHANGED)\
 	$(if $(RESUME),$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON),\
 		$(if $(RANKS),$(CLASSIFIES) --first_stage $(ON) &&) $(CLASSIFIES) $(ON))
 
@@ -99,7 +101,7 @@ compare: $(INSTALLED)
 else
 train: $(INSTALLED)  ## train LOSS on DATA with MODEL (DATA=<file>.yaml for your own, RECIPE=strong or a paper's); RESUME=<run> goes on, INIT=<file> or WEIGHTS=imagenet starts from weights, GPUS=<n> or PROCESSES=<n> (CPU) trains on n ranks
 ifdef RESUME
-	$(if $(GIVEN),$(error $(firstword $(GIVEN)) cannot change: RESUME goes on with the run as it was))\
+	$(CHANGED)\
 	$(RUN) fit --resume $(call quoted,$(RESUME)) $(ON)
 else
 	$(strip $(CHECKS))$(RUN) fit $(LAYERS) --seed_everything $(call quoted,$(SEED)) --run_dir $(call quoted,$(FOLDER)) \

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lit_seg.cli.commands.compare import Display, arguments, planned
+from lit_seg.cli.commands.compare import Display, _differing, arguments, planned
 from lit_seg.cli.commands.train import fit_arguments
 from lit_seg.cli.trainings import Trainings, _gpus
 from lit_seg.errors import RunError
@@ -216,6 +216,13 @@ def test_a_signal_lets_the_runs_write_their_checkpoint(place: Path, number: int)
     assert [line.split()[:2] for line in log(place)[1:]] == [["resumed", "ce"], ["new", "recall"]]
 
 
+def test_an_option_that_differs_is_told_though_another_has_its_value() -> None:
+    before = ["ce.yaml", "--a", "2", "--b", "1", "--c", "1"]
+    assert _differing(before, ["ce.yaml", "--a", "1"]) == "--a 2 --b 1 --c 1"
+    assert _differing(["ce.yaml", "--a", "1"], before) == "--a 1"
+    assert _differing(["ce.yaml"], before) == "no more than that"
+
+
 def test_other_options_are_refused(place: Path) -> None:
     compare(place, "--losses", "ce", "--seeds", "0", "--", "--trainer.max_epochs", "2")
     code, output = compare(
@@ -356,8 +363,10 @@ def test_what_is_unknown_is_named(args: tuple[str, ...], message: str) -> None:
 def test_lists_may_have_commas(tmp_path: Path) -> None:
     given = arguments(["--losses", "ce,recall", "pat", "ce", "--seeds", "3,4"])
     assert (given.losses, given.seeds) == (["ce", "recall", "pat"], [3, 4])
-    with pytest.raises(RunError, match="--seeds must be whole numbers, got 'x'"):
-        arguments(["--seeds", "0,x"])
+    assert arguments(["--seeds", "1", "01"]).seeds == [1]
+    for seeds, wrong in (("0,x", "x"), ("-1", "-1"), ("0,", ""), ("4294967296", "4294967296")):
+        with pytest.raises(RunError, match=f"--seeds must be whole numbers .*, got '{wrong}'"):
+            arguments(["--seeds", seeds])
 
 
 def test_an_option_of_compare_is_not_taken_by_train() -> None:

@@ -40,7 +40,10 @@ def test_train_layers_configurations_in_order() -> None:
 
 def test_classification_has_its_own_package_parts_and_defaults() -> None:
     shown = make("train", "TASK=classification").stdout
-    assert "-m lit_seg.classification train --data 'digits_lt' --model 'sdn' --loss" in shown
+    assert "-m lit_seg.classification train --data 'digits_lt' --model 'sdn'" in shown
+    assert "--loss" not in shown  # the method's own
+    given = make("train", "TASK=classification", "MODEL=plain", "LOSS=focal").stdout
+    assert "--model 'plain' --loss 'focal'" in given
     assert "--first_stage" not in shown  # one process trains both stages
     on_ranks = make("train", "TASK=classification", "MODEL=crt", "PROCESSES=2").stdout
     first, then = on_ranks.split("&&")
@@ -49,6 +52,8 @@ def test_classification_has_its_own_package_parts_and_defaults() -> None:
     assert first.replace(" --first_stage", "").split()[1:] == then.split()
     resumed = make("train", "TASK=classification", "RESUME=runs/a b").stdout
     assert "-m lit_seg.classification fit --resume 'runs/a b'" in resumed
+    changed = make("train", "TASK=classification", "RESUME=runs/a", "LOSS=ce").stderr
+    assert "LOSS cannot change" in changed
     many = make("compare", "TASK=classification", "METHODS=ce $(touch it)", "SEEDS=0 1", "JOBS=2")
     assert "--methods 'ce' '$(touch' 'it)' --seeds '0' '1' --jobs '2'" in many.stdout
     assert (

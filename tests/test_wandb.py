@@ -197,10 +197,11 @@ def test_a_key_without_a_server_goes_on_offline(
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*"))
 
 
-def test_a_fast_dev_run_stores_no_identifier(few_streets: None, tmp_path: Path) -> None:
+def test_a_fast_dev_run_leaves_no_files(few_streets: None, tmp_path: Path) -> None:
     options = [*layers(), *TINY, "--run_dir", str(tmp_path / "run")]
     assert main(["fit", *options, "--trainer.fast_dev_run", "true"]) == 0
-    assert not (tmp_path / "run" / "wandb_id.txt").exists()
+    left = [path.name for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert [name for name in left if not name.startswith(".")] == []
 
 
 @pytest.mark.parametrize("mode", [None, "disabled"])

@@ -75,6 +75,9 @@ class RunSummary(AfterFirstStep):
 
     def end_of_run(self, trainer: Trainer, module: Any) -> None:
         """Write the summary, show the table, and print what the folder holds."""
+        if getattr(trainer, "fast_dev_run", False):  # else a later command took it for a run
+            Console().out("a try (`fast_dev_run`), which leaves no files", highlight=False)
+            return
         folder = Path(trainer.default_root_dir)
         scores = self.scores_of(module) if module.scores else None
         write_summary(folder, trainer.global_step, scores)

@@ -51,6 +51,8 @@ class ValidationReport(Callback):
         """Report on the validation that just ended, on the first rank."""
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
+        if getattr(trainer, "fast_dev_run", False):
+            return
         if trainer.state.fn != "fit" and not trainer.global_step:
             return  # no run to report on, a checkpoint is scored
         assert isinstance(pl_module, LitSegmenter)

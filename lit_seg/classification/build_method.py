@@ -1,6 +1,8 @@
 """Makes a method from its name and its parts."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from inspect import signature
 from typing import Any, Literal, get_args
 
 from torch import nn
@@ -21,13 +23,15 @@ from lit_seg.classification.methods.second_stage import SecondStage
 from lit_seg.classification.networks.backbone import Backbone
 from lit_seg.classification.networks.digits import digits_net
 from lit_seg.classification.networks.resnet32 import resnet32
-from lit_seg.classification.networks.torchvision_resnets import torchvision_resnet
-from lit_seg.errors import check_choice
+from lit_seg.classification.networks.torchvision_resnets import RESNETS, torchvision_resnet
+from lit_seg.errors import check_choice, near
 from lit_seg.losses import LossFactory
 from lit_seg.losses.base import SegLoss, build_loss
 
 HeadName = Literal["linear", "cosine"]
 _HEADS: dict[str, Callable[[int, int], nn.Module]] = {"linear": nn.Linear, "cosine": CosineHead}
+HEADED = ("plain", "sdn", "bbn", "crt")
+"""The methods whose head over the logits of ``loss`` may be either; others bring their own."""
 _FEATURE_LOSSES: dict[str, Callable[..., nn.Module]] = {
     "lifted_structure": LiftedStructureLoss,
     "range": RangeLoss,
@@ -40,13 +44,16 @@ def build_backbone(network: str, channels: int, options: Mapping[str, Any]) -> B
     Raises:
         ValueError: if there is no such network, or it does not take the options.
     """
-    own = {"digits": digits_net, "resnet32": resnet32}
-    try:
-        if network in own:
-            return own[network](channels, **options)
-        return torchvision_resnet(network, **options)
-    except TypeError as error:
-        raise ValueError(f"`options` of {network}: {error}") from error
+    own = {"digits": partial(digits_net, channels), "resnet32": partial(resnet32, channels)}
+    check_choice("network", network, (*own, *RESNETS))
+    if network in RESNETS and channels != 3:
+        raise ValueError(
+            f"`network` {network}: takes images of 3 channels, these have {channels}; take one of "
+            f"{', '.join(own)}"
+        )
+    maker = own.get(network) or partial(torchvision_resnet, network)
+    made: Backbone = with_options(f"`options` of {network}", options, maker)
+    return made
 
 
 class Parts:
@@ -58,7 +65,7 @@ class Parts:
         class_counts: training images of each class.
         loss: over the logits; in SDN that of head g.
         head_loss: of SDN's head h; others have none.
-        head: ``linear`` or ``cosine``, of methods that do not bring their own.
+        head: ``linear`` or ``cosine``: what makes the logits of ``loss``, in ``HEADED``.
         options: more arguments of the method, or of its head.
     """
 
@@ -80,6 +87,7 @@ class Parts:
         self.first = nn.Linear(self.backbone.dim, len(class_counts))
         """The linear head; where there is a first stage, with its weights."""
         self.loss = build_loss(loss, class_counts)
+        check_scale("loss", self.loss, head)
         self._head_loss = head_loss
         self._head = head
         self._options = dict(options)
@@ -88,37 +96,34 @@ class Parts:
         """Make the method, after the weights of a first stage were loaded.
 
         Raises:
-            ValueError: if it does not take the options.
+            ValueError: if it does not take the options, or head and losses do not fit together.
         """
-        makers: dict[str, Callable[..., Method]] = {
-            "plain": self._plain,
-            "sdn": self._sdn,
-            "bbn": self._bbn,
-            "oltr": self._oltr,
-            "crt": self._second(lambda: self._new_head()),
-            "lws": self._second(lambda: LWSHead(self.first)),
-            "tau_norm": self._second(lambda **given: TauNormHead(self.first, **given)),
-            "post_hoc": self._second(
-                lambda **given: PostHocHead(self.first, self.class_counts, **given)
-            ),
-            "ncm": self._second(lambda **given: NCMHead(self._dim, self._number, **given)),
+        size = self.backbone.dim, len(self.class_counts)
+        heads: dict[str, Callable[..., nn.Module]] = {
+            "crt": partial(self._new_head, *size),
+            "lws": partial(LWSHead, self.first),
+            "tau_norm": partial(TauNormHead, self.first),
+            "post_hoc": partial(PostHocHead, self.first, self.class_counts),
+            "ncm": partial(NCMHead, *size),
         }
+        # what makes each, and what takes the options that it passes on
+        makers: dict[str, tuple[Callable[..., Any], ...]] = {
+            "plain": (self._plain, Plain),
+            "sdn": (self._sdn,),
+            "bbn": (self._bbn,),
+            "oltr": (self._oltr, OLTR),
+        } | {second: (partial(self._second, head), head) for second, head in heads.items()}
         check_choice("method", name, tuple(makers))
-        try:
-            return makers[name](**self._options)
-        except TypeError as error:
-            raise ValueError(f"`method_options` of {name}: {error}") from error
+        if self._head != "linear" and name not in HEADED:
+            raise ValueError(
+                f"`head` must be 'linear' in {name}, whose head is its own, got {self._head!r}, as "
+                f"LDAM has it; take another loss, or one of {', '.join(HEADED)}"
+            )
+        method: Method = with_options(f"`method_options` of {name}", self._options, *makers[name])
+        return method
 
-    @property
-    def _dim(self) -> int:
-        return self.backbone.dim
-
-    @property
-    def _number(self) -> int:
-        return len(self.class_counts)
-
-    def _new_head(self) -> nn.Module:
-        return _HEADS[self._head](self._dim, self._number)
+    def _new_head(self, dim: int, num_classes: int) -> nn.Module:
+        return _HEADS[self._head](dim, num_classes)
 
     def _plain(
         self,
@@ -126,29 +131,80 @@ class Parts:
         feature_options: Mapping[str, Any] | None = None,
         **given: Any,
     ) -> Method:
-        head = self.first if self._head == "linear" else self._new_head()
+        # the linear head was drawn already
+        linear = self._head == "linear"
+        head = self.first if linear else self._new_head(self.backbone.dim, len(self.class_counts))
         if feature_loss is not None:
             check_choice("feature_loss", feature_loss, tuple(_FEATURE_LOSSES))
-            given["feature_loss"] = _FEATURE_LOSSES[feature_loss](**(feature_options or {}))
+            given["feature_loss"] = with_options(
+                f"`feature_options` of {feature_loss}",
+                feature_options or {},
+                _FEATURE_LOSSES[feature_loss],
+            )
         return Plain(self.backbone, head, self.loss, **given)
 
-    def _sdn(self, **given: Any) -> Method:
-        return SDN(
-            self.backbone, self.loss, build_loss(self._head_loss, self.class_counts), **given
-        )
+    def _sdn(self) -> Method:
+        head_loss = build_loss(self._head_loss, self.class_counts)
+        check_scale("head_loss", head_loss, "linear")
+        return SDN(self.backbone, self.loss, head_loss, self._new_head)
 
-    def _bbn(self, **given: Any) -> Method:
-        return BBN(self.backbone, self.new_backbone().last_block, self.loss, **given)
+    def _bbn(self) -> Method:
+        return BBN(self.backbone, self.new_backbone().last_block, self.loss, self._new_head)
 
     def _oltr(self, **given: Any) -> Method:
         shape = self.backbone.map_shape(*self._image_shape)
         return OLTR(self.backbone, self.first, self.loss, shape, **given)
 
-    def _second(self, head: Callable[..., nn.Module]) -> Callable[..., Method]:
-        def make(freeze_batchnorm: bool = True, **given: Any) -> Method:
-            return SecondStage(self.backbone, head(**given), self.loss, freeze_batchnorm)
+    def _second(
+        self, head: Callable[..., nn.Module], freeze_batchnorm: bool = True, **given: Any
+    ) -> Method:
+        return SecondStage(self.backbone, head(**given), self.loss, freeze_batchnorm)
 
-        return make
+
+def with_options(what: str, options: Mapping[str, Any], *makers: Callable[..., Any]) -> Any:
+    """Call the first of some makers with options that it has, or passes on to the others.
+
+    Raises:
+        ValueError: naming ``what``, if there is no such option.
+    """
+    known = {
+        name: parameter.default
+        for maker in makers
+        for name, parameter in signature(maker).parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    for name, value in options.items():
+        if name not in known:
+            there = near(name, known) if known else "; it takes none"
+            raise ValueError(f"{what}: there is no {name!r}{there}")
+        if isinstance(known[name], bool) and not isinstance(value, bool):
+            raise ValueError(f"{what}: `{name}` must be true or false, got {value!r}")
+        if isinstance(known[name], int | float) and not isinstance(value, int | float):
+            raise ValueError(f"{what}: `{name}` must be a number, got {value!r}")
+    try:
+        return makers[0](**options)
+    except TypeError as error:  # of a value
+        raise ValueError(f"{what}: {error}") from error
+
+
+def check_scale(option: str, loss: SegLoss, head: str) -> None:
+    """Refuse a loss that scales logits which are not cosines, or does not scale those that are.
+
+    Raises:
+        ValueError: naming the option, the loss and the head.
+    """
+    scales = [part.scale for part in loss.modules() if getattr(part, "scale", 1) != 1]
+    name = type(loss).__name__
+    if head == "cosine" and not scales:
+        raise ValueError(
+            f"`head` cosine: its logits are cosines, and {name} does not scale them; take a loss "
+            "with a `scale`, such as `LDAMLoss`, or the head 'linear'"
+        )
+    if head == "linear" and scales:
+        raise ValueError(
+            f"`{option}` {name}: multiplies by {scales[0]:g} what must be cosines, and the head is "
+            "'linear'; take `--model.head cosine`, or the scale 1, with which it is a margin alone"
+        )
 
 
 def deciding_loss(method: Method) -> SegLoss | None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lit_seg.data.sampling import Order
+from lit_seg.errors import DataError
 
 Labels = npt.NDArray[np.int64]
 """The class id of each training image: ``(N,)``."""
@@ -111,14 +112,23 @@ class ByPower(DrawnClasses):
 
     Args:
         power: q.
+
+    Raises:
+        DataError: in :meth:`chances`, if the images of a class to the power are no number.
     """
 
     def __init__(self, power: float = 0.5) -> None:
         self.power = power
 
     def chances(self, epoch: int) -> Chances:
-        weights = self.counts.astype(np.float64) ** self.power
-        chances: Chances = weights / weights.sum()
+        with np.errstate(all="ignore"):
+            weights = self.counts.astype(np.float64) ** self.power
+            chances: Chances = weights / weights.sum()
+        if not np.isfinite(chances).all():
+            raise DataError(
+                f"`power` {self.power:g}: {self.counts.max()} images to this power are no number; "
+                "take one nearer to 0"
+            )
         return chances
 
 

@@ -28,6 +28,7 @@ from lit_seg.metrics.collectives import take_from_first_rank
 from lit_seg.metrics.labels import ClassCounts, Counts
 from lit_seg.metrics.shot_groups import Rule, shot_groups
 from lit_seg.models.input_check import check_images
+from lit_seg.runs.run_name import class_name
 from lit_seg.tasks.exchanged_module import ExchangedModule
 from lit_seg.tasks.schedule import SchedulerFactory
 from lit_seg.tasks.weights import check_fits
@@ -56,9 +57,10 @@ class LitClassifier(ExchangedModule):
         options: more arguments of the network.
         method: how heads and backbone train and decide: ``plain``, which is one head and one loss,
             ``sdn``, ``bbn``, ``oltr``, ``crt``, ``lws``, ``tau_norm``, ``post_hoc`` or ``ncm``.
-        head: ``linear`` or ``cosine``, for methods that do not bring their own.
+        head: ``linear`` or ``cosine``, which makes the logits of ``loss``; only the former in
+            methods whose head is their own. LDAM, and any loss with a ``scale``, is for cosines.
         loss: makes the loss from the class counts; in ``sdn`` that of head g, which trains the
-            backbone.
+            backbone. A method that trains nothing takes that of its first stage.
         head_loss: makes the loss of head h, which decides in ``sdn``.
         method_options: more arguments of the method.
         stage_one: finished run of the method ``plain`` that a second stage begins with.
@@ -115,9 +117,16 @@ class LitClassifier(ExchangedModule):
             )
         if unknown := [name for name in watched if name not in names]:
             raise ValueError(f"`watched`: there is no class {unknown[0]!r} in this dataset")
-        if (method in SECOND_STAGES) != (stage_one is not None):
-            needs = "needs a finished run of `plain`" if stage_one is None else "takes no run"
-            raise ValueError(f"`stage_one`: the method {method} {needs}, got {stage_one}")
+        if method in SECOND_STAGES and stage_one is None:
+            raise ValueError(
+                f"`stage_one`: the method {method} needs a finished run of `plain`, got None; give "
+                "one by `--model.stage_one runs/...`, or take `train`, which trains it first"
+            )
+        if method not in SECOND_STAGES and stage_one is not None:
+            raise ValueError(
+                f"`stage_one`: the method {method} takes no run, got {stage_one}; leave it out, or "
+                f"take one of {', '.join(SECOND_STAGES)}"
+            )
         logged = len(names) <= SHOWN  # loggers have the whole configuration anyway
         self.save_hyperparameters(logger=logged)
         # plain values, so that checkpoints load with weights_only=True
@@ -135,15 +144,22 @@ class LitClassifier(ExchangedModule):
         )
         self.stage_one = stage_one
         self._first_failure: RunError | None = None
+        first: dict[str, Any] = {}
         if stage_one is not None:
+            data = {"class_names": names, "class_counts": counts}
             try:
-                load_first_stage(stage_one, parts.backbone, parts.first)
+                first = load_first_stage(stage_one, parts.backbone, parts.first, data)
             except RunError as error:  # a run that goes on or is scored does not need it any more
                 self._first_failure = error
         else:
             parts.backbone.freeze(frozen, freeze_batchnorm)
         self.method = parts.build(method)
         if not self.method.trains:
+            if first and (was := class_name(first["loss"])) != type(parts.loss).__name__:
+                self._first_failure = RunError(
+                    f"`model.loss` {type(parts.loss).__name__}: {method} trains nothing, so that "
+                    f"its loss is that of its first stage, {was}; give that one"
+                )
             # a method without training takes one step, which changes nothing, to have a run
             self.formality = nn.Parameter(torch.zeros(()))
         self.evaluation = ImageEvaluation(len(counts), self.groups)
@@ -182,18 +198,23 @@ class LitClassifier(ExchangedModule):
         return scores
 
     def parameter_groups(self) -> Iterable[Any]:
-        """What the method trains."""
+        """What the method trains; a RunError if it cannot begin with the first stage."""
+        if self._first_failure is not None:
+            raise self._first_failure
         return self.method.parameter_groups() if self.method.trains else [self.formality]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse other classes, network or loss."""
+        """Refuse another method, network or head, other classes or another loss."""
+        had = checkpoint.get("hyper_parameters", {})
+        for key in ("method", "network", "head"):
+            if key in had and had[key] != self.hparams[key]:
+                raise RunError(
+                    f"`model.{key}` {self.hparams[key]}: the checkpoint is of a run with "
+                    f"{had[key]}; leave the option out, or train a new run with it"
+                )
         check_fits(checkpoint, self.class_names, self.state_dict())
+        self._first_failure = None  # all that the first stage gives is in the checkpoint
         super().on_load_checkpoint(checkpoint)
-
-    def setup(self, stage: str) -> None:
-        """Refuse to begin a second stage without the first."""
-        if stage == "fit" and not self.trainer.ckpt_path and self._first_failure is not None:
-            raise self._first_failure
 
     def on_fit_start(self) -> None:
         """Let a second stage look at the features of all images, in a new run."""
@@ -222,6 +243,11 @@ class LitClassifier(ExchangedModule):
         if not self.method.trains:
             return self.formality * 0
         keys = [("image", "target"), ("image2", "target2")][: self.method.samplings]
+        if "image2" in batch and len(keys) == 1:
+            raise RunError(
+                f"`data.init_args.second_sampling`: {type(self.method).__name__} takes one order "
+                "of the images; leave it out, or take BBN"
+            )
         if keys[-1][0] not in batch:
             raise RunError(
                 f"`data.init_args.second_sampling`: {type(self.method).__name__} needs a second "

@@ -50,6 +50,7 @@ class ClassifierCLI(LitSegCLI):
         "run_summary": ClassifierSummary,
     }
     own = (*OWN, "lit_seg.classification")
+    program = "python -m lit_seg.classification"
     scored_checkpoint = "last"
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

@@ -17,13 +17,29 @@ from typing import IO, Any
 
 from rich.console import Console
 
-from lit_seg.classification.rows import PLACE, ROWS, is_second, run_of
+from lit_seg.classification.parser import ClassifierParser
+from lit_seg.classification.rows import (
+    FIRST_STAGE,
+    PLACE,
+    ROWS,
+    UNTRAINED,
+    is_second,
+    run_of,
+    usual_loss,
+)
 from lit_seg.classification.table import evaluation_of, write_table
-from lit_seg.cli.commands.compare import check_same, split_options, train_all
-from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
+from lit_seg.cli.commands.compare import (
+    check_same,
+    each_once,
+    seeds_of,
+    split_options,
+    train_all,
+)
+from lit_seg.cli.commands.run_command import console_of_width, one_line_errors
 from lit_seg.cli.layers import names
 from lit_seg.cli.trainings import Process, Run, Trainings, state_of
 from lit_seg.errors import RunError, near
+from lit_seg.runs.layout import is_taken
 
 
 @one_line_errors
@@ -74,21 +90,27 @@ def train(args: Sequence[str]) -> int:
     """Train a method in this process, after its first stage if that is missing."""
     from lit_seg.classification.cli import main
 
-    parser = Parser(
+    parser = ClassifierParser(
         "train",
         epilog="All other options are those of `fit`, for both stages, but for "
-        "`--model.method_options`, which are for the method alone.",
+        "`--model.method_options`, `--model.head` and `--model.loss`, which are for the method "
+        "alone.",
     )
     _add_setting(parser)
     parser.add_argument("--model", default="sdn", help=f"one of {', '.join(names('model', PLACE))}")
-    parser.add_argument(
-        "--loss", default="recall", help=f"one of {', '.join(names('loss', PLACE))}"
-    )
+    loss = f"one of {', '.join(names('loss', PLACE))}; recall in SDN and ce in others by default"
+    parser.add_argument("--loss", help=loss)
     parser.add_argument("--seed", type=int, default=0, help="0 by default")
     alone = "train the first stage alone, if the method has one"
     parser.add_argument("--first_stage", action="store_true", help=alone)
     given, options = parser.parse_known_args(args)
-    first_stage = [("plain", "ce")] if is_second(given.model) else []
+    given.loss = given.loss or usual_loss(given.model)
+    if given.model in UNTRAINED and given.loss != FIRST_STAGE[1]:
+        raise RunError(
+            f"LOSS={given.loss}: {given.model} trains nothing, and its first stage is trained by "
+            f"{FIRST_STAGE[1]}; leave LOSS out, or take a method that trains, such as crt"
+        )
+    first_stage = [FIRST_STAGE] if is_second(given.model) else []
     stages = [*first_stage, *([] if given.first_stage else [(given.model, given.loss)])]
     if len(stages) > 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         first = run_of(given.data, *stages[0], given.seed, given.runs)
@@ -100,27 +122,37 @@ def train(args: Sequence[str]) -> int:
     for model, loss in stages:
         own = options if model == given.model else without_method_options(options)
         run = run_of(given.data, model, loss, given.seed, given.runs, own)
-        state = state_of(run)
+        state, is_first = state_of(run), (model, loss) in first_stage
         if state == "finished":
             Console().out(f"{run.folder}: finished", highlight=False)
+        elif state == "missing" and is_first and is_taken(run.folder):
+            raise RunError(
+                f"{run.folder}: holds a run without a checkpoint, with which {given.model} cannot "
+                "begin; move it away, or give another folder by --runs"
+            )
         elif code := main(
             ["fit", "--resume", str(run.folder)] if state == "stopped" else run.command
         ):
             return code
+        elif is_first and state_of(run) != "finished":
+            raise RunError(
+                f"{run.folder}: a try (`fast_dev_run`) leaves no first stage for {given.model}; "
+                "train it first by --first_stage, without the try"
+            )
     return 0
 
 
 def without_method_options(options: Sequence[str]) -> list[str]:
-    """Leave out the options of a second stage's method, which its first stage does not have."""
+    """Leave out options of a second stage's method, head and loss: those of the first are set."""
     kept = list(options)
     for number, option in reversed(list(enumerate(options))):
         name, equals, _ = option.partition("=")
-        if name.startswith("--model.method_options"):
+        if name.startswith(("--model.method_options", "--model.head", "--model.loss")):
             del kept[number : number + (1 if equals else 2)]
     return kept
 
 
-def _add_setting(parser: Parser) -> None:
+def _add_setting(parser: ClassifierParser) -> None:
     data = f"a YAML file of your own or one of {', '.join(names('data', PLACE))}"
     parser.add_argument("--data", default="digits_lt", help=data)
     runs = "the folder of all runs; runs by default"
@@ -130,14 +162,17 @@ def _add_setting(parser: Parser) -> None:
 def arguments(args: Sequence[str]) -> Namespace:
     """Parse the command line of ``compare``."""
     own, options = split_options(args)
-    parser = Parser("compare", epilog="What follows -- are options of `fit`, for every run.")
+    parser = ClassifierParser(
+        "compare", epilog="What follows -- are options of `fit`, for every run."
+    )
     _add_setting(parser)
     methods = f"'all', or some of {', '.join(ROWS)}"
     parser.add_argument("--methods", nargs="+", default=["all"], help=methods)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="0 1 2 by default")
+    parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"], help="0 1 2 by default")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time")
     parser.add_argument("--out", type=Path, help="folder of the table; beside the runs by default")
     given = parser.parse_args(own, Namespace(options=options))
+    given.methods, given.seeds = each_once(given.methods), seeds_of(given.seeds, parser)
     if "all" in given.methods:
         given.methods = list(ROWS)
     for name in given.methods:

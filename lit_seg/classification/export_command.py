@@ -4,14 +4,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lit_seg.classification.parser import ClassifierParser
 from lit_seg.classification.use import FORMATS, export_classifier
-from lit_seg.cli.commands.run_command import Parser, one_line_errors
+from lit_seg.cli.commands.run_command import one_line_errors
 
 
 @one_line_errors
 def main(args: Sequence[str]) -> int:
     """Export the run, and say how near the file comes to the classifier."""
-    parser = Parser("export")
+    parser = ClassifierParser("export")
     parser.add_argument("run", type=Path, help="the folder of a run, or a checkpoint")
     parser.add_argument("--format", choices=FORMATS, default="pt2", help="pt2 (torch) by default")
     parser.add_argument("--out", type=Path, help="a folder; exports/<format> of the run")

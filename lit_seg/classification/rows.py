@@ -14,6 +14,10 @@ PLACE = EXPERIMENTS / "classification"
 
 SECOND_STAGES = ("crt", "lws", "tau_norm", "post_hoc", "ncm", "oltr")
 """The methods that need a finished run of the first stage."""
+FIRST_STAGE = ("plain", "ce")
+"""Method and loss of that run."""
+UNTRAINED = ("tau_norm", "post_hoc", "ncm")
+"""Those of them that train nothing, whose loss is that of the first stage."""
 
 
 class Row(NamedTuple):
@@ -57,6 +61,12 @@ def is_second(model: str) -> bool:
     return model in SECOND_STAGES
 
 
+def usual_loss(model: str) -> str:
+    """The loss of a method of the tables: recall where it is in them, else that of the paper."""
+    losses = [row.loss for row in ROWS.values() if row.model == model]
+    return "recall" if "recall" in losses else next(iter(losses), "ce")
+
+
 def layers(data: str, model: str, loss: str) -> list[Path]:
     """List the files of a training; a later file overrides options of an earlier one.
 
@@ -77,7 +87,7 @@ def run_of(
     name = name_of_data(data)
     given = ["--seed_everything", str(seed), "--test_at_end", "true"]
     if is_second(model):
-        given += ["--model.stage_one", str(_folder(runs, name, "plain", "ce", seed))]
+        given += ["--model.stage_one", str(_folder(runs, name, *FIRST_STAGE, seed))]
     folder = _folder(runs, name, model, loss, seed)
     return Run(loss, seed, folder, layers(data, model, loss), [*given, *options])
 

@@ -75,7 +75,8 @@ class ImageReport(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Write the file, on the first rank."""
-        if trainer.sanity_checking or not trainer.is_global_zero:
+        tried = trainer.fast_dev_run  # type: ignore[attr-defined]
+        if trainer.sanity_checking or tried or not trainer.is_global_zero:
             return
         if trainer.state.fn == "fit" or trainer.global_step:
             path = Path(trainer.default_root_dir) / VAL_IMAGES

@@ -1,7 +1,9 @@
 """The second stage of a decoupled training: what it takes from the finished run of the first."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from reprlib import repr as short
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +18,23 @@ from lit_seg.runs.summary_schema import is_finished
 _BACKBONE, _HEAD = "method.backbone.", "method.head."
 
 
-def load_first_stage(path: str, backbone: nn.Module, head: nn.Linear) -> None:
+def load_first_stage(
+    path: str, backbone: nn.Module, head: nn.Linear, data: Mapping[str, Any]
+) -> dict[str, Any]:
     """Load backbone and linear head of a finished run, with the weights of its last step.
 
+    Args:
+        path: the run, or a checkpoint.
+        backbone: gets its weights.
+        head: likewise.
+        data: ``class_names`` and ``class_counts`` of the second stage.
+
+    Returns:
+        The hyperparameters of the run.
+
     Raises:
-        RunError: if there is no such run, it has not finished, or it has another network or head.
+        RunError: if there is no such run, it has not finished, or it has another method than
+            ``plain``, other data, network or head.
     """
     run = Path(path)
     if run.is_dir() and not is_finished(run):
@@ -29,7 +43,21 @@ def load_first_stage(path: str, backbone: nn.Module, head: nn.Linear) -> None:
             f"`python -m lit_seg.classification fit --resume {path}`"
         )
     file = find_checkpoint(run, "last")
-    state = read_plain(file)["state_dict"]
+    checkpoint = read_plain(file)
+    state, had = checkpoint["state_dict"], checkpoint.get("hyper_parameters", {})
+    if (method := had.get("method")) != "plain":
+        what = f"is a run of the method {method}" if method else "is of no classifier"
+        raise RunError(
+            f"`model.stage_one` {path}: {what}; a second stage begins with one of `plain`, which "
+            "`python -m lit_seg.classification train --model plain --loss ce` trains"
+        )
+    for key, own in data.items():
+        if had[key] != own:
+            raise RunError(
+                f"`model.stage_one` {path}: its `{key}` are {short(had[key])}, here they are "
+                f"{short(own)}; give a run on the same images, also of the same seed where that "
+                "draws them"
+            )
     for prefix, module in ((_BACKBONE, backbone), (_HEAD, head)):
         part = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         own = module.state_dict()
@@ -42,6 +70,7 @@ def load_first_stage(path: str, backbone: nn.Module, head: nn.Linear) -> None:
                 "run of the method plain with the same network, a linear head and the same classes"
             )
         module.load_state_dict(part)
+    return dict(had)
 
 
 @torch.no_grad()

@@ -40,7 +40,7 @@ def report_error(error: Exception, command: str, shows_traceback: bool) -> int:
 def message_of(error: Exception, command: str) -> str | None:
     """Write one line for an error that a user can mend; None for one that needs its traceback.
 
-    ``command`` is the name of the command that it ended, or "" if that was not understood.
+    ``command`` is what it ended, such as ``python -m lit_seg fit``.
     """
     if isinstance(error, ArgumentError):
         return explain(error.message, command, _known)

@@ -113,6 +113,8 @@ class LitSegCLI(LightningCLI):
     """What the model takes from the data."""
     own: ClassVar[Sequence[str]] = OWN
     """Packages of this project whose classes a configuration may name."""
+    program = "python -m lit_seg"
+    """The program whose commands these are."""
     scored_checkpoint = "best"
     """The checkpoint of a run that is scored if only the run is named."""
 
@@ -133,7 +135,9 @@ class LitSegCLI(LightningCLI):
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         # `main` prints the error; a name that is cut short may be a mistake for another one
-        return super().init_parser(exit_on_error=False, allow_abbrev=False, **kwargs)
+        return super().init_parser(
+            prog=self.program, exit_on_error=False, allow_abbrev=False, **kwargs
+        )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         self._command_parser = parser  # of the last command; all commands have these options
@@ -251,7 +255,7 @@ class LitSegCLI(LightningCLI):
         except LitSegError:
             raise
         except ValueError as error:  # from a constructor, which names the value it refuses
-            raise RunError(explain(str(error), self.subcommand)) from error
+            raise RunError(explain(str(error), f"{self.program} {self.subcommand}")) from error
         except ModuleNotFoundError as error:
             raise RunError(str(error)) from error
         self.datamodule.changed_data = self.config[self.subcommand].changed_data

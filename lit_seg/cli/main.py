@@ -132,7 +132,7 @@ def _run_command(cli: type[LitSegCLI]) -> int:
         code = 128 + signal.SIGTERM
     except Exception as error:
         command = next((word for word in sys.argv[1:2] if word in TRAINER_COMMANDS), "")
-        code = report_error(error, command, shows_traceback)
+        code = report_error(error, f"{cli.program} {command}".strip(), shows_traceback)
     finally:
         wandb = sys.modules.get("wandb")  # imported by what uses it
         if wandb is not None and wandb.run is not None:

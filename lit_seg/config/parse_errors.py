@@ -46,7 +46,7 @@ _UNKNOWN = re.compile(r"there is no class ([\w.]+)|Option '([^']+)' is not accep
 
 def explain(
     report: str,
-    command: str | None = None,
+    command: str = "python -m lit_seg",
     known: Callable[[str, str], Iterable[str]] = lambda option, owner: (),
 ) -> str:
     """Shorten a report of jsonargparse to the option, its own words and the help of ``command``.
@@ -75,7 +75,6 @@ def explain(
         name = needed.partition(",")[0]  # what is said of it before is its place in the signature
         reason = reason.replace(f"Option '{name}' is not accepted; ", "")
     reason = _in_words(reason)
-    program = f"python -m lit_seg {command or ''}".strip()
     if unknown := _UNKNOWN.search(reason):
         word = unknown[1] or unknown[2]
         name = word.rpartition(".")[2]
@@ -86,9 +85,9 @@ def explain(
     if "are required: " in report and not keys:
         way_out = "`make train` gives all that is needed; by hand, give `--config` or `--data`"
     elif keys and owner and f"there is no class {owner[1]}" not in reason:
-        way_out = f"`{program} --{keys[0]}.help {owner[1]}` lists its options"
+        way_out = f"`{command} --{keys[0]}.help {owner[1]}` lists its options"
     else:
-        way_out = f"`{program} --help` lists the options"
+        way_out = f"`{command} --help` lists the options"
     reason += " " if reason.endswith("?") else ". "
     return f"`{option}`: {reason}{way_out}" if keys else f"{reason}{way_out}"
 

@@ -38,7 +38,7 @@ def name_of_config(place: Sequence[str], config: object) -> RunName | None:
     """
     try:
         data, model, seed = (config[key] for key in ("data", "model", "seed_everything"))  # type: ignore[index]
-        loss = _loss(_class_name(model["loss"]))
+        loss = _loss(class_name(model["loss"]))
         # some networks have no encoder; a classifier is named after its method
         parts = (model["architecture"], model["encoder"]) if "method" not in model else ()
         network = "_".join(filter(None, parts)) or model["method"]
@@ -59,7 +59,8 @@ def short_names(names: Sequence[RunName]) -> list[str]:
     return short
 
 
-def _class_name(given: str | Mapping[str, Any]) -> str:
+def class_name(given: str | Mapping[str, Any]) -> str:
+    """The name of the class that a configuration gives, with or without options."""
     path = given if isinstance(given, str) else given["class_path"]
     return str(path).rsplit(".", 1)[-1]
 
@@ -79,12 +80,12 @@ def is_other_loss(name: str, class_path: str) -> bool:
 
     names = {cls.__name__: cls.card.name.split(", ") for cls in every_loss()}
     known = any(name in each for each in names.values())
-    if class_path.startswith("lit_seg.") and _class_name(class_path) not in names:
+    if class_path.startswith("lit_seg.") and class_name(class_path) not in names:
         return False  # a form of the loss that only classifiers have
-    return known and name not in names.get(_class_name(class_path), [])
+    return known and name not in names.get(class_name(class_path), [])
 
 
 def _data(given: str | Mapping[str, Any]) -> str:
     options = {} if isinstance(given, str) else given.get("init_args") or {}
     name = options.get("name") or Path(options.get("root") or "").name
-    return str(name or _class_name(given).lower())
+    return str(name or class_name(given).lower())

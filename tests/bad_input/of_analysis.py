@@ -119,6 +119,7 @@ CASES = [
     Case("dashboard-names", _command("dashboard", "--entity", "me/mine"), ("me/mine",)),
     Case("compare-loss", _compare("--losses", "recal"), ("LOSS=recal", "'recall'")),
     Case("compare-jobs", _compare("--jobs", "0"), ("0",)),
+    Case("compare-seeds", _compare("--seeds", "0", "4294967296"), ("'4294967296'",)),
     Case(
         "compare-options",
         _compare(options='["--seed_everything", "0", "--trainer.max_epochs", "2"]'),

@@ -126,6 +126,7 @@ CASES = [
     ),
     Case("images-folder-flat", _own(["train/1.png"]), ("own/train",)),
     Case("images-folder-empty", _empty_class, ("1 of 2", "'newt'")),
+    Case("images-folder-one", _own([f"photos/cat{i}.png" for i in range(9)]), ("own", "'photos'")),
     Case("images-table-column", _own([], "file,label\n"), ("t.csv", "'image'", "'file'")),
     Case("images-table-split", _own([], "image,label,split\n1.png,a,dev\n"), ("line 2", "'dev'")),
     Case(

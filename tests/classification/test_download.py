@@ -20,7 +20,7 @@ def test_what_the_message_names_is_fetched(monkeypatch, tmp_path):
     [
         (["places_lt"], 1, "is not fetched by a command"),
         (["cifar10"], 2, "did you mean"),
-        ([], 2, "no dataset"),
+        ([], 2, "python -m lit_seg.classification download --help"),
     ],
 )
 def test_what_is_not_fetched_is_told(args, code, text, capsys):

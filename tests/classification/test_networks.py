@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from lit_seg.classification.build_method import build_backbone
 from lit_seg.classification.heads.cosine import CosineHead
 from lit_seg.classification.networks.digits import digits_net
 from lit_seg.classification.networks.resnet32 import BasicBlock, resnet32
@@ -73,8 +74,14 @@ def test_a_new_last_block_forgets_its_weights_alone():
 
 
 def test_another_network_is_refused():
-    with pytest.raises(ValueError, match=r"`name` must be a ResNet .*'resnet50', got 'vgg16'"):
+    with pytest.raises(ValueError, match=r"`name` must be .* or 'resnet50', got 'vgg16'"):
         torchvision_resnet("vgg16")
+    with pytest.raises(ValueError, match=r"`weights` must be 'IMAGENET1K_V1', .*got 'coco'"):
+        torchvision_resnet("resnet50", weights="coco")
+    with pytest.raises(ValueError, match=r"`network` must be 'digits', 'resnet32', .*'vgg16'"):
+        build_backbone("vgg16", 3, {})
+    with pytest.raises(ValueError, match="resnet18: takes images of 3 channels, these have 1;"):
+        build_backbone("resnet18", 1, {})
 
 
 @pytest.mark.parametrize("batchnorm", [True, False])

@@ -12,6 +12,7 @@ import torch
 
 from lit_seg.analysis.comparison import compare
 from lit_seg.analysis.learning import curve
+from lit_seg.classification import classifier
 from lit_seg.classification.classifier import LitClassifier
 from lit_seg.classification.cli import main
 from lit_seg.classification.compare import train
@@ -76,6 +77,21 @@ def test_the_first_stage_alone_is_none_for_a_method_of_one_stage(
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert train([*given, "--model", "crt", "--seed", "1"]) == 2
     assert "with --first_stage first" in capsys.readouterr().err
+
+
+def test_a_try_is_no_first_stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--runs", str(tmp_path), "--model", "crt", *FEW]
+    assert train([*given, "--trainer.fast_dev_run", "true"]) == 2
+    assert "plain/ce/seed0: a try (`fast_dev_run`) leaves no first stage for crt" in (
+        capsys.readouterr().err
+    )
+    assert not list(tmp_path.rglob("summary.json"))
+    # a run that was killed before its first checkpoint: a new one would lie beside it
+    folder = tmp_path / "digits_lt/plain/ce/seed0"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").touch()
+    assert train([*given, "--first_stage"]) == 2
+    assert "plain/ce/seed0: holds a run without a checkpoint" in capsys.readouterr().err
 
 
 def test_the_files_of_a_run_agree(runs: Path) -> None:
@@ -205,6 +221,10 @@ def test_a_checkpoint_is_loaded_by_itself(runs: Path, tmp_path: Path) -> None:
     assert sum(module.class_pixels) == 342
 
 
+def gone(path: str, *_: object) -> None:
+    raise RunError(f"{path}: no such run")
+
+
 @pytest.mark.parametrize(
     "stage",
     [
@@ -236,7 +256,9 @@ def test_a_run_that_failed_goes_on_to_the_same_bits(
         patch.setattr(LitClassifier, "training_step", failing)
         assert main([*command(model, loss, tmp_path), *first]) == 1
     assert not (folder / "summary.json").exists()
-    assert main(["fit", "--resume", str(folder)]) == 0
+    with monkeypatch.context() as patch:  # the first stage may be gone by then
+        patch.setattr(classifier, "load_first_stage", gone)
+        assert main(["fit", "--resume", str(folder)]) == 0
     assert differences(folder, undisturbed) == []
 
 

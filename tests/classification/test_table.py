@@ -96,8 +96,10 @@ def test_a_second_stage_is_given_the_run_of_the_first(tmp_path: Path) -> None:
 
 
 def test_the_first_stage_gets_no_options_of_the_method() -> None:
-    given = "--model.method_options {tau:1} --a=b --model.method_options.x=1 --model.head cosine"
-    assert without_method_options(given.split()) == ["--a=b", "--model.head", "cosine"]
+    given = "--model.method_options {tau:1} --a=b --model.method_options.x=1 --model.rule oltr"
+    assert without_method_options(given.split()) == ["--a=b", "--model.rule", "oltr"]
+    given = "--model.head cosine --a=b --model.loss.init_args.gamma=1 --model.loss F"
+    assert without_method_options(given.split()) == ["--a=b"]
     assert without_method_options(["--c", "1", "--model.method_options.x", "y"]) == ["--c", "1"]
 
 

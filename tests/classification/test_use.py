@@ -13,9 +13,23 @@ from lit_seg.classification.methods.oltr import OLTR
 from lit_seg.classification.methods.second_stage import SecondStage
 from lit_seg.classification.use import Classifier
 from lit_seg.errors import RunError
+from lit_seg.export.formats import save_pt2
+from lit_seg.inference.exported import open_export
 from lit_seg.losses import CrossEntropyLoss
 from tests.classification.small import COUNTS, backbone, batch
 from tests.classification.test_classifier import classifier
+
+
+class Deciding(torch.nn.Module):
+    """Labels and scores, as an export gives them."""
+
+    def __init__(self, method: torch.nn.Module) -> None:
+        super().__init__()
+        self.method = method.requires_grad_(False)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scores = self.method(images)
+        return scores.argmax(1), scores
 
 
 @pytest.fixture
@@ -61,9 +75,9 @@ def test_a_file_gives_the_same_scores(name: str, checkpoint: Path, capsys) -> No
     assert f"model.{name}" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pt2", pytest.param("onnx", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("head", ["ncm", "oltr"])
-def test_distances_to_classes_can_be_exported(head: str, tmp_path: Path) -> None:
+def test_distances_to_classes_can_be_exported(head: str, name: str, tmp_path: Path) -> None:
     first, loss = torch.nn.Linear(5, 3), CrossEntropyLoss(COUNTS)
     makers = {
         "ncm": lambda: SecondStage(backbone(), NCMHead(5, 3), loss),
@@ -71,8 +85,12 @@ def test_distances_to_classes_can_be_exported(head: str, tmp_path: Path) -> None
     }
     method, (images, target) = makers[head]().eval(), batch(0, 12)
     method.prepare(lambda: [(method.features(images), target)], list)
-    program = torch.onnx.export(method, (images,), dynamo=True)
-    (scores,) = program(images)
+    if name == "onnx":
+        (scores,) = torch.onnx.export(method, (images,), dynamo=True)(images)
+    else:  # a file is opened only if it can run no code
+        network = Deciding(method)
+        save_pt2(torch.export.export(network, (images,), strict=False), tmp_path / "a.pt2", "{}")
+        scores = open_export(tmp_path / "a.pt2")[0](images)
     torch.testing.assert_close(scores, method(images))
 
 

@@ -85,6 +85,11 @@ class ImageDataModule(ResumableDataModule):
     def class_counts(self) -> ClassCounts:
         """The number of training images of each class; each stands for a pixel here."""
         counts = np.bincount(self._split("train").targets, minlength=len(self.class_names))
+        if len(counts) == 1:
+            raise DataError(
+                f"{self.root}: holds one class alone, {self.class_names[0]!r}, where 2 are needed: "
+                f"{self.card.how_to_get}"
+            )
         if not counts.all():
             empty = [self.class_names[c] for c in np.flatnonzero(counts == 0)]
             raise DataError(

@@ -42,8 +42,9 @@ class MetaEmbedding(nn.Module):
     def forward(self, features: Tensor, centroids: Tensor) -> Tensor:
         """``(N, C)`` scores of ``(N, D)`` features with ``(C, D)`` centroids."""
         memory = self.hallucinator(features).softmax(1) @ centroids
-        with torch.no_grad():  # only the nearest has a gradient; ONNX has no `cdist`
-            nearest = (centroids.square().sum(1) - 2 * features @ centroids.T).argmin(1)
+        # only the nearest has a gradient; ONNX has no `cdist`, and an export no `no_grad`
+        fixed = centroids.detach()
+        nearest = (fixed.square().sum(1) - 2 * features.detach() @ fixed.T).argmin(1)
         # the centroid of a class with one image is its feature
         distance = (features - centroids[nearest]).norm(dim=1, keepdim=True).clamp(min=1e-6)
         v = REACH / distance * (features + self.selector(features).tanh() * memory)

@@ -50,7 +50,8 @@ class NCMHead(nn.Module):
         means = self.means.where(known.unsqueeze(1), 0).to(wide)
         x = self._transformed(features).to(wide)
         squares = x.square().sum(1, keepdim=True) - 2 * x @ means.T + means.square().sum(1)
-        return (-squares).masked_fill(~known, -torch.inf).to(features.dtype)
+        # the mean of an unknown class is infinite; a file of torch.export holds no such constant
+        return torch.where(known, -squares, -self.means[:, 0].to(wide)).to(features.dtype)
 
     @torch.no_grad()
     def prepare(self, train: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> None:

@@ -22,7 +22,8 @@ class TauNormHead(nn.Module):
 
     Args:
         first: the linear head of the first stage.
-        tau: strength, at least 0; 1 makes all weights equally long.
+        tau: strength, at least 0; 1 makes all weights equally long. None is 1 until
+            :meth:`choose` was called.
 
     Raises:
         ValueError: if it is negative or infinite.
@@ -34,9 +35,11 @@ class TauNormHead(nn.Module):
     weight: Tensor
     tau: Tensor
 
-    def __init__(self, first: nn.Linear, tau: float = 1.0) -> None:
+    def __init__(self, first: nn.Linear, tau: float | None = None) -> None:
         super().__init__()
-        at_least_zero("tau", tau)
+        self.is_chosen = tau is None
+        """Whether :meth:`choose` is to choose the strength."""
+        tau = at_least_zero("tau", 1.0 if tau is None else tau)
         self.register_buffer("weight", first.weight.detach().clone())
         self.register_buffer("tau", torch.tensor(float(tau)))
 

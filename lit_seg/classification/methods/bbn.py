@@ -1,5 +1,7 @@
 """BBN: two copies of the last block, of which each learns from its own sampling."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -30,8 +32,12 @@ class BBN(Method):
         backbone: shared but for its last block, that of the conventional branch.
         second_block: the last block of the re-balancing branch: that of another backbone, so that
             it starts from weights of its own.
-        loss: cross-entropy in the paper. It is called once for each sampling, so a loss with state
-            would take two steps at once.
+        loss: cross-entropy in the paper. It is called once for each sampling, with the same logits.
+        head: makes the classifier from the length of its features and C; LDAM's is cosine.
+
+    Raises:
+        ValueError: if the loss keeps state: the recall of mixed logits on either sampling says
+            nothing about a class.
 
     Reference: Zhou et al., arXiv 1912.02413, section 4; the divisors and the two passes, each with
     its own batch statistics, are those of their code.
@@ -39,10 +45,22 @@ class BBN(Method):
 
     samplings = 2
 
-    def __init__(self, backbone: Backbone, second_block: nn.Module, loss: SegLoss) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        second_block: nn.Module,
+        loss: SegLoss,
+        head: Callable[[int, int], nn.Module] = nn.Linear,
+    ) -> None:
+        # whether deferred weights have `started` does not depend on what a loss has seen
+        if any(not key.endswith("started") for key in loss.state_dict()):
+            raise ValueError(
+                f"`loss` {type(loss).__name__}: learns from what it sees, and BBN shows it logits "
+                "of two mixed images; take one without state, such as `CrossEntropyLoss`"
+            )
         super().__init__(backbone)
         self.second_block = second_block
-        self.head = nn.Linear(2 * backbone.dim, loss.num_classes)
+        self.head = head(2 * backbone.dim, loss.num_classes)
         self.loss = loss
         self.alpha = 1.0
 

@@ -16,7 +16,7 @@ from lit_seg.classification.losses.discriminative_centroids import (
 from lit_seg.classification.methods.base import Batch, Method, Pass, Step
 from lit_seg.classification.networks.backbone import Backbone, Frozen
 from lit_seg.errors import check_choice
-from lit_seg.losses.base import SegLoss
+from lit_seg.losses.base import SegLoss, at_least_zero
 from lit_seg.tasks.schedule import LR_FACTOR
 
 Attention = Literal["modulated", "none"]
@@ -46,7 +46,7 @@ class OLTR(Method):
         centroid_gradient: as in :class:`DiscriminativeCentroidsLoss`.
 
     Raises:
-        ValueError: if an option is none of its choices.
+        ValueError: if an option is none of its choices, or the factor is negative.
 
     Reference: Liu et al., arXiv 1904.05160. Their code freezes all but the last linear layers and
     the attention.
@@ -74,7 +74,7 @@ class OLTR(Method):
         self.centroid_loss = DiscriminativeCentroidsLoss(
             torch.zeros_like(first.weight), centroid_gradient
         )
-        self.backbone_lr_factor = backbone_lr_factor
+        self.backbone_lr_factor = at_least_zero("backbone_lr_factor", backbone_lr_factor)
 
     def forward(self, images: Tensor) -> Tensor:
         return self._scores(self.features(images))

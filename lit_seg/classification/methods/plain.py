@@ -4,7 +4,7 @@ from torch import nn
 
 from lit_seg.classification.methods.base import Batch, Method, Step
 from lit_seg.classification.networks.backbone import Backbone
-from lit_seg.losses.base import SegLoss
+from lit_seg.losses.base import SegLoss, at_least_zero
 
 
 class Plain(Method):
@@ -21,8 +21,11 @@ class Plain(Method):
         loss: over the logits; made with the training images of each class as its class counts.
         feature_loss: of ``(N, D)`` features and ``(N,)`` labels, such as the lifted structure
             loss. Its pairs are those of one rank's batch.
-        feature_weight: :math:`\lambda`. Those of OLTR's tables are not known; its centroid loss
-            has .01.
+        feature_weight: :math:`\lambda`, at least 0. Those of OLTR's tables are not known; its
+            centroid loss has .01.
+
+    Raises:
+        ValueError: if the weight is negative or infinite.
     """
 
     def __init__(
@@ -37,7 +40,7 @@ class Plain(Method):
         self.head = head
         self.loss = loss
         self.feature_loss = feature_loss
-        self.feature_weight = feature_weight
+        self.feature_weight = at_least_zero("feature_weight", feature_weight)
 
     def train_step(self, *batches: Batch) -> Step:
         ((images, target),) = batches

@@ -1,5 +1,7 @@
 """The Simple Decoupled Network: one head trains the backbone, another one decides."""
 
+from collections.abc import Callable
+
 from torch import nn
 
 from lit_seg.classification.methods.base import Batch, Method, Step
@@ -25,15 +27,22 @@ class SDN(Method):
             goes to 1, and the backbone stops learning.
         head_loss: :math:`L_h`: ``ClassBalancedLoss`` (Appendix A.1) or ``InverseFrequencyLoss``
             (section 4.5): the paper says both.
+        feature_head: makes head g from the length of the features and C; LDAM's is cosine.
 
     Reference: Tian et al., *Striking the Right Balance*, arXiv 2106.14917, section 4.5, Appendix
     A.1 and Fig. 5. It leaves open how recall is counted over 8,142 classes, the effective number's
     beta, and epochs, schedule and augmentation; it has no public code.
     """
 
-    def __init__(self, backbone: Backbone, feature_loss: SegLoss, head_loss: SegLoss) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        feature_loss: SegLoss,
+        head_loss: SegLoss,
+        feature_head: Callable[[int, int], nn.Module] = nn.Linear,
+    ) -> None:
         super().__init__(backbone)
-        self.feature_head = nn.Linear(backbone.dim, feature_loss.num_classes)
+        self.feature_head = feature_head(backbone.dim, feature_loss.num_classes)
         self.head = nn.Linear(backbone.dim, head_loss.num_classes)
         self.feature_loss = feature_loss
         self.head_loss = head_loss

@@ -15,7 +15,8 @@ class SecondStage(Method):
 
     - cRT: a new ``nn.Linear``, trained with class-aware sampling.
     - LWS: ``LWSHead`` of the first stage's head, likewise.
-    - tau-norm: ``TauNormHead`` of it, which :meth:`prepare` lets choose on validation images.
+    - tau-norm: ``TauNormHead`` of it, which :meth:`prepare` lets choose on validation images,
+      unless ``tau`` is given.
     - post-hoc logit adjustment: ``PostHocHead`` of it.
     - NCM: ``NCMHead``, which :meth:`prepare` gives the features of the training images.
 
@@ -47,7 +48,7 @@ class SecondStage(Method):
     def prepare(self, train: Pass, val: Pass) -> str:
         if isinstance(self.head, NCMHead):
             self.head.prepare(train)
-        if not isinstance(self.head, TauNormHead):
+        if not isinstance(self.head, TauNormHead) or not self.head.is_chosen:
             return ""
         best = max(self.head.choose(val()).values())
         return (

@@ -4,6 +4,10 @@ import torchvision
 from torch import nn
 
 from lit_seg.classification.networks.backbone import Backbone
+from lit_seg.errors import check_choice
+
+RESNETS = tuple(sorted(n for n in torchvision.models.list_models() if n.startswith("resnet")))
+"""The names of the networks."""
 
 
 def torchvision_resnet(
@@ -24,8 +28,10 @@ def torchvision_resnet(
     Raises:
         ValueError: if torchvision has no such network or weights.
     """
-    if not name.startswith("resnet"):
-        raise ValueError(f"`name` must be a ResNet of torchvision such as 'resnet50', got {name!r}")
+    check_choice("name", name, RESNETS)
+    if weights is not None:
+        there = torchvision.models.get_model_weights(name).__members__
+        check_choice("weights", weights, tuple(there))
     net = torchvision.models.get_model(name, weights=weights)
     *first, last = net.layer4
     if new_last_block:

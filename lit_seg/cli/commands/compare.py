@@ -67,17 +67,26 @@ def arguments(args: Sequence[str]) -> Namespace:
     parser.add_argument("--only", type=int, help="train the run of this number, without a report")
     parser.add_argument("--out", type=Path, help="folder of the report; beside the runs by default")
     given = parser.parse_args(own, Namespace(options=options))
-    # with commas or spaces between them, each once
-    lists = (",".join(words).split(",") for words in (given.losses, given.seeds))
-    given.losses, seeds = ([*dict.fromkeys(words)] for words in lists)
-    if wrong := [seed for seed in seeds if not seed.isdecimal()]:
-        parser.error(f"--seeds must be whole numbers, got {wrong[0]!r}")
-    given.seeds = [int(seed) for seed in seeds]
+    given.losses, given.seeds = each_once(given.losses), seeds_of(given.seeds, parser)
     if "all" in given.losses:
         given.losses = names("loss")
     if given.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {given.jobs}")
     return given
+
+
+def each_once(words: Sequence[str]) -> list[str]:
+    """List what stands in words, with spaces or commas between, each once."""
+    return list(dict.fromkeys(",".join(words).split(",")))
+
+
+def seeds_of(words: Sequence[str], parser: Parser) -> list[int]:
+    """Read the seeds of a comparison, each once."""
+    words = each_once(words)
+    for word in words:
+        if not (word.isdecimal() and int(word) < 2**32):
+            parser.error(f"--seeds must be whole numbers from 0 to 4294967295, got {word!r}")
+    return list(dict.fromkeys(map(int, words)))
 
 
 def split_options(args: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -118,12 +127,20 @@ def check_same(runs: list[Run], console: Console) -> None:
 
 
 def _differing(words: list[str], others: list[str]) -> str:
-    """Write the words that the others lack, each after its option."""
-    shown = []
-    for option, word in zip(["", *words], words, strict=False):
-        if word not in others:
-            shown += [option, word] if option.startswith("--") and option in others else [word]
-    return " ".join(shown) or "no more than that"
+    """Write the names and the options with their values that the others lack."""
+    lacking = [one for one in _options(words) if one not in _options(others)]
+    return " ".join(lacking) or "no more than that"
+
+
+def _options(words: list[str]) -> list[str]:
+    """Join each option with the values that follow it."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1].startswith("--") and not word.startswith("--"):
+            joined[-1] += f" {word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def train_all(

@@ -4,8 +4,8 @@ import functools
 import re
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NoReturn
 
 from rich.console import Console
 
@@ -20,10 +20,16 @@ _UNKNOWN = re.compile(r"unrecognized arguments: --([\w.]+)|not accept option '([
 class Parser(ArgumentParser):
     """An ArgumentParser of a command that raises an error instead of printing it and exiting."""
 
+    package = "lit_seg"
+    """The package of the command."""
+    commands: ClassVar[Mapping[str, str]] = COMMANDS
+    """What each command of the package does."""
+
     def __init__(self, command: str, **options: Any) -> None:
+        what = self.commands[command]
         super().__init__(
-            prog=f"python -m lit_seg {command}",
-            description=f"{COMMANDS[command].capitalize()}.",
+            prog=f"python -m {self.package} {command}",
+            description=f"{what[0].upper()}{what[1:]}.",
             allow_abbrev=False,
             **options,
         )
@@ -67,7 +73,7 @@ def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[
                     given = " ".join(map(repr, args))
                     raise RunError(f"an argument is empty in {given}; give it a value")
                 return main([word for word in args if word != "--traceback"])
-        except ModuleNotFoundError:  # `lit_seg.__main__` says how to install it
+        except ModuleNotFoundError:  # `run_program` says how to install it
             raise
         except Exception as error:
             if isinstance(error, LitSegError) and "--traceback" not in args:
@@ -76,7 +82,7 @@ def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[
             # imported late because it needs all of Lightning, which takes seconds
             from lit_seg.cli.error_messages import report_error
 
-            return report_error(error, "", "--traceback" in args)
+            return report_error(error, "python -m lit_seg", "--traceback" in args)
         except SystemExit as stop:  # --help ends so
             return int(stop.code or 0)
         except KeyboardInterrupt:

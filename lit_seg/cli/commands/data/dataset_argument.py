@@ -65,7 +65,8 @@ def dataset_of(
     except (ArgumentError, ValueError) as error:
         reason = error.message if isinstance(error, ArgumentError) else str(error)
         reason += near_option(reason, parser)
-        raise RunError(f"{args[0]}: {explain(reason, f'data {command} {args[0]}')}") from None
+        said = explain(reason, f"python -m lit_seg data {command} {args[0]}")
+        raise RunError(f"{args[0]}: {said}") from None
     return data, {key: asked[key] for key in extra}
 
 
