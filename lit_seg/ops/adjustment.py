@@ -1,6 +1,5 @@
 """Logits that are scaled and shifted, by the same numbers everywhere, before the softmax."""
 
-import torch
 from torch import Tensor
 
 from lit_seg.ops.precision import wide_dtype
@@ -17,15 +16,6 @@ def adjusted(logits: Tensor, scale: float, shift: Tensor | None) -> Tensor:
         top = logits.detach().amax(1, keepdim=True)
         logits = scale * (logits - top.where(~(scale * top).isfinite(), 0))
     return logits if shift is None else logits + per_class(shift, logits)
-
-
-def adjusted_chunk(x: Tensor, scale: float, shift: Tensor | None, out: Tensor) -> Tensor:
-    """Scale and shift a chunk on the CPU, in ``out``."""
-    if scale != 1:
-        if not (scale * x.amax()).isfinite():
-            return out.copy_(adjusted(x, scale, shift))
-        x = torch.mul(x, scale, out=out)
-    return x if shift is None else torch.add(x, per_class(shift, out), out=out)
 
 
 def per_class(values: Tensor, logits: Tensor) -> Tensor:
