@@ -71,11 +71,11 @@ class OHEMLoss(PixelLoss):
         losses = self.nll_of(logits, target).pixels
         assert losses is not None
         valid = target != self.void
-        chosen, number = self._choose(losses.detach().float(), valid)
+        chosen, number = self._choose(losses.detach(), valid)
         if self.given_weight is not None:
             weight = self.given_weight.to(losses.dtype)[target.masked_fill(~valid, 0)]
             losses = losses * weight
-        return self.mean((chosen.to(losses.dtype) * losses).sum(), number)
+        return self.mean((chosen * losses).sum(), number)
 
     def _choose(self, hardness: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """How much of each pixel counts, in [0, 1], and the number of pixels that do, of all ranks.
@@ -85,7 +85,7 @@ class OHEMLoss(PixelLoss):
         also faster than sorting.
         """
         floats = widest_float(hardness.device)
-        bits = hardness.abs().view(torch.int32).long()  # abs: -0.0 is not below 0.0
+        bits = hardness.float().abs().view(torch.int32)  # abs: -0.0 is not below 0.0
         upper, lower = bits >> 16, bits & 0xFFFF
         counts = self._count(upper, valid)
         pixels = counts.sum()
@@ -100,8 +100,8 @@ class OHEMLoss(PixelLoss):
         lower_bits, above_here = _kth_largest(counts, number - above)
         last = (upper_bits << 16) | lower_bits
         equal = counts.gather(0, lower_bits).clamp(min=1)
-        share = (number - above - above_here).to(floats) / equal
-        chosen = torch.where(bits == last, share, (bits > last).to(floats))
+        share = ((number - above - above_here).to(floats) / equal).to(hardness.dtype)
+        chosen = torch.where(bits == last, share, (bits > last).to(hardness.dtype))
         return chosen * valid, number
 
     def _count(self, values: Tensor, mask: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ class Totals:
         self._counts = target.new_zeros(lanes, *shape)
         self._predicted = target.new_zeros(shape) if predictions else None
         self._lanes = target.new_empty(0)
-        self._lowest = logits.new_full((), -inf, dtype=wide_dtype(logits))
+        self.lowest = logits.new_full((), -inf, dtype=wide_dtype(logits))
         self._room, self._best = Room(logits), Room(logits)
 
     @property
@@ -107,27 +107,27 @@ class Totals:
             image: ``(N, P)`` of :func:`first_places`, where sums are by image.
         """
         bins, own_class = classes_of(label, self.num_classes)
-        find = self._find_on_cuda if x.is_cuda else self._find
-        self.count(bins, *find(x, bins, own_class, lse), pixels, image)
+        find = self._find_on_cuda if x.is_cuda else self.find
+        self.count(bins, pixels, image, *find(x, bins, own_class, lse))
 
     def count(
         self,
         bins: Tensor,
+        pixels: Tensor | None,
+        image: Tensor | None,
         losses: Tensor,
         hits: Tensor,
-        predicted: Tensor | None,
-        pixels: Tensor | None,
-        image: Tensor | None = None,
+        predicted: Tensor | None = None,
     ) -> None:
         """Add a chunk by what is known of its pixels.
 
         Args:
             bins: ``(N, P)`` class ids, C for void.
-            losses: ``(N, P)`` -log p.
-            hits: ``(N, P)`` whether the true class is predicted.
-            predicted: ``(N, P)`` class ids, or None where they are not wanted.
             pixels: as in :meth:`add`, as is ``image``.
             image: ``(N, P)`` or None.
+            losses: ``(N, P)`` -log p.
+            hits: ``(N, P)`` whether the true class is predicted.
+            predicted: ``(N, P)`` class ids, where they are wanted.
         """
         if self.modulation is not None:
             losses, slopes = self.modulation.losses_and_slopes(losses)
@@ -153,15 +153,13 @@ class Totals:
             _add_at(self._sums, place, losses.to(self._sums.dtype))
         _add_at(self._counts, place, hits.long().bitwise_left_shift_(HIT_BIT).bitwise_or_(1))
 
-    def _find(
-        self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The -log p of pixels, whether they are hits and, if it is wanted, what is predicted."""
-        own = self._own(x, bins, own_class)
+    def find(self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor) -> tuple[Tensor, ...]:
+        """``(N, P)`` -log p of pixels, whether they are hits and, if wanted, what is predicted."""
+        own, label = self._own(x, bins, own_class), own_class.squeeze(1)
         # less the own logit, so that the largest of the others tells whether the pixel is a hit
         powers = self._others(x, own, own_class)
         best = None if self._predicted is None else self._best
-        largest, hits, predicted = compared(powers, None, own_class, best)
+        largest, *hits = compared(powers, None, label, best)
         most, to_base_2 = largest.amax(), self.scale * LOG2_E
         base, bound = own, largest
         if not most < MOST / to_base_2:
@@ -171,81 +169,78 @@ class Totals:
         powers.mul_(to_base_2)
         if self.scale > 1:
             powers.clamp_(min=LEAST)
-        losses = powers.exp2_().sum(1, keepdim=True).log1p_()
+        losses = powers.exp2_().sum(1).log1p_()
         # no logit may be above it, whatever rounding makes, or backward finds a p above 1
-        lse.copy_(torch.maximum(base.add(losses, alpha=1 / self.scale), own + bound).squeeze(1))
+        torch.maximum(base.add(losses, alpha=1 / self.scale), own + bound, out=lse)
         if base is not own:  # where they differ, the 1 in the logarithm is nothing
             losses.add_(base - own, alpha=self.scale)
         if not most < EXACT:  # or NaN, as void pixels may be
             rows, at = _rows(x, ~(largest < EXACT))
-            label = own_class[at].unsqueeze(1)
-            rows.scatter_(1, label, own[at].unsqueeze(1))
-            losses[at], lse[at[0], at[2]] = _of_any_logits(rows, label, self.scale)
-        return (
-            losses.squeeze(1),
-            hits.squeeze(1),
-            None if predicted is None else predicted.squeeze(1),
-        )
+            rows.scatter_(1, label[at].unsqueeze(1), own[at].unsqueeze(1))
+            losses[at], lse[at] = _of_any_logits(rows, label[at].unsqueeze(1), self.scale)
+        return losses, *hits
 
     def _find_on_cuda(
         self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """As :meth:`_find`, without waiting for the GPU."""
+    ) -> tuple[Tensor, ...]:
+        """As :meth:`find`, without waiting for the GPU."""
         if self.margin is not None:
-            x = x.scatter(1, own_class, self._own(x, bins, own_class))
+            x = x.scatter(1, own_class, self._own(x, bins, own_class).unsqueeze(1))
         losses, wide = _of_any_logits(x, own_class, self.scale)
         lse.copy_(wide)
         predicted = x.argmax(1)
-        return losses, predicted == bins, None if self._predicted is None else predicted
+        return losses, predicted == bins, predicted
 
     def _others(self, x: Tensor, base: Tensor, own_class: Tensor) -> Tensor:
-        """The logits less a ``(N, 1, P)`` base, and minus infinity for the own class."""
-        less = torch.sub(x, base, out=self._room.of(x.shape))  # exact where they are alike
-        return less.scatter_add_(1, own_class, self._lowest.expand(base.shape))
+        """The logits less a ``(N, P)`` base, and minus infinity for the own class."""
+        less = torch.sub(x, base.unsqueeze(1), out=self._room.of(x.shape))  # exact if alike
+        return less.scatter_add_(1, own_class, self.lowest.expand(own_class.shape))
 
     def _own(self, x: Tensor, bins: Tensor, own_class: Tensor) -> Tensor:
-        """``(N, 1, P)`` logits of the own classes, less the margin."""
-        own = x.gather(1, own_class)
-        return own if self.margin is None else own.sub_(self.margin.take(bins).unsqueeze(1))
+        """``(N, P)`` logits of the own classes, less the margin."""
+        own = x.gather(1, own_class).squeeze(1)
+        return own if self.margin is None else own.sub_(self.margin.take(bins))
 
 
 def compared(
-    others: Tensor, own: Tensor | None, own_class: Tensor, best: Room | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
+    others: Tensor, own: Tensor | None, label: Tensor, best: Room | None
+) -> tuple[Tensor, ...]:
     """Compare the own logit of each pixel with those of the other classes.
 
     Args:
         others: ``(N, C, P)`` logits, minus infinity for the own class.
-        own: ``(N, 1, P)`` the own ones; None if the others are less these.
-        own_class: ``(N, 1, P)`` class ids.
+        own: ``(N, P)`` the own ones; None if the others are less these.
+        label: ``(N, P)`` class ids.
         best: memory, if predictions are wanted.
 
     Returns:
-        ``(N, 1, P)`` the largest of the others, whether the pixel is a hit, and its prediction.
+        ``(N, P)`` the largest of the others, whether the pixel is a hit and, if it is wanted, what
+        is predicted.
     """
-    largest = others.amax(1, keepdim=True)
+    largest = others.amax(1)
     against = largest if own is None else largest - own
     hits = against < 0
     if against.count_nonzero() < against.numel():  # among equals the lowest id
         rows, at = _rows(others, against == 0)
-        hits[at] = own_class[at] < rows.argmax(1)
+        hits[at] = label[at] < rows.argmax(1)
     if best is None:
-        return largest, hits, None
-    places = torch.ge(others, largest, out=best.of(others.shape))
-    ids = torch.arange(ONE, ONE + others.shape[1], dtype=others.dtype)
-    # with `out`, since autocast rounds the other product
-    found = torch.bmm(ids.expand(len(places), 1, -1), places, out=torch.empty_like(largest))
-    first, (least, most) = found.long() - ONE, found.aminmax()
+        return largest, hits
+    places = torch.ge(others, largest.unsqueeze(1), out=best.of(others.shape))
+    ids = torch.arange(ONE, ONE + others.shape[1], dtype=others.dtype).expand(len(places), 1, -1)
+    # into memory that is there, as autocast rounds other products
+    found = torch.empty_like(largest)
+    torch.bmm(ids, places, out=found.unsqueeze(1))
+    predicted, (least, most) = found.long() - ONE, found.aminmax()
     if not (least >= ONE and most < 2 * ONE):  # NaN, or several
         rows, at = _rows(others, (found < ONE) | (found >= 2 * ONE))
-        first[at] = rows.argmax(1)
-    return largest, hits, own_class.where(hits, first)
+        predicted[at] = rows.argmax(1)
+    return largest, hits, label.where(hits, predicted)
 
 
 def _rows(x: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """``(n, C)`` logits of the pixels where a ``(N, 1, P)`` mask holds, and their index."""
-    images, zeros, pixels = mask.nonzero(as_tuple=True)
-    return x[images, :, pixels], (images, zeros, pixels)
+    """``(n, C)`` logits of the pixels where a ``(N, P)`` mask holds, and their index."""
+    images, pixels = at = mask.nonzero(as_tuple=True)
+    return x[images, :, pixels], at
 
 
 def with_void(values: Tensor) -> Tensor:
