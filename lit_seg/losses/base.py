@@ -7,7 +7,8 @@ only in training mode. One setter takes the fraction of the training that is don
 import csv
 from collections.abc import Callable
 from inspect import signature
-from math import inf
+from numbers import Real
+from operator import le, lt
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -282,11 +283,24 @@ def _shrunk(logits: torch.Size, target: torch.Size) -> bool:
     return len(logits) == 4 and all(fits)
 
 
-def at_least_zero(name: str, value: float) -> float:
-    """``value``, or a ValueError that names the option if it is negative or infinite."""
-    if not 0 <= value < inf:
-        raise ValueError(f"`{name}` must be at least 0 and finite, got {value}")
+def in_range(name: str, value: float, interval: str) -> float:
+    """``value``, or a ValueError that names the option if it is no number of the interval.
+
+    Example:
+        >>> in_range("keep", 0.7, "(0, 1]")
+        0.7
+    """
+    low, high = map(float, interval[1:-1].split(","))
+    above, below = (le if end in "[]" else lt for end in (interval[0], interval[-1]))
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and above(low, value) and below(value, high)):
+        raise ValueError(f"`{name}` must be a number in {interval}, got {value}")
     return value
+
+
+def at_least_zero(name: str, value: float) -> float:
+    """``value``, or a ValueError if it is negative, or too large for finite gradients."""
+    return in_range(name, value, "[0, 1e6]")
 
 
 LossFactory = Callable[[Counts], SegLoss]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Counts, LossFactory, SegLoss, build_loss
+from lit_seg.losses.base import Counts, LossFactory, SegLoss, build_loss, in_range
 from lit_seg.losses.frequency import Unit, class_balanced_weights
 
 
@@ -57,9 +57,7 @@ class DeferredReweightingLoss(SegLoss):
         unit: Unit = "pixels",
     ) -> None:
         super().__init__(class_counts)
-        if not 0 <= start <= 1:
-            raise ValueError(f"`start` must be in [0, 1], got {start}")
-        self.start = start
+        self.start = in_range("start", start, "[0, 1]")
         self.part = build_loss(loss, class_counts)
         self.register_buffer(
             "balanced", class_balanced_weights(class_counts, beta, unit), persistent=False

@@ -5,7 +5,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Counts
+from lit_seg.losses.base import Counts, in_range
 from lit_seg.losses.pixelwise import PixelLoss
 from lit_seg.ops.precision import widest_float
 
@@ -49,20 +49,18 @@ class OHEMLoss(PixelLoss):
         min_kept: int = 100_000,
     ) -> None:
         super().__init__(class_counts)
-        if not 0 < keep <= 1:
-            raise ValueError(f"`keep` must be in (0, 1], got {keep}")
-        if threshold is not None and not 0 < threshold <= 1:
-            raise ValueError(f"`threshold` must be in (0, 1], got {threshold}")
-        if not (min_kept >= 0 and float(min_kept).is_integer()):
-            raise ValueError(f"`min_kept` must be a whole number >= 0, got {min_kept}")
+        self.keep = in_range("keep", keep, "(0, 1]")
+        self.threshold = (
+            threshold if threshold is None else in_range("threshold", threshold, "(0, 1]")
+        )
+        self.min_kept = int(in_range("min_kept", min_kept, "[0, 1e15]"))
+        if self.min_kept != min_kept:
+            raise ValueError(f"`min_kept` must be a whole number, got {min_kept}")
         if (keep != 0.7) if threshold else (min_kept != 100_000):
             raise ValueError(
                 "`keep` is used without a `threshold` and `min_kept` with one, got "
                 f"keep {keep}, threshold {threshold} and min_kept {min_kept}"
             )
-        self.keep = keep
-        self.threshold = threshold
-        self.min_kept = min_kept
 
     def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
         return self.loss(logits, target)

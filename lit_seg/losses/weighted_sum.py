@@ -1,12 +1,11 @@
 """A weighted sum of several losses."""
 
-from math import inf
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from lit_seg.losses.base import Counts, LossFactory, SegLoss, build_loss
+from lit_seg.losses.base import Counts, LossFactory, SegLoss, at_least_zero, build_loss
 
 
 class WeightedSumLoss(SegLoss):
@@ -37,11 +36,11 @@ class WeightedSumLoss(SegLoss):
         factors = [1.0] * len(losses) if factors is None else list(factors)
         if not losses:
             raise ValueError("`losses` must hold at least one loss")
-        if len(factors) != len(losses) or not all(0 <= f < inf for f in factors):
+        if len(factors) != len(losses):
             raise ValueError(
                 f"`factors` must be {len(losses)} numbers >= 0, one per loss, got {factors}"
             )
-        self.factors = factors
+        self.factors = [at_least_zero("factors", factor) for factor in factors]
         self._losses = nn.ModuleList([build_loss(loss, class_counts) for loss in losses])
 
     @property
