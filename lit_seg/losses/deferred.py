@@ -44,6 +44,7 @@ class DeferredReweightingLoss(SegLoss):
         tensor([0.2768, 1.7232], dtype=torch.float64)
     """
 
+    as_they_are = True
     balanced: Tensor
     given_weight: Tensor | None
     started: Tensor
@@ -66,11 +67,9 @@ class DeferredReweightingLoss(SegLoss):
         self.register_buffer("given_weight", None, persistent=False)
         self._weigh()
 
-    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         self._weigh()
         return self.of_part(self.part, logits, target)
-
-    loss = of_any_size
 
     def set_progress(self, done: float) -> None:
         super().set_progress(done)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lit_seg.losses.base import Counts, in_range
 from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.ops.modulation import of_class
 from lit_seg.ops.precision import widest_float
 
 
@@ -39,6 +40,7 @@ class OHEMLoss(PixelLoss):
         0.6931
     """
 
+    as_they_are = True
     needs_pixels = True
 
     def __init__(
@@ -62,17 +64,13 @@ class OHEMLoss(PixelLoss):
                 f"keep {keep}, threshold {threshold} and min_kept {min_kept}"
             )
 
-    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self.loss(logits, target)
-
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         losses = self.nll_of(logits, target).pixels
         assert losses is not None
         valid = target != self.void
         chosen, number = self._choose(losses.detach(), valid)
         if self.given_weight is not None:
-            weight = self.given_weight.to(losses.dtype)[target.masked_fill(~valid, 0)]
-            losses = losses * weight
+            losses = losses * of_class(self.given_weight.to(losses.dtype), target)
         return self.mean((chosen * losses).sum(), number)
 
     def _choose(self, hardness: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,8 @@ class WeightedSumLoss(SegLoss):
         1.6931
     """
 
+    as_they_are = True
+
     def __init__(
         self, class_counts: Counts, losses: list[LossFactory], factors: list[float] | None = None
     ) -> None:
@@ -47,11 +49,9 @@ class WeightedSumLoss(SegLoss):
     def parts(self) -> list[SegLoss]:
         return cast(list[SegLoss], list(self._losses))
 
-    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         values = [self.of_part(part, logits, target) for part in self.parts]
         return torch.stack([f * value for f, value in zip(self.factors, values, strict=True)]).sum()
-
-    loss = of_any_size
 
     def set_progress(self, done: float) -> None:
         super().set_progress(done)
