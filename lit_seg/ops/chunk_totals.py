@@ -170,6 +170,8 @@ class Totals:
         if self.scale > 1:
             powers.clamp_(min=LEAST)
         losses = powers.exp2_().sum(1).log1p_()
+        if self.scale > 1:
+            losses.masked_fill_(largest < LEAST / to_base_2, 0)
         # no logit may be above it, whatever rounding makes, or backward finds a p above 1
         torch.maximum(base.add(losses, alpha=1 / self.scale), own + bound, out=lse)
         if base is not own:  # where they differ, the 1 in the logarithm is nothing
