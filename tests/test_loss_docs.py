@@ -6,8 +6,10 @@ import re
 import runpy
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 import yaml
 
 import lit_seg.losses
@@ -105,6 +107,22 @@ def test_every_picture_is_shown_and_small() -> None:
     sizes = [path.stat().st_size for path in PICTURES]
     assert max(sizes) < 60_000
     assert sum(sizes) < 600_000
+
+
+def test_the_loss_from_parts_is_what_the_page_says() -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    loss = names["MissedFocalLoss"]([70, 20, 10])
+    logits, target = torch.randn(2, 3, 4, 5), torch.randint(3, (2, 4, 5))
+    target[0, 0] = loss.void
+    z = logits.movedim(1, -1)[target != loss.void]
+    y = target[target != loss.void]
+    p = (z + torch.tensor([70, 20, 10]).log()).softmax(1).gather(1, y[:, None]).squeeze(1)
+    missed = (z + torch.tensor([70, 20, 10]).log()).argmax(1) != y
+    weight = torch.stack([missed[y == c].float().mean() for c in range(3)])[y]
+    torch.testing.assert_close(loss(logits, target), -(weight * (1 - p) ** 2 * p.log()).mean())
+    assert loss(logits, torch.zeros(2, 8, 10, dtype=torch.long)) >= 0  # small logits, too
 
 
 def test_the_guide_and_the_list_name_every_loss() -> None:

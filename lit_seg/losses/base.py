@@ -7,7 +7,8 @@ only in training mode. One setter takes the fraction of the training that is don
 import csv
 from collections.abc import Callable
 from inspect import signature
-from math import inf
+from numbers import Real
+from operator import le, lt
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -90,6 +91,8 @@ class SegLoss(FullPrecision):
 
     card: ClassVar[Card]
     """The line of this loss in ``losses.csv``."""
+    as_they_are: ClassVar[bool] = False
+    """Whether :meth:`loss` takes logits of any dtype, layout and size, which may be NaN at void."""
     class_pixels: Tensor
 
     def __init_subclass__(cls) -> None:
@@ -162,17 +165,13 @@ class SegLoss(FullPrecision):
         return value.masked_fill(~legal.all(), torch.nan) if target.is_cuda else value
 
     def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The loss of checked inputs, whose logits may be smaller than the labels, or NaN at void.
-
-        They may be in half precision and in any layout, too.
-        """
-        return self.loss(self._prepared(logits, target), target)
+        """The loss of checked inputs, whose logits may be :attr:`as_they_are`."""
+        return self.loss(logits if self.as_they_are else self._prepared(logits, target), target)
 
     @property
     def upsampling(self) -> bool | None:
         """The ``align_corners`` by which it upsamples part by part; None if it does it at once."""
-        at_once = type(self).of_any_size is SegLoss.of_any_size
-        return None if at_once else self.align_corners
+        return self.align_corners if self.as_they_are else None
 
     def of_part(self, part: "SegLoss", logits: Tensor, target: Tensor) -> Tensor:
         """:meth:`of_any_size` of a loss that this one is made of."""
@@ -180,7 +179,11 @@ class SegLoss(FullPrecision):
         return part.of_any_size(logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The loss of checked inputs: ``(N, C, *)`` logits, at least float32, and int64 labels."""
+        """The loss of checked inputs: ``(N, C, *)`` logits and int64 labels.
+
+        The logits are at least float32, contiguous, of the labels' size and 0 where void, unless
+        the loss takes them :attr:`as_they_are`.
+        """
         raise NotImplementedError
 
     def set_progress(self, done: float) -> None:
@@ -282,11 +285,24 @@ def _shrunk(logits: torch.Size, target: torch.Size) -> bool:
     return len(logits) == 4 and all(fits)
 
 
+def in_range(name: str, value: Any, interval: str) -> float:
+    """``value``, or a ValueError that names the option if it is no number of the interval.
+
+    Example:
+        >>> in_range("keep", 0.7, "(0, 1]")
+        0.7
+    """
+    low, high = map(float, interval[1:-1].split(","))
+    above, below = (le if end in "[]" else lt for end in (interval[0], interval[-1]))
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and above(low, value) and below(value, high)):
+        raise ValueError(f"`{name}` must be a number in {interval}, got {value}")
+    return value  # type: ignore[no-any-return]
+
+
 def at_least_zero(name: str, value: float) -> float:
-    """``value``, or a ValueError that names the option if it is negative or infinite."""
-    if not 0 <= value < inf:
-        raise ValueError(f"`{name}` must be at least 0 and finite, got {value}")
-    return value
+    """``value``, or a ValueError if it is negative, or too large for finite gradients."""
+    return in_range(name, value, "[0, 1e6]")
 
 
 LossFactory = Callable[[Counts], SegLoss]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Counts, LossFactory, SegLoss, build_loss
+from lit_seg.losses.base import Counts, LossFactory, SegLoss, build_loss, in_range
 from lit_seg.losses.frequency import Unit, class_balanced_weights
 
 
@@ -44,6 +44,7 @@ class DeferredReweightingLoss(SegLoss):
         tensor([0.2768, 1.7232], dtype=torch.float64)
     """
 
+    as_they_are = True
     balanced: Tensor
     given_weight: Tensor | None
     started: Tensor
@@ -57,9 +58,7 @@ class DeferredReweightingLoss(SegLoss):
         unit: Unit = "pixels",
     ) -> None:
         super().__init__(class_counts)
-        if not 0 <= start <= 1:
-            raise ValueError(f"`start` must be in [0, 1], got {start}")
-        self.start = start
+        self.start = in_range("start", start, "[0, 1]")
         self.part = build_loss(loss, class_counts)
         self.register_buffer(
             "balanced", class_balanced_weights(class_counts, beta, unit), persistent=False
@@ -68,11 +67,9 @@ class DeferredReweightingLoss(SegLoss):
         self.register_buffer("given_weight", None, persistent=False)
         self._weigh()
 
-    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         self._weigh()
         return self.of_part(self.part, logits, target)
-
-    loss = of_any_size
 
     def set_progress(self, done: float) -> None:
         super().set_progress(done)

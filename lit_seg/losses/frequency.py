@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lit_seg.errors import check_choice
-from lit_seg.losses.base import ClassCounts, Counts
+from lit_seg.losses.base import ClassCounts, Counts, in_range
 from lit_seg.metrics.labels import known
 
 Scheme = Literal["inverse", "sqrt_inverse", "median", "segnet", "enet"]
@@ -98,8 +98,8 @@ def class_balanced_weights(
                 "ClassCounts with `images`, or take 'pixels'"
             )
         counts = pixels_of(images)
-    if beta is not None and not 0 <= beta < 1:
-        raise ValueError(f"`beta` must be in [0, 1), got {beta}")
+    if beta is not None:
+        in_range("beta", beta, "[0, 1)")
     log_beta = -math.inf if beta == 0 else math.log(beta) if beta else _log_default_beta(counts)
     present = counts > 0
     # 1 - beta^n loses all its digits where beta is close to 1, expm1 none

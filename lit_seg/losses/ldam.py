@@ -1,11 +1,9 @@
 """LDAM: a margin around the true class that is wider where the class is rarer."""
 
-from math import inf
-
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Counts, at_least_zero
+from lit_seg.losses.base import Counts, at_least_zero, in_range
 from lit_seg.losses.frequency import pixels_of
 from lit_seg.losses.pixelwise import PixelLoss
 
@@ -18,7 +16,7 @@ class LDAMLoss(PixelLoss):
     Args:
         class_counts: pixels per class; a class without pixels has the widest margin.
         max_margin: of the rarest class, at least 0.
-        scale: s > 0.
+        scale: s, from 1e-6 to 1e6.
 
     The paper pairs the loss with a cosine classifier, whose logits lie in [-1, 1]; the scale makes
     up for that. With the plain logits of a segmentation network it sharpens the softmax s times,
@@ -47,9 +45,7 @@ class LDAMLoss(PixelLoss):
     def __init__(self, class_counts: Counts, max_margin: float = 0.5, scale: float = 20.0) -> None:
         super().__init__(class_counts)
         at_least_zero("max_margin", max_margin)
-        if not 0 < scale < inf:
-            raise ValueError(f"`scale` must be above 0 and finite, got {scale}")
-        self.scale = scale
+        self.scale = in_range("scale", scale, "[1e-6, 1e6]")
         pixels = pixels_of(class_counts)
         rarest = pixels[pixels > 0].min()
         margin = max_margin * (rarest / pixels.clamp(min=1)) ** 0.25

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts, SegLoss
 from lit_seg.ops.precision import widest_float
 
@@ -37,6 +38,7 @@ class LovaszSoftmaxLoss(SegLoss):
 
     def __init__(self, class_counts: Counts, per_image: bool = False) -> None:
         super().__init__(class_counts)
+        check_choice("per_image", per_image, (False, True))
         self.per_image = per_image
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:

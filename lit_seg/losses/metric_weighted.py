@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor
 
 from lit_seg.errors import check_choice
-from lit_seg.losses.base import Counts
+from lit_seg.losses.base import Counts, at_least_zero
 from lit_seg.losses.pixelwise import Normalizer, ScoreWeightedLoss
 from lit_seg.metrics.class_tversky import ClassTversky
 
@@ -73,6 +73,8 @@ class MetricWeightedLoss(ScoreWeightedLoss):
                 f"`fp_weight` and `fn_weight` belong to `metric` 'tversky', got {metric!r} with "
                 f"{fp_weight} and {fn_weight}"
             )
+        for name, weight in (("fp_weight", fp_weight), ("fn_weight", fn_weight)):
+            at_least_zero(name, weight)
         fp_weight, fn_weight = _FP_AND_FN.get(metric, (fp_weight, fn_weight))
         self.state = ClassTversky(self.num_classes, fp_weight, fn_weight, momentum)
 

@@ -5,8 +5,9 @@ from math import log
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Counts
+from lit_seg.losses.base import Counts, in_range
 from lit_seg.losses.pixelwise import PixelLoss
+from lit_seg.ops.modulation import of_class
 from lit_seg.ops.precision import widest_float
 
 
@@ -39,6 +40,7 @@ class OHEMLoss(PixelLoss):
         0.6931
     """
 
+    as_they_are = True
     needs_pixels = True
 
     def __init__(
@@ -49,33 +51,27 @@ class OHEMLoss(PixelLoss):
         min_kept: int = 100_000,
     ) -> None:
         super().__init__(class_counts)
-        if not 0 < keep <= 1:
-            raise ValueError(f"`keep` must be in (0, 1], got {keep}")
-        if threshold is not None and not 0 < threshold <= 1:
-            raise ValueError(f"`threshold` must be in (0, 1], got {threshold}")
-        if not (min_kept >= 0 and float(min_kept).is_integer()):
-            raise ValueError(f"`min_kept` must be a whole number >= 0, got {min_kept}")
+        self.keep = in_range("keep", keep, "(0, 1]")
+        self.threshold = (
+            threshold if threshold is None else in_range("threshold", threshold, "(0, 1]")
+        )
+        self.min_kept = int(in_range("min_kept", min_kept, "[0, 1e15]"))
+        if self.min_kept != min_kept:
+            raise ValueError(f"`min_kept` must be a whole number, got {min_kept}")
         if (keep != 0.7) if threshold else (min_kept != 100_000):
             raise ValueError(
                 "`keep` is used without a `threshold` and `min_kept` with one, got "
                 f"keep {keep}, threshold {threshold} and min_kept {min_kept}"
             )
-        self.keep = keep
-        self.threshold = threshold
-        self.min_kept = min_kept
-
-    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self.loss(logits, target)
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         losses = self.nll_of(logits, target).pixels
         assert losses is not None
         valid = target != self.void
-        chosen, number = self._choose(losses.detach().float(), valid)
+        chosen, number = self._choose(losses.detach(), valid)
         if self.given_weight is not None:
-            weight = self.given_weight.to(losses.dtype)[target.masked_fill(~valid, 0)]
-            losses = losses * weight
-        return self.mean((chosen.to(losses.dtype) * losses).sum(), number)
+            losses = losses * of_class(self.given_weight.to(losses.dtype), target)
+        return self.mean((chosen * losses).sum(), number)
 
     def _choose(self, hardness: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """How much of each pixel counts, in [0, 1], and the number of pixels that do, of all ranks.
@@ -85,7 +81,7 @@ class OHEMLoss(PixelLoss):
         also faster than sorting.
         """
         floats = widest_float(hardness.device)
-        bits = hardness.abs().view(torch.int32).long()  # abs: -0.0 is not below 0.0
+        bits = hardness.float().abs().view(torch.int32)  # abs: -0.0 is not below 0.0
         upper, lower = bits >> 16, bits & 0xFFFF
         counts = self._count(upper, valid)
         pixels = counts.sum()
@@ -100,8 +96,8 @@ class OHEMLoss(PixelLoss):
         lower_bits, above_here = _kth_largest(counts, number - above)
         last = (upper_bits << 16) | lower_bits
         equal = counts.gather(0, lower_bits).clamp(min=1)
-        share = (number - above - above_here).to(floats) / equal
-        chosen = torch.where(bits == last, share, (bits > last).to(floats))
+        share = ((number - above - above_here).to(floats) / equal).to(hardness.dtype)
+        chosen = torch.where(bits == last, share, (bits > last).to(hardness.dtype))
         return chosen * valid, number
 
     def _count(self, values: Tensor, mask: Tensor) -> Tensor:

@@ -1,11 +1,10 @@
 """The base of the region losses: soft counts of hits and misses, and the overlap from them."""
 
-from math import inf
-
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Counts, SegLoss
+from lit_seg.errors import check_choice
+from lit_seg.losses.base import Counts, SegLoss, at_least_zero, in_range
 from lit_seg.metrics.collectives import differentiable_sum_over_ranks, world_size
 from lit_seg.ops.precision import widest_float
 
@@ -33,13 +32,9 @@ class OverlapLoss(SegLoss):
         self, class_counts: Counts, fp_weight: float, fn_weight: float, per_image: bool = False
     ) -> None:
         super().__init__(class_counts)
-        if not (0 <= fp_weight < inf and 0 < fn_weight < inf):
-            raise ValueError(
-                "`fp_weight` must be at least 0, `fn_weight` above 0, and both finite, got "
-                f"{fp_weight} and {fn_weight}"
-            )
-        self.fp_weight = fp_weight
-        self.fn_weight = fn_weight
+        check_choice("per_image", per_image, (False, True))
+        self.fp_weight = at_least_zero("fp_weight", fp_weight)
+        self.fn_weight = in_range("fn_weight", fn_weight, "(0, 1e6]")
         self.per_image = per_image
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Literal
 from torch import Tensor
 
 from lit_seg.errors import check_choice
-from lit_seg.losses.base import Counts
+from lit_seg.losses.base import Counts, in_range
 from lit_seg.losses.pixelwise import Found, PixelLoss
 from lit_seg.ops import Modulation
 from lit_seg.ops.precision import widest_float
@@ -62,10 +62,8 @@ class PATLoss(PixelLoss):
         detach: bool = False,
     ) -> None:
         super().__init__(class_counts)
-        if not temperature >= 0.02:  # exp(1 / T) must stay a float of 32 bits
-            raise ValueError(f"`temperature` must be at least 0.02, got {temperature}")
-        if not 0 <= epsilon <= 1:
-            raise ValueError(f"`epsilon` must be in [0, 1], got {epsilon}")
+        self.temperature = in_range("temperature", temperature, "[0.02, inf]")  # exp(50) is finite
+        self.epsilon = in_range("epsilon", epsilon, "[0, 1]")
         check_choice("weight_form", weight_form, ("paper", "reciprocal", "inap", "ina"))
         if weight_form in ("inap", "ina") and (temperature, epsilon) != (20, 0):
             raise ValueError(
@@ -77,8 +75,7 @@ class PATLoss(PixelLoss):
                 f"`weight_form` 'ina' overflows beyond 60 classes, got {self.num_classes}"
             )
         check_choice("divide_by", divide_by, ("mask", "pixels", "logits"))
-        self.temperature = temperature
-        self.epsilon = epsilon
+        check_choice("detach", detach, (False, True))
         self.weight_form = weight_form
         self.divide_by = divide_by
         self.detach = detach

@@ -34,6 +34,7 @@ class PixelLoss(SegLoss):
             their class weights, where a factor common to all weights cancels.
     """
 
+    as_they_are = True
     needs_pixels: ClassVar[bool] = False
     """Whether :meth:`loss` takes the -log p of each pixel, and not only sums of each class."""
     class_weight: Tensor | None
@@ -61,16 +62,14 @@ class PixelLoss(SegLoss):
                     f"{cls.__name__}.{gone} is no part of PixelLoss: give `scale` and `shift` of "
                     "the logits, a `modulation` of the -log p, or derive from SegLoss"
                 )
-        if "loss" in vars(cls) and "of_any_size" not in vars(cls):
-            cls.of_any_size = SegLoss.of_any_size  # type: ignore[method-assign]
-
-    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self.loss(logits, target)
+        if "loss" in vars(cls):  # which may know nothing of small logits
+            cls.as_they_are = "as_they_are" in vars(cls) and cls.as_they_are
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The loss of checked inputs, as :meth:`of_any_size` says.
+        """The loss of checked inputs, whose logits are as they are.
 
-        A subclass that overrides it gets what all losses get: logits of the labels' size.
+        A subclass that overrides it gets logits of the labels' size, unless it sets
+        :attr:`as_they_are` itself.
         """
         modulation = self.modulation
         found: Found = (one := self.nll_of(logits, target, modulation))
@@ -115,7 +114,7 @@ class PixelLoss(SegLoss):
         """
         seen = recording()
         scale, shift, margin = self.scale, self.shift, self.own_margin()
-        if shift is not None and shift.requires_grad:  # the pass has no gradient for it
+        if getattr(shift, "requires_grad", False):  # the pass has no gradient for it
             logits, scale, shift = adjusted(logits, scale, shift), 1.0, None
         if margin is not None and margin.requires_grad:
             raise ValueError("`own_margin` must be constant, the pass has no gradient for it")

@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from lit_seg.losses.base import Counts
+from lit_seg.errors import check_choice
+from lit_seg.losses.base import Counts, in_range
 from lit_seg.losses.pixelwise import Normalizer, ScoreWeightedLoss
 from lit_seg.metrics.class_recall import ClassRecall
 
@@ -65,13 +66,13 @@ class RecallLoss(ScoreWeightedLoss):
         max_weight: float = 1.0,
     ) -> None:
         super().__init__(class_counts, normalizer=normalizer)
-        if not 0 <= min_weight <= max_weight <= 1 or max_weight == 0:
+        self.min_weight = in_range("min_weight", min_weight, "[0, 1]")
+        self.max_weight = in_range("max_weight", max_weight, "(0, 1]")
+        check_choice("floor_one", floor_one, (False, True))
+        if min_weight > max_weight:
             raise ValueError(
-                "`min_weight` and `max_weight` must satisfy 0 <= min <= max <= 1, max > 0, got "
-                f"{min_weight} and {max_weight}"
+                f"`min_weight` must be at most `max_weight`, got {min_weight} and {max_weight}"
             )
-        self.min_weight = min_weight
-        self.max_weight = max_weight
         self.state = ClassRecall(self.num_classes, momentum, min_misses=int(floor_one))
 
     @property

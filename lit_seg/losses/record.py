@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lit_seg.ops import ClassNLL
+from lit_seg.ops.modulation import of_class
 
 _LISTS: list[list["Seen"]] = []
 
@@ -41,11 +42,11 @@ class Seen:
 
         Of logits z of the labels' size: they need not exist.
         """
-        void = (self.target < 0) | (self.target >= len(self._by_class))
-        factor = self._by_class.to(self._used.dtype)[self.target.masked_fill(void, 0)]
-        # the true class has the slope p - 1 times the factor, and the others sum to 1 - p
+        factor = of_class(self._by_class.to(self._used.dtype), self.target)
+        # the true class has the slope p - 1 times the factor, and the others sum to 1 - p, which is
+        # 0 where a pixel is void
         missing = -2 * self._scale * torch.expm1(-self._used)
-        return ((factor + self._by_pixel).abs() * missing).masked_fill(void, 0)
+        return (factor + self._by_pixel).abs() * missing
 
     # None comes for what the loss does not use
     def _add_by_class(self, gradient: Tensor | None) -> None:

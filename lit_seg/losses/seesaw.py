@@ -5,7 +5,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from lit_seg.losses.base import Counts, at_least_zero
+from lit_seg.losses.base import Counts, at_least_zero, in_range
 from lit_seg.losses.pixelwise import PixelLoss
 from lit_seg.ops import class_nll
 from lit_seg.ops.modulation import image_pixels
@@ -58,11 +58,9 @@ class SeesawLoss(PixelLoss):
         min_confidence: float = 0.0,
     ) -> None:
         super().__init__(class_counts)
-        if not 0 <= min_confidence < 1:
-            raise ValueError(f"`min_confidence` must be in [0, 1), got {min_confidence}")
         self.mitigation = at_least_zero("mitigation", mitigation)
         self.compensation = at_least_zero("compensation", compensation)
-        self.min_confidence = min_confidence
+        self.min_confidence = in_range("min_confidence", min_confidence, "[0, 1)")
         self.register_buffer("seen", torch.zeros(self.num_classes, dtype=torch.long))
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:

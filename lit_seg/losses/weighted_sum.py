@@ -1,12 +1,11 @@
 """A weighted sum of several losses."""
 
-from math import inf
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from lit_seg.losses.base import Counts, LossFactory, SegLoss, build_loss
+from lit_seg.losses.base import Counts, LossFactory, SegLoss, at_least_zero, build_loss
 
 
 class WeightedSumLoss(SegLoss):
@@ -30,6 +29,8 @@ class WeightedSumLoss(SegLoss):
         1.6931
     """
 
+    as_they_are = True
+
     def __init__(
         self, class_counts: Counts, losses: list[LossFactory], factors: list[float] | None = None
     ) -> None:
@@ -37,22 +38,20 @@ class WeightedSumLoss(SegLoss):
         factors = [1.0] * len(losses) if factors is None else list(factors)
         if not losses:
             raise ValueError("`losses` must hold at least one loss")
-        if len(factors) != len(losses) or not all(0 <= f < inf for f in factors):
+        if len(factors) != len(losses):
             raise ValueError(
                 f"`factors` must be {len(losses)} numbers >= 0, one per loss, got {factors}"
             )
-        self.factors = factors
+        self.factors = [at_least_zero("factors", factor) for factor in factors]
         self._losses = nn.ModuleList([build_loss(loss, class_counts) for loss in losses])
 
     @property
     def parts(self) -> list[SegLoss]:
         return cast(list[SegLoss], list(self._losses))
 
-    def of_any_size(self, logits: Tensor, target: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         values = [self.of_part(part, logits, target) for part in self.parts]
         return torch.stack([f * value for f, value in zip(self.factors, values, strict=True)]).sum()
-
-    loss = of_any_size
 
     def set_progress(self, done: float) -> None:
         super().set_progress(done)

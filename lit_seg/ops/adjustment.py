@@ -12,6 +12,7 @@ def adjusted(logits: Tensor, scale: float, shift: Tensor | None) -> Tensor:
     Where the scale would make logits infinite, and the softmax NaN, the largest of the pixel is
     taken from them: only differences count.
     """
+    check_of_classes("shift", shift, logits)
     logits = logits.to(wide_dtype(logits))
     if scale != 1:
         top = logits.detach().amax(1, keepdim=True)
@@ -19,13 +20,24 @@ def adjusted(logits: Tensor, scale: float, shift: Tensor | None) -> Tensor:
     return logits if shift is None else logits + per_class(shift, logits)
 
 
-def adjusted_chunk(x: Tensor, scale: float, shift: Tensor | None, out: Tensor) -> Tensor:
-    """Scale and shift a chunk on the CPU, in ``out``."""
-    if scale != 1:
-        if not (scale * x.amax()).isfinite():
-            return out.copy_(adjusted(x, scale, shift))
-        x = torch.mul(x, scale, out=out)
-    return x if shift is None else torch.add(x, per_class(shift, out), out=out)
+def check_of_classes(name: str, values: object, logits: Tensor) -> None:
+    """Refuse what is neither None nor ``(C,)`` real numbers where the ``(N, C, *)`` logits are.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if values is None:
+        return
+    got = f"{type(values).__name__} {values}"
+    if isinstance(values, Tensor):
+        got = f"{tuple(values.shape)} {values.dtype} on {values.device}"
+        real = not values.is_complex() and values.dtype != torch.bool
+        if real and values.shape == logits.shape[1:2] and values.device == logits.device:
+            return
+    raise ValueError(
+        f"`{name}` must be a tensor of {logits.shape[1]} real numbers, one per class, on "
+        f"{logits.device}, got {got}"
+    )
 
 
 def per_class(values: Tensor, logits: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from lit_seg.ops.precision import wide_dtype, widest_float
 
 LOG2_E = 1 / log(2)
 """On the CPU torch's `exp2` takes a fifth of the time of its `exp`, which is not vectorised."""
+LEAST = -126
+"""Below it `exp2` takes four times as long, and gives next to nothing."""
 MOST = 100
 """Powers of 2 below it can be added up over classes without becoming infinite."""
 EXACT = 1 << 10
@@ -45,6 +47,7 @@ class Totals:
         margin: as in :func:`lit_seg.ops.chunked.forward`, as are the arguments that follow.
         predictions: whether the third row of counts is wanted.
         modulation: of the -log p, or None; not on CUDA.
+        scale: what the logits are multiplied by in the softmax.
     """
 
     def __init__(
@@ -54,9 +57,11 @@ class Totals:
         margin: Tensor | None,
         predictions: bool,
         modulation: Modulation | None = None,
+        scale: float = 1.0,
     ) -> None:
         self.num_classes = logits.shape[1]
-        self.margin = None if margin is None else with_void(margin.to(wide_dtype(logits)))
+        self.scale = scale
+        self.margin = None if margin is None else with_void((margin / scale).to(wide_dtype(logits)))
         self.modulation = modulation
         self.by_image = modulation is not None and modulation.by_image
         shape = (*logits.shape[: int(self.by_image)], self.num_classes + 1)
@@ -65,7 +70,7 @@ class Totals:
         self._counts = target.new_zeros(lanes, *shape)
         self._predicted = target.new_zeros(shape) if predictions else None
         self._lanes = target.new_empty(0)
-        self._lowest = logits.new_full((), -inf, dtype=wide_dtype(logits))
+        self.lowest = logits.new_full((), -inf, dtype=wide_dtype(logits))
         self._room, self._best = Room(logits), Room(logits)
 
     @property
@@ -102,27 +107,27 @@ class Totals:
             image: ``(N, P)`` of :func:`first_places`, where sums are by image.
         """
         bins, own_class = classes_of(label, self.num_classes)
-        find = self._find_on_cuda if x.is_cuda else self._find
-        self.count(bins, *find(x, bins, own_class, lse), pixels, image)
+        find = self._find_on_cuda if x.is_cuda else self.find
+        self.count(bins, pixels, image, *find(x, bins, own_class, lse))
 
     def count(
         self,
         bins: Tensor,
+        pixels: Tensor | None,
+        image: Tensor | None,
         losses: Tensor,
         hits: Tensor,
-        predicted: Tensor | None,
-        pixels: Tensor | None,
-        image: Tensor | None = None,
+        predicted: Tensor | None = None,
     ) -> None:
         """Add a chunk by what is known of its pixels.
 
         Args:
             bins: ``(N, P)`` class ids, C for void.
-            losses: ``(N, P)`` -log p.
-            hits: ``(N, P)`` whether the true class is predicted.
-            predicted: ``(N, P)`` class ids, or None where they are not wanted.
             pixels: as in :meth:`add`, as is ``image``.
             image: ``(N, P)`` or None.
+            losses: ``(N, P)`` -log p.
+            hits: ``(N, P)`` whether the true class is predicted.
+            predicted: ``(N, P)`` class ids, where they are wanted.
         """
         if self.modulation is not None:
             losses, slopes = self.modulation.losses_and_slopes(losses)
@@ -133,7 +138,8 @@ class Totals:
         place = bins if image is None else bins + image
         if self._predicted is not None:
             assert predicted is not None
-            other = (place + (predicted - bins)).where(bins < self.num_classes, place)
+            other = predicted.where(bins < self.num_classes, bins)
+            other = other if image is None else other + image
             _add_at(self._predicted, other, place.new_ones(()).expand(place.shape))
         if bins.is_cuda:  # where numbers for one place are added in no fixed order
             classes = torch.arange(self.num_classes, device=bins.device).view(1, -1, 1)
@@ -147,69 +153,96 @@ class Totals:
             _add_at(self._sums, place, losses.to(self._sums.dtype))
         _add_at(self._counts, place, hits.long().bitwise_left_shift_(HIT_BIT).bitwise_or_(1))
 
-    def _find(
-        self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The -log p of pixels, whether they are hits and, if it is wanted, what is predicted."""
-        own = x.gather(1, own_class)
-        if self.margin is not None:
-            own += self._margins(bins)
+    def find(self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor) -> tuple[Tensor, ...]:
+        """``(N, P)`` -log p of pixels, whether they are hits and, if wanted, what is predicted."""
+        own, label = self._own(x, bins, own_class), own_class.squeeze(1)
         # less the own logit, so that the largest of the others tells whether the pixel is a hit
-        powers = torch.sub(x, own, out=self._room.of(x.shape))  # exact where they are alike
-        powers.scatter_add_(1, own_class, self._lowest.expand(own.shape))
-        largest = powers.amax(1)
-        hits = largest < 0
-        if largest.count_nonzero() < largest.numel():  # among equals the lowest id
-            rows, at = self._rows(x, bins, largest == 0)
-            hits[at] = rows.argmax(1) == bins[at]
-        predicted = None
-        if self._predicted is not None:
-            best = torch.ge(powers, largest.unsqueeze(1), out=self._best.of(powers.shape))
-            ids = torch.arange(ONE, ONE + self.num_classes, dtype=x.dtype).unsqueeze(1)
-            found = best.mul_(ids).sum(1)
-            predicted = bins.where(hits, found.long() - ONE)
-            unsure = (found < ONE) | (found >= 2 * ONE)  # NaN, or several
-            if unsure.any():
-                rows, at = self._rows(x, bins, unsure)
-                predicted[at] = rows.argmax(1)
-        most, limit = largest.amax(), MOST / LOG2_E
-        beyond = None if most < limit else (largest - limit).clamp_(min=0)
-        if beyond is not None:
-            powers.sub_(beyond.unsqueeze(1))
-        losses = powers.mul_(LOG2_E).exp2_().sum(1).log1p_()
-        if beyond is not None:  # where it is not 0, the 1 in the logarithm is
-            losses.add_(beyond)
+        powers = self._others(x, own, own_class)
+        best = None if self._predicted is None else self._best
+        largest, *hits = compared(powers, None, label, best)
+        most, to_base_2 = largest.amax(), self.scale * LOG2_E
+        base, bound = own, largest
+        if not most < MOST / to_base_2:
+            beyond = (largest - MOST / to_base_2).clamp_(min=0)
+            base, bound = own + beyond, largest - beyond
+            powers = self._others(x, base, own_class)
+        powers.mul_(to_base_2)
+        if self.scale > 1:
+            powers.clamp_(min=LEAST)
+        losses = powers.exp2_().sum(1).log1p_()
+        if self.scale > 1:
+            losses.masked_fill_(largest < LEAST / to_base_2, 0)
         # no logit may be above it, whatever rounding makes, or backward finds a p above 1
-        torch.maximum(own.squeeze(1) + losses, own.squeeze(1) + largest, out=lse)
+        torch.maximum(base.add(losses, alpha=1 / self.scale), own + bound, out=lse)
+        if base is not own:  # where they differ, the 1 in the logarithm is nothing
+            losses.add_(base - own, alpha=self.scale)
         if not most < EXACT:  # or NaN, as void pixels may be
-            rows, at = self._rows(x, bins, ~(largest < EXACT))
-            losses[at], lse[at] = _of_any_logits(rows, own_class.squeeze(1)[at].unsqueeze(1))
-        return losses, hits, predicted
+            rows, at = _rows(x, ~(largest < EXACT))
+            rows.scatter_(1, label[at].unsqueeze(1), own[at].unsqueeze(1))
+            losses[at], lse[at] = _of_any_logits(rows, label[at].unsqueeze(1), self.scale)
+        return losses, *hits
 
     def _find_on_cuda(
         self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """As :meth:`_find`, without waiting for the GPU."""
+    ) -> tuple[Tensor, ...]:
+        """As :meth:`find`, without waiting for the GPU."""
         if self.margin is not None:
-            x = x.scatter_add(1, own_class, self._margins(bins))
-        losses, wide = _of_any_logits(x, own_class)
+            x = x.scatter(1, own_class, self._own(x, bins, own_class).unsqueeze(1))
+        losses, wide = _of_any_logits(x, own_class, self.scale)
         lse.copy_(wide)
         predicted = x.argmax(1)
-        return losses, predicted == bins, None if self._predicted is None else predicted
+        return losses, predicted == bins, predicted
 
-    def _margins(self, bins: Tensor) -> Tensor:
-        """``(N, 1, P)`` what is added to the own logits."""
-        assert self.margin is not None
-        return self.margin.take(bins).neg_().unsqueeze(1)
+    def _others(self, x: Tensor, base: Tensor, own_class: Tensor) -> Tensor:
+        """The logits less a ``(N, P)`` base, and minus infinity for the own class."""
+        less = torch.sub(x, base.unsqueeze(1), out=self._room.of(x.shape))  # exact if alike
+        return less.scatter_add_(1, own_class, self.lowest.expand(own_class.shape))
 
-    def _rows(self, x: Tensor, bins: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """``(n, C)`` logits of the pixels where a mask holds, and their index."""
-        images, pixels = at = mask.nonzero(as_tuple=True)
-        rows = x[images, :, pixels]
-        if self.margin is not None:
-            label = bins[at].unsqueeze(1)
-            rows.scatter_add_(1, label.clamp(max=self.num_classes - 1), -self.margin.take(label))
-        return rows, at
+    def _own(self, x: Tensor, bins: Tensor, own_class: Tensor) -> Tensor:
+        """``(N, P)`` logits of the own classes, less the margin."""
+        own = x.gather(1, own_class).squeeze(1)
+        return own if self.margin is None else own.sub_(self.margin.take(bins))
+
+
+def compared(
+    others: Tensor, own: Tensor | None, label: Tensor, best: Room | None
+) -> tuple[Tensor, ...]:
+    """Compare the own logit of each pixel with those of the other classes.
+
+    Args:
+        others: ``(N, C, P)`` logits, minus infinity for the own class.
+        own: ``(N, P)`` the own ones; None if the others are less these.
+        label: ``(N, P)`` class ids.
+        best: memory, if predictions are wanted.
+
+    Returns:
+        ``(N, P)`` the largest of the others, whether the pixel is a hit and, if it is wanted, what
+        is predicted.
+    """
+    largest = others.amax(1)
+    against = largest if own is None else largest - own
+    hits = against < 0
+    if against.count_nonzero() < against.numel():  # among equals the lowest id
+        rows, at = _rows(others, against == 0)
+        hits[at] = label[at] < rows.argmax(1)
+    if best is None:
+        return largest, hits
+    places = torch.ge(others, largest.unsqueeze(1), out=best.of(others.shape))
+    ids = torch.arange(ONE, ONE + others.shape[1], dtype=others.dtype).expand(len(places), 1, -1)
+    # into memory that is there, as autocast rounds other products
+    found = torch.empty_like(largest)
+    torch.bmm(ids, places, out=found.unsqueeze(1))
+    predicted, (least, most) = found.long() - ONE, found.aminmax()
+    if not (least >= ONE and most < 2 * ONE):  # NaN, or several
+        rows, at = _rows(others, (found < ONE) | (found >= 2 * ONE))
+        predicted[at] = rows.argmax(1)
+    return largest, hits, label.where(hits, predicted)
+
+
+def _rows(x: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """``(n, C)`` logits of the pixels where a ``(N, P)`` mask holds, and their index."""
+    images, pixels = at = mask.nonzero(as_tuple=True)
+    return x[images, :, pixels], at
 
 
 def with_void(values: Tensor) -> Tensor:
@@ -229,12 +262,12 @@ def first_places(target: Tensor, num_classes: int) -> Tensor:
     return places.view(-1, *[1] * (target.ndim - 1)).expand(target.shape)
 
 
-def _of_any_logits(x: Tensor, own_class: Tensor) -> tuple[Tensor, Tensor]:
-    """The -log p and the log-sum-exp, whatever ``(N, C, *)`` logits are."""
+def _of_any_logits(x: Tensor, own_class: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """The -log p and the log-sum-exp over the scale, whatever ``(N, C, *)`` logits are."""
     top = x.amax(1, keepdim=True)
-    log = (x - top).mul_(LOG2_E).exp2_().sum(1).log_()
-    lse = log + top.squeeze(1)
-    return log.add_((top - x.gather(1, own_class)).squeeze(1)), lse
+    log = (x - top).mul_(scale * LOG2_E).exp2_().sum(1).log_()
+    lse = top.squeeze(1).add(log, alpha=1 / scale)
+    return log.add_((top - x.gather(1, own_class)).squeeze(1), alpha=scale), lse
 
 
 def _add_at(table: Tensor, place: Tensor, values: Tensor) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_seg.ops.adjustment import adjusted_chunk
+from lit_seg.ops.adjustment import per_class
 from lit_seg.ops.chunk_totals import (
+    LEAST,
     LOG2_E,
     Room,
     Totals,
@@ -53,25 +54,25 @@ def forward(
         predictions: whether the third row of counts is wanted.
         pixels: whether the -log p of each pixel is wanted; with a modulation, its slope.
         modulation: what -log p is multiplied by; None stands for 1. Not on CUDA.
-        scale: what the logits are multiplied by, if it is not 1; on the CPU.
+        scale: what the logits are multiplied by, on the CPU.
         shift: ``(C,)`` what is added to them then, or None; on the CPU.
 
     Returns:
         ``(C,)`` float64 sums of -log p, ``(2 or 3, C)`` int64 counts, ``(N, *)`` -log p or nothing,
-        and ``(N, *)`` log-sum-exp, which has no meaning where a pixel is void. With a modulation,
-        sums are of the losses, and their derivatives with respect to -log p, of no meaning where a
-        pixel is void, take its place; if it is by image, sums are ``(N, C)`` and counts
-        ``(2 or 3, N, C)``.
+        and ``(N, *)`` log-sum-exp over the scale, of no meaning where a pixel is void. With a
+        modulation, sums are of the losses, and their derivatives with respect to -log p, of no
+        meaning where a pixel is void, take its place; if it is by image, sums are ``(N, C)`` and
+        counts ``(2 or 3, N, C)``.
     """
-    totals = Totals(logits, target, margin, predictions, modulation)
+    totals = Totals(logits, target, margin, predictions, modulation, scale)
     all_pixels, lse = empty_pixels(logits, target, pixels)
     image = first_places(target, totals.num_classes) if totals.by_image else None
     wanted = all_pixels if pixels else None
-    room, adjusts = Room(logits), scale != 1 or shift is not None
+    room = Room(logits)
     for x, *of_pixels in _chunks([flat(logits)], target, lse, wanted, image):
         x = x.to(lse.dtype)
-        if adjusts:
-            x = adjusted_chunk(x, scale, shift, room.of(x.shape))
+        if shift is not None:
+            x = torch.add(x, per_class(shift / scale, x), out=room.of(x.shape))
         totals.add(x, *of_pixels)
     return totals.sums, totals.counts, all_pixels, lse
 
@@ -107,8 +108,8 @@ def backward(
     both = [flat(logits), flat(result)]
     for x, out, *of_pixels in _chunks(both, target, lse, by_pixel, slopes, image):
         wide = out if out.dtype == lse.dtype else torch.empty_like(out, dtype=lse.dtype)
-        if scale != 1 or shift is not None:
-            x = adjusted_chunk(x.to(wide.dtype), scale, shift, wide)
+        if shift is not None:
+            x = torch.add(x.to(wide.dtype), per_class(shift / scale, wide), out=wide)
         slopes_of.write(x, wide, *of_pixels)
         if wide is not out:
             out.copy_(wide)
@@ -182,10 +183,12 @@ class Slopes:
         """
         bins, own_class = classes_of(label, self.num_classes)
         factor = self.factor(bins, by_pixel, slopes, image)
-        torch.sub(x, lse.unsqueeze(1), out=out).mul_(LOG2_E)
+        torch.sub(x, lse.unsqueeze(1), out=out).mul_(self.scale * LOG2_E)
         if self.margin is not None:
             lower = self.margin.mul(-LOG2_E).take(bins)
             out.scatter_add_(1, own_class, lower.unsqueeze(1))
+        if self.scale > 1:  # then logits are far apart
+            out.clamp_(min=LEAST)
         out.exp2_()
         # a void pixel may hold NaN or infinity, which times 0 is NaN
         if x.is_cuda or not bool(lse.sum().isfinite()):

@@ -23,7 +23,7 @@ from torch.autograd.function import Function
 
 from lit_seg.errors import check_choice
 from lit_seg.ops import chunked, upsampled_chunked
-from lit_seg.ops.adjustment import adjusted
+from lit_seg.ops.adjustment import adjusted, check_of_classes
 from lit_seg.ops.modulation import Modulation
 from lit_seg.ops.precision import widest_float
 from lit_seg.ops.reference import reference_class_nll
@@ -95,13 +95,13 @@ def class_nll(
             half a minute at its first use on a machine.
         modulation: what the -log p of each pixel is multiplied by before it is summed; None stands
             for 1. Not together with ``pixels``, and only where :func:`modulates`.
-        scale: what the logits are multiplied by before all else.
+        scale: what the logits are multiplied by before all else, from 1e-6 to 1e6.
         shift: ``(C,)`` what is added to them then, the same for all pixels; None stands for 0.
 
     Raises:
         RunError: if ``backend`` is ``"compiled"`` and there is no compiler.
-        ValueError: if shapes or dtypes do not fit, there is no such backend, or none of its
-            modulations.
+        ValueError: if shapes, dtypes or devices do not fit, a number is out of range, there is no
+            such backend, or it takes no modulation.
     """
     check_choice("backend", backend, get_args(Backend))
     if not logits.is_floating_point() or target.dtype != torch.long:
@@ -117,7 +117,15 @@ def class_nll(
             f"size, got {tuple(logits.shape)} and {tuple(target.shape)}"
         )
     if modulation is not None and (pixels or not modulates(logits, target, backend)):
-        raise ValueError(f"`modulation` needs the CPU and no `pixels`, got backend {backend!r}")
+        raise ValueError(
+            "`modulation` goes with the CPU, backend 'auto' or 'chunked', and no `pixels`, got "
+            f"{logits.device}, backend {backend!r} and pixels {pixels}; elsewhere ask for `pixels` "
+            "alone and take `modulation.losses` of them"
+        )
+    check_of_classes("margin", margin, logits)
+    check_of_classes("shift", shift, logits)
+    if not 1e-6 <= scale <= 1e6:
+        raise ValueError(f"`scale` must be a number in [1e-6, 1e6], got {scale}")
     if not (same and modulates(logits, target, backend)) and (scale != 1 or shift is not None):
         logits, scale, shift = adjusted(logits, scale, shift), 1.0, None
     if backend == "reference":
@@ -127,7 +135,7 @@ def class_nll(
     else:
         if not (logits.is_contiguous() or logits.movedim(1, -1).is_contiguous()):
             logits = logits.contiguous()
-        numbers = None if modulation is None else [float(each) for each in modulation]
+        numbers = None if modulation is None else modulation.numbers
         args = logits, target.contiguous(), margin, predictions, pixels, align_corners, backend
         more = numbers, scale, shift
         # torch.compile takes a function with a backward pass only where there is one

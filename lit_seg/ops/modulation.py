@@ -1,6 +1,8 @@
 """Pixel losses that are -log p times a factor that depends on p, as in focal loss and PAT."""
 
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from math import inf
 from typing import NamedTuple
 
 import torch
@@ -8,15 +10,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-class Modulation(NamedTuple):
+@dataclass(frozen=True)
+class Modulation:
     r"""The factor :math:`m = q^a e^{b q + c}` of a pixel, with :math:`q = 1 - p`.
 
     Attributes:
-        power: a, at least 0.
+        power: a, from 0 to 1e6.
         rate: b.
-        offset: c.
+        offset: c, such that c and b + c are at most 80: the exponential must be finite.
         constant: whether the factor is a constant for the gradient.
         by_image: whether sums are wanted of each image.
+
+    Raises:
+        ValueError: if a number is out of range.
     """
 
     power: float = 0.0
@@ -25,9 +31,23 @@ class Modulation(NamedTuple):
     constant: bool = False
     by_image: bool = False
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.power <= 1e6:
+            raise ValueError(f"`power` must be from 0 to 1e6, got {self.power}")
+        if not (-inf < self.rate and max(self.offset, self.rate + self.offset) <= 80):
+            raise ValueError(
+                "`offset` and `rate + offset` must be numbers of at most 80, whose exponential is "
+                f"finite, got {self.offset} and {self.rate} + {self.offset}"
+            )
+
+    @property
+    def numbers(self) -> list[float]:
+        """As a list, which operators take."""
+        return [float(each) for each in astuple(self)]
+
     @classmethod
     def of(cls, numbers: Sequence[float]) -> "Modulation":
-        """From a list, as operators take it."""
+        """From :attr:`numbers`."""
         power, rate, offset, constant, by_image = numbers
         return cls(power, rate, offset, bool(constant), bool(by_image))
 
@@ -84,9 +104,7 @@ class ModulatedPixels(NamedTuple):
         """The sum over all pixels, weighed by ``(C,)`` or ``(N, C)`` weights; None stands for 1."""
         if weight is None:
             return self.losses.sum()
-        bins = flat_pixels(class_bins(self.target, weight.shape[-1]))
-        weight = F.pad(weight, (0, 1)).to(self.losses.dtype).expand(len(bins), -1)
-        return (self.losses * weight.gather(1, bins).view_as(self.losses)).sum()
+        return (self.losses * of_class(weight.to(self.losses.dtype), self.target)).sum()
 
 
 def image_pixels(target: Tensor, num_classes: int) -> Tensor:
@@ -94,6 +112,12 @@ def image_pixels(target: Tensor, num_classes: int) -> Tensor:
     bins = flat_pixels(class_bins(target, num_classes))
     ones = bins.new_ones(()).expand(bins.shape)
     return bins.new_zeros(len(bins), num_classes + 1).scatter_add_(1, bins, ones)[:, :-1]
+
+
+def of_class(values: Tensor, target: Tensor) -> Tensor:
+    """``(N, *)`` the one of ``(C,)`` or ``(N, C)`` values that belongs to each label; 0 at void."""
+    bins = flat_pixels(class_bins(target, values.shape[-1]))
+    return F.pad(values, (0, 1)).expand(len(bins), -1).gather(1, bins).view_as(target)
 
 
 def flat_pixels(values: Tensor) -> Tensor:

@@ -193,7 +193,16 @@ CASES = [
     ),
     Case("trust-nothing", _option("--trust")),
     Case("value-momentum", _option("--model.loss.momentum", "1.2"), ("1.2",)),
-    Case("value-weights-crossed", _option("--model.loss.min_weight", "2"), ("2.0",)),
+    Case(
+        "value-gamma",
+        _option("--model.loss", "FocalLoss", "--model.loss.gamma", "1e37"),
+        ("1e+37",),
+    ),
+    Case(
+        "value-weights-crossed",
+        _option("--model.loss.min_weight", ".8", "--model.loss.max_weight", ".5"),
+        ("0.8", "0.5"),
+    ),
     Case("value-scale", _data("scale", "[0.75, 0.5]"), ("0.5",)),
     Case("value-flip", _data("flip", "2"), ("2.0",)),
     Case("value-batch-size", _data("batch_size", "0"), ("0",)),

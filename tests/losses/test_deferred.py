@@ -227,11 +227,11 @@ def test_sum_is_refused_by_the_name_of_its_part():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"start": -0.1}, r"`start` must be in \[0, 1\], got -0.1"),
-        ({"start": 1.1}, r"`start` must be in \[0, 1\], got 1.1"),
-        ({"start": math.nan}, r"`start` must be in \[0, 1\], got nan"),
-        ({"beta": 1.0}, r"`beta` must be in \[0, 1\), got 1.0"),
-        ({"beta": -0.1}, r"`beta` must be in \[0, 1\), got -0.1"),
+        ({"start": -0.1}, r"`start` must be a number in .*, got -0.1"),
+        ({"start": 1.1}, r"`start` must be a number in .*, got 1.1"),
+        ({"start": math.nan}, r"`start` must be a number in .*, got nan"),
+        ({"beta": 1.0}, r"`beta` must be a number in .*, got 1.0"),
+        ({"beta": -0.1}, r"`beta` must be a number in .*, got -0.1"),
     ],
     ids=str,
 )

@@ -105,5 +105,5 @@ def test_given_weights_weigh_the_pixels():
 
 @pytest.mark.parametrize("gamma", [-1, -0.01, math.nan])
 def test_bad_gamma_is_named(gamma):
-    with pytest.raises(ValueError, match=f"`gamma` must be at least 0 and finite, got {gamma}"):
+    with pytest.raises(ValueError, match=rf"`gamma` must be a number in .*, got {gamma}"):
         FocalLoss([1, 1], gamma)

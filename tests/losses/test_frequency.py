@@ -140,7 +140,7 @@ def test_no_warning_without_a_reason(counts, beta):
 
 @pytest.mark.parametrize("beta", [1.0, -0.1, 1.5, math.nan])
 def test_bad_beta_is_named(beta):
-    with pytest.raises(ValueError, match=rf"`beta` must be in \[0, 1\), got {beta}"):
+    with pytest.raises(ValueError, match=rf"`beta` must be a number in .*, got {beta}"):
         class_balanced_weights([3, 2], beta)
 
 

@@ -238,12 +238,12 @@ def test_void_of_many_classes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"keep": 0.0}, r"`keep` must be in \(0, 1\], got 0.0"),
-        ({"keep": 1.1}, r"`keep` must be in \(0, 1\], got 1.1"),
-        ({"keep": math.nan}, r"`keep` must be in \(0, 1\], got nan"),
-        ({"threshold": 0.0}, r"`threshold` must be in \(0, 1\], got 0.0"),
-        ({"threshold": 1.5}, r"`threshold` must be in \(0, 1\], got 1.5"),
-        ({"min_kept": -1}, "`min_kept` must be a whole number >= 0, got -1"),
+        ({"keep": 0.0}, r"`keep` must be a number in .*, got 0.0"),
+        ({"keep": 1.1}, r"`keep` must be a number in .*, got 1.1"),
+        ({"keep": math.nan}, r"`keep` must be a number in .*, got nan"),
+        ({"threshold": 0.0}, r"`threshold` must be a number in .*, got 0.0"),
+        ({"threshold": 1.5}, r"`threshold` must be a number in .*, got 1.5"),
+        ({"min_kept": -1}, r"`min_kept` must be a number in .*, got -1"),
     ],
     ids=str,
 )

@@ -157,10 +157,10 @@ def test_equals_the_published_code(name, case):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fp_weight": -0.1}, "`fp_weight` must be at least 0, .*, got -0.1 and 0.7"),
-        ({"fp_weight": math.nan}, "`fp_weight` must be at least 0, .*, got nan and 0.7"),
-        ({"fn_weight": 0.0}, "`fn_weight` above 0, and both finite, got 0.3 and 0.0"),
-        ({"fn_weight": math.nan}, "`fn_weight` above 0, and both finite, got 0.3 and nan"),
+        ({"fp_weight": -0.1}, r"`fp_weight` must be a number in .*, got -0.1"),
+        ({"fp_weight": math.nan}, r"`fp_weight` must be a number in .*, got nan"),
+        ({"fn_weight": 0.0}, r"`fn_weight` must be a number in .*, got 0.0"),
+        ({"fn_weight": math.nan}, r"`fn_weight` must be a number in .*, got nan"),
     ],
     ids=str,
 )

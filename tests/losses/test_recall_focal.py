@@ -111,7 +111,7 @@ def test_given_weights_come_on_top(normalizer):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"gamma": -0.5}, "`gamma` must be at least 0 and finite, got -0.5"),
+        ({"gamma": -0.5}, r"`gamma` must be a number in .*, got -0.5"),
         ({"momentum": 1.0}, r"`momentum` must be in \[0, 1\), got 1.0"),
         ({"normalizer": "mean"}, "`normalizer` must be 'valid' or 'weight_sum', got 'mean'"),
     ],

@@ -271,13 +271,50 @@ def test_refuses_what_does_not_fit():
         class_nll(logits, target, backend="cuda")
 
 
+@pytest.mark.parametrize("full", [(6, 5), (12, 10)])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"shift": torch.zeros(3)},
+            r"`shift` .* 4 real numbers, one per class, on cpu, got \(3,\)",
+        ),
+        ({"shift": [0.0] * 4}, r"`shift` must be a tensor .* got list \[0.0"),
+        ({"shift": torch.zeros(4, dtype=torch.bool)}, r"`shift` .* got \(4,\) torch.bool"),
+        ({"shift": torch.zeros(4, device="meta")}, "`shift` .* on cpu, got .* on meta"),
+        ({"margin": torch.zeros(4, 1)}, r"`margin` .* got \(4, 1\)"),
+        ({"scale": torch.nan}, r"`scale` must be a number in \[1e-6, 1e6\], got nan"),
+        ({"scale": torch.inf}, r"`scale` .* got inf"),
+        ({"scale": 0}, r"`scale` .* got 0"),
+    ],
+    ids=str,
+)
+def test_refuses_numbers_of_classes_that_do_not_fit(options, message, full):
+    logits, target = draw((2, 4, 6, 5), full=full)
+    with pytest.raises(ValueError, match=message):
+        class_nll(logits, target, **options)
+
+
+@pytest.mark.parametrize("full", [(6, 5), (12, 10)])
 @pytest.mark.parametrize(("offset", "spread"), [(1e4, 1), (1e6, 1), (1e7, 100), (1e8, 100)])
-def test_what_all_logits_have_in_common_does_not_matter(offset, spread):
-    logits, target = draw((2, 19, 6, 5))
+def test_what_all_logits_have_in_common_does_not_matter(offset, spread, full):
+    logits, target = draw((2, 19, 6, 5), full=full)
     logits = (offset + spread * logits.double()).float()
     leaf, exact = logits.clone().requires_grad_(), logits.double()
     found = class_nll(leaf, target)
     wanted = class_nll(exact, target, backend="reference")
     torch.testing.assert_close(found.sums, wanted.sums, rtol=1e-5, atol=1e-5)
     (gradient,) = torch.autograd.grad(found.sums.sum(), leaf)
-    assert gradient.abs().max() <= 1  # it is p or p - 1
+    if full == (6, 5):
+        assert gradient.abs().max() <= 1  # it is p or p - 1
+
+
+def test_a_scale_rounds_no_more_than_far_logits_do():
+    """As LDAM has it: the scale is no factor of what is rounded."""
+    target = torch.randint(19, (2, 40, 40), generator=torch.Generator().manual_seed(0))
+    logits = 60 * torch.rand(2, 19, 40, 40, generator=torch.Generator().manual_seed(1)) - 30
+    leaf, exact = logits.clone().requires_grad_(), logits.double().requires_grad_()
+    margin = torch.linspace(0, 10, 19, dtype=torch.double)
+    class_nll(leaf, target, margin, scale=20.0).sums.sum().backward()
+    class_nll(20 * exact, target, margin, backend="reference").sums.sum().backward()
+    assert (leaf.grad - exact.grad).abs().max() < 4e-5 * exact.grad.abs().max()

@@ -101,6 +101,26 @@ def test_the_operator_is_registered_rightly():
 def test_refuses_where_there_is_none():
     logits, target = draw((2, 4, 6, 5))
     for options in ({"backend": "reference"}, {"backend": "compiled"}, {"pixels": True}):
-        with pytest.raises(ValueError, match="`modulation` needs the CPU and no `pixels`"):
+        with pytest.raises(ValueError, match=r"`modulation` goes with .* got cpu") as e:
             class_nll(logits, target, modulation=Modulation(), **options)
+        assert str(options.get("backend", "pixels True")) in str(e.value)
     assert modulates(logits, target.repeat_interleave(2, 1), "compiled")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"power": -1}, "`power` must be from 0 to 1e6, got -1"),
+        ({"power": 1e37}, r"`power` must be from 0 to 1e6, got 1e\+37"),
+        ({"rate": float("nan")}, "got 0.0 and nan"),
+        ({"rate": -float("inf")}, "got 0.0 and -inf"),
+        (
+            {"rate": 70, "offset": 20},
+            "`rate [+] offset` must be .* at most 80.*got 20 and 70 [+] 20",
+        ),
+    ],
+    ids=str,
+)
+def test_refuses_numbers_beyond_which_there_is_no_factor(numbers, message):
+    with pytest.raises(ValueError, match=message):
+        Modulation(**numbers)
