@@ -1,6 +1,7 @@
 """Defines errors that a user can mend: each names the thing, the value and the way out."""
 
 import signal
+import threading
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -55,6 +56,13 @@ def heard_signals() -> list[signal.Signals]:
         for signum in STOP_SIGNALS
         if signum.name != "SIGHUP" or signal.getsignal(signum) is not signal.SIG_IGN
     ]
+
+
+def ignore_signals() -> None:
+    """Let no stop signal disturb the end of a process that ends anyway."""
+    if threading.current_thread() is threading.main_thread():  # only that one may
+        for signum in STOP_SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)
 
 
 class StopRequest(BaseException):

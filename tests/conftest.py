@@ -129,6 +129,8 @@ def run(few_streets: None, shared_folder: Path, tmp_path_factory: pytest.TempPat
 
     It is trained once per test session; each process has a copy, into which tests may write.
     """
+    import wandb
+
     from lit_seg.cli.main import main
 
     name = Path("streets/unet_resnet18/recall/seed0")
@@ -142,6 +144,7 @@ def run(few_streets: None, shared_folder: Path, tmp_path_factory: pytest.TempPat
             args = ["fit", *layers(), *TINY, "--run_dir", str(original)]
             more = ["--trainer.max_epochs", "2", "--validation_report.num_images", "4"]
             assert main([*args, *more]) == 0
+            wandb.teardown()  # its service writes the end of its file after the run
 
     make_once(original, train)
     folder = tmp_path_factory.mktemp("runs") / name

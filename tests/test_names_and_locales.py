@@ -92,6 +92,7 @@ def command(*args: str, **environment: str) -> "subprocess.CompletedProcess[byte
     )  # fmt: skip
 
 
+@pytest.mark.slow  # each module that opens text is read below
 def test_another_encoding_of_the_system_changes_nothing(tmp_path: Path) -> None:
     """Classes in a file, and images whose names are not ASCII, one of them not even UTF-8."""
     root = renamed(renamed(write_folder(tmp_path / "own"), "a", "道路"), "b", FOREIGN)

@@ -136,24 +136,30 @@ def names_of_class(cls: type) -> set[str]:
     return names - {"_abc_impl"}  # every abstract class has one
 
 
-SOURCES = {
-    path.relative_to(PACKAGE.parent).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
-    for folder in ("lit_seg", "experiments")
-    for path in (PACKAGE.parent / folder).rglob("*.py")
-}
-OWN = own_names(SOURCES.values())
+@cache
+def sources() -> dict[str, ast.Module]:
+    return {
+        path.relative_to(PACKAGE.parent).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+        for folder in ("lit_seg", "experiments")
+        for path in (PACKAGE.parent / folder).rglob("*.py")
+    }
+
+
+@cache
+def own() -> set[str]:
+    return own_names(sources().values())
 
 
 def is_own(where: str, name: str) -> bool:
     """Whether a private name is one of the project's, or of Python and documented."""
-    ours = where in ("self", "cls", "super()") and name in OWN
+    ours = where in ("self", "cls", "super()") and name in own()
     return ours or (where, name) in DOCUMENTED or name in OF_NAMED_TUPLES
 
 
 def test_private_names_stand_inside_the_fence() -> None:
     found = {
         (path, *each)
-        for path, tree in SOURCES.items()
+        for path, tree in sources().items()
         for each in private_names(tree)
         if not is_own(*each) and not (path.startswith("experiments/gpu/") and each in MEASURED)
     }
@@ -193,7 +199,7 @@ def test_the_search_finds_a_private_name(line: str) -> None:
 def test_a_module_may_use_its_own_private_names() -> None:
     lines = "_x; from lit_seg.a import _x; a.__dict__; row['x']; '_x.png'; f'{a}_x'"
     assert private_names(ast.parse(lines.replace("; ", "\n"))) == set()
-    assert {name for name in OWN if is_own("self", name)} == OWN
+    assert {name for name in own() if is_own("self", name)} == own()
 
 
 def test_a_class_of_ours_uses_no_private_name_of_its_bases() -> None:

@@ -47,6 +47,13 @@ def test_the_table_of_every_loss_is_that_of_the_records(
     assert shown == rows(capsys.readouterr().out)
 
 
+def test_a_table_of_intervals_is_that_of_the_records(unpacked: Path) -> None:
+    """As below, of the runs that are few and small."""
+    lines = list(check_camvid.differences([unpacked / "streets"], draws=10_000))
+    assert check_camvid.shown_in(PAPER / "camvid.md")["streets"] == lines
+
+
+@pytest.mark.slow
 def test_tables_of_the_pages_are_those_of_the_records(unpacked: Path) -> None:
     found = check_camvid.tables(unpacked, draws=10_000)
     assert found

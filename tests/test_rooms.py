@@ -3,6 +3,7 @@
 import ast
 import functools
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -172,19 +173,55 @@ def test_what_looks_at_runs_needs_no_training() -> None:
     assert wrong == []
 
 
-def test_reports_and_diagnoses_do_not_import_lightning() -> None:
-    """Nor does anything that they import: it would take seconds."""
+def behind(*rooms: str) -> dict[str, ast.Module]:
+    """The modules of rooms and all that they import of this package, by name."""
     known = {name_of(path): tree for path, tree in modules()}
-    todo = [name for name in known if name.startswith(("lit_seg.report", "lit_seg.diagnosis"))]
-    found: set[str] = set()
+    todo = [name for name in known if name.startswith(rooms)]
+    found: dict[str, ast.Module] = {}
     while todo:
         name = todo.pop()
         if name not in found:
-            found.add(name)
+            found[name] = known[name]
             needed = (module_of(each, known) for each in imported(Path(name), known[name]))
             todo += [each for each in needed if each in known]
-    assert {"lit_seg.report.write", "lit_seg.images.overlays"} <= found
-    assert [name for name in found if "pytorch_lightning" in ast.unparse(known[name])] == []
+    return found
+
+
+def packages(tree: ast.Module) -> set[str]:
+    """The packages of others that are imported with a module, not later by a function of it."""
+    return {
+        name.split(".")[0]
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [a.name for a in node.names]
+        )
+    }
+
+
+def test_reports_and_diagnoses_do_not_import_lightning() -> None:
+    """Nor does anything that they import: it would take seconds."""
+    found = behind("lit_seg.report", "lit_seg.diagnosis")
+    assert found.keys() >= {"lit_seg.report.write", "lit_seg.images.overlays"}
+    assert [name for name in found if "pytorch_lightning" in ast.unparse(found[name])] == []
+
+
+def test_losses_need_torch_and_torchmetrics_only() -> None:
+    """Also by a process that has nothing else, in the slow tests."""
+    found = behind("lit_seg.losses")
+    assert found.keys() >= {"lit_seg.ops.class_nll", "lit_seg.metrics.class_recall"}
+    of_others = set().union(*map(packages, found.values())) - sys.stdlib_module_names
+    assert of_others == {"lit_seg", "torch", "torchmetrics", "triton"}  # that comes with torch
+
+
+def test_a_trained_network_needs_no_trainer() -> None:
+    """As the slow tests see by the modules of a process."""
+    found = behind("lit_seg.inference.trained")
+    assert found.keys() >= {"lit_seg.models.build"}
+    of_others = set().union(*map(packages, found.values()))
+    assert not of_others & {"pytorch_lightning", "albumentations", "jsonargparse"}
 
 
 def test_modules_import_each_other_without_a_circle() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lit_seg import __main__ as program
-from lit_seg.cli import lightning_cli
+from lit_seg.cli import error_messages, lightning_cli, output
 from lit_seg.data import Streets
 from lit_seg.tasks import LitSegmenter
 from tests.conftest import TINY, layers
@@ -68,6 +68,22 @@ def test_other_signals_are_named(
     finally:
         signal.signal(signal.Signals[name], before)
     assert f"stopped by {name}\n" in capsys.readouterr().err
+
+
+def test_a_signal_does_not_hide_why_the_run_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A launcher signals the other ranks as soon as one has ended, while they say so."""
+
+    def printed(error: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        output.print_error(error)
+
+    monkeypatch.setattr(error_messages, "print_error", printed)
+    before = signal.getsignal(signal.SIGTERM)
+    assert fit(tmp_path / "a", "--rank_timeout", "0") == 2
+    assert "error: " in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("command", ["fit", "losses"])

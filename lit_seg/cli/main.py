@@ -18,7 +18,7 @@ from lit_seg.cli.misplaced_keys import check_config_files
 from lit_seg.cli.output import lasting_output
 from lit_seg.config.trust import only_trusted, take_option, take_trusted
 from lit_seg.distributed.rank_timeout import end_process
-from lit_seg.errors import RunError, StopRequest, heard_signals
+from lit_seg.errors import RunError, StopRequest, heard_signals, ignore_signals
 from lit_seg.runs.layout import CONFIG, find_run
 
 # Lightning advertises other products in messages with this sign
@@ -131,6 +131,7 @@ def _run_command(cli: type[LitSegCLI]) -> int:
     except SIGTERMException:  # Lightning's, before our handler is set; its exit code would be 0
         code = 128 + signal.SIGTERM
     except Exception as error:
+        ignore_signals()  # a launcher signals the others when one rank ends: each still says why
         command = next((word for word in sys.argv[1:2] if word in TRAINER_COMMANDS), "")
         code = report_error(error, f"{cli.program} {command}".strip(), shows_traceback)
     finally:

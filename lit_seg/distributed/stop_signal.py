@@ -12,7 +12,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 
-from lit_seg.errors import STOP_SIGNALS, StopRequest, heard_signals
+from lit_seg.errors import StopRequest, heard_signals, ignore_signals
 
 _SAME_SIGNAL_SECONDS = 1.0
 
@@ -68,8 +68,7 @@ class StopSignal(Callback):
     def on_exception(self, *_: Any) -> None:
         """Let nothing disturb the saving: a launcher signals the others when one rank ends."""
         if self._signum is not None:
-            for signum in STOP_SIGNALS:
-                signal.signal(signum, signal.SIG_IGN)
+            ignore_signals()
 
     def _listen(self, pl_module: Any) -> None:
         if threading.current_thread() is not threading.main_thread():

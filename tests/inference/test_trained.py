@@ -25,6 +25,7 @@ def test_the_logits_are_those_of_the_task(run: Path) -> None:
     assert not network.training
 
 
+@pytest.mark.slow  # tests/test_rooms.py reads the imports
 def test_neither_lightning_nor_albumentations_is_needed(tmp_path: Path) -> None:
     """Also not to warn of a picture; Lightning's own warnings fail where it was not imported."""
     heavy = "{'pytorch_lightning', 'albumentations', 'jsonargparse'}"

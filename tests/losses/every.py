@@ -165,6 +165,6 @@ class SameNoise:
         self.loss = loss
 
     def __call__(self, *batch):
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
+        with torch.random.fork_rng(devices=()):
+            torch.default_generator.manual_seed(0)  # torch's own also walks the stack, for GPUs
             return self.loss(*batch)

@@ -700,6 +700,7 @@ def packages_behind(*names):
     return found.values()
 
 
+@pytest.mark.slow  # tests/test_rooms.py reads the imports
 def test_import_needs_torch_and_torchmetrics_only(tmp_path):
     """A loss can be taken into other code without this project's training stack."""
     (tmp_path / "lit_seg").symlink_to(Path(lit_seg.__file__).parent)

@@ -83,9 +83,12 @@ def test_words_are_of_images_for_a_classifier_alone():
     assert (words.frequent, words.rare) == ("many-shot", "medium-shot")
     assert words.stats["tail_recall"] == "medium-shot recall"
     assert "pixel" not in " ".join([*words.stats.values(), words.groups, words.overall])
+    in_thirds = words_of(["head", "tail"], "thirds")
+    assert (in_thirds.unit, in_thirds.rare, in_thirds.groups) == ("image", "tail", of_pixels.groups)
     assert few_of(["a", "b", "c"], 2) == "a, b and 1 more"
 
 
 def test_a_class_that_is_none_is_told():
     with pytest.raises(RunError, match="no 'rod'; did you mean 'road'"):
         check_known(["car", "rod"], ["road", "car"])
+    check_known(["car", "road"], ["road", "car"])  # these are told nothing
