@@ -116,7 +116,7 @@ class PixelLoss(SegLoss):
         scale, shift, margin = self.scale, self.shift, self.own_margin()
         if getattr(shift, "requires_grad", False):  # the pass has no gradient for it
             logits, scale, shift = adjusted(logits, scale, shift), 1.0, None
-        if margin is not None and margin.requires_grad:
+        if getattr(margin, "requires_grad", False):
             raise ValueError("`own_margin` must be constant, the pass has no gradient for it")
         predictions, pixels = self.needs_predictions, self.needs_pixels
         if seen is not None:

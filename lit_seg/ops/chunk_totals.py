@@ -166,8 +166,9 @@ class Totals:
             beyond = (largest - MOST / to_base_2).clamp_(min=0)
             base, bound = own + beyond, largest - beyond
             powers = self._others(x, base, own_class)
-        powers.mul_(to_base_2)
-        if self.scale > 1:
+        if to_base_2 != 1:
+            powers.mul_(to_base_2)
+        if self.scale > 1:  # then logits are far apart
             powers.clamp_(min=LEAST)
         losses = powers.exp2_().sum(1).log1p_()
         if self.scale > 1:
