@@ -127,7 +127,7 @@ predict: $(INSTALLED)  ## label IMAGES=<image, folder, 'pattern', list.txt or vi
 
 export: $(INSTALLED)  ## write CKPT=<run or checkpoint> as one file that runs without lit_seg (FORMAT=pt2, onnx or smp; OUT=<folder>)
 	$(if $(CKPT),,$(error give the run or checkpoint to export: make export CKPT=runs/...))\
-	$(VENV)/bin/python -m lit_seg export $(call quoted,$(CKPT)) $(if $(FORMAT),--format $(call quoted,$(FORMAT))) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
+	$(VENV)/bin/python -m $(PACKAGE) export $(call quoted,$(CKPT)) $(if $(FORMAT),--format $(call quoted,$(FORMAT))) $(if $(OUT),--out $(call quoted,$(OUT))) $(ARGS)
 
 test: $(INSTALLED)  ## the tests of the code, without the slow ones
 	$(PYTEST) tests lit_seg $(ARGS)

@@ -21,7 +21,7 @@ from lit_seg.classification.run_files import (
     image_table,
     show_accuracies,
 )
-from lit_seg.classification.table import SCORES
+from lit_seg.classification.table import LAST, SCORES
 from lit_seg.cli.lightning_cli import LitSegCLI
 from lit_seg.cli.main import main as run
 from lit_seg.cli.reach import OWN
@@ -74,7 +74,7 @@ class ClassifierCLI(LitSegCLI):
         if self.config.fit.test_at_end and not self.config.fit.trainer.fast_dev_run:
             self.trainer.loggers = []  # `metrics.csv` is of the training
             self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
-            write_evaluation(self.trainer, self.model, "test", "last.ckpt")
+            write_evaluation(self.trainer, self.model, "test", LAST)
 
     def after_validate(self) -> None:
         """Write and show what the validation found."""
@@ -96,6 +96,7 @@ def write_evaluation(trainer: Trainer, module: LitClassifier, split: str, checkp
     folder.mkdir(parents=True)
     replace_text(folder / VAL_IMAGES, image_table(module.scores, module.class_names))
     replace_text(folder / "classes.csv", class_table(module, module.scores))
+    limit = getattr(trainer, f"limit_{split}_batches")
     title = f"{split} scores of {checkpoint}"
     show_accuracies(module, module.scores, title, folder / "table.md")
     content = {
@@ -104,6 +105,7 @@ def write_evaluation(trainer: Trainer, module: LitClassifier, split: str, checkp
         "rule": module.hparams["rule"],
         "scores": dict(module.scores.values),
         "images": len(module.scores.images),
+        "whole": isinstance(limit, float) and limit == 1,  # an integer is a number of batches
         "versions": versions(),
     }
     replace_text(folder / SCORES, json_text(content))  # last: who finds it finds all

@@ -103,7 +103,7 @@ def train(args: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="0 by default")
     alone = "train the first stage alone, if the method has one"
     parser.add_argument("--first_stage", action="store_true", help=alone)
-    given, options = parser.parse_known_args(args)
+    given, options = parser.parse_with_others(args)
     given.loss = given.loss or usual_loss(given.model)
     if given.model in UNTRAINED and given.loss != FIRST_STAGE[1]:
         raise RunError(

@@ -135,11 +135,13 @@ class ClassifierSummary(RunSummary):
             parameters = list(pl_module.method.parameters())
             trained = sum(p.numel() for p in parameters if p.requires_grad)
             stage = f", stage one {pl_module.stage_one}" if pl_module.stage_one else ""
-            options = pl_module.hparams
+            options, losses = pl_module.hparams, ""
+            if pl_module.method.trains:
+                names = (type(loss).__name__ for loss in pl_module.method.losses())
+                losses = f", losses {', '.join(names)}"
             Console().out(
                 f"{options['method']} on {options['network']}, {trained} of "
-                f"{sum(p.numel() for p in parameters)} parameters are trained, losses "
-                f"{', '.join(type(loss).__name__ for loss in pl_module.method.losses())}{stage}, "
+                f"{sum(p.numel() for p in parameters)} parameters are trained{losses}{stage}, "
                 f"run {trainer.default_root_dir}",
                 highlight=False,
             )

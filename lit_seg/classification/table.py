@@ -16,6 +16,8 @@ from lit_seg.runs.score_table import markdown_lines
 
 SCORES = "scores.json"
 """What an evaluation found, in its folder."""
+LAST = "last.ckpt"
+"""The checkpoint whose scores are compared."""
 
 COLUMNS = {"pixel_acc": "overall", "many": "many", "medium": "medium", "few": "few"}
 """Scores and their columns; overall is the share of images that are right."""
@@ -30,19 +32,23 @@ OURS = "sdn_recall"
 
 
 def evaluation_of(run: Path) -> dict[str, float] | None:
-    """The test scores of a run: of its last evaluation; None if there is none."""
-    files = sorted(
-        (run / EVALUATION).glob(f"test*/{SCORES}"), key=lambda file: file.stat().st_mtime
-    )
-    if not files:
-        return None
-    try:
-        scores = json.loads(files[-1].read_text(encoding="utf-8"))["scores"]
-        return {name: math.nan if value is None else float(value) for name, value in scores.items()}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise RunError(
-            f"{files[-1]}: is damaged ({reason_of(error)}); remove it, and `test` writes it anew"
-        ) from None
+    """The test scores of a run: of the last evaluation of its last weights on all images.
+
+    None if there is none: scores of the best weights, or of some images, are no row of a table.
+    """
+    files = (run / EVALUATION).glob(f"test*/{SCORES}")
+    for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+            pairs = found["scores"].items()
+            scores = {name: math.nan if value is None else float(value) for name, value in pairs}
+            if found.get("checkpoint", LAST) == LAST and found.get("whole", True):
+                return scores
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise RunError(
+                f"{file}: is damaged ({reason_of(error)}); remove it, and `test` writes it anew"
+            ) from None
+    return None
 
 
 def write_table(runs: Mapping[tuple[str, int], Path], out: Path, title: str) -> str:

@@ -1,6 +1,7 @@
 """Runs of classifiers by the command line: their files, both stages, and what a kill leaves."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -260,6 +261,21 @@ def test_a_run_that_failed_goes_on_to_the_same_bits(
         patch.setattr(classifier, "load_first_stage", gone)
         assert main(["fit", "--resume", str(folder)]) == 0
     assert differences(folder, undisturbed) == []
+
+
+def test_scores_of_other_weights_or_of_some_images_are_no_row(runs: Path, tmp_path: Path) -> None:
+    content = json.loads((runs / "crt/ce/seed0/evaluation/test/scores.json").read_text())
+    assert content["whole"]
+    given = ({}, {"checkpoint": "best.ckpt"}, {"whole": False})
+    for number, other in enumerate(given):
+        folder = tmp_path / f"evaluation/test-{number}"
+        folder.mkdir(parents=True)
+        scores = {"scores": {"few": number / 8}}
+        (folder / "scores.json").write_text(json.dumps(content | scores | other))
+        os.utime(folder / "scores.json", (number, number))
+    assert evaluation_of(tmp_path) == {"few": 0.0}
+    shutil.rmtree(tmp_path / "evaluation/test-0")
+    assert evaluation_of(tmp_path) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"scores": {"many": []}}', "[" * 200_000])

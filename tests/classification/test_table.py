@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lit_seg.classification.compare import compare, without_method_options
+from lit_seg.classification.compare import compare, train, without_method_options
 from lit_seg.classification.rows import PLACE, ROWS, SECOND_STAGES, is_second, layers, run_of
 from lit_seg.classification.table import interval, tables_of, write_table
 from lit_seg.cli.layers import names
@@ -108,5 +108,7 @@ def test_unknown_names_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[st
         layers("digits_lt", "sdm", "ce")
     with pytest.raises(RunError, match=r"DATA=mine\.yaml: is no file with a `data` section"):
         layers("mine.yaml", "sdn", "ce")
+    assert train(["--losses", "ce"]) == 2
+    assert "--losses; did you mean '--loss'?" in capsys.readouterr().err
     assert compare(["--methods", "sdn_recal", "--runs", str(tmp_path)]) == 2
     assert "there is no 'sdn_recal'" in capsys.readouterr().err

@@ -3,8 +3,9 @@
 import functools
 import re
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, ClassVar, NoReturn
 
 from rich.console import Console
@@ -33,6 +34,15 @@ class Parser(ArgumentParser):
             allow_abbrev=False,
             **options,
         )
+
+    def parse_with_others(self, args: Sequence[str]) -> tuple[Namespace, list[str]]:
+        """Parse its own options and list the others, which are no misspelt ones of its own."""
+        given, others = self.parse_known_args(args)
+        own = re.findall(r"--\w+", self.format_usage())
+        for word in others:  # of the others, `fit` tells
+            if word.startswith("--") and get_close_matches(word, own, cutoff=0.8):
+                self.error(f"unrecognized arguments: {word}")
+        return given, others
 
     def error(self, message: str) -> NoReturn:
         meant = near_option(message, self)

@@ -1,9 +1,7 @@
 """``lit_seg train --loss recall --data streets``: one training, whose parts are given by name."""
 
-import re
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from lit_seg.cli.commands.run_command import Parser, one_line_errors
@@ -45,11 +43,7 @@ def fit_arguments(args: Sequence[str]) -> list[str]:
     parser.add_argument("--loss", default="recall", help=loss)
     add_setting(parser)
     parser.add_argument("--seed", type=int, default=0, help="0 by default")
-    given, others = parser.parse_known_args(args)
-    own_options = re.findall(r"--\w+", parser.format_usage())
-    for word in others:  # of the others, `fit` tells
-        if word.startswith("--") and get_close_matches(word, own_options, cutoff=0.8):
-            parser.error(f"unrecognized arguments: {word}")
+    given, others = parser.parse_with_others(args)
     files = layers(given.data, given.model, given.loss, given.recipe)
     setting = (given.data, given.model, given.loss, given.seed, given.recipe)
     folder = str(run_folder(given.runs, *setting))
