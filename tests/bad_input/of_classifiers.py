@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from lit_seg.classification import classifier
+from lit_seg.classification.class_sampling import ByPower
 from lit_seg.classification.classifier import LitClassifier
 from lit_seg.classification.compare import compare, train
 from lit_seg.classification.rows import layers
@@ -24,7 +26,7 @@ FIRST = "digits_lt/plain/ce/seed0"
 
 def _made(**options: Any) -> Callable[[World], int]:
     def provoke(world: World) -> int:
-        LitClassifier([3, 2], data_format=GREY, network="digits", **options)
+        LitClassifier([3, 2], data_format=GREY, **{"network": "digits", **options})
         return 0
 
     return provoke
@@ -35,6 +37,19 @@ def _unfinished(world: World) -> int:
     run.mkdir(parents=True)
     load_first_stage(str(run), backbone(), nn.Linear(5, 3), {})
     return 0
+
+
+def _killed(world: World) -> int:
+    run = world.tmp / FIRST
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    return train(["--model", "crt", "--first_stage", "--runs", str(world.tmp)])
+
+
+def _power(world: World) -> int:
+    sampling = ByPower(1000)
+    sampling.fit(np.array([0] * 9 + [1]))
+    return len(sampling.order(0, 0))
 
 
 def _first(data: Mapping[str, Any] = {}, **had: Any) -> Callable[[World], int]:
@@ -94,6 +109,7 @@ CASES = [
     Case("classifier-first-stage-needed", _made(method="crt"), ("crt",)),
     Case("classifier-first-stage-unused", _made(stage_one="runs/x"), ("plain", "runs/x")),
     Case("classifier-first-stage-unfinished", _unfinished, (FIRST,)),
+    Case("classifier-first-stage-killed", _killed, (FIRST, "crt")),
     Case("classifier-first-stage-other", _first(method="plain"), ("last.ckpt",)),
     Case("classifier-first-stage-method", _first(method="sdn"), ("last.ckpt", "sdn")),
     Case("classifier-first-stage-segmentation", _first(), ("last.ckpt",)),
@@ -120,12 +136,20 @@ CASES = [
     Case("classifier-bbn-state", _made(method="bbn", loss=RecallLoss), ("RecallLoss",)),
     Case("classifier-other-method", _other_method, ("`model.method` sdn", "plain")),
     Case("classifier-watched", _made(watched=["cat"]), ("'cat'",)),
+    Case("classifier-network", _made(network="vgg16"), ("'resnet50'", "'vgg16'")),
+    Case("classifier-network-channels", _made(network="resnet18"), ("resnet18", "have 1;")),
     Case("classifier-network-options", _made(options={"depth": 3}), ("'depth'", "width")),
     Case(
         "classifier-method-options",
         _made(method_options={"tau": 3}),
         ("plain", "'tau'", "feature_loss, feature_options, feature_weight"),
     ),
+    Case(
+        "classifier-option-kind",
+        _made(method_options={"feature_weight": "much"}),
+        ("plain", "`feature_weight`", "'much'"),
+    ),
+    Case("classifier-power", _power, ("1000", "9 images")),
     Case("classifier-one-order", _step("bbn", "image"), ("BBN",)),
     Case("classifier-two-orders", _step("plain", "image", "image2"), ("Plain",)),
     Case("classifier-own-data", _no_data_section, ("mine.yaml",)),

@@ -5,7 +5,6 @@ import pytest
 
 from lit_seg.classification.class_sampling import ByPower, ClassCycles, Progressive
 from lit_seg.data.sampling import TrainSampler
-from lit_seg.errors import DataError
 
 COUNTS = {0: 9, 2: 3, 5: 1}  # other classes have no images
 LABELS = np.random.default_rng(0).permutation(np.repeat(list(COUNTS), list(COUNTS.values())))
@@ -94,9 +93,3 @@ def test_the_sampler_of_segmentation_takes_it():
 def test_options_out_of_range_are_refused(make, said):
     with pytest.raises(ValueError, match=said):
         make()
-
-
-def test_a_power_beyond_all_numbers_is_refused():
-    assert fitted(ByPower(-1000)).chances(0).tolist() == [0, 0, 1]
-    with pytest.raises(DataError, match="`power` 1000: 9 images to this power are no number"):
-        fitted(ByPower(1000)).order(0, 0)

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from lit_seg.classification.build_method import build_backbone
 from lit_seg.classification.heads.cosine import CosineHead
 from lit_seg.classification.networks.digits import digits_net
 from lit_seg.classification.networks.resnet32 import BasicBlock, resnet32
@@ -78,10 +77,6 @@ def test_another_network_is_refused():
         torchvision_resnet("vgg16")
     with pytest.raises(ValueError, match=r"`weights` must be 'IMAGENET1K_V1', .*got 'coco'"):
         torchvision_resnet("resnet50", weights="coco")
-    with pytest.raises(ValueError, match=r"`network` must be 'digits', 'resnet32', .*'vgg16'"):
-        build_backbone("vgg16", 3, {})
-    with pytest.raises(ValueError, match="resnet18: takes images of 3 channels, these have 1;"):
-        build_backbone("resnet18", 1, {})
 
 
 @pytest.mark.parametrize("batchnorm", [True, False])

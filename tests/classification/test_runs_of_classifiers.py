@@ -87,12 +87,6 @@ def test_a_try_is_no_first_stage(tmp_path: Path, capsys: pytest.CaptureFixture[s
         capsys.readouterr().err
     )
     assert not list(tmp_path.rglob("summary.json"))
-    # a run that was killed before its first checkpoint: a new one would lie beside it
-    folder = tmp_path / "digits_lt/plain/ce/seed0"
-    folder.mkdir(parents=True)
-    (folder / "config.yaml").touch()
-    assert train([*given, "--first_stage"]) == 2
-    assert "plain/ce/seed0: holds a run without a checkpoint" in capsys.readouterr().err
 
 
 def test_the_files_of_a_run_agree(runs: Path) -> None:
