@@ -3,6 +3,7 @@
 import json
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -79,12 +80,24 @@ def test_no_section_begins_after_the_end_of_all(sections: Path) -> None:
     assert [each["name"] for each in found] == ["fine", "tries"]
 
 
-def test_everything_but_the_gpu_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+LONG = ("right", "evidence")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param([name for name in SECTIONS if name not in LONG], id="short"),
+        pytest.param(LONG, id="long", marks=pytest.mark.slow),
+    ],
+)
+def test_everything_but_the_gpu_is_tried(
+    names: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing but the device is new to the script when there is one."""
     monkeypatch.setattr("experiments.gpu.__main__.SMOKE_SECONDS", 120)  # of a machine that is busy
-    modules = [f"experiments.gpu.{name}" for name in SECTIONS]
+    modules = [f"experiments.gpu.{name}" for name in names]
     assert run_all(modules, tmp_path, minutes=9, scale=1, smoke=True) == 0
-    for name in SECTIONS:
+    for name in names:
         found = json.loads((tmp_path / f"{name}.json").read_text())
         assert found["tables"], name
         errors = [row for rows in found["tables"].values() for row in rows if "error" in row]
