@@ -129,8 +129,9 @@ MUTATIONS = [
     *of(
         "logit_adjustment",
         "logit_adjustment",
-        ("logits + self.tau *", "logits - self.tau *"),
-        ("if not self.training:", "if True:"),
+        ("return self.tau *", "return -self.tau *"),
+        ("if self.training else None", "if False else None"),
+        (" if self.training else None", ""),
         ("clamp(min=1)", "clamp(min=2)"),
         ("logits - at_least_zero", "logits + at_least_zero"),
     ),
