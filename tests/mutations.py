@@ -117,6 +117,7 @@ MUTATIONS = [
         "recall_focal",
         ("power=self.gamma", "power=1.5"),
         ("class_counts, momentum, normalizer,", "class_counts, 0.0, normalizer,"),
+        ("momentum, normalizer, floor_one,", 'momentum, "valid", floor_one,'),
     ),
     *of(
         "metric_weighted",
