@@ -117,6 +117,7 @@ MUTATIONS = [
         "recall_focal",
         ("power=self.gamma", "power=1.5"),
         ("class_counts, momentum, normalizer,", "class_counts, 0.0, normalizer,"),
+        ("momentum, normalizer, floor_one,", 'momentum, "valid", floor_one,'),
     ),
     *of(
         "metric_weighted",
@@ -129,8 +130,9 @@ MUTATIONS = [
     *of(
         "logit_adjustment",
         "logit_adjustment",
-        ("logits + self.tau *", "logits - self.tau *"),
-        ("if not self.training:", "if True:"),
+        ("return self.tau *", "return -self.tau *"),
+        ("if self.training else None", "if False else None"),
+        (" if self.training else None", ""),
         ("clamp(min=1)", "clamp(min=2)"),
         ("logits - at_least_zero", "logits + at_least_zero"),
     ),

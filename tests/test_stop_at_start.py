@@ -115,7 +115,13 @@ def test_other_signals_while_it_imports_are_named(name: str) -> None:
 def test_ctrl_c_at_any_moment_shows_no_traceback(seconds: float, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lit_seg", "fit", *layers(), *TINY, "--run_dir", str(tmp_path)]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # what a shell starts in the background ignores Ctrl-C, and so would this process
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)

@@ -125,7 +125,7 @@ def test_sigma_four_clamps_four_of_five_draws():
     assert abs(share - want) < 4 * math.sqrt(want * (1 - want) / drawn.numel())
 
 
-def samples(loss, logits, target, number=1000):
+def samples(loss, logits, target, number=400):
     """Values of the loss with so many draws."""
     with torch.no_grad():
         return torch.stack([loss(logits, target) for _ in range(number)]).double()
