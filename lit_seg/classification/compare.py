@@ -35,7 +35,7 @@ from lit_seg.cli.commands.compare import (
     split_options,
     train_all,
 )
-from lit_seg.cli.commands.run_command import console_of_width, one_line_errors
+from lit_seg.cli.commands.run_command import console_of_width, one_line_errors, out_folder
 from lit_seg.cli.layers import names
 from lit_seg.cli.trainings import Process, Run, Trainings, state_of
 from lit_seg.errors import RunError, near
@@ -170,7 +170,9 @@ def arguments(args: Sequence[str]) -> Namespace:
     parser.add_argument("--methods", nargs="+", default=["all"], help=methods)
     parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"], help="0 1 2 by default")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time")
-    parser.add_argument("--out", type=Path, help="folder of the table; beside the runs by default")
+    parser.add_argument(
+        "--out", type=out_folder, help="folder of the table; beside the runs by default"
+    )
     given = parser.parse_args(own, Namespace(options=options))
     given.methods, given.seeds = each_once(given.methods), seeds_of(given.seeds, parser)
     if "all" in given.methods:

@@ -118,6 +118,7 @@ CASES = [
     Case("dashboard-no-entity", _command("dashboard")),
     Case("dashboard-names", _command("dashboard", "--entity", "me/mine"), ("me/mine",)),
     Case("compare-loss", _compare("--losses", "recal"), ("LOSS=recal", "'recall'")),
+    Case("compare-out-a-file", _compare("--out", "run/config.yaml"), ("run/config.yaml",)),
     Case("compare-jobs", _compare("--jobs", "0"), ("0",)),
     Case("compare-seeds", _compare("--seeds", "0", "4294967296"), ("'4294967296'",)),
     Case(

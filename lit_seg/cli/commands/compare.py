@@ -20,7 +20,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Column
 
-from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
+from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors, out_folder
 from lit_seg.cli.commands.train import add_setting
 from lit_seg.cli.layers import layers, names, run_folder
 from lit_seg.cli.trainings import RECORD, Run, Trainings, state_of
@@ -65,7 +65,9 @@ def arguments(args: Sequence[str]) -> Namespace:
     parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"], help="0 1 2 by default")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--only", type=int, help="train the run of this number, without a report")
-    parser.add_argument("--out", type=Path, help="folder of the report; beside the runs by default")
+    parser.add_argument(
+        "--out", type=out_folder, help="folder of the report; beside the runs by default"
+    )
     given = parser.parse_args(own, Namespace(options=options))
     given.losses, given.seeds = each_once(given.losses), seeds_of(given.seeds, parser)
     if "all" in given.losses:

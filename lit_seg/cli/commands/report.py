@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from lit_seg.analysis.comparison import compare
-from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors
+from lit_seg.cli.commands.run_command import Parser, console_of_width, one_line_errors, out_folder
 from lit_seg.errors import plural
 from lit_seg.files.escape import one_line, terminal
 from lit_seg.report.blocks import SIGNS, Report, Table
@@ -24,7 +24,7 @@ def main(args: Sequence[str]) -> int:
     """Write the report."""
     parser = Parser("report")
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, or folders above them")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--out", type=out_folder, required=True, help="folder to write to")
     parser.add_argument("--baseline", default="ce", help="loss to compare the others with (ce)")
     asked = "names of classes to show where there are too many to show all"
     parser.add_argument("--classes", nargs="+", default=[], metavar="NAME", help=asked)

@@ -1,11 +1,13 @@
 """Runs commands: errors become one line, and exit codes are those of the training."""
 
 import functools
+import os
 import re
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 from rich.console import Console
@@ -60,6 +62,18 @@ def near_option(message: str, parser: ArgumentParser) -> str:
     if meant.partition(".")[0] in sections:
         return f"; did you mean {meant!r}?"
     return near(f"--{word}", sorted(options | sections), listed=False)
+
+
+def out_folder(text: str) -> Path:
+    """The value of ``--out``, refused before the work if no folder can be made there."""
+    folder = Path(text)
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        problem = "cannot be written" if there.is_dir() else "is a file"
+        raise ArgumentTypeError(
+            f"nothing can lie in {text}: {there} {problem}; give another folder"
+        )
+    return folder
 
 
 def console_of_width(width: int) -> Console:
