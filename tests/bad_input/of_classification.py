@@ -137,7 +137,10 @@ CASES = [
     Case("images-table-empty", _own([], "image,label\n1.png,\n"), ("t.csv", "line 2")),
     Case(
         "images-table-leak",
-        _own(["1.png"], "image,label,split\n1.png,a,train\n1.png,a,val\n"),
+        _own(
+            ["1.png", "2.png"],
+            "image,label,split\n1.png,a,train\n2.png,b,train\n1.png,a,val\n",
+        ),
         ("t.csv", "1.png", "val", "train"),
     ),
     Case("images-cifar-pickle", _evil_cifar, ("data_batch_1", "builtins.print")),

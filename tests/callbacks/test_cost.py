@@ -41,7 +41,7 @@ class Late(list[Any]):
     """A dataset whose batches take longer than the steps."""
 
     def __getitem__(self, index: Any) -> Any:
-        time.sleep(0.3)
+        time.sleep(0.6)  # so that a busy machine's step is still short beside it
         return super().__getitem__(index)
 
 
