@@ -74,7 +74,7 @@ def test_options_of_a_value_that_does_not_fit_are_named():
         build_backbone("digits", 1, {"stride": "a"})
     for method, option in (("plain", "feature_weight"), ("oltr", "backbone_lr_factor")):
         first = None if method == "plain" else "nowhere"
-        with pytest.raises(ValueError, match=f"`{option}` must be at least 0 and finite, got -1"):
+        with pytest.raises(ValueError, match=rf"`{option}` must be a number in \[0, 1e6\], got -1"):
             classifier(3, method=method, stage_one=first, method_options={option: -1})
 
 
