@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lit_seg.cli.output import print_error
-from lit_seg.errors import RunError, heard_signals
+from lit_seg.errors import RunError, heard_signals, ignore_signals
 from lit_seg.files.unicode import ensure_utf8
 
 
@@ -37,7 +37,8 @@ def run_program(run: Callable[[list[str]], int]) -> int:
         brings = "`pip install 'lit-seg[train]'` brings all that training needs"
         print_error(f"the package {error.name} is not installed; {brings}")
         return 2
-    except KeyboardInterrupt:  # while all that is imported
+    except KeyboardInterrupt:
+        ignore_signals()  # a second one would print the traceback of what is cleared away
         sys.stderr.write("stopped\n")
         return 130
 
