@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lit_seg.cli.output import print_error
-from lit_seg.errors import RunError, heard_signals, ignore_signals
+from lit_seg.errors import RunError, heard_signals
 from lit_seg.files.unicode import ensure_utf8
 
 
@@ -38,7 +38,7 @@ def run_program(run: Callable[[list[str]], int]) -> int:
         print_error(f"the package {error.name} is not installed; {brings}")
         return 2
     except KeyboardInterrupt:
-        ignore_signals()  # a second one would print the traceback of what is cleared away
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would print a traceback
         sys.stderr.write("stopped\n")
         return 130
 
