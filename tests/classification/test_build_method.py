@@ -61,7 +61,7 @@ def test_a_tau_that_is_given_stays():
 
 
 def test_options_of_a_value_that_does_not_fit_are_named():
-    with pytest.raises(ValueError, match=r"^`tau` must be a number in \[0, 1e6\], got much"):
+    with pytest.raises(ValueError, match=r"^`tau` must be a number in \[0, 1e6\], got 'much'"):
         with_options("x", {"tau": "much"}, partial(TauNormHead, nn.Linear(5, 3)))
     with pytest.raises(ValueError, match=r"^x: there is no 'tau'; it takes none"):
         with_options("x", {"tau": 1}, partial(nn.Identity))
