@@ -264,8 +264,10 @@ def test_a_run_of_somebody_elses_is_left_alone(place: Path) -> None:
 
 
 def test_a_report_that_fails_is_a_failure(place: Path) -> None:
-    (place / "out").write_text("a file")
-    code, _ = compare(place, "--losses", "ce", "--seeds", "0", "--out", "out")
+    folder = place / "runs/streets/unet_resnet18"
+    folder.mkdir(parents=True)
+    (folder / "report").write_text("a file where the report is written by default")
+    code, _ = compare(place, "--losses", "ce", "--seeds", "0")
     assert code == 1
 
 

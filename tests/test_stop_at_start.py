@@ -96,7 +96,12 @@ def test_ctrl_c_while_it_imports_is_one_line(
     monkeypatch.setattr(sys, "argv", ["lit_seg", command])
     monkeypatch.setattr("lit_seg.cli.commands.import_module", interrupted)
     monkeypatch.setattr("lit_seg.cli.main.main", interrupted)
-    assert program.main() == 130
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert program.main() == 130
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # of a second one nothing is shown
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err == "stopped\n"
 
 

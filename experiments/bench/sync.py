@@ -50,8 +50,9 @@ def run(section: Section) -> None:
     section.note(
         f"Whole trainings by Lightning's DDP, U-Net R18 at {SIZE}x{SIZE}, {CLASSES} classes, of "
         f"which {STEPS} steps are counted, as gloo tells torch's profiler on the first rank. Own "
-        "sums are those of this project; gradients and buffers are DDP's. Times hold the waiting "
-        "for the slower rank. Class dynamics make a record in every tenth step."
+        "sums are those of this project: one of the pixels over which a loss is a mean, before "
+        "backward, and one of all metrics and statistics; gradients and buffers are DDP's. Times "
+        "hold the waiting for the slower rank. Class dynamics make a record in every tenth step."
     )
 
 

@@ -134,11 +134,16 @@ class Parts:
         # the linear head was drawn already
         linear = self._head == "linear"
         head = self.first if linear else self._new_head(self.backbone.dim, len(self.class_counts))
+        if feature_loss is None and feature_options is not None:
+            raise ValueError(
+                f"`feature_options` {feature_options!r}: are those of a `feature_loss`, got None; "
+                f"give one of {', '.join(_FEATURE_LOSSES)}"
+            )
         if feature_loss is not None:
             check_choice("feature_loss", feature_loss, tuple(_FEATURE_LOSSES))
             given["feature_loss"] = with_options(
                 f"`feature_options` of {feature_loss}",
-                feature_options or {},
+                {} if feature_options is None else feature_options,
                 _FEATURE_LOSSES[feature_loss],
             )
         return Plain(self.backbone, head, self.loss, **given)
@@ -173,14 +178,19 @@ def with_options(what: str, options: Mapping[str, Any], *makers: Callable[..., A
         for name, parameter in signature(maker).parameters.items()
         if parameter.default is not parameter.empty
     }
+    if not isinstance(options, Mapping):
+        raise ValueError(f"{what}: must be a mapping such as {{name: value}}, got {options!r}")
     for name, value in options.items():
         if name not in known:
             there = near(name, known) if known else "; it takes none"
             raise ValueError(f"{what}: there is no {name!r}{there}")
         if isinstance(known[name], bool) and not isinstance(value, bool):
             raise ValueError(f"{what}: `{name}` must be true or false, got {value!r}")
-        if isinstance(known[name], int | float) and not isinstance(value, int | float):
-            raise ValueError(f"{what}: `{name}` must be a number, got {value!r}")
+        kind, word = (int, "whole number") if type(known[name]) is int else (int | float, "number")
+        if type(known[name]) in (int, float) and (
+            isinstance(value, bool) or not isinstance(value, kind)
+        ):
+            raise ValueError(f"{what}: `{name}` must be a {word}, got {value!r}")
     try:
         return makers[0](**options)
     except TypeError as error:  # of a value

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.cli import LightningArgumentParser
@@ -110,6 +111,21 @@ def write_evaluation(trainer: Trainer, module: LitClassifier, split: str, checkp
     }
     replace_text(folder / SCORES, json_text(content))  # last: who finds it finds all
     Console().out(f"files        {folder}", highlight=False)
+
+
+class _Check(ClassifierCLI):
+    """Makes data and model of a training, which refuse what does not fit, and trains nothing."""
+
+    def instantiate_trainer(self, **kwargs: Any) -> Any:
+        return SimpleNamespace(fit=lambda **_: None)
+
+    def after_fit(self) -> None:
+        """Do nothing: nothing was trained."""
+
+
+def check(args: Sequence[str]) -> int:
+    """Refuse what the options of ``fit`` would be refused for, and return the exit code."""
+    return run(args, _Check)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -1,8 +1,8 @@
 """``compare`` and ``train``: the trainings of methods by name, with the stages that they need.
 
 Finished runs are left as they are and stopped ones go on, so either command can be given again
-after whatever stopped it. In a comparison the first stage is trained once per seed, and all second
-stages begin with it.
+after whatever stopped it; with other options it is refused. In a comparison the first stage is
+trained once per seed, and all second stages begin with it.
 """
 
 import multiprocessing
@@ -29,6 +29,7 @@ from lit_seg.classification.rows import (
 )
 from lit_seg.classification.table import evaluation_of, write_table
 from lit_seg.cli.commands.compare import (
+    check_options,
     check_same,
     each_once,
     seeds_of,
@@ -38,8 +39,9 @@ from lit_seg.cli.commands.compare import (
 from lit_seg.cli.commands.run_command import console_of_width, one_line_errors, out_folder
 from lit_seg.cli.layers import names
 from lit_seg.cli.trainings import Process, Run, Trainings, state_of
+from lit_seg.config.trust import take_option
 from lit_seg.errors import RunError, near
-from lit_seg.runs.layout import is_taken
+from lit_seg.runs.layout import COMMAND, is_taken, read_words
 
 
 @one_line_errors
@@ -88,7 +90,7 @@ def planned(given: Namespace) -> tuple[dict[tuple[str, int], Run], list[Run]]:
 @one_line_errors
 def train(args: Sequence[str]) -> int:
     """Train a method in this process, after its first stage if that is missing."""
-    from lit_seg.classification.cli import main
+    from lit_seg.classification.cli import check, main
 
     parser = ClassifierParser(
         "train",
@@ -119,12 +121,21 @@ def train(args: Sequence[str]) -> int:
                 f"{first.folder}: has not finished, and on several ranks each stage is a command: "
                 "give the same with --first_stage first"
             )
+    second = run_of(given.data, given.model, given.loss, given.seed, given.runs, options)
+    runs = []
     for model, loss in stages:
         own = options if model == given.model else without_method_options(options)
-        run = run_of(given.data, model, loss, given.seed, given.runs, own)
-        state, is_first = state_of(run), (model, loss) in first_stage
+        runs.append(run_of(given.data, model, loss, given.seed, given.runs, own))
+        # a first stage that has finished may have had options of its own
+        if state_of(runs[-1]) == "stopped" or not first_stage or model == given.model:
+            _check_started(runs[-1])
+    if first_stage and state_of(runs[0]) != "finished" and (code := check(second.command)):
+        return code
+    for run, stage in zip(runs, stages, strict=True):
+        state, is_first = state_of(run), stage in first_stage
         if state == "finished":
-            Console().out(f"{run.folder}: finished", highlight=False)
+            its_own = ", with the options that it was started with" if is_first else ""
+            Console().out(f"{run.folder}: finished{its_own}", highlight=False)
         elif state == "missing" and is_first and is_taken(run.folder):
             raise RunError(
                 f"{run.folder}: holds a run without a checkpoint, with which {given.model} cannot "
@@ -140,6 +151,24 @@ def train(args: Sequence[str]) -> int:
                 "train it first by --first_stage, without the try"
             )
     return 0
+
+
+def _check_started(run: Run) -> None:
+    """Refuse other options than those that a run was started with, by ``train`` or ``compare``."""
+    before = read_words(run.folder / COMMAND)
+    if before is not None and state_of(run) != "missing":
+        check_options(run.folder, _own_options(before), _own_options(run.command))
+
+
+def _own_options(command: Sequence[str]) -> list[str]:
+    """Leave out of a command what the folder of its run says, and where things lie."""
+    options = list(command[1:])
+    while options[:1] == ["--config"]:  # the layers; files of the user come after the seed
+        del options[:2]
+    named = ("--seed_everything", "--test_at_end", "--model.stage_one", "--run_dir", "--trust")
+    for name in named:
+        options = take_option(options, name)[1]
+    return options
 
 
 def without_method_options(options: Sequence[str]) -> list[str]:
@@ -175,11 +204,11 @@ def arguments(args: Sequence[str]) -> Namespace:
     )
     given = parser.parse_args(own, Namespace(options=options))
     given.methods, given.seeds = each_once(given.methods), seeds_of(given.seeds, parser)
+    for name in given.methods:
+        if name not in (*ROWS, "all"):
+            raise RunError(f"--methods: there is no {name!r}{near(name, ROWS)}")
     if "all" in given.methods:
         given.methods = list(ROWS)
-    for name in given.methods:
-        if name not in ROWS:
-            raise RunError(f"--methods: there is no {name!r}{near(name, ROWS)}")
     if given.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {given.jobs}")
     return given

@@ -37,7 +37,8 @@ def run_program(run: Callable[[list[str]], int]) -> int:
         brings = "`pip install 'lit-seg[train]'` brings all that training needs"
         print_error(f"the package {error.name} is not installed; {brings}")
         return 2
-    except KeyboardInterrupt:  # while all that is imported
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would print a traceback
         sys.stderr.write("stopped\n")
         return 130
 

@@ -4,9 +4,11 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait
 from multiprocessing.reduction import ForkingPickler
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -121,11 +123,20 @@ def begin(worker: int) -> None:
     """Work in one thread, as torch does in its workers, and leave signals to the trainer.
 
     Ctrl-C and schedulers send them to all processes of a run. Workers load on until the trainer,
-    which handles the signal, ends them by ``kill``.
+    which handles the signal, ends them by ``kill``, or ends itself.
     """
     cv2.setNumThreads(0)
     for signum in STOP_SIGNALS:
         signal.signal(signum, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End also where torch would wait for ever until somebody takes a large result."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _begin_with_pipes(worker: int) -> None:

@@ -296,7 +296,7 @@ def in_range(name: str, value: Any, interval: str) -> float:
     above, below = (le if end in "[]" else lt for end in (interval[0], interval[-1]))
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and above(low, value) and below(value, high)):
-        raise ValueError(f"`{name}` must be a number in {interval}, got {value}")
+        raise ValueError(f"`{name}` must be a number in {interval}, got {value!r}")
     return value  # type: ignore[no-any-return]
 
 

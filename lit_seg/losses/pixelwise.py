@@ -1,11 +1,18 @@
 """The base of all means over pixels: cross-entropy that is weighted, adjusted or modulated."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
 
 from lit_seg.errors import check_choice
 from lit_seg.losses.base import Counts, SegLoss
+from lit_seg.losses.checked_parts import (
+    check_class_weight,
+    check_modulation,
+    check_scale,
+    check_weighed,
+)
 from lit_seg.losses.record import Seen, recording
 from lit_seg.metrics.class_score import ClassScore
 from lit_seg.ops import ClassNLL, ModulatedPixels, Modulation, class_nll, modulates
@@ -32,6 +39,9 @@ class PixelLoss(SegLoss):
         class_weight: ``(C,)`` fixed weights; None stands for 1.
         normalizer: ``Z``. ``"valid"`` is the number of valid pixels; ``"weight_sum"`` the sum of
             their class weights, where a factor common to all weights cancels.
+
+    Raises:
+        ValueError: if a part does not fit; of a step types and shapes are checked.
     """
 
     as_they_are = True
@@ -43,12 +53,14 @@ class PixelLoss(SegLoss):
     def __init__(
         self,
         class_counts: Counts,
-        class_weight: Tensor | None = None,
+        class_weight: Tensor | Sequence[float] | None = None,
         normalizer: Normalizer = "valid",
     ) -> None:
         super().__init__(class_counts)
         check_choice("normalizer", normalizer, get_args(Normalizer))
         self.normalizer = normalizer
+        if class_weight is not None:
+            class_weight = check_class_weight("class_weight", class_weight, self.num_classes)
         self.register_buffer("class_weight", class_weight, persistent=False)
         self.register_buffer("given_weight", None, persistent=False)
         self.scale = 1.0
@@ -72,10 +84,14 @@ class PixelLoss(SegLoss):
         :attr:`as_they_are` itself.
         """
         modulation = self.modulation
+        check_modulation(modulation)
         found: Found = (one := self.nll_of(logits, target, modulation))
         if modulation is not None and one.pixels is not None:
             found = ModulatedPixels(modulation.losses(one.pixels), target, one.counts)
-        weight, norm = self.weigh(found)
+        shapes: list[tuple[int, ...]] = [(self.num_classes,)]
+        if modulation is not None and modulation.by_image:
+            shapes.append((len(target), self.num_classes))
+        weight, norm = check_weighed(self.weigh(found), *shapes)
         return self.mean(found.total(weight).to(wide_dtype(logits)), norm)
 
     @property
@@ -95,7 +111,8 @@ class PixelLoss(SegLoss):
     def weigh(self, found: Found) -> tuple[Tensor | None, Tensor]:
         """The class weights of this step and ``Z`` over all ranks.
 
-        The weights are ``(C,)``, by image ``(N, C)``, or None for 1. The argument is of this rank.
+        The weights are ``(C,)``, with a modulation by image also ``(N, C)``, or None for 1. The
+        argument is of this rank.
         """
         return self.weight, self.norm(self.over_ranks(found.counts[1]))
 
@@ -113,6 +130,7 @@ class PixelLoss(SegLoss):
         Where the pass takes no modulation, it is the -log p of each pixel in place of it.
         """
         seen = recording()
+        check_scale(self.scale)
         scale, shift, margin = self.scale, self.shift, self.own_margin()
         if getattr(shift, "requires_grad", False):  # the pass has no gradient for it
             logits, scale, shift = adjusted(logits, scale, shift), 1.0, None
@@ -158,16 +176,8 @@ class PixelLoss(SegLoss):
             ValueError: if there is not one weight per class, or (on the CPU) one is negative, NaN
                 or infinite.
         """
-        if weight.shape != (self.num_classes,):
-            raise ValueError(
-                f"`weight` must hold {self.num_classes} numbers, one per class, got the shape "
-                f"{tuple(weight.shape)}"
-            )
-        fits = (weight >= 0) & weight.isfinite()
-        if weight.device.type == "cpu" and not fits.all():
-            wrong = weight[~fits]
-            raise ValueError(f"`weight` must be finite numbers >= 0, got {wrong.tolist()}")
-        self.given_weight = weight.to(self.class_pixels.device)
+        fits = check_class_weight("weight", weight, self.num_classes)
+        self.given_weight = fits.to(self.class_pixels.device)
 
     def class_stats(self) -> dict[str, Tensor]:
         """The weight of each class, if the loss has weights."""

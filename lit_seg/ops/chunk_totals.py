@@ -159,7 +159,7 @@ class Totals:
         # less the own logit, so that the largest of the others tells whether the pixel is a hit
         powers = self._others(x, own, own_class)
         best = None if self._predicted is None else self._best
-        largest, *hits = compared(powers, None, label, best)
+        largest, *hits = compared(powers, None, label, best, x)
         most, to_base_2 = largest.amax(), self.scale * LOG2_E
         base, bound = own, largest
         if not most < MOST / to_base_2:
@@ -206,7 +206,11 @@ class Totals:
 
 
 def compared(
-    others: Tensor, own: Tensor | None, label: Tensor, best: Room | None
+    others: Tensor,
+    own: Tensor | None,
+    label: Tensor,
+    best: Room | None,
+    logits: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     """Compare the own logit of each pixel with those of the other classes.
 
@@ -215,6 +219,8 @@ def compared(
         own: ``(N, P)`` the own ones; None if the others are less these.
         label: ``(N, P)`` class ids.
         best: memory, if predictions are wanted.
+        logits: ``(N, C, P)`` where ``others`` are less the own ones, which may have rounded them to
+            equals, or made NaN of them.
 
     Returns:
         ``(N, P)`` the largest of the others, whether the pixel is a hit and, if it is wanted, what
@@ -235,8 +241,9 @@ def compared(
     torch.bmm(ids, places, out=found.unsqueeze(1))
     predicted, (least, most) = found.long() - ONE, found.aminmax()
     if not (least >= ONE and most < 2 * ONE):  # NaN, or several
-        rows, at = _rows(others, (found < ONE) | (found >= 2 * ONE))
-        predicted[at] = rows.argmax(1)
+        unsure = (found < ONE) | (found >= 2 * ONE)
+        rows, at = _rows(others if logits is None else logits, unsure)
+        predicted[at] = rows.scatter_(1, label[at].unsqueeze(1), -inf).argmax(1)
     return largest, hits, label.where(hits, predicted)
 
 

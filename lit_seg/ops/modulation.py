@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from math import inf
+from numbers import Real
 from typing import NamedTuple
 
 import torch
@@ -32,6 +33,10 @@ class Modulation:
     by_image: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("power", "rate", "offset"):
+            value = getattr(self, name)
+            if not isinstance(value, Real):
+                raise ValueError(f"`{name}` must be a number, got {value!r}")
         if not 0 <= self.power <= 1e6:
             raise ValueError(f"`power` must be from 0 to 1e6, got {self.power}")
         if not (-inf < self.rate and max(self.offset, self.rate + self.offset) <= 80):

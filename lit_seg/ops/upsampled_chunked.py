@@ -169,7 +169,7 @@ def _middle(logits: Tensor, margin: Tensor | None) -> tuple[float, bool]:
     least, most = (float(each) for each in logits.aminmax())
     middle = (least + most) / 2
     middle = middle if most - least < abs(middle) else 0.0  # then nothing is rounded
-    widest = 0.0 if margin is None else float(margin.amax())
+    widest = 0.0 if margin is None else float(margin.abs().amax())
     return middle, max(most - middle, middle - least) + widest < BOUND
 
 

@@ -1,5 +1,6 @@
 """Options of classifiers, and the first stages that second ones begin with."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from lit_seg.classification import classifier
 from lit_seg.classification.class_sampling import ByPower
 from lit_seg.classification.classifier import LitClassifier
 from lit_seg.classification.compare import compare, train
-from lit_seg.classification.rows import layers
+from lit_seg.classification.rows import layers, run_of
 from lit_seg.classification.stages import load_first_stage
 from lit_seg.inference.trained import load_network
 from lit_seg.losses import LDAMLoss, RecallLoss
@@ -44,6 +45,26 @@ def _killed(world: World) -> int:
     run.mkdir(parents=True)
     (run / "config.yaml").touch()
     return train(["--model", "crt", "--first_stage", "--runs", str(world.tmp)])
+
+
+def _range(**options: float) -> Callable[[World], int]:
+    return _made(method_options={"feature_loss": "range", "feature_options": options})
+
+
+def _started_otherwise(world: World) -> int:
+    run = run_of("digits_lt", "plain", "ce", 0, world.tmp, ["--trainer.max_epochs", "400"])
+    (run.folder / "checkpoints").mkdir(parents=True)
+    (run.folder / "checkpoints/last.ckpt").touch()
+    (run.folder / "command.json").write_text(json.dumps(run.command))
+    options = ["--trainer.max_epochs", "6", "--trainer.nope", "3"]
+    return train(["--model", "plain", "--runs", str(world.tmp), *options])
+
+
+def _second_stage_option(world: World) -> int:
+    option = ["--model.method_options.nope", "1"]
+    code = train(["--model", "crt", "--runs", str(world.tmp), *option])
+    assert not list(world.tmp.rglob("plain")), "the first stage was begun"
+    return code
 
 
 def _power(world: World) -> int:
@@ -148,6 +169,30 @@ CASES = [
         "classifier-option-kind",
         _made(method_options={"feature_weight": "much"}),
         ("plain", "`feature_weight`", "'much'"),
+    ),
+    Case("classifier-option-whole", _range(pairs=1.5)),
+    Case("classifier-option-range", _range(intra_weight=-1), ("`intra_weight`", "-1")),
+    Case(
+        "classifier-option-map",
+        _made(method_options={"feature_loss": "range", "feature_options": [1]}),
+        ("range", "[1]"),
+    ),
+    Case(
+        "classifier-feature-options",
+        _made(method_options={"feature_options": {"pairs": 1}}),
+        ("{'pairs': 1}", "range"),
+    ),
+    Case("classifier-network-stride", _made(options={"stride": 0}), ("got 0",)),
+    Case(
+        "classifier-started-otherwise",
+        _started_otherwise,
+        (FIRST, "--trainer.max_epochs 400, now", "is --trainer.max_epochs 6 --trainer.nope 3"),
+    ),
+    Case("classifier-second-stage-option", _second_stage_option, ("crt", "'nope'")),
+    Case(
+        "classifier-methods",
+        lambda world: compare(["--methods", "all,foo", "--runs", str(world.tmp)]),
+        ("'foo'",),
     ),
     Case("classifier-power", _power, ("1000", "9 images")),
     Case("classifier-one-order", _step("bbn", "image"), ("BBN",)),

@@ -61,7 +61,7 @@ def test_a_tau_that_is_given_stays():
 
 
 def test_options_of_a_value_that_does_not_fit_are_named():
-    with pytest.raises(ValueError, match=r"^`tau` must be a number in \[0, 1e6\], got much"):
+    with pytest.raises(ValueError, match=r"^`tau` must be a number in \[0, 1e6\], got 'much'"):
         with_options("x", {"tau": "much"}, partial(TauNormHead, nn.Linear(5, 3)))
     with pytest.raises(ValueError, match=r"^x: there is no 'tau'; it takes none"):
         with_options("x", {"tau": 1}, partial(nn.Identity))
@@ -69,9 +69,12 @@ def test_options_of_a_value_that_does_not_fit_are_named():
     with pytest.raises(ValueError, match=r"^x: `freeze_batchnorm` must be true or false, got 'no'"):
         with_options("x", {"freeze_batchnorm": "no"}, stage)
     with pytest.raises(
-        ValueError, match=r"^`options` of digits: `stride` must be a number, got 'a"
+        ValueError, match=r"^`options` of digits: `stride` must be a whole number, got 'a"
     ):
         build_backbone("digits", 1, {"stride": "a"})
+    for value in (True, 1.5):
+        with pytest.raises(ValueError, match=rf"`stride` must be a whole number, got {value}"):
+            build_backbone("digits", 1, {"stride": value})
     for method, option in (("plain", "feature_weight"), ("oltr", "backbone_lr_factor")):
         first = None if method == "plain" else "nowhere"
         with pytest.raises(ValueError, match=rf"`{option}` must be a number in \[0, 1e6\], got -1"):

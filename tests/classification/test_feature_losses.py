@@ -1,6 +1,7 @@
 """Lifted structure and range loss, pair by pair; the errata of the published range loss."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -126,13 +127,20 @@ def test_its_first_term_is_the_widest_pair_of_the_batch():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"pairs": 0}, "`pairs` must be at least 1, got 0"),
+        ({"pairs": 0}, "`pairs` must be a whole number of at least 1, got 0"),
+        ({"pairs": 1.5}, "`pairs` must be a whole number of at least 1, got 1.5"),
+        ({"margin": math.nan}, r"`margin` must be a number in \[0, 1e6\], got nan"),
+        ({"intra_weight": -1}, r"`intra_weight` must be a number in \[0, 1e6\], got -1"),
+        ({"inter_weight": math.inf}, r"`inter_weight` must be a number in \[0, 1e6\], got inf"),
         ({"form": "x"}, "`form` must be 'paper' or 'published', got 'x'"),
     ],
 )
 def test_options_out_of_range_are_refused(options, said):
     with pytest.raises(ValueError, match=said):
         RangeLoss(**options)
+    if "margin" in options:
+        with pytest.raises(ValueError, match=said):
+            LiftedStructureLoss(**options)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import torch
 
 from lit_seg.classification.data import ImageNetLT, INaturalist2018, PlacesLT
 from lit_seg.classification.data.image_lists import read_image_list
+from lit_seg.errors import DataError
 from tests.classification.pictures_of_classes import write_list, write_photos, write_places
 
 OPTIONS = {"num_workers": 0, "batch_size": 2, "size": 8}
@@ -64,6 +65,19 @@ def places(tmp_path, monkeypatch):
     write_places(tmp_path)
     monkeypatch.setattr(PlacesLT, "num_classes", 3)
     return tmp_path
+
+
+@pytest.mark.parametrize("wrong", [0, 4, 7])
+def test_a_wrong_label_is_named_wherever_it_stands(places, wrong):
+    file = places / "Places_LT_train.txt"
+    lines = file.read_text().splitlines()
+    path, label = lines[wrong].split()
+    other = (int(label) + 1) % 3
+    file.write_text("\n".join([*lines[:wrong], f"{path} {other}", *lines[wrong + 1 :]]))
+    with pytest.raises(DataError) as error:
+        _ = PlacesLT(root=str(places), **OWN).class_names
+    assert f"{path} has" in str(error.value)
+    assert f"has the class id {other} " in str(error.value) or f"has {other}," in str(error.value)
 
 
 def test_labels_are_those_of_the_list(places):

@@ -67,7 +67,7 @@ def test_a_second_stage_begins_with_the_backbone_of_the_first(runs: Path) -> Non
     assert not torch.equal(first["method.head.weight"], second["method.head.weight"])
 
 
-def test_the_first_stage_alone_is_none_for_a_method_of_one_stage(
+def test_a_training_is_given_again(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = ["--data", "digits_lt", "--runs", str(runs.parent)]
@@ -75,6 +75,17 @@ def test_the_first_stage_alone_is_none_for_a_method_of_one_stage(
     assert not (runs / "sdn").exists()
     assert train([*given, "--model", "crt", "--loss", "ce", "--first_stage"]) == 0
     assert "plain/ce/seed0: finished" in capsys.readouterr().out
+    # what has finished is not trained anew: other options would do nothing
+    again = [*given, "--model", "crt", *FEW]
+    assert train([*again, "--model.nope", "3"]) == 2
+    message = capsys.readouterr().err
+    assert "crt/ce/seed0 was started with no more than that, now it is --model.nope 3" in message
+    assert train([*again, "--trust", "json"]) == 0
+    assert "crt/ce/seed0: finished" in capsys.readouterr().out
+    other = ["--model", "lws", "--loss", "ldam", "--seed", "1"]
+    assert train([*given, *other]) == 2, "before the first stage is trained"
+    assert "`head` must be 'linear' in lws" in capsys.readouterr().err
+    assert not (runs / "plain/ce/seed1").exists()
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert train([*given, "--model", "crt", "--seed", "1"]) == 2
     assert "with --first_stage first" in capsys.readouterr().err

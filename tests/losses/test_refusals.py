@@ -3,6 +3,7 @@
 import inspect
 import re
 from contextlib import nullcontext
+from functools import partial
 from itertools import product
 
 import pytest
@@ -268,3 +269,64 @@ def test_what_is_added_to_logits_can_be_learned_and_a_margin_cannot() -> None:
     torch.testing.assert_close(loss.added.grad, added.grad)
     with pytest.raises(ValueError, match=r"own_margin.*constant"):
         Margin([1, 1, 1])(logits, target)
+
+
+class Own(PixelLoss):
+    """A loss with parts of its own."""
+
+    def __init__(self, **parts: object) -> None:
+        super().__init__([5, 5, 5])
+        self.parts = parts
+        self.scale = parts.get("scale", self.scale)  # type: ignore[assignment]
+
+    modulation = property(lambda self: self.parts.get("modulation"))  # type: ignore[assignment]
+
+    def weigh(self, found: object) -> object:  # type: ignore[override]
+        return self.parts.get("weigh", (None, 4))
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        *[
+            ("class_weight", value, f"`class_weight` must {told}")
+            for value, told in [
+                (torch.ones(3, 1), r"hold 3 numbers, one per class, got the shape \(3, 1\)"),
+                (torch.ones(2), r"hold 3 numbers, .* got the shape \(2,\)"),
+                (torch.ones(3) * 1j, r"hold 3 numbers, .* got .* torch.complex64"),
+                ([1, "a", 2], r"hold 3 numbers, .* got \[1, 'a', 2\]"),
+                (2.0, r"hold 3 numbers, .* got 2.0"),
+                ([1, NAN, -2], r"be finite numbers >= 0, got \[nan, -2.0\]"),
+            ]
+        ],
+        ("scale", torch.nn.Parameter(torch.ones(())), r"`scale` .* learned, .* network multiply"),
+        ("scale", "2", r"`scale` must be a number in \[1e-6, 1e6\], got '2'"),
+        ("scale", None, "`scale` must be a number in .*, got None"),
+        ("modulation", 2.0, r"`modulation` .*`Modulation\(power=2.0\)`, or None, got 2.0"),
+        *[
+            ("weigh", value, rf"`weigh` must return .* shape \(3,\) or None .* got {told}")
+            for value, told in [
+                ((torch.ones(3, 1), 4), r"the shape \(3, 1\) of torch.float32 and 4"),
+                ((torch.ones(2), 4), r"the shape \(2,\)"),
+                ((torch.ones(2, 3), 4), r"the shape \(2, 3\)"),  # no modulation by image
+                (([1, 1, 1], 4), r"\[1, 1, 1\] and 4"),
+                ((None, "4"), "None and '4'"),
+                ((None, torch.ones(3)), r"None and the shape \(3,\)"),
+                (torch.ones(2), r"the shape \(2,\)"),
+            ]
+        ],
+    ],
+)
+def test_a_wrong_part_of_a_loss_of_ones_own(part: str, value: object, message: str) -> None:
+    make = partial(PixelLoss, [5, 5, 5]) if part == "class_weight" else Own
+    with pytest.raises(ValueError, match=message) as found:
+        make(**{part: value})(torch.zeros(2, 3, 2), torch.tensor([[0, 1], [2, 2]]))
+    assert "\n" not in str(found.value)
+
+
+def test_a_list_of_weights_and_a_number_to_divide_by() -> None:
+    logits, target = torch.randn(2, 3, 2), torch.tensor([[0, 1], [2, 2]])
+    total = torch.nn.functional.cross_entropy(logits, target, reduction="sum")
+    torch.testing.assert_close(Own(weigh=(None, 8.0))(logits, target), total / 8)
+    weighed = torch.nn.functional.cross_entropy(logits, target, torch.ones(3) * 2, reduction="sum")
+    torch.testing.assert_close(PixelLoss([5, 5, 5], [2, 2, 2])(logits, target), weighed / 4)

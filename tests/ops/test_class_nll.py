@@ -130,6 +130,12 @@ def test_small_logits_may_be_large(scale):
     assert logits.grad.isfinite().all()
 
 
+def test_a_margin_below_0_helps_small_logits():
+    logits, target = torch.randn(1, 3, 2, 2, requires_grad=True), torch.zeros(1, 4, 4).long()
+    class_nll(logits, target, margin=torch.tensor([-200.0, 0, 0])).sums.sum().backward()
+    assert logits.grad.abs().max() < 1e-37
+
+
 def test_equal_small_logits_predict_the_lowest_class():
     logits, target = torch.zeros(1, 3, 2, 2), torch.arange(3).repeat(4, 4)[None]
     for values in (logits, logits - 100):
@@ -307,6 +313,25 @@ def test_what_all_logits_have_in_common_does_not_matter(offset, spread, full):
     (gradient,) = torch.autograd.grad(found.sums.sum(), leaf)
     if full == (6, 5):
         assert gradient.abs().max() <= 1  # it is p or p - 1
+        # the log-sum-exp that is kept has the digits of float32, as the docstring says
+        leaf = exact.requires_grad_()
+        wanted = torch.autograd.grad(class_nll(leaf, target, backend="reference").sums.sum(), leaf)
+        assert (gradient - wanted[0]).abs().max() <= offset * 2**-23
+
+
+@pytest.mark.parametrize("own", [-1e3, -1e5, -1e8, -torch.inf])
+@pytest.mark.parametrize("how", ["logit", "shift", "margin"])
+def test_what_is_predicted_is_the_largest_logit_however_far_the_own_one_is(own, how):
+    logits = torch.randn(1, 7, 40, 40, generator=torch.Generator().manual_seed(0))
+    target, given = torch.zeros(1, 40, 40, dtype=torch.long), {}
+    if how == "logit":
+        logits[:, 0] = own
+    else:
+        first = torch.tensor([own, *[0.0] * 6])
+        given = {"shift": first} if how == "shift" else {"margin": -first.clamp(min=-1e30)}
+    found = class_nll(logits, target, predictions=True, **given).counts[2]
+    others = logits[:, 1:].argmax(1) + 1
+    assert found.tolist() == others.flatten().bincount(minlength=7).tolist()
 
 
 def test_a_scale_rounds_no_more_than_far_logits_do():

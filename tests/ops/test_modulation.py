@@ -110,6 +110,7 @@ def test_refuses_where_there_is_none():
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
+        ({"power": "2"}, "`power` must be a number, got '2'"),
         ({"power": -1}, "`power` must be from 0 to 1e6, got -1"),
         ({"power": 1e37}, r"`power` must be from 0 to 1e6, got 1e\+37"),
         ({"rate": float("nan")}, "got 0.0 and nan"),

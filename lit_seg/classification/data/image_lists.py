@@ -82,11 +82,27 @@ def check_folders(images: ImageList, names: dict[int, str]) -> None:
         if held_out and not folder:
             continue
         if names.setdefault(target, folder) != folder or ids.setdefault(folder, target) != target:
+            if not held_out:
+                raise DataError(_two_lines(images, path, target, folder))
             raise DataError(
                 f"{images.source}: {path} has the class id {target}, which the training list gives "
                 f"to {names[target]!r}, and {folder!r} has {ids.get(folder, 'none')}; take the "
                 "labels from the lists of the dataset's authors, not from the order of folders"
             )
+
+
+def _two_lines(images: ImageList, path: str, target: int, folder: str) -> str:
+    """Name a line of the training list and the first one it contradicts: either may be wrong."""
+    other, its = next(
+        (one, each)
+        for one, each in zip(images.paths, images.targets.tolist(), strict=True)
+        if (one.rpartition("/")[0].partition("/")[2] == folder) != (each == target)
+    )
+    return (
+        f"{images.source}: {path} has the class id {target} and {other} has {its}, but all images "
+        "of a folder have one class id, which no other folder has: correct the line of the two "
+        "that is wrong, by the lists of the dataset's authors, not by the order of folders"
+    )
 
 
 def held_back(images: ImageList, per_class: int, first: bool) -> ImageList:

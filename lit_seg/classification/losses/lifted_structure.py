@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lit_seg.classification.losses.feature_loss import FeatureLoss
+from lit_seg.losses.base import at_least_zero
 
 NO_OTHER = -1e30
 """The logarithm of an empty sum, still finite, so that its gradient is 0 and not NaN."""
@@ -23,9 +24,12 @@ class LiftedStructureLoss(FeatureLoss):
     images of a class, such as ``ClassCycles``.
 
     Args:
-        margin: m; 5 in OLTR's comparison.
+        margin: m, at least 0; 5 in OLTR's comparison.
 
     Shapes: ``(B, D)`` features and ``(B,)`` labels to a scalar >= 0.
+
+    Raises:
+        ValueError: if it is negative or infinite.
 
     Reference: Oh Song et al., arXiv 1511.06452, Eq. 4, as OLTR had it for its tables. It is
     ``LiftedStructureLoss(neg_margin=5)`` of pytorch-metric-learning with
@@ -34,7 +38,7 @@ class LiftedStructureLoss(FeatureLoss):
 
     def __init__(self, margin: float = 5.0) -> None:
         super().__init__()
-        self.margin = margin
+        self.margin = at_least_zero("margin", margin)
 
     def loss(self, features: Tensor, target: Tensor) -> Tensor:
         # without matrix products, in which small distances of long features lose their digits

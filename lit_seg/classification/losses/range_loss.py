@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lit_seg.classification.losses.feature_loss import FeatureLoss
 from lit_seg.errors import check_choice
+from lit_seg.losses.base import at_least_zero
 
 Form = Literal["paper", "published"]
 
@@ -36,7 +37,8 @@ class RangeLoss(FeatureLoss):
     Shapes: ``(B, D)`` features and ``(B,)`` labels to a scalar >= 0.
 
     Raises:
-        ValueError: if ``pairs`` is below 1 or there is no such form.
+        ValueError: if ``pairs`` is no whole number of at least 1, another number is negative
+            or infinite, or there is no such form.
 
     Reference: Zhang et al., *Range Loss for Deep Face Recognition with Long-Tailed Training Data*,
     arXiv 1611.08976. The margin 5 and the weights 1 are OLTR's.
@@ -51,13 +53,13 @@ class RangeLoss(FeatureLoss):
         form: Form = "paper",
     ) -> None:
         super().__init__()
-        if pairs < 1:
-            raise ValueError(f"`pairs` must be at least 1, got {pairs}")
         check_choice("form", form, get_args(Form))
+        if type(pairs) is not int or pairs < 1:
+            raise ValueError(f"`pairs` must be a whole number of at least 1, got {pairs}")
         self.pairs = pairs
-        self.margin = margin
-        self.intra_weight = intra_weight
-        self.inter_weight = inter_weight
+        self.margin = at_least_zero("margin", margin)
+        self.intra_weight = at_least_zero("intra_weight", intra_weight)
+        self.inter_weight = at_least_zero("inter_weight", inter_weight)
         self.form = form
 
     def loss(self, features: Tensor, target: Tensor) -> Tensor:

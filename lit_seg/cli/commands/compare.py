@@ -120,10 +120,15 @@ def check_same(runs: list[Run], console: Console) -> None:
                 "report names those that differ",
                 highlight=False,
             )
-        if before is None or before == now:
-            continue
+        if before is not None:
+            check_options(run.folder, before, now)
+
+
+def check_options(folder: Path, before: list[str], now: list[str]) -> None:
+    """Refuse to go on with a run with other options than it was started with."""
+    if before != now:
         raise RunError(
-            f"{run.folder} was started with {_differing(before, now)}, now it is "
+            f"{folder} was started with {_differing(before, now)}, now it is "
             f"{_differing(now, before)}: give the same ARGS, or another folder by RUNS=<folder>"
         )
 

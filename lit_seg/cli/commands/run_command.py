@@ -109,8 +109,5 @@ def one_line_errors(main: Callable[[Sequence[str]], int]) -> Callable[[Sequence[
             return report_error(error, "python -m lit_seg", "--traceback" in args)
         except SystemExit as stop:  # --help ends so
             return int(stop.code or 0)
-        except KeyboardInterrupt:
-            sys.stderr.write("stopped\n")
-            return 130
 
     return command
