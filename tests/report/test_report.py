@@ -288,7 +288,7 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main([str(tmp_path / "runs"), "--out", str(tmp_path / "file" / "out")]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "another folder by --out" in error
+    assert "give another folder" in error
 
 
 def test_drafts_are_of_one_file_and_one_process(
