@@ -324,9 +324,12 @@ def test_a_wrong_part_of_a_loss_of_ones_own(part: str, value: object, message: s
     assert "\n" not in str(found.value)
 
 
-def test_a_list_of_weights_and_a_number_to_divide_by() -> None:
+def test_a_list_of_weights_a_number_to_divide_by_and_a_tensor_as_scale() -> None:
     logits, target = torch.randn(2, 3, 2), torch.tensor([[0, 1], [2, 2]])
     total = torch.nn.functional.cross_entropy(logits, target, reduction="sum")
     torch.testing.assert_close(Own(weigh=(None, 8.0))(logits, target), total / 8)
     weighed = torch.nn.functional.cross_entropy(logits, target, torch.ones(3) * 2, reduction="sum")
     torch.testing.assert_close(PixelLoss([5, 5, 5], [2, 2, 2])(logits, target), weighed / 4)
+    doubled = torch.nn.functional.cross_entropy(2 * logits, target, reduction="sum")
+    scaled = Own(scale=torch.tensor(2.0))(logits, target)
+    torch.testing.assert_close(scaled, doubled / 4)
