@@ -61,11 +61,17 @@ def free_folder(wanted: Path) -> Path:
     """
     if printable(str(wanted)) != str(wanted):  # W&B and tables of runs need its name
         raise RunError(f"{printable(str(wanted))}: is no UTF-8; give another --run_dir")
-    there = next(folder for folder in (wanted, *wanted.absolute().parents) if folder.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        problem = "cannot be written" if there.is_dir() else "is a file"
-        raise RunError(f"{wanted}: no run can lie here, {there} {problem}; give another --run_dir")
+    if problem := what_prevents(wanted):
+        raise RunError(f"{wanted}: no run can lie here, {problem}; give another --run_dir")
     return numbered(wanted, is_taken)
+
+
+def what_prevents(folder: Path) -> str | None:
+    """Say which path of a folder's is a file or cannot be written; None if it can be made."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if there.is_dir() and os.access(there, os.W_OK):
+        return None
+    return f"{there} {'cannot be written' if there.is_dir() else 'is a file'}"
 
 
 def numbered(wanted: Path, taken: Callable[[Path], bool] = os.path.lexists) -> Path:

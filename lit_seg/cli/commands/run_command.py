@@ -1,7 +1,6 @@
 """Runs commands: errors become one line, and exit codes are those of the training."""
 
 import functools
-import os
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -16,6 +15,7 @@ from lit_seg.cli.commands import COMMANDS
 from lit_seg.cli.output import lasting_output, print_error
 from lit_seg.config.parse_errors import OTHER_WORDS
 from lit_seg.errors import LitSegError, RunError, near
+from lit_seg.runs.layout import what_prevents
 
 _UNKNOWN = re.compile(r"unrecognized arguments: --([\w.]+)|not accept option '([\w.]+)'")
 
@@ -66,14 +66,9 @@ def near_option(message: str, parser: ArgumentParser) -> str:
 
 def out_folder(text: str) -> Path:
     """The value of ``--out``, refused before the work if no folder can be made there."""
-    folder = Path(text)
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        problem = "cannot be written" if there.is_dir() else "is a file"
-        raise ArgumentTypeError(
-            f"nothing can lie in {text}: {there} {problem}; give another folder"
-        )
-    return folder
+    if problem := what_prevents(Path(text)):
+        raise ArgumentTypeError(f"nothing can lie in {text}: {problem}; give another folder")
+    return Path(text)
 
 
 def console_of_width(width: int) -> Console:
