@@ -59,7 +59,7 @@ def heard_signals() -> list[signal.Signals]:
 
 
 def ignore_signals() -> None:
-    """Let no stop signal disturb the end of a process that ends anyway."""
+    """Let no stop signal end this process: it ends anyway, or others end it."""
     if threading.current_thread() is threading.main_thread():  # only that one may
         for signum in STOP_SIGNALS:
             signal.signal(signum, signal.SIG_IGN)

@@ -264,14 +264,13 @@ class LitClassifier(ExchangedModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip by the norm of each part that the method keeps apart."""
-        parts = self.method.clipped_apart()
-        if len(parts) > 1 and gradient_clip_val and gradient_clip_algorithm != "value":
-            for part in parts:
-                nn.utils.clip_grad_norm_(part, gradient_clip_val)
-        else:
-            super().configure_gradient_clipping(
-                optimizer, gradient_clip_val, gradient_clip_algorithm
-            )
+        if gradient_clip_val and gradient_clip_algorithm != "value":
+            parts = self.method.clipped_apart()
+            if len(parts) > 1:
+                for part in parts:
+                    nn.utils.clip_grad_norm_(part, gradient_clip_val)
+                return
+        super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def on_after_backward(self) -> None:
         """Look at the step, if one was trained."""

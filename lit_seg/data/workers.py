@@ -20,7 +20,7 @@ from lightning_utilities.core.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from lit_seg.errors import STOP_SIGNALS, DataError, plural
+from lit_seg.errors import DataError, ignore_signals, plural
 
 _SHARED_MEMORY = Path("/dev/shm")  # of Linux; other systems have no folder for it
 _AHEAD = 2
@@ -126,8 +126,7 @@ def begin(worker: int) -> None:
     which handles the signal, ends them by ``kill``, or ends itself.
     """
     cv2.setNumThreads(0)
-    for signum in STOP_SIGNALS:
-        signal.signal(signum, signal.SIG_IGN)
+    ignore_signals()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,12 @@ class RunRecord:
     epochs: float  # begun, or if it is not known validated; a part of the images is a part of one
     finished: bool  # whether it trained to its end
 
-    @property
+    @cached_property
     def groups(self) -> dict[str, list[int]]:
         """Class ids by ``class_groups``; empty if frequencies are not known."""
         return class_groups(self.pixels, self.origin.rule) if self.pixels else {}
 
-    @property
+    @cached_property
     def words(self) -> Words:
         """What a diagnosis of the run calls things."""
         return words_of(list(self.groups), self.origin.rule)

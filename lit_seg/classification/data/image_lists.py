@@ -78,7 +78,7 @@ def check_folders(images: ImageList, names: dict[int, str]) -> None:
     held_out = bool(names)
     ids = {name: target for target, name in names.items()}
     for path, target in zip(images.paths, images.targets.tolist(), strict=True):
-        folder = path.rpartition("/")[0].partition("/")[2]
+        folder = _folder(path)
         if held_out and not folder:
             continue
         if names.setdefault(target, folder) != folder or ids.setdefault(folder, target) != target:
@@ -91,12 +91,17 @@ def check_folders(images: ImageList, names: dict[int, str]) -> None:
             )
 
 
+def _folder(path: str) -> str:
+    """The folder of an image, without the first part of the path."""
+    return path.rpartition("/")[0].partition("/")[2]
+
+
 def _two_lines(images: ImageList, path: str, target: int, folder: str) -> str:
     """Name a line of the training list and the first one it contradicts: either may be wrong."""
     other, its = next(
         (one, each)
         for one, each in zip(images.paths, images.targets.tolist(), strict=True)
-        if (one.rpartition("/")[0].partition("/")[2] == folder) != (each == target)
+        if (_folder(one) == folder) != (each == target)
     )
     return (
         f"{images.source}: {path} has the class id {target} and {other} has {its}, but all images "
