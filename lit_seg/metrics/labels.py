@@ -124,10 +124,18 @@ def check_labels(labels: Tensor, num_classes: int, what: str = "target", void: b
     Raises:
         ValueError: naming the labels.
     """
-    legal = are_legal(labels, num_classes, void)
-    if not known(legal.all(), f"`{what}`"):
-        or_void = f" or {void_of(num_classes)} (void)" if void else ""
-        raise ValueError(
-            f"`{what}` must hold class ids 0 to {num_classes - 1}{or_void}, "
-            f"got {sorted(set(labels[~legal].tolist()))[:10]}"
-        )
+    if not labels.numel():
+        return
+    least, most = labels.aminmax()  # takes a quarter of the time of a mask
+    if known(least >= 0, f"`{what}`"):
+        if most < num_classes:
+            return
+        others = (labels >= num_classes).count_nonzero()
+        if void and others == (labels == void_of(num_classes)).count_nonzero():
+            return
+    wrong = labels[~are_legal(labels, num_classes, void)]
+    or_void = f" or {void_of(num_classes)} (void)" if void else ""
+    raise ValueError(
+        f"`{what}` must hold class ids 0 to {num_classes - 1}{or_void}, "
+        f"got {sorted(set(wrong.tolist()))[:10]}"
+    )

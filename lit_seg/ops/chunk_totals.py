@@ -17,12 +17,14 @@ MOST = 100
 """Powers of 2 below it can be added up over classes without becoming infinite."""
 EXACT = 1 << 10
 """With larger differences of logits, these and -log p do not add up to others."""
-LANES = 8
+LANES = 1 << 3
 """Tables of sums, which neighbours take in turn: adding waits for the last sum in its place."""
 ONE = 1 << 16
 """More than there are classes: added to a class id, it counts the ids in a sum of them."""
 HIT_BIT = 32
 """A pixel counts 1, and if it is predicted rightly 1 shifted so far, too: one sum for both."""
+HIT = 1 << HIT_BIT | 1
+"""What such a pixel counts."""
 
 
 class Room:
@@ -65,10 +67,11 @@ class Totals:
         self.modulation = modulation
         self.by_image = modulation is not None and modulation.by_image
         shape = (*logits.shape[: int(self.by_image)], self.num_classes + 1)
-        lanes = max(1, min(LANES, target.numel() // max(1, prod(shape))))
+        lanes = LANES if target.numel() >= LANES * prod(shape) else 1
         self._sums = logits.new_zeros(lanes, *shape, dtype=widest_float(logits.device))
         self._counts = target.new_zeros(lanes, *shape)
         self._predicted = target.new_zeros(shape) if predictions else None
+        self.lane = target.new_full((), prod(shape) if lanes > 1 else 0)
         self._lanes = target.new_empty(0)
         self.lowest = logits.new_full((), -inf, dtype=wide_dtype(logits))
         self._room, self._best = Room(logits), Room(logits)
@@ -138,20 +141,45 @@ class Totals:
         place = bins if image is None else bins + image
         if self._predicted is not None:
             assert predicted is not None
-            other = predicted.where(bins < self.num_classes, bins)
-            other = other if image is None else other + image
-            _add_at(self._predicted, other, place.new_ones(()).expand(place.shape))
+            predicted = predicted.where(bins < self.num_classes, bins)
+            predicted = predicted if image is None else predicted + image
         if bins.is_cuda:  # where numbers for one place are added in no fixed order
             classes = torch.arange(self.num_classes, device=bins.device).view(1, -1, 1)
             mine = torch.where(bins.unsqueeze(1) == classes, losses.unsqueeze(1), 0)
             self._sums[0, :-1] += mine.sum((0, 2), dtype=self._sums.dtype)
-        if self._lanes.numel() < place.shape[1]:
-            lanes = torch.arange(place.shape[1], device=place.device) % len(self._sums)
-            self._lanes = lanes * self._sums[0].numel()
-        place = place + self._lanes[: place.shape[1]]
-        if not bins.is_cuda:
-            _add_at(self._sums, place, losses.to(self._sums.dtype))
-        _add_at(self._counts, place, hits.long().bitwise_left_shift_(HIT_BIT).bitwise_or_(1))
+        wide = None if bins.is_cuda else losses.to(self._sums.dtype)
+        codes = hits.long().bitwise_left_shift_(HIT_BIT).bitwise_or_(1)
+        self.put(place + self.lanes(place.shape[1]), wide, codes, predicted)
+
+    def lanes(self, pixels: int) -> Tensor:
+        """``(P,)`` where the table of each of so many neighbours begins."""
+        if self._lanes.numel() < pixels:
+            lanes = torch.arange(pixels, device=self._counts.device)
+            self._lanes = lanes.bitwise_and_(LANES - 1).mul_(self.lane)
+        return self._lanes[:pixels]
+
+    def put(
+        self,
+        place: Tensor,
+        losses: Tensor | None,
+        codes: Tensor,
+        predicted: Tensor | None = None,
+        first: int = 0,
+    ) -> None:
+        """Add numbers to the tables.
+
+        Args:
+            place: where, within all lanes and images.
+            losses: of the dtype of the sums, if they are wanted.
+            codes: 1 or, for a hit, :data:`HIT`.
+            predicted: places within one lane, if they are wanted.
+            first: what is added to all places.
+        """
+        if losses is not None:
+            _add_at(self._sums, place, losses, first)
+        _add_at(self._counts, place, codes, first)
+        if predicted is not None and self._predicted is not None:
+            _add_at(self._predicted, predicted, place.new_ones(()).expand(place.shape), first)
 
     def find(self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor) -> tuple[Tensor, ...]:
         """``(N, P)`` -log p of pixels, whether they are hits and, if wanted, what is predicted."""
@@ -278,5 +306,5 @@ def _of_any_logits(x: Tensor, own_class: Tensor, scale: float) -> tuple[Tensor, 
     return log.add_((top - x.gather(1, own_class)).squeeze(1), alpha=scale), lse
 
 
-def _add_at(table: Tensor, place: Tensor, values: Tensor) -> None:
-    table.view(-1).scatter_add_(0, place.flatten(), values.flatten())
+def _add_at(table: Tensor, place: Tensor, values: Tensor, first: int) -> None:
+    table.view(-1)[first:].scatter_add_(0, place.flatten(), values.flatten())

@@ -149,13 +149,12 @@ def class_nll(
 def modulates(logits: Tensor, target: Tensor, backend: Backend, by_image: bool = False) -> bool:
     """Whether :func:`class_nll` takes a modulation: elsewhere ask it for ``pixels``.
 
-    The kernels for CUDA and the compiled loops have none.
+    The kernels for CUDA have none.
     """
     if logits.is_cuda or backend in ("reference", "triton"):
         return False
-    if by_image and target.numel() < len(target) * logits.shape[1]:
-        return False  # sums of each image would take more memory than its pixels
-    return backend != "compiled" or logits.shape[2:] != target.shape[1:]
+    # sums of each image may take more memory than its pixels
+    return not by_image or target.numel() >= len(target) * logits.shape[1]
 
 
 @torch.library.custom_op("lit_seg::class_nll", mutates_args=())
@@ -174,12 +173,12 @@ def _forward(
     same, upsampled = _implementations(logits, backend)
     args = logits, target, margin, predictions, pixels or modulation is not None
     in_pass = None if modulation is None else Modulation.of(modulation)
+    more: tuple[Any, ...] = () if in_pass is None else (in_pass,)
+    if logits.shape[2:] != target.shape[1:]:
+        return upsampled.forward(*args, align_corners, *more)  # type: ignore[no-any-return]
     if scale != 1 or shift is not None:
-        return chunked.forward(*args, in_pass, scale, shift)
-    more = () if in_pass is None else (in_pass,)
-    if logits.shape[2:] == target.shape[1:]:
-        return same.forward(*args, *more)  # type: ignore[no-any-return]
-    return upsampled.forward(*args, align_corners, *more)  # type: ignore[no-any-return]
+        more = in_pass, scale, shift
+    return same.forward(*args, *more)  # type: ignore[no-any-return]
 
 
 @torch.library.custom_op("lit_seg::class_nll_backward", mutates_args=())
@@ -198,12 +197,12 @@ def _backward(
 ) -> Tensor:
     same, upsampled = _implementations(logits, backend)
     tensors = by_class, by_pixel, logits, target, margin, lse
-    more = () if slopes is None else (slopes,)
+    more: tuple[Any, ...] = () if slopes is None else (slopes,)
+    if logits.shape[2:] != target.shape[1:]:
+        return upsampled.backward(*tensors, align_corners, *more)  # type: ignore[no-any-return]
     if scale != 1 or shift is not None:
-        return chunked.backward(*tensors, slopes, scale, shift)
-    if logits.shape[2:] == target.shape[1:]:
-        return same.backward(*tensors, *more)  # type: ignore[no-any-return]
-    return upsampled.backward(*tensors, align_corners, *more)  # type: ignore[no-any-return]
+        more = slopes, scale, shift
+    return same.backward(*tensors, *more)  # type: ignore[no-any-return]
 
 
 @_forward.register_fake

@@ -56,9 +56,15 @@ class Modulation:
         power, rate, offset, constant, by_image = numbers
         return cls(power, rate, offset, bool(constant), bool(by_image))
 
+    @property
+    def parts(self) -> "FactorParts":
+        """What its formula is made of."""
+        exponential = (self.rate, self.offset) if self.rate or self.offset else None
+        return FactorParts(self.power or None, exponential, self.constant)
+
     def factors(self, nll: Tensor) -> Tensor:
         """m of pixels with this -log p."""
-        return self._factor(nll)[0]
+        return self.parts.factor(nll)[0]
 
     def losses(self, nll: Tensor) -> Tensor:
         """m times -log p, for autograd."""
@@ -66,24 +72,55 @@ class Modulation:
 
     def losses_and_slopes(self, nll: Tensor) -> tuple[Tensor, Tensor]:
         """What :meth:`losses` gives, and its derivative with respect to -log p."""
-        factor, missing, nll_within = self._factor(nll)
+        return self.parts.losses_and_slopes(nll)
+
+
+class FactorParts(NamedTuple):
+    """The parts of a :class:`Modulation`, None where it has none.
+
+    They may be tensors: for each new number ``torch.compile`` would compile anew.
+    """
+
+    power: float | Tensor | None
+    exponential: tuple[float, float] | tuple[Tensor, Tensor] | None
+    """Rate and offset."""
+    constant: bool
+
+    def on(self, like: Tensor) -> "FactorParts":
+        """With tensors in place of numbers."""
+        power = None if self.power is None else like.new_tensor(self.power)
+        both = None
+        if self.exponential is not None:
+            both = like.new_tensor(self.exponential[0]), like.new_tensor(self.exponential[1])
+        return FactorParts(power, both, self.constant)
+
+    def losses_and_slopes(
+        self, nll: Tensor, missing: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As those of :class:`Modulation`; ``missing`` is q, where it is known."""
+        factor, missing, nll_within = self.factor(nll, missing)
         if self.constant:
             return factor * nll, factor
-        slope = nll_within * self.rate
-        if self.power:
+        slope = 0 * nll_within if self.exponential is None else nll_within * self.exponential[0]
+        if self.power is not None:
             slope += (nll_within / missing).mul_(self.power)
         # times p, the derivative of q
         return factor * nll, slope.mul_(1 - missing).add_(1).mul_(factor)
 
-    def _factor(self, nll: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def factor(self, nll: Tensor, missing: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """m, q, and a -log p of which no slope is infinite times 0."""
         nll = nll.clamp(max=1000)  # beyond it, p is 0 in any dtype
-        # q with all its digits; where it is 0 the slope of a root would be infinite times 0
-        missing = (-torch.expm1(-nll)).clamp(min=torch.finfo(nll.dtype).tiny)
-        factor = missing**self.power
-        if self.rate or self.offset:
-            grown = (self.rate * missing + self.offset).exp()
-            factor = factor * grown if self.power else grown
+        if missing is None:
+            missing = -torch.expm1(-nll)  # q with all its digits
+        # where it is 0 the slope of a root would be infinite times 0
+        missing = missing.clamp(min=torch.finfo(nll.dtype).tiny)
+        if isinstance(self.power, Tensor):
+            factor = (missing.log() * self.power).exp()  # compiled, a power takes twice the time
+        else:
+            factor = torch.ones_like(nll) if self.power is None else missing**self.power
+        if self.exponential is not None:
+            rate, offset = self.exponential
+            factor = factor * (rate * missing + offset).exp()
         return factor, missing, nll
 
 

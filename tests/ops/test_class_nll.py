@@ -48,13 +48,6 @@ def test_chunks_equal_the_reference(shape, dtype, monkeypatch):
     check(logits, torch.full_like(target, 255 if shape[1] < 255 else 65535), "chunked")
 
 
-@pytest.fixture
-def not_compiled(monkeypatch):
-    """The functions as they are written: compiling takes ten seconds."""
-    functions = compiled._write_forward, compiled._write_backward
-    monkeypatch.setattr(compiled, "_compiled", lambda: functions)
-
-
 @pytest.mark.parametrize("dtype", [torch.float, torch.bfloat16, torch.double], ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_what_is_compiled_equals_the_reference(shape, dtype, monkeypatch, not_compiled):
@@ -63,17 +56,18 @@ def test_what_is_compiled_equals_the_reference(shape, dtype, monkeypatch, not_co
     check(logits, target, "compiled")
     check(channels_last(logits), target, "compiled", margin=2)
     check(torch.zeros_like(logits[:0]), target[:0], "compiled")
+    check(logits, torch.full_like(target, 2**32 + 1), "compiled")
 
 
 @pytest.mark.slow
 def test_compiled_once_for_all_sizes():
     torch._dynamo.utils.counters.clear()
-    for size in ((9, 40), (9, 41), (30, 17), (64, 64), (5, 3)):
+    graphs, stats = set(), torch._dynamo.utils.counters["stats"]
+    for size in ((9, 40), (9, 41), (400, 400), (30, 17), (64, 64), (5, 3)):
         logits, target = draw((2, 5, *size))
         check(logits, target, "compiled")
-        if size == (9, 40):
-            graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == graphs
+        graphs.add(stats["unique_graphs"])
+    assert len(graphs) == 1
     check(channels_last(logits), target, "compiled", margin=2)
     # inside of another compiled function, too
     loss = torch.compile(lambda x: class_nll(x, target, backend="compiled").sums.sum())
@@ -170,15 +164,17 @@ def test_void_pixels_may_hold_anything(backend, not_compiled):
     assert not logits.grad[0, :, 1].any()
 
 
+@pytest.mark.parametrize("backend", ["chunked", "compiled"])
 @pytest.mark.parametrize("full", [(6, 5), (12, 10)])
 @pytest.mark.parametrize("dtype", [torch.float, torch.bfloat16], ids=str)
-def test_logits_are_scaled_and_shifted(full, dtype, monkeypatch):
+def test_logits_are_scaled_and_shifted(full, dtype, backend, monkeypatch, not_compiled):
     monkeypatch.setitem(chunked.CHUNK_BYTES, "cpu", 4 * 4 * 7)
+    options = {"pixels": True, "backend": backend}
     logits, target = draw((2, 4, 6, 5), dtype, full=full)
     margin, shift = torch.tensor([0.0, 1.0, 2.0, 3.0]), torch.tensor([-2.0, 0.0, 1.0, 0.5])
     leaf, exact = logits.clone().requires_grad_(), logits.double().requires_grad_()
     for scale, added in ((3.0, None), (1.0, shift), (0.5, shift)):
-        found = class_nll(leaf, target, margin, pixels=True, scale=scale, shift=added)
+        found = class_nll(leaf, target, margin, scale=scale, shift=added, **options)
         moved = 0 if added is None else added.double().view(-1, 1, 1)
         wanted = class_nll(scale * exact + moved, target, margin, pixels=True, backend="reference")
         torch.testing.assert_close(found.sums, wanted.sums, rtol=1e-4, atol=1e-5)
@@ -193,11 +189,12 @@ def test_logits_are_scaled_and_shifted(full, dtype, monkeypatch):
         torch.testing.assert_close(gradients[0][0].double(), gradients[1][0], **near)
 
 
-def test_a_class_may_be_ruled_out():
+@pytest.mark.parametrize("backend", ["chunked", "compiled"])
+def test_a_class_may_be_ruled_out(backend, not_compiled):
     """Logits of minus infinity, as a mask gives them."""
     logits, target = draw((1, 3, 4, 4))
     logits[:, 0] = -torch.inf
-    check(logits, target.masked_fill(target == 0, 255), "chunked")
+    check(logits, target.masked_fill(target == 0, 255), backend)
 
 
 @pytest.mark.parametrize("layout", [torch.Tensor.contiguous, channels_last])
@@ -301,13 +298,17 @@ def test_refuses_numbers_of_classes_that_do_not_fit(options, message, full):
         class_nll(logits, target, **options)
 
 
-@pytest.mark.parametrize("full", [(6, 5), (12, 10)])
+@pytest.mark.parametrize(
+    ("full", "backend"), [((6, 5), "chunked"), ((12, 10), "chunked"), ((6, 5), "compiled")]
+)
 @pytest.mark.parametrize(("offset", "spread"), [(1e4, 1), (1e6, 1), (1e7, 100), (1e8, 100)])
-def test_what_all_logits_have_in_common_does_not_matter(offset, spread, full):
+def test_what_all_logits_have_in_common_does_not_matter(
+    offset, spread, full, backend, not_compiled
+):
     logits, target = draw((2, 19, 6, 5), full=full)
     logits = (offset + spread * logits.double()).float()
     leaf, exact = logits.clone().requires_grad_(), logits.double()
-    found = class_nll(leaf, target)
+    found = class_nll(leaf, target, backend=backend)
     wanted = class_nll(exact, target, backend="reference")
     torch.testing.assert_close(found.sums, wanted.sums, rtol=1e-5, atol=1e-5)
     (gradient,) = torch.autograd.grad(found.sums.sum(), leaf)
@@ -321,7 +322,10 @@ def test_what_all_logits_have_in_common_does_not_matter(offset, spread, full):
 
 @pytest.mark.parametrize("own", [-1e3, -1e5, -1e8, -torch.inf])
 @pytest.mark.parametrize("how", ["logit", "shift", "margin"])
-def test_what_is_predicted_is_the_largest_logit_however_far_the_own_one_is(own, how):
+@pytest.mark.parametrize("backend", ["chunked", "compiled"])
+def test_what_is_predicted_is_the_largest_logit_however_far_the_own_one_is(
+    own, how, backend, not_compiled
+):
     logits = torch.randn(1, 7, 40, 40, generator=torch.Generator().manual_seed(0))
     target, given = torch.zeros(1, 40, 40, dtype=torch.long), {}
     if how == "logit":
@@ -329,17 +333,18 @@ def test_what_is_predicted_is_the_largest_logit_however_far_the_own_one_is(own, 
     else:
         first = torch.tensor([own, *[0.0] * 6])
         given = {"shift": first} if how == "shift" else {"margin": -first.clamp(min=-1e30)}
-    found = class_nll(logits, target, predictions=True, **given).counts[2]
+    found = class_nll(logits, target, predictions=True, backend=backend, **given).counts[2]
     others = logits[:, 1:].argmax(1) + 1
     assert found.tolist() == others.flatten().bincount(minlength=7).tolist()
 
 
-def test_a_scale_rounds_no_more_than_far_logits_do():
+@pytest.mark.parametrize("backend", ["chunked", "compiled"])
+def test_a_scale_rounds_no_more_than_far_logits_do(backend, not_compiled):
     """As LDAM has it: the scale is no factor of what is rounded."""
     target = torch.randint(19, (2, 40, 40), generator=torch.Generator().manual_seed(0))
     logits = 60 * torch.rand(2, 19, 40, 40, generator=torch.Generator().manual_seed(1)) - 30
     leaf, exact = logits.clone().requires_grad_(), logits.double().requires_grad_()
     margin = torch.linspace(0, 10, 19, dtype=torch.double)
-    class_nll(leaf, target, margin, scale=20.0).sums.sum().backward()
+    class_nll(leaf, target, margin, scale=20.0, backend=backend).sums.sum().backward()
     class_nll(20 * exact, target, margin, backend="reference").sums.sum().backward()
     assert (leaf.grad - exact.grad).abs().max() < 4e-5 * exact.grad.abs().max()

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lit_seg.ops import ModulatedPixels, Modulation, chunked, class_nll, modulates
+from lit_seg.ops import ModulatedPixels, Modulation, chunked, class_nll, compiled, modulates
 from tests.ops.agreement import channels_last, draw
 
 MODULATIONS = [
@@ -38,16 +38,21 @@ def slowly(logits, target, modulation, margin=None):
 
 
 @pytest.mark.parametrize("modulation", MODULATIONS, ids=str)
-@pytest.mark.parametrize(("shape", "full"), SHAPES, ids=str)
-def test_equals_the_formula(shape, full, modulation, monkeypatch):
+@pytest.mark.parametrize(
+    ("shape", "full", "backend"),
+    [*((*sizes, "auto") for sizes in SHAPES), (*SHAPES[0], "compiled")],
+    ids=str,
+)
+def test_equals_the_formula(shape, full, backend, modulation, monkeypatch, not_compiled):
     # chunks of several images, and of parts of one
     monkeypatch.setitem(chunked.CHUNK_BYTES, "cpu", 4 * shape[1] * (100 if full is None else 34))
+    monkeypatch.setattr(compiled, "PIXELS", 100)
     logits, target = draw(shape, full=full)
     margin = torch.linspace(0, 1, shape[1], dtype=torch.double)
     for layout, lower in ((torch.Tensor.contiguous, None), (channels_last, margin)):
         leaf = layout(logits).requires_grad_()
         exact = logits.double().requires_grad_()
-        found = class_nll(leaf, target, lower, modulation=modulation)
+        found = class_nll(leaf, target, lower, modulation=modulation, backend=backend)
         wanted = slowly(exact, target, modulation, lower)
         near = {"rtol": 1e-5, "atol": 1e-5}
         torch.testing.assert_close(found.sums, wanted, **near)
@@ -66,6 +71,32 @@ def test_equals_the_formula(shape, full, modulation, monkeypatch):
             assert torch.equal(pixels.support, found.support)
         (gradient,) = torch.autograd.grad(pixels.total(weight), leaf)
         torch.testing.assert_close(gradient.double(), right, **near)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", [{"power": 2.0}, {"rate": 0.05, "by_image": True}], ids=str)
+def test_compiled_once_for_all_numbers_and_to_all_digits(form):
+    torch._dynamo.utils.counters.clear()
+    stats = torch._dynamo.utils.counters["stats"]
+    logits, target = draw((2, 19, 33, 17))
+    # pixels that are as good as certain: 1 - p is near 1e-5
+    logits = 15 * F.one_hot(target.clamp(0, 18), 19).movedim(-1, 1) + logits / 10
+    graphs = set()
+    for times in (1, 0.5, 3):
+        (name, number), *other = form.items()
+        modulation = Modulation(**{name: times * number}, **dict(other))
+        for side in (33, 20):
+            x, label = logits[:, :, :side].contiguous(), target[:, :side].contiguous()
+            leaf, exact = x.clone().requires_grad_(), x.double().requires_grad_()
+            found = class_nll(leaf, label, modulation=modulation, backend="compiled")
+            wanted = slowly(exact, label, modulation)
+            torch.testing.assert_close(found.sums, wanted, rtol=1e-5, atol=0)
+            (gradient,) = torch.autograd.grad(found.sums.sum(), leaf)
+            (right,) = torch.autograd.grad(wanted.sum(), exact)
+            torch.testing.assert_close(gradient.double(), right, rtol=1e-4, atol=1e-6)
+            graphs.add(stats["unique_graphs"])
+    assert len(graphs) == 1
+    torch._dynamo.utils.counters.clear()  # another test counts, too
 
 
 @pytest.mark.parametrize("full", [(3, 5), (6, 10)])
@@ -100,11 +131,11 @@ def test_the_operator_is_registered_rightly():
 
 def test_refuses_where_there_is_none():
     logits, target = draw((2, 4, 6, 5))
-    for options in ({"backend": "reference"}, {"backend": "compiled"}, {"pixels": True}):
+    for options in ({"backend": "reference"}, {"pixels": True}):
         with pytest.raises(ValueError, match=r"`modulation` goes with .* got cpu") as e:
             class_nll(logits, target, modulation=Modulation(), **options)
         assert str(options.get("backend", "pixels True")) in str(e.value)
-    assert modulates(logits, target.repeat_interleave(2, 1), "compiled")
+    assert modulates(logits, target, "compiled")
 
 
 @pytest.mark.parametrize(
