@@ -23,6 +23,13 @@ def bf16_flags() -> list[str]:
     return [flag for flag in ("amx_bf16", "avx512_bf16") if known.get(flag)]
 
 
+def huge_pages() -> str:
+    """To whom Linux gives pages of 2 MiB: ``always``, ``madvise`` (who asks) or ``never``."""
+    switch = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    words = switch.read_text(encoding="utf-8").split() if switch.exists() else []
+    return next((word.strip("[]") for word in words if word.startswith("[")), "never")
+
+
 def facts() -> dict[str, str]:
     """Processor, cores, GPU, versions and seed."""
     info = Path("/proc/cpuinfo")
@@ -32,6 +39,7 @@ def facts() -> dict[str, str]:
         "CPU": models[0] if models else platform.processor() or platform.machine(),
         "cores": str(len(os.sched_getaffinity(0))),
         "bfloat16 on the CPU": ", ".join(bf16_flags()) or "no",
+        "huge pages": huge_pages(),
         "GPU": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "Python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},

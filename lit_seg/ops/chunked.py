@@ -17,6 +17,7 @@ from lit_seg.ops.chunk_totals import (
     first_places,
     with_void,
 )
+from lit_seg.ops.fresh import fresh_like
 from lit_seg.ops.modulation import Modulation, flat_pixels
 from lit_seg.ops.precision import wide_dtype
 
@@ -101,7 +102,7 @@ def backward(
         scale: as in forward, as is ``shift``.
         shift: ``(C,)`` or None.
     """
-    result = torch.empty_like(logits)
+    result = fresh_like(logits)
     slopes_of = Slopes(by_class, margin, logits, scale)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
     image = first_places(target, slopes_of.num_classes) if slopes_of.by_image else None

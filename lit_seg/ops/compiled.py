@@ -11,6 +11,7 @@ from torch import Tensor
 from lit_seg.errors import RunError
 from lit_seg.ops.chunk_totals import HIT, LANES, Totals
 from lit_seg.ops.chunked import Slopes, empty_pixels, flat
+from lit_seg.ops.fresh import fresh_like
 from lit_seg.ops.modulation import FactorParts, Modulation, class_bins, flat_pixels
 from lit_seg.ops.precision import widest_float
 
@@ -99,7 +100,7 @@ def backward(
 ) -> Tensor:
     """What :func:`lit_seg.ops.chunked.backward` gives, of the same arguments."""
     _, write = _compiled()
-    result = torch.empty_like(logits)
+    result = fresh_like(logits)
     factors = Slopes(by_class, None, logits).factors
     adjustment = Adjustment.of(lse, margin, scale, shift)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()

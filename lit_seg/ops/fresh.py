@@ -1,0 +1,39 @@
+"""Fresh memory for results as large as the logits."""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+
+LARGE = 1 << 25
+"""Bytes from which glibc maps new memory for each tensor, and the first touch of a page counts."""
+PAGE = 1 << 12
+HUGE_PAGES = 14
+"""``MADV_HUGEPAGE`` of ``madvise(2)``."""
+
+
+def fresh_like(tensor: Tensor) -> Tensor:
+    """A tensor of any values, of the same shape, dtype and memory format.
+
+    On Linux a large one on the CPU is of pages of 2 MiB, if the system gives them to who asks. The
+    first touch of as many pages of 4 KiB would take as long as the rest of a loss and its gradient.
+    """
+    result = torch.empty_like(tensor)
+    advise = _madvise() if result.nbytes >= LARGE and result.device.type == "cpu" else None
+    if advise is not None:
+        start = -(-result.data_ptr() // PAGE) * PAGE
+        advise(start, result.data_ptr() + result.nbytes - start, HUGE_PAGES)  # it may say no
+    return result
+
+
+@cache
+def _madvise() -> Callable[[int, int, int], int] | None:
+    """``madvise`` of the C library: address, bytes and advice to 0 or -1; None if not on Linux."""
+    if not sys.platform.startswith("linux"):
+        return None
+    advise = ctypes.CDLL(None).madvise
+    advise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    return advise  # type: ignore[no-any-return]
