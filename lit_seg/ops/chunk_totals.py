@@ -1,16 +1,14 @@
 """Sums and counts per class of chunks of logits that are in the cache."""
 
 from collections.abc import Sequence
-from math import inf, log, prod
+from math import inf, prod
 
 import torch
 from torch import Tensor
 
-from lit_seg.ops.modulation import Modulation, class_bins
+from lit_seg.ops.modulation import LOG2_E, Modulation, class_bins
 from lit_seg.ops.precision import wide_dtype, widest_float
 
-LOG2_E = 1 / log(2)
-"""On the CPU torch's `exp2` takes a fifth of the time of its `exp`, which is not vectorised."""
 LEAST = -126
 """Below it `exp2` takes four times as long, and gives next to nothing."""
 MOST = 100

@@ -10,7 +10,6 @@ from torch import Tensor
 from lit_seg.ops.adjustment import per_class
 from lit_seg.ops.chunk_totals import (
     LEAST,
-    LOG2_E,
     Room,
     Totals,
     classes_of,
@@ -18,7 +17,7 @@ from lit_seg.ops.chunk_totals import (
     with_void,
 )
 from lit_seg.ops.fresh import fresh_like
-from lit_seg.ops.modulation import Modulation, flat_pixels
+from lit_seg.ops.modulation import LOG2_E, Modulation, flat_pixels
 from lit_seg.ops.precision import wide_dtype
 
 CHUNK_BYTES = {"cpu": 2 << 20, "cuda": 32 << 20}

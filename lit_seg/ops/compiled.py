@@ -48,9 +48,9 @@ class Adjustment(NamedTuple):
         x = x.to(dtype)
         if self.shift is not None:
             x = x + self.shift.unsqueeze(1)
-        return x if self.margin is None else torch.where(
-            mine, x - self.margin.unsqueeze(1), x
-        ), mine
+        if self.margin is not None:
+            x = torch.where(mine, x - self.margin.unsqueeze(1), x)
+        return x, mine
 
     def scaled(self, values: Tensor) -> Tensor:
         """Values times the scale."""

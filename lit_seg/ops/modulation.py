@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from math import inf
+from math import inf, log
 from numbers import Real
 from typing import NamedTuple
 
@@ -75,6 +75,10 @@ class Modulation:
         return self.parts.losses_and_slopes(nll)
 
 
+LOG2_E = 1 / log(2)
+"""On the CPU torch's `exp2` takes a fifth of the time of its `exp`, which is not vectorised."""
+
+
 class FactorParts(NamedTuple):
     """The parts of a :class:`Modulation`, None where it has none.
 
@@ -98,14 +102,15 @@ class FactorParts(NamedTuple):
         self, nll: Tensor, missing: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """As those of :class:`Modulation`; ``missing`` is q, where it is known."""
-        factor, missing, nll_within = self.factor(nll, missing)
-        if self.constant:
-            return factor * nll, factor
-        slope = 0 * nll_within if self.exponential is None else nll_within * self.exponential[0]
+        factor, missing, within = self.factor(nll, missing)
+        slope = None if self.exponential is None else within * self.exponential[0]
         if self.power is not None:
-            slope += (nll_within / missing).mul_(self.power)
-        # times p, the derivative of q
-        return factor * nll, slope.mul_(1 - missing).add_(1).mul_(factor)
+            of_power = (within / missing).mul_(self.power)
+            slope = of_power if slope is None else slope.add_(of_power)
+        if self.constant or slope is None:
+            return factor * nll, factor
+        slope = slope.addcmul_(slope, missing, value=-1)  # times p, the derivative of q
+        return factor * nll, slope.add_(1).mul_(factor)
 
     def factor(self, nll: Tensor, missing: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """m, q, and a -log p of which no slope is infinite times 0."""
@@ -114,14 +119,18 @@ class FactorParts(NamedTuple):
             missing = -torch.expm1(-nll)  # q with all its digits
         # where it is 0 the slope of a root would be infinite times 0
         missing = missing.clamp(min=torch.finfo(nll.dtype).tiny)
+        factor: Tensor | None = None
         if isinstance(self.power, Tensor):
             factor = (missing.log() * self.power).exp()  # compiled, a power takes twice the time
-        else:
-            factor = torch.ones_like(nll) if self.power is None else missing**self.power
+        elif self.power is not None:
+            factor = missing**self.power
         if self.exponential is not None:
-            rate, offset = self.exponential
-            factor = factor * (rate * missing + offset).exp()
-        return factor, missing, nll
+            rate, offset = (LOG2_E * each for each in self.exponential)
+            exponent = missing * rate
+            if isinstance(offset, Tensor) or offset:
+                exponent = exponent + offset
+            factor = exponent.exp2() if factor is None else factor * exponent.exp2()
+        return torch.ones_like(nll) if factor is None else factor, missing, nll
 
 
 class ModulatedPixels(NamedTuple):

@@ -15,7 +15,6 @@ from torch import Tensor
 from lit_seg.ops import chunked
 from lit_seg.ops.chunk_totals import (
     LEAST,
-    LOG2_E,
     Room,
     Totals,
     classes_of,
@@ -23,7 +22,7 @@ from lit_seg.ops.chunk_totals import (
     first_places,
 )
 from lit_seg.ops.interpolation import Interpolation
-from lit_seg.ops.modulation import Modulation, class_bins
+from lit_seg.ops.modulation import LOG2_E, Modulation, class_bins
 from lit_seg.ops.precision import wide_dtype
 
 CHUNK_BYTES = 3 << 18
