@@ -57,7 +57,9 @@ def interleaved(
         return {
             name: Timing(ms, ms / times[0]) for name, ms in zip(works, times, strict=True)
         }  # fmt: skip
-    wall = {name: _seconds(work, time.perf_counter) for name, work in works.items()}  # warms up
+    for work in works.values():  # warms up: what is compiled, and memory that nobody had before
+        work()
+    wall = {name: _seconds(work, time.perf_counter) for name, work in works.items()}
     rounds = {name: int(seconds / len(works) / wall[name]) for name in works}
     rounds = {name: min(max(n, 3), most) if seconds else 1 for name, n in rounds.items()}
     first, *others = works
