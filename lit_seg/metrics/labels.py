@@ -127,13 +127,14 @@ def check_labels(labels: Tensor, num_classes: int, what: str = "target", void: b
     if not labels.numel():
         return
     least, most = labels.aminmax()  # takes a quarter of the time of a mask
-    if known(least >= 0, f"`{what}`"):
-        if most < num_classes:
-            return
+    if known((least >= 0) & (most < num_classes), f"`{what}`"):
+        return
+    if void and num_classes <= void_of(num_classes):
         others = (labels >= num_classes).count_nonzero()
-        if void and others == (labels == void_of(num_classes)).count_nonzero():
+        voids = (labels == void_of(num_classes)).count_nonzero()
+        if (least >= 0) & (others == voids):
             return
-    wrong = labels[~are_legal(labels, num_classes, void)]
+    wrong = labels[~are_legal(labels.long(), num_classes, void)]
     or_void = f" or {void_of(num_classes)} (void)" if void else ""
     raise ValueError(
         f"`{what}` must hold class ids 0 to {num_classes - 1}{or_void}, "

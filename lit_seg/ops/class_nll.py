@@ -93,8 +93,8 @@ def class_nll(
         align_corners: of the interpolation, as in ``F.interpolate``.
         backend: the implementation. ``"auto"`` is ``"triton"`` for logits on CUDA where Triton is
             installed, and ``"chunked"`` elsewhere. ``"compiled"`` is for logits on the CPU in the
-            size of the labels; for others it is ``"auto"``. It needs a C++ compiler, and takes
-            half a minute at its first use on a machine.
+            size of the labels, of 4096 pixels an image or more; for others it is ``"auto"``. It
+            needs a C++ compiler, and takes half a minute at its first use on a machine.
         modulation: what the -log p of each pixel is multiplied by before it is summed; None stands
             for 1. Not together with ``pixels``, and only where :func:`modulates`.
         scale: what the logits are multiplied by before all else, from 1e-6 to 1e6.
@@ -120,7 +120,8 @@ def class_nll(
         )
     if modulation is not None and (pixels or not modulates(logits, target, backend)):
         raise ValueError(
-            "`modulation` goes with the CPU, backend 'auto' or 'chunked', and no `pixels`, got "
+            "`modulation` goes with the CPU, backend 'auto', 'chunked' or 'compiled', and no "
+            "`pixels`, got "
             f"{logits.device}, backend {backend!r} and pixels {pixels}; elsewhere ask for `pixels` "
             "alone and take `modulation.losses` of them"
         )
@@ -306,7 +307,8 @@ def _implementations(logits: Tensor, backend: str) -> tuple[ModuleType, ModuleTy
     if backend == "compiled" and logits.device.type == "cpu":
         from lit_seg.ops import compiled  # imports the compiler, for a second
 
-        return compiled, upsampled_chunked
+        small = logits.shape[2:].numel() < compiled.LEAST_PIXELS
+        return (chunked if small else compiled), upsampled_chunked
     if backend in ("auto", "compiled"):
         wide = logits.dtype == torch.double
         return (_kernels_if_any() or in_torch) if logits.is_cuda and not wide else in_torch

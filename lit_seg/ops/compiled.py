@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from inspect import signature
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -17,6 +18,10 @@ from lit_seg.ops.precision import widest_float
 
 PIXELS = 1 << 17
 """Pixels of a call: enough that calling takes no time, few so that little memory is needed."""
+LEAST_PIXELS = 1 << 12
+"""An image with fewer is left to `chunked`, where calling takes less time."""
+VARIANTS = 64
+"""Dtypes, layouts and options that a process may meet; beyond, nothing more is compiled."""
 
 
 class Adjustment(NamedTuple):
@@ -148,7 +153,7 @@ def _write_forward(
         result, number = modulation.losses_and_slopes(nll, others / (1 + beyond))
     if pixels is not None:
         pixels.copy_(number)
-    losses.copy_(torch.where(valid, result, 0))
+    losses.copy_(result)
     # as in Totals.lanes
     lanes = torch.arange(len(label)).bitwise_and(LANES - 1) * lane
     place.copy_(torch.where(valid, label, void) + lanes)
@@ -183,10 +188,10 @@ def _write_backward(
 def _compiled() -> tuple[Callable[..., None], Callable[..., None]]:
     """Both functions, compiled for images of all sizes; a RunError where that does not work."""
     # loops for all cores, however small the first logits are
-    options: dict[str, Any] = {"cpp.dynamic_threads": True}
-    forward, backward = (
-        torch.compile(f, dynamic=True, options=options) for f in (_write_forward, _write_backward)
-    )
+    given: dict[str, Any] = {"dynamic": True, "options": {"cpp.dynamic_threads": True}}
+    if "recompile_limit" in signature(torch.compile).parameters:  # not before torch 2.12
+        given["recompile_limit"] = VARIANTS
+    forward, backward = (torch.compile(f, **given) for f in (_write_forward, _write_backward))
     x, out = torch.zeros(2, 2, 9)[..., :3]
     lse, factor = torch.zeros(2, 3)
     label = torch.zeros(3, dtype=torch.int32)

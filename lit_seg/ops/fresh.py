@@ -4,13 +4,13 @@ import ctypes
 import sys
 from collections.abc import Callable
 from functools import cache
+from mmap import PAGESIZE
 
 import torch
 from torch import Tensor
 
 LARGE = 1 << 25
 """Bytes from which glibc maps new memory for each tensor, and the first touch of a page counts."""
-PAGE = 1 << 12
 HUGE_PAGES = 14
 """``MADV_HUGEPAGE`` of ``madvise(2)``."""
 
@@ -24,16 +24,19 @@ def fresh_like(tensor: Tensor) -> Tensor:
     result = torch.empty_like(tensor)
     advise = _madvise() if result.nbytes >= LARGE and result.device.type == "cpu" else None
     if advise is not None:
-        start = -(-result.data_ptr() // PAGE) * PAGE
+        start = -(-result.data_ptr() // PAGESIZE) * PAGESIZE
         advise(start, result.data_ptr() + result.nbytes - start, HUGE_PAGES)  # it may say no
     return result
 
 
 @cache
 def _madvise() -> Callable[[int, int, int], int] | None:
-    """``madvise`` of the C library: address, bytes and advice to 0 or -1; None if not on Linux."""
+    """The C library's ``madvise``, of address, bytes and advice; None where it has none."""
     if not sys.platform.startswith("linux"):
         return None
-    advise = ctypes.CDLL(None).madvise
+    try:
+        advise = ctypes.CDLL(None).madvise
+    except (AttributeError, OSError):
+        return None
     advise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
     return advise
