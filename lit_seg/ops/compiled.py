@@ -156,7 +156,7 @@ def _write_forward(
     losses.copy_(result)
     # as in Totals.lanes
     lanes = torch.arange(len(label)).bitwise_and(LANES - 1) * lane
-    place.copy_(torch.where(valid, label, void) + lanes)
+    place.copy_(torch.where(valid, label, void) | lanes)
     codes.copy_(torch.where(best == label, HIT, 1))
     if predicted is not None:
         predicted.copy_(torch.where(valid, best, void))

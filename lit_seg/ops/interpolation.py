@@ -1,7 +1,7 @@
-"""Bilinear interpolation as matrix products over parts of an image that stay in the cache.
+"""Bilinear interpolation of parts of an image that stay in the cache.
 
-The few rows of logits that a band of rows of the labels lies between are widened once, and then
-heightened to some of these rows at a time; the gradient goes the way back.
+The few rows of logits that a band of rows of the labels lies between are widened once, by matrix
+products, and then heightened to some of these rows at a time; the gradient goes the way back.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,10 @@ from torch import Tensor
 
 from lit_seg.ops.precision import wide_dtype
 
-BAND = 64
+BAND = (64, 128)
 """Rows of the labels whose logits are widened at once, since neighbours need the same ones."""
+ROWS = 16
+"""Rows of logits for a band, within these limits: more take memory, fewer more operations."""
 COLUMNS = 16
 """Columns of logits in one product: most others have no part in the same columns of the labels."""
 
@@ -28,14 +30,34 @@ class Part(NamedTuple):
         full: which ones.
         own: the rows or columns of logits that they lie between.
         weights: ``(full, own)`` of the interpolation.
+        back: the transpose of these.
     """
 
     full: slice
     own: slice
     weights: Tensor
+    back: Tensor
 
 
-Band = tuple[Part, list[Part]]
+class Run(NamedTuple):
+    """Some rows of the labels, the same number between each two neighbouring rows of logits.
+
+    Attributes:
+        full: which ones.
+        above: for each such group the row of logits above it.
+        below: the row of logits below it.
+        share: ``(groups, rows, 1)`` of the rows below.
+    """
+
+    full: slice
+    above: slice
+    below: slice
+    share: Tensor
+
+
+Chunk = tuple[Part, list[Run]]
+"""Some rows of the labels, and the runs in it."""
+Band = tuple[Part, list[Chunk]]
 """Some rows of the labels, and the chunks of it: their rows and those of logits count from its."""
 
 
@@ -47,6 +69,10 @@ class Interpolation:
         target: ``(N, H, W)``.
         align_corners: as in ``F.interpolate``.
         chunk_bytes: of the interpolated logits of a chunk.
+
+    Attributes:
+        bands: of an image.
+        longest: rows of the labels in a band, at most.
     """
 
     def __init__(
@@ -57,29 +83,38 @@ class Interpolation:
         self._down, self._across = (
             _weights(*sizes, *options) for sizes in zip(own, full, strict=True)
         )
+        least, most = BAND
+        band = min(most, max(least, ceil(ROWS * full[0] / max(1, own[0]))))
         rows = max(1, chunk_bytes // (4 * num_classes * max(1, full[1])))
-        rows = ceil(BAND / ceil(BAND / rows))  # parts of one size
-        self.bands = _bands(BAND, rows, own[0], full[0], *options)
+        rows = ceil(band / ceil(band / rows))  # parts of one size
+        self.bands = _bands(band, rows, own[0], full[0], *options)
         self._columns = _columns(own[1], full[1], *options)
-        self._room = logits.new_empty(rows, num_classes, full[1], dtype=wide_dtype(logits))
+        self.longest = max((len(band.weights) for band, _ in self.bands), default=0)
+        longest = (len(part.weights) for _, chunks in self.bands for part, _ in chunks)
+        self._room = logits.new_empty(
+            max(longest, default=0), num_classes, full[1], dtype=wide_dtype(logits)
+        )
 
     def reached(self, some: Tensor) -> Tensor:
         """Which ``(N, H, W)`` pixels have a part in some of ``(N, h, w)`` logits."""
         return self._down @ some.to(self._down.dtype) @ self._across.T != 0
 
-    def heightened(self, small: Tensor, chunks: list[Part]) -> Iterator[tuple[Part, Tensor]]:
+    def heightened(self, small: Tensor, chunks: list[Chunk]) -> Iterator[tuple[Part, Tensor]]:
         """The chunks of a band from ``(C, rows, w)`` logits, each until the next one.
 
-        They are ``(rows, C, W)``: with the classes of a row side by side, a chunk is one product.
+        They are ``(rows, C, W)``: with the classes of a row side by side, a run is one operation.
         """
         wide = small.new_empty(small.shape[1], len(small), len(self._across))
         small = small.transpose(0, 1).flatten(0, 1)
         for part, out in self._parts_of(wide):
-            torch.mm(small[:, part.own], part.weights.T, out=out)
-        for part in chunks:
-            x = self._room[: len(part.weights)]
-            torch.mm(part.weights, wide[part.own].flatten(1), out=x.flatten(1))
-            yield part, x
+            torch.mm(small[:, part.own], part.back, out=out)
+        wide = wide.flatten(1).unsqueeze(1)
+        room = self._room.flatten(1)
+        for part, runs in chunks:
+            for run in runs:
+                out = room[run.full].view(*run.share.shape[:2], room.shape[1])
+                torch.lerp(wide[run.above], wide[run.below], run.share, out=out)
+            yield part, self._room[: len(part.weights)]
 
     def zeros(self, band: Part) -> Tensor:
         """``(rows, C, W)``, for the gradient of the widened rows of a band."""
@@ -121,7 +156,8 @@ def _parts(weights: Tensor, size: int) -> Iterator[Part]:
         cuts = (at for at in range(stop, start, -1) if [first[at - 1]] != first[at : at + 1])
         stop = next(cuts, stop)
         own = slice(first[start], end[stop - 1])
-        yield Part(slice(start, stop), own, weights[start:stop, own])
+        own_weights = weights[start:stop, own]
+        yield Part(slice(start, stop), own, own_weights, own_weights.T)
 
 
 @lru_cache(maxsize=16)  # of every step the same
@@ -132,6 +168,32 @@ def _columns(own: int, full: int, *options: Any) -> list[Part]:
 
 
 @lru_cache(maxsize=16)
-def _bands(size: int, step: int, *options: Any) -> list[Band]:
-    """Bands of ``size`` rows of labels, in chunks of ``step``."""
-    return [(band, list(_parts(band.weights, step))) for band in _parts(_weights(*options), size)]
+def _bands(size: int, step: int, own: int, full: int, *options: Any) -> list[Band]:
+    """Bands of about ``size`` rows of labels, in chunks of about ``step``."""
+    # unless corners are aligned, an image begins with half a group of neighbouring rows
+    half = ceil(full / max(1, own) / 2)
+    step += min(half, step // 4)
+    return [
+        (band, [(part, list(_runs(part))) for part in _parts(band.weights, step)])
+        for band in _parts(_weights(own, full, *options), size + half)
+    ]
+
+
+def _runs(part: Part) -> Iterator[Run]:
+    """The runs of a part: their rows count from its first, those of logits as the part's own."""
+    last = part.weights.shape[1] - 1
+    second = min(1, last)  # a single row is above and below, and all is of the one above
+    above = (part.weights != 0).int().argmax(1).clamp(max=max(0, last - 1))
+    share = part.weights.gather(1, (above + second).unsqueeze(1)) * second
+    firsts, sizes = above.unique_consecutive(return_counts=True)  # type: ignore[no-untyped-call]
+    ends = (firsts.diff() != 1) | (sizes.diff() != 0)
+    stop = 0
+    for groups in torch.tensor_split(torch.arange(len(sizes)), ends.nonzero().flatten() + 1):
+        start, stop = stop, stop + int(sizes[groups].sum())
+        first = part.own.start + int(firsts[groups[0]])
+        yield Run(
+            slice(start, stop),
+            slice(first, first + len(groups)),
+            slice(first + second, first + second + len(groups)),
+            share[start:stop].view(len(groups), -1, 1),
+        )

@@ -6,6 +6,8 @@ in forward and again in backward; there the gradient is PyTorch's, whose last bi
 calls.
 """
 
+from collections.abc import Iterator
+from functools import partial
 from itertools import product
 
 import torch
@@ -13,22 +15,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_seg.ops import chunked
+from lit_seg.ops.bounded_logits import BOUND, BoundedLogits
 from lit_seg.ops.chunk_totals import (
     LEAST,
-    Room,
     Totals,
     classes_of,
-    compared,
     first_places,
 )
-from lit_seg.ops.interpolation import Interpolation
+from lit_seg.ops.interpolation import Chunk, Interpolation
 from lit_seg.ops.modulation import LOG2_E, Modulation, class_bins
 from lit_seg.ops.precision import wide_dtype
 
 CHUNK_BYTES = 3 << 18
 """The logits of a chunk: products of few rows are quickest in a cache close by."""
-BOUND = 35
-"""Logits between it and its negative have exact sums and quotients of exponentials."""
 
 
 def forward(
@@ -53,31 +52,21 @@ def forward(
     way = Interpolation(logits, target, align_corners, CHUNK_BYTES)
     logits, lost = _cleaned(logits, way)
     middle, bounded = _middle(logits, margin)
-    room = Room(logits) if predictions else None
+    quick = BoundedLogits(totals, lse, way.longest, predictions) if bounded else None
     for image, (band, chunks) in product(range(len(target)), way.bands):
         rows = image, band.full
         bins, own_class = classes_of(target[rows], totals.num_classes)
         small = _in_base_2(logits[image, :, band.own], lse, middle)
-        found = []
-        for part, x in way.heightened(small, chunks):
-            if lost is not None:
-                x.masked_fill_(lost[rows][part.full].unsqueeze(1), torch.nan)
-            mine = part.full
-            if not bounded:
-                found.append(totals.find(x, bins[mine], own_class[mine], lse[rows][mine]))
-                continue
-            own = x.gather(1, own_class[mine])
-            if totals.margin is not None:
-                own -= totals.margin.take(bins[mine]).unsqueeze(1)
-            x.scatter_add_(1, own_class[mine], totals.lowest.expand(own.shape))
-            own = own.squeeze(1)
-            _, *hits = compared(x, own, own_class[mine].squeeze(1), room)
-            found.append((x.exp2_().sum(1).mul_(own.neg().exp2_()), *hits, own))
-        losses, *hits = (torch.cat(each) for each in zip(*found, strict=True))
-        if bounded:
-            torch.add(hits.pop(), losses.log1p_(), alpha=LOG2_E, out=lse[rows])
+        parts = partial(_parts, way, small, chunks, None if lost is None else lost[rows])
+        if quick is not None:
+            found = quick.find(parts, bins, own_class, lse[rows])
+        else:
+            by_part = (
+                totals.find(x, bins[mine], own_class[mine], lse[rows][mine]) for mine, x in parts()
+            )
+            found = [torch.cat(each) for each in zip(*by_part, strict=True)]
         places_here = None if places is None else places[rows]
-        totals.count(bins, to_pixels[rows] if pixels else None, places_here, losses, *hits)
+        totals.count(bins, to_pixels[rows] if pixels else None, places_here, *found)
     return totals.sums, totals.counts, to_pixels, lse
 
 
@@ -124,6 +113,7 @@ def backward(
         less = None if lower is None else lower.take(bins).unsqueeze(1)
         own_class = bins.clamp_(max=logits.shape[1] - 1).unsqueeze(1)
         by_wide = way.zeros(band)
+        by_rows = by_wide.flatten(1)
         for part, x in way.heightened(small, chunks):
             if less is not None:
                 x.scatter_add_(1, own_class[part.full], less[part.full])
@@ -133,9 +123,19 @@ def backward(
                 # p is at most 1, whatever rounding makes of large logits
                 x.sub_(norm[part.full]).clamp_(LEAST, 0).exp2_().mul_(factor[part.full])
             x.scatter_add_(1, own_class[part.full], minus[part.full])
-            by_wide[part.own].flatten(1).addmm_(part.weights.T, x.flatten(1))
+            by_rows[part.own].addmm_(part.back, x.flatten(1))
         result[image, :, band.own] += way.narrowed(by_wide)
     return result.to(logits.dtype)
+
+
+def _parts(
+    way: Interpolation, small: Tensor, chunks: list[Chunk], void: Tensor | None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Rows of a band and their ``(rows, C, W)`` logits, NaN where a ``(rows, W)`` mask holds."""
+    for part, x in way.heightened(small, chunks):
+        if void is not None:
+            x.masked_fill_(void[part.full].unsqueeze(1), torch.nan)
+        yield part.full, x
 
 
 def upsampled(logits: Tensor, target: Tensor, align_corners: bool) -> Tensor:
