@@ -10,6 +10,7 @@ else
 DATA   ?= streets
 MODEL  ?= unet_resnet18
 LOSS   ?= recall
+LOSSES ?= ce recall
 PLACE   = experiments
 endif
 ifneq ($(filter-out segmentation classification,$(value TASK))$(filter-out 1,$(words $(value TASK))),)
@@ -18,7 +19,6 @@ endif
 PACKAGE = lit_seg$(if $(filter classification,$(value TASK)),.classification)
 RECIPE ?=
 SEED   ?= 0
-LOSSES ?= ce recall
 METHODS ?= all
 SEEDS  ?= 0 1 2
 JOBS   ?= 1
@@ -96,6 +96,7 @@ train: $(INSTALLED)
 		$(if $(RANKS),$(CLASSIFIES) --first_stage $(ON) &&) $(CLASSIFIES) $(ON))
 
 compare: $(INSTALLED)
+	$(if $(LOSSES),$(error LOSSES is for segmentation; here METHODS="ce focal" names methods, of which each has its loss))\
 	$(VENV)/bin/python -m $(PACKAGE) compare --data $(call quoted,$(DATA)) --methods $(call each,$(METHODS)) --seeds $(call each,$(SEEDS)) --jobs $(call quoted,$(JOBS)) \
 		$(if $(RUNS),--runs $(call quoted,$(RUNS))) $(if $(OUT),--out $(call quoted,$(OUT))) -- $(ARGS)
 else

@@ -60,6 +60,7 @@ def test_classification_has_its_own_package_parts_and_defaults() -> None:
         "-m lit_seg.classification test --ckpt_path"
         in make("test-split", "TASK=classification", "CKPT=x").stdout
     )
+    assert "METHODS" in make("compare", "TASK=classification", "LOSSES=ce").stderr
     exported = make("export", "TASK=classification", "CKPT=x").stdout
     assert "-m lit_seg.classification export 'x'" in exported
     listed = make("help", "TASK=classification").stdout

@@ -116,8 +116,9 @@ class Parts:
         check_choice("method", name, tuple(makers))
         if self._head != "linear" and name not in HEADED:
             raise ValueError(
-                f"`head` must be 'linear' in {name}, whose head is its own, got {self._head!r}, as "
-                f"LDAM has it; take another loss, or one of {', '.join(HEADED)}"
+                f"`head` must be 'linear' in {name}, whose head is its own, got {self._head!r}: "
+                "leave it out, take another loss than LDAM, which has it, or one of "
+                f"{', '.join(HEADED)}"
             )
         method: Method = with_options(f"`method_options` of {name}", self._options, *makers[name])
         return method

@@ -244,6 +244,13 @@ class LitSegCLI(LightningCLI):
                 "`tau_sweep` cannot be true for `test`: a strength that the test images choose "
                 "makes their scores too good; choose it by `validate --tau_sweep true`"
             )
+        if self.subcommand in SCORERS:
+            limit = f"limit_{'val' if self.subcommand == 'validate' else 'test'}_batches"
+            if config.trainer[limit] == 0:
+                raise RunError(
+                    f"`trainer.{limit}` cannot be 0 for `{self.subcommand}`: no image would be "
+                    "scored; leave it out"
+                )
         if config.trainer.precision is None:
             config.trainer.precision = _fast_precision(config.trainer.accelerator)
 

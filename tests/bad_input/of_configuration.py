@@ -112,6 +112,7 @@ CASES = [
     Case("make-recipe-other", _make("train", "DATA=camvid", "RECIPE=pat_nyuv2"), ("pat_nyuv2",)),
     Case("make-resume-with-loss", _make("train", "RESUME=runs/x", "LOSS=ce")),
     Case("make-without-ckpt", _make("validate")),
+    Case("make-losses", _make("compare", "TASK=classification", "LOSSES=ce")),
     Case("command-unknown", _command("repot"), ("repot", "'report'")),
     Case("data-not-given", lambda w: w.main(["fit"])),
     Case("option-unknown", _option("--trainer.epochs", "3"), ("--trainer.epochs",)),

@@ -358,6 +358,10 @@ CASES = [
         "validate-stride",
         lambda w: w.main(["validate", str(w.stopped), "--views.stride", "[8,8]"]),
     ),
+    Case(
+        "validate-no-image",
+        lambda w: w.main(["validate", str(w.stopped), "--trainer.limit_val_batches", "0"]),
+    ),
     Case("validate-posthoc", _damaged_strength, ("copy/posthoc.json", "tau is -1")),
     Case("test-chooses-tau", lambda w: w.main(["test", str(w.stopped), "--tau_sweep", "true"])),
     Case("resume-changed-data", _other_data, ("train and val", "camvid")),
