@@ -200,9 +200,12 @@ def _compiled() -> tuple[Callable[..., None], Callable[..., None]]:
         backward(x.data, label, plain, factor.data, lse.data, None, None, out.data)
     except RuntimeError as error:
         reason = str(error).split("\n")[0]
+        way_out = "Install a C++ compiler such as g++"
+        if isinstance(getattr(error, "inner_exception", None), OSError):
+            way_out = "Make room, or give another folder by TORCHINDUCTOR_CACHE_DIR"
         raise RunError(
-            f"`loss_backend compiled`: the loss cannot be compiled ({reason}). Install a C++ "
-            "compiler such as g++, or leave the option out"
+            f"`loss_backend compiled`: the loss cannot be compiled ({reason}). {way_out}, or leave "
+            "the option out"
         ) from error
     return forward, backward
 

@@ -3,10 +3,12 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from threading import Timer
 from typing import Any
 
 import torch
+from torch._inductor.exc import InductorError, InvalidCxxCompiler
 from torch.optim import LBFGS, SparseAdam
 
 from lit_seg.__main__ import main
@@ -76,13 +78,16 @@ def _made(**options: Any) -> Any:
     return LitSegmenter([1, 1], encoder="tu-test_byobnet", options=small, **options)
 
 
-def _no_compiler(world: World) -> int:
-    def refuse(*_: object) -> None:  # as torch does, after seconds
-        raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\n\nSet TORCH_LOGS")
+def _not_compiled(error: Exception) -> Callable[[World], int]:
+    def provoke(world: World) -> int:
+        def refuse(*_: object) -> None:  # as torch does, after seconds
+            raise InductorError(error, None)
 
-    world.patch.setattr(torch, "compile", lambda *_, **__: refuse)
-    compiled._compiled.cache_clear()
-    return world.fit("--model.loss_backend", "compiled")
+        world.patch.setattr(torch, "compile", lambda *_, **__: refuse)
+        compiled._compiled.cache_clear()
+        return world.fit("--model.loss_backend", "compiled")
+
+    return provoke
 
 
 def _fpn() -> LitSegmenter:
@@ -274,7 +279,16 @@ CASES = [
         ("imgnet", "imagenet"),
     ),
     Case("model-compile", _option("--model.compile", "nosuch"), ("nosuch", "inductor")),
-    Case("model-loss-compiler", _no_compiler, ("No working C++ compiler",)),
+    Case(
+        "model-loss-compiler",
+        _not_compiled(InvalidCxxCompiler()),
+        ("No working C++ compiler",),
+    ),
+    Case(
+        "model-loss-disk-full",
+        _not_compiled(OSError(28, "No space left on device")),
+        ("No space left on device",),
+    ),
     Case("model-size", _option(*PAN), ("PAN", "16x16")),
     Case(
         "model-logits-size",

@@ -73,6 +73,23 @@ def test_equals_the_formula(shape, full, backend, modulation, monkeypatch, not_c
         torch.testing.assert_close(gradient.double(), right, **near)
 
 
+@pytest.mark.parametrize("modulation", MODULATIONS, ids=str)
+def test_sure_and_hopeless_pixels_have_all_digits(modulation):
+    nll = torch.tensor([1e-30, 1e-12, 1e-7, 3e-4, 0.5, 90, 104, 999])
+    exact = nll.double().requires_grad_()
+    missing = -torch.expm1(-exact)
+    factor = missing**modulation.power * (modulation.rate * missing + modulation.offset).exp()
+    wanted = (factor.detach() if modulation.constant else factor) * exact
+    (slope,) = torch.autograd.grad(wanted.sum(), exact)
+    found = modulation.losses_and_slopes(nll)
+    for number, right in zip(found, (wanted, slope), strict=True):  # but those below float32
+        torch.testing.assert_close(number.double(), right.detach(), rtol=2e-6, atol=1e-37)
+    # where nothing or everything is missing, the slope is a number still
+    losses, slopes = modulation.losses_and_slopes(torch.tensor([0.0, 1e5, torch.inf]))
+    assert losses[0] == 0
+    assert slopes.isfinite().all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", [{"power": 2.0}, {"rate": 0.05, "by_image": True}], ids=str)
 def test_compiled_once_for_all_numbers_and_to_all_digits(form, monkeypatch):
