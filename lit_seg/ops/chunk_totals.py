@@ -66,14 +66,14 @@ class Totals:
         self.modulation = modulation
         self.by_image = modulation is not None and modulation.by_image
         shape = (*logits.shape[: int(self.by_image)], self.num_classes + 1)
-        lanes = LANES if target.numel() >= LANES * prod(shape) else 1
+        tables = LANES if target.numel() >= LANES * prod(shape) else 1
         # a power of 2, so that places are found by a bitwise or, in a third of an addition's time
         size = 1 << (prod(shape) - 1).bit_length()
         self._shape = shape
-        self._sums = logits.new_zeros(lanes, size, dtype=widest_float(logits.device))
-        self._counts = target.new_zeros(lanes, size)
+        self._sums = logits.new_zeros(tables, size, dtype=widest_float(logits.device))
+        self._counts = target.new_zeros(tables, size)
         self._predicted = target.new_zeros(shape) if predictions else None
-        self.lane = target.new_full((), size if lanes > 1 else 0)
+        self.lane = target.new_full((), size if tables > 1 else 0)
         self._lanes = target.new_empty(0)
         self.lowest = logits.new_full((), -inf, dtype=wide_dtype(logits))
         self._room, self._best = Room(logits), Room(logits)
@@ -154,14 +154,9 @@ class Totals:
             self._sums[0, : self.num_classes] += mine.sum((0, 2), dtype=self._sums.dtype)
         wide = None if bins.is_cuda else losses.to(self._sums.dtype)
         codes = hits.long().bitwise_left_shift_(HIT_BIT).bitwise_or_(1)
-        self.put(place | self.lanes(place.shape[1]), wide, codes, predicted)
-
-    def lanes(self, pixels: int) -> Tensor:
-        """``(P,)`` where the table of each of so many neighbours begins."""
-        if self._lanes.numel() < pixels:
-            lanes = torch.arange(pixels, device=self._counts.device)
-            self._lanes = lanes.bitwise_and_(LANES - 1).mul_(self.lane)
-        return self._lanes[:pixels]
+        if self._lanes.numel() < place.shape[1]:
+            self._lanes = lanes(place.shape[1], self.lane)
+        self.put(place | self._lanes[: place.shape[1]], wide, codes, predicted)
 
     def put(
         self,
@@ -307,6 +302,11 @@ def _rows(x: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
     """``(n, C)`` logits of the pixels where a ``(N, P)`` mask holds, and their index."""
     images, pixels = at = mask.nonzero(as_tuple=True)
     return x[images, :, pixels], at
+
+
+def lanes(pixels: int, lane: Tensor) -> Tensor:
+    """``(P,)`` where the table of each of so many neighbours begins, if one has so many places."""
+    return torch.arange(pixels, device=lane.device).bitwise_and_(LANES - 1).mul_(lane)
 
 
 def with_void(values: Tensor) -> Tensor:

@@ -135,11 +135,9 @@ class Slopes:
     ) -> None:
         self.scale = scale
         self.num_classes = logits.shape[1]
-        wide = wide_dtype(logits)
-        zeros = logits.new_zeros(self.num_classes, dtype=wide)
-        self.factors = with_void(zeros if by_class is None else by_class.to(wide))
+        self.factors = class_factors(by_class, logits)
         self.by_image = self.factors.ndim > 1
-        self.margin = None if margin is None else with_void(margin.to(wide))
+        self.margin = None if margin is None else with_void(margin.to(self.factors.dtype))
 
     def factor(
         self,
@@ -196,6 +194,13 @@ class Slopes:
             out.masked_fill_(void.unsqueeze(1), 0)
             factor.masked_fill_(void, 0)
         out.mul_(factor.unsqueeze(1)).scatter_add_(1, own_class, factor.neg_().unsqueeze(1))
+
+
+def class_factors(by_class: Tensor | None, logits: Tensor) -> Tensor:
+    """``(C + 1,)`` or ``(N, C + 1)`` gradient of the sums of logits; 0 for void, and for None."""
+    if by_class is None:
+        by_class = logits.new_zeros(logits.shape[1])
+    return with_void(by_class.to(wide_dtype(logits)))
 
 
 def flat(logits: Tensor) -> Tensor:

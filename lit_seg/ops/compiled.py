@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from lit_seg.errors import RunError
-from lit_seg.ops.chunk_totals import HIT, LANES, Totals
-from lit_seg.ops.chunked import Slopes, empty_pixels, flat
+from lit_seg.ops.chunk_totals import HIT, Totals, lanes
+from lit_seg.ops.chunked import class_factors, empty_pixels, flat
 from lit_seg.ops.fresh import fresh_like
 from lit_seg.ops.modulation import FactorParts, Modulation, class_bins, flat_pixels
 from lit_seg.ops.precision import widest_float
@@ -106,7 +106,7 @@ def backward(
     """What :func:`lit_seg.ops.chunked.backward` gives, of the same arguments."""
     _, write = _compiled()
     result = fresh_like(logits)
-    factors = Slopes(by_class, None, logits).factors
+    factors = class_factors(by_class, logits)
     adjustment = Adjustment.of(lse, margin, scale, shift)
     by_pixel = None if by_pixel is None else by_pixel.contiguous()
     for image, x, out, label, *of_pixels in _parts([logits, result], target, lse, slopes, by_pixel):
@@ -154,9 +154,7 @@ def _write_forward(
     if pixels is not None:
         pixels.copy_(number)
     losses.copy_(result)
-    # as in Totals.lanes
-    lanes = torch.arange(len(label)).bitwise_and(LANES - 1) * lane
-    place.copy_(torch.where(valid, label, void) | lanes)
+    place.copy_(torch.where(valid, label, void) | lanes(len(label), lane))
     codes.copy_(torch.where(best == label, HIT, 1))
     if predicted is not None:
         predicted.copy_(torch.where(valid, best, void))
