@@ -1,19 +1,15 @@
 """What is known of pixels whose logits are so near to 0 that their exponentials can be added up."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
-
 import torch
 from torch import Tensor
 
-from lit_seg.ops.chunk_totals import Room, Totals, decided, write_ids_of
+from lit_seg.ops.chunk_totals import Totals
+from lit_seg.ops.hits import Parts, decided, write_ids
 from lit_seg.ops.modulation import LOG2_E
+from lit_seg.ops.room import Room
 
 BOUND = 35
 """Logits between it and its negative have exact sums and quotients of exponentials."""
-
-Parts = Callable[[], Iterator[tuple[slice, Tensor]]]
-"""Gives rows of a band, and their ``(rows, C, W)`` logits to base 2, which may be written to."""
 
 
 class BoundedLogits:
@@ -31,39 +27,33 @@ class BoundedLogits:
 
     def __init__(self, totals: Totals, like: Tensor, longest: int, predictions: bool) -> None:
         self._margin = totals.margin
-        self._best = Room(like) if predictions else None
-        self._room = like.new_empty(4, longest, 1, like.shape[-1])
+        self._best = Room(like)
+        self._room = like.new_empty(3 + predictions, longest, 1, like.shape[-1])
         self._lowest = totals.lowest.expand(self._room.shape[1:])
 
     def find(self, parts: Parts, bins: Tensor, own_class: Tensor, lse: Tensor) -> list[Tensor]:
-        """What :meth:`Totals.find` gives, for a band.
+        """What :meth:`Totals.find` gives, for a band; the next one takes its memory.
 
         Args:
-            parts: of the band.
+            parts: rows of the band, and their logits to base 2, which are written to.
             bins: ``(rows, W)`` class ids, C for void.
             own_class: ``(rows, 1, W)`` these, with a class for void, too.
             lse: ``(rows, W)`` to write the log-sum-exp to base 2 to.
         """
         numbers = self._room[:, : len(bins)].unbind()
         for mine, x in parts():
-            label, own, largest, powers, ids = (each[mine] for each in (own_class, *numbers))
+            label = own_class[mine]
+            own, largest, powers, *ids = (each[mine] for each in numbers)
             torch.gather(x, 1, label, out=own)
             x.scatter_add_(1, label, self._lowest)
             torch.amax(x, 1, keepdim=True, out=largest)
-            if self._best is not None:
-                write_ids_of(largest.squeeze(1), x, self._best, ids.squeeze(1))
+            if ids:
+                write_ids(largest.squeeze(1), x, self._best, ids[0].squeeze(1))
             torch.sum(x.exp2_(), 1, keepdim=True, out=powers)
-        label, own, largest, powers, ids = (each.squeeze(1) for each in (own_class, *numbers))
+        label, own, largest, powers, *ids = (each.squeeze(1) for each in (own_class, *numbers))
         if self._margin is not None:
             own -= self._margin.take(bins)
-        wanted = None if self._best is None else ids
-        found = decided(largest.sub_(own), wanted, label, partial(_rows, parts))
+        found = decided(largest.sub_(own), ids[0] if ids else None, label, parts)
         losses = powers.mul_(own.neg().exp2_()).log1p_()
         torch.add(own, losses, alpha=LOG2_E, out=lse)
         return [losses, *found]
-
-
-def _rows(parts: Parts, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """``(n, C)`` logits of the pixels where a ``(rows, W)`` mask holds, and their index."""
-    found = [x.movedim(1, -1)[mask[mine]] for mine, x in parts()]
-    return torch.cat(found), mask.nonzero(as_tuple=True)

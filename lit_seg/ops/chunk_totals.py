@@ -1,14 +1,14 @@
 """Sums and counts per class of chunks of logits that are in the cache."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
 from math import inf, prod
 
 import torch
 from torch import Tensor
 
+from lit_seg.ops.hits import at_pixels, decided, write_ids
 from lit_seg.ops.modulation import LOG2_E, Modulation, class_bins
 from lit_seg.ops.precision import wide_dtype, widest_float
+from lit_seg.ops.room import Room
 
 LEAST = -126
 """Below it `exp2` takes four times as long, and gives next to nothing."""
@@ -18,25 +18,10 @@ EXACT = 1 << 10
 """With larger differences of logits, these and -log p do not add up to others."""
 LANES = 1 << 3
 """Tables of sums, which neighbours take in turn: adding waits for the last sum in its place."""
-ONE = 1 << 16
-"""More than there are classes: added to a class id, it counts the ids in a sum of them."""
 HIT_BIT = 32
 """A pixel counts 1, and if it is predicted rightly 1 shifted so far, too: one sum for both."""
 HIT = 1 << HIT_BIT | 1
 """What such a pixel counts."""
-
-
-class Room:
-    """Memory in the dtype of the arithmetic, the same for each chunk: fresh memory takes time."""
-
-    def __init__(self, logits: Tensor) -> None:
-        self._memory = logits.new_empty(0, dtype=wide_dtype(logits))
-
-    def of(self, shape: Sequence[int]) -> Tensor:
-        """A tensor of this shape, whose values are anything."""
-        if self._memory.numel() < prod(shape):
-            self._memory = self._memory.new_empty(prod(shape))
-        return self._memory[: prod(shape)].view(*shape)
 
 
 class Totals:
@@ -62,7 +47,7 @@ class Totals:
     ) -> None:
         self.num_classes = logits.shape[1]
         self.scale = scale
-        self.margin = None if margin is None else with_void((margin / scale).to(wide_dtype(logits)))
+        self.margin = None if margin is None else with_void(margin.to(wide_dtype(logits)) / scale)
         self.modulation = modulation
         self.by_image = modulation is not None and modulation.by_image
         shape = (*logits.shape[: int(self.by_image)], self.num_classes + 1)
@@ -152,31 +137,28 @@ class Totals:
             classes = torch.arange(self.num_classes, device=bins.device).view(1, -1, 1)
             mine = torch.where(bins.unsqueeze(1) == classes, losses.unsqueeze(1), 0)
             self._sums[0, : self.num_classes] += mine.sum((0, 2), dtype=self._sums.dtype)
-        wide = None if bins.is_cuda else losses.to(self._sums.dtype)
-        codes = hits.long().bitwise_left_shift_(HIT_BIT).bitwise_or_(1)
         if self._lanes.numel() < place.shape[1]:
             self._lanes = lanes(place.shape[1], self.lane)
-        self.put(place | self._lanes[: place.shape[1]], wide, codes, predicted)
+        place = place | self._lanes[: place.shape[1]]
+        if not bins.is_cuda:
+            self.add_losses(place, losses.to(self._sums.dtype))
+        codes = hits.long().bitwise_left_shift_(HIT_BIT).bitwise_or_(1)
+        self.add_codes(place, codes, predicted)
 
-    def put(
-        self,
-        place: Tensor,
-        losses: Tensor | None,
-        codes: Tensor,
-        predicted: Tensor | None = None,
-        first: int = 0,
-    ) -> None:
-        """Add numbers to the tables.
+    def add_losses(self, place: Tensor, losses: Tensor, first: int = 0) -> None:
+        """Add ``(N, P)`` losses of the dtype of the sums, at places within all lanes and images.
 
-        Args:
-            place: where, within all lanes and images.
-            losses: of the dtype of the sums, if they are wanted.
-            codes: 1 or, for a hit, :data:`HIT`.
-            predicted: places within one lane, if they are wanted.
-            first: what is added to all places.
+        To all places ``first`` is added.
         """
-        if losses is not None:
-            _add_at(self._sums, place, losses, first)
+        _add_at(self._sums, place, losses, first)
+
+    def add_codes(
+        self, place: Tensor, codes: Tensor, predicted: Tensor | None = None, first: int = 0
+    ) -> None:
+        """Count pixels, by codes that are 1 or, for a hit, :data:`HIT`, as :meth:`add_losses` adds.
+
+        The places of ``predicted`` are within one lane.
+        """
         _add_at(self._counts, place, codes, first)
         if predicted is not None and self._predicted is not None:
             _add_at(self._predicted, predicted, place.new_ones(()).expand(place.shape), first)
@@ -186,8 +168,10 @@ class Totals:
         own, label = self._own(x, bins, own_class), own_class.squeeze(1)
         # less the own logit, so that the largest of the others tells whether the pixel is a hit
         powers = self._others(x, own, own_class)
-        best = None if self._predicted is None else self._best
-        largest, *hits = compared(powers, label, best, x)
+        largest, ids = powers.amax(1), None
+        if self._predicted is not None:
+            ids = write_ids(largest, powers, self._best, torch.empty_like(largest))
+        hits = decided(largest, ids, label, lambda: [(slice(None), x)])
         most, to_base_2 = largest.amax(), self.scale * LOG2_E
         base, bound = own, largest
         if not most < MOST / to_base_2:
@@ -206,9 +190,9 @@ class Totals:
         if base is not own:  # where they differ, the 1 in the logarithm is nothing
             losses.add_(base - own, alpha=self.scale)
         if not most < EXACT:  # or NaN, as void pixels may be
-            rows, at = _rows(x, ~(largest < EXACT))
-            rows.scatter_(1, label[at].unsqueeze(1), own[at].unsqueeze(1))
-            losses[at], lse[at] = _of_any_logits(rows, label[at].unsqueeze(1), self.scale)
+            far = ~(largest < EXACT)
+            rows = at_pixels(x, far).scatter_(1, label[far].unsqueeze(1), own[far].unsqueeze(1))
+            losses[far], lse[far] = _of_any_logits(rows, label[far].unsqueeze(1), self.scale)
         return losses, *hits
 
     def _find_on_cuda(
@@ -231,77 +215,6 @@ class Totals:
         """``(N, P)`` logits of the own classes, less the margin."""
         own = x.gather(1, own_class).squeeze(1)
         return own if self.margin is None else own.sub_(self.margin.take(bins))
-
-
-def compared(
-    others: Tensor, label: Tensor, best: Room | None, logits: Tensor
-) -> tuple[Tensor, ...]:
-    """Compare the own logit of each pixel with those of the other classes.
-
-    Args:
-        others: ``(N, C, P)`` logits less the own one, minus infinity for the own class.
-        label: ``(N, P)`` class ids.
-        best: memory, if predictions are wanted.
-        logits: ``(N, C, P)`` before the own ones were taken off, which may have rounded them to
-            equals, or made NaN of them.
-
-    Returns:
-        ``(N, P)`` the largest of the others, whether the pixel is a hit and, if it is wanted, what
-        is predicted.
-    """
-    largest = others.amax(1)
-    ids = None
-    if best is not None:
-        ids = write_ids_of(largest, others, best, torch.empty_like(largest))
-    return largest, *decided(largest, ids, label, partial(_rows, logits))
-
-
-def write_ids_of(largest: Tensor, others: Tensor, best: Room, out: Tensor) -> Tensor:
-    """Write the ids of the largest of ``(N, C, P)`` logits, each plus :data:`ONE`, added up."""
-    places = torch.ge(others, largest.unsqueeze(1), out=best.of(others.shape))
-    ids = torch.arange(ONE, ONE + others.shape[1], dtype=others.dtype).expand(len(places), 1, -1)
-    # into memory that is there, as autocast rounds other products
-    torch.bmm(ids, places, out=out.unsqueeze(1))
-    return out
-
-
-Rows = Callable[[Tensor], tuple[Tensor, tuple[Tensor, ...]]]
-"""Gives the ``(n, C)`` logits of the pixels where a ``(N, P)`` mask holds, and their index."""
-
-
-def decided(
-    against: Tensor, ids: Tensor | None, label: Tensor, rows_of: Rows
-) -> tuple[Tensor, ...]:
-    """What :func:`compared` tells of pixels after the largest of the others.
-
-    Args:
-        against: ``(N, P)`` the largest of the others less the own logit.
-        ids: what :func:`write_ids_of` gives, if predictions are wanted.
-        label: ``(N, P)`` class ids.
-        rows_of: gives logits, with anything for the own class.
-    """
-
-    def others(mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        rows, at = rows_of(mask)
-        return rows.scatter_(1, label[at].unsqueeze(1), -inf).argmax(1), at
-
-    hits = against < 0
-    if against.count_nonzero() < against.numel():  # among equals the lowest id
-        best, at = others(against == 0)
-        hits[at] = label[at] < best
-    if ids is None:
-        return (hits,)
-    predicted, (least, most) = ids.long() - ONE, ids.aminmax()
-    if not (least >= ONE and most < 2 * ONE):  # NaN, or several
-        best, at = others((ids < ONE) | (ids >= 2 * ONE))
-        predicted[at] = best
-    return hits, label.where(hits, predicted)
-
-
-def _rows(x: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """``(n, C)`` logits of the pixels where a ``(N, P)`` mask holds, and their index."""
-    images, pixels = at = mask.nonzero(as_tuple=True)
-    return x[images, :, pixels], at
 
 
 def lanes(pixels: int, lane: Tensor) -> Tensor:

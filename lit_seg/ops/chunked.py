@@ -8,17 +8,11 @@ import torch
 from torch import Tensor
 
 from lit_seg.ops.adjustment import per_class
-from lit_seg.ops.chunk_totals import (
-    LEAST,
-    Room,
-    Totals,
-    classes_of,
-    first_places,
-    with_void,
-)
+from lit_seg.ops.chunk_totals import LEAST, Totals, classes_of, first_places, with_void
 from lit_seg.ops.fresh import fresh_like
 from lit_seg.ops.modulation import LOG2_E, Modulation, flat_pixels
 from lit_seg.ops.precision import wide_dtype
+from lit_seg.ops.room import Room
 
 CHUNK_BYTES = {"cpu": 2 << 20, "cuda": 32 << 20}
 """The logits of a chunk, in the dtype of the arithmetic; a GPU needs more at once to be busy."""

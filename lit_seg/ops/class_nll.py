@@ -113,10 +113,11 @@ def class_nll(
         )
     same = logits.shape[:1] + logits.shape[2:] == target.shape
     resized = logits.ndim == 4 and target.ndim == 3 and len(logits) == len(target)
+    resized = resized and min(*logits.shape[1:], *target.shape[1:]) > 0
     if logits.ndim < 2 or not (same or resized):
         raise ValueError(
             "`logits` must be (N, C, *) and `target` (N, *), or both of two dimensions of any "
-            f"size, got {tuple(logits.shape)} and {tuple(target.shape)}"
+            f"size above 0, got {tuple(logits.shape)} and {tuple(target.shape)}"
         )
     if modulation is not None and (pixels or not modulates(logits, target, backend)):
         raise ValueError(

@@ -43,7 +43,7 @@ class Adjustment(NamedTuple):
     ) -> "Adjustment":
         """In the dtype of a tensor."""
         margin, shift = (
-            each if each is None else (each / scale).to(like.dtype) for each in (margin, shift)
+            each if each is None else each.to(like.dtype) / scale for each in (margin, shift)
         )
         return cls(margin, shift, None if scale == 1 else like.new_tensor(scale))
 
@@ -88,7 +88,8 @@ def forward(
         to_sums = place, loss, codes, predicted
         write(x, label, adjustment, parts, totals.lane, to_lse, to_pixels, *to_sums)
         first = image * (totals.num_classes + 1) if totals.by_image else 0
-        totals.put(*to_sums, first)
+        totals.add_losses(place, loss, first)
+        totals.add_codes(place, codes, predicted, first)
     return totals.sums, totals.counts, all_pixels, lse
 
 
@@ -131,7 +132,7 @@ def _write_forward(
 ) -> None:
     """Write what is known of ``(P,)`` pixels from their ``(C, P)`` logits and class ids.
 
-    From ``lse`` on all is written; the last four are as :meth:`Totals.put` takes them.
+    From ``lse`` on all is written; the last four are as the methods of ``Totals`` take them.
     """
     void = len(x)
     valid = (label >= 0) & (label < void)

@@ -6,6 +6,7 @@ products, and then heightened to some of these rows at a time; the gradient goes
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import groupby
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -15,10 +16,10 @@ from torch import Tensor
 
 from lit_seg.ops.precision import wide_dtype
 
-BAND = (64, 128)
-"""Rows of the labels whose logits are widened at once, since neighbours need the same ones."""
+LEAST_BAND, MOST_BAND = 64, 128
+"""Rows of the labels that are interpolated together; at the ends of an image they may be more."""
 ROWS = 16
-"""Rows of logits for a band, within these limits: more take memory, fewer more operations."""
+"""Rows of logits for a band: of more it takes more memory, of fewer there are more operations."""
 COLUMNS = 16
 """Columns of logits in one product: most others have no part in the same columns of the labels."""
 
@@ -30,23 +31,21 @@ class Part(NamedTuple):
         full: which ones.
         own: the rows or columns of logits that they lie between.
         weights: ``(full, own)`` of the interpolation.
-        back: the transpose of these.
     """
 
     full: slice
     own: slice
     weights: Tensor
-    back: Tensor
 
 
 class Run(NamedTuple):
-    """Some rows of the labels, the same number between each two neighbouring rows of logits.
+    """Some rows of the labels, of which the same number lies between each two rows of logits.
 
     Attributes:
         full: which ones.
-        above: for each such group the row of logits above it.
+        above: the row of logits above each such group of rows.
         below: the row of logits below it.
-        share: ``(groups, rows, 1)`` of the rows below.
+        share: ``(groups, rows, 1)`` of the row below.
     """
 
     full: slice
@@ -56,9 +55,9 @@ class Run(NamedTuple):
 
 
 Chunk = tuple[Part, list[Run]]
-"""Some rows of the labels, and the runs in it."""
+"""Some rows of a band of the labels, and the runs in it. Rows of logits count from the band's."""
 Band = tuple[Part, list[Chunk]]
-"""Some rows of the labels, and the chunks of it: their rows and those of logits count from its."""
+"""Some rows of the labels, and its chunks."""
 
 
 class Interpolation:
@@ -83,9 +82,8 @@ class Interpolation:
         self._down, self._across = (
             _weights(*sizes, *options) for sizes in zip(own, full, strict=True)
         )
-        least, most = BAND
-        band = min(most, max(least, ceil(ROWS * full[0] / max(1, own[0]))))
-        rows = max(1, chunk_bytes // (4 * num_classes * max(1, full[1])))
+        band = min(MOST_BAND, max(LEAST_BAND, ceil(ROWS * full[0] / own[0])))
+        rows = max(1, chunk_bytes // (4 * num_classes * full[1]))
         rows = ceil(band / ceil(band / rows))  # parts of one size
         self.bands = _bands(band, rows, own[0], full[0], *options)
         self._columns = _columns(own[1], full[1], *options)
@@ -102,12 +100,13 @@ class Interpolation:
     def heightened(self, small: Tensor, chunks: list[Chunk]) -> Iterator[tuple[Part, Tensor]]:
         """The chunks of a band from ``(C, rows, w)`` logits, each until the next one.
 
-        They are ``(rows, C, W)``: with the classes of a row side by side, a run is one operation.
+        They are ``(rows, C, W)``: with the classes of a row side by side, a run is one operation,
+        and where the labels are a whole number of times as large, a chunk is one or two runs.
         """
         wide = small.new_empty(small.shape[1], len(small), len(self._across))
         small = small.transpose(0, 1).flatten(0, 1)
         for part, out in self._parts_of(wide):
-            torch.mm(small[:, part.own], part.back, out=out)
+            torch.mm(small[:, part.own], part.weights.T, out=out)
         wide = wide.flatten(1).unsqueeze(1)
         room = self._room.flatten(1)
         for part, runs in chunks:
@@ -156,22 +155,20 @@ def _parts(weights: Tensor, size: int) -> Iterator[Part]:
         cuts = (at for at in range(stop, start, -1) if [first[at - 1]] != first[at : at + 1])
         stop = next(cuts, stop)
         own = slice(first[start], end[stop - 1])
-        own_weights = weights[start:stop, own]
-        yield Part(slice(start, stop), own, own_weights, own_weights.T)
+        yield Part(slice(start, stop), own, weights[start:stop, own])
 
 
 @lru_cache(maxsize=16)  # of every step the same
 def _columns(own: int, full: int, *options: Any) -> list[Part]:
     """Parts of ``full`` columns of labels, over ``own`` columns of logits."""
-    size = ceil(COLUMNS * full / max(1, own))
-    return list(_parts(_weights(own, full, *options), max(1, size)))
+    return list(_parts(_weights(own, full, *options), ceil(COLUMNS * full / own)))
 
 
 @lru_cache(maxsize=16)
 def _bands(size: int, step: int, own: int, full: int, *options: Any) -> list[Band]:
     """Bands of about ``size`` rows of labels, in chunks of about ``step``."""
     # unless corners are aligned, an image begins with half a group of neighbouring rows
-    half = ceil(full / max(1, own) / 2)
+    half = ceil(full / own / 2)
     step += min(half, step // 4)
     return [
         (band, [(part, list(_runs(part))) for part in _parts(band.weights, step)])
@@ -182,18 +179,21 @@ def _bands(size: int, step: int, own: int, full: int, *options: Any) -> list[Ban
 def _runs(part: Part) -> Iterator[Run]:
     """The runs of a part: their rows count from its first, those of logits as the part's own."""
     last = part.weights.shape[1] - 1
-    second = min(1, last)  # a single row is above and below, and all is of the one above
-    above = (part.weights != 0).int().argmax(1).clamp(max=max(0, last - 1))
-    share = part.weights.gather(1, (above + second).unsqueeze(1)) * second
-    firsts, sizes = above.unique_consecutive(return_counts=True)  # type: ignore[no-untyped-call]
-    ends = (firsts.diff() != 1) | (sizes.diff() != 0)
+    second = min(1, last)  # a single row is above and below
+    firsts = (part.weights != 0).int().argmax(1).clamp(max=max(0, last - 1))
+    share = part.weights.gather(1, (firsts + second).unsqueeze(1))
+    groups = [(first, len(list(rows))) for first, rows in groupby(firsts.tolist())]
     stop = 0
-    for groups in torch.tensor_split(torch.arange(len(sizes)), ends.nonzero().flatten() + 1):
-        start, stop = stop, stop + int(sizes[groups].sum())
-        first = part.own.start + int(firsts[groups[0]])
+    while groups:
+        (first, rows), number = groups[0], 1
+        while groups[number : number + 1] == [(first + number, rows)]:
+            number += 1
+        groups = groups[number:]
+        start, stop = stop, stop + number * rows
+        above = part.own.start + first
         yield Run(
             slice(start, stop),
-            slice(first, first + len(groups)),
-            slice(first + second, first + second + len(groups)),
-            share[start:stop].view(len(groups), -1, 1),
+            slice(above, above + number),
+            slice(above + second, above + second + number),
+            share[start:stop].view(number, rows, 1),
         )

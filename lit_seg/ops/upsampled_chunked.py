@@ -1,7 +1,7 @@
 """Sums and counts per class of logits smaller than the labels, in plain PyTorch.
 
-On the CPU a chunk is some rows of the labels: the few rows of logits that it needs are widened and
-then heightened by matrix products, so logits of full size are never in memory. On a GPU they are,
+On the CPU a chunk is some rows of the labels: the few rows of logits that it needs are interpolated
+to them, so logits of full size are never in memory. On a GPU they are,
 in forward and again in backward; there the gradient is PyTorch's, whose last bits differ between
 calls.
 """
@@ -16,12 +16,7 @@ from torch import Tensor
 
 from lit_seg.ops import chunked
 from lit_seg.ops.bounded_logits import BOUND, BoundedLogits
-from lit_seg.ops.chunk_totals import (
-    LEAST,
-    Totals,
-    classes_of,
-    first_places,
-)
+from lit_seg.ops.chunk_totals import LEAST, Totals, classes_of, first_places
 from lit_seg.ops.interpolation import Chunk, Interpolation
 from lit_seg.ops.modulation import LOG2_E, Modulation, class_bins
 from lit_seg.ops.precision import wide_dtype
@@ -123,7 +118,7 @@ def backward(
                 # p is at most 1, whatever rounding makes of large logits
                 x.sub_(norm[part.full]).clamp_(LEAST, 0).exp2_().mul_(factor[part.full])
             x.scatter_add_(1, own_class[part.full], minus[part.full])
-            by_rows[part.own].addmm_(part.back, x.flatten(1))
+            by_rows[part.own].addmm_(part.weights.T, x.flatten(1))
         result[image, :, band.own] += way.narrowed(by_wide)
     return result.to(logits.dtype)
 

@@ -84,7 +84,8 @@ def test_compiled_once_for_all_sizes(monkeypatch):
 )
 def test_smaller_logits_are_upsampled(shape, full, align_corners, monkeypatch):
     # several bands, and chunks of one row and of several
-    monkeypatch.setattr(interpolation, "BAND", (4, 4))
+    monkeypatch.setattr(interpolation, "LEAST_BAND", 4)
+    monkeypatch.setattr(interpolation, "MOST_BAND", 4)
     monkeypatch.setattr(upsampled_chunked, "CHUNK_BYTES", 4 * 2 * shape[1] * full[1])
     for dtype in (torch.float, torch.bfloat16):
         logits, target = draw(shape, dtype, full=full)
