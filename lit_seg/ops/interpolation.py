@@ -87,11 +87,9 @@ class Interpolation:
         rows = ceil(band / ceil(band / rows))  # parts of one size
         self.bands = _bands(band, rows, own[0], full[0], *options)
         self._columns = _columns(own[1], full[1], *options)
-        self.longest = max((len(band.weights) for band, _ in self.bands), default=0)
+        self.longest = max((len(band.weights) for band, _ in self.bands))
         longest = (len(part.weights) for _, chunks in self.bands for part, _ in chunks)
-        self._room = logits.new_empty(
-            max(longest, default=0), num_classes, full[1], dtype=wide_dtype(logits)
-        )
+        self._room = logits.new_empty(max(longest), num_classes, full[1], dtype=wide_dtype(logits))
 
     def reached(self, some: Tensor) -> Tensor:
         """Which ``(N, H, W)`` pixels have a part in some of ``(N, h, w)`` logits."""
@@ -166,10 +164,9 @@ def _columns(own: int, full: int, *options: Any) -> list[Part]:
 
 @lru_cache(maxsize=16)
 def _bands(size: int, step: int, own: int, full: int, *options: Any) -> list[Band]:
-    """Bands of about ``size`` rows of labels, in chunks of about ``step``."""
+    """Bands of about ``size`` rows of labels, in chunks of at most ``step``."""
     # unless corners are aligned, an image begins with half a group of neighbouring rows
     half = ceil(full / own / 2)
-    step += min(half, step // 4)
     return [
         (band, [(part, list(_runs(part))) for part in _parts(band.weights, step)])
         for band in _parts(_weights(own, full, *options), size + half)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from experiments.bench.measure import peak
 from lit_seg.ops import chunked, class_nll, compiled, interpolation, upsampled_chunked
+from lit_seg.ops.chunk_totals import Totals
 from tests.ops.agreement import channels_last, check, draw
 
 SHAPES = [(2, 19, 33, 17), (1, 2, 1, 1), (3, 1000, 5, 3), (5, 7), (2, 5, 9), (1, 3, 2, 3, 4)]
@@ -141,15 +142,60 @@ def test_equal_small_logits_predict_the_lowest_class():
         assert torch.equal(class_nll(values, target).counts, found.counts[:2])
 
 
-def test_small_logits_take_a_fifth_of_the_memory_of_large_ones():
+@pytest.mark.parametrize("chunk", [1, 5, 40])
+@pytest.mark.parametrize("spread", [1, 60])
+def test_equals_are_found_in_all_parts_of_small_logits(spread, chunk, monkeypatch):
+    monkeypatch.setattr(upsampled_chunked, "CHUNK_BYTES", 4 * 5 * 40 * chunk)
+    logits, target = draw((2, 5, 5, 5), full=(40, 40))
+    logits = (logits * spread)[:, [0, 1, 1, 0, 1]]  # classes that are equal everywhere
+    large = F.interpolate(logits, (40, 40), mode="bilinear")
+    found = class_nll(logits, target, predictions=True)
+    wanted = class_nll(large, target, predictions=True, backend="reference")
+    assert torch.equal(found.counts, wanted.counts)
+    assert torch.equal(class_nll(logits, target).counts, wanted.counts[:2])
+
+
+def test_small_logits_have_all_digits():
+    """Of pixels that are all but sure, and of those that are all but hopeless."""
+    logits = torch.tensor([20.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 2, 2)
+    target = torch.tensor([0, 1]).repeat(4, 2).view(1, 4, 4)
+    for values in (logits, 3 * logits - 30, 6 * logits - 60):
+        exact = class_nll(values.double(), target, pixels=True, backend="reference")
+        found = class_nll(values, target, pixels=True)
+        torch.testing.assert_close(found.pixels.double(), exact.pixels, rtol=1e-6, atol=1e-16)
+    margin = torch.rand(2)
+    found = class_nll(logits.double(), target, margin, pixels=True)
+    exact = class_nll(logits.double(), target, margin.double(), pixels=True, backend="reference")
+    torch.testing.assert_close(found.pixels, exact.pixels, rtol=1e-12, atol=1e-15)
+
+
+def test_ordinary_small_logits_take_the_short_way(monkeypatch):
+    logits, target = draw((1, 3, 4, 4), full=(16, 16))
+    wanted = class_nll(logits, target)
+    monkeypatch.delattr(Totals, "find")
+    assert torch.equal(class_nll(logits, target).sums, wanted.sums)
+    with pytest.raises(AttributeError):
+        class_nll(100 * logits, target)
+
+
+@pytest.mark.parametrize("stride", [4, 8, 16])
+@pytest.mark.parametrize("scale", [1, 0])  # at first a network may have equal logits everywhere
+def test_small_logits_take_a_fifth_of_the_memory_of_large_ones(scale, stride):
     target = torch.randint(19, (2, 512, 512))
-    logits = torch.randn(2, 19, 128, 128, requires_grad=True)
+    logits = (scale * torch.randn(2, 19, 512 // stride, 512 // stride)).requires_grad_()
 
     def work():
         return torch.autograd.grad(class_nll(logits, target).sums.sum(), logits)
 
     work()
     assert peak(work, logits.device) < 0.2 * 4 * 19 * target.numel()
+
+
+@pytest.mark.parametrize("sizes", [((0, 4), (4, 4)), ((4, 4), (0, 4))])
+def test_nothing_is_no_size_to_interpolate(sizes):
+    own, full = sizes
+    with pytest.raises(ValueError, match=r"size above 0, got \(1, 2"):
+        class_nll(torch.zeros(1, 2, *own), torch.zeros(1, *full, dtype=torch.long))
 
 
 @pytest.mark.parametrize("backend", [*BACKENDS, "compiled"])
