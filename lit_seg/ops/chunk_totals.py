@@ -92,7 +92,7 @@ class Totals:
         """Add a chunk, and write its log-sum-exp and, if it is wanted, a number for each pixel.
 
         Args:
-            x: ``(N, C, P)`` logits in the dtype of the arithmetic.
+            x: ``(N, C, P)`` logits.
             label: ``(N, P)`` class ids.
             lse: ``(N, P)`` to write to.
             pixels: ``(N, P)`` to write to, or None: the -log p or, with a modulation, the
@@ -165,9 +165,11 @@ class Totals:
 
     def find(self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor) -> tuple[Tensor, ...]:
         """``(N, P)`` -log p of pixels, whether they are hits and, if wanted, what is predicted."""
-        own, label = self._own(x, bins, own_class), own_class.squeeze(1)
+        # copied first: what is gathered from memory takes twice as long to come
+        powers = self._room.of(x.shape).copy_(x)
+        own, label = self._own(powers, bins, own_class), own_class.squeeze(1)
         # less the own logit, so that the largest of the others tells whether the pixel is a hit
-        powers = self._others(x, own, own_class)
+        self._write_others(powers, own, own_class, powers)
         largest, ids = powers.amax(1), None
         if self._predicted is not None:
             ids = write_ids(largest, powers, self._best, torch.empty_like(largest))
@@ -177,7 +179,7 @@ class Totals:
         if not most < MOST / to_base_2:
             beyond = (largest - MOST / to_base_2).clamp_(min=0)
             base, bound = own + beyond, largest - beyond
-            powers = self._others(x, base, own_class)
+            self._write_others(x, base, own_class, powers)
         if to_base_2 != 1:
             powers.mul_(to_base_2)
         if self.scale > 1:  # then logits are far apart
@@ -191,7 +193,8 @@ class Totals:
             losses.add_(base - own, alpha=self.scale)
         if not most < EXACT:  # or NaN, as void pixels may be
             far = ~(largest < EXACT)
-            rows = at_pixels(x, far).scatter_(1, label[far].unsqueeze(1), own[far].unsqueeze(1))
+            rows = at_pixels(x, far).to(own.dtype)
+            rows.scatter_(1, label[far].unsqueeze(1), own[far].unsqueeze(1))
             losses[far], lse[far] = _of_any_logits(rows, label[far].unsqueeze(1), self.scale)
         return losses, *hits
 
@@ -199,6 +202,7 @@ class Totals:
         self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor
     ) -> tuple[Tensor, ...]:
         """As :meth:`find`, without waiting for the GPU."""
+        x = x.to(lse.dtype)
         if self.margin is not None:
             x = x.scatter(1, own_class, self._own(x, bins, own_class).unsqueeze(1))
         losses, wide = _of_any_logits(x, own_class, self.scale)
@@ -206,10 +210,10 @@ class Totals:
         predicted = x.argmax(1)
         return losses, predicted == bins, predicted
 
-    def _others(self, x: Tensor, base: Tensor, own_class: Tensor) -> Tensor:
+    def _write_others(self, x: Tensor, base: Tensor, own_class: Tensor, out: Tensor) -> None:
         """The logits less a ``(N, P)`` base, and minus infinity for the own class."""
-        less = torch.sub(x, base.unsqueeze(1), out=self._room.of(x.shape))  # exact if alike
-        return less.scatter_add_(1, own_class, self.lowest.expand(own_class.shape))
+        torch.sub(x, base.unsqueeze(1), out=out)  # exact if alike
+        out.scatter_add_(1, own_class, self.lowest.expand(own_class.shape))
 
     def _own(self, x: Tensor, bins: Tensor, own_class: Tensor) -> Tensor:
         """``(N, P)`` logits of the own classes, less the margin."""

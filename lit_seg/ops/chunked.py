@@ -64,9 +64,9 @@ def forward(
     wanted = all_pixels if pixels else None
     room = Room(logits)
     for x, *of_pixels in _chunks([flat(logits)], target, lse, wanted, image):
-        x = x.to(lse.dtype)
         if shift is not None:
-            x = torch.add(x, per_class(shift / scale, x), out=room.of(x.shape))
+            wide = room.of(x.shape)
+            x = torch.add(x, per_class(shift / scale, wide), out=wide)
         totals.add(x, *of_pixels)
     return totals.sums, totals.counts, all_pixels, lse
 
