@@ -14,7 +14,7 @@ from lit_seg.ops.modulation import LOG2_E, Modulation, flat_pixels
 from lit_seg.ops.precision import wide_dtype
 from lit_seg.ops.room import Room
 
-CHUNK_BYTES = {"cpu": 2 << 20, "cuda": 32 << 20}
+CHUNK_BYTES = {"cpu": 4 << 20, "cuda": 32 << 20}
 """The logits of a chunk, in the dtype of the arithmetic; a GPU needs more at once to be busy."""
 
 
