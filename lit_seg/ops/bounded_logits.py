@@ -1,5 +1,7 @@
 """What is known of pixels whose logits are so near to 0 that their exponentials can be added up."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -19,19 +21,19 @@ class BoundedLogits:
     call of an operation takes time.
 
     Args:
-        totals: whose margin is used.
+        totals: to which it is added.
         like: ``(N, H, W)`` in the dtype of the arithmetic.
         longest: rows of a band, at most.
         predictions: whether they are wanted.
     """
 
     def __init__(self, totals: Totals, like: Tensor, longest: int, predictions: bool) -> None:
-        self._margin = totals.margin
+        self._totals = totals
         self._best = Room(like)
         self._room = like.new_empty(3 + predictions, longest, 1, like.shape[-1])
         self._lowest = totals.lowest.expand(self._room.shape[1:])
 
-    def find(self, parts: Parts, bins: Tensor, own_class: Tensor, lse: Tensor) -> list[Tensor]:
+    def find(self, parts: Parts, bins: Tensor, own_class: Tensor, lse: Tensor) -> tuple[Any, ...]:
         """What :meth:`Totals.find` gives, for a band; the next one takes its memory.
 
         Args:
@@ -51,9 +53,10 @@ class BoundedLogits:
                 write_ids(largest.squeeze(1), x, self._best, ids[0].squeeze(1))
             torch.sum(x.exp2_(), 1, keepdim=True, out=powers)
         label, own, largest, powers, *ids = (each.squeeze(1) for each in (own_class, *numbers))
-        if self._margin is not None:
-            own -= self._margin.take(bins)
+        if self._totals.margin is not None:
+            own -= self._totals.margin.take(bins)
         found = decided(largest.sub_(own), ids[0] if ids else None, label, parts)
-        losses = powers.mul_(own.neg().exp2_()).log1p_()
+        missing = self._totals.missing(powers.mul_(own.neg().exp2_()))
+        losses = powers.log1p_()
         torch.add(own, losses, alpha=LOG2_E, out=lse)
-        return [losses, *found]
+        return losses, missing, *found

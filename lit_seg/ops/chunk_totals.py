@@ -1,6 +1,7 @@
 """Sums and counts per class of chunks of logits that are in the cache."""
 
 from math import inf, prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -109,6 +110,7 @@ class Totals:
         pixels: Tensor | None,
         image: Tensor | None,
         losses: Tensor,
+        missing: Tensor | None,
         hits: Tensor,
         predicted: Tensor | None = None,
     ) -> None:
@@ -119,11 +121,12 @@ class Totals:
             pixels: as in :meth:`add`, as is ``image``.
             image: ``(N, P)`` or None.
             losses: ``(N, P)`` -log p.
+            missing: ``(N, P)`` 1 - p, if there is a modulation.
             hits: ``(N, P)`` whether the true class is predicted.
             predicted: ``(N, P)`` class ids, where they are wanted.
         """
         if self.modulation is not None:
-            losses, slopes = self.modulation.losses_and_slopes(losses)
+            losses, slopes = self.modulation.losses_and_slopes(losses, missing)
             if pixels is not None:
                 pixels.copy_(slopes)
         elif pixels is not None:
@@ -163,8 +166,8 @@ class Totals:
         if predicted is not None and self._predicted is not None:
             _add_at(self._predicted, predicted, place.new_ones(()).expand(place.shape), first)
 
-    def find(self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor) -> tuple[Tensor, ...]:
-        """``(N, P)`` -log p of pixels, whether they are hits and, if wanted, what is predicted."""
+    def find(self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor) -> tuple[Any, ...]:
+        """What is known of pixels, as :meth:`count` takes it from ``losses`` on."""
         # copied first: what is gathered from memory takes twice as long to come
         powers = self._room.of(x.shape).copy_(x)
         own, label = self._own(powers, bins, own_class), own_class.squeeze(1)
@@ -184,7 +187,9 @@ class Totals:
             powers.mul_(to_base_2)
         if self.scale > 1:  # then logits are far apart
             powers.clamp_(min=LEAST)
-        losses = powers.exp2_().sum(1).log1p_()
+        odds = powers.exp2_().sum(1)
+        missing = self.missing(odds)
+        losses = odds.log1p_()
         if self.scale > 1:
             losses.masked_fill_(largest < LEAST / to_base_2, 0)
         # no logit may be above it, whatever rounding makes, or backward finds a p above 1
@@ -196,11 +201,17 @@ class Totals:
             rows = at_pixels(x, far).to(own.dtype)
             rows.scatter_(1, label[far].unsqueeze(1), own[far].unsqueeze(1))
             losses[far], lse[far] = _of_any_logits(rows, label[far].unsqueeze(1), self.scale)
-        return losses, *hits
+            if missing is not None:
+                missing[far] = -torch.expm1(-losses[far])
+        return losses, missing, *hits
+
+    def missing(self, odds: Tensor) -> Tensor | None:
+        """1 - p with all its digits, where it is needed, from (1 - p) / p."""
+        return None if self.modulation is None else odds / (1 + odds)
 
     def _find_on_cuda(
         self, x: Tensor, bins: Tensor, own_class: Tensor, lse: Tensor
-    ) -> tuple[Tensor, ...]:
+    ) -> tuple[Any, ...]:
         """As :meth:`find`, without waiting for the GPU."""
         x = x.to(lse.dtype)
         if self.margin is not None:
@@ -208,7 +219,7 @@ class Totals:
         losses, wide = _of_any_logits(x, own_class, self.scale)
         lse.copy_(wide)
         predicted = x.argmax(1)
-        return losses, predicted == bins, predicted
+        return losses, None, predicted == bins, predicted
 
     def _write_others(self, x: Tensor, base: Tensor, own_class: Tensor, out: Tensor) -> None:
         """The logits less a ``(N, P)`` base, and minus infinity for the own class."""

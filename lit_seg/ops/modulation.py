@@ -70,9 +70,14 @@ class Modulation:
         """m times -log p, for autograd."""
         return self.factors(nll.detach() if self.constant else nll) * nll
 
-    def losses_and_slopes(self, nll: Tensor) -> tuple[Tensor, Tensor]:
-        """What :meth:`losses` gives, and its derivative with respect to -log p."""
-        return self.parts.losses_and_slopes(nll)
+    def losses_and_slopes(
+        self, nll: Tensor, missing: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What :meth:`losses` gives, and its derivative with respect to -log p.
+
+        ``missing`` is q, where it is known.
+        """
+        return self.parts.losses_and_slopes(nll, missing)
 
 
 LOG2_E = 1 / log(2)

@@ -59,7 +59,9 @@ def forward(
             by_part = (
                 totals.find(x, bins[mine], own_class[mine], lse[rows][mine]) for mine, x in parts()
             )
-            found = [torch.cat(each) for each in zip(*by_part, strict=True)]
+            found = tuple(
+                None if each[0] is None else torch.cat(each) for each in zip(*by_part, strict=True)
+            )
         places_here = None if places is None else places[rows]
         totals.count(bins, to_pixels[rows] if pixels else None, places_here, *found)
     return totals.sums, totals.counts, to_pixels, lse
