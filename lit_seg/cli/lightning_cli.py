@@ -245,7 +245,7 @@ class LitSegCLI(LightningCLI):
                 "makes their scores too good; choose it by `validate --tau_sweep true`"
             )
         if self.subcommand in SCORERS:
-            limit = f"limit_{'val' if self.subcommand == 'validate' else 'test'}_batches"
+            limit = f"limit_{SCORERS[self.subcommand]}_batches"
             if config.trainer[limit] == 0:
                 raise RunError(
                     f"`trainer.{limit}` cannot be 0 for `{self.subcommand}`: no image would be "

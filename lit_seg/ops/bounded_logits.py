@@ -21,7 +21,7 @@ class BoundedLogits:
     call of an operation takes time.
 
     Args:
-        totals: to which it is added.
+        totals: whose margin and modulation are used.
         like: ``(N, H, W)`` in the dtype of the arithmetic.
         longest: rows of a band, at most.
         predictions: whether they are wanted.

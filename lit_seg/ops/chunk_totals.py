@@ -136,14 +136,14 @@ class Totals:
             assert predicted is not None
             predicted = predicted.where(bins < self.num_classes, bins)
             predicted = predicted if image is None else predicted + image
+        if self._lanes.numel() < place.shape[1]:
+            self._lanes = lanes(place.shape[1], self.lane)
+        place = place | self._lanes[: place.shape[1]]
         if bins.is_cuda:  # where numbers for one place are added in no fixed order
             classes = torch.arange(self.num_classes, device=bins.device).view(1, -1, 1)
             mine = torch.where(bins.unsqueeze(1) == classes, losses.unsqueeze(1), 0)
             self._sums[0, : self.num_classes] += mine.sum((0, 2), dtype=self._sums.dtype)
-        if self._lanes.numel() < place.shape[1]:
-            self._lanes = lanes(place.shape[1], self.lane)
-        place = place | self._lanes[: place.shape[1]]
-        if not bins.is_cuda:
+        else:
             self.add_losses(place, losses.to(self._sums.dtype))
         codes = hits.long().bitwise_left_shift_(HIT_BIT).bitwise_or_(1)
         self.add_codes(place, codes, predicted)

@@ -87,9 +87,9 @@ class Interpolation:
         rows = ceil(band / ceil(band / rows))  # parts of one size
         self.bands = _bands(band, rows, own[0], full[0], *options)
         self._columns = _columns(own[1], full[1], *options)
-        self.longest = max((len(band.weights) for band, _ in self.bands))
-        longest = (len(part.weights) for _, chunks in self.bands for part, _ in chunks)
-        self._room = logits.new_empty(max(longest), num_classes, full[1], dtype=wide_dtype(logits))
+        self.longest = max(len(band.weights) for band, _ in self.bands)
+        rows = max(len(part.weights) for _, chunks in self.bands for part, _ in chunks)
+        self._room = logits.new_empty(rows, num_classes, full[1], dtype=wide_dtype(logits))
 
     def reached(self, some: Tensor) -> Tensor:
         """Which ``(N, H, W)`` pixels have a part in some of ``(N, h, w)`` logits."""

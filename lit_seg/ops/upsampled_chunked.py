@@ -1,9 +1,8 @@
 """Sums and counts per class of logits smaller than the labels, in plain PyTorch.
 
 On the CPU a chunk is some rows of the labels: the few rows of logits that it needs are interpolated
-to them, so logits of full size are never in memory. On a GPU they are,
-in forward and again in backward; there the gradient is PyTorch's, whose last bits differ between
-calls.
+to them, so logits of full size are never in memory. On a GPU they are, in forward and again in
+backward; there the gradient is PyTorch's, whose last bits differ between calls.
 """
 
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from lit_seg.ops.modulation import LOG2_E, Modulation, class_bins
 from lit_seg.ops.precision import wide_dtype
 
 CHUNK_BYTES = 3 << 18
-"""The logits of a chunk: products of few rows are quickest in a cache close by."""
+"""The logits of a chunk: operations on few rows are quickest in a cache close by."""
 
 
 def forward(
