@@ -9,6 +9,7 @@ from experiments.gpu.section import Section
 from lit_seg.errors import RunError
 from lit_seg.losses import SegLoss
 from lit_seg.ops import class_nll
+from lit_seg.ops.compiled import LEAST_PIXELS
 
 TITLE = "Losses at full resolution"
 SECONDS = 60
@@ -49,7 +50,8 @@ def compiled_losses(counts: list[int]) -> dict[str, SegLoss]:
 def can_compile(section: Section) -> bool:
     """Compile once; a note says why where that does not work."""
     try:
-        class_nll(torch.zeros(1, 2, 1), torch.zeros(1, 1, dtype=torch.long), backend="compiled")
+        target = torch.zeros(1, LEAST_PIXELS, dtype=torch.long)  # of fewer nothing is compiled
+        class_nll(torch.zeros(1, 2, LEAST_PIXELS), target, backend="compiled")
     except RunError as error:
         section.note(f"Nothing was compiled: {error}.")
         return False
