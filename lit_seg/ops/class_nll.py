@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.autograd.function import Function
 
 from lit_seg.errors import check_choice
-from lit_seg.ops import chunked, upsampled_chunked
+from lit_seg.ops import chunked, compiled, upsampled_chunked
 from lit_seg.ops.adjustment import adjusted, check_of_classes
 from lit_seg.ops.modulation import Modulation
 from lit_seg.ops.precision import widest_float
@@ -306,8 +306,6 @@ def _implementations(logits: Tensor, backend: str) -> tuple[ModuleType, ModuleTy
     """The modules for logits of the labels' size and for smaller ones."""
     in_torch = chunked, upsampled_chunked
     if backend == "compiled" and logits.device.type == "cpu":
-        from lit_seg.ops import compiled  # imports the compiler, for a second
-
         small = logits.shape[2:].numel() < compiled.LEAST_PIXELS
         return (chunked if small else compiled), upsampled_chunked
     if backend in ("auto", "compiled"):
